@@ -1,0 +1,1 @@
+"""What do models learn from preference pairs? See README.md."""

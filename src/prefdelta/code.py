@@ -1,0 +1,101 @@
+"""Digest of the source a stage runs: what changes if, and only if, its code does.
+
+The digest covers the syntax trees of the stage's import closure inside this package, without comments, docstrings and
+formatting. Plumbing (`PLUMBING`) is left out: it moves rows and processes about and cannot change a result.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "prefdelta"
+ROOT = Path(__file__).parent
+PLUMBING = frozenset(
+    f"{PACKAGE}.{name}"
+    for name in ("calls", "checkpoints", "code", "files", "processes", "progress", "registry", "tables", "stages.entry")
+)
+
+
+class UntraceableImport(Exception):
+    """An import whose target the source text does not name, so that no digest could follow it."""
+
+
+@cache
+def digest(module: str, plugins: tuple[str, ...] = ()) -> str:
+    """Digest of `module` and all it imports, and of the `plugins` (modules) a job's settings name."""
+    hashed = hashlib.sha256()
+    for name in sorted(_closure((module, *sorted(plugins)))):
+        hashed.update(f"{name}\n{_tree_text(name)}\n".encode())
+    return hashed.hexdigest()[:16]
+
+
+def _closure(start: Iterable[str]) -> set[str]:
+    """Modules reached from `start` by imports, at any depth of the source, packages on the way included."""
+    reached: set[str] = set()
+    open_names = list(start)
+    while open_names:
+        name = open_names.pop()
+        if name in reached or name in PLUMBING:
+            continue
+        reached.add(name)
+        open_names += _imports(name)
+        if "." in name:
+            open_names.append(name.rpartition(".")[0])
+    return reached
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    found = []
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise UntraceableImport(f"{module}, line {node.lineno}: write the import with its full name")
+            name = node.module or ""
+            found += [f"{name}.{a.name}" if _path(f"{name}.{a.name}") else name for a in node.names]
+        elif isinstance(node, ast.Name | ast.Attribute) and _last_name(node) in ("import_module", "__import__"):
+            raise UntraceableImport(f"{module}, line {node.lineno}: load it through {PACKAGE}.registry")
+    return tuple(name for name in found if name == PACKAGE or name.startswith(f"{PACKAGE}."))
+
+
+def _last_name(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
+
+
+def _path(module: str) -> Path | None:
+    """The source file of a module of this package, or None if there is none of that name."""
+    stem = ROOT.joinpath(*module.split(".")[1:])
+    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    path = _path(module)
+    if path is None:
+        raise ModuleNotFoundError(f"no source for {module}")
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _tree_text(module: str) -> str:
+    return _text(_tree(module))
+
+
+def _text(node: object) -> str:
+    """A syntax tree as text, the same under every Python: `ast.dump`'s own text differs between versions."""
+    if isinstance(node, list):
+        return "[" + ",".join(_text(item) for item in node) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
+        # Empty fields are left out: newer Pythons add fields (`type_params`) that older ones do not have.
+        if value not in (None, []) and name not in ("ctx", "type_comment", "kind"):
+            parts.append(f"{name}={_text(value)}")
+    return f"{type(node).__name__}({','.join(parts)})"

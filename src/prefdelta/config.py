@@ -1,0 +1,283 @@
+"""The config file: axes first, then one section per stage. Typed, and checked as a whole before anything starts.
+
+`python -m prefdelta.config` prints the JSON schema that workflow/schemas/config.schema.json holds.
+"""
+
+import difflib
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.requests import Sampling
+from prefdelta.core.rungs import LadderSection, Rung
+from prefdelta.core.selections import parse_selection
+from prefdelta.core.settings import Settings
+from prefdelta.core.sources import Benchmark, Source
+from prefdelta.stages.delta import DeltaSection
+from prefdelta.stages.evaluate import EvaluateSection
+from prefdelta.stages.filter import FilterSection
+from prefdelta.stages.generate import GenerateSection
+from prefdelta.stages.grade import GradeSection
+from prefdelta.stages.judge import JudgeSection
+from prefdelta.stages.pair import PairSection
+from prefdelta.stages.reference import ReferenceSection
+from prefdelta.stages.report import ReportSection
+from prefdelta.stages.train import TrainSection
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Dimension = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Pairing = Annotated[str, Field(pattern=r"^[^~]+~[^~]+$", description="<chosen generator>~<rejected generator>")]
+
+TRAINING_PROMPTS = "train"  # the source that pairs are made from; all others are benchmarks
+STAGES = (
+    "prompts",
+    "ladder",
+    "generate",
+    "grade",
+    "judge",
+    "pair",
+    "delta",
+    "filter",
+    "reference",
+    "train",
+    "evaluate",
+    "report",
+)
+
+
+class Model(Settings):
+    """Where a model's weights come from."""
+
+    ladder: Rung  # trained here, from scratch
+
+
+class Generator(Settings):
+    """A model that writes traces."""
+
+    model: Name
+    samples: Annotated[int, Field(ge=1)] = 1  # draws per prompt
+    sampling: Sampling | None = None  # instead of generate.sampling
+
+
+class Experiment(Settings):
+    """Arms, declared over axes: every combination of the lists is one arm."""
+
+    title: str
+    policies: list[Name]
+    pairings: list[Pairing]
+    selections: list[str]
+    recipes: list[Name]
+    seeds: list[Annotated[int, Field(ge=0)]]
+
+
+class PromptsSection(Settings):
+    """The training prompts. Benchmarks are files of their own in resources/benchmarks."""
+
+    train: Source
+    limit: Annotated[int, Field(ge=1)] | None = None  # keep only so many of each source, drawn by seed
+
+
+class Compute(Settings):
+    """What one job of a stage asks of the machine."""
+
+    threads: Annotated[int, Field(ge=1)] = 1
+    gpus: Annotated[int, Field(ge=0)] = 0
+    mem_mb: Annotated[int, Field(ge=1)] = 2000
+    runtime: Annotated[int, Field(ge=1)] = 60  # minutes
+
+
+class Config(Settings):
+    """A study."""
+
+    study: Annotated[Name, Field(description="name of the study: its results lie in results/<study>/")]
+    seed: Annotated[int, Field(ge=0, description="root of every draw")]
+
+    models: dict[Name, Model]
+    generators: dict[Name, Generator]
+    policies: list[Name]
+    benchmarks: list[Name]
+    dimensions: list[Dimension]
+    experiments: dict[Name, Experiment]
+
+    prompts: PromptsSection
+    ladder: LadderSection
+    generate: GenerateSection
+    grade: GradeSection
+    judge: JudgeSection
+    pair: PairSection
+    delta: DeltaSection
+    filter: FilterSection
+    reference: ReferenceSection
+    train: TrainSection
+    evaluate: EvaluateSection
+    report: ReportSection
+    compute: dict[str, Compute] = {}
+
+    def problems(self) -> list[str]:
+        """What no single value shows: names that nothing defines, and counts that cannot be met."""
+        found: list[str] = []
+
+        def known(where: str, names: Iterable[str], allowed: Iterable[str]) -> None:
+            found.extend(f"{where}: {_unknown(name, allowed)}" for name in names if name not in set(allowed))
+
+        known("policies", self.policies, self.models)
+        for name, generator in self.generators.items():
+            known(f"generators.{name}.model", [generator.model], self.models)
+        for form, dimensions in self.judge.forms.items():
+            known(f"judge.forms.{form}", dimensions, self.dimensions)
+        asked = [dimension for dimensions in self.judge.forms.values() for dimension in dimensions]
+        for dimension in self.dimensions:
+            if asked.count(dimension) != 1:
+                found.append(
+                    f"judge.forms: dimension {dimension!r} is in {asked.count(dimension)} forms; it must be in one"
+                )
+        for name, components in self.delta.composites.items():
+            known(f"delta.composites.{name}", components, self.dimensions)
+            if name in self.dimensions:
+                found.append(f"delta.composites: {name!r} is the name of a dimension; choose another")
+        for group, benchmarks in self.evaluate.groups.items():
+            known(f"evaluate.groups.{group}", benchmarks, self.benchmarks)
+        grouped = [benchmark for benchmarks in self.evaluate.groups.values() for benchmark in benchmarks]
+        for benchmark in self.benchmarks:
+            if grouped.count(benchmark) != 1:
+                count = grouped.count(benchmark)
+                found.append(f"evaluate.groups: benchmark {benchmark!r} is in {count} groups; it must be in one")
+        if TRAINING_PROMPTS in self.benchmarks:
+            found.append(f"benchmarks: {TRAINING_PROMPTS!r} is the name of the training prompts; choose another")
+        known("compute", self.compute, STAGES)
+        engine = self.judge.engine
+        if (engine.server is None) == (engine.base_url is None):
+            found.append("judge.engine: give either server (started for the job) or base_url (of one that runs)")
+        for name, experiment in self.experiments.items():
+            where = f"experiments.{name}"
+            known(f"{where}.policies", experiment.policies, self.policies)
+            known(f"{where}.recipes", experiment.recipes, self.train.recipes)
+            for pairing in experiment.pairings:
+                known(f"{where}.pairings", pairing.split("~"), self.generators)
+                found.extend(self._self_pairing_problems(where, pairing))
+            for selection in experiment.selections:
+                found.extend(self._selection_problems(f"{where}.selections", selection))
+        return found
+
+    def _self_pairing_problems(self, where: str, pairing: str) -> list[str]:
+        chosen, rejected = pairing.split("~")
+        generator = self.generators.get(chosen)
+        if chosen != rejected or generator is None:
+            return []
+        told = f"{where}.pairings: {pairing!r} pairs a generator with itself, which takes 2 samples per prompt"
+        short = []
+        if generator.samples < 2:
+            short.append(f"{told}; set generators.{chosen}.samples to 2 or more")
+        if self.judge.samples < 2:
+            short.append(f"{told}; set judge.samples to 2 or more")
+        return short
+
+    def _selection_problems(self, where: str, name: str) -> list[str]:
+        try:
+            selection = parse_selection(name)
+        except StudyError as error:
+            return [f"{where}: {error}"]
+        found = []
+        allowed = [*self.dimensions, *self.delta.composites]
+        if selection.dimension is not None and selection.dimension not in allowed:
+            found.append(f"{where}: {name!r}: {_unknown(selection.dimension, allowed)}")
+        items = min(self.prompts.train.items, self.prompts.limit or self.prompts.train.items)
+        if selection.k is not None and selection.k > items:
+            found.append(f"{where}: {name!r} asks for {selection.k} pairs, but there are only {items} training prompts")
+        return found
+
+
+def parse(content: Mapping[str, Any], where: str) -> Config:
+    """A config from its parsed YAML. Raises StudyError that lists every mistake, with the nearest right name."""
+    try:
+        config = Config.model_validate(dict(content))
+    except ValidationError as error:
+        raise StudyError(_told(where, [_explain(Config, item) for item in error.errors()])) from None
+    if problems := config.problems():
+        raise StudyError(_told(where, problems))
+    return config
+
+
+def read_benchmark(path: Path) -> Benchmark:
+    """An entry of resources/benchmarks. Raises StudyError if it is missing or wrong."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = sorted(other.stem for other in path.parent.glob("*.yaml"))
+        raise StudyError(f"benchmarks: {_unknown(path.stem, near)} (there is no file {path})") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise StudyError(f"{path}: cannot be read as YAML: {error}") from None
+    try:
+        return Benchmark.model_validate(content)
+    except ValidationError as error:
+        raise StudyError(_told(str(path), [_explain(Benchmark, item) for item in error.errors()])) from None
+
+
+def schema_text() -> str:
+    """The JSON schema of a config file, as workflow/schemas/config.schema.json holds it."""
+    return json.dumps(Config.model_json_schema(), indent=2) + "\n"
+
+
+def _told(where: str, problems: list[str]) -> str:
+    return f"{where} has {len(problems)} mistake(s); nothing was started.\n" + "\n".join(f"  - {p}" for p in problems)
+
+
+def _unknown(name: str, allowed: Iterable[str]) -> str:
+    choices = sorted(allowed)
+    near = difflib.get_close_matches(name, choices, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{name!r} is not known; {hint}allowed: {', '.join(choices) or 'nothing is defined'}"
+
+
+def _explain(model: type[BaseModel], error: Any) -> str:
+    """One line for a person: the key, what was found, what is allowed."""
+    place = ".".join(str(part) for part in error["loc"])
+    found = error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{place}: {_unknown(str(error['loc'][-1]), _fields_at(model, error['loc'][:-1]))}"
+        case "missing":
+            return f"{place}: is missing"
+        case "float_type" | "int_type" if isinstance(found, str) and _is_number(found):
+            written = f"{float(found):.1e}" if "e" in found.lower() else found
+            return f"{place}: {found!r} is text to YAML; write it as a number, for example {written} without quotes"
+    return f"{place}: found {found!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text) is not None
+
+
+def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys allowed at a place of a config, found by walking its JSON schema."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+
+    def resolved(node: dict[str, Any]) -> dict[str, Any]:
+        options = [option for option in node.get("anyOf", []) if option.get("type") != "null"]
+        node = options[0] if options else node
+        reference = node.get("$ref")
+        return dict(definitions[reference.rpartition("/")[2]]) if reference else node
+
+    node = resolved(schema)
+    for part in place:
+        if isinstance(part, int):
+            node = resolved(node.get("items", {}))
+        elif part in node.get("properties", {}):
+            node = resolved(node["properties"][part])
+        else:
+            patterns = list(node.get("patternProperties", {}).values())
+            extra = node.get("additionalProperties")
+            node = resolved(patterns[0] if patterns else extra if isinstance(extra, dict) else {})
+    return list(node.get("properties", {}))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())

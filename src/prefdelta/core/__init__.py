@@ -1,0 +1,1 @@
+"""Pure functions over records: no I/O, clock, environment or torch globals."""

@@ -1,0 +1,40 @@
+"""Sample deltas: delta_d(pair) = score_d(chosen) - score_d(rejected), per dimension d (paper, "The question")."""
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+
+from prefdelta.records.delta import Delta
+from prefdelta.records.judgement import Judgement
+from prefdelta.records.pair import Pair
+
+
+def sample_deltas(
+    chosen: str, rejected: str, pairs: Iterable[Pair], judgements: Iterable[Judgement], components: Sequence[str]
+) -> list[Delta]:
+    """One delta per pair. A score is the mean of the scores of `components` (a plain dimension is its only one).
+
+    A pair with an unjudged side, or one that may not be trained on, has no delta but a failure: never a number.
+    """
+    scores = {
+        (row.generator, row.prompt_id, row.sample, row.dimension): row.score
+        for row in judgements
+        if row.dimension in components and row.score is not None
+    }
+
+    def score(generator: str, prompt_id: str, sample: int | None) -> float | None:
+        found = [scores.get((generator, prompt_id, sample, name)) for name in components if sample is not None]
+        known = [value for value in found if value is not None]
+        return fmean(known) if len(known) == len(components) else None
+
+    deltas = []
+    for pair in pairs:
+        left = score(chosen, pair.prompt_id, pair.chosen_sample)
+        right = score(rejected, pair.prompt_id, pair.rejected_sample)
+        failure = None
+        if not pair.eligible:
+            failure = "not_eligible"
+        elif left is None or right is None:
+            failure = "chosen_unjudged" if left is None else "rejected_unjudged"
+        delta = left - right if failure is None and left is not None and right is not None else None
+        deltas.append(Delta(pair.pair_id, left, right, delta, failure))
+    return deltas

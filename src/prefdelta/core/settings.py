@@ -1,0 +1,16 @@
+"""The base of everything that is read from a config file or passed to a stage."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Typed, frozen, and closed: an unknown key or a wrong type is an error, never a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def plugins(self) -> list[str]:
+        """Names in `prefdelta.registry` that these settings make the stage load, e.g. `engines.openai`.
+
+        Their source enters the digest of the jobs that use them, and of no others.
+        """
+        return []

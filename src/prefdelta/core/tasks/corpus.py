@@ -1,0 +1,51 @@
+"""Corruptible traces: what the models of the ladder learn from. One kind of error per rubric dimension."""
+
+from prefdelta.core.settings import Settings
+from prefdelta.core.tasks.steps import (
+    ANSWER_MARK,
+    FILLER,
+    OPERATORS,
+    Family,
+    Problem,
+    Random,
+    Step,
+    apply,
+    choose,
+)
+
+
+class ErrorRates(Settings):
+    """How often a step goes wrong, per step and kind of error (0 to 1)."""
+
+    factuality: float = 0.0  # an operand is copied wrongly from the question
+    strategy_coherence: float = 0.0  # a step is left out, or does another operation
+    step_coherence: float = 0.0  # a step does not start from the result before it
+    computational_precision: float = 0.0  # the result is miscomputed
+    signal_to_noise: float = 0.0  # filler, or the step is written twice
+
+
+def corrupted_trace(family: Family, problem: Problem, rates: ErrorRates, random: Random) -> str:
+    """A trace with errors drawn by `rates`. Errors propagate: later steps go on from what was written."""
+    parts: list[str] = []
+    value = problem.start
+    for index, (operator, operand) in enumerate(problem.operations):
+        if random.random() < rates.strategy_coherence:
+            if random.random() < 0.5 and len(problem.operations) > 1:
+                continue
+            operator = choose(random, OPERATORS.replace(operator, ""))
+        right = _other(operand, random) if random.random() < rates.factuality else operand
+        left = _other(value, random) if index > 0 and random.random() < rates.step_coherence else value
+        result = apply(left, operator, right)
+        if random.random() < rates.computational_precision:
+            result = _other(result, random)
+        text = family.write(index, Step(left, operator, right, result))
+        parts.append(text)
+        if random.random() < rates.signal_to_noise:
+            parts.append(text if random.random() < 0.5 else FILLER)
+        value = result
+    return ";".join([*parts, f"{ANSWER_MARK}{value}"])
+
+
+def _other(digit: int, random: Random) -> int:
+    """Another digit, all nine equally likely."""
+    return (digit + random.randint(1, 9)) % 10

@@ -1,0 +1,33 @@
+"""Maths: `Q:5*5+4+1?`, solved as `5*5=5;5+4=9;9+1=0;A:0`."""
+
+import re
+
+from prefdelta.core.tasks.steps import OPERATORS, Problem, Random, Step, choose
+
+_QUESTION = re.compile(r"Q:(\d)((?:[-+*]\d)+)\?")
+_STEP = re.compile(r"(\d)([-+*])(\d)=(\d)")
+
+
+class Maths:
+    name = "maths"
+
+    def draw(self, random: Random, n_operations: int) -> Problem:
+        start = random.randint(1, 5)
+        operations = tuple((choose(random, OPERATORS), random.randint(1, 5)) for _ in range(n_operations))
+        text = "".join(f"{operator}{operand}" for operator, operand in operations)
+        return Problem(f"Q:{start}{text}?", start, operations)
+
+    def parse(self, question: str) -> Problem | None:
+        found = _QUESTION.fullmatch(question)
+        if found is None:
+            return None
+        text = found[2]
+        operations = tuple((text[at], int(text[at + 1])) for at in range(0, len(text), 2))
+        return Problem(question, int(found[1]), operations)
+
+    def write(self, index: int, step: Step) -> str:
+        return f"{step.left}{step.operator}{step.right}={step.result}"
+
+    def read(self, text: str) -> Step | None:
+        found = _STEP.fullmatch(text)
+        return found and Step(int(found[1]), found[2], int(found[3]), int(found[4]))

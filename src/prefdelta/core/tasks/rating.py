@@ -1,0 +1,96 @@
+"""Rating a procedural trace by checking it: what mini's rule-based judge does in place of an LLM.
+
+It is given the question and the trace, nothing else. It solves the problem itself, aligns the trace's steps with its
+own, and counts faults per dimension. A different but valid derivation does not exist in these tasks, so this is fair.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prefdelta.core.tasks.families import family_of
+from prefdelta.core.tasks.steps import ANSWER_MARK, Step, apply
+
+DIMENSIONS = (
+    "factuality",
+    "strategy_coherence",
+    "step_coherence",
+    "computational_precision",
+    "signal_to_noise",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A trace taken apart: its steps in order, how many parts are no steps or repeats, and its answer."""
+
+    steps: list[Step]
+    noise: int
+    answer: int | None
+
+
+def rate(question: str, trace: str) -> dict[str, int] | None:
+    """Scores from 1 (worst) to 5 per dimension, or None if no family knows the question."""
+    known = family_of(question)
+    if known is None:
+        return None
+    family, problem = known
+    expected = problem.steps()
+    read = _read(trace, family.read)
+    faults = _align(expected, read.steps)
+
+    value = read.steps[0].left if read.steps else problem.start
+    faults["factuality"] += value != problem.start
+    for step in read.steps:
+        faults["step_coherence"] += step.left != value
+        faults["computational_precision"] += step.result != apply(step.left, step.operator, step.right)
+        value = step.result
+    if read.answer is None:
+        faults["strategy_coherence"] += 1
+    else:
+        faults["step_coherence"] += read.answer != value
+
+    useful = len(read.steps)
+    scores = {name: _score(1 - faults[name] / len(expected)) for name in DIMENSIONS[:4]}
+    scores["signal_to_noise"] = _score(useful / (useful + read.noise) if useful else 0.0)
+    return scores
+
+
+def _score(share: float) -> int:
+    """The share of a trace that is free of a kind of fault (clipped to 0..1), on the scale of 1 to 5."""
+    return 1 + round(4 * min(1.0, max(0.0, share)))
+
+
+def _read(trace: str, read_step: Callable[[str], Step | None]) -> _Read:
+    steps: list[Step] = []
+    noise, answer, last = 0, None, None
+    for part in trace.split(";"):
+        step = read_step(part)
+        if part.startswith(ANSWER_MARK) and part[len(ANSWER_MARK) :].isdecimal():
+            answer = int(part[len(ANSWER_MARK) :])
+        elif step is None or part == last:
+            noise += 1
+        else:
+            steps.append(step)
+        last = part
+    return _Read(steps, noise, answer)
+
+
+def _align(expected: list[Step], found: list[Step]) -> Counter[str]:
+    """Cheapest edits that turn the expected steps into those found, as faults per dimension.
+
+    A changed operand is a fault of factuality, a changed operator, a missing or an extra step one of strategy.
+    """
+    strategy, factuality = Counter(strategy_coherence=1), Counter(factuality=1)
+    row = [Counter({"strategy_coherence": n}) for n in range(len(found) + 1)]
+    for want in expected:
+        above, row = row, [row[0] + strategy]
+        for column, step in enumerate(found, start=1):
+            change: Counter[str] = Counter()
+            if step.operator != want.operator:
+                change += strategy
+            if step.right != want.right:
+                change += factuality
+            ways = (above[column - 1] + change, above[column] + strategy, row[column - 1] + strategy)
+            row.append(min(ways, key=Counter.total))
+    return row[-1]

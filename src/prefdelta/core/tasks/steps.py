@@ -1,0 +1,92 @@
+"""Arithmetic modulo 10 in explicit steps: the common ground of all families.
+
+A problem is a start value and operations applied from left to right. `5*5+4+1` is start 5, then *5, +4, +1;
+its clean trace has the steps 5*5=5, 5+4=9, 9+1=0 (each result modulo 10) and the answer 0.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+OPERATORS = "+-*"
+FILLER = "hm"
+ANSWER_MARK = "A:"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a trace, as written: `left operator right = result`."""
+
+    left: int
+    operator: str
+    right: int
+    result: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a question asks: a start value and (operator, operand) pairs. `question` is how it is written."""
+
+    question: str
+    start: int
+    operations: tuple[tuple[str, int], ...]
+
+    def steps(self) -> list[Step]:
+        """The clean solution."""
+        steps = []
+        left = self.start
+        for operator, right in self.operations:
+            steps.append(Step(left, operator, right, apply(left, operator, right)))
+            left = steps[-1].result
+        return steps
+
+    def answer(self) -> int:
+        return self.steps()[-1].result
+
+
+class Family(Protocol):
+    """One kind of question and how its steps are written."""
+
+    name: str
+
+    def draw(self, random: "Random", n_operations: int) -> Problem:
+        """A problem of the family."""
+
+    def parse(self, question: str) -> Problem | None:
+        """The problem a question asks, or None if the question is not of this family."""
+
+    def write(self, index: int, step: Step) -> str:
+        """A step as text, without separator. `index` counts the problem's operations from 0."""
+
+    def read(self, text: str) -> Step | None:
+        """A step from its text, or None if the text is no step of this family."""
+
+
+class Random(Protocol):
+    """The part of `random.Random` the tasks use."""
+
+    def random(self) -> float: ...
+
+    def randint(self, a: int, b: int) -> int: ...
+
+
+def apply(left: int, operator: str, right: int) -> int:
+    """`left operator right` modulo 10. Raises ValueError for an unknown operator."""
+    match operator:
+        case "+":
+            return (left + right) % 10
+        case "-":
+            return (left - right) % 10
+        case "*":
+            return (left * right) % 10
+    raise ValueError(f"unknown operator {operator!r}; known: {OPERATORS}")
+
+
+def choose(random: Random, options: str) -> str:
+    """One character of `options`."""
+    return options[random.randint(0, len(options) - 1)]
+
+
+def clean_trace(family: Family, problem: Problem) -> str:
+    """The correct trace of a problem, e.g. `5*5=5;5+4=9;9+1=0;A:0`."""
+    parts = [family.write(index, step) for index, step in enumerate(problem.steps())]
+    return ";".join([*parts, f"{ANSWER_MARK}{problem.answer()}"])

@@ -1,0 +1,57 @@
+"""Verdicts: what a judge must reply, and reading it strictly. A reply that is not exactly that is a typed failure."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+LOWEST, HIGHEST = 1, 5
+
+
+class InvalidVerdict(ValueError):
+    """A reply that is no verdict. Its text is the failure's type, e.g. `out_of_range`."""
+
+
+def verdict_schema(dimensions: Sequence[str]) -> dict[str, Any]:
+    """JSON schema of a verdict on `dimensions`: an object with one whole number from 1 to 5 for each."""
+    score = {"type": "integer", "minimum": LOWEST, "maximum": HIGHEST}
+    return {
+        "type": "object",
+        "properties": {name: dict(score) for name in dimensions},
+        "required": list(dimensions),
+        "additionalProperties": False,
+    }
+
+
+def read_verdict(text: str | None, finish_reason: str | None, dimensions: Sequence[str]) -> dict[str, int]:
+    """Scores by dimension from a judge's raw reply.
+
+    Raises InvalidVerdict: "null_content", "cut_by_length", "not_json", "duplicate_key", "not_an_object",
+    "missing_dimension", "extra_dimension", "not_an_integer", "out_of_range".
+    """
+    if text is None:
+        raise InvalidVerdict("null_content")
+    if finish_reason == "length":
+        raise InvalidVerdict("cut_by_length")
+    try:
+        verdict = json.loads(text, object_pairs_hook=_unique)
+    except (json.JSONDecodeError, RecursionError):
+        raise InvalidVerdict("not_json") from None
+    if not isinstance(verdict, dict):
+        raise InvalidVerdict("not_an_object")
+    if missing := set(dimensions) - set(verdict):
+        raise InvalidVerdict("missing_dimension") from KeyError(*sorted(missing))
+    if extra := set(verdict) - set(dimensions):
+        raise InvalidVerdict("extra_dimension") from KeyError(*sorted(extra))
+    for score in verdict.values():
+        if type(score) is not int:  # not isinstance: True is an int
+            raise InvalidVerdict("not_an_integer")
+        if not LOWEST <= score <= HIGHEST:
+            raise InvalidVerdict("out_of_range")
+    return {name: verdict[name] for name in dimensions}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidVerdict("duplicate_key")
+    return found

@@ -1,0 +1,1 @@
+"""Graders: is the final answer right? One module each, named by a prompt source."""

@@ -1,0 +1,13 @@
+"""Grader `marker`: the answer is what follows the last `A:` of the trace, compared as text. For the procedural tasks."""
+
+from collections.abc import Sequence
+
+from prefdelta.core.tasks.steps import ANSWER_MARK
+
+
+def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
+    """(extracted answer, whether it is one of `answers`), or None if the trace has no answer."""
+    _, found, answer = text.rpartition(ANSWER_MARK)
+    if not found or not answer:
+        return None
+    return answer, answer in answers

@@ -1,0 +1,22 @@
+"""A call: one request to a model and what came back. The unit of the record."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One row of a partition of the record. Keyed by everything that determines the reply."""
+
+    VERSION: ClassVar[int] = 1
+    KEY: ClassVar[tuple[str, ...]] = ("key",)
+
+    key: str
+    text: str | None  # the raw reply, kept even if it does not parse
+    finish_reason: str | None
+    n_tokens: int | None  # completion tokens
+    failure: str | None  # a permanent failure; a transient one is never recorded
+    model: str | None  # as the server named itself
+    seconds: float | None  # from request to reply, as the engine saw it
+    made_at: float  # Unix time
+    host: str

@@ -1,0 +1,19 @@
+"""A grade: is the final answer of a trace right?"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """One row of `grade/<generator>.parquet`. `correct` is None exactly if `failure` says why."""
+
+    VERSION: ClassVar[int] = 1
+    KEY: ClassVar[tuple[str, ...]] = ("prompt_id", "sample")
+
+    prompt_id: str
+    generator: str
+    sample: int
+    extracted: str | None  # the final answer as found in the trace
+    correct: bool | None
+    failure: str | None  # "truncated", "no_answer", "time_out", or the trace's own failure

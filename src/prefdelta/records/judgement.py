@@ -1,0 +1,21 @@
+"""A judgement: one trace rated on one dimension."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One row of `judge/<generator>/<form>.parquet`. `score` is None exactly if `failure` says why."""
+
+    VERSION: ClassVar[int] = 1
+    KEY: ClassVar[tuple[str, ...]] = ("prompt_id", "sample", "dimension")
+
+    prompt_id: str
+    generator: str
+    sample: int
+    dimension: str
+    score: int | None  # 1 (worst) to 5 (best)
+    attempts: int  # requests it took
+    call_key: str | None  # of the last attempt; None where nothing was asked
+    failure: str | None  # "not_json", "out_of_range", "truncated_trace", ...

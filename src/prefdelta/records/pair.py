@@ -1,0 +1,25 @@
+"""A pair: two traces of one prompt, one chosen and one rejected. Ids only: no text, no deltas."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One row of `pair/<chosen>~<rejected>.parquet`. A pair that may not be trained on says why."""
+
+    VERSION: ClassVar[int] = 1
+    KEY: ClassVar[tuple[str, ...]] = ("pair_id",)
+
+    pair_id: str  # hash of prompt, both generators and both samples
+    prompt_id: str
+    chosen_sample: int | None  # None: that side has no usable trace
+    rejected_sample: int | None
+    pool: bool  # whether it is the one pair by which its prompt enters the pool
+    cell: str | None  # "right-wrong" = chosen right, rejected wrong; None: a side is not graded
+    chosen_tokens: int | None
+    rejected_tokens: int | None
+    chosen_correct: bool | None
+    rejected_correct: bool | None
+    eligible: bool
+    reason: str | None  # why not eligible: "chosen_truncated", "identical", ...

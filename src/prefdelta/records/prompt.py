@@ -1,0 +1,17 @@
+"""A prompt: one problem put to models, with the answers that count as right."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One row of `prompts/<source>.parquet`."""
+
+    VERSION: ClassVar[int] = 1
+    KEY: ClassVar[tuple[str, ...]] = ("prompt_id",)
+
+    prompt_id: str  # hash of family and text: an edited prompt is another prompt
+    source: str  # the training set or the benchmark it belongs to
+    text: str  # the problem as written, before any template
+    answers: list[str]  # each of them is right; how they are compared is the grader's business

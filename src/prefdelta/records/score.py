@@ -1,0 +1,22 @@
+"""A score: one benchmark item answered once by one arm."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One row of `evaluate/<arm>/<group>.parquet`. `correct` is None exactly if `failure` says why."""
+
+    VERSION: ClassVar[int] = 1
+    KEY: ClassVar[tuple[str, ...]] = ("benchmark", "prompt_id", "sample")
+
+    benchmark: str
+    prompt_id: str
+    sample: int
+    extracted: str | None
+    correct: bool | None
+    finish_reason: str | None
+    n_tokens: int | None
+    call_key: str
+    failure: str | None  # as in Grade

@@ -1,0 +1,32 @@
+"""What a config may name, and the code behind each name. The package's one dynamic import."""
+
+from importlib import import_module
+from typing import Any
+
+from prefdelta.core.errors import StudyError
+
+# kind.name -> module:object. Plumbing: what a name stands for enters the digest of the jobs that name it.
+_PLUGINS = {
+    "engines.transformers": "prefdelta.engines.transformers:TransformersEngine",
+    "engines.openai": "prefdelta.engines.openai:OpenAIEngine",
+    "graders.marker": "prefdelta.graders.marker:grade",
+    "servers.rules": "prefdelta.servers.rules:command",
+    "training.dpo": "prefdelta.training.dpo:train",
+}
+
+
+def module_of(plugin: str) -> str:
+    """The module behind a name such as `engines.openai`. Raises StudyError for an unknown one."""
+    return _target(plugin).partition(":")[0]
+
+
+def load(plugin: str) -> Any:
+    """The object behind a name such as `engines.openai`. Raises StudyError for an unknown one."""
+    module, _, name = _target(plugin).partition(":")
+    return getattr(import_module(module), name)
+
+
+def _target(plugin: str) -> str:
+    if plugin not in _PLUGINS:
+        raise StudyError(f"{plugin!r} is not known; known: {', '.join(sorted(_PLUGINS))}.")
+    return _PLUGINS[plugin]

@@ -1,0 +1,1 @@
+"""Model servers a judge job starts on loopback, and the process that holds one."""

@@ -1,0 +1,78 @@
+"""A model server as a child process: started on a free loopback port, proven by a real completion, watched, stopped."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.requests import Endpoint
+from prefdelta.processes import die_with_parent
+
+KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where the server finds the key that its requests must carry
+
+
+@contextmanager
+def serve(command: Callable[[int], list[str]], model: str, start_s: float) -> Iterator[Endpoint]:
+    """Run `command(port)` and yield it as an endpoint once it has answered a completion (not merely a health check).
+
+    The key is made for this run and passed by environment only. Raises StudyError if the server stops, or gives no
+    completion within start_s seconds.
+    """
+    port, key = _free_port(), secrets.token_urlsafe(24)
+    process = subprocess.Popen(
+        command(port),
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        env={**os.environ, KEY_VARIABLE: key},
+        preexec_fn=partial(die_with_parent, os.getpid()),
+    )
+
+    def check() -> None:
+        if (code := process.poll()) is not None:
+            raise StudyError(f"the judge's server stopped with exit code {code}; its output is above in this log.")
+
+    endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", key, check)
+    try:
+        _wait_for_completion(endpoint, model, start_s)
+        yield endpoint
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for_completion(endpoint: Endpoint, model: str, start_s: float) -> None:
+    """The canary: an engine can be dead behind a healthy `/health`."""
+    import openai
+
+    deadline = time.monotonic() + start_s
+    with openai.OpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key, max_retries=0, timeout=10) as client:
+        while True:
+            endpoint.check()
+            try:
+                client.chat.completions.create(
+                    model=model, messages=[{"role": "user", "content": "Say OK."}], max_completion_tokens=16
+                )
+                return
+            except openai.APIError as error:
+                if time.monotonic() > deadline:
+                    raise StudyError(
+                        f"the judge's server gave no completion within {start_s:g} s ({error}); its output is above."
+                    ) from None
+            time.sleep(0.1)

@@ -1,0 +1,97 @@
+"""Mini's judge: a small server that speaks the OpenAI chat-completions protocol and rates procedural traces.
+
+It is rule-based, not an LLM. It sees only what an LLM judge would see: the messages, out of which it takes the problem
+and the trace. It solves the problem itself, scores each dimension that the JSON schema asks for by its definition
+(`prefdelta.core.tasks.rating`), and adds noise keyed by (messages, dimension, request seed).
+
+By hand:  PREFDELTA_SERVER_KEY=secret python -m prefdelta.servers.rules --port 8011 --noise 0.1
+"""
+
+import argparse
+import hmac
+import json
+import os
+import re
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from prefdelta.core.ids import digest, fraction
+from prefdelta.core.tasks.rating import rate
+from prefdelta.core.options import RulesServer
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+MODEL = "rules"
+# The sections of resources/templates/judge.md; the last closing mark counts, so a trace cannot end its section early.
+_PROBLEM = re.compile(r"<problem>\n(.*?)\n</problem>", re.DOTALL)
+_TRACE = re.compile(r"<trace>\n(.*)\n</trace>", re.DOTALL)
+
+
+def command(settings: RulesServer, port: int) -> list[str]:
+    """The command line that starts this server."""
+    noise = ["--noise", repr(settings.noise)]
+    return [sys.executable, "-m", "prefdelta.servers.rules", "--port", str(port), *noise]
+
+
+def reply_to(body: dict[str, Any], noise: float) -> str:
+    """The assistant's message for a request body.
+
+    Raises ValueError if the body asks for scores but holds no problem and trace that can be rated.
+    """
+    messages = body["messages"]
+    try:
+        dimensions = list(body["response_format"]["json_schema"]["schema"]["properties"])
+    except (KeyError, TypeError):
+        return "OK. This is a rule-based judge of procedural traces, not a language model."
+    text = "\n".join(str(message["content"]) for message in messages)
+    problem, trace = _PROBLEM.search(text), _TRACE.search(text)
+    if problem is None or trace is None:
+        raise ValueError("the messages hold no <problem> and <trace>")
+    scores = rate(problem[1], trace[1])
+    if scores is None:
+        raise ValueError("the problem is of no known family")
+    if unknown := set(dimensions) - set(scores):
+        raise ValueError(f"cannot rate {', '.join(sorted(unknown))}; can rate {', '.join(scores)}")
+    place = digest(messages)
+    return json.dumps({name: _noisy(scores[name], noise, place, name, body.get("seed")) for name in dimensions})
+
+
+def _noisy(score: int, noise: float, *key: Any) -> int:
+    """The score, or with probability `noise` one to either side of it (kept in 1 to 5)."""
+    if fraction("noise", *key) >= noise:
+        return score
+    return min(5, max(1, score + (1 if fraction("side", *key) < 0.5 else -1)))
+
+
+def main() -> None:
+    from aiohttp import web
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, required=True, help="loopback port to listen on")
+    parser.add_argument("--noise", type=float, required=True, help="probability that a score is off by one")
+    arguments = parser.parse_args()
+    expected = f"Bearer {os.environ['PREFDELTA_SERVER_KEY']}".encode()
+
+    async def complete(request: "web.Request") -> "web.Response":
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+            return web.json_response({"error": {"message": "wrong key"}}, status=401)
+        try:
+            body = await request.json()
+            content = reply_to(body, arguments.noise)
+        except (ValueError, KeyError, TypeError) as error:
+            return web.json_response({"error": {"message": f"bad request: {error}"}}, status=400)
+        usage = {"prompt_tokens": 0, "completion_tokens": len(content), "total_tokens": len(content)}
+        message = {"role": "assistant", "content": content}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        head = {"id": "rules", "object": "chat.completion", "created": int(time.time()), "model": MODEL}
+        return web.json_response({**head, "choices": [choice], "usage": usage})
+
+    application = web.Application(client_max_size=2**24)
+    application.router.add_post("/v1/chat/completions", complete)
+    web.run_app(application, host="127.0.0.1", port=arguments.port, print=None, access_log=None)
+
+
+if __name__ == "__main__":
+    main()

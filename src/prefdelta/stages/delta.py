@@ -1,0 +1,45 @@
+"""Stage delta: the sample deltas of one pairing on one dimension, delta = score(chosen) - score(rejected)."""
+
+from statistics import fmean
+from typing import Annotated
+
+from pydantic import Field
+
+from prefdelta import tables
+from prefdelta.core.deltas import sample_deltas
+from prefdelta.core.failures import count_failures
+from prefdelta.core.settings import Settings
+from prefdelta.records.delta import Delta
+from prefdelta.records.judgement import Judgement
+from prefdelta.records.pair import Pair
+from prefdelta.stages.entry import Job, Outcome, start
+
+
+class DeltaSection(Settings):
+    composites: dict[str, list[str]] = {}  # name -> the dimensions whose mean it is
+
+
+class DeltaSettings(Settings):
+    chosen: Annotated[str, Field(description="generator of the chosen traces")]
+    rejected: Annotated[str, Field(description="generator of the rejected traces")]
+    components: Annotated[list[str], Field(description="the dimension, or those whose mean a composite is")]
+
+
+def run(job: Job[DeltaSettings]) -> Outcome:
+    settings = job.settings
+    pairs = tables.read(job.input("pairs"), Pair)
+    judgements = [row for path in job.inputs["judgements"] for row in tables.read(path, Judgement)]
+    deltas = sample_deltas(settings.chosen, settings.rejected, pairs, judgements, settings.components)
+    tables.write(job.outputs["deltas"], Delta, deltas)
+    known = [row.delta for row in deltas if row.delta is not None]
+    failures = count_failures(row.failure for row in deltas)
+    return Outcome(len(deltas), failures, {"mean_delta": fmean(known) if known else None})
+
+
+if __name__ == "__main__":
+    start(
+        run,
+        DeltaSettings,
+        inputs={"pairs": "table of Pair", "judgements": "tables of Judgement, both generators, all forms needed"},
+        outputs={"deltas": "table of Delta"},
+    )

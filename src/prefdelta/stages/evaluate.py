@@ -1,0 +1,112 @@
+"""Stage evaluate: one policy, trained or not, on a group of benchmarks.
+
+The seed of a draw depends on the item and the sample alone, so all arms answer with the same noise: they are paired.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from prefdelta import calls, checkpoints, registry, tables
+from prefdelta.core.accuracy import COUNTS_AS_WRONG, count_outcomes
+from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.grading import grade_reply
+from prefdelta.core.ids import seed_of
+from prefdelta.core.options import TransformersOptions
+from prefdelta.core.requests import Request, Sampling
+from prefdelta.core.settings import Settings
+from prefdelta.core.template import fill
+from prefdelta.records.prompt import Prompt
+from prefdelta.records.score import Score
+from prefdelta.stages.entry import Job, Outcome, start
+
+
+class EvaluateSection(Settings):
+    template: str  # file with the slot {problem}
+    engine: TransformersOptions
+    sampling: Sampling
+    groups: dict[str, list[str]]  # name -> the benchmarks that one job evaluates
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+
+
+class Asked(Settings):
+    """How one benchmark is asked and graded."""
+
+    grader: str
+    samples: int = 1  # avg@samples
+
+
+class EvaluateSettings(Settings):
+    benchmarks: Annotated[dict[str, Asked], Field(description="the group: benchmark -> grader and samples")]
+    engine: Annotated[TransformersOptions, Field(description="how the policy is asked")]
+    sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens (tokens)")]
+    seed: Annotated[int, Field(description="root of all draws")]
+    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
+
+    def plugins(self) -> list[str]:
+        graders = {f"graders.{asked.grader}" for asked in self.benchmarks.values()}
+        return [f"engines.{self.engine.name}", *sorted(graders)]
+
+
+def run(job: Job[EvaluateSettings]) -> Outcome:
+    settings = job.settings
+    template = job.input("template").read_text(encoding="utf-8").strip()
+    policy, folder = checkpoints.open_manifest(job.input("weights"), job.record)
+    engine = registry.load(f"engines.{settings.engine.name}")(folder, policy.weights, settings.engine)
+    plan = [
+        (prompt, sample)
+        for path in job.inputs["prompts"]
+        for prompt in tables.read(path, Prompt)
+        for sample in range(settings.benchmarks[prompt.source].samples)
+    ]
+    requests = [
+        Request(
+            messages=(("user", fill(template, {"problem": prompt.text}, str(job.input("template")))),),
+            sampling=settings.sampling,
+            seed=seed_of("evaluate", settings.seed, prompt.prompt_id, sample),
+            sample=sample,
+        )
+        for prompt, sample in plan
+    ]
+    record = calls.Record(job.record / "calls" / "evaluate" / policy.key)
+    replies = calls.complete(engine, requests, record, "evaluate")
+    scores = []
+    for (prompt, sample), call in zip(plan, replies, strict=True):
+        grader = registry.load(f"graders.{settings.benchmarks[prompt.source].grader}")
+        extracted, correct, failure = grade_reply(
+            grader, call.text, call.finish_reason, call.failure, prompt.answers
+        )
+        scores.append(
+            Score(
+                benchmark=prompt.source,
+                prompt_id=prompt.prompt_id,
+                sample=sample,
+                extracted=extracted,
+                correct=correct,
+                finish_reason=call.finish_reason,
+                n_tokens=call.n_tokens,
+                call_key=call.key,
+                failure=failure,
+            )
+        )
+    failures = count_failures(score.failure for score in scores)
+    ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
+    check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share)
+    tables.write(job.outputs["scores"], Score, scores)
+    solved = {
+        name: count_outcomes(score for score in scores if score.benchmark == name) for name in settings.benchmarks
+    }
+    return Outcome(len(scores), failures, {"solved_of_counted": solved})
+
+
+if __name__ == "__main__":
+    start(
+        run,
+        EvaluateSettings,
+        inputs={
+            "prompts": "tables of Prompt, one per benchmark of the group",
+            "template": "text with the slot {problem}",
+            "weights": "manifest of the policy's checkpoint",
+        },
+        outputs={"scores": "table of Score"},
+    )

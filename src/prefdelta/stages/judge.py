@@ -1,0 +1,198 @@
+"""Stage judge: rate the traces of one generator on the dimensions of one form.
+
+A form is the set of dimensions asked in one request. The judge is any server behind the OpenAI protocol; a reply that is
+not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure, never a number.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+from os import environ
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from prefdelta import calls, code, registry, tables
+from prefdelta.core.errors import StudyError
+from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.ids import seed_of
+from prefdelta.core.options import OpenAIOptions
+from prefdelta.core.requests import Endpoint, Request, Sampling
+from prefdelta.core.settings import Settings
+from prefdelta.core.template import fill
+from prefdelta.core.verdicts import InvalidVerdict, read_verdict, verdict_schema
+from prefdelta.records.call import Call
+from prefdelta.records.judgement import Judgement
+from prefdelta.records.prompt import Prompt
+from prefdelta.records.trace import Trace
+from prefdelta.servers.process import serve
+from prefdelta.stages.entry import Job, Outcome, start
+
+
+class JudgeSection(Settings):
+    """One judge for the whole study."""
+
+    template: str  # file with the slots {category}, {rubric}, {problem}, {trace}
+    forms: dict[str, list[str]]  # form -> the dimensions asked together; the paper: logic (4) and brevity (1)
+    engine: OpenAIOptions
+    sampling: Sampling
+    samples: Annotated[int, Field(ge=1)] = 1  # how many first samples per prompt are judged
+    attempts: Annotated[int, Field(ge=1)] = 3  # requests for one verdict, if replies do not parse
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+
+
+class JudgeSettings(Settings):
+    form: Annotated[str, Field(description="its name in the config")]
+    dimensions: Annotated[list[str], Field(description="what the form asks")]
+    engine: Annotated[OpenAIOptions, Field(description="model, server or address, limits")]
+    sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens, reasoning_effort")]
+    samples: Annotated[int, Field(description="how many first samples per prompt are judged")]
+    attempts: Annotated[int, Field(description="requests for one verdict, if replies do not parse")]
+    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
+    seed: Annotated[int, Field(description="root of all draws")]
+
+    def plugins(self) -> list[str]:
+        server = self.engine.server
+        return [f"engines.{self.engine.name}", *([f"servers.{server.name}"] if server else [])]
+
+
+def run(job: Job[JudgeSettings]) -> Outcome:
+    settings = job.settings
+    problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
+    template, rubric = _read_prompts(job)
+    traces = [trace for trace in tables.read(job.input("traces"), Trace) if trace.sample < settings.samples]
+
+    def request(trace: Trace) -> Request:
+        slots = {
+            "category": settings.form.capitalize(),
+            "rubric": rubric,
+            "problem": problems[trace.prompt_id],
+            "trace": str(trace.text),
+        }
+        return Request(
+            messages=(("user", fill(template, slots, str(job.input("template")))),),
+            sampling=settings.sampling,
+            seed=seed_of("judge", settings.seed, trace.prompt_id, trace.sample),
+            sample=trace.sample,
+            response_schema=verdict_schema(settings.dimensions),
+        )
+
+    judged = [trace for trace in traces if trace.usable]
+    verdicts = _ask(job, [request(trace) for trace in judged]) if judged else []
+    by_trace = {(t.prompt_id, t.sample): verdict for t, verdict in zip(judged, verdicts, strict=True)}
+    rows = [
+        row for trace in traces for row in _judgements(trace, by_trace.get((trace.prompt_id, trace.sample)), settings)
+    ]
+
+    invalid = count_failures(verdict.failure for verdict in verdicts)
+    check_share("judge.max_failure_share", len(verdicts), invalid, settings.max_failure_share)
+    tables.write(job.outputs["judgements"], Judgement, rows)
+    failures = count_failures(row.failure for row in rows)
+    details = {"requests": sum(verdict.attempts for verdict in verdicts), "unparseable": dict(invalid)}
+    return Outcome(len(rows), failures, details)
+
+
+class _Verdict(Settings):
+    """What the last attempt gave for one trace."""
+
+    scores: dict[str, int] | None
+    failure: str | None
+    attempts: int
+    call_key: str
+
+
+def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
+    """The template, and the rubric of the form: one section per dimension, from its file."""
+    sections = []
+    files = {path.stem: path for path in job.inputs["rubrics"]}
+    for dimension in job.settings.dimensions:
+        try:
+            text = files[dimension].read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StudyError(
+                f"{files[dimension]}: cannot be read as UTF-8 text ({error}). It must hold the rubric of {dimension}."
+            ) from None
+        if not text:
+            raise StudyError(f"{files[dimension]}: is empty. It must hold the rubric of {dimension}.")
+        sections.append(f"## {dimension}\n{text}")
+    return job.input("template").read_text(encoding="utf-8").strip(), "\n\n".join(sections)
+
+
+def _ask(job: Job[JudgeSettings], requests: list[Request]) -> list[_Verdict]:
+    """Verdicts in the order of `requests`; those that do not parse are asked for again in further rounds."""
+    settings = job.settings
+    engine = registry.load(f"engines.{settings.engine.name}")(
+        settings.engine, partial(_serve, settings.engine), _server_identity(settings.engine)
+    )
+    record = calls.Record(job.record / "calls" / "judge" / settings.form)
+    verdicts: dict[int, _Verdict] = {}
+    waiting = list(range(len(requests)))
+    for attempt in range(settings.attempts):
+        asked = [replace(requests[index], attempt=attempt) for index in waiting]
+        replies = calls.complete(engine, asked, record, f"judge {settings.form}, attempt {attempt + 1}")
+        for index, call in zip(waiting, replies, strict=True):
+            verdicts[index] = _parse(call, settings.dimensions, attempt + 1)
+        waiting = [index for index in waiting if verdicts[index].failure is not None]
+        if not waiting:
+            break
+    return [verdicts[index] for index in range(len(requests))]
+
+
+def _parse(call: Call, dimensions: list[str], attempts: int) -> _Verdict:
+    scores, failure = None, call.failure
+    if failure is None:
+        try:
+            scores = read_verdict(call.text, call.finish_reason, dimensions)
+        except InvalidVerdict as error:
+            failure = str(error)
+    return _Verdict(scores=scores, failure=failure, attempts=attempts, call_key=call.key)
+
+
+def _judgements(trace: Trace, verdict: _Verdict | None, settings: JudgeSettings) -> list[Judgement]:
+    """One row per dimension; a trace that was not asked about says so."""
+    if verdict is None:
+        verdict = _Verdict(scores=None, failure="unusable_trace", attempts=0, call_key="")
+    return [
+        Judgement(
+            prompt_id=trace.prompt_id,
+            generator=trace.generator,
+            sample=trace.sample,
+            dimension=dimension,
+            score=verdict.scores[dimension] if verdict.scores else None,
+            attempts=verdict.attempts,
+            call_key=verdict.call_key or None,
+            failure=verdict.failure,
+        )
+        for dimension in settings.dimensions
+    ]
+
+
+def _serve(options: OpenAIOptions) -> AbstractContextManager[Endpoint]:
+    """The endpoint to ask: a server started for this job, or the one the config names."""
+    if options.server is not None:
+        command = partial(registry.load(f"servers.{options.server.name}"), options.server)
+        return serve(command, options.model, options.start_s)
+    if options.api_key_env not in environ:
+        raise StudyError(f"the environment has no {options.api_key_env}, the key of {options.base_url}. Set it.")
+    return nullcontext(Endpoint(str(options.base_url), environ[options.api_key_env], lambda: None))
+
+
+def _server_identity(options: OpenAIOptions) -> dict[str, Any]:
+    if options.server is None:
+        return {"base_url": options.base_url}
+    server = registry.module_of(f"servers.{options.server.name}")
+    return {"settings": options.server.model_dump(), "code": code.digest(server)}
+
+
+if __name__ == "__main__":
+    start(
+        run,
+        JudgeSettings,
+        inputs={
+            "prompts": "table of Prompt",
+            "traces": "table of Trace",
+            "template": "text with the slots {category}, {rubric}, {problem}, {trace}",
+            "rubrics": "one text per dimension, named <dimension>.md",
+        },
+        outputs={"judgements": "table of Judgement"},
+    )

@@ -1,0 +1,56 @@
+"""Stage pair: for every prompt, the chosen generator's trace against the rejected generator's."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from prefdelta import tables
+from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.pairing import pool_pairs
+from prefdelta.core.settings import Settings
+from prefdelta.records.grade import Grade
+from prefdelta.records.pair import Pair
+from prefdelta.records.prompt import Prompt
+from prefdelta.records.trace import Trace
+from prefdelta.stages.entry import Job, Outcome, start
+
+
+class PairSection(Settings):
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+
+
+class PairSettings(Settings):
+    chosen: Annotated[str, Field(description="generator of the chosen traces")]
+    rejected: Annotated[str, Field(description="generator of the rejected traces")]
+    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
+
+
+def run(job: Job[PairSettings]) -> Outcome:
+    chosen, rejected = job.settings.chosen, job.settings.rejected
+    prompts = tables.read(job.input("prompts"), Prompt)
+    traces = {name: tables.read(job.input(f"{side}_traces"), Trace) for side, name in _sides(job.settings)}
+    grades = {name: tables.read(job.input(f"{side}_grades"), Grade) for side, name in _sides(job.settings)}
+    pairs = pool_pairs(chosen, rejected, [prompt.prompt_id for prompt in prompts], traces, grades)
+    ineligible = count_failures(pair.reason for pair in pairs)
+    check_share("pair.max_failure_share", len(pairs), ineligible, job.settings.max_failure_share)
+    tables.write(job.outputs["pairs"], Pair, pairs)
+    return Outcome(len(pairs), ineligible)
+
+
+def _sides(settings: PairSettings) -> list[tuple[str, str]]:
+    return [("chosen", settings.chosen), ("rejected", settings.rejected)]
+
+
+if __name__ == "__main__":
+    start(
+        run,
+        PairSettings,
+        inputs={
+            "prompts": "table of Prompt",
+            "chosen_traces": "table of Trace",
+            "chosen_grades": "table of Grade",
+            "rejected_traces": "table of Trace",
+            "rejected_grades": "table of Grade",
+        },
+        outputs={"pairs": "table of Pair"},
+    )

@@ -1,0 +1,92 @@
+"""Tables: typed rows to Parquet and back. One schema per noun, sorted rows, the same bytes for the same rows."""
+
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import astuple, fields
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from prefdelta.core.errors import StudyError
+from prefdelta.files import publish
+from prefdelta.records.contract import Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+R = TypeVar("R", bound=Row)
+
+
+def schema(row_type: type[Row]) -> "pa.Schema":
+    """The Arrow schema of a row type: one column per field, nullable where its type allows None."""
+    import pyarrow as pa
+
+    arrow = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    columns = []
+    for name, hint in typing.get_type_hints(row_type).items():
+        if typing.get_origin(hint) is typing.ClassVar:
+            continue
+        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        plain = next(option for option in options if option is not types.NoneType)
+        inner = typing.get_args(plain)
+        kind = pa.list_(pa.field("element", arrow[inner[0]])) if inner else arrow[plain]  # Parquet's name
+        columns.append(pa.field(name, kind, nullable=types.NoneType in options))
+    return pa.schema(columns, metadata={"row": row_type.__name__, "version": str(row_type.VERSION)})
+
+
+def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
+    """Publish rows, sorted by the type's key, and return how many there are.
+
+    Raises StudyError if two rows have one key, ValueError if a value does not fit its column.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    key = attrgetter(*row_type.KEY)
+    ordered = sorted(rows, key=key)
+    for row, following in zip(ordered, ordered[1:], strict=False):
+        if key(row) == key(following):
+            raise StudyError(f"{path}: two rows have the key {row_type.KEY} = {key(row)!r}.")
+    table_schema = schema(row_type)
+    columns = zip(*(astuple(row) for row in ordered), strict=True) if ordered else ([] for _ in table_schema)
+    arrays = []
+    for field, values in zip(table_schema, columns, strict=True):
+        array = pa.array(values, field.type)
+        if array.null_count and not field.nullable:
+            raise ValueError(f"{path}: column {field.name!r} must not be null")
+        arrays.append(array)
+    table = pa.Table.from_arrays(arrays, schema=table_schema)
+
+    def fill(temporary: Path) -> None:
+        parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+    publish(path, fill)
+    return len(ordered)
+
+
+def read(path: Path, row_type: type[R]) -> list[R]:
+    """The rows of a table, in its order. Raises StudyError if it is missing, damaged, or of another type."""
+    table = read_arrow(path, row_type)
+    names = [field.name for field in fields(row_type)]  # type: ignore[arg-type]
+    columns = [table.column(name).to_pylist() for name in names]
+    return [row_type(*values) for values in zip(*columns, strict=True)]
+
+
+def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None) -> "pa.Table":
+    """A table (or some of its columns) in Arrow. Raises StudyError as `read` does."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    remedy = "Delete it and run the same command again: it will be made anew."
+    try:
+        found = parquet.read_schema(path)
+        expected = schema(row_type)
+        if not found.equals(expected, check_metadata=True):
+            raise StudyError(f"{path}: is no table of {row_type.__name__} version {row_type.VERSION}. {remedy}")
+        return parquet.read_table(path, columns=columns, partitioning=None, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise StudyError(f"{path}: there is no such table.") from None
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: cannot be read as Parquet ({error}). {remedy}") from None
+

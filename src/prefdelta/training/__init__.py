@@ -1,0 +1,1 @@
+"""Training recipes on TRL, and the log-probabilities they need."""

@@ -1,0 +1,111 @@
+"""Training one rung of the ladder from scratch, in plain transformers and torch.
+
+Muon (arXiv 2502.16982) takes the hidden matrices and AdamW the rest: half the accuracy took 0.28 CPU-minutes with it and
+0.9 with AdamW alone.
+"""
+
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from prefdelta.core.rungs import LadderSection, Rung
+from prefdelta.core.tasks.corpus import corrupted_trace
+from prefdelta.core.tasks.families import FAMILIES, split_of
+from prefdelta.training.tokenizer import character_tokenizer
+from prefdelta.training.tokens import tokenise
+
+if TYPE_CHECKING:
+    import torch
+
+IGNORED = -100  # label of positions that are not learnt: the prompt and the padding
+MAX_LENGTH = 256  # positions the model has
+LOGGED_EVERY = 25  # steps
+
+
+def train_rung(rung: Rung, section: LadderSection, folder: Path) -> dict[str, Any]:
+    """Train a rung, save it with its tokenizer to `folder`, and return its size and loss curve (nats per token)."""
+    import torch
+
+    torch.set_num_threads(section.threads)
+    torch.manual_seed(rung.seed)
+    tokenizer = character_tokenizer()
+    model = _new_model(rung, len(tokenizer), tokenizer)
+    optimizers = _optimizers(model, section)
+    random = Random(rung.seed)
+    curve = []
+    for step in range(rung.steps):
+        rate = _rate(step, rung.steps, section)
+        for optimizer, peak in optimizers:
+            optimizer.param_groups[0]["lr"] = peak * rate
+            optimizer.zero_grad()
+        loss = model(**_batch(rung, tokenizer, random)).loss
+        loss.backward()
+        for optimizer, _ in optimizers:
+            optimizer.step()
+        if step % LOGGED_EVERY == 0 or step == rung.steps - 1:
+            curve.append([step, round(loss.item(), 5)])
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return {"parameters": model.num_parameters(), "steps": rung.steps, "curve": curve}
+
+
+def _new_model(rung: Rung, n_tokens: int, tokenizer: Any) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=n_tokens,
+        hidden_size=rung.width,
+        intermediate_size=4 * rung.width,
+        num_hidden_layers=rung.layers,
+        num_attention_heads=rung.heads,
+        max_position_embeddings=MAX_LENGTH,
+        tie_word_embeddings=False,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    return LlamaForCausalLM(config)
+
+
+def _optimizers(model: Any, section: LadderSection) -> "list[tuple[torch.optim.Optimizer, float]]":
+    """Optimisers with their peak learning rates."""
+    import torch
+
+    inner, rest = [], []
+    for name, parameter in model.named_parameters():
+        is_inner_matrix = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
+        (inner if is_inner_matrix else rest).append(parameter)
+    muon = torch.optim.Muon(inner, lr=section.muon_learning_rate, weight_decay=0.0)
+    adamw = torch.optim.AdamW(rest, lr=section.adamw_learning_rate, weight_decay=0.0)
+    return [(muon, section.muon_learning_rate), (adamw, section.adamw_learning_rate)]
+
+
+def _rate(step: int, steps: int, section: LadderSection) -> float:
+    """Share of the peak learning rate: linear warm-up, constant, linear decay."""
+    warm = min(1.0, (step + 1) / max(section.warmup_steps, 1))
+    return min(warm, (steps - step) / max(section.decay_share * steps, 1.0))
+
+
+def _batch(rung: Rung, tokenizer: Any, random: Random) -> "dict[str, torch.Tensor]":
+    """A batch of fresh corrupted traces, padded on the right; only completions are learnt."""
+    import torch
+
+    rows = []
+    for _ in range(rung.batch_size):
+        corpus = random.choices(rung.corpora, [corpus.weight for corpus in rung.corpora])[0]
+        family = FAMILIES[corpus.family]
+        while True:
+            problem = family.draw(random, random.choice(corpus.operations))
+            if split_of(problem.question) == "ladder":
+                break
+        trace = corrupted_trace(family, problem, rung.error_rates, random)
+        rows.append(tokenise(tokenizer, [("user", problem.question)], trace))
+    width = max(len(row.prompt) + len(row.completion) for row in rows)
+    ids = torch.full((len(rows), width), tokenizer.pad_token_id)
+    labels = torch.full((len(rows), width), IGNORED)
+    for at, row in enumerate(rows):
+        end = len(row.prompt) + len(row.completion)
+        ids[at, :end] = torch.tensor(row.prompt + row.completion)
+        labels[at, len(row.prompt) : end] = torch.tensor(row.completion)
+    # The model looks back only, so padding on the right needs no mask.
+    return {"input_ids": ids, "labels": labels}

@@ -1,0 +1,22 @@
+rule filter:
+    """The pairs of one selection."""
+    input:
+        pairs=f"{RESULTS}/pair/{{chosen}}~{{rejected}}.parquet",
+        deltas=study.filter_deltas,
+    output:
+        selected=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}.parquet",
+        manifest=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}.manifest.json",
+    log:
+        f"{LOGS}/filter/{{chosen}}~{{rejected}}/{{selection}}.log",
+    threads: study.threads("filter")
+    resources:
+        **study.resources("filter"),
+    params:
+        settings=study.settings("filter"),
+        code=study.code("filter"),
+        record=RECORD,
+    shell:
+        "exec python -m prefdelta.stages.filter"
+        " --in pairs={input.pairs:q} deltas={input.deltas:q}"
+        " --out selected={output.selected:q} manifest={output.manifest:q}"
+        " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"

@@ -1,0 +1,18 @@
+rule prompts:
+    """Problems of the training set or of one benchmark."""
+    output:
+        prompts=f"{RESULTS}/prompts/{{source}}.parquet",
+        manifest=f"{RESULTS}/prompts/{{source}}.manifest.json",
+    log:
+        f"{LOGS}/prompts/{{source}}.log",
+    threads: study.threads("prompts")
+    resources:
+        **study.resources("prompts"),
+    params:
+        settings=study.settings("prompts"),
+        code=study.code("prompts"),
+        record=RECORD,
+    shell:
+        "exec python -m prefdelta.stages.prompts"
+        " --out prompts={output.prompts:q} manifest={output.manifest:q}"
+        " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"

@@ -1,0 +1,26 @@
+rule report:
+    """One page with all that was measured."""
+    input:
+        template="resources/templates/report.html",
+        scores=study.report_scores,
+        deltas=study.report_deltas,
+        grades=study.report_grades,
+        manifests=study.report_manifests,
+    output:
+        page=f"{RESULTS}/report/index.html",
+        manifest=f"{RESULTS}/report/index.manifest.json",
+    log:
+        f"{LOGS}/report/index.log",
+    threads: study.threads("report")
+    resources:
+        **study.resources("report"),
+    params:
+        settings=study.settings("report"),
+        code=study.code("report"),
+        record=RECORD,
+    shell:
+        "exec python -m prefdelta.stages.report"
+        " --in template={input.template:q} scores={input.scores:q} deltas={input.deltas:q}"
+        " grades={input.grades:q} manifests={input.manifests:q}"
+        " --out page={output.page:q} manifest={output.manifest:q}"
+        " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"
