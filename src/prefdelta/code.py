@@ -18,7 +18,7 @@ PLUMBING = frozenset(
 )
 
 
-class UntraceableImport(Exception):
+class UntraceableImportError(Exception):
     """An import whose target the source text does not name, so that no digest could follow it."""
 
 
@@ -54,11 +54,13 @@ def _imports(module: str) -> tuple[str, ...]:
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             if node.level:
-                raise UntraceableImport(f"{module}, line {node.lineno}: write the import with its full name")
+                raise UntraceableImportError(f"{module}, line {node.lineno}: write the import with its full name")
             name = node.module or ""
+            if name == "importlib" and any(alias.name == "import_module" for alias in node.names):
+                raise UntraceableImportError(f"{module}, line {node.lineno}: load it through {PACKAGE}.registry")
             found += [f"{name}.{a.name}" if _path(f"{name}.{a.name}") else name for a in node.names]
         elif isinstance(node, ast.Name | ast.Attribute) and _last_name(node) in ("import_module", "__import__"):
-            raise UntraceableImport(f"{module}, line {node.lineno}: load it through {PACKAGE}.registry")
+            raise UntraceableImportError(f"{module}, line {node.lineno}: load it through {PACKAGE}.registry")
     return tuple(name for name in found if name == PACKAGE or name.startswith(f"{PACKAGE}."))
 
 

@@ -118,7 +118,7 @@ class Config(Settings):
     train: TrainSection
     evaluate: EvaluateSection
     report: ReportSection
-    compute: dict[str, Compute] = {}
+    compute: dict[str, Compute]
 
     def problems(self) -> list[str]:
         """What no single value shows: names that nothing defines, and counts that cannot be met."""
@@ -246,7 +246,7 @@ def _explain(model: type[BaseModel], error: Any) -> str:
         case "missing":
             return f"{place}: is missing"
         case "float_type" | "int_type" if isinstance(found, str) and _is_number(found):
-            written = f"{float(found):.1e}" if "e" in found.lower() else found
+            written = f"{float(found):.1e}" if "e" in found.lower() else re.sub(r"^0+(?=\d)", "", found)
             return f"{place}: {found!r} is text to YAML; write it as a number, for example {written} without quotes"
     return f"{place}: found {found!r}; {error['msg'][0].lower()}{error['msg'][1:]}"
 

@@ -117,7 +117,9 @@ class Study:
 
     def report_scores(self, wildcards: Any) -> list[str]:
         arms = [*(f"{policy}/base" for policy in self.config.policies), *self.arms]
-        return [f"{self.results}/evaluate/{arm}/{group}.parquet" for arm in arms for group in self.config.evaluate.groups]
+        return [
+            f"{self.results}/evaluate/{arm}/{group}.parquet" for arm in arms for group in self.config.evaluate.groups
+        ]
 
     def report_deltas(self, wildcards: Any) -> list[str]:
         names = [*self.config.dimensions, *self.config.delta.composites]
@@ -288,7 +290,9 @@ def _read_text(path: Path, what: str) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: {what} cannot be read as UTF-8 text ({error}). Create it, or name another.") from None
+        raise StudyError(
+            f"{path}: {what} cannot be read as UTF-8 text ({error}). Create it, or name another."
+        ) from None
     if not text.strip():
         raise StudyError(f"{path}: {what} is empty. Write it, or name another file.")
     return text

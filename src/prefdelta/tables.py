@@ -4,6 +4,7 @@ import types
 import typing
 from collections.abc import Iterable
 from dataclasses import astuple, fields
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -45,7 +46,7 @@ def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
 
     key = attrgetter(*row_type.KEY)
     ordered = sorted(rows, key=key)
-    for row, following in zip(ordered, ordered[1:], strict=False):
+    for row, following in pairwise(ordered):
         if key(row) == key(following):
             raise StudyError(f"{path}: two rows have the key {row_type.KEY} = {key(row)!r}.")
     table_schema = schema(row_type)
@@ -68,7 +69,7 @@ def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
 def read(path: Path, row_type: type[R]) -> list[R]:
     """The rows of a table, in its order. Raises StudyError if it is missing, damaged, or of another type."""
     table = read_arrow(path, row_type)
-    names = [field.name for field in fields(row_type)]  # type: ignore[arg-type]
+    names = [field.name for field in fields(row_type)]
     columns = [table.column(name).to_pylist() for name in names]
     return [row_type(*values) for values in zip(*columns, strict=True)]
 
@@ -87,6 +88,5 @@ def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None
         return parquet.read_table(path, columns=columns, partitioning=None, page_checksum_verification=True)
     except FileNotFoundError:
         raise StudyError(f"{path}: there is no such table.") from None
-    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: cannot be read as Parquet ({error}). {remedy}") from None
-

@@ -17,6 +17,6 @@ def check_share(key: str, rows: int, failures: Mapping[str, int], allowed: float
     if share > allowed:
         told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(failures.items(), key=lambda item: -item[1]))
         raise StudyError(
-            f"{share:.1%} of {rows:,} rows failed ({told}); {key} allows {allowed:.1%}. No table was written; replies of "
-            "models are kept in the record. Mend the cause, or raise the share."
+            f"{share:.1%} of {rows:,} rows failed ({told}); {key} allows {allowed:.1%}. No table was written; replies "
+            "of models are kept in the record. Mend the cause, or raise the share."
         )

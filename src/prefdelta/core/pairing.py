@@ -53,7 +53,7 @@ def pool_pairs(
             reason = "identical" if left.text == right.text else None
         left_correct = correct.get((chosen, prompt_id, left.sample)) if left else None
         right_correct = correct.get((rejected, prompt_id, right.sample)) if right else None
-        samples = (left and left.sample, right and right.sample)
+        samples = (left.sample if left else None, right.sample if right else None)
         pairs.append(
             Pair(
                 pair_id=pair_id(chosen, rejected, prompt_id, samples),
@@ -62,8 +62,8 @@ def pool_pairs(
                 rejected_sample=samples[1],
                 pool=True,
                 cell=_cell(left_correct, right_correct),
-                chosen_tokens=left and left.n_tokens,
-                rejected_tokens=right and right.n_tokens,
+                chosen_tokens=left.n_tokens if left else None,
+                rejected_tokens=right.n_tokens if right else None,
                 chosen_correct=left_correct,
                 rejected_correct=right_correct,
                 eligible=reason is None,

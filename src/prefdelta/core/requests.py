@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+from pydantic import Field
 
 from prefdelta.core.ids import digest
 from prefdelta.core.settings import Settings
@@ -11,9 +13,9 @@ from prefdelta.core.settings import Settings
 class Sampling(Settings):
     """How a model draws its reply."""
 
-    temperature: float  # 0: greedy
-    top_p: float = 1.0
-    max_tokens: int  # completion tokens; a reply that reaches it is truncated
+    temperature: Annotated[float, Field(ge=0)]  # 0: greedy
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    max_tokens: Annotated[int, Field(ge=1)]  # completion tokens; a reply that reaches it is truncated
     reasoning_effort: str | None = None
 
 

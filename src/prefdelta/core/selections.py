@@ -53,8 +53,9 @@ def select(
     Raises StudyError if fewer than k pairs are there, or none.
     """
     eligible = [pair.pair_id for pair in pairs if pair.pool and pair.eligible]
-    seed = tie_seed if selection.seed is None else selection.seed
-    order = {pair_id: fraction("order", seed, pair_id) for pair_id in eligible}
+    # A random draw has an order of its own: the order of ties would favour the pairs that `top` favours.
+    draw = ("ties", tie_seed) if selection.seed is None else ("random", selection.seed)
+    order = {pair_id: fraction(*draw, pair_id) for pair_id in eligible}
     if selection.kind == "top":
         gaps = {pair_id: row.delta for pair_id, row in deltas.items() if row.delta is not None}
         candidates = sorted((p for p in eligible if p in gaps), key=lambda p: (-gaps[p], order[p]))

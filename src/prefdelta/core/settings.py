@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 class Settings(BaseModel):
     """Typed, frozen, and closed: an unknown key or a wrong type is an error, never a silent default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     def plugins(self) -> list[str]:
         """Names in `prefdelta.registry` that these settings make the stage load, e.g. `engines.openai`.

@@ -7,7 +7,7 @@ from typing import Any
 LOWEST, HIGHEST = 1, 5
 
 
-class InvalidVerdict(ValueError):
+class InvalidVerdictError(ValueError):
     """A reply that is no verdict. Its text is the failure's type, e.g. `out_of_range`."""
 
 
@@ -25,33 +25,35 @@ def verdict_schema(dimensions: Sequence[str]) -> dict[str, Any]:
 def read_verdict(text: str | None, finish_reason: str | None, dimensions: Sequence[str]) -> dict[str, int]:
     """Scores by dimension from a judge's raw reply.
 
-    Raises InvalidVerdict: "null_content", "cut_by_length", "not_json", "duplicate_key", "not_an_object",
+    Raises InvalidVerdictError: "null_content", "cut_by_length", "not_json", "duplicate_key", "not_an_object",
     "missing_dimension", "extra_dimension", "not_an_integer", "out_of_range".
     """
     if text is None:
-        raise InvalidVerdict("null_content")
+        raise InvalidVerdictError("null_content")
     if finish_reason == "length":
-        raise InvalidVerdict("cut_by_length")
+        raise InvalidVerdictError("cut_by_length")
     try:
         verdict = json.loads(text, object_pairs_hook=_unique)
-    except (json.JSONDecodeError, RecursionError):
-        raise InvalidVerdict("not_json") from None
+    except InvalidVerdictError:
+        raise
+    except (ValueError, RecursionError):  # ValueError: also a number of more than 4,300 digits
+        raise InvalidVerdictError("not_json") from None
     if not isinstance(verdict, dict):
-        raise InvalidVerdict("not_an_object")
+        raise InvalidVerdictError("not_an_object")
     if missing := set(dimensions) - set(verdict):
-        raise InvalidVerdict("missing_dimension") from KeyError(*sorted(missing))
+        raise InvalidVerdictError("missing_dimension") from KeyError(*sorted(missing))
     if extra := set(verdict) - set(dimensions):
-        raise InvalidVerdict("extra_dimension") from KeyError(*sorted(extra))
+        raise InvalidVerdictError("extra_dimension") from KeyError(*sorted(extra))
     for score in verdict.values():
         if type(score) is not int:  # not isinstance: True is an int
-            raise InvalidVerdict("not_an_integer")
+            raise InvalidVerdictError("not_an_integer")
         if not LOWEST <= score <= HIGHEST:
-            raise InvalidVerdict("out_of_range")
+            raise InvalidVerdictError("out_of_range")
     return {name: verdict[name] for name in dimensions}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise InvalidVerdict("duplicate_key")
+        raise InvalidVerdictError("duplicate_key")
     return found

@@ -13,8 +13,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.requests import Endpoint, Failure, Reply, Request
 from prefdelta.core.options import OpenAIOptions
+from prefdelta.core.requests import Endpoint, Failure, Reply, Request
 
 if TYPE_CHECKING:
     import openai
@@ -53,15 +53,11 @@ class OpenAIEngine:
             async def following() -> Reply | Failure | None:
                 return await anext(results, None)
 
-            try:
-                while (result := runner.run(following())) is not None:
-                    yield result
-            finally:
-                runner.run(results.aclose())
+            # When this ends early (the caller stops, SIGTERM), leaving `runner` cancels what is open and closes `results`.
+            while (result := runner.run(following())) is not None:
+                yield result
 
-    async def _ask_all(
-        self, endpoint: Endpoint, wanted: list[tuple[str, Request]]
-    ) -> AsyncGenerator[Reply | Failure]:
+    async def _ask_all(self, endpoint: Endpoint, wanted: list[tuple[str, Request]]) -> AsyncGenerator[Reply | Failure]:
         import openai
 
         results: asyncio.Queue[Reply | Failure | BaseException] = asyncio.Queue()
@@ -110,8 +106,8 @@ class OpenAIEngine:
             except openai.APIStatusError as error:
                 if error.status_code in (401, 403, 404):
                     raise StudyError(
-                        f"{endpoint.base_url} refused with HTTP {error.status_code}: {error.message}. Check the model's "
-                        f"name ({self._options.model!r}), the address, and the key in the environment."
+                        f"{endpoint.base_url} refused with HTTP {error.status_code}: {error.message}. Check the model's"
+                        f" name ({self._options.model!r}), the address, and the key in the environment."
                     ) from None
                 if error.status_code not in (408, 409, 429) and error.status_code < 500:
                     return Failure(key, "rejected", permanent=True, detail=error.message)
@@ -119,7 +115,7 @@ class OpenAIEngine:
                 detail = f"HTTP {error.status_code}"
             except TimeoutError:
                 return Failure(key, "deadline", permanent=False, detail=f"after {self._options.deadline_s:g} s")
-            except (openai.APIConnectionError, openai.APIResponseValidationError) as error:
+            except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError) as error:
                 detail = f"{type(error).__name__}: {error}"
             endpoint.check()
             wait = max(told_to_wait, random.uniform(0, 2 * mean_wait))
@@ -131,6 +127,8 @@ class OpenAIEngine:
     async def _ask_once(
         self, client: "openai.AsyncOpenAI", key: str, request: Request, started: float
     ) -> Reply | Failure:
+        from openai.types.chat import ChatCompletion
+
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self._options.model,
@@ -146,6 +144,8 @@ class OpenAIEngine:
             schema = {"name": "verdict", "schema": request.response_schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         reply = await client.chat.completions.create(**body)
+        if not isinstance(reply, ChatCompletion):  # a proxy's page, for example: the package lets other bodies through
+            raise ValueError(f"the reply is no chat completion: {str(reply)[:80]!r}")
         if not reply.choices:
             return Failure(key, "no_choices", permanent=True)
         choice = reply.choices[0]

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefdelta.core.requests import Failure, Reply, Request, Sampling
 from prefdelta.core.options import TransformersOptions
+from prefdelta.core.requests import Failure, Reply, Request, Sampling
+from prefdelta.models import load_model, load_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -38,17 +39,8 @@ class TransformersEngine:
         }
 
     def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        torch.set_num_threads(self._options.threads)
-        tokenizer = AutoTokenizer.from_pretrained(self._folder)
-        model = AutoModelForCausalLM.from_pretrained(
-            self._folder, dtype=getattr(torch, self._options.dtype), use_safetensors=True
-        ).eval()
-        if torch.cuda.is_available():
-            model = model.cuda()
-
+        tokenizer = load_tokenizer(self._folder)
+        model = load_model(self._folder, self._options.dtype, self._options.threads)
         by_length: dict[tuple[int, str], list[tuple[str, Request, list[int]]]] = {}
         for key, request in plan:
             messages = [{"role": role, "content": content} for role, content in request.messages]

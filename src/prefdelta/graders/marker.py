@@ -1,4 +1,4 @@
-"""Grader `marker`: the answer is what follows the last `A:` of the trace, compared as text. For the procedural tasks."""
+"""Grader `marker`, for the procedural tasks: the answer is what follows the last `A:`, compared as text."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A grade: is the final answer of a trace right?"""
+"""A grade: whether the final answer of a trace is right."""
 
 from dataclasses import dataclass
 from typing import ClassVar

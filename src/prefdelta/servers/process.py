@@ -62,12 +62,16 @@ def _wait_for_completion(endpoint: Endpoint, model: str, start_s: float) -> None
     import openai
 
     deadline = time.monotonic() + start_s
-    with openai.OpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key, max_retries=0, timeout=10) as client:
+    with openai.OpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key, max_retries=0) as client:
         while True:
             endpoint.check()
+            time_left = max(deadline - time.monotonic(), 0.1)
             try:
                 client.chat.completions.create(
-                    model=model, messages=[{"role": "user", "content": "Say OK."}], max_completion_tokens=16
+                    model=model,
+                    messages=[{"role": "user", "content": "Say OK."}],
+                    max_completion_tokens=16,
+                    timeout=min(time_left, 10.0),  # of a server that accepts the request and says nothing
                 )
                 return
             except openai.APIError as error:

@@ -17,8 +17,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.ids import digest, fraction
-from prefdelta.core.tasks.rating import rate
 from prefdelta.core.options import RulesServer
+from prefdelta.core.tasks.rating import rate
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -16,7 +16,7 @@ from prefdelta.stages.entry import Job, Outcome, start
 
 
 class DeltaSection(Settings):
-    composites: dict[str, list[str]] = {}  # name -> the dimensions whose mean it is
+    composites: dict[str, list[str]]  # name -> the dimensions whose mean it is
 
 
 class DeltaSettings(Settings):

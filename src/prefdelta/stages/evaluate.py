@@ -73,9 +73,7 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
     scores = []
     for (prompt, sample), call in zip(plan, replies, strict=True):
         grader = registry.load(f"graders.{settings.benchmarks[prompt.source].grader}")
-        extracted, correct, failure = grade_reply(
-            grader, call.text, call.finish_reason, call.failure, prompt.answers
-        )
+        extracted, correct, failure = grade_reply(grader, call.text, call.finish_reason, call.failure, prompt.answers)
         scores.append(
             Score(
                 benchmark=prompt.source,

@@ -47,9 +47,7 @@ def run(job: Job[GenerateSettings]) -> Outcome:
     engine = registry.load(f"engines.{settings.engine.name}")(folder, checkpoint.weights, settings.engine)
 
     plan = [
-        (prompt, sample)
-        for prompt in tables.read(job.input("prompts"), Prompt)
-        for sample in range(settings.samples)
+        (prompt, sample) for prompt in tables.read(job.input("prompts"), Prompt) for sample in range(settings.samples)
     ]
     requests = [
         Request(

@@ -1,4 +1,4 @@
-"""Stage grade: is the final answer of each trace right?"""
+"""Stage grade: whether the final answer of each trace is right."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
 """Stage judge: rate the traces of one generator on the dimensions of one form.
 
-A form is the set of dimensions asked in one request. The judge is any server behind the OpenAI protocol; a reply that is
-not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure, never a number.
+A form is the set of dimensions asked in one request. The judge is any server behind the OpenAI protocol; a reply that
+is not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure, never a number.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -20,7 +20,7 @@ from prefdelta.core.options import OpenAIOptions
 from prefdelta.core.requests import Endpoint, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import fill
-from prefdelta.core.verdicts import InvalidVerdict, read_verdict, verdict_schema
+from prefdelta.core.verdicts import InvalidVerdictError, read_verdict, verdict_schema
 from prefdelta.records.call import Call
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.prompt import Prompt
@@ -143,7 +143,7 @@ def _parse(call: Call, dimensions: list[str], attempts: int) -> _Verdict:
     if failure is None:
         try:
             scores = read_verdict(call.text, call.finish_reason, dimensions)
-        except InvalidVerdict as error:
+        except InvalidVerdictError as error:
             failure = str(error)
     return _Verdict(scores=scores, failure=failure, attempts=attempts, call_key=call.key)
 

@@ -11,6 +11,7 @@ from prefdelta import checkpoints, tables
 from prefdelta.core.failures import count_failures
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import fill
+from prefdelta.models import load_model, load_tokenizer
 from prefdelta.progress import Progress
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
@@ -37,16 +38,9 @@ class ReferenceSettings(Settings):
 
 
 def run(job: Job[ReferenceSettings]) -> Outcome:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     settings = job.settings
-    torch.set_num_threads(settings.threads)
     _, folder = checkpoints.open_manifest(job.input("weights"), job.record)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=getattr(torch, settings.dtype), use_safetensors=True
-    ).eval()
+    tokenizer, model = load_tokenizer(folder), load_model(folder, settings.dtype, settings.threads)
     template = job.input("template").read_text(encoding="utf-8").strip()
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
 

@@ -5,6 +5,7 @@ the rows, recipe, base weights, training code, library versions, seed), so a job
 """
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from prefdelta.core.ids import digest
 from prefdelta.core.recipes import Recipe
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import fill
+from prefdelta.models import load_tokenizer
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
@@ -22,6 +24,8 @@ from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
 from prefdelta.stages.entry import Job, Outcome, start
 from prefdelta.training.tokens import PreferenceRow, tokenise
+
+_TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
 
 
 class TrainSection(Settings):
@@ -43,7 +47,7 @@ def run(job: Job[TrainSettings]) -> Outcome:
 
     settings = job.settings
     base, folder = checkpoints.open_manifest(job.input("weights"), job.record)
-    rows = _rows(job, str(folder))
+    rows = _rows(job, folder)
     (method,) = settings.plugins()
     key = digest(
         {
@@ -64,16 +68,15 @@ def run(job: Job[TrainSettings]) -> Outcome:
     return Outcome(len(rows), {}, {**details, "differs_from_base": policy.weights != base.weights})
 
 
-def _rows(job: Job[TrainSettings], base: str) -> list[PreferenceRow]:
+def _rows(job: Job[TrainSettings], base: Path) -> list[PreferenceRow]:
     """The selection's pairs as tokens with reference log-probabilities, joined by key, in order of rank."""
-    from transformers import AutoTokenizer
-
     settings = job.settings
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer = load_tokenizer(base)
     template = job.input("template").read_text(encoding="utf-8").strip()
     pairs = {pair.pair_id: pair for pair in tables.read(job.input("pairs"), Pair)}
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
-    texts, logps = {}, {}
+    texts: dict[_TraceKey, str | None] = {}
+    logps: dict[_TraceKey, float | None] = {}
     for side, generator in (("chosen", settings.chosen), ("rejected", settings.rejected)):
         for trace in tables.read(job.input(f"{side}_traces"), Trace):
             texts[generator, trace.prompt_id, trace.sample] = trace.text
@@ -92,8 +95,8 @@ def _rows(job: Job[TrainSettings], base: str) -> list[PreferenceRow]:
         sums = [logps[key] for key in keys]
         if sums[0] is None or sums[1] is None:
             raise StudyError(
-                f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability: it is longer "
-                "than reference.max_length. Raise it to what the policy can hold, or lower generate's max_tokens."
+                f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability: it is "
+                "longer than reference.max_length. Raise that as far as the policy can hold, or lower max_tokens."
             )
         asked = fill(template, {"problem": problems[pair.prompt_id]}, str(job.input("template")))
         chosen, rejected = (tokenise(tokenizer, [("user", asked)], str(texts[key])) for key in keys)

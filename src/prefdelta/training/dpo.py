@@ -13,6 +13,7 @@ from typing import Any
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Recipe
+from prefdelta.models import load_model, load_tokenizer
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import PreferenceRow, Tokens
 
@@ -22,9 +23,7 @@ TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}  # bfloat16: a guess, not measur
 CHECKED_ROWS = 32  # rows whose reference sums are computed afresh and compared
 
 
-def train(
-    base: Path, rows: Sequence[PreferenceRow], recipe: Recipe, seed: int, output: Path
-) -> dict[str, Any]:
+def train(base: Path, rows: Sequence[PreferenceRow], recipe: Recipe, seed: int, output: Path) -> dict[str, Any]:
     """Train the model in `base` on `rows`, write the policy to `output`, and return what was measured on the way.
 
     Rows are taken in an order drawn from `seed`. The result has `updates`, `step0_loss`, and per update `loss` and the
@@ -33,14 +32,9 @@ def train(
     """
     import torch
     from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from trl import DPOConfig
+    from trl.trainer.dpo_config import DPOConfig
 
-    torch.set_num_threads(recipe.threads)
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=getattr(torch, recipe.dtype), use_safetensors=True
-    )
+    tokenizer, model = load_tokenizer(base), load_model(base, recipe.dtype, recipe.threads)
     _check_reference(model, tokenizer.pad_token_id, rows, recipe.dtype)
 
     updates = math.ceil(math.ceil(len(rows) / recipe.batch_size) * recipe.epochs)
@@ -100,9 +94,9 @@ def _columns(row: PreferenceRow) -> dict[str, Any]:
 
 
 def _trainer_type() -> type[Any]:
-    from trl import DPOTrainer
+    from trl.trainer.dpo_trainer import DPOTrainer
 
-    class PreparedDPOTrainer(DPOTrainer):  # type: ignore[misc]
+    class PreparedDPOTrainer(DPOTrainer):
         """TRL's trainer over rows that carry token ids and reference log-probabilities already."""
 
         def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
@@ -118,8 +112,9 @@ def _checks(dtype: str) -> Any:
     """Stops training if step 0 is not ln 2 (the policy equals the reference there) or a number is not finite."""
     from transformers import TrainerCallback
 
-    class Checks(TrainerCallback):  # type: ignore[misc]
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+    class Checks(TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            logs = more["logs"]
             if "loss" not in logs:
                 return
             if not (math.isfinite(logs["loss"]) and math.isfinite(logs["grad_norm"])):
@@ -141,7 +136,7 @@ def _check_reference(model: Any, pad_id: int, rows: Sequence[PreferenceRow], dty
     sample = rows[:CHECKED_ROWS]
     tokens = [Tokens(row.prompt, row.chosen) for row in sample] + [Tokens(row.prompt, row.rejected) for row in sample]
     recorded = [row.ref_chosen_logps for row in sample] + [row.ref_rejected_logps for row in sample]
-    for index, fresh in completion_logps(model.eval(), tokens, batch_tokens=16_384, pad_id=pad_id):
+    for index, fresh in completion_logps(model, tokens, batch_tokens=16_384, pad_id=pad_id):
         gap = abs(fresh - recorded[index]) / len(tokens[index].completion)
         if gap > TOLERANCE[dtype]:
             raise StudyError(

@@ -26,7 +26,8 @@ def character_tokenizer() -> Any:
     tokenizer = Tokenizer(models.WordLevel(vocabulary))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
     tokenizer.decoder = Fuse()
-    return PreTrainedTokenizerFast(
+    new_tokenizer: Any = PreTrainedTokenizerFast
+    return new_tokenizer(
         tokenizer_object=tokenizer,
         pad_token=PAD,
         bos_token=BOS,

@@ -40,7 +40,7 @@ def tokenise(tokenizer: Any, messages: Sequence[tuple[str, str]], completion: st
     if whole[: len(prompt)] != prompt:
         raise StudyError(
             f"the chat template does not keep the prompt as a prefix: alone it ends in "
-            f"{tokenizer.decode(prompt[-8:])!r}, before the completion {tokenizer.decode(whole[: len(prompt)][-8:])!r}. "
+            f"{tokenizer.decode(prompt[-8:])!r}, with a completion in {tokenizer.decode(whole[: len(prompt)][-8:])!r}. "
             "Use a template that renders the prompt the same way in both cases."
         )
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
@@ -48,5 +48,5 @@ def tokenise(tokenizer: Any, messages: Sequence[tuple[str, str]], completion: st
         raise StudyError(f"the rendered conversation has {whole.count(bos)} beginning-of-sequence tokens; 1 is right.")
     tokens = Tokens(prompt, whole[len(prompt) :])
     if not tokens.completion or tokens.completion[-1] != eos:
-        raise StudyError("the rendered completion does not end with the end-of-sequence token; the template must add it.")
+        raise StudyError("the rendered completion does not end with end-of-sequence; the template must add it.")
     return tokens

@@ -35,7 +35,7 @@ class Code:
             return None
         start, operations = int(found[1]), []
         for index, line in enumerate(_LINE.finditer(found[2])):
-            if line[1] != ascii_lowercase[index + 1] or line[2] != ascii_lowercase[index]:
+            if line[1] + line[2] != ascii_lowercase[index + 1 : index + 2] + ascii_lowercase[index : index + 1]:
                 return None
             operations.append((line[3], start if line[4] == "a" else int(line[4])))
         if found[3] != ascii_lowercase[len(operations)]:

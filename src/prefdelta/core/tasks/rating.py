@@ -4,9 +4,11 @@ It is given the question and the trace, nothing else. It solves the problem itse
 own, and counts faults per dimension. A different but valid derivation does not exist in these tasks, so this is fair.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from prefdelta.core.tasks.families import family_of
 from prefdelta.core.tasks.steps import ANSWER_MARK, Step, apply
@@ -18,11 +20,15 @@ DIMENSIONS = (
     "computational_precision",
     "signal_to_noise",
 )
+_ANSWER = re.compile(re.escape(ANSWER_MARK) + r"(\d{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A trace taken apart: its steps in order, how many parts are no steps or repeats, and its answer."""
+    """A trace taken apart: its steps in order, how many other parts are no steps or repeats, and its answer.
+
+    A repeat that leaves the value as it is (`5*1=5;5*1=5`) may be what the problem asks: it is kept among the steps.
+    """
 
     steps: list[Step]
     noise: int
@@ -50,9 +56,10 @@ def rate(question: str, trace: str) -> dict[str, int] | None:
     else:
         faults["step_coherence"] += read.answer != value
 
-    useful = len(read.steps)
+    repeats = faults["signal_to_noise"]
+    useful = len(read.steps) - repeats
     scores = {name: _score(1 - faults[name] / len(expected)) for name in DIMENSIONS[:4]}
-    scores["signal_to_noise"] = _score(useful / (useful + read.noise) if useful else 0.0)
+    scores["signal_to_noise"] = _score(useful / (useful + repeats + read.noise) if useful else 0.0)
     return scores
 
 
@@ -66,9 +73,9 @@ def _read(trace: str, read_step: Callable[[str], Step | None]) -> _Read:
     noise, answer, last = 0, None, None
     for part in trace.split(";"):
         step = read_step(part)
-        if part.startswith(ANSWER_MARK) and part[len(ANSWER_MARK) :].isdecimal():
-            answer = int(part[len(ANSWER_MARK) :])
-        elif step is None or part == last:
+        if found := _ANSWER.fullmatch(part):
+            answer = int(found[1])
+        elif step is None or (part == last and step.left != step.result):
             noise += 1
         else:
             steps.append(step)
@@ -79,10 +86,13 @@ def _read(trace: str, read_step: Callable[[str], Step | None]) -> _Read:
 def _align(expected: list[Step], found: list[Step]) -> Counter[str]:
     """Cheapest edits that turn the expected steps into those found, as faults per dimension.
 
-    A changed operand is a fault of factuality, a changed operator, a missing or an extra step one of strategy.
+    A changed operand is a fault of factuality, a changed operator, a missing or an extra step one of strategy. An extra
+    step that repeats the one before it is noise.
     """
     strategy, factuality = Counter(strategy_coherence=1), Counter(factuality=1)
-    row = [Counter({"strategy_coherence": n}) for n in range(len(found) + 1)]
+    noise = Counter(signal_to_noise=1)
+    extra = [noise if at > 0 and step == found[at - 1] else strategy for at, step in enumerate(found)]
+    row = list(accumulate(extra, initial=Counter[str]()))
     for want in expected:
         above, row = row, [row[0] + strategy]
         for column, step in enumerate(found, start=1):
@@ -91,6 +101,6 @@ def _align(expected: list[Step], found: list[Step]) -> Counter[str]:
                 change += strategy
             if step.right != want.right:
                 change += factuality
-            ways = (above[column - 1] + change, above[column] + strategy, row[column - 1] + strategy)
-            row.append(min(ways, key=Counter.total))
+            ways = (above[column - 1] + change, above[column] + strategy, row[column - 1] + extra[column - 1])
+            row.append(min(ways, key=lambda way: (way.total(), -way["signal_to_noise"])))
     return row[-1]

@@ -1,0 +1,61 @@
+# make mini     set everything up, run the study on two CPU cores, write results/mini/report/index.html
+# make test     set everything up, run the tests
+# make check    lint, types, import rules, schema, workflow rules
+
+SHELL := bash
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv)
+# Byte code makes the imports of torch, transformers and trl about twice as fast; some machines turn it off.
+unexport PYTHONDONTWRITEBYTECODE
+# uv does not read pip's setting for a folder of local packages.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+
+ifdef UV
+INSTALL := uv pip install --quiet --compile-bytecode --python $(BIN)/python
+else
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
+endif
+
+.PHONY: help setup mini test check schema clean
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+
+setup: .venv/.ready
+
+.venv/.ready: envs/cpu.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "setting up .venv (once; about two minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(INSTALL) -r envs/cpu.txt
+	@$(INSTALL) --no-deps --editable .
+	@touch $@
+
+.venv/.ready-check: .venv/.ready envs/check.txt
+	@$(INSTALL) -r envs/check.txt
+	@touch $@
+
+mini: setup
+	$(BIN)/snakemake --profile mini
+	@echo "the report: results/mini/report/index.html"
+
+test: setup
+	$(BIN)/python -m pytest
+
+schema: setup
+	$(BIN)/python -m prefdelta.config > workflow/schemas/config.schema.json
+
+check: .venv/.ready-check
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --quiet --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/python -m prefdelta.config | diff - workflow/schemas/config.schema.json || { echo "the schema is stale: run make schema"; exit 1; }
+	$(BIN)/python tests/workflow/snakemake_lint.py
+	$(BIN)/python -m pytest tests/workflow/test_lint.py
+
+# Everything that a run made; the environment stays.
+clean:
+	rm -rf results .snakemake

@@ -1,0 +1,17 @@
+"""The report's accuracies and differences again, from the tables alone: python docs/recompute.py results/mini."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+root = Path(sys.argv[1]) / "evaluate"
+scores = pd.concat(pd.read_parquet(p).assign(arm=str(p.parent.relative_to(root))) for p in root.rglob("*.parquet"))
+scores["solved"] = scores.correct.astype("boolean").mask(scores.failure.isin(["truncated", "no_answer"]), False)
+wide = scores.pivot(index=["benchmark", "prompt_id", "sample"], columns="arm", values="solved").astype("Float64")
+accuracy = wide.groupby("benchmark", sort=False).mean() * 100
+print(accuracy.T.round(1).to_string(), "\n")
+for policy in {arm.partition("/")[0] for arm in wide.columns}:
+    arms = wide.filter(regex=f"^{policy}/")
+    gains = arms.sub(arms[f"{policy}/base"], axis=0).groupby("benchmark", sort=False).mean() * 100
+    print(f"points against {policy}/base, item by item:", gains.T.round(1).to_string(), sep="\n")

@@ -1,0 +1,1 @@
+"""The report's parts: inputs to frames, frames to figures, both to a page."""

@@ -1,0 +1,353 @@
+"""Engine `openai` against a real HTTP server that misbehaves on purpose."""
+
+import gc
+import json
+import logging
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.options import OpenAIOptions
+from prefdelta.core.requests import Endpoint, Failure, Reply, Request, Sampling
+from prefdelta.core.verdicts import verdict_schema
+from prefdelta.engines.openai import OpenAIEngine
+
+from .scripted import Behaviour, ScriptedServer, Seen, answer, body, completion, cut, drop, first, silence, status
+
+KEY = "sk-never-to-be-recorded"
+
+
+def engine_for(server: ScriptedServer, check: Callable[[], None] = lambda: None, **options: Any) -> OpenAIEngine:
+    settings: dict[str, Any] = {"in_flight": 8, "deadline_s": 20.0, "back_off_s": 0.02, **options}
+    asked = OpenAIOptions(name="openai", model="some-judge", base_url=server.base_url, **settings)
+    return OpenAIEngine(asked, lambda: nullcontext(Endpoint(server.base_url, KEY, check)), {"code": "c0de"})
+
+
+def questions(n: int, **more: Any) -> list[tuple[str, Request]]:
+    sampling = Sampling(temperature=0.6, top_p=0.9, max_tokens=64)
+    return [(f"key {i}", Request((("user", f"question {i}"),), sampling, seed=1000 + i, **more)) for i in range(n)]
+
+
+def ask(engine: OpenAIEngine, plan: list[tuple[str, Request]]) -> dict[str, Reply | Failure]:
+    results = list(engine.run(plan, {key for key, _ in plan}))
+    by_key = {result.key: result for result in results}
+    assert len(by_key) == len(results), "a request was answered twice"
+    return by_key
+
+
+def assert_all_answered(results: dict[str, Reply | Failure], n: int) -> None:
+    assert {key: result.text for key, result in results.items() if isinstance(result, Reply)} == {
+        f"key {i}": f"re: question {i}" for i in range(n)
+    }
+
+
+# --- what is sent, and what comes back ---
+
+
+def test_each_missing_request_gets_its_own_reply_and_recorded_ones_are_not_sent() -> None:
+    plan = questions(30)
+    with ScriptedServer(answer) as server:
+        results = list(engine_for(server).run(plan, {"key 3", "key 17", "key 29"}))
+    assert sorted((result.key, result.text) for result in results if isinstance(result, Reply)) == [
+        ("key 17", "re: question 17"),
+        ("key 29", "re: question 29"),
+        ("key 3", "re: question 3"),
+    ]
+    assert len(server.seen) == 3
+
+
+def test_a_reply_carries_what_the_server_said_about_it() -> None:
+    with ScriptedServer(answer) as server:
+        reply = ask(engine_for(server), questions(1))["key 0"]
+    assert isinstance(reply, Reply)
+    assert (reply.finish_reason, reply.n_tokens, reply.model) == ("stop", 7, "scripted-2")
+    assert reply.seconds is not None
+    assert 0 < reply.seconds < 10
+
+
+def test_the_request_carries_all_that_determines_the_reply_and_the_key_as_bearer() -> None:
+    schema = verdict_schema(["factuality"])
+    sampling = Sampling(temperature=0.6, top_p=0.9, max_tokens=64, reasoning_effort="medium")
+    messages = (("system", "be strict"), ("user", "rate {this}"))
+    request = Request(messages, sampling, seed=7, attempt=2, response_schema=schema)
+    with ScriptedServer(answer) as server:
+        ask(engine_for(server), [("key", request)])
+    (seen,) = server.seen
+    assert seen.headers["Authorization"] == f"Bearer {KEY}"
+    assert seen.body == {
+        "model": "some-judge",
+        "messages": [{"role": "system", "content": "be strict"}, {"role": "user", "content": "rate {this}"}],
+        "temperature": 0.6,
+        "top_p": 0.9,
+        "max_completion_tokens": 64,
+        "seed": 9,  # seed + attempt: the same seed would give the reply that did not parse again
+        "reasoning_effort": "medium",
+        "response_format": {"type": "json_schema", "json_schema": {"name": "verdict", "schema": schema, "strict": True}},
+    }
+
+
+def test_what_was_not_asked_for_is_not_sent() -> None:
+    # Servers refuse parameters that they do not know, even if they are null.
+    with ScriptedServer(answer) as server:
+        ask(engine_for(server), questions(1))
+    assert {"reasoning_effort", "response_format"}.isdisjoint(server.seen[0].body)
+
+
+def test_the_key_is_no_part_of_the_identity() -> None:
+    with ScriptedServer(answer) as server:
+        engine = engine_for(server)
+        before = engine.identity()
+        ask(engine, questions(1))
+    assert engine.identity() == before
+    assert KEY not in json.dumps(before)
+
+
+def test_the_identity_changes_with_the_model_and_the_servers_code_but_not_with_limits() -> None:
+    with ScriptedServer(answer) as server:
+        identity = engine_for(server).identity()
+        assert engine_for(server, in_flight=1, deadline_s=5.0, back_off_s=1.0).identity() == identity
+        options = OpenAIOptions(name="openai", model="another-judge", base_url=server.base_url)
+        assert OpenAIEngine(options, nullcontext, {"code": "c0de"}).identity() != identity
+        options = replace_model(options, "some-judge")
+        assert OpenAIEngine(options, nullcontext, {"code": "c0de"}).identity() == identity
+        assert OpenAIEngine(options, nullcontext, {"code": "edited"}).identity() != identity
+
+
+def replace_model(options: OpenAIOptions, model: str) -> OpenAIOptions:
+    return options.model_copy(update={"model": model})
+
+
+def test_requests_in_flight_reach_the_limit_and_never_exceed_it() -> None:
+    async def slow(request: web.Request, seen: Seen) -> web.StreamResponse:
+        import asyncio
+
+        await asyncio.sleep(0.02)
+        return await answer(request, seen)
+
+    with ScriptedServer(slow) as server:
+        assert_all_answered(ask(engine_for(server, in_flight=5), questions(60)), 60)
+    assert server.most_open == 5
+
+
+# --- faults that pass: tried again ---
+
+
+async def _half_a_json(request: web.Request, seen: Seen) -> web.StreamResponse:
+    """A body cut by a proxy that then closes it properly: whole HTTP, broken JSON."""
+    whole = json.dumps(completion(content="never whole"))
+    return web.Response(text=whole[: len(whole) // 2], content_type="application/json")
+
+
+async def _gateway_page(request: web.Request, seen: Seen) -> web.StreamResponse:
+    return web.Response(text="<html>Bad gateway, but status 200</html>", content_type="text/html")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(status(500), id="internal server error"),
+        pytest.param(status(503), id="unavailable"),
+        pytest.param(status(429), id="too many requests"),
+        pytest.param(status(408), id="server-side time-out"),
+        pytest.param(drop, id="dropped connection"),
+        pytest.param(cut, id="connection cut in the middle of the body"),
+        pytest.param(_half_a_json, id="body cut in the middle"),
+        pytest.param(_gateway_page, id="page of a proxy"),
+        pytest.param(body([1, 2]), id="JSON of another shape"),
+    ],
+)
+def test_a_passing_fault_is_tried_again_until_each_request_has_its_reply(fault: Behaviour) -> None:
+    with ScriptedServer(first(3, fault)) as server:
+        assert_all_answered(ask(engine_for(server, back_off_s=0.005), questions(12)), 12)
+    assert len(server.seen) == 12 * 4
+
+
+def test_waits_double_from_try_to_try_and_are_spread() -> None:
+    # Without the spread, all requests that failed together come back together and knock the server over again.
+    n = 48
+    with ScriptedServer(first(3, status(500))) as server:
+        ask(engine_for(server, in_flight=n, back_off_s=0.1), questions(n))
+    tries: dict[str, list[float]] = defaultdict(list)
+    for seen in server.seen:
+        tries[seen.question].append(seen.at)
+    waits = [[times[k + 1] - times[k] for times in tries.values()] for k in range(3)]
+    means = [statistics.fmean(found) for found in waits]
+    # 0.1, 0.2 and 0.4 s are expected; with 48 draws a mean is within 25% of that (3 sigma), and serving takes its time.
+    assert means[1] > 1.2 * means[0]
+    assert means[2] > 1.2 * means[1]
+    assert 0.25 < means[2] < 0.7
+    assert statistics.stdev(waits[2]) > 0.12  # uniform on 0 to 0.8 s has 0.23
+
+
+def test_retry_after_is_honoured() -> None:
+    # The engine's own first wait would be 2 ms at most.
+    with ScriptedServer(first(1, status(429, Retry_After="0.7"))) as server:
+        assert_all_answered(ask(engine_for(server, back_off_s=0.001), questions(4)), 4)
+    for question in {seen.question for seen in server.seen}:
+        before, after = (seen.at for seen in server.seen if seen.question == question)
+        assert 0.7 <= after - before < 5
+
+
+def test_a_retry_after_beyond_the_deadline_ends_at_once() -> None:
+    started = time.monotonic()
+    with ScriptedServer(status(429, Retry_After="3600")) as server:
+        (failure,) = ask(engine_for(server, deadline_s=5.0), questions(1)).values()
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.permanent, failure.detail) == ("deadline", False, "HTTP 429")
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(silence, id="a server that never answers"),
+        pytest.param(status(500), id="a server that only ever fails"),
+        pytest.param(drop, id="a server that drops each connection"),
+    ],
+)
+def test_a_lasting_fault_is_a_transient_failure_at_the_one_deadline_for_all_tries(fault: Behaviour) -> None:
+    started = time.monotonic()
+    with ScriptedServer(fault) as server:
+        results = ask(engine_for(server, deadline_s=1.0, back_off_s=0.3), questions(8))
+        took = time.monotonic() - started
+    assert len(results) == 8
+    for failure in results.values():
+        assert isinstance(failure, Failure)
+        assert (failure.kind, failure.permanent) == ("deadline", False)
+    # The openai package's own retries would make it three times the deadline.
+    assert took < 2
+
+
+def test_a_silent_request_does_not_hold_up_the_others() -> None:
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await (silence if seen.question == "question 0" else answer)(request, seen)
+
+    with ScriptedServer(behaviour) as server:
+        results = engine_for(server, in_flight=2, deadline_s=1.5).run(plan := questions(20), {key for key, _ in plan})
+        in_order = list(results)
+    assert [result.key for result in in_order if isinstance(result, Failure)] == ["key 0"]
+    assert in_order[-1].key == "key 0"
+
+
+# --- faults that stay: a typed failure, or the end of the run ---
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "detail"),
+    [
+        pytest.param(status(400), "rejected", "scripted 400", id="bad request"),
+        pytest.param(status(413), "rejected", "scripted 413", id="too large"),
+        pytest.param(body(completion(refusal="I must not rate this")), "refusal", "I must not rate", id="refusal"),
+        pytest.param(body({**completion(), "choices": []}), "no_choices", "", id="empty choices"),
+    ],
+)
+def test_a_refusal_is_a_permanent_failure_after_one_request(behaviour: Behaviour, kind: str, detail: str) -> None:
+    with ScriptedServer(behaviour) as server:
+        (failure,) = ask(engine_for(server), questions(1)).values()
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.permanent) == (kind, True)
+    assert detail in failure.detail
+    assert len(server.seen) == 1
+
+
+def test_one_rejected_request_does_not_stop_the_others() -> None:
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await (status(400) if seen.question == "question 3" else answer)(request, seen)
+
+    with ScriptedServer(behaviour) as server:
+        results = ask(engine_for(server), questions(10))
+    assert [key for key, result in results.items() if isinstance(result, Failure)] == ["key 3"]
+    assert len(results) == 10
+
+
+def test_null_content_is_a_reply_without_text() -> None:
+    # A reasoning model that spends its tokens on reasoning answers null: whether to ask again is the stage's business.
+    message = completion()
+    message["choices"][0]["finish_reason"] = "length"
+    with ScriptedServer(body(message)) as server:
+        (reply,) = ask(engine_for(server), questions(1)).values()
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.finish_reason) == (None, "length")
+
+
+@pytest.mark.parametrize("code", [401, 403, 404])
+def test_a_wrong_key_model_or_address_stops_the_run_and_is_named(code: int) -> None:
+    with ScriptedServer(status(code)) as server, pytest.raises(StudyError) as raised:
+        ask(engine_for(server), questions(50))
+    assert "'some-judge'" in str(raised.value)
+    assert server.base_url in str(raised.value)
+    assert str(code) in str(raised.value)
+    assert KEY not in str(raised.value)
+    assert len(server.seen) <= 8, "the run went on after a fault that no retry can mend"
+
+
+def test_the_death_of_the_server_stops_the_run_instead_of_waiting_for_the_deadline() -> None:
+    def check() -> None:
+        raise StudyError("the judge's server stopped with exit code 3")
+
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await (answer if len(server.seen) < 6 else drop)(request, seen)
+
+    started = time.monotonic()
+    with ScriptedServer(behaviour) as server, pytest.raises(StudyError, match="exit code 3"):
+        ask(engine_for(server, check, in_flight=1, deadline_s=600.0), questions(20))
+    assert len(server.seen) == 6
+    assert time.monotonic() - started < 10
+
+
+# --- the end ---
+
+
+@pytest.mark.filterwarnings("error")
+def test_closing_early_cancels_what_is_open_and_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await (answer if seen.question == "question 0" else silence)(request, seen)
+
+    with ScriptedServer(behaviour) as server, caplog.at_level(logging.WARNING):
+        results = engine_for(server).run(plan := questions(40), {key for key, _ in plan})
+        assert next(results).key == "key 0"
+        wait_until(lambda: server.open == 8)
+        results.close()
+        wait_until(lambda: server.open == 0)
+        gc.collect()  # asyncio and aiohttp complain about what is left when it is collected
+    assert len(server.seen) == 9  # 1 answered, 8 left in flight; none of the others were sent
+    assert caplog.records == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_error_in_the_callers_loop_closes_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    with ScriptedServer(answer) as server, caplog.at_level(logging.WARNING):
+        with pytest.raises(KeyboardInterrupt):
+            for _ in engine_for(server).run(plan := questions(40), {key for key, _ in plan}):
+                raise KeyboardInterrupt
+        gc.collect()
+        wait_until(lambda: server.open == 0)
+    assert caplog.records == []
+
+
+def test_the_server_is_not_opened_before_the_first_reply_is_asked_for() -> None:
+    opened = []
+
+    def serve() -> Any:
+        opened.append(True)
+        return nullcontext(Endpoint("http://127.0.0.1:9/v1", KEY, lambda: None))
+
+    options = OpenAIOptions(name="openai", model="m", base_url="http://127.0.0.1:9/v1", deadline_s=0.2)
+    results = OpenAIEngine(options, serve, {}).run(questions(1), {"key 0"})
+    assert opened == []
+    assert isinstance(next(results), Failure)
+    assert opened == [True]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
