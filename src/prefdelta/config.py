@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.requests import Sampling
 from prefdelta.core.rungs import LadderSection, Rung
 from prefdelta.core.selections import parse_selection
@@ -34,22 +35,6 @@ from prefdelta.stages.train import TrainSection
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Dimension = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Pairing = Annotated[str, Field(pattern=r"^[^~]+~[^~]+$", description="<chosen generator>~<rejected generator>")]
-
-TRAINING_PROMPTS = "train"  # the source that pairs are made from; all others are benchmarks
-STAGES = (
-    "prompts",
-    "ladder",
-    "generate",
-    "grade",
-    "judge",
-    "pair",
-    "delta",
-    "filter",
-    "reference",
-    "train",
-    "evaluate",
-    "report",
-)
 
 
 class Model(Settings):

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from prefdelta import code, registry
-from prefdelta.config import STAGES, TRAINING_PROMPTS, Compute, Config, Experiment, parse, read_benchmark
+from prefdelta.config import Compute, Config, Experiment, parse, read_benchmark
 from prefdelta.core.errors import StudyError
+from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.selections import parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.sources import Benchmark, Source

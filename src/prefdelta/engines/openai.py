@@ -53,7 +53,7 @@ class OpenAIEngine:
             async def following() -> Reply | Failure | None:
                 return await anext(results, None)
 
-            # When this ends early (the caller stops, SIGTERM), leaving `runner` cancels what is open and closes `results`.
+            # Ending early (the caller stops, SIGTERM) leaves `runner`, which cancels what is open and closes `results`.
             while (result := runner.run(following())) is not None:
                 yield result
 

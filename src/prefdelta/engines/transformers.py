@@ -39,8 +39,12 @@ class TransformersEngine:
         }
 
     def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
+        from transformers import GenerationConfig
+
         tokenizer = load_tokenizer(self._folder)
         model = load_model(self._folder, self._options.dtype, self._options.threads)
+        # Not the checkpoint's own defaults: a repetition penalty in its files would bend the sampling the study asks for.
+        model.generation_config = GenerationConfig()
         by_length: dict[tuple[int, str], list[tuple[str, Request, list[int]]]] = {}
         for key, request in plan:
             messages = [{"role": role, "content": content} for role, content in request.messages]

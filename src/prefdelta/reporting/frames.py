@@ -15,6 +15,7 @@ from prefdelta import tables
 from prefdelta.core.accuracy import count_outcomes, outcome
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import seed_of
+from prefdelta.core.names import STAGES
 from prefdelta.core.statistics import Estimate, mean_interval, wilson_interval
 from prefdelta.records.delta import Delta
 from prefdelta.records.grade import Grade
@@ -25,19 +26,6 @@ if TYPE_CHECKING:
 
 LN2 = math.log(2.0)
 _ITEM = ["prompt_id", "sample"]
-_STAGES = [
-    "prompts",
-    "ladder",
-    "generate",
-    "grade",
-    "judge",
-    "pair",
-    "delta",
-    "filter",
-    "reference",
-    "train",
-    "evaluate",
-]  # as data flows
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +327,7 @@ def manifests(paths: Iterable[Path], study: str) -> list[Manifest]:
 
 def stage_order(stage: str) -> tuple[int, str]:
     """Sorts stages as data flows through them; unknown ones last."""
-    return (_STAGES.index(stage) if stage in _STAGES else len(_STAGES), stage)
+    return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)
 
 
 def training(found: Iterable[Manifest]) -> list[TrainingLine]:

@@ -75,7 +75,7 @@ def main() -> None:
     expected = f"Bearer {os.environ['PREFDELTA_SERVER_KEY']}".encode()
 
     async def complete(request: "web.Request") -> "web.Response":
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(errors="surrogateescape"), expected):
             return web.json_response({"error": {"message": "wrong key"}}, status=401)
         try:
             body = await request.json()

@@ -1,0 +1,204 @@
+"""Engine `transformers` on a tiny random model: seeds, batches, exactness of sampling, ends of replies."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy.stats import chisquare
+
+from prefdelta.core.options import TransformersOptions
+from prefdelta.core.requests import Failure, Reply, Request, Sampling
+from prefdelta.engines.transformers import TransformersEngine
+
+# Several lengths, and several prompts of each length: batches hold equal lengths only.
+PROMPTS = ["Q:1+1?", "Q:2*3?", "Q:5-4?", "Q:1+1-3?", "Q:2*3+5?", "Q:5-4*2?", "Q:3*3?", "Q:4+4?", "P:a=1;b=a+2;b?"] * 2
+SAMPLED = Sampling(temperature=1.0, max_tokens=24)
+
+Plan = list[tuple[str, Request]]
+
+
+def engine_for(folder: Path, batch_size: int = 64) -> TransformersEngine:
+    return TransformersEngine(folder, "weights", TransformersOptions(name="transformers", batch_size=batch_size))
+
+
+def plan_of(prompts: list[str], sampling: Sampling = SAMPLED, first_seed: int = 0) -> Plan:
+    return [
+        (f"key {i:04}", Request((("user", text),), sampling, seed=first_seed + i)) for i, text in enumerate(prompts)
+    ]
+
+
+def ask(engine: TransformersEngine, plan: Plan, missing: set[str] | None = None) -> dict[str, Reply]:
+    keys = {key for key, _ in plan} if missing is None else missing
+    replies = list(engine.run(plan, keys))
+    assert sorted(reply.key for reply in replies) == sorted(keys)
+    assert all(isinstance(reply, Reply) for reply in replies)
+    return {reply.key: reply for reply in replies if isinstance(reply, Reply)}
+
+
+def tokens_and_logits(folder: Path, prompt: str) -> tuple[Any, Any, Any, Any]:
+    """Tokenizer, model, prompt ids (1 x n) and logits of the next token, by transformers alone."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    ids = tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}], add_generation_prompt=True, return_tensors="pt", return_dict=False
+    )
+    with torch.inference_mode():
+        logits = model(ids).logits[0, -1].double()
+    return tokenizer, model, ids, logits
+
+
+# --- seeds and batches ---
+
+
+def test_the_same_seed_gives_the_same_reply_and_another_seed_another(checkpoint: Path) -> None:
+    plan = plan_of(PROMPTS)
+    once, again = ask(engine_for(checkpoint), plan), ask(engine_for(checkpoint), plan)
+    assert once == again
+    others = ask(engine_for(checkpoint), plan_of(PROMPTS, first_seed=1000))
+    assert all(once[key].text != others[key].text for key in once)
+
+
+def test_a_prompt_asked_with_many_seeds_gets_as_many_replies(checkpoint: Path) -> None:
+    replies = ask(engine_for(checkpoint), plan_of(["Q:1+1?"] * 50))
+    assert len({reply.text for reply in replies.values()}) > 45
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_reply_does_not_depend_on_the_size_of_its_batch(checkpoint: Path, batch_size: int) -> None:
+    plan = plan_of(PROMPTS)
+    assert ask(engine_for(checkpoint, batch_size), plan) == ask(engine_for(checkpoint, 64), plan)
+
+
+def test_a_resumed_run_gives_the_replies_of_an_uninterrupted_one(checkpoint: Path) -> None:
+    plan = plan_of(PROMPTS)
+    whole = ask(engine_for(checkpoint, 3), plan)
+    keys = sorted(whole)
+    for missing in (set(keys[:1]), set(keys[1::2]), set(keys[-5:])):
+        assert ask(engine_for(checkpoint, 3), plan, missing) == {key: whole[key] for key in missing}
+
+
+def test_requests_with_different_sampling_may_stand_in_one_plan(checkpoint: Path) -> None:
+    greedy = Sampling(temperature=0.0, max_tokens=24)
+    alone = ask(engine_for(checkpoint), plan_of(PROMPTS, greedy)) | ask(engine_for(checkpoint), plan_of(PROMPTS[:4]))
+    mixed = [*plan_of(PROMPTS[:4]), *plan_of(PROMPTS, greedy)[4:]]
+    assert ask(engine_for(checkpoint), mixed) == alone
+
+
+# --- exactness ---
+
+
+def test_temperature_0_is_greedy_decoding(checkpoint: Path) -> None:
+    greedy = Sampling(temperature=0.0, max_tokens=24)
+    prompts = sorted(set(PROMPTS))
+    replies = ask(engine_for(checkpoint), plan_of(prompts, greedy))
+    for prompt, (_, reply) in zip(prompts, sorted(replies.items()), strict=True):
+        tokenizer, model, ids, _ = tokens_and_logits(checkpoint, prompt)
+        output = model.generate(ids, do_sample=False, max_new_tokens=24)[0, ids.shape[1] :].tolist()
+        assert reply.text == tokenizer.decode(output, skip_special_tokens=True)
+        assert reply.n_tokens == len(output)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_the_first_token_follows_the_models_own_distribution(checkpoint: Path, temperature: float) -> None:
+    n = 4000
+    tokenizer, _, _, logits = tokens_and_logits(checkpoint, "Q:1+1?")
+    probabilities = (logits / temperature).softmax(-1).tolist()
+    expected: Counter[str] = Counter()
+    for token, probability in enumerate(probabilities):
+        expected[tokenizer.decode([token], skip_special_tokens=True)] += n * probability  # special tokens: ""
+    replies = ask(engine_for(checkpoint, 2000), plan_of(["Q:1+1?"] * n, Sampling(temperature=temperature, max_tokens=1)))
+    found = Counter(str(reply.text) for reply in replies.values())
+
+    # The chi-square test needs some 5 expected draws per class, so that rare characters share one.
+    common = [text for text, count in expected.items() if count >= 5]
+    assert len(common) > 8
+    observed = [found[text] for text in common]
+    awaited = [expected[text] for text in common]
+    result = chisquare([*observed, n - sum(observed)], [*awaited, n - sum(awaited)])
+    assert result.pvalue > 1e-3, "seeds are fixed: this is no chance, the distribution is another"
+
+
+def test_top_p_draws_from_the_smallest_set_that_holds_its_share(checkpoint: Path) -> None:
+    tokenizer, _, _, logits = tokens_and_logits(checkpoint, "Q:1+1?")
+    nucleus, share = [], 0.0
+    for token in logits.argsort(descending=True).tolist():
+        nucleus.append(tokenizer.decode([token], skip_special_tokens=True))
+        share += float(logits.softmax(-1)[token])
+        if share >= 0.6:
+            break
+    assert 3 < len(nucleus) < 15, "the model is too flat or too sharp for this test"
+    sampling = Sampling(temperature=1.0, top_p=0.6, max_tokens=1)
+    replies = ask(engine_for(checkpoint, 1000), plan_of(["Q:1+1?"] * 1000, sampling))
+    assert {reply.text for reply in replies.values()} == set(nucleus)
+
+
+def test_a_checkpoints_own_generation_defaults_do_not_bend_the_sampling(checkpoint: Path, tmp_path: Path) -> None:
+    # Published chat models come with a repetition penalty or a top-k of their own; the study's sampling is the config's.
+    from transformers import GenerationConfig
+
+    folder = shutil.copytree(checkpoint, tmp_path / "opinionated")
+    GenerationConfig(
+        repetition_penalty=3.0, no_repeat_ngram_size=2, min_new_tokens=20, do_sample=True, top_k=1, temperature=0.1
+    ).save_pretrained(folder)
+    plan = plan_of(PROMPTS)
+    assert ask(engine_for(folder), plan) == ask(engine_for(checkpoint), plan)
+
+
+# --- ends of replies ---
+
+
+def test_a_reply_ends_at_end_of_sequence_or_at_the_limit_and_says_which(checkpoint: Path) -> None:
+    replies = ask(engine_for(checkpoint), plan_of(PROMPTS * 4))
+    stopped = {key: reply for key, reply in replies.items() if reply.finish_reason == "stop"}
+    cut = {key: reply for key, reply in replies.items() if reply.finish_reason == "length"}
+    assert len(stopped) > 5
+    assert len(cut) > 5
+    assert len(stopped) + len(cut) == len(replies)
+    assert all(reply.n_tokens == 24 for reply in cut.values())
+    assert len({reply.n_tokens for reply in stopped.values()}) > 5
+    assert all("<" not in str(reply.text) for reply in replies.values()), "special tokens are no text"
+
+
+def test_end_of_sequence_counts_as_a_token_and_may_be_the_last_one_allowed(checkpoint: Path) -> None:
+    plan = plan_of(PROMPTS * 2)
+    replies = ask(engine_for(checkpoint), plan)
+    key, whole = next((k, r) for k, r in replies.items() if r.finish_reason == "stop" and (r.n_tokens or 0) > 5)
+    request = dict(plan)[key]
+    assert whole.n_tokens is not None
+    for max_tokens, finish_reason in ((whole.n_tokens, "stop"), (whole.n_tokens - 1, "length")):
+        shorter = Request(request.messages, Sampling(temperature=1.0, max_tokens=max_tokens), request.seed)
+        reply = ask(engine_for(checkpoint), [(key, shorter)])[key]
+        # All of the text comes before end-of-sequence, so it is whole in both cases.
+        assert (reply.text, reply.finish_reason, reply.n_tokens) == (whole.text, finish_reason, max_tokens)
+
+
+def test_a_request_that_cannot_fit_the_context_is_a_typed_failure_and_the_others_are_answered(checkpoint: Path) -> None:
+    # Context of 64: <bos> <user> 6 characters <assistant> leave room for 55 tokens, and 56 are too many.
+    fits, exceeds = (Sampling(temperature=1.0, max_tokens=n) for n in (55, 56))
+    plan = [*plan_of(["Q:1+1?"], fits), ("too long", Request((("user", "Q:1+1?"),), exceeds, seed=1))]
+    results = {result.key: result for result in engine_for(checkpoint).run(plan, {"key 0000", "too long"})}
+    assert isinstance(results["key 0000"], Reply)
+    failure = results["too long"]
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.permanent) == ("too_long", True)
+    # Once recorded, it is not told again.
+    assert [result.key for result in engine_for(checkpoint).run(plan, {"key 0000"})] == ["key 0000"]
+
+
+def test_the_identity_names_weights_and_all_that_can_move_a_bit(checkpoint: Path) -> None:
+    def identity(weights: str = "weights", **options: Any) -> dict[str, Any]:
+        return TransformersEngine(checkpoint, weights, TransformersOptions(name="transformers", **options)).identity()
+
+    assert identity() == identity()
+    for other in (
+        identity("others"),
+        identity(batch_size=2),
+        identity(threads=2),
+        identity(dtype="bfloat16"),
+    ):
+        assert other != identity()

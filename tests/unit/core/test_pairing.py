@@ -1,0 +1,176 @@
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefdelta.core.pairing import pair_id, pool_pairs
+from unit.rows import grade, trace
+
+WHOLE = {"text": "A:1", "finish_reason": "stop"}
+UNUSABLE = {
+    "truncated": {"text": "1+1=", "finish_reason": "length"},
+    "empty": {"text": "", "finish_reason": "stop"},
+    "failed": {"text": None, "finish_reason": None, "n_tokens": None, "failure": "too_long"},
+}
+
+
+def pair_up(chosen_traces, rejected_traces, prompt_ids=("p1",), grades=()):
+    """Pairs of strong over weak."""
+    by_generator = {
+        name: [row for row in grades if row.generator == name] for name in ("strong", "weak")
+    }
+    traces = {"strong": list(chosen_traces), "weak": list(rejected_traces)}
+    return pool_pairs("strong", "weak", prompt_ids, traces, by_generator)
+
+
+def strong(prompt_id="p1", sample=0, **columns):
+    return trace(prompt_id, "strong", sample, **({"text": "A:1"} | columns))
+
+
+def weak(prompt_id="p1", sample=0, **columns):
+    return trace(prompt_id, "weak", sample, **({"text": "A:2"} | columns))
+
+
+def test_a_prompt_with_a_whole_trace_on_both_sides_gives_an_eligible_pair():
+    (pair,) = pair_up([strong(n_tokens=9)], [weak(n_tokens=5)])
+    assert (pair.eligible, pair.reason, pair.pool) == (True, None, True)
+    assert (pair.chosen_sample, pair.rejected_sample, pair.chosen_tokens, pair.rejected_tokens) == (0, 0, 9, 5)
+
+
+def test_each_side_takes_its_lowest_usable_sample_in_whatever_order_they_come():
+    chosen = [strong(sample=3), strong(sample=2), strong(sample=0, **UNUSABLE["truncated"])]
+    rejected = [weak(sample=5), weak(sample=1), weak(sample=4)]
+    (pair,) = pair_up(chosen, rejected)
+    assert (pair.chosen_sample, pair.rejected_sample) == (2, 1)
+
+
+@pytest.mark.parametrize("why", UNUSABLE)
+def test_a_chosen_side_without_a_usable_trace_says_why(why):
+    (pair,) = pair_up([strong(**UNUSABLE[why])], [weak()])
+    assert (pair.eligible, pair.reason, pair.chosen_sample) == (False, f"chosen_{why}", None)
+
+
+@pytest.mark.parametrize("why", UNUSABLE)
+def test_a_rejected_side_without_a_usable_trace_says_why(why):
+    (pair,) = pair_up([strong()], [weak(**UNUSABLE[why])])
+    assert (pair.eligible, pair.reason, pair.rejected_sample) == (False, f"rejected_{why}", None)
+
+
+def test_a_side_without_any_trace_is_missing():
+    (pair,) = pair_up([strong()], [])
+    assert (pair.reason, pair.rejected_tokens, pair.cell) == ("rejected_missing", None, None)
+
+
+def test_the_chosen_side_is_told_first_when_both_lack_a_trace():
+    (pair,) = pair_up([], [weak(**UNUSABLE["truncated"])])
+    assert pair.reason == "chosen_missing"
+
+
+def test_truncation_is_the_reason_told_when_the_samples_of_a_side_differ():
+    chosen = [strong(sample=0, **UNUSABLE["failed"]), strong(sample=1, **UNUSABLE["truncated"])]
+    (pair,) = pair_up(chosen, [weak()])
+    assert pair.reason == "chosen_truncated"
+
+
+def test_two_traces_of_the_same_text_are_not_eligible():
+    (pair,) = pair_up([strong(text="A:1")], [weak(text="A:1")])
+    assert (pair.eligible, pair.reason) == (False, "identical")
+
+
+def test_a_generator_paired_with_itself_takes_even_samples_as_chosen_and_odd_as_rejected():
+    traces = [
+        strong(sample=0, **UNUSABLE["truncated"]),
+        strong(sample=1, text="one"),
+        strong(sample=2, text="two"),
+        strong(sample=3, text="three"),
+    ]
+    (pair,) = pool_pairs("strong", "strong", ["p1"], {"strong": traces}, {"strong": []})
+    assert (pair.chosen_sample, pair.rejected_sample, pair.reason) == (2, 1, None)
+
+
+def test_a_generator_paired_with_itself_lacks_a_rejected_trace_if_it_drew_once():
+    (pair,) = pool_pairs("strong", "strong", ["p1"], {"strong": [strong()]}, {"strong": []})
+    assert pair.reason == "rejected_missing"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "cell"),
+    [
+        (True, True, "right-right"),
+        (True, False, "right-wrong"),
+        (False, True, "wrong-right"),
+        (False, False, "wrong-wrong"),
+        (None, True, None),  # a failed grade is no wrong answer
+        (True, None, None),
+    ],
+)
+def test_the_cell_names_which_sides_are_right(chosen, rejected, cell):
+    grades = [grade("p1", "strong", 0, correct=chosen), grade("p1", "weak", 0, correct=rejected)]
+    (pair,) = pair_up([strong()], [weak()], grades=grades)
+    assert (pair.chosen_correct, pair.rejected_correct, pair.cell) == (chosen, rejected, cell)
+
+
+def test_the_grade_is_that_of_the_sample_taken():
+    grades = [grade("p1", "strong", 0, correct=False), grade("p1", "strong", 1, correct=True)]
+    (pair,) = pair_up([strong(sample=0, **UNUSABLE["empty"]), strong(sample=1)], [weak()], grades=grades)
+    assert pair.chosen_correct is True
+
+
+def test_the_id_of_a_pair_names_prompt_generators_direction_and_samples():
+    names = [("a", "b", "p1", (0, 0)), ("b", "a", "p1", (0, 0)), ("a", "b", "p2", (0, 0)), ("a", "c", "p1", (0, 0))]
+    names += [("a", "b", "p1", (1, 0)), ("a", "b", "p1", (0, 1)), ("a", "b", "p1", (0, None))]
+    assert len({pair_id(*name) for name in names}) == len(names)
+
+
+# Any state of up to three samples for each side of up to six prompts.
+states = st.sampled_from([None, WHOLE, *UNUSABLE.values()])
+studies = st.dictionaries(
+    st.sampled_from(["p1", "p2", "p3", "p4", "p5", "p6"]),
+    st.tuples(st.lists(states, max_size=3), st.lists(states, max_size=3)),
+    min_size=1,
+)
+
+
+def rows_of(study):
+    chosen, rejected = [], []
+    for prompt_id, sides in study.items():
+        for rows, make, samples in ((chosen, strong, sides[0]), (rejected, weak, sides[1])):
+            rows += [
+                # Half of the texts agree between the sides, so that identical pairs occur.
+                make(prompt_id, sample, **(state | ({"text": f"A:{sample}"} if state is WHOLE else {})))
+                for sample, state in enumerate(samples)
+                if state is not None
+            ]
+    grades = [grade(row.prompt_id, row.generator, row.sample, correct=row.sample == 0) for row in chosen + rejected]
+    return chosen, rejected, grades
+
+
+@given(studies)
+def test_prompts_in_are_pairs_out_each_eligible_or_with_a_reason(study):
+    chosen, rejected, grades = rows_of(study)
+    pairs = pair_up(chosen, rejected, list(study), grades)
+    assert sorted(pair.prompt_id for pair in pairs) == sorted(study)
+    assert all(pair.eligible == (pair.reason is None) for pair in pairs)
+
+
+@given(studies, st.integers(0, 10))
+def test_pairs_do_not_depend_on_the_order_of_any_input(study, seed):
+    chosen, rejected, grades = rows_of(study)
+    expected = pair_up(chosen, rejected, list(study), grades)
+    prompt_ids, random = list(study), Random(seed)
+    for rows in (chosen, rejected, grades, prompt_ids):
+        random.shuffle(rows)
+    assert pair_up(chosen, rejected, prompt_ids, grades) == expected
+
+
+@given(studies, st.data())
+def test_dropping_a_trace_changes_no_pair_but_that_of_its_prompt(study, data):
+    chosen, rejected, grades = rows_of(study)
+    before = pair_up(chosen, rejected, list(study), grades)
+    rows = data.draw(st.sampled_from([side for side in (chosen, rejected) if side] or [[strong("none")]]))
+    dropped = rows.pop(data.draw(st.integers(0, len(rows) - 1)))
+    after = pair_up(chosen, rejected, list(study), grades)
+    assert [p for p in after if p.prompt_id != dropped.prompt_id] == [
+        p for p in before if p.prompt_id != dropped.prompt_id
+    ]
