@@ -115,7 +115,8 @@ def _call(result: Reply | Failure) -> Call:
         return Call(result.key, None, None, None, result.kind, None, None, made_at, host)
     return Call(
         key=result.key,
-        text=result.text,
+        # A lone surrogate (JSON may hold one) has no UTF-8: it is kept as its escape.
+        text=None if result.text is None else result.text.encode("utf-8", "backslashreplace").decode("utf-8"),
         finish_reason=result.finish_reason,
         n_tokens=result.n_tokens,
         failure=None,

@@ -58,11 +58,13 @@ def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
     """
     checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
     folder = record / checkpoint.folder
-    remedy = f"Delete {path} and run the same command again: the weights will be made anew."
+    remedy = "and run the same command again: the weights will be made anew."
     if not folder.is_dir():
-        raise StudyError(f"{path} names weights in {folder}, which are not there. {remedy}")
-    if _weights_of(folder) != checkpoint.weights:
-        raise StudyError(f"{folder}: the files are not those that {path} was written for. {remedy}")
+        raise StudyError(f"{path} names weights in {folder}, which are not there. Delete {path} {remedy}")
+    if _weights_of(folder) != checkpoint.weights:  # the folder must go too, or `made` would take it as it is
+        raise StudyError(
+            f"{folder}: the files are not those that {path} was written for. Delete {folder} and {path} {remedy}"
+        )
     return checkpoint, folder
 
 

@@ -97,6 +97,8 @@ def _text(node: object) -> str:
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
+        if name == "values" and isinstance(node, ast.JoinedStr):  # Python 3.12 puts an empty text behind `{x:>{width}}`
+            value = [part for part in value if not (isinstance(part, ast.Constant) and part.value == "")]
         # Empty fields are left out: newer Pythons add fields (`type_params`) that older ones do not have.
         if value not in (None, []) and name not in ("ctx", "type_comment", "kind"):
             parts.append(f"{name}={_text(value)}")

@@ -53,6 +53,8 @@ def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
     columns = zip(*(astuple(row) for row in ordered), strict=True) if ordered else ([] for _ in table_schema)
     arrays = []
     for field, values in zip(table_schema, columns, strict=True):
+        if pa.types.is_integer(field.type) and any(issubclass(found, float) for found in set(map(type, values))):
+            raise ValueError(f"{path}: column {field.name!r} holds whole numbers only")  # Arrow would cut fractions off
         array = pa.array(values, field.type)
         if array.null_count and not field.nullable:
             raise ValueError(f"{path}: column {field.name!r} must not be null")

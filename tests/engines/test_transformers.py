@@ -111,7 +111,8 @@ def test_the_first_token_follows_the_models_own_distribution(checkpoint: Path, t
     expected: Counter[str] = Counter()
     for token, probability in enumerate(probabilities):
         expected[tokenizer.decode([token], skip_special_tokens=True)] += n * probability  # special tokens: ""
-    replies = ask(engine_for(checkpoint, 2000), plan_of(["Q:1+1?"] * n, Sampling(temperature=temperature, max_tokens=1)))
+    sampling = Sampling(temperature=temperature, max_tokens=1)
+    replies = ask(engine_for(checkpoint, 2000), plan_of(["Q:1+1?"] * n, sampling))
     found = Counter(str(reply.text) for reply in replies.values())
 
     # The chi-square test needs some 5 expected draws per class, so that rare characters share one.
@@ -138,7 +139,7 @@ def test_top_p_draws_from_the_smallest_set_that_holds_its_share(checkpoint: Path
 
 
 def test_a_checkpoints_own_generation_defaults_do_not_bend_the_sampling(checkpoint: Path, tmp_path: Path) -> None:
-    # Published chat models come with a repetition penalty or a top-k of their own; the study's sampling is the config's.
+    # Published chat models come with a repetition penalty or a top-k of their own; what counts is the config's.
     from transformers import GenerationConfig
 
     folder = shutil.copytree(checkpoint, tmp_path / "opinionated")

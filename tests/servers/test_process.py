@@ -77,10 +77,16 @@ def test_two_servers_live_side_by_side_with_keys_of_their_own() -> None:
 
 @linux_only
 def test_an_error_inside_the_context_stops_the_server_too() -> None:
-    with pytest.raises(ZeroDivisionError), serve(RULES, "rules", start_s=60) as endpoint:
-        pid = pid_of_server_on(port_of(endpoint.base_url))
-        raise ZeroDivisionError
-    assert not is_running(pid)
+    pids = []
+
+    def fail_inside() -> None:
+        with serve(RULES, "rules", start_s=60) as endpoint:
+            pids.append(pid_of_server_on(port_of(endpoint.base_url)))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_inside()
+    assert not is_running(pids[0])
 
 
 def test_a_server_that_stops_at_start_is_an_error_with_its_exit_code() -> None:

@@ -1,7 +1,7 @@
 """A tiny study, made stage by stage when a test first needs it.
 
-Its prompts are single operations, which a model of 20,000 parameters learns in a second. Traces are written by hand where
-a test has to know what is in them.
+Its prompts are single operations: a model of 20,000 parameters learns in a second how their traces look. Traces are
+written by hand where a test has to know what is in them.
 """
 
 import os
@@ -19,7 +19,8 @@ from prefdelta.core.tasks.corpus import ErrorRates
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
-from prefdelta.stages import delta, filter, grade, judge, ladder, pair, prompts, reference
+from prefdelta.stages import delta, grade, judge, ladder, pair, prompts, reference
+from prefdelta.stages import filter as filter_stage
 from prefdelta.stages.entry import Outcome
 
 from .running import DIMENSIONS, JUDGE_TEMPLATE, PROBLEM_TEMPLATE, RUBRICS, RULES_JUDGE, run, trace_of
@@ -80,7 +81,7 @@ def train_model(record: Path) -> Callable[[Path, Rung], Outcome]:
 
 @pytest.fixture(scope="session")
 def model(work: Path, train_model: Callable[[Path, Rung], Outcome]) -> Made:
-    """A model that solves nearly all problems of one operation, and none of two."""
+    """A model that writes whole traces for problems of one operation; it solves few of those it has not seen."""
     path = work / "ladder/able/model.json"
     return Made(path, train_model(path, rung()))
 
@@ -178,9 +179,7 @@ def pair_inputs(train_prompts: Made, traces: dict[str, Path], grades: dict[str, 
 
 
 @pytest.fixture(scope="session")
-def pairs(
-    work: Path, record: Path, train_prompts: Made, traces: dict[str, Path], grades: dict[str, Made]
-) -> Made:
+def pairs(work: Path, record: Path, train_prompts: Made, traces: dict[str, Path], grades: dict[str, Made]) -> Made:
     path = work / "pair/strong~weak.parquet"
     settings = pair.PairSettings(chosen="strong", rejected="weak", max_failure_share=0.3)
     return Made(path, run(pair, settings, pair_inputs(train_prompts, traces, grades), {"pairs": path}, record))
@@ -204,9 +203,9 @@ def select(work: Path, record: Path, pairs: Made) -> Callable[..., Made]:
 
     def run_filter(name: str, *needed: Path, tie_seed: int = 0) -> Made:
         path = work / f"filter/strong~weak/{name}-{tie_seed}.parquet"
-        settings = filter.FilterSettings(selection=name, tie_seed=tie_seed)
+        settings = filter_stage.FilterSettings(selection=name, tie_seed=tie_seed)
         inputs = {"pairs": pairs.path, "deltas": list(needed)}
-        return Made(path, run(filter, settings, inputs, {"selected": path}, record))
+        return Made(path, run(filter_stage, settings, inputs, {"selected": path}, record))
 
     return run_filter
 
@@ -217,9 +216,7 @@ def selections(select: Callable[..., Made]) -> dict[str, list[SelectedPair]]:
 
 
 @pytest.fixture(scope="session")
-def make_reference(
-    record: Path, train_prompts: Made, traces: dict[str, Path], model: Made
-) -> Callable[..., Outcome]:
+def make_reference(record: Path, train_prompts: Made, traces: dict[str, Path], model: Made) -> Callable[..., Outcome]:
     """Runs the reference stage: (table to write, generator, settings that differ)."""
 
     def run_reference(path: Path, generator: str, **changes: object) -> Outcome:

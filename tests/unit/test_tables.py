@@ -110,9 +110,21 @@ def test_null_in_a_column_that_has_none_is_refused_with_path_and_column(tmp_path
         tables.write(tmp_path / "t.parquet", Prompt, [Prompt("a", "train", None, [])])
 
 
-def test_a_value_of_another_type_is_refused(tmp_path):
-    with pytest.raises((ValueError, TypeError)):
+def test_a_fraction_in_a_column_of_whole_numbers_is_refused_not_cut_off(tmp_path):
+    with pytest.raises(ValueError, match=r"t\.parquet: column 'rank' holds whole numbers only"):
         tables.write(tmp_path / "t.parquet", SelectedPair, [SelectedPair("a", 1.5, False)])
+
+
+@pytest.mark.parametrize("row", [SelectedPair("a", "1", False), SelectedPair(1, 1, False), SelectedPair("a", 1, "no")])
+def test_a_value_of_another_type_is_refused(row, tmp_path):
+    with pytest.raises((ValueError, TypeError)):
+        tables.write(tmp_path / "t.parquet", SelectedPair, [row])
+
+
+def test_a_lone_surrogate_is_refused_and_leaves_no_file(tmp_path):
+    with pytest.raises(UnicodeEncodeError):
+        tables.write(tmp_path / "t.parquet", Prompt, [Prompt("a", "train", "\ud800", [])])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("wanted", [["seed", "sample"], ["text"]])

@@ -43,7 +43,7 @@ class TransformersEngine:
 
         tokenizer = load_tokenizer(self._folder)
         model = load_model(self._folder, self._options.dtype, self._options.threads)
-        # Not the checkpoint's own defaults: a repetition penalty in its files would bend the sampling the study asks for.
+        # Not the checkpoint's own defaults: a repetition penalty in its files would bend the sampling asked for.
         model.generation_config = GenerationConfig()
         by_length: dict[tuple[int, str], list[tuple[str, Request, list[int]]]] = {}
         for key, request in plan:

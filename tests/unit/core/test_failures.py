@@ -26,5 +26,5 @@ def test_a_share_above_stops_and_tells_the_kinds_most_frequent_first_and_the_key
 
 
 def test_kinds_add_up_when_the_share_is_checked():
-    with pytest.raises(StudyError, match="20.0% of 100 rows"):
+    with pytest.raises(StudyError, match=r"20\.0% of 100 rows"):
         check_share("pair.max_failure_share", 100, {"chosen_truncated": 10, "identical": 10}, 0.19)

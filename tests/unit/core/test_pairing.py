@@ -17,9 +17,7 @@ UNUSABLE = {
 
 def pair_up(chosen_traces, rejected_traces, prompt_ids=("p1",), grades=()):
     """Pairs of strong over weak."""
-    by_generator = {
-        name: [row for row in grades if row.generator == name] for name in ("strong", "weak")
-    }
+    by_generator = {name: [row for row in grades if row.generator == name] for name in ("strong", "weak")}
     traces = {"strong": list(chosen_traces), "weak": list(rejected_traces)}
     return pool_pairs("strong", "weak", prompt_ids, traces, by_generator)
 

@@ -1,0 +1,231 @@
+"""Stages as Snakemake and people start them: real processes, exit codes, messages, signals."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from engines.scripted import ScriptedServer, Seen, body, completion, silence
+from prefdelta import code, tables
+from prefdelta.config import STAGES
+from prefdelta.core.requests import Sampling
+from prefdelta.records.prompt import Prompt
+from prefdelta.stages import generate, judge
+
+from .conftest import ITEMS, Made, judge_settings
+from .running import DIMENSIONS, IN_PROCESS, JUDGE_TEMPLATE, PROBLEM_TEMPLATE, RUBRICS, files_in, recorded
+
+RULES = Path(__file__).parents[2] / "workflow/rules"
+PROMPTS: dict[str, Any] = {
+    "source": "train",
+    "made": {"family": "maths", "operations": [2], "items": 9, "split": "pairs", "grader": "marker"},
+    "seed": 1,
+    "limit": None,
+}
+
+
+def command(stage: str, *words: str) -> list[str]:
+    return [sys.executable, "-m", f"prefdelta.stages.{stage}", *words]
+
+
+def start_prompts(folder: Path, *words: str, settings: dict[str, Any] = PROMPTS) -> subprocess.CompletedProcess[str]:
+    """Runs the stage prompts; `words` come last and so replace what is set before."""
+    return subprocess.run(
+        command(
+            "prompts",
+            *("--out", f"prompts={folder}/p.parquet", f"manifest={folder}/p.json"),
+            *("--settings", json.dumps(settings), "--record", f"{folder}/record", *words),
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+# --- help ---
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, tuple[int, str]]:
+    """Exit code and output of each stage's --help; they run side by side."""
+    running = {
+        stage: subprocess.Popen(command(stage, "--help"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for stage in STAGES
+    }
+    outputs = {stage: process.communicate(timeout=60)[0] for stage, process in running.items()}
+    return {stage: (running[stage].returncode, output) for stage, output in outputs.items()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_names_every_input_output_and_setting(helps: dict[str, tuple[int, str]], stage: str) -> None:
+    exit_code, text = helps[stage]
+    assert exit_code == 0
+    sections = dict(re.findall(r"^(inputs|outputs|settings) \(.*\):\n((?:  .*\n)*)", text, flags=re.MULTILINE))
+    listed = {name: re.findall(r"^  (\w+)", section, flags=re.MULTILINE) for name, section in sections.items()}
+    # What the workflow passes is what the stage says it takes.
+    rule = (RULES / f"{stage}.smk").read_text()
+    assert set(listed["inputs"]) == set(re.findall(r"(\w+)=\{input\.", rule))
+    assert set(listed["outputs"]) == set(re.findall(r"(\w+)=\{output\.", rule))
+    settings = getattr(import_module(f"prefdelta.stages.{stage}"), f"{stage.capitalize()}Settings")
+    assert listed["settings"] == list(settings.model_fields)
+
+
+# --- what a stage writes, and what it refuses ---
+
+
+def test_a_stage_started_by_hand_writes_its_table_and_a_manifest_that_says_how(tmp_path: Path) -> None:
+    done = start_prompts(tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(tables.read(tmp_path / "p.parquet", Prompt)) == 9
+    manifest = json.loads((tmp_path / "p.json").read_text())
+    assert {name: manifest[name] for name in ("stage", "rows", "failures", "settings", "code")} == {
+        "stage": "prompts",
+        "rows": 9,
+        "failures": {},
+        "settings": PROMPTS,
+        "code": code.digest("prefdelta.stages.prompts"),
+    }
+    assert set(files_in(tmp_path)) == {"p.parquet", "p.json"}
+
+
+def test_source_that_was_edited_after_planning_is_refused_and_the_planned_one_is_run(tmp_path: Path) -> None:
+    done = start_prompts(tmp_path, "--code", "0123456789abcdef")
+    assert done.returncode == 2
+    assert "edited since" in done.stderr
+    assert "Run the same snakemake command again" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert files_in(tmp_path) == {}
+    assert start_prompts(tmp_path, "--code", code.digest("prefdelta.stages.prompts")).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(("--in", "prompts=x.parquet"), "inputs: found ['prompts'], needs exactly []", id="input"),
+        pytest.param(("--out", "prompts=p", "table=t"), "found ['prompts', 'table']", id="output"),
+        pytest.param(("--out", "prompts=p"), "needs exactly ['manifest', 'prompts']", id="missing output"),
+        pytest.param(("--settings", "{}"), "source", id="missing setting"),
+        pytest.param(("--settings", json.dumps({**PROMPTS, "sead": 2})), "sead", id="misspelt setting"),
+        pytest.param(("--settings", json.dumps({**PROMPTS, "seed": "2"})), "seed", id="setting of a wrong type"),
+        pytest.param(("--settings", "{"), "JSON", id="broken settings"),
+    ],
+)
+def test_what_a_stage_does_not_know_is_refused_by_name(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    done = start_prompts(tmp_path, *words)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert files_in(tmp_path) == {}
+
+
+def test_what_a_person_can_put_right_is_told_without_a_traceback(tmp_path: Path) -> None:
+    done = start_prompts(tmp_path, settings={**PROMPTS, "made": {**PROMPTS["made"], "items": 100_000}})
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: prompts: only ")
+    assert "Ask for fewer items, or for more operations." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert files_in(tmp_path) == {}
+
+
+# --- SIGTERM: what SLURM and Snakemake send ---
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, f"it ended by itself with {process.returncode}"
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def terminated(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and log of a process that is sent SIGTERM now."""
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=20)
+    return process.returncode, log
+
+
+def test_sigterm_in_judge_keeps_every_verdict_and_ends_with_143(
+    train_prompts: Made, traces: dict[str, Path], tmp_path: Path
+) -> None:
+    verdict = body(completion(content='{"computational_precision": 4, "signal_to_noise": 2}'))
+
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await (verdict if len(server.seen) <= 10 else silence)(request, seen)
+
+    with ScriptedServer(behaviour) as server:
+        engine = judge.OpenAIOptions(
+            name="openai", model="m", base_url=server.base_url, api_key_env="SCRIPTED_KEY", in_flight=4
+        )
+        rubrics = [f"{RUBRICS}/{name}.md" for name in DIMENSIONS]
+        process = subprocess.Popen(
+            command(
+                "judge",
+                *("--in", f"prompts={train_prompts.path}", f"traces={traces['weak']}"),
+                *(f"template={JUDGE_TEMPLATE}", f"rubrics={rubrics[0]}", *rubrics[1:]),
+                *("--out", f"judgements={tmp_path}/j.parquet", f"manifest={tmp_path}/j.json"),
+                *("--settings", judge_settings(engine=engine).model_dump_json(), "--record", f"{tmp_path}/record"),
+            ),
+            env={**os.environ, "SCRIPTED_KEY": "sk-secret"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        # Ten are answered; all four places are then taken by requests that will never be.
+        wait_until(lambda: len(server.seen) == 14 and server.open == 4, process)
+        time.sleep(0.2)
+        exit_code, log = terminated(process)
+    assert exit_code == 143
+    assert "Traceback" not in log
+    assert len(recorded(tmp_path / "record/calls/judge/logic")) == 10
+    # No table, no manifest, no temporary file: only segments of the record.
+    assert all(re.fullmatch(r"record/calls/judge/logic/[^./][^/]*\.parquet", name) for name in files_in(tmp_path))
+
+
+def test_sigterm_in_generate_keeps_every_trace_and_ends_with_143(
+    model: Made, problems: list[Prompt], record: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "record").mkdir()
+    (tmp_path / "record/models").symlink_to(record / "models")
+    prompts = tmp_path / "prompts.parquet"
+    tables.write(prompts, Prompt, problems)
+    settings = generate.GenerateSettings(
+        generator="able",
+        engine=IN_PROCESS.model_copy(update={"batch_size": 1}),
+        sampling=Sampling(temperature=1.0, max_tokens=64),
+        samples=2000,  # minutes of work
+        seed=5,
+        max_failure_share=1.0,
+    )
+    process = subprocess.Popen(
+        command(
+            "generate",
+            *("--in", f"prompts={prompts}", f"template={PROBLEM_TEMPLATE}", f"weights={model.path}"),
+            *("--out", f"traces={tmp_path}/t.parquet", f"manifest={tmp_path}/t.json"),
+            *("--settings", settings.model_dump_json(), "--record", f"{tmp_path}/record"),
+        ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    partition = tmp_path / "record/calls/generate/able"
+    wait_until(lambda: any(partition.glob("*.parquet")), process)  # the first flush, after five seconds
+    flushed = len(recorded(partition))
+    time.sleep(0.3)
+    exit_code, log = terminated(process)
+    assert exit_code == 143
+    assert "Traceback" not in log
+    assert flushed < len(recorded(partition)) < ITEMS * 2000
+    assert [path for path in tmp_path.iterdir() if path.name not in ("record", "prompts.parquet")] == []
+    assert [path.name for path in partition.iterdir() if path.suffix != ".parquet"] == []

@@ -1,0 +1,129 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefdelta import checkpoints
+from prefdelta.core.errors import StudyError
+from prefdelta.core.requests import Sampling
+from prefdelta.core.sources import Source
+from prefdelta.records.checkpoint import Checkpoint
+from prefdelta.records.score import Score
+from prefdelta.stages import evaluate, prompts
+from prefdelta.stages.entry import Outcome
+
+from .conftest import Made
+from .running import IN_PROCESS, PROBLEM_TEMPLATE, assert_adds_up, files_in, read_checked, recorded, run
+
+ITEMS = 10
+BENCHMARKS = {"short": evaluate.Asked(grader="marker", samples=2), "long": evaluate.Asked(grader="marker")}
+SETTINGS = evaluate.EvaluateSettings(
+    benchmarks=BENCHMARKS,
+    engine=IN_PROCESS,
+    sampling=Sampling(temperature=1.5, max_tokens=10),  # a clean trace of one operation just fits
+    seed=5,
+    max_failure_share=0.0,
+)
+
+
+@pytest.fixture(scope="module")
+def inputs(work: Path, record: Path, model: Made) -> dict[str, Any]:
+    tables = []
+    for name, operations in (("short", [1]), ("long", [3])):
+        made = Source(family="maths", operations=operations, items=ITEMS, split="benchmark", grader="marker")
+        tables.append(work / f"prompts/{name}.parquet")
+        settings = prompts.PromptsSettings(source=name, made=made, seed=5)
+        run(prompts, settings, {}, {"prompts": tables[-1]}, record)
+    return {"prompts": tables, "template": PROBLEM_TEMPLATE, "weights": model.path}
+
+
+@pytest.fixture(scope="module")
+def evaluated(work: Path, record: Path, inputs: dict[str, Any]) -> Made:
+    path = work / "evaluate/able/base/all.parquet"
+    return Made(path, run(evaluate, SETTINGS, inputs, {"scores": path}, record))
+
+
+def again(path: Path, record: Path, inputs: dict[str, Any], **changes: Any) -> Outcome:
+    return run(evaluate, SETTINGS.model_copy(update=changes), inputs, {"scores": path}, record)
+
+
+def test_every_item_and_sample_has_a_row_with_a_grade_or_a_reason(evaluated: Made) -> None:
+    rows = read_checked(evaluated.path, Score)
+    assert [(name, sum(row.benchmark == name for row in rows)) for name in BENCHMARKS] == [("short", 20), ("long", 10)]
+    assert {row.sample for row in rows if row.benchmark == "short"} == {0, 1}
+    assert all((row.correct is None) == (row.failure is not None) for row in rows)
+    assert_adds_up(evaluated.outcome, 30, sum(row.correct is not None for row in rows))
+
+
+def test_an_unanswered_item_counts_as_not_solved_and_is_no_failure_of_ours(evaluated: Made) -> None:
+    rows = read_checked(evaluated.path, Score)
+    cut = [row for row in rows if row.finish_reason == "length"]
+    assert cut
+    assert {row.failure for row in cut} == {"truncated"}
+    # All 30 count, although the share of failures allowed is 0.
+    solved = {name: sum(row.correct is True for row in rows if row.benchmark == name) for name in BENCHMARKS}
+    assert evaluated.outcome.details["solved_of_counted"] == {
+        "short": (solved["short"], 20),
+        "long": (solved["long"], 10),
+    }
+    assert 0 < solved["short"] < 20
+
+
+@pytest.mark.usefixtures("no_model_is_asked")
+def test_a_second_run_asks_nothing_and_gives_the_same_bytes(
+    evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    before = files_in(record)
+    assert again(tmp_path / "s.parquet", record, inputs) == evaluated.outcome
+    assert (tmp_path / "s.parquet").read_bytes() == evaluated.path.read_bytes()
+    assert files_in(record) == before
+
+
+def test_a_draw_depends_on_the_item_alone_so_arms_are_paired(
+    evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    # The same weights as another arm, asked in another group of benchmarks and in another order.
+    base, folder = checkpoints.open_manifest(inputs["weights"], record)
+    other = tmp_path / "record"
+    shutil.copytree(folder, other / "policies/twin")
+    checkpoints.write_manifest(tmp_path / "policy.json", Checkpoint("twin", base.weights, "policies/twin"))
+    twin = {**inputs, "prompts": inputs["prompts"][1:], "weights": tmp_path / "policy.json"}
+    again(tmp_path / "s.parquet", other, twin, benchmarks={"long": BENCHMARKS["long"]})
+    answers = [row for row in read_checked(evaluated.path, Score) if row.benchmark == "long"]
+    assert read_checked(tmp_path / "s.parquet", Score) == answers
+
+
+def test_another_sample_asks_for_the_new_draws_only(
+    evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    (partition,) = (record / "calls/evaluate").iterdir()
+    before = len(recorded(partition))
+    again(tmp_path / "s.parquet", record, inputs, benchmarks={**BENCHMARKS, "long": BENCHMARKS["short"]})
+    assert len(recorded(partition)) == before + ITEMS
+
+
+def test_too_many_failures_of_ours_stop_the_stage_without_a_table(
+    record: Path, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    # 250 tokens do not fit the model's context of 256 after any prompt: nothing can be asked.
+    with pytest.raises(StudyError, match=r"30 too_long.*evaluate\.max_failure_share allows 10\.0%"):
+        again(
+            tmp_path / "s.parquet",
+            record,
+            inputs,
+            sampling=Sampling(temperature=1.0, max_tokens=250),
+            max_failure_share=0.1,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_policy_whose_weights_are_gone_is_an_error_before_anything_is_asked(
+    inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    gone = json.loads(inputs["weights"].read_text()) | {"folder": "policies/gone"}
+    (tmp_path / "policy.json").write_text(json.dumps(gone))
+    with pytest.raises(StudyError, match=r"policies/gone, which are not there"):
+        again(tmp_path / "s.parquet", record, {**inputs, "weights": tmp_path / "policy.json"})
+    assert not (tmp_path / "s.parquet").exists()

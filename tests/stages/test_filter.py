@@ -1,0 +1,69 @@
+from collections.abc import Callable
+
+import pytest
+
+from prefdelta.core.errors import StudyError
+from prefdelta.records.delta import Delta
+from prefdelta.records.pair import Pair
+from prefdelta.records.selection import SelectedPair
+from prefdelta.stages import filter as filter_stage
+
+from .conftest import ITEMS, Made
+from .running import assert_adds_up, read_checked
+
+Select = Callable[..., Made]
+
+
+def test_all_takes_the_eligible_pairs_and_no_other(select: Select, pairs: Made) -> None:
+    made = select("all")
+    rows = read_checked(made.path, SelectedPair)
+    assert {row.pair_id for row in rows} == {row.pair_id for row in read_checked(pairs.path, Pair) if row.eligible}
+    assert [row.rank for row in rows] == list(range(12))
+    assert_adds_up(made.outcome, ITEMS, 12)
+
+
+def test_swapped_takes_the_same_pairs_exchanged(selections: dict[str, list[SelectedPair]]) -> None:
+    assert [row.pair_id for row in selections["swapped"]] == [row.pair_id for row in selections["all"]]
+    assert {row.swapped for row in selections["swapped"]} == {True}
+    assert {row.swapped for row in selections["all"]} == {False}
+
+
+def test_top_takes_the_largest_deltas_of_its_own_dimension(select: Select, deltas: dict[str, Made]) -> None:
+    noise = {row.pair_id: row.delta for row in read_checked(deltas["signal_to_noise"].path, Delta)}
+    made = select("top-signal_to_noise-3", deltas["signal_to_noise"].path)
+    # Two pairs have a delta of 2, all others 0.
+    assert [noise[row.pair_id] for row in read_checked(made.path, SelectedPair)] == [2, 2, 0]
+    assert_adds_up(made.outcome, ITEMS, 3)
+
+
+def test_ties_are_ordered_by_the_seed(select: Select, deltas: dict[str, Made]) -> None:
+    path = deltas["computational_precision"].path  # nine pairs have a delta of 4
+    drawn = [
+        tuple(row.pair_id for row in read_checked(made.path, SelectedPair))
+        for made in (select("top-computational_precision-4", path, tie_seed=seed) for seed in range(6))
+    ]
+    assert len(set(drawn)) > 1
+    ids = [row.pair_id for row in read_checked(path, Delta)]
+    assert any(list(pair_ids) != sorted(pair_ids, key=ids.index) for pair_ids in drawn), "the order is the file's"
+
+
+def test_random_takes_a_draw_of_its_own_seed(select: Select) -> None:
+    zero, one = (read_checked(select(f"random-5-s{seed}").path, SelectedPair) for seed in (0, 1))
+    assert len({row.pair_id for row in zero}) == len({row.pair_id for row in one}) == 5
+    assert zero != one
+
+
+def test_a_second_run_gives_the_same_bytes(select: Select, deltas: dict[str, Made]) -> None:
+    first = select("top-mean-6", deltas["mean"].path).path.read_bytes()
+    assert select("top-mean-6", deltas["mean"].path).path.read_bytes() == first
+
+
+def test_more_pairs_than_there_are_is_an_error_and_leaves_no_table(select: Select, work: object) -> None:
+    with pytest.raises(StudyError, match="asks for 13 pairs, but only 12 are eligible"):
+        select("random-13-s0")
+    assert not list((work / "filter").rglob("*random-13*"))  # type: ignore[operator]
+
+
+def test_settings_refuse_what_is_no_part_of_them() -> None:
+    with pytest.raises(ValueError, match="extra"):
+        filter_stage.FilterSettings(selection="all", tie_seed=0, seeds=[1])  # type: ignore[call-arg]

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from prefdelta.core.errors import StudyError
+from prefdelta.records.grade import Grade
+from prefdelta.records.prompt import Prompt
+from prefdelta.stages import grade
+
+from .conftest import ITEMS, Made
+from .running import assert_adds_up, read_checked, run
+
+
+def test_every_trace_has_a_grade_or_the_reason_why_not(grades: dict[str, Made], problems: list[Prompt]) -> None:
+    rows = read_checked(grades["strong"].path, Grade)
+    assert [row.prompt_id for row in rows] == [problem.prompt_id for problem in problems]
+    assert [row.failure for row in rows[:4]] == ["truncated", "no_answer", "too_long", None]
+    assert [row.correct for row in rows] == [None] * 3 + [True] * 13
+    assert [row.extracted for row in rows[3:]] == [problem.answers[0] for problem in problems[3:]]
+    assert_adds_up(grades["strong"].outcome, ITEMS, 13)
+    assert grades["strong"].outcome.failures == {"truncated": 1, "no_answer": 1, "too_long": 1}
+
+
+def test_a_wrong_answer_is_wrong_and_no_failure(grades: dict[str, Made]) -> None:
+    # Of weak's traces 3 and every fourth but number 4 are right; number 4 has no answer.
+    rows = read_checked(grades["weak"].path, Grade)
+    assert [index for index, row in enumerate(rows) if row.correct] == [0, 3, 8, 12]
+    assert [index for index, row in enumerate(rows) if row.failure] == [4]
+    assert_adds_up(grades["weak"].outcome, ITEMS, 15)
+    assert grades["weak"].outcome.details == {"correct": 4}
+
+
+def test_a_second_run_gives_the_same_bytes(
+    grades: dict[str, Made], train_prompts: Made, traces: dict[str, Path], record: Path, tmp_path: Path
+) -> None:
+    settings = grade.GradeSettings(grader="marker", max_failure_share=1.0)
+    inputs = {"prompts": train_prompts.path, "traces": traces["weak"]}
+    run(grade, settings, inputs, {"grades": tmp_path / "g.parquet"}, record)
+    assert (tmp_path / "g.parquet").read_bytes() == grades["weak"].path.read_bytes()
+
+
+def test_too_many_failures_stop_the_stage_without_a_table(
+    train_prompts: Made, traces: dict[str, Path], record: Path, tmp_path: Path
+) -> None:
+    settings = grade.GradeSettings(grader="marker", max_failure_share=0.1)
+    inputs = {"prompts": train_prompts.path, "traces": traces["strong"]}
+    with pytest.raises(StudyError, match=r"18\.8% of 16 rows failed.*grade\.max_failure_share"):
+        run(grade, settings, inputs, {"grades": tmp_path / "g.parquet"}, record)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,81 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefdelta import checkpoints, tables
+from prefdelta.records.prompt import Prompt
+from prefdelta.records.reference import ReferenceLogps
+from prefdelta.records.trace import Trace
+from prefdelta.stages.entry import Outcome
+
+from .conftest import ITEMS, Made
+from .running import assert_adds_up, read_checked
+
+MakeReference = Callable[..., Outcome]
+
+
+def test_every_trace_has_a_sum_or_the_reason_why_not(references: dict[str, Made]) -> None:
+    rows = read_checked(references["strong"].path, ReferenceLogps)
+    assert [row.failure for row in rows] == ["unusable_trace"] * 3 + [None] * 13
+    assert all((row.logps is None) == (row.failure is not None) for row in rows)
+    assert all(row.logps < 0 for row in rows if row.logps is not None)
+    assert_adds_up(references["strong"].outcome, ITEMS, 13)
+
+
+def test_a_sum_is_that_of_one_plain_forward_pass_over_prompt_and_completion(
+    references: dict[str, Made], traces: dict[str, Path], problems: list[Prompt], model: Made, record: Path
+) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    _, folder = checkpoints.open_manifest(model.path, record)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    texts = {row.prompt_id: row.text for row in tables.read(traces["weak"], Trace)}
+    rows = {row.prompt_id: row for row in read_checked(references["weak"].path, ReferenceLogps)}
+    for problem in problems:
+        # Written out, not rendered by the code under test: the model sees exactly this.
+        prompt = f"<bos><user>{problem.text}<assistant>"
+        ids = tokenizer(f"{prompt}{texts[problem.prompt_id]}<eos>", return_tensors="pt").input_ids
+        start = len(tokenizer(prompt).input_ids)
+        with torch.inference_mode():
+            logps = network(ids).logits[0, :-1].log_softmax(-1)
+        total = sum(logps[at - 1, ids[0, at]].item() for at in range(start, ids.shape[1]))
+        row = rows[problem.prompt_id]
+        assert row.n_tokens == ids.shape[1] - start
+        assert row.logps == pytest.approx(total, abs=1e-4)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 100_000])
+def test_sums_do_not_depend_on_the_batches(
+    references: dict[str, Made], make_reference: MakeReference, tmp_path: Path, batch_tokens: int
+) -> None:
+    make_reference(tmp_path / "r.parquet", "weak", batch_tokens=batch_tokens)
+    found, awaited = (
+        [row.logps for row in read_checked(path, ReferenceLogps)]
+        for path in (tmp_path / "r.parquet", references["weak"].path)
+    )
+    assert found == pytest.approx(awaited, abs=1e-4)
+
+
+def test_a_trace_longer_than_allowed_is_a_typed_failure_and_is_not_cut(
+    references: dict[str, Made], make_reference: MakeReference, tmp_path: Path
+) -> None:
+    # <bos><user>Q:3+4?<assistant> has 9 tokens, 3+4=7;A:7<eos> 10; filler adds 3. So 19 fit and 22 do not.
+    outcome = make_reference(tmp_path / "r.parquet", "weak", max_length=19)
+    rows = read_checked(tmp_path / "r.parquet", ReferenceLogps)
+    assert [index for index, row in enumerate(rows) if row.failure == "too_long"] == [0, 8, 12]
+    assert_adds_up(outcome, ITEMS, 13)
+    whole = read_checked(references["weak"].path, ReferenceLogps)
+    for cut, full in zip(rows, whole, strict=True):
+        assert cut.logps is None or cut.logps == pytest.approx(full.logps, abs=1e-4)
+
+
+def test_a_second_run_gives_the_same_bytes(
+    references: dict[str, Made], make_reference: MakeReference, tmp_path: Path
+) -> None:
+    outcome = make_reference(tmp_path / "r.parquet", "weak")
+    assert (tmp_path / "r.parquet").read_bytes() == references["weak"].path.read_bytes()
+    assert outcome == references["weak"].outcome

@@ -1,0 +1,323 @@
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from prefdelta import config
+from prefdelta.core.errors import StudyError
+
+ROOT = Path(__file__).parents[2]
+WHERE = "studies/mini.yaml"
+MINI = yaml.safe_load((ROOT / "resources" / "studies" / "mini.yaml").read_text(encoding="utf-8"))
+DROP = object()
+
+
+def edited(**edits):
+    """Mini's config with some values replaced, dropped or added; `a__b` is the key b of a."""
+    content = copy.deepcopy(MINI)
+    for place, value in edits.items():
+        *above, last = place.split("__")
+        section = content
+        for key in above:
+            section = section[key]
+        if value is DROP:
+            del section[last]
+        else:
+            section[last] = value
+    return content
+
+
+def mistakes(**edits):
+    """The lines of the error, without the first."""
+    with pytest.raises(StudyError) as error:
+        config.parse(edited(**edits), WHERE)
+    first, *lines = str(error.value).splitlines()
+    assert first == f"{WHERE} has {len(lines)} mistake(s); nothing was started."
+    return [line.removeprefix("  - ") for line in lines]
+
+
+RECIPE = "train__recipes__dpo"
+EXPERIMENT = "experiments__filtering"
+
+
+def test_the_committed_study_is_right():
+    assert config.parse(MINI, WHERE).study == "mini"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "expected"),
+    [
+        # Unknown keys: at the top, in a section, in a dict of models, in a list, in an optional section.
+        ("sede", 1, r"sede: 'sede' is not known; did you mean 'seed'\? allowed: benchmarks, compute, .*seed, study"),
+        ("jugde", {}, r"jugde: 'jugde' is not known; did you mean 'judge'\?"),
+        ("judge__samplse", 1, r"judge\.samplse: 'samplse' is not known; did you mean 'samples'\? allowed: attempts, "),
+        (
+            "judge__engine__server__nois",
+            1,
+            r"judge\.engine\.server\.nois: .* did you mean 'noise'\? allowed: name, noise",
+        ),
+        (
+            "models__policy__ladder__widht",
+            64,
+            r"models\.policy\.ladder\.widht: .* did you mean 'width'\? allowed: arch",
+        ),
+        (
+            "models__policy__ladder__error_rates__factualty",
+            0.1,
+            r"error_rates\.factualty: .* did you mean 'factuality'",
+        ),
+        (f"{RECIPE}__betta", 0.1, r"train\.recipes\.dpo\.betta: .* did you mean 'beta'\? allowed: batch_size, beta"),
+        (f"{EXPERIMENT}__recipe", ["dpo"], r"experiments\.filtering\.recipe: .* did you mean 'recipes'\?"),
+        ("generators__weak", {"model": "weak", "smaples": 2}, r"generators\.weak\.smaples: .* did you mean 'samples'"),
+        ("zzz", 1, r"zzz: 'zzz' is not known; allowed: "),  # nothing is near: nothing is suggested
+        # Missing.
+        ("seed", DROP, "seed: is missing"),
+        (f"{RECIPE}__beta", DROP, r"train\.recipes\.dpo\.beta: is missing"),
+        # Wrong types.
+        ("seed", "zero", r"seed: found 'zero'; input should be a valid integer"),
+        ("seed", 1.0, r"seed: found 1\.0; input should be a valid integer"),
+        ("seed", True, r"seed: found True; input should be a valid integer"),
+        ("policies", "policy", r"policies: found 'policy'; input should be a valid list"),
+        ("judge", None, r"judge: found None; input should be a valid dictionary"),
+        (
+            f"{RECIPE}__threads",
+            "08",
+            r"dpo\.threads: '08' is text to YAML; write it as a number, for example 8 without",
+        ),
+        (
+            f"{RECIPE}__learning_rate",
+            "1e-6",
+            r"learning_rate: '1e-6' is text to YAML; .* example 1\.0e-06 without quotes",
+        ),
+        (f"{RECIPE}__beta", "0.1", r"beta: '0\.1' is text to YAML; .* example 0\.1 without quotes"),
+        ("study", False, r"study: found False; input should be a valid string"),  # YAML's `no`
+        ("models", {False: {}}, r"models\.(False|0)\.\[key\]: found False; input should be a valid string"),
+        # Out of range.
+        (f"{RECIPE}__beta", -0.1, r"train\.recipes\.dpo\.beta: found -0\.1; input should be greater than 0"),
+        (f"{RECIPE}__beta", 0, r"train\.recipes\.dpo\.beta: found 0; input should be greater than 0"),
+        (f"{RECIPE}__beta", float("nan"), r"train\.recipes\.dpo\.beta: found nan; input should be a finite number"),
+        (f"{RECIPE}__learning_rate", float("inf"), r"learning_rate: found inf; input should be a finite number"),
+        (f"{RECIPE}__batch_size", 0, r"batch_size: found 0; input should be greater than or equal to 1"),
+        (f"{RECIPE}__method", "dpoo", r"method: found 'dpoo'; input should be 'dpo'"),
+        ("generate__sampling__top_p", 0, r"generate\.sampling\.top_p: found 0; input should be greater than 0"),
+        ("generate__sampling__temperature", -1.0, r"sampling\.temperature: found -1\.0; input should be greater than"),
+        ("generate__sampling__temperature", float("nan"), r"sampling\.temperature: found nan; .* finite number"),
+        ("generate__sampling__max_tokens", 0, r"sampling\.max_tokens: found 0; input should be greater than or equal"),
+        (
+            "judge__max_failure_share",
+            1.5,
+            r"judge\.max_failure_share: found 1\.5; input should be less than or equal to 1",
+        ),
+        ("prompts__train__operations", [], r"prompts\.train\.operations: found \[\]; list should have at least 1 item"),
+        (
+            "prompts__train__split",
+            "train",
+            r"prompts\.train\.split: found 'train'; input should be 'benchmark', 'valid",
+        ),
+        # Names that could leave the results folder, or be taken for an option.
+        ("study", "../other", r"study: found '\.\./other'; string should match pattern"),
+        ("study", "-rf", "study: found '-rf'; string should match pattern"),
+        (
+            "generators",
+            {"a/b": {"model": "weak"}},
+            r"generators\.a/b\.\[key\]: found 'a/b'; string should match pattern",
+        ),
+        ("dimensions", ["Step-coherence"], r"dimensions\.0: found 'Step-coherence'; string should match pattern"),
+        (f"{EXPERIMENT}__pairings", ["strong-weak"], r"pairings\.0: found 'strong-weak'; string should match pattern"),
+        (f"{EXPERIMENT}__pairings", ["a~b~c"], r"pairings\.0: found 'a~b~c'; string should match pattern"),
+        # Names that nothing defines.
+        (
+            "policies",
+            ["polcy"],
+            r"policies: 'polcy' is not known; did you mean 'policy'\? allowed: policy, strong, weak",
+        ),
+        ("generators__weak__model", "week", r"generators\.weak\.model: 'week' is not known; did you mean 'weak'\?"),
+        (
+            f"{EXPERIMENT}__policies",
+            ["weak"],
+            r"experiments\.filtering\.policies: 'weak' is not known; allowed: policy",
+        ),
+        (
+            f"{EXPERIMENT}__pairings",
+            ["storng~weak"],
+            r"filtering\.pairings: 'storng' is not known; did you mean 'strong'",
+        ),
+        (f"{EXPERIMENT}__recipes", ["kto"], r"experiments\.filtering\.recipes: 'kto' is not known; allowed: dpo"),
+        (
+            "delta__composites",
+            {"mean": ["factualty"]},
+            r"composites\.mean: 'factualty' is .* did you mean 'factuality'",
+        ),
+        ("compute__jugde", {}, r"compute: 'jugde' is not known; did you mean 'judge'\? allowed: delta, evaluate"),
+        (
+            "delta__composites",
+            {"factuality": ["factuality"]},
+            "'factuality' is the name of a dimension; choose another",
+        ),
+        # Selections.
+        (
+            f"{EXPERIMENT}__selections",
+            ["best-400"],
+            r"filtering\.selections: selection 'best-400' is not known; allowed: all",
+        ),
+        (
+            f"{EXPERIMENT}__selections",
+            ["random-0-s0"],
+            r"selection 'random-0-s0' is not known; .*k a whole number from 1",
+        ),
+        (
+            f"{EXPERIMENT}__selections",
+            ["top-factualty-9"],
+            r"selections: 'top-factualty-9': 'factualty' is not known; did you mean 'factuality'\? allowed: .*mean",
+        ),
+        (
+            f"{EXPERIMENT}__selections",
+            ["random-1001-s0"],
+            r"filtering\.selections: 'random-1001-s0' asks for 1001 pairs, but there are only 1000 training prompts",
+        ),
+        # Where to ask the judge.
+        ("judge__engine__base_url", "http://judge:8000/v1", "judge.engine: give either server .* or base_url"),
+        ("judge__engine__server", DROP, "judge.engine: give either server .* or base_url"),
+    ],
+)
+def test_a_mistake_is_told_with_its_key_what_was_found_and_what_is_allowed(place, value, expected):
+    lines = mistakes(**{place: value})
+    assert any(re.search(expected, line) for line in lines), lines
+
+
+def test_a_k_that_equals_the_number_of_prompts_is_right():
+    config.parse(edited(experiments__filtering__selections=["random-1000-s0"]), WHERE)
+
+
+def test_a_k_is_compared_with_the_limit_on_prompts():
+    (line,) = mistakes(prompts__limit=50, experiments__filtering__selections=["random-51-s0"])
+    assert "asks for 51 pairs, but there are only 50 training prompts" in line
+
+
+def test_a_composite_may_be_selected_on():
+    config.parse(edited(experiments__filtering__selections=["top-mean-10"]), WHERE)
+
+
+def test_a_dimension_in_two_forms_is_refused():
+    forms = MINI["judge"]["forms"] | {"brevity": ["signal_to_noise", "factuality"]}
+    (line,) = mistakes(judge__forms=forms)
+    assert line == "judge.forms: dimension 'factuality' is in 2 forms; it must be in one"
+
+
+def test_a_dimension_in_no_form_is_refused():
+    forms = {"logic": MINI["judge"]["forms"]["logic"]}
+    (line,) = mistakes(judge__forms=forms)
+    assert line == "judge.forms: dimension 'signal_to_noise' is in 0 forms; it must be in one"
+
+
+def test_a_form_of_an_unknown_dimension_is_refused():
+    forms = MINI["judge"]["forms"] | {"style": ["eloquence"]}
+    (line,) = mistakes(judge__forms=forms)
+    assert line.startswith("judge.forms.style: 'eloquence' is not known; allowed: computational_precision, factuality,")
+
+
+def test_a_benchmark_in_no_group_is_refused():
+    (line,) = mistakes(evaluate__groups={"all": ["mini_maths_easy", "mini_maths_hard"]})
+    assert line == "evaluate.groups: benchmark 'mini_code' is in 0 groups; it must be in one"
+
+
+def test_an_unknown_benchmark_of_a_group_is_refused_with_the_nearest_one():
+    (line,) = mistakes(evaluate__groups={"all": MINI["benchmarks"], "more": ["mini_cod"]})
+    assert line.startswith("evaluate.groups.more: 'mini_cod' is not known; did you mean 'mini_code'?")
+
+
+def test_a_benchmark_may_not_have_the_name_of_the_training_prompts():
+    lines = mistakes(benchmarks=[*MINI["benchmarks"], "train"])
+    assert "benchmarks: 'train' is the name of the training prompts; choose another" in lines
+
+
+def test_a_generator_paired_with_itself_needs_two_samples_that_are_judged():
+    lines = mistakes(experiments__filtering__pairings=["strong~strong"])
+    assert [line.rpartition("; ")[2] for line in lines] == [
+        "set generators.strong.samples to 2 or more",
+        "set judge.samples to 2 or more",
+    ]
+
+
+def test_a_generator_paired_with_itself_is_right_with_two_samples_that_are_judged():
+    content = edited(
+        experiments__filtering__pairings=["strong~strong"], generators__strong__samples=2, judge__samples=2
+    )
+    config.parse(content, WHERE)
+
+
+def test_all_wrong_values_are_told_at_once():
+    edits = {"train__recipes__dpo__beta": -1, "prompts__train__items": 0, "grade__max_failure_share": DROP}
+    lines = mistakes(sede=1, seed="zero", **edits)
+    told = {line.partition(":")[0] for line in lines}
+    assert told == {"sede", "seed", "train.recipes.dpo.beta", "prompts.train.items", "grade.max_failure_share"}
+
+
+def test_all_wrong_names_are_told_at_once():
+    changed = {"policies": ["polic"], "pairings": ["strong~weka"], "recipes": ["dop"], "selections": ["al"]}
+    lines = mistakes(**{f"{EXPERIMENT}__{key}": value for key, value in changed.items()})
+    told = [line.partition(":")[0].rpartition(".")[2] for line in lines]
+    assert sorted(told) == sorted(changed)
+
+
+def test_settings_cannot_be_changed_once_read():
+    study = config.parse(MINI, WHERE)
+    with pytest.raises(ValueError, match="frozen"):
+        study.seed = 1
+
+
+BENCHMARKS = ROOT / "resources" / "benchmarks"
+
+
+@pytest.mark.parametrize("path", sorted(BENCHMARKS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_committed_benchmark_is_right(path):
+    assert config.read_benchmark(path).title
+
+
+def test_a_missing_benchmark_is_told_with_the_nearest_one_and_its_path():
+    with pytest.raises(StudyError, match=r"'mini_cod' is not known; did you mean 'mini_code'\? .*mini_cod\.yaml\)"):
+        config.read_benchmark(BENCHMARKS / "mini_cod.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("title: [", "cannot be read as YAML"),
+        ("", "has 1 mistake"),
+        ("- a\n- b\n", "has 1 mistake"),
+        ("title: T\ndomian: maths\n", "did you mean 'domain'"),
+        ("title: T\ndomain: law\n", "domain: found 'law'; input should be 'maths', 'stem' or 'code'"),
+    ],
+)
+def test_a_wrong_benchmark_is_refused_with_its_path(text, expected, tmp_path):
+    path = tmp_path / "b.yaml"
+    path.write_text(text)
+    with pytest.raises(StudyError, match=re.escape(expected)) as error:
+        config.read_benchmark(path)
+    assert str(error.value).startswith(str(path))
+
+
+def test_a_benchmark_in_another_encoding_is_refused_with_its_path(tmp_path):
+    (tmp_path / "b.yaml").write_bytes("title: é".encode("latin-1"))
+    with pytest.raises(StudyError, match=r"b\.yaml: cannot be read as YAML"):
+        config.read_benchmark(tmp_path / "b.yaml")
+
+
+def test_the_committed_schema_is_the_one_of_the_code():
+    # To put it right: python -m prefdelta.config > workflow/schemas/config.schema.json
+    committed = ROOT / "workflow" / "schemas" / "config.schema.json"
+    assert committed.read_text(encoding="utf-8") == config.schema_text()
+
+
+def test_the_schema_is_closed_at_every_level():
+    def closed(node):
+        if isinstance(node, dict):
+            if "properties" in node:
+                assert node["additionalProperties"] is False, node.get("title")
+            for inner in node.values():
+                closed(inner)
+
+    closed(json.loads(config.schema_text()))
