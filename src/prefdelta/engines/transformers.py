@@ -39,12 +39,13 @@ class TransformersEngine:
         }
 
     def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
-        from transformers import GenerationConfig
+        import transformers
 
         tokenizer = load_tokenizer(self._folder)
         model = load_model(self._folder, self._options.dtype, self._options.threads)
         # Not the checkpoint's own defaults: a repetition penalty in its files would bend the sampling asked for.
-        model.generation_config = GenerationConfig()
+        plain: Any = transformers.GenerationConfig
+        model.generation_config = plain()
         by_length: dict[tuple[int, str], list[tuple[str, Request, list[int]]]] = {}
         for key, request in plan:
             messages = [{"role": role, "content": content} for role, content in request.messages]
