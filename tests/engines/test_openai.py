@@ -1,5 +1,6 @@
 """Engine `openai` against a real HTTP server that misbehaves on purpose."""
 
+import asyncio
 import gc
 import json
 import logging
@@ -129,8 +130,6 @@ def replace_model(options: OpenAIOptions, model: str) -> OpenAIOptions:
 
 def test_requests_in_flight_reach_the_limit_and_never_exceed_it() -> None:
     async def slow(request: web.Request, seen: Seen) -> web.StreamResponse:
-        import asyncio
-
         await asyncio.sleep(0.02)
         return await answer(request, seen)
 
@@ -228,6 +227,19 @@ def test_a_lasting_fault_is_a_transient_failure_at_the_one_deadline_for_all_trie
     assert took < 4
 
 
+def test_a_later_try_has_only_the_time_that_is_left() -> None:
+    async def slow_error(request: web.Request, seen: Seen) -> web.StreamResponse:
+        await asyncio.sleep(1.5)
+        return await status(500)(request, seen)
+
+    with ScriptedServer(first(1, slow_error, silence)) as server:
+        (failure,) = ask(engine_for(server, deadline_s=2.0), questions(1)).values()
+        took = time.monotonic() - server.seen[0].at
+    assert isinstance(failure, Failure)
+    assert len(server.seen) == 2
+    assert took < 3  # a full deadline for the second try would end it after 3.5 s
+
+
 def test_a_silent_request_does_not_hold_up_the_others() -> None:
     async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
         return await (silence if seen.question == "question 0" else answer)(request, seen)
@@ -278,6 +290,16 @@ def test_null_content_is_a_reply_without_text() -> None:
         (reply,) = ask(engine_for(server), questions(1)).values()
     assert isinstance(reply, Reply)
     assert (reply.text, reply.finish_reason) == (None, "length")
+
+
+def test_a_fault_that_stops_the_run_does_not_wait_for_requests_in_flight() -> None:
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await (status(401) if seen.question == "question 7" else silence)(request, seen)
+
+    with ScriptedServer(behaviour) as server:
+        with pytest.raises(StudyError, match="401"):
+            ask(engine_for(server, deadline_s=20.0), questions(30))
+        assert time.monotonic() - server.seen[0].at < 10
 
 
 @pytest.mark.parametrize("code", [401, 403, 404])

@@ -82,6 +82,27 @@ def test_a_resumed_run_gives_the_replies_of_an_uninterrupted_one(checkpoint: Pat
         assert ask(engine_for(checkpoint, 3), plan, missing) == {key: whole[key] for key in missing}
 
 
+def test_a_resumed_run_computes_the_batches_of_an_uninterrupted_one(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This model gives the same bits in any batch, so its replies cannot show it; a larger one's could differ.
+    batches: list[tuple[str, ...]] = []
+    compute = TransformersEngine._reply
+
+    def noted(self: TransformersEngine, model: Any, tokenizer: Any, batch: Any) -> list[Reply]:
+        batches.append(tuple(key for key, _, _ in batch))
+        return compute(self, model, tokenizer, batch)
+
+    monkeypatch.setattr(TransformersEngine, "_reply", noted)
+    plan = plan_of(PROMPTS)
+    keys = sorted(ask(engine_for(checkpoint, 3), plan))
+    whole, batches[:] = set(batches), []
+    missing = set(keys[1::4])
+    ask(engine_for(checkpoint, 3), plan, missing)
+    assert set(batches) == {batch for batch in whole if missing & set(batch)}
+    assert len(batches) < len(whole)
+
+
 def test_requests_with_different_sampling_may_stand_in_one_plan(checkpoint: Path) -> None:
     greedy = Sampling(temperature=0.0, max_tokens=24)
     alone = ask(engine_for(checkpoint), plan_of(PROMPTS, greedy)) | ask(engine_for(checkpoint), plan_of(PROMPTS[:4]))
