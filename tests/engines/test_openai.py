@@ -9,6 +9,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -163,6 +165,9 @@ async def _gateway_page(request: web.Request, seen: Seen) -> web.StreamResponse:
         pytest.param(_half_a_json, id="body cut in the middle"),
         pytest.param(_gateway_page, id="page of a proxy"),
         pytest.param(body([1, 2]), id="JSON of another shape"),
+        pytest.param(body({**completion(), "choices": []}), id="no choice"),
+        pytest.param(body({"error": {"message": "overloaded"}}), id="an error under status 200"),
+        pytest.param(body({**completion(), "choices": [{"index": 0, "message": None}]}), id="no message"),
     ],
 )
 def test_a_passing_fault_is_tried_again_until_each_request_has_its_reply(fault: Behaviour) -> None:
@@ -195,6 +200,15 @@ def test_retry_after_is_honoured() -> None:
     for question in {seen.question for seen in server.seen}:
         before, after = (seen.at for seen in server.seen if seen.question == question)
         assert 0.7 <= after - before < 5
+
+
+def test_a_retry_after_may_be_a_date() -> None:
+    # Whole seconds: a date 2 s from now is at least 1 s away.
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    with ScriptedServer(first(1, status(503, Retry_After=date))) as server:
+        assert_all_answered(ask(engine_for(server, back_off_s=0.001), questions(1)), 1)
+    before, after = (seen.at for seen in server.seen)
+    assert 0.8 <= after - before < 5
 
 
 def test_a_retry_after_beyond_the_deadline_ends_at_once() -> None:
@@ -260,7 +274,6 @@ def test_a_silent_request_does_not_hold_up_the_others() -> None:
         pytest.param(status(400), "rejected", "scripted 400", id="bad request"),
         pytest.param(status(413), "rejected", "scripted 413", id="too large"),
         pytest.param(body(completion(refusal="I must not rate this")), "refusal", "I must not rate", id="refusal"),
-        pytest.param(body({**completion(), "choices": []}), "no_choices", "", id="empty choices"),
     ],
 )
 def test_a_refusal_is_a_permanent_failure_after_one_request(behaviour: Behaviour, kind: str, detail: str) -> None:

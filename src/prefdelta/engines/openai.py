@@ -9,6 +9,8 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -146,8 +148,9 @@ class OpenAIEngine:
         reply = await client.chat.completions.create(**body)
         if not isinstance(reply, ChatCompletion):  # a proxy's page, for example: the package lets other bodies through
             raise ValueError(f"the reply is no chat completion: {str(reply)[:80]!r}")
-        if not reply.choices:
-            return Failure(key, "no_choices", permanent=True)
+        # Some gateways answer a passing fault with HTTP 200 and no choice, or one without a message.
+        if not reply.choices or reply.choices[0].message is None:
+            raise ValueError(f"the reply has no choice: {str(reply)[:80]!r}")
         choice = reply.choices[0]
         tokens = reply.usage.completion_tokens if reply.usage else None
         text = choice.message.content
@@ -157,8 +160,13 @@ class OpenAIEngine:
 
 
 def _retry_after(header: str | None) -> float:
-    """Seconds a server asks to wait; 0 if it does not say, or says a date."""
+    """Seconds a server asks to wait, as a number or until a date; 0 if it says neither."""
     try:
         return max(0.0, float(header or 0))
     except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(str(header))
+        return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):  # no date either, or one without a zone
         return 0.0
