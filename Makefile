@@ -1,5 +1,6 @@
 # make mini     set everything up, run the study on two CPU cores, write results/mini/report/index.html
 # make test     set everything up, run the tests
+# make sweep    choose mini's learning rates again, by the rule in resources/studies/sweep.yaml; writes docs/sweep.md
 # make check    lint, types, import rules, schema, workflow rules
 
 SHELL := bash
@@ -17,7 +18,7 @@ else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help setup mini test check schema clean
+.PHONY: help setup mini sweep test check schema clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -39,6 +40,9 @@ setup: .venv/.ready
 mini: setup
 	$(BIN)/snakemake --profile mini
 	@echo "the report: results/mini/report/index.html"
+
+sweep: setup
+	$(BIN)/python -m prefdelta.commands.sweep resources/studies/sweep.yaml
 
 test: setup
 	$(BIN)/python -m pytest

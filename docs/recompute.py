@@ -1,12 +1,13 @@
-"""The report's accuracies and differences again, from the tables alone: python docs/recompute.py results/mini."""
+"""The report's accuracies and differences again, from the tables: python docs/recompute.py results/mini sampled."""
 
 import sys
 from pathlib import Path
 
 import pandas as pd
 
-root = Path(sys.argv[1]) / "evaluate"
-scores = pd.concat(pd.read_parquet(p).assign(arm=str(p.parent.relative_to(root))) for p in root.rglob("*.parquet"))
+root, group = Path(sys.argv[1]) / "evaluate", sys.argv[2]
+paths = root.rglob(f"{group}.parquet")
+scores = pd.concat(pd.read_parquet(path).assign(arm=str(path.parent.relative_to(root))) for path in paths)
 scores["solved"] = scores.correct.astype("boolean").mask(scores.failure.isin(["truncated", "no_answer"]), False)
 wide = scores.pivot(index=["benchmark", "prompt_id", "sample"], columns="arm", values="solved").astype("Float64")
 accuracy = wide.groupby("benchmark", sort=False).mean() * 100

@@ -29,7 +29,7 @@ from prefdelta.stages.grade import GradeSection
 from prefdelta.stages.judge import JudgeSection
 from prefdelta.stages.pair import PairSection
 from prefdelta.stages.reference import ReferenceSection
-from prefdelta.stages.report import ReportSection
+from prefdelta.stages.report import FigureKind, ReportSection
 from prefdelta.stages.train import TrainSection
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -48,6 +48,7 @@ class Generator(Settings):
 
     model: Name
     samples: Annotated[int, Field(ge=1)] = 1  # draws per prompt
+    judged: Annotated[int, Field(ge=1)] | None = None  # how many first draws are judged, instead of judge.samples
     sampling: Sampling | None = None  # instead of generate.sampling
 
 
@@ -55,6 +56,7 @@ class Experiment(Settings):
     """Arms, declared over axes: every combination of the lists is one arm."""
 
     title: str
+    figure: FigureKind = "rows"
     policies: list[Name]
     pairings: list[Pairing]
     selections: list[str]
@@ -76,6 +78,7 @@ class Compute(Settings):
     gpus: Annotated[int, Field(ge=0)] = 0
     mem_mb: Annotated[int, Field(ge=1)] = 2000
     runtime: Annotated[int, Field(ge=1)] = 60  # minutes
+    batch: Annotated[int, Field(ge=1)] = 1  # arms per job of train and evaluate, at most
 
 
 class Config(Settings):
@@ -127,13 +130,19 @@ class Config(Settings):
             known(f"delta.composites.{name}", components, self.dimensions)
             if name in self.dimensions:
                 found.append(f"delta.composites: {name!r} is the name of a dimension; choose another")
-        for group, benchmarks in self.evaluate.groups.items():
-            known(f"evaluate.groups.{group}", benchmarks, self.benchmarks)
-        grouped = [benchmark for benchmarks in self.evaluate.groups.values() for benchmark in benchmarks]
+        for name, group in self.evaluate.groups.items():
+            known(f"evaluate.groups.{name}.benchmarks", group.benchmarks, self.benchmarks)
+            known(f"evaluate.groups.{name}.experiments", group.experiments or [], self.experiments)
+            if group.primary and group.experiments is not None:
+                found.append(f"evaluate.groups.{name}: a primary group has all arms; leave experiments out")
+        primary = [name for group in self.evaluate.groups.values() if group.primary for name in group.benchmarks]
         for benchmark in self.benchmarks:
-            if grouped.count(benchmark) != 1:
-                count = grouped.count(benchmark)
-                found.append(f"evaluate.groups: benchmark {benchmark!r} is in {count} groups; it must be in one")
+            if primary.count(benchmark) != 1:
+                told = f"benchmark {benchmark!r} is in {primary.count(benchmark)} primary groups"
+                found.append(f"evaluate.groups: {told}; it must be in one")
+        for name, common in self.filter.sets.items():
+            for pairing in common.pairings:
+                known(f"filter.sets.{name}.pairings", pairing.split("~"), self.generators)
         if TRAINING_PROMPTS in self.benchmarks:
             found.append(f"benchmarks: {TRAINING_PROMPTS!r} is the name of the training prompts; choose another")
         known("compute", self.compute, STAGES)
@@ -149,6 +158,7 @@ class Config(Settings):
                 found.extend(self._self_pairing_problems(where, pairing))
             for selection in experiment.selections:
                 found.extend(self._selection_problems(f"{where}.selections", selection))
+                found.extend(self._set_problems(where, selection, experiment.pairings))
         return found
 
     def _self_pairing_problems(self, where: str, pairing: str) -> list[str]:
@@ -160,8 +170,8 @@ class Config(Settings):
         short = []
         if generator.samples < 2:
             short.append(f"{told}; set generators.{chosen}.samples to 2 or more")
-        if self.judge.samples < 2:
-            short.append(f"{told}; set judge.samples to 2 or more")
+        if (generator.judged or self.judge.samples) < 2:
+            short.append(f"{told}; set generators.{chosen}.judged to 2 or more")
         return short
 
     def _selection_problems(self, where: str, name: str) -> list[str]:
@@ -173,10 +183,20 @@ class Config(Settings):
         allowed = [*self.dimensions, *self.delta.composites]
         if selection.dimension is not None and selection.dimension not in allowed:
             found.append(f"{where}: {name!r}: {_unknown(selection.dimension, allowed)}")
+        if selection.set is not None and selection.set not in self.filter.sets:
+            found.append(f"{where}: {name!r}: set {_unknown(selection.set, self.filter.sets)}")
         items = min(self.prompts.train.items, self.prompts.limit or self.prompts.train.items)
         if selection.k is not None and selection.k > items:
             found.append(f"{where}: {name!r} asks for {selection.k} pairs, but there are only {items} training prompts")
         return found
+
+    def _set_problems(self, where: str, name: str, pairings: list[str]) -> list[str]:
+        """A common selection is only for pairings of its set."""
+        known = self.filter.sets.get(name.removeprefix("common-")) if name.startswith("common-") else None
+        if known is None:
+            return []
+        outside = [pairing for pairing in pairings if pairing not in known.pairings]
+        return [f"{where}: {name!r} is for the pairings of its set, but {pairing!r} is not one" for pairing in outside]
 
 
 def parse(content: Mapping[str, Any], where: str) -> Config:
@@ -223,13 +243,20 @@ def _unknown(name: str, allowed: Iterable[str]) -> str:
 
 def _explain(model: type[BaseModel], error: Any) -> str:
     """One line for a person: the key, what was found, what is allowed."""
-    place = ".".join(str(part) for part in error["loc"])
+    keys, fields = _place(model, error["loc"])
+    place = ".".join(keys)
     found = error["input"]
     match error["type"]:
         case "extra_forbidden":
-            return f"{place}: {_unknown(str(error['loc'][-1]), _fields_at(model, error['loc'][:-1]))}"
+            return f"{place}: {_unknown(keys[-1], fields)}"
         case "missing":
             return f"{place}: is missing"
+        case "union_tag_invalid":  # `method` of a recipe, for example: it decides which keys are allowed
+            context = error["ctx"]
+            tag, allowed = context["tag"], re.findall(r"'([^']+)'", context["expected_tags"])
+            return f"{place}.{context['discriminator'].strip(chr(39))}: {_unknown(tag, allowed)}"
+        case "union_tag_not_found":
+            return f"{place}.{error['ctx']['discriminator'].strip(chr(39))}: is missing"
         case "float_type" | "int_type" if isinstance(found, str) and _is_number(found):
             written = f"{float(found):.1e}" if "e" in found.lower() else re.sub(r"^0+(?=\d)", "", found)
             return f"{place}: {found!r} is text to YAML; write it as a number, for example {written} without quotes"
@@ -240,8 +267,11 @@ def _is_number(text: str) -> bool:
     return re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text) is not None
 
 
-def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
-    """The keys allowed at a place of a config, found by walking its JSON schema."""
+def _place(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """(the keys of an error's location as the file has them, the keys allowed beside the last of them).
+
+    Found by walking the JSON schema: pydantic puts the tag of a union into the location, which is no key of the file.
+    """
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
 
@@ -251,17 +281,23 @@ def _fields_at(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str
         reference = node.get("$ref")
         return dict(definitions[reference.rpartition("/")[2]]) if reference else node
 
-    node = resolved(schema)
-    for part in place:
+    keys: list[str] = []
+    node, siblings = resolved(schema), {}
+    for part in location:
+        if part in (tags := node.get("discriminator", {}).get("mapping", {})):
+            node = resolved({"$ref": tags[part]})
+            continue
+        keys.append(str(part))
+        siblings = node.get("properties", {})
         if isinstance(part, int):
             node = resolved(node.get("items", {}))
-        elif part in node.get("properties", {}):
-            node = resolved(node["properties"][part])
+        elif part in siblings:
+            node = resolved(siblings[part])
         else:
             patterns = list(node.get("patternProperties", {}).values())
             extra = node.get("additionalProperties")
             node = resolved(patterns[0] if patterns else extra if isinstance(extra, dict) else {})
-    return list(node.get("properties", {}))
+    return keys, list(siblings)
 
 
 if __name__ == "__main__":

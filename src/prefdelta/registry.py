@@ -12,6 +12,8 @@ _PLUGINS = {
     "graders.marker": "prefdelta.graders.marker:grade",
     "servers.rules": "prefdelta.servers.rules:command",
     "training.dpo": "prefdelta.training.dpo:train",
+    "training.kto": "prefdelta.training.kto:train",
+    "training.sft": "prefdelta.training.sft:train",
 }
 
 

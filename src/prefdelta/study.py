@@ -4,7 +4,9 @@ The Snakefile makes one `Study`, and its rules name these methods. Those that ta
 params. Paths are relative to the working directory, so that a log's command line can be pasted into a shell.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ from typing import Any
 from prefdelta import code, registry
 from prefdelta.config import Compute, Config, Experiment, parse, read_benchmark
 from prefdelta.core.errors import StudyError
+from prefdelta.core.ids import digest
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
-from prefdelta.core.selections import parse_selection
+from prefdelta.core.recipes import NEEDS_REFERENCE
+from prefdelta.core.selections import CommonSet, parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.sources import Benchmark, Source
 from prefdelta.core.template import fill
@@ -27,13 +31,27 @@ from prefdelta.stages.ladder import LadderSettings
 from prefdelta.stages.pair import PairSettings
 from prefdelta.stages.prompts import PromptsSettings
 from prefdelta.stages.reference import ReferenceSettings
-from prefdelta.stages.report import ReportBenchmark, ReportExperiment, ReportSettings
+from prefdelta.stages.report import ReportBenchmark, ReportExperiment, ReportGroup, ReportSettings
 from prefdelta.stages.train import TrainSettings
 
 BENCHMARKS = Path("resources/benchmarks")
 RUBRICS = Path("resources/rubrics")
 PROBLEM_SLOTS = ("problem",)
 JUDGE_SLOTS = ("category", "rubric", "problem", "trace")
+_SIDES = ("chosen", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One job of train or evaluate: a rule of its own, with several arms' outputs."""
+
+    rule: str
+    inputs: dict[str, list[str]]
+    outputs: list[str]
+    manifest: str
+    log: str
+    settings: str  # JSON
+    code: str
 
 
 class Study:
@@ -74,6 +92,35 @@ class Study:
     def _pairings(self) -> list[str]:
         return list(dict.fromkeys(arm.split("/")[1] for arm in self.arms))
 
+    @cached_property
+    def train_batches(self) -> list["Batch"]:
+        """The jobs of train: arms that share policy, pairing, recipe and seed, at most compute.train.batch in each."""
+        return [
+            self._train_batch(name, arms) for name, arms in _batches(self.arms, self._compute("train").batch).items()
+        ]
+
+    @cached_property
+    def evaluate_batches(self) -> list["Batch"]:
+        """The jobs of evaluate: per group, the untrained policies and the batches of arms."""
+        found = []
+        for group in self.config.evaluate.groups:
+            for policy in self.config.policies:
+                found.append(self._evaluate_batch(f"{policy}/base-{group}", [f"{policy}/base"], group))
+            batches = _batches(self._arms_in(group), self._compute("evaluate").batch)
+            found += [self._evaluate_batch(f"{name}-{group}", arms, group) for name, arms in batches.items()]
+        return found
+
+    def _arms_in(self, group: str) -> list[str]:
+        """The trained arms that a group evaluates."""
+        experiments = self.config.evaluate.groups[group].experiments
+        if experiments is None:
+            return self.arms
+        return list(dict.fromkeys(arm for name in experiments for arm in _arms_of(self.config.experiments[name])))
+
+    def _common_set(self, selection: str) -> CommonSet | None:
+        name = parse_selection(selection).set
+        return self.config.filter.sets[name] if name else None
+
     def _form_of(self, dimension: str) -> str:
         return next(form for form, asked in self.config.judge.forms.items() if dimension in asked)
 
@@ -95,11 +142,6 @@ class Study:
     def policy_weights(self, wildcards: Any) -> str:
         return self.weights(wildcards.policy)
 
-    def arm_weights(self, wildcards: Any) -> str:
-        """The manifest of a trained policy, or of the untrained one for the arm <policy>/base."""
-        policy, _, rest = wildcards.arm.partition("/")
-        return self.weights(policy) if rest == "base" else f"{self.results}/train/{wildcards.arm}/policy.json"
-
     def form_rubrics(self, wildcards: Any) -> list[str]:
         return [str(RUBRICS / f"{name}.md") for name in self.config.judge.forms[wildcards.form]]
 
@@ -113,14 +155,15 @@ class Study:
         pairing = f"{wildcards.chosen}~{wildcards.rejected}"
         return [f"{self.results}/delta/{pairing}/{dimension}.parquet"] if dimension else []
 
-    def group_prompts(self, wildcards: Any) -> list[str]:
-        return [f"{self.results}/prompts/{name}.parquet" for name in self.config.evaluate.groups[wildcards.group]]
+    def filter_common(self, wildcards: Any) -> list[str]:
+        common = self._common_set(wildcards.selection)
+        return [f"{self.results}/pair/{pairing}.parquet" for pairing in common.pairings] if common else []
 
     def report_scores(self, wildcards: Any) -> list[str]:
-        arms = [*(f"{policy}/base" for policy in self.config.policies), *self.arms]
-        return [
-            f"{self.results}/evaluate/{arm}/{group}.parquet" for arm in arms for group in self.config.evaluate.groups
-        ]
+        return [path for batch in self.evaluate_batches for path in batch.outputs]
+
+    def report_pairs(self, wildcards: Any) -> list[str]:
+        return [f"{self.results}/pair/{pairing}.parquet" for pairing in self._pairings]
 
     def report_deltas(self, wildcards: Any) -> list[str]:
         names = [*self.config.dimensions, *self.config.delta.composites]
@@ -138,14 +181,13 @@ class Study:
             *(f"{self.results}/generate/{generator}.parquet" for generator in config.generators),
             *self.report_grades(wildcards),
             *(f"{self.results}/judge/{g}/{form}.parquet" for g in config.generators for form in config.judge.forms),
-            *(f"{self.results}/pair/{pairing}.parquet" for pairing in self._pairings),
+            *self.report_pairs(wildcards),
             *self.report_deltas(wildcards),
             *(f"{self.results}/filter/{pairing}/{selection}.parquet" for _, pairing, selection, _, _ in arms),
-            *(f"{self.results}/reference/{arm[0]}/{g}.parquet" for arm in arms for g in arm[1].split("~")),
-            *(f"{self.results}/train/{arm}/policy.json" for arm in self.arms),
-            *self.report_scores(wildcards),
+            *(path for batch in self.train_batches for side in _SIDES for path in batch.inputs[f"{side}_reference"]),
         ]
-        return [str(Path(table).with_suffix(".manifest.json")) for table in dict.fromkeys(tables)]
+        batches = [batch.manifest for batch in (*self.train_batches, *self.evaluate_batches)]
+        return [*(str(Path(table).with_suffix(".manifest.json")) for table in dict.fromkeys(tables)), *batches]
 
     # --- settings: a stage's slice of the config, and nothing else --------------------------------------------------
 
@@ -157,9 +199,7 @@ class Study:
     def code(self, stage: str) -> Callable[[Any], str]:
         """A param: the digest of the source that a stage's job runs."""
         slice_of = getattr(self, f"_{stage}")
-        return lambda wildcards: code.digest(
-            f"{code.PACKAGE}.stages.{stage}", tuple(map(registry.module_of, slice_of(wildcards).plugins()))
-        )
+        return lambda wildcards: _code(stage, slice_of(wildcards))
 
     def _prompts(self, wildcards: Any) -> Settings:
         source = wildcards.source
@@ -186,13 +226,13 @@ class Study:
         return GradeSettings(grader=grader, max_failure_share=self.config.grade.max_failure_share)
 
     def _judge(self, wildcards: Any) -> Settings:
-        section = self.config.judge
+        section, generator = self.config.judge, self.config.generators[wildcards.generator]
         return JudgeSettings(
             form=wildcards.form,
             dimensions=section.forms[wildcards.form],
             engine=section.engine,
             sampling=section.sampling,
-            samples=section.samples,
+            samples=generator.judged or section.samples,
             attempts=section.attempts,
             max_failure_share=section.max_failure_share,
             seed=self.config.seed,
@@ -207,7 +247,12 @@ class Study:
         return DeltaSettings(chosen=wildcards.chosen, rejected=wildcards.rejected, components=components)
 
     def _filter(self, wildcards: Any) -> Settings:
-        return FilterSettings(selection=wildcards.selection, tie_seed=self.config.filter.tie_seed)
+        common = self._common_set(wildcards.selection)
+        return FilterSettings(
+            selection=wildcards.selection,
+            tie_seed=self.config.filter.tie_seed,
+            limit=common.pairs if common else None,
+        )
 
     def _reference(self, wildcards: Any) -> Settings:
         section = self.config.reference
@@ -219,23 +264,59 @@ class Study:
             threads=section.threads,
         )
 
-    def _train(self, wildcards: Any) -> Settings:
-        return TrainSettings(
-            chosen=wildcards.chosen,
-            rejected=wildcards.rejected,
-            recipe=self.config.train.recipes[wildcards.recipe],
-            seed=int(wildcards.seed),
+    def _train_batch(self, name: str, arms: list[str]) -> "Batch":
+        policy, pairing, _, recipe_name, seed = arms[0].split("/")
+        chosen, rejected = pairing.split("~")
+        recipe = self.config.train.recipes[recipe_name]
+        selections = {arm: arm.split("/")[2] for arm in arms}
+        inputs = {
+            "prompts": [f"{self.results}/prompts/{TRAINING_PROMPTS}.parquet"],
+            "pairs": [f"{self.results}/pair/{pairing}.parquet"],
+            "selected": [f"{self.results}/filter/{pairing}/{selection}.parquet" for selection in selections.values()],
+            "template": [self.config.reference.template],
+            "weights": [self.weights(policy)],
+        }
+        for side, generator in zip(_SIDES, (chosen, rejected), strict=True):
+            reference = [f"{self.results}/reference/{policy}/{generator}.parquet"]
+            inputs[f"{side}_traces"] = [f"{self.results}/generate/{generator}.parquet"]
+            inputs[f"{side}_reference"] = reference if recipe.method in NEEDS_REFERENCE else []
+        outputs = [f"{self.results}/train/{arm}/policy.json" for arm in arms]
+        settings = TrainSettings(
+            chosen=chosen, rejected=rejected, selections=selections, recipe=recipe, seed=int(seed.removeprefix("s"))
         )
+        return self._batch("train", name, inputs, outputs, settings)
 
-    def _evaluate(self, wildcards: Any) -> Settings:
+    def _evaluate_batch(self, name: str, arms: list[str], group_name: str) -> "Batch":
         section = self.config.evaluate
-        names = section.groups[wildcards.group]
-        return EvaluateSettings(
-            benchmarks={name: Asked(grader=self.benchmarks[name].source.grader) for name in names},
+        group = section.groups[group_name]
+        policy, is_base = arms[0].partition("/")[0], arms[0].endswith("/base")
+        inputs = {
+            "prompts": [f"{self.results}/prompts/{benchmark}.parquet" for benchmark in group.benchmarks],
+            "template": [section.template],
+            "weights": [self.weights(policy) if is_base else f"{self.results}/train/{arm}/policy.json" for arm in arms],
+        }
+        outputs = [f"{self.results}/evaluate/{arm}/{group_name}.parquet" for arm in arms]
+        settings = EvaluateSettings(
+            arms=arms,
+            benchmarks={name: Asked(grader=self.benchmarks[name].source.grader) for name in group.benchmarks},
             engine=section.engine,
-            sampling=section.sampling,
+            sampling=group.sampling,
             seed=self.config.seed,
             max_failure_share=section.max_failure_share,
+        )
+        return self._batch("evaluate", name, inputs, outputs, settings)
+
+    def _batch(
+        self, stage: str, name: str, inputs: dict[str, list[str]], outputs: list[str], settings: Settings
+    ) -> "Batch":
+        return Batch(
+            rule=f"{stage}_{_identifier(name)}",
+            inputs=inputs,
+            outputs=outputs,
+            manifest=f"{self.results}/{stage}/{name}.manifest.json",
+            log=f"{self.results}/logs/{stage}/{name}.log",
+            settings=settings.model_dump_json(),
+            code=_code(stage, settings),
         )
 
     def _report(self, wildcards: Any) -> Settings:
@@ -256,8 +337,12 @@ class Study:
             dimensions=[*config.dimensions, *config.delta.composites],
             benchmarks=benchmarks,
             experiments={
-                name: ReportExperiment(title=found.title, arms=_arms_of(found))
+                name: ReportExperiment(title=found.title, figure=found.figure, arms=_arms_of(found))
                 for name, found in config.experiments.items()
+            },
+            groups={
+                name: ReportGroup(title=group.title, benchmarks=group.benchmarks, primary=group.primary)
+                for name, group in config.evaluate.groups.items()
             },
         )
 
@@ -274,6 +359,29 @@ class Study:
     def _compute(self, stage: str) -> Compute:
         assert stage in STAGES
         return self.config.compute.get(stage, Compute())
+
+
+def _batches(arms: list[str], size: int) -> dict[str, list[str]]:
+    """Arms that share all but the selection, in portions of `size`: <policy>/<pairing>/<recipe>-s<seed>-<n> -> arms."""
+    shared: dict[str, list[str]] = {}
+    for arm in arms:
+        policy, pairing, _, recipe, seed = arm.split("/")
+        shared.setdefault(f"{policy}/{pairing}/{recipe}-{seed}", []).append(arm)
+    return {
+        f"{name}-{start // size}": found[start : start + size]
+        for name, found in shared.items()
+        for start in range(0, len(found), size)
+    }
+
+
+def _code(stage: str, settings: Settings) -> str:
+    """The digest of the source that a stage's job runs with these settings."""
+    return code.digest(f"{code.PACKAGE}.stages.{stage}", tuple(map(registry.module_of, settings.plugins())))
+
+
+def _identifier(name: str) -> str:
+    """A rule's name from a batch's; the hash keeps apart what the replaced characters told apart."""
+    return f"{re.sub(r'[^A-Za-z0-9]+', '_', name)}_{digest(name)[:4]}"
 
 
 def _arms_of(experiment: Experiment) -> list[str]:

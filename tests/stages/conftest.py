@@ -5,7 +5,7 @@ written by hand where a test has to know what is in them.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,11 +61,21 @@ def train_prompts(work: Path, record: Path) -> Made:
 def rung(steps: int = 150, seed: int = 1) -> Rung:
     corpora = [Corpus(family="maths", operations=[1])]
     return Rung(
-        width=32, layers=1, heads=2, steps=steps, batch_size=8, corpora=corpora, error_rates=ErrorRates(), seed=seed
+        width=32,
+        layers=1,
+        heads=2,
+        steps=steps,
+        batch_size=8,
+        corpora=corpora,
+        error_rates=ErrorRates(),
+        seed=seed,
+        windows=[],
     )
 
 
-LADDER = LadderSection(muon_learning_rate=0.02, adamw_learning_rate=0.005, warmup_steps=5, decay_share=0.3)
+LADDER = LadderSection(
+    muon_learning_rate=0.02, adamw_learning_rate=0.005, warmup_steps=5, decay_share=0.3, attempts=1, measured_items=20
+)
 
 
 @pytest.fixture(scope="session")
@@ -199,12 +209,14 @@ def deltas(work: Path, record: Path, pairs: Made, judgements: dict[str, Made]) -
 
 @pytest.fixture(scope="session")
 def select(work: Path, record: Path, pairs: Made) -> Callable[..., Made]:
-    """Runs the filter stage: (name of the selection, its deltas)."""
+    """Runs the filter stage: (name of the selection, its deltas, the pairings of its common set)."""
 
-    def run_filter(name: str, *needed: Path, tie_seed: int = 0) -> Made:
-        path = work / f"filter/strong~weak/{name}-{tie_seed}.parquet"
-        settings = filter_stage.FilterSettings(selection=name, tie_seed=tie_seed)
-        inputs = {"pairs": pairs.path, "deltas": list(needed)}
+    def run_filter(
+        name: str, *needed: Path, tie_seed: int = 0, common: Sequence[Path] = (), limit: int | None = None
+    ) -> Made:
+        path = work / f"filter/strong~weak/ties-{tie_seed}/{name}.parquet"
+        settings = filter_stage.FilterSettings(selection=name, tie_seed=tie_seed, limit=limit)
+        inputs = {"pairs": pairs.path, "deltas": list(needed), "common": list(common)}
         return Made(path, run(filter_stage, settings, inputs, {"selected": path}, record))
 
     return run_filter
@@ -248,7 +260,7 @@ def no_model_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trip wires: whoever asks a model, starts a server or trains after this fails the test."""
     from prefdelta.engines.openai import OpenAIEngine
     from prefdelta.engines.transformers import TransformersEngine
-    from prefdelta.training import dpo
+    from prefdelta.training import dpo, kto, sft
 
     def tripped(*_: object, **__: object) -> None:
         raise AssertionError("something was computed that the record holds already")
@@ -257,4 +269,5 @@ def no_model_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TransformersEngine, "run", tripped)
     monkeypatch.setattr(judge, "serve", tripped)
     monkeypatch.setattr(ladder, "train_rung", tripped)
-    monkeypatch.setattr(dpo, "train", tripped)
+    for method in (dpo, kto, sft):
+        monkeypatch.setattr(method, "train", tripped)

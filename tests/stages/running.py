@@ -34,13 +34,16 @@ def run(
     stage: ModuleType,
     settings: Settings,
     inputs: Mapping[str, Path | Sequence[Path]],
-    outputs: Mapping[str, Path],
+    outputs: Mapping[str, Path | Sequence[Path]],
     record: Path,
 ) -> Outcome:
     """Run a stage as its command line would, without the manifest."""
-    listed = {name: [found] if isinstance(found, Path) else list(found) for name, found in inputs.items()}
-    outcome: Outcome = stage.run(Job(settings, listed, outputs, record))
+    outcome: Outcome = stage.run(Job(settings, _listed(inputs), _listed(outputs), record))
     return outcome
+
+
+def _listed(files: Mapping[str, Path | Sequence[Path]]) -> dict[str, list[Path]]:
+    return {name: [found] if isinstance(found, Path) else list(found) for name, found in files.items()}
 
 
 def read_checked(path: Path, row_type: type[R]) -> list[R]:

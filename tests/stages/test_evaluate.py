@@ -20,6 +20,7 @@ from .running import IN_PROCESS, PROBLEM_TEMPLATE, assert_adds_up, files_in, rea
 ITEMS = 10
 BENCHMARKS = {"short": evaluate.Asked(grader="marker", samples=2), "long": evaluate.Asked(grader="marker")}
 SETTINGS = evaluate.EvaluateSettings(
+    arms=["able/base"],
     benchmarks=BENCHMARKS,
     engine=IN_PROCESS,
     sampling=Sampling(temperature=1.5, max_tokens=10),  # a clean trace of one operation just fits
@@ -46,7 +47,12 @@ def evaluated(work: Path, record: Path, inputs: dict[str, Any]) -> Made:
 
 
 def again(path: Path, record: Path, inputs: dict[str, Any], **changes: Any) -> Outcome:
+    """Evaluate `able/base` into a file below its folder of arms."""
     return run(evaluate, SETTINGS.model_copy(update=changes), inputs, {"scores": path}, record)
+
+
+def below(folder: Path, arm: str = "able/base") -> Path:
+    return folder / "evaluate" / arm / "all.parquet"
 
 
 def test_every_item_and_sample_has_a_row_with_a_grade_or_a_reason(evaluated: Made) -> None:
@@ -65,8 +71,7 @@ def test_an_unanswered_item_counts_as_not_solved_and_is_no_failure_of_ours(evalu
     # All 30 count, although the share of failures allowed is 0.
     solved = {name: sum(row.correct is True for row in rows if row.benchmark == name) for name in BENCHMARKS}
     assert evaluated.outcome.details["solved_of_counted"] == {
-        "short": (solved["short"], 20),
-        "long": (solved["long"], 10),
+        "able/base": {"short": (solved["short"], 20), "long": (solved["long"], 10)}
     }
     assert 0 < solved["short"] < 20
 
@@ -76,8 +81,8 @@ def test_a_second_run_asks_nothing_and_gives_the_same_bytes(
     evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
 ) -> None:
     before = files_in(record)
-    assert again(tmp_path / "s.parquet", record, inputs) == evaluated.outcome
-    assert (tmp_path / "s.parquet").read_bytes() == evaluated.path.read_bytes()
+    assert again(below(tmp_path), record, inputs) == evaluated.outcome
+    assert (below(tmp_path)).read_bytes() == evaluated.path.read_bytes()
     assert files_in(record) == before
 
 
@@ -90,9 +95,9 @@ def test_a_draw_depends_on_the_item_alone_so_arms_are_paired(
     shutil.copytree(folder, other / "policies/twin")
     checkpoints.write_manifest(tmp_path / "policy.json", Checkpoint("twin", base.weights, "policies/twin"))
     twin = {**inputs, "prompts": inputs["prompts"][1:], "weights": tmp_path / "policy.json"}
-    again(tmp_path / "s.parquet", other, twin, benchmarks={"long": BENCHMARKS["long"]})
+    again(below(tmp_path), other, twin, benchmarks={"long": BENCHMARKS["long"]})
     answers = [row for row in read_checked(evaluated.path, Score) if row.benchmark == "long"]
-    assert read_checked(tmp_path / "s.parquet", Score) == answers
+    assert read_checked(below(tmp_path), Score) == answers
 
 
 def test_another_sample_asks_for_the_new_draws_only(
@@ -100,7 +105,7 @@ def test_another_sample_asks_for_the_new_draws_only(
 ) -> None:
     (partition,) = (record / "calls/evaluate").iterdir()
     before = len(recorded(partition))
-    again(tmp_path / "s.parquet", record, inputs, benchmarks={**BENCHMARKS, "long": BENCHMARKS["short"]})
+    again(below(tmp_path), record, inputs, benchmarks={**BENCHMARKS, "long": BENCHMARKS["short"]})
     assert len(recorded(partition)) == before + ITEMS
 
 
@@ -110,7 +115,7 @@ def test_too_many_failures_of_ours_stop_the_stage_without_a_table(
     # 250 tokens do not fit the model's context of 256 after any prompt: nothing can be asked.
     with pytest.raises(StudyError, match=r"30 too_long.*evaluate\.max_failure_share allows 10\.0%"):
         again(
-            tmp_path / "s.parquet",
+            below(tmp_path),
             record,
             inputs,
             sampling=Sampling(temperature=1.0, max_tokens=250),
@@ -125,5 +130,78 @@ def test_a_policy_whose_weights_are_gone_is_an_error_before_anything_is_asked(
     gone = json.loads(inputs["weights"].read_text()) | {"folder": "policies/gone"}
     (tmp_path / "policy.json").write_text(json.dumps(gone))
     with pytest.raises(StudyError, match=r"policies/gone, which are not there"):
-        again(tmp_path / "s.parquet", record, {**inputs, "weights": tmp_path / "policy.json"})
-    assert not (tmp_path / "s.parquet").exists()
+        again(below(tmp_path), record, {**inputs, "weights": tmp_path / "policy.json"})
+    assert not (below(tmp_path)).exists()
+
+
+# --- batches ---
+
+TWINS = ["able/strong~weak/all/dpo/s0", "able/strong~weak/top-mean-6/dpo/s0"]
+
+
+@pytest.fixture(scope="module")
+def arms(work: Path, record: Path, model: Made) -> dict[str, Path]:
+    """Manifests of two trained arms, with weights unlike the base's and unlike each other's."""
+    from prefdelta.models import load_model
+
+    paths = {}
+    _, folder = checkpoints.open_manifest(model.path, record)
+    for index, arm in enumerate(TWINS):
+        copy = record / f"policies/twin-{index}"
+        shutil.copytree(folder, copy)
+        network = load_model(folder, "float32", 1)
+        network.lm_head.weight.data *= 0.5 + index  # one hotter, one colder
+        network.save_pretrained(copy)
+        paths[arm] = work / "train" / arm / "policy.json"
+        checkpoints.write_manifest(
+            paths[arm], Checkpoint(f"twin-{index}", checkpoints._weights_of(copy), f"policies/twin-{index}")
+        )
+    return paths
+
+
+@pytest.fixture(scope="module")
+def batch(work: Path, record: Path, inputs: dict[str, Any], arms: dict[str, Path]) -> dict[str, Made]:
+    """Both arms in one batch."""
+    outputs = {"scores": [below(work / "batch", arm) for arm in TWINS]}
+    settings = SETTINGS.model_copy(update={"arms": TWINS})
+    outcome = run(evaluate, settings, {**inputs, "weights": list(arms.values())}, outputs, record)
+    return {arm: Made(path, outcome) for arm, path in zip(TWINS, outputs["scores"], strict=True)}
+
+
+def test_every_arm_of_a_batch_has_its_own_scores(batch: dict[str, Made]) -> None:
+    rows = {arm: read_checked(made.path, Score) for arm, made in batch.items()}
+    first, second = ([row.extracted for row in rows[arm]] for arm in TWINS)
+    assert first != second
+    outcome = batch[TWINS[0]].outcome
+    assert_adds_up(outcome, 60, sum(row.correct is not None for found in rows.values() for row in found))
+    for arm, found in rows.items():
+        solved = sum(row.correct is True for row in found if row.benchmark == "short")
+        assert outcome.details["solved_of_counted"][arm]["short"] == (solved, 20)
+
+
+def test_an_arm_scores_the_same_in_a_batch_as_alone(
+    batch: dict[str, Made], arms: dict[str, Path], inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "record"
+    other.mkdir()
+    (other / "policies").symlink_to(record / "policies")
+    for arm in TWINS:
+        again(below(tmp_path, arm), other, {**inputs, "weights": arms[arm]}, arms=[arm])
+        assert below(tmp_path, arm).read_bytes() == batch[arm].path.read_bytes()
+
+
+@pytest.mark.usefixtures("no_model_is_asked")
+@pytest.mark.parametrize("turned", ["arms", "weights", "scores"])
+def test_the_order_of_files_says_nothing_about_which_arm_they_belong_to(
+    turned: str, batch: dict[str, Made], arms: dict[str, Path], inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    lists: dict[str, list[Any]] = {
+        "arms": list(TWINS),
+        "weights": list(arms.values()),
+        "scores": [below(tmp_path, arm) for arm in TWINS],
+    }
+    lists[turned].reverse()
+    settings = SETTINGS.model_copy(update={"arms": lists["arms"]})
+    run(evaluate, settings, {**inputs, "weights": lists["weights"]}, {"scores": lists["scores"]}, record)
+    for arm, made in batch.items():
+        assert below(tmp_path, arm).read_bytes() == made.path.read_bytes()

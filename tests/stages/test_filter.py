@@ -1,7 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from prefdelta import tables
 from prefdelta.core.errors import StudyError
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
@@ -47,6 +51,51 @@ def test_ties_are_ordered_by_the_seed(select: Select, deltas: dict[str, Made]) -
     assert any(list(pair_ids) != sorted(pair_ids, key=ids.index) for pair_ids in drawn), "the order is the file's"
 
 
+def test_bottom_takes_the_smallest(select: Select, deltas: dict[str, Made]) -> None:
+    exact = {row.pair_id: row.delta for row in read_checked(deltas["computational_precision"].path, Delta)}
+    made = select("bottom-computational_precision-4", deltas["computational_precision"].path)
+    # Three pairs have a delta of 0, all others 4.
+    assert [exact[row.pair_id] for row in read_checked(made.path, SelectedPair)] == [0, 0, 0, 4]
+
+
+def test_length_matched_takes_as_many_pairs_with_filler_as_the_top(
+    select: Select, deltas: dict[str, Made], pairs: Made
+) -> None:
+    gaps = {
+        row.pair_id: row.chosen_tokens - row.rejected_tokens for row in read_checked(pairs.path, Pair) if row.eligible
+    }
+    top, matched = (
+        read_checked(select(f"{kind}-signal_to_noise-3", deltas["signal_to_noise"].path).path, SelectedPair)
+        for kind in ("top", "length-matched")
+    )
+    # Filler is 3 tokens; it is what both lengthens a rejected trace and lowers its score.
+    assert sorted(gaps[row.pair_id] for row in top)[:2] == [-3, -3]
+    assert sorted(gaps[row.pair_id] for row in matched) == sorted(gaps[row.pair_id] for row in top)
+    assert_adds_up(select("length-matched-signal_to_noise-3", deltas["signal_to_noise"].path).outcome, ITEMS, 3)
+
+
+def test_common_takes_prompts_that_every_pairing_of_its_set_has(select: Select, pairs: Made, tmp_path: Path) -> None:
+    rows = read_checked(pairs.path, Pair)
+    eligible = sorted(row.prompt_id for row in rows if row.eligible)
+    # Another pairing, in which three of the prompts are not eligible and the order of ids is another.
+    other = [
+        replace(row, pair_id=row.pair_id[::-1], eligible=row.prompt_id not in eligible[:3], reason=None) for row in rows
+    ]
+    tables.write(tmp_path / "other.parquet", Pair, other)
+    common = [pairs.path, tmp_path / "other.parquet"]
+    prompt_of = {row.pair_id: row.prompt_id for row in rows}
+
+    def prompts(**more: Any) -> list[str]:
+        return [
+            prompt_of[row.pair_id]
+            for row in read_checked(select("common-both", common=common, **more).path, SelectedPair)
+        ]
+
+    assert sorted(prompts()) == eligible[3:]
+    assert prompts(limit=5) == prompts()[:5]
+    assert prompts(limit=50) == prompts()
+
+
 def test_random_takes_a_draw_of_its_own_seed(select: Select) -> None:
     zero, one = (read_checked(select(f"random-5-s{seed}").path, SelectedPair) for seed in (0, 1))
     assert len({row.pair_id for row in zero}) == len({row.pair_id for row in one}) == 5
@@ -66,4 +115,4 @@ def test_more_pairs_than_there_are_is_an_error_and_leaves_no_table(select: Selec
 
 def test_settings_refuse_what_is_no_part_of_them() -> None:
     with pytest.raises(ValueError, match="extra"):
-        filter_stage.FilterSettings(selection="all", tie_seed=0, seeds=[1])  # type: ignore[call-arg]
+        filter_stage.FilterSettings(selection="all", tie_seed=0, limit=None, seeds=[1])  # type: ignore[call-arg]

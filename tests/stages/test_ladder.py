@@ -8,7 +8,8 @@ import pytest
 
 from prefdelta import checkpoints
 from prefdelta.core.errors import StudyError
-from prefdelta.core.rungs import Rung
+from prefdelta.core.rungs import Corpus, Rung, Window
+from prefdelta.models import load_model, load_tokenizer
 from prefdelta.stages import ladder
 from prefdelta.stages.entry import Outcome
 
@@ -49,21 +50,25 @@ def test_a_second_run_trains_nothing_and_writes_the_same_manifest(
     assert files_in(record / "models") == before
 
 
-def test_training_again_elsewhere_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
-    def manifest(name: str, what: Rung) -> dict[str, str]:
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_training_again_elsewhere_gives_the_same_weights_and_another_seed_others(
+    tmp_path: Path, architecture: str
+) -> None:
+    def manifest(name: str, seed: int) -> dict[str, str]:
+        what = rung(10, seed).model_copy(update={"architecture": architecture})
         settings = ladder.LadderSettings(model="m", rung=what, shared=LADDER)
         path = tmp_path / name / "model.json"
         run(ladder, settings, {}, {"model": path}, tmp_path / name / "record")
         return dict(json.loads(path.read_text()))
 
-    once, again, other = (manifest(name, rung(10, seed)) for name, seed in (("a", 1), ("b", 1), ("c", 2)))
+    once, again, other = (manifest(name, seed) for name, seed in (("a", 1), ("b", 1), ("c", 2)))
     assert once == again
     assert once["key"] != other["key"]
     assert once["weights"] != other["weights"]
 
 
 def test_training_that_stops_half_way_leaves_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(what: Rung, section: object, folder: Path) -> dict[str, object]:
+    def killed(what: Rung, section: object, folder: Path, name: str) -> dict[str, object]:
         (folder / "model.safetensors").write_bytes(b"half")
         raise SystemExit(143)
 
@@ -95,3 +100,116 @@ def test_weights_that_are_gone_or_edited_are_refused_and_the_way_out_that_is_tol
         shutil.rmtree(doomed) if doomed.is_dir() else doomed.unlink()
     train_model(path, rung(3, seed=99))
     checkpoints.open_manifest(path, record)
+
+
+def test_a_gpt2_rung_learns_its_task_and_loads_like_any_other(train_model: Train, record: Path, tmp_path: Path) -> None:
+    outcome = train_model(tmp_path / "other/model.json", rung().model_copy(update={"architecture": "gpt2"}))
+    assert outcome.details["curve"][-1][1] < 0.6
+    _, folder = checkpoints.open_manifest(tmp_path / "other/model.json", record)
+    loaded, tokenizer = load_model(folder, "float32", 1), load_tokenizer(folder)
+    assert type(loaded).__name__ == "GPT2LMHeadModel"
+    assert loaded.num_parameters() == outcome.details["parameters"]
+    assert not (loaded.get_input_embeddings().weight == loaded.get_output_embeddings().weight).all()
+    asked = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Q:3+4?"}], add_generation_prompt=True, return_tensors="pt", return_dict=False
+    )
+    said = loaded.generate(asked, do_sample=False, max_new_tokens=20, pad_token_id=tokenizer.pad_token_id)
+    assert re.fullmatch(r"\d[-+*]\d=\d;A:\d", tokenizer.decode(said[0, asked.shape[1] :], skip_special_tokens=True))
+
+
+# --- accuracy windows ---
+
+
+def measured(low: float = 0.0, high: float = 1.0, seed: int = 1) -> Rung:
+    """A rung that is measured: quickly trained, so that its seeds differ in what they can do."""
+    return rung(60, seed).model_copy(
+        update={
+            "corpora": [Corpus(family="maths", operations=[1, 2])],
+            "windows": [Window(family="maths", operations=[2], low=low, high=high)],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def train_measured(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
+    """Runs the ladder stage in a folder of its own: (what to train, trainings allowed, folder)."""
+
+    def train(what: Rung, attempts: int = 1, folder: Path | None = None) -> Outcome:
+        folder = folder or tmp_path_factory.mktemp("measured")
+        shared = LADDER.model_copy(update={"attempts": attempts, "measured_items": 80})
+        settings = ladder.LadderSettings(model="m", rung=what, shared=shared)
+        return run(ladder, settings, {}, {"model": folder / "model.json"}, folder / "record")
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def by_seed(train_measured: Callable[..., Outcome]) -> dict[int, Outcome]:
+    """Two seeds that give models of different accuracy."""
+    outcomes = {seed: train_measured(measured(seed=seed)) for seed in (1, 2)}
+    assert accuracy(outcomes[1]) != accuracy(outcomes[2]), "choose other seeds"
+    return outcomes
+
+
+def accuracy(outcome: Outcome) -> float:
+    (row,) = outcome.details["accuracies"]
+    return float(row["accuracy"])
+
+
+def test_a_model_inside_its_window_is_accepted_and_what_was_measured_is_kept(by_seed: dict[int, Outcome]) -> None:
+    details = by_seed[1].details
+    (row,) = details["accuracies"]
+    assert row == {
+        "family": "maths",
+        "operations": [2],
+        "accuracy": row["accuracy"],
+        "low": 0.0,
+        "high": 1.0,
+        "n": 80,
+    }
+    assert 0 < row["accuracy"] < 1
+    assert (details["seed"], details["rejected"]) == (1, [])
+
+
+def test_a_model_outside_its_window_is_rejected_and_the_next_seed_is_taken(
+    by_seed: dict[int, Outcome],
+    train_measured: Callable[..., Outcome],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first, second = accuracy(by_seed[1]), accuracy(by_seed[2])
+    outcome = train_measured(measured(low=second, high=second), attempts=3, folder=tmp_path)
+    assert outcome.details["seed"] == 2
+    assert accuracy(outcome) == second
+    (rejected,) = outcome.details["rejected"]
+    assert (rejected["seed"], rejected["accuracies"][0]["accuracy"]) == (1, first)
+    assert rejected["last_loss"] == by_seed[1].details["curve"][-1][1]
+    told = [line for line in capsys.readouterr().err.splitlines() if "rejected" in line]
+    assert len(told) == 1
+    assert f"seed 1: rejected; maths 2: {first:.1%} of 80" in told[0]
+    # The weights are those of the second seed, as if it had been asked for alone.
+    assert outcome.details["curve"] == by_seed[2].details["curve"]
+
+
+def test_a_window_that_no_attempt_hits_is_an_error_with_what_was_measured_and_leaves_nothing(
+    by_seed: dict[int, Outcome], train_measured: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    with pytest.raises(StudyError, match="none of 2 trainings of 'm'") as raised:
+        train_measured(measured(low=1.0), attempts=2, folder=tmp_path)
+    for seed, outcome in by_seed.items():
+        loss = outcome.details["curve"][-1][1]
+        assert f"seed {seed}, last loss {loss}: maths 2: {accuracy(outcome):.1%} of 80" in str(raised.value)
+    assert list((tmp_path / "record/models").iterdir()) == []
+    assert not (tmp_path / "model.json").exists()
+
+
+def test_only_a_rung_with_windows_depends_on_the_source_that_measures_it() -> None:
+    with_windows = ladder.LadderSettings(model="m", rung=measured(), shared=LADDER)
+    without = ladder.LadderSettings(model="m", rung=rung(), shared=LADDER)
+    assert with_windows.plugins() == ["engines.transformers", "graders.marker"]
+    assert without.plugins() == []
+
+
+def test_a_window_whose_ends_are_exchanged_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"low 0\.6 is above high 0\.4"):
+        Window(family="maths", operations=[2], low=0.6, high=0.4)

@@ -7,7 +7,8 @@ from prefdelta.core.errors import StudyError
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
-from prefdelta.stages import pair
+from prefdelta.stages import grade, pair
+from prefdelta.stages.entry import Outcome
 
 from .conftest import ITEMS, Made, pair_inputs
 from .running import assert_adds_up, read_checked, run
@@ -76,6 +77,38 @@ def test_a_damaged_table_is_an_error_that_names_it(
     with pytest.raises(StudyError, match=f"{path}: "):
         run(pair, SETTINGS, inputs, {"pairs": tmp_path / "p.parquet"}, record)
     assert not (tmp_path / "p.parquet").exists()
+
+
+def test_cells_come_after_the_pool_and_prompts_in_are_still_pool_pairs_out(
+    train_prompts: Made, problems: list[Prompt], record: Path, tmp_path: Path
+) -> None:
+    from .running import trace_of
+
+    # Two samples each: right and wrong on both sides, but for the first prompt, where weak is never right.
+    texts, paths = {"strong": (0, 1), "weak": (1, 0)}, {}
+    for name, offsets in texts.items():
+        rows = [
+            trace_of(p.prompt_id, name, f"{name[0]};A:{(int(p.answers[0]) + offset) % 10}", sample=n)
+            for place, p in enumerate(problems)
+            for n, offset in enumerate((1, 2) if (place, name) == (0, "weak") else offsets)
+        ]
+        paths[name] = tmp_path / f"traces/{name}.parquet"
+        tables.write(paths[name], Trace, rows)
+    graded = {}
+    for name, path in paths.items():
+        graded[name] = Made(tmp_path / f"grades/{name}.parquet", Outcome(0, {}))
+        settings = grade.GradeSettings(grader="marker", max_failure_share=0.0)
+        run(grade, settings, {"prompts": train_prompts.path, "traces": path}, {"grades": graded[name].path}, record)
+    outcome = run(pair, SETTINGS, pair_inputs(train_prompts, paths, graded), {"pairs": tmp_path / "p.parquet"}, record)
+    pairs = read_checked(tmp_path / "p.parquet", Pair)
+    assert sorted(row.prompt_id for row in pairs if row.pool) == sorted(problem.prompt_id for problem in problems)
+    cells = [{row.cell for row in pairs if row.prompt_id == problem.prompt_id} for problem in problems]
+    assert cells[0] == {"right-wrong"}
+    assert cells[1:] == [{"right-right", "right-wrong", "wrong-right", "wrong-wrong"}] * (ITEMS - 1)
+    # The pool pair takes the first samples, and is no cell's second row.
+    assert {row.cell for row in pairs if row.pool} == {"right-wrong"}
+    assert len(pairs) == 1 + 4 * (ITEMS - 1)
+    assert_adds_up(outcome, len(pairs), sum(row.eligible for row in pairs))
 
 
 def test_a_generator_against_itself_faces_even_with_odd_samples(

@@ -11,10 +11,16 @@ import pytest
 
 from prefdelta import tables
 from prefdelta.core.errors import StudyError
-from prefdelta.core.statistics import wilson_interval
+from prefdelta.core.ids import seed_of
+from prefdelta.core.statistics import mean_interval, wilson_interval
 from prefdelta.records.delta import Delta
 from prefdelta.records.grade import Grade
+from prefdelta.records.pair import Pair
 from prefdelta.records.score import Score
+from prefdelta.reporting import calibration
+from prefdelta.reporting.accuracies import Cell, Group, Scores
+from prefdelta.reporting.bootstrap import Bootstrap
+from prefdelta.reporting.calibration import Calibration
 from prefdelta.stages import report
 from prefdelta.stages.entry import Job
 
@@ -42,7 +48,7 @@ class Study:
 
     def __init__(self, root: Path) -> None:
         self.root = root / "results" / "tiny"
-        self.inputs: dict[str, list[Path]] = {name: [] for name in ("scores", "deltas", "grades", "manifests")}
+        self.inputs: dict[str, list[Path]] = {name: [] for name in ("scores", "pairs", "deltas", "grades", "manifests")}
         self.inputs["template"] = [TEMPLATE]
 
     def table(self, kind, path, row_type, rows):
@@ -64,9 +70,11 @@ class Study:
         path.write_text(json.dumps({**content, "code": "c", "outputs": {}, "run": run}))
         self.inputs["manifests"].append(path)
 
-    def evaluate(self, arm, rows):
-        self.table("scores", f"evaluate/{arm}/near.parquet", Score, rows)
-        self.manifest("evaluate", f"{arm}/near", rows=len(rows))
+    def evaluate(self, arm, rows, group="near"):
+        self.table("scores", f"evaluate/{arm}/{group}.parquet", Score, rows)
+
+    def path(self, name):
+        return self.root / "report" / name
 
     def run(self, name="report.html", **changed):
         settings = {
@@ -79,12 +87,25 @@ class Study:
             "benchmarks": {
                 "sums": report.ReportBenchmark(title="Sums", domain="maths", difficulty="easy", in_domain=True)
             },
-            "experiments": {"one": report.ReportExperiment(title="One", arms=[TOP, *ALL])},
+            "groups": {"near": report.ReportGroup(title="Near", benchmarks=["sums"], primary=True)},
+            "experiments": {"one": experiment("One", "rows", TOP, *ALL)},
+            "cpu_budget": {"generate": 2.0, "train": 100.0, "report": 60.0},
         }
-        output = self.root / "report" / name
-        job = Job(report.ReportSettings(**settings | changed), self.inputs, {"page": output}, self.root / "record")
+        output = self.path(name)
+        outputs = {"page": [output], "figures": [self.path("figures")]}
+        job = Job(report.ReportSettings(**settings | changed), self.inputs, outputs, self.root / "record")
         self.outcome = report.run(job)
         return output.read_text(encoding="utf-8")
+
+
+def experiment(title, figure, *arms):
+    return report.ReportExperiment(title=title, figure=figure, arms=list(arms))
+
+
+@pytest.fixture(autouse=True)
+def _same_speed(monkeypatch):
+    monkeypatch.setattr(calibration, "measure", lambda: Calibration(2 * calibration.REFERENCE_SECONDS))
+    monkeypatch.setattr(calibration, "spent", lambda: 3.0)
 
 
 @pytest.fixture
@@ -103,12 +124,19 @@ def study(tmp_path):
     rows.append(Delta("q9", None, 3.0, None, "chosen_unjudged"))
     made.table("deltas", "delta/big~small/clarity.parquet", Delta, rows)
     curve = {"loss": [0.6931, 0.5, 0.25], "rewards/margins": [0.0, 0.5, 1.25]}
-    for arm, differs in ((TOP, True), (ALL[0], True), (ALL[1], False)):
-        made.manifest(
-            "train", f"{arm}/policy", pairs=5, updates=3, step0_loss=0.6931, curve=curve, differs_from_base=differs
-        )
+    pairs = [pair(name, 10 + number) for number, name in enumerate([*(row.pair_id for row in rows[:-1]), "q9"])]
+    made.table("pairs", "pair/big~small.parquet", Pair, pairs)
+    common = {"rows": 5, "updates": 3, "step0_loss": 0.6931, "curve": curve, "method": "dpo"}
+    for batch, arms in (("top", {TOP: True}), ("all", {ALL[0]: True, ALL[1]: False})):
+        details = {arm: {**common, "differs_from_base": differs} for arm, differs in arms.items()}
+        made.manifest("train", batch, arms=details)
+        made.manifest("evaluate", batch, rows=12)
     made.manifest("generate", "big", rows=1234, failures={"too_long": 7}, seconds=90.0, torch="2.8.0")
     return made
+
+
+def pair(name, chosen_tokens):
+    return Pair(name, f"p-{name}", 0, 0, True, "right-wrong", chosen_tokens, 10, True, False, True, None)
 
 
 class Cells(HTMLParser):
@@ -135,10 +163,10 @@ class Cells(HTMLParser):
         if self.in_cell:
             self.rows[-1][-1] += data
 
-    def row(self, first):
-        """The first row whose first cell begins so."""
+    def row(self, first, columns=None):
+        """The first row whose first cell begins so, in a table with that many columns."""
         rows = ([" ".join(cell.split()) for cell in row] for row in self.rows)
-        return next(row for row in rows if row[0].startswith(first))
+        return next(row for row in rows if row[0].startswith(first) and columns in (None, len(row)))
 
 
 def shown(successes, n):
@@ -157,7 +185,7 @@ def test_accuracy_counts_what_counts(study):
         "16.7",
         "—",
     ]
-    top = cells.row("top-clarity-2")
+    top = cells.row("top-clarity-2", 7)
     assert top[1] == shown(3, 5)
     assert top[2].startswith("+25.0 [")  # of a, b, c, f: c
     assert top[3:] == ["5 of 6", "4 (2)", "16.7", "0"]
@@ -176,7 +204,7 @@ def test_items_are_joined_by_key_not_by_position(study):
     # The same answers but for an item that the base does not have: positions shift, keys do not.
     rows = [score("0", True), *(score(row.prompt_id, row.correct, row.failure) for row in BASE)]
     study.evaluate("pico/big~small/swapped/dpo/s0", rows)
-    swapped = Cells(study.run()).row("swapped")
+    swapped = Cells(study.run()).row("swapped", 7)
     assert swapped[2] == "0.0 [0.0, 0.0]"
     assert swapped[4] == "5 (2)"
 
@@ -187,7 +215,7 @@ def test_draws_of_one_prompt_stay_together(study):
     for arm in ("pico/base", TOP, *ALL):
         rows = base if arm == "pico/base" else [score("a", True, sample=i) for i in range(50)]
         study.table("scores", f"evaluate/{arm}/near.parquet", Score, rows)
-    top = Cells(study.run()).row("top-clarity-2")
+    top = Cells(study.run()).row("top-clarity-2", 7)
     assert top[2] == "+100.0"  # fifty draws of one prompt: one prompt, so no interval
     assert top[4] == "50 (0)"
 
@@ -196,10 +224,17 @@ def test_generators_and_deltas(study):
     cells = Cells(study.run())
     big = cells.row("big")
     assert big == ["big", shown(6, 9), "9 of 10", "10.0", "0.0", "time_out 1, truncated 1"]
-    clarity = cells.row("big~small")
+    lengths = cells.row("big~small", 4)  # 10 to 15 tokens against 10
+    assert lengths[1].startswith("+2.50 [")
+    assert lengths[2:] == ["83.3", "6"]
+    clarity = cells.row("big~small", 6)
     assert clarity[1] == "clarity"
     assert clarity[2].startswith("+0.40 [")
     assert clarity[3:] == ["5", "40.0", "chosen_unjudged 1"]
+    # Deltas fall as lengths rise: ranks 5 4 2.5 2.5 1 against 1 2 3 4 5, so rho = -9.5 / sqrt(9.5 * 10).
+    assert cells.row("Rank correlation")[1:] == ["clarity"]
+    length = next(row for row in cells.rows if row[0] == "big~small" and "n = 5" in row[1])
+    assert length[1].startswith("−0.97 [")
 
 
 def test_training_counts_versions(study):
@@ -210,10 +245,10 @@ def test_training_counts_versions(study):
     assert trained[3].split() == ["0.69310", "−4.7e−05"]
     assert (trained[4], trained[6], trained[8]) == ("0.2500", "1.2500", "differ")
     assert page.count("the same</span>") == 1
-    assert cells.row("generate") == ["generate", "1", "1,234", "7", "too_long 7", "90.0", "2.5", "321", ""]
-    assert cells.row("evaluate")[1:3] == ["4", "24"]
-    assert cells.row("torch")[1] == "2.8.0 (1 jobs), 2.9.0 (7 jobs)"
-    assert "8 jobs that ran 100.5 s" in page
+    assert cells.row("generate") == ["generate", "1", "1,234", "7", "too_long 7", "90.0", "2.5", "1.2", "2", "321", ""]
+    assert cells.row("evaluate")[1:3] == ["2", "24"]
+    assert cells.row("torch")[1] == "2.8.0 (1 jobs), 2.9.0 (4 jobs)"
+    assert "5 jobs that ran 96.0 s" in page
     assert "1 of 2 arms ran with one seed only" in page
     assert study.outcome.rows == 24
     assert study.outcome.failures == {"not_counted": 2}
@@ -221,9 +256,10 @@ def test_training_counts_versions(study):
 
 def test_names_are_escaped(study):
     study.table("grades", f"grade/{EVIL.replace('/', '')}.parquet", Grade, [Grade("p", "x", 0, "1", True, None)])
-    experiment = report.ReportExperiment(title=EVIL, arms=[TOP])
     bench = report.ReportBenchmark(title=EVIL, domain="maths", difficulty=None, in_domain=False)
-    page = study.run(title=EVIL, about=EVIL, experiments={"one": experiment}, benchmarks={"sums": bench})
+    page = study.run(
+        title=EVIL, about=EVIL, experiments={"one": experiment(EVIL, "filtering", TOP)}, benchmarks={"sums": bench}
+    )
     assert "script" not in {tag for tag, _ in Cells(page).tags}
     assert "<h1>&lt;script&gt;" in page
     assert "{{ 7 * 7 }}" in page
@@ -264,7 +300,7 @@ def test_same_inputs_same_bytes_in_any_order(study):
 def test_an_arm_without_scores_is_an_error(study):
     missing = "pico/big~small/all/dpo/s7"
     with pytest.raises(StudyError, match="all/dpo/s7 on sums"):
-        study.run(experiments={"one": report.ReportExperiment(title="One", arms=[missing])})
+        study.run(experiments={"one": experiment("One", "rows", missing)})
 
 
 def test_a_file_in_no_folder_of_the_study_is_an_error(study, tmp_path):
@@ -286,3 +322,158 @@ def test_importing_the_stage_imports_nothing_heavy():
     heavy = "{'pandas', 'numpy', 'scipy', 'matplotlib', 'jinja2', 'pyarrow'}"
     code = f"import sys, prefdelta.stages.report; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+SCALING = [f"pico/{pairing}/all/dpo/s{seed}" for pairing in ("big~small", "small~small") for seed in (0, 1)]
+
+
+def scaling_study(study):
+    """Two seeds of a generator over a smaller one, and of that one over itself, each with 40 prompts."""
+    study.inputs["scores"].clear()
+    study.evaluate("pico/base", [score(f"{i:02}", i < 20) for i in range(40)])
+    for name in SCALING:
+        solved = {"big~small/all/dpo/s0": 36, "big~small/all/dpo/s1": 28}.get(name.partition("/")[2], 20)
+        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
+    small = [Grade(f"p{i}", "small", j, "1", i < 2, None) for i in range(10) for j in (0, 1)]
+    study.table("grades", "grade/small.parquet", Grade, small)
+    return {"line": experiment("Line", "scaling", *SCALING)}
+
+
+def test_one_cell_of_the_scaling_figure_by_hand(study):
+    experiments = scaling_study(study)
+    row = Cells(study.run(experiments=experiments)).row("all big~small · dpo")
+    gains = [0.0] * 20 + [1.0] * 8 + [0.5] * 8 + [0.0] * 4  # 8 items gained by both seeds, 8 by one of them
+    what = ("difference", "near", "sums", SCALING[:2])
+    hand = mean_interval(gains, 500, seed_of("report", 1, *what))
+    assert hand.value == 0.3
+    assert row[1] == f"+30.0 [+{100 * hand.low:.1f}, +{100 * hand.high:.1f}]"
+    assert row[2:] == ["40", "0, 1"]
+    figure = study.path("figures/line.svg").read_text()
+    assert "<svg" in figure
+    page = study.path("report.html").read_text(encoding="utf-8")
+    # A generator paired with itself comes first, though it was given last; labels tell how often generators are right.
+    assert page.index(">small</text>") < page.index(">20.0%</text>") < page.index(">66.7%</text>")
+
+
+def test_a_pairing_with_itself_that_changes_nothing_passes(study):
+    page = study.run(experiments=scaling_study(study))
+    assert "Zero-delta check: it holds" in page
+    assert "Drifting" not in page
+
+
+def test_a_pairing_with_itself_that_changes_something_is_flagged(study):
+    experiments = scaling_study(study)
+    for name in SCALING[2:]:
+        study.inputs["scores"] = [path for path in study.inputs["scores"] if f"/{name}/" not in path.as_posix()]
+        study.evaluate(name, [score(f"{i:02}", i < 10) for i in range(40)])
+    page = study.run(experiments=experiments)
+    assert "it holds" not in page
+    assert "excludes zero in 1 of 1 comparisons" in page
+    assert re.search(r"pico/small~small/all/dpo on Sums: −25.0 <span", page)
+
+
+def test_random_draws_are_one_row_and_the_reference_of_their_size(study):
+    draws = [f"pico/big~small/random-2-s{draw}/dpo/s0" for draw in (0, 1)]
+    study.evaluate(draws[0], [score(name, name in "ab") for name in "abcdef"])
+    study.evaluate(draws[1], [score(name, name in "a") for name in "abcdef"])
+    page = study.run(experiments={"which": experiment("Which", "filtering", *ALL, TOP, *draws)})
+    rows = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows]
+    against = next(row for row in rows if row[0] == "top-clarity-2" and row[-1] == "2")
+    assert against[1].startswith("+30.0 [")  # a, b, c, e, f: b half and c whole, of 5, and e is not counted by top
+    assert page.count(">random-2</text>") == 2  # one row, in the wide figure and in the narrow one
+
+
+def test_a_secondary_group_may_lack_arms(study):
+    groups = {
+        "near": report.ReportGroup(title="Near", benchmarks=["sums"], primary=True),
+        "greedy": report.ReportGroup(title="Greedy", benchmarks=["sums"], primary=False),
+    }
+    for arm in ("pico/base", TOP):
+        study.evaluate(arm, [score(name, name in "abc") for name in "abcdef"], group="greedy")
+    page = study.run(groups=groups)
+    assert f"Not evaluated here: {ALL[0]}, {ALL[1]}." in page
+    assert [" ".join(row[1].split()) for row in Cells(page).rows if "untrained" in row[0]] == [shown(2, 5), shown(3, 6)]
+
+
+def test_scores_of_an_unknown_group_are_an_error(study):
+    study.evaluate(TOP, BASE, group="elsewhere")
+    with pytest.raises(StudyError, match="groups elsewhere; the groups are near"):
+        study.run()
+
+
+def test_figures_are_files_with_the_same_bytes_every_time(study):
+    experiments = scaling_study(study) | {"again": experiment("Again", "rows", *SCALING)}
+    overlap = report.Overlap(pairing="big~small", k=[2])
+    mean = [Delta(f"q{i}", 4.0, 4.0 - gap, float(gap), None) for i, gap in enumerate([2, 0, 1, 0, -1])]
+    study.table("deltas", "delta/big~small/mean.parquet", Delta, mean)
+    folders = []
+    for _ in range(2):
+        page = study.run(experiments=experiments, overlap=overlap)
+        folders.append({path.name: path.read_bytes() for path in study.path("figures").iterdir()})
+    names = ("line", "again", "overlap", "deltas", "gaps")
+    assert set(folders[0]) == {f"{name}.{ending}" for name in names for ending in ("svg", "pdf")}
+    assert folders[0] == folders[1]
+    assert [path.name for path in study.path("figures").parent.iterdir() if path.name.startswith(".")] == []
+    assert all(content.startswith(b"%PDF") for name, content in folders[0].items() if name.endswith("pdf"))
+    for name, content in folders[0].items():
+        if name.endswith("svg"):
+            assert b"var(--" not in content
+            assert b"#0102" not in content
+    shared = next(row for row in Cells(page).rows if "clarity, mean" in row)
+    assert shared[2:4] == ["1", "50.0"]  # top 2 of clarity: q0, q1; of mean: q0, q2
+
+
+def test_the_ladder_is_held_against_its_windows(study):
+    window = {"family": "maths", "operations": [4, 5], "low": 0.4, "high": 0.6, "n": 100}
+    study.manifest(
+        "ladder",
+        "big/model",
+        parameters=1234,
+        steps=50,
+        seed=8,
+        curve=[[0, 4.0], [25, 1.0]],
+        accuracies=[{**window, "accuracy": 0.5}],
+        rejected=[{"seed": 7, "accuracies": [{**window, "accuracy": 0.7}]}],
+    )
+    study.manifest("ladder", "small/model", parameters=99, steps=5, curve=[])
+    cells = Cells(study.run())
+    big = cells.row("big seed 8")
+    assert big[1:4] == ["1,234", "50", "1.000"]
+    assert big[5:] == ["maths, 4, 5 operations", f"{shown(50, 100)} n = 100", "40.0–60.0", "used, inside"]
+    assert cells.row("seed 7")[-1] == "rejected, outside"
+    assert cells.row("small")[5:] == ["—", "—", "—", "used"]
+
+
+def test_budgets_are_held_at_the_speed_of_the_reference(study):
+    study.manifest("generate", "small", rows=1, seconds=1.0)  # 2.5 CPU seconds, so 5.0 with the other, or 2.5 there
+    page = study.run()
+    cells = Cells(page)
+    assert cells.row("generate")[6:9] == ["5.0", "2.5", "2 over"]
+    assert cells.row("train")[6:9] == ["5.0", "2.5", "100"]
+    assert cells.row("report")[6:9] == ["3.0", "1.5", "60"]
+    assert "This machine is 2.00 times as slow" in page
+
+
+def test_the_loss_before_training_is_known_for_dpo_and_kto(study):
+    curve = {"loss": [0.51, 0.4]}
+    arms = {
+        f"pico/big~small/all/{method}/s0": {"step0_loss": 0.51, "curve": curve, "method": method}
+        for method in ("kto", "sft")
+    }
+    study.manifest("train", "others", arms=arms)
+    cells = Cells(study.run())
+    assert cells.row("all big~small · kto")[3].split() == ["0.51000", "+1.0e−02"]
+    assert cells.row("all big~small · sft")[3].split() == ["0.51000"]
+    assert cells.row("all big~small · sft")[6:8] == ["—", "—"]
+
+
+def test_comparisons_need_no_common_order(study, tmp_path):
+    """Arms answer in any order; the difference between two of them is that of the items."""
+    paths = []
+    for arm, solved in (("pico/base", ""), (ALL[0], "ab"), (ALL[1], "b")):
+        study.evaluate(arm, [score(name, name in solved) for name in "abcd"], group="other")
+        paths.append(study.inputs["scores"][-1])
+    groups = {"other": Group("Other", ["sums"], primary=True)}
+    scores = Scores(paths, "tiny", ["sums"], groups, Bootstrap(500, 1))
+    first, second = ((arm,) for arm in scores.arms())
+    assert scores.against(first, second, Cell("other", "sums")).value == 0.25

@@ -1,6 +1,6 @@
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 
 from prefdelta import checkpoints, tables
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import Recipe
+from prefdelta.core.recipes import Budget, DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
@@ -21,9 +21,39 @@ from prefdelta.stages.entry import Outcome
 from .conftest import Made
 from .running import PROBLEM_TEMPLATE, assert_adds_up, files_in, run
 
-DPO = Recipe(method="dpo", learning_rate=1e-3, beta=0.1, batch_size=4, epochs=3.0)
-SETTINGS = train.TrainSettings(chosen="strong", rejected="weak", recipe=DPO, seed=0)
+DPO = DPORecipe(method="dpo", learning_rate=1e-3, beta=0.1, batch_size=4, budget=Budget(epochs=3.0))
 N_PAIRS = 12
+
+
+def arm(selection: str) -> str:
+    return f"able/strong~weak/{selection}/dpo/s0"
+
+
+def settings_of(*selections: str, **changes: Any) -> train.TrainSettings:
+    """A batch of arms, one per selection."""
+    settings = train.TrainSettings(
+        chosen="strong", rejected="weak", selections={arm(name): name for name in selections}, recipe=DPO, seed=0
+    )
+    return settings.model_copy(update=changes)
+
+
+def manifest(folder: Path, selection: str = "all") -> Path:
+    return folder / arm(selection) / "policy.json"
+
+
+def batch(
+    folder: Path, record: Path, inputs: Mapping[str, Path | list[Path]], *selections: str, **changes: Any
+) -> Outcome:
+    """Train arms; their manifests go below `folder`."""
+    outputs = {"policies": [manifest(folder, name) for name in selections]}
+    return run(train, settings_of(*selections, **changes), inputs, outputs, record)
+
+
+def details(outcome: Outcome, selection: str) -> dict[str, Any]:
+    """What an arm's training measured; how long it took is another matter."""
+    found = dict(outcome.details["arms"][arm(selection)])
+    assert found.pop("seconds") >= 0
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +64,11 @@ def inputs(
     references: dict[str, Made],
     model: Made,
     select: Callable[..., Made],
-) -> dict[str, Path]:
+) -> dict[str, Any]:
     return {
         "prompts": train_prompts.path,
         "pairs": pairs.path,
-        "selected": select("all").path,
+        "selected": [select(name).path for name in ("all", "swapped", "random-5-s0")],
         "chosen_traces": traces["strong"],
         "chosen_reference": references["strong"].path,
         "rejected_traces": traces["weak"],
@@ -49,14 +79,10 @@ def inputs(
 
 
 @pytest.fixture(scope="module")
-def trained(work: Path, record: Path, inputs: dict[str, Path], select: Callable[..., Made]) -> dict[str, Made]:
-    """Two arms: on all pairs, and on the same pairs with chosen and rejected exchanged."""
-    made = {}
-    for name in ("all", "swapped"):
-        path = work / f"train/{name}/policy.json"
-        outcome = run(train, SETTINGS, {**inputs, "selected": select(name).path}, {"policy": path}, record)
-        made[name] = Made(path, outcome)
-    return made
+def trained(work: Path, record: Path, inputs: dict[str, Any]) -> dict[str, Made]:
+    """A batch of two arms: on all pairs, and on the same pairs with chosen and rejected exchanged."""
+    outcome = batch(work / "train", record, inputs, "all", "swapped")
+    return {name: Made(manifest(work / "train", name), outcome) for name in ("all", "swapped")}
 
 
 def test_the_manifest_names_weights_that_differ_from_the_base(
@@ -65,7 +91,7 @@ def test_the_manifest_names_weights_that_differ_from_the_base(
     base, policy = (json.loads(path.read_text()) for path in (model.path, trained["all"].path))
     assert set(policy) == {"key", "weights", "folder"}
     assert policy["weights"] != base["weights"]
-    assert trained["all"].outcome.details["differs_from_base"] is True
+    assert details(trained["all"].outcome, "all")["differs_from_base"] is True
     _, folder = checkpoints.open_manifest(trained["all"].path, record)
     assert folder.parent == record / "policies"
     # Weights as safetensors only, and no pickle among the rest (TRL writes its arguments as one).
@@ -75,17 +101,19 @@ def test_the_manifest_names_weights_that_differ_from_the_base(
 
 
 def test_every_selected_pair_is_trained_on(trained: dict[str, Made]) -> None:
-    for made in trained.values():
-        assert_adds_up(made.outcome, N_PAIRS, N_PAIRS)
-        assert made.outcome.details["updates"] == 9  # 12 pairs in batches of 4, three times
-        assert len(made.outcome.details["curve"]["loss"]) == 9
+    for name, made in trained.items():
+        assert_adds_up(made.outcome, 2, 2)  # arms
+        told = details(made.outcome, name)
+        assert (told["pairs"], told["rows"]) == (N_PAIRS, N_PAIRS)
+        assert told["updates"] == 9  # 12 pairs in batches of 4, three times
+        assert len(told["curve"]["loss"]) == 9
 
 
 def test_the_first_loss_is_ln_2_and_the_margin_grows(trained: dict[str, Made]) -> None:
-    for made in trained.values():
-        details = made.outcome.details
-        assert details["step0_loss"] == pytest.approx(math.log(2), abs=1e-3)
-        assert details["curve"]["rewards/margins"][-1] > 0.05
+    for name, made in trained.items():
+        told = details(made.outcome, name)
+        assert told["step0_loss"] == pytest.approx(math.log(2), abs=1e-3)
+        assert told["curve"]["rewards/margins"][-1] > 0.05
 
 
 def test_swapped_teaches_the_opposite(
@@ -98,9 +126,9 @@ def test_swapped_teaches_the_opposite(
     texts = {name: {row.prompt_id: row.text for row in tables.read(path, Trace)} for name, path in traces.items()}
     questions = [problem for problem in problems[5:] if texts["strong"][problem.prompt_id]]
 
-    def preference(manifest: Path) -> float:
+    def preference(path: Path) -> float:
         """Mean log-probability of strong's traces less that of weak's, in nats."""
-        _, folder = checkpoints.open_manifest(manifest, record)
+        _, folder = checkpoints.open_manifest(path, record)
         tokenizer, network = load_tokenizer(folder), load_model(folder, "float32", 1)
         gaps = []
         for side in ("strong", "weak"):
@@ -115,18 +143,20 @@ def test_swapped_teaches_the_opposite(
 
 @pytest.mark.usefixtures("no_model_is_asked")
 def test_a_second_run_trains_nothing_and_writes_the_same_manifest(
-    trained: dict[str, Made], inputs: dict[str, Path], record: Path, tmp_path: Path
+    trained: dict[str, Made], inputs: dict[str, Any], record: Path, tmp_path: Path
 ) -> None:
     before = files_in(record / "policies")
-    outcome = run(train, SETTINGS, inputs, {"policy": tmp_path / "policy.json"}, record)
-    assert (tmp_path / "policy.json").read_bytes() == trained["all"].path.read_bytes()
-    assert outcome == trained["all"].outcome
+    outcome = batch(tmp_path, record, inputs, "all", "swapped")
+    for name, made in trained.items():
+        assert manifest(tmp_path, name).read_bytes() == made.path.read_bytes()
+        assert details(outcome, name) == details(made.outcome, name)
+    assert (outcome.rows, outcome.failures) == (2, {})
     assert files_in(record / "policies") == before
 
 
 @pytest.mark.usefixtures("no_model_is_asked")
 def test_an_edit_that_changes_no_row_of_the_selection_trains_nothing(
-    trained: dict[str, Made], inputs: dict[str, Path], record: Path, tmp_path: Path
+    trained: dict[str, Made], inputs: dict[str, Any], record: Path, tmp_path: Path
 ) -> None:
     # A pair's grades and flags, and traces that no pair of the selection uses, are not what the policy is trained on.
     rows = [replace(row, cell=None, chosen_correct=None) for row in tables.read(inputs["pairs"], Pair)]
@@ -134,8 +164,8 @@ def test_an_edit_that_changes_no_row_of_the_selection_trains_nothing(
     unused = tables.read(inputs["chosen_traces"], Trace)
     tables.write(tmp_path / "traces.parquet", Trace, unused[1:])  # strong's first is truncated
     edited = {**inputs, "pairs": tmp_path / "pairs.parquet", "chosen_traces": tmp_path / "traces.parquet"}
-    run(train, SETTINGS, edited, {"policy": tmp_path / "policy.json"}, record)
-    assert (tmp_path / "policy.json").read_bytes() == trained["all"].path.read_bytes()
+    batch(tmp_path, record, edited, "all")
+    assert manifest(tmp_path).read_bytes() == trained["all"].path.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +177,7 @@ def test_an_edit_that_changes_no_row_of_the_selection_trains_nothing(
 )
 @pytest.mark.usefixtures("trained")
 def test_another_seed_or_recipe_is_another_policy(
-    inputs: dict[str, Path], record: Path, tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    inputs: dict[str, Any], record: Path, tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefdelta.training import dpo
 
@@ -156,33 +186,114 @@ def test_another_seed_or_recipe_is_another_policy(
 
     monkeypatch.setattr(dpo, "train", reached)
     with pytest.raises(InterruptedError):
-        run(train, SETTINGS.model_copy(update=changes), inputs, {"policy": tmp_path / "policy.json"}, record)
+        batch(tmp_path, record, inputs, "all", **changes)
 
 
 def test_the_same_arm_elsewhere_gets_the_same_weights(
-    trained: dict[str, Made], inputs: dict[str, Path], record: Path, tmp_path: Path
+    trained: dict[str, Made], inputs: dict[str, Any], record: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "record"
     other.mkdir()
     (other / "models").symlink_to(record / "models")
-    run(train, SETTINGS, inputs, {"policy": tmp_path / "policy.json"}, other)
-    assert (tmp_path / "policy.json").read_bytes() == trained["all"].path.read_bytes()
+    batch(tmp_path, other, inputs, "all")
+    assert manifest(tmp_path).read_bytes() == trained["all"].path.read_bytes()
+
+
+# --- batches ---
+
+
+def test_an_arm_whose_batch_gains_a_selection_is_not_trained_again(
+    trained: dict[str, Made], inputs: dict[str, Any], record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefdelta.training import dpo
+
+    asked: list[int] = []
+
+    def counted(base: Path, rows: list[Any], *more: Any) -> dict[str, Any]:
+        asked.append(len(rows))
+        return dpo_train(base, rows, *more)
+
+    dpo_train = dpo.train
+    monkeypatch.setattr(dpo, "train", counted)
+    before = files_in(record / "policies")
+    # The new selection comes first: an arm does not depend on its place in the batch.
+    outcome = batch(tmp_path, record, inputs, "random-5-s0", "all", "swapped")
+    assert asked == [5]
+    assert_adds_up(outcome, 3, 3)
+    for name, made in trained.items():
+        assert manifest(tmp_path, name).read_bytes() == made.path.read_bytes()
+        assert details(outcome, name) == details(made.outcome, name)
+    after = files_in(record / "policies")
+    assert {name: after[name] for name in before} == before
+    assert details(outcome, "random-5-s0")["pairs"] == 5
+
+
+@pytest.mark.usefixtures("trained", "no_model_is_asked")
+def test_the_order_of_files_says_nothing_about_which_arm_they_belong_to(
+    trained: dict[str, Made], inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    shuffled = {**inputs, "selected": inputs["selected"][::-1]}
+    outputs = {"policies": [manifest(tmp_path, name) for name in ("swapped", "all")]}
+    run(train, settings_of("all", "swapped"), shuffled, outputs, record)
+    for name, made in trained.items():
+        assert manifest(tmp_path, name).read_bytes() == made.path.read_bytes()
+
+
+def test_arms_of_a_batch_are_the_same_as_each_alone(
+    trained: dict[str, Made], inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    # Nothing of the arm before it (weights, random numbers) reaches an arm.
+    other = tmp_path / "record"
+    other.mkdir()
+    (other / "models").symlink_to(record / "models")
+    batch(tmp_path, other, inputs, "swapped")
+    assert manifest(tmp_path, "swapped").read_bytes() == trained["swapped"].path.read_bytes()
+
+
+# --- other methods ---
+
+KTO = KTORecipe(method="kto", learning_rate=1e-3, beta=0.1, batch_size=8, budget=Budget(epochs=1.0))
+SFT = SFTRecipe(method="sft", learning_rate=1e-3, batch_size=4, budget=Budget(epochs=1.0))
+
+
+def test_kto_trains_on_both_traces_of_every_pair(inputs: dict[str, Any], record: Path, tmp_path: Path) -> None:
+    told = details(batch(tmp_path, record, inputs, "all", recipe=KTO), "all")
+    assert (told["method"], told["pairs"], told["rows"], told["updates"]) == ("kto", N_PAIRS, 2 * N_PAIRS, 3)
+    assert told["step0_loss"] == pytest.approx(0.5, abs=1e-3)
+    assert told["differs_from_base"] is True
+
+
+def test_sft_trains_on_the_chosen_traces_and_needs_no_reference(
+    inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    bare = {**inputs, "chosen_reference": [], "rejected_reference": []}
+    told = details(batch(tmp_path, record, bare, "all", recipe=SFT), "all")
+    assert (told["method"], told["pairs"], told["rows"], told["updates"]) == ("sft", N_PAIRS, N_PAIRS, 3)
+    assert told["differs_from_base"] is True
+
+
+@pytest.mark.parametrize("recipe", [DPO, KTO], ids=["dpo", "kto"])
+def test_dpo_and_kto_need_a_reference(recipe: Any, inputs: dict[str, Any], record: Path, tmp_path: Path) -> None:
+    bare = {**inputs, "chosen_reference": [], "rejected_reference": []}
+    with pytest.raises(StudyError, match="no reference log-probability"):
+        batch(tmp_path, record, bare, "all", recipe=recipe)
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- rows that must not be trained on ---
 
 
-def assert_refused(inputs: dict[str, Path], record: Path, tmp_path: Path, message: str) -> None:
+def assert_refused(inputs: dict[str, Any], record: Path, tmp_path: Path, message: str) -> None:
     before = files_in(record / "policies")
     with pytest.raises(StudyError, match=message):
-        run(train, SETTINGS, inputs, {"policy": tmp_path / "policy.json"}, record)
-    assert not (tmp_path / "policy.json").exists()
+        batch(tmp_path, record, inputs, "all")
+    assert not manifest(tmp_path).exists()
     assert files_in(record / "policies") == before
 
 
 @pytest.mark.usefixtures("trained")
 def test_a_selected_pair_without_reference_is_an_error_that_names_it(
-    inputs: dict[str, Path], make_reference: Callable[..., Outcome], record: Path, tmp_path: Path
+    inputs: dict[str, Any], make_reference: Callable[..., Outcome], record: Path, tmp_path: Path
 ) -> None:
     make_reference(tmp_path / "r.parquet", "weak", max_length=19)  # too short for the traces with filler
     pair_ids = {row.prompt_id: row.pair_id for row in tables.read(inputs["pairs"], Pair)}
@@ -197,7 +308,7 @@ def test_a_selected_pair_without_reference_is_an_error_that_names_it(
 
 
 @pytest.mark.usefixtures("trained")
-def test_reference_sums_of_another_policy_are_refused(inputs: dict[str, Path], record: Path, tmp_path: Path) -> None:
+def test_reference_sums_of_another_policy_are_refused(inputs: dict[str, Any], record: Path, tmp_path: Path) -> None:
     rows = tables.read(inputs["rejected_reference"], ReferenceLogps)
     # A tenth of a nat per token, of ten tokens.
     shifted = [replace(row, logps=row.logps - 1.0) if row.logps is not None else row for row in rows]
@@ -209,7 +320,7 @@ def test_reference_sums_of_another_policy_are_refused(inputs: dict[str, Path], r
 
 @pytest.mark.usefixtures("trained")
 def test_reference_sums_of_two_traces_that_changed_places_are_refused(
-    inputs: dict[str, Path], record: Path, tmp_path: Path
+    inputs: dict[str, Any], record: Path, tmp_path: Path
 ) -> None:
     # As rows joined by position would have it.
     rows = tables.read(inputs["rejected_reference"], ReferenceLogps)
@@ -223,10 +334,10 @@ def test_reference_sums_of_two_traces_that_changed_places_are_refused(
 
 @pytest.mark.usefixtures("trained")
 def test_numbers_that_are_not_finite_stop_training(
-    inputs: dict[str, Path], record: Path, tmp_path: Path, selections: dict[str, list[SelectedPair]]
+    inputs: dict[str, Any], record: Path, tmp_path: Path, selections: dict[str, list[SelectedPair]]
 ) -> None:
     assert len(selections["all"]) == N_PAIRS
-    wild = SETTINGS.model_copy(update={"recipe": DPO.model_copy(update={"learning_rate": 1e20})})
+    wild = DPO.model_copy(update={"learning_rate": 1e20})
     with pytest.raises(StudyError, match="Lower the recipe's learning_rate"):
-        run(train, wild, inputs, {"policy": tmp_path / "policy.json"}, record)
+        batch(tmp_path, record, inputs, "all", recipe=wild)
     assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ from prefdelta.core.errors import StudyError
 ROOT = Path(__file__).parents[2]
 WHERE = "studies/mini.yaml"
 MINI = yaml.safe_load((ROOT / "resources" / "studies" / "mini.yaml").read_text(encoding="utf-8"))
+ITEMS = MINI["prompts"]["train"]["items"]
 DROP = object()
 
 
@@ -60,18 +61,18 @@ def test_the_committed_study_is_right():
             r"judge\.engine\.server\.nois: .* did you mean 'noise'\? allowed: name, noise",
         ),
         (
-            "models__policy__ladder__widht",
+            "models__pa__ladder__widht",
             64,
-            r"models\.policy\.ladder\.widht: .* did you mean 'width'\? allowed: arch",
+            r"models\.pa\.ladder\.widht: .* did you mean 'width'\? allowed: arch",
         ),
         (
-            "models__policy__ladder__error_rates__factualty",
+            "models__pa__ladder__error_rates__factualty",
             0.1,
             r"error_rates\.factualty: .* did you mean 'factuality'",
         ),
-        (f"{RECIPE}__betta", 0.1, r"train\.recipes\.dpo\.betta: .* did you mean 'beta'\? allowed: batch_size, beta"),
+        (f"{RECIPE}__betta", 0.1, r"train\.recipes\.dpo\.betta: .* did you mean 'beta'\?"),
         (f"{EXPERIMENT}__recipe", ["dpo"], r"experiments\.filtering\.recipe: .* did you mean 'recipes'\?"),
-        ("generators__weak", {"model": "weak", "smaples": 2}, r"generators\.weak\.smaples: .* did you mean 'samples'"),
+        ("generators__g1", {"model": "g1", "smaples": 2}, r"generators\.g1\.smaples: .* did you mean 'samples'"),
         ("zzz", 1, r"zzz: 'zzz' is not known; allowed: "),  # nothing is near: nothing is suggested
         # Missing.
         ("seed", DROP, "seed: is missing"),
@@ -80,7 +81,7 @@ def test_the_committed_study_is_right():
         ("seed", "zero", r"seed: found 'zero'; input should be a valid integer"),
         ("seed", 1.0, r"seed: found 1\.0; input should be a valid integer"),
         ("seed", True, r"seed: found True; input should be a valid integer"),
-        ("policies", "policy", r"policies: found 'policy'; input should be a valid list"),
+        ("policies", "pa", r"policies: found 'pa'; input should be a valid list"),
         ("judge", None, r"judge: found None; input should be a valid dictionary"),
         (
             f"{RECIPE}__threads",
@@ -98,10 +99,14 @@ def test_the_committed_study_is_right():
         # Out of range.
         (f"{RECIPE}__beta", -0.1, r"train\.recipes\.dpo\.beta: found -0\.1; input should be greater than 0"),
         (f"{RECIPE}__beta", 0, r"train\.recipes\.dpo\.beta: found 0; input should be greater than 0"),
-        (f"{RECIPE}__beta", float("nan"), r"train\.recipes\.dpo\.beta: found nan; input should be a finite number"),
+        (
+            f"{RECIPE}__beta",
+            float("nan"),
+            r"train\.recipes\.dpo\.beta: found nan; input should be a finite number",
+        ),
         (f"{RECIPE}__learning_rate", float("inf"), r"learning_rate: found inf; input should be a finite number"),
         (f"{RECIPE}__batch_size", 0, r"batch_size: found 0; input should be greater than or equal to 1"),
-        (f"{RECIPE}__method", "dpoo", r"method: found 'dpoo'; input should be 'dpo'"),
+        (f"{RECIPE}__method", "dpoo", r"recipes\.dpo\.method: 'dpoo' .* did you mean 'dpo'\? allowed: dpo, kto, sft"),
         ("generate__sampling__top_p", 0, r"generate\.sampling\.top_p: found 0; input should be greater than 0"),
         ("generate__sampling__temperature", -1.0, r"sampling\.temperature: found -1\.0; input should be greater than"),
         ("generate__sampling__temperature", float("nan"), r"sampling\.temperature: found nan; .* finite number"),
@@ -122,30 +127,30 @@ def test_the_committed_study_is_right():
         ("study", "-rf", "study: found '-rf'; string should match pattern"),
         (
             "generators",
-            {"a/b": {"model": "weak"}},
+            {"a/b": {"model": "g1"}},
             r"generators\.a/b\.\[key\]: found 'a/b'; string should match pattern",
         ),
         ("dimensions", ["Step-coherence"], r"dimensions\.0: found 'Step-coherence'; string should match pattern"),
-        (f"{EXPERIMENT}__pairings", ["strong-weak"], r"pairings\.0: found 'strong-weak'; string should match pattern"),
+        (f"{EXPERIMENT}__pairings", ["g3-g1"], r"pairings\.0: found 'g3-g1'; string should match pattern"),
         (f"{EXPERIMENT}__pairings", ["a~b~c"], r"pairings\.0: found 'a~b~c'; string should match pattern"),
         # Names that nothing defines.
         (
             "policies",
-            ["polcy"],
-            r"policies: 'polcy' is not known; did you mean 'policy'\? allowed: policy, strong, weak",
+            ["paa"],
+            r"policies: 'paa' is not known; did you mean 'pa'\? allowed: g0, g1, g2, g3, g4, gx, pa, pb",
         ),
-        ("generators__weak__model", "week", r"generators\.weak\.model: 'week' is not known; did you mean 'weak'\?"),
+        ("generators__gx__model", "gxx", r"generators\.gx\.model: 'gxx' is not known; did you mean 'gx'\?"),
         (
             f"{EXPERIMENT}__policies",
-            ["weak"],
-            r"experiments\.filtering\.policies: 'weak' is not known; allowed: policy",
+            ["g1"],
+            r"experiments\.filtering\.policies: 'g1' is not known; allowed: pa, pb",
         ),
         (
             f"{EXPERIMENT}__pairings",
-            ["storng~weak"],
-            r"filtering\.pairings: 'storng' is not known; did you mean 'strong'",
+            ["g33~g1"],
+            r"filtering\.pairings: 'g33' is not known; did you mean 'g3'",
         ),
-        (f"{EXPERIMENT}__recipes", ["kto"], r"experiments\.filtering\.recipes: 'kto' is not known; allowed: dpo"),
+        (f"{EXPERIMENT}__recipes", ["ppo"], r"experiments\.filtering\.recipes: 'ppo' is not known; .*allowed: dpo"),
         (
             "delta__composites",
             {"mean": ["factualty"]},
@@ -175,8 +180,8 @@ def test_the_committed_study_is_right():
         ),
         (
             f"{EXPERIMENT}__selections",
-            ["random-1001-s0"],
-            r"filtering\.selections: 'random-1001-s0' asks for 1001 pairs, but there are only 1000 training prompts",
+            [f"random-{ITEMS + 1}-s0"],
+            rf"selections: 'random-{ITEMS + 1}-s0' asks for {ITEMS + 1} pairs, but there are only {ITEMS} training",
         ),
         # Where to ask the judge.
         ("judge__engine__base_url", "http://judge:8000/v1", "judge.engine: give either server .* or base_url"),
@@ -189,7 +194,7 @@ def test_a_mistake_is_told_with_its_key_what_was_found_and_what_is_allowed(place
 
 
 def test_a_k_that_equals_the_number_of_prompts_is_right():
-    config.parse(edited(experiments__filtering__selections=["random-1000-s0"]), WHERE)
+    config.parse(edited(experiments__filtering__selections=[f"random-{ITEMS}-s0"]), WHERE)
 
 
 def test_a_k_is_compared_with_the_limit_on_prompts():
@@ -219,14 +224,106 @@ def test_a_form_of_an_unknown_dimension_is_refused():
     assert line.startswith("judge.forms.style: 'eloquence' is not known; allowed: computational_precision, factuality,")
 
 
-def test_a_benchmark_in_no_group_is_refused():
-    (line,) = mistakes(evaluate__groups={"all": ["mini_maths_easy", "mini_maths_hard"]})
-    assert line == "evaluate.groups: benchmark 'mini_code' is in 0 groups; it must be in one"
+def group(*benchmarks, **more):
+    return {"title": "T", "benchmarks": list(benchmarks), "sampling": {"temperature": 1.0, "max_tokens": 80}, **more}
+
+
+def test_a_benchmark_in_no_primary_group_is_refused():
+    (line,) = mistakes(evaluate__groups={"all": group("mini_maths_easy", "mini_maths_hard", "mini_stem")})
+    assert line == "evaluate.groups: benchmark 'mini_code' is in 0 primary groups; it must be in one"
+
+
+def test_a_benchmark_in_a_group_that_is_not_primary_is_in_no_primary_one():
+    few = group(*MINI["benchmarks"][:-1])
+    (line,) = mistakes(evaluate__groups={"all": few, "more": group(*MINI["benchmarks"], primary=False)})
+    assert line == f"evaluate.groups: benchmark '{MINI['benchmarks'][-1]}' is in 0 primary groups; it must be in one"
+
+
+def test_a_benchmark_in_two_primary_groups_is_refused():
+    (line,) = mistakes(evaluate__groups={"all": group(*MINI["benchmarks"]), "more": group("mini_code")})
+    assert line == "evaluate.groups: benchmark 'mini_code' is in 2 primary groups; it must be in one"
+
+
+def test_a_benchmark_may_be_in_any_number_of_groups_that_are_not_primary():
+    more = group("mini_code", primary=False)
+    config.parse(edited(evaluate__groups={"all": group(*MINI["benchmarks"]), "b": more, "c": more}), WHERE)
 
 
 def test_an_unknown_benchmark_of_a_group_is_refused_with_the_nearest_one():
-    (line,) = mistakes(evaluate__groups={"all": MINI["benchmarks"], "more": ["mini_cod"]})
-    assert line.startswith("evaluate.groups.more: 'mini_cod' is not known; did you mean 'mini_code'?")
+    (line,) = mistakes(evaluate__groups={"all": group(*MINI["benchmarks"]), "more": group("mini_cod", primary=False)})
+    assert line.startswith("evaluate.groups.more.benchmarks: 'mini_cod' is not known; did you mean 'mini_code'?")
+
+
+def test_a_group_of_an_unknown_experiment_is_refused_with_the_nearest_one():
+    more = group("mini_code", primary=False, experiments=["filterign"])
+    (line,) = mistakes(evaluate__groups={"all": group(*MINI["benchmarks"]), "more": more})
+    assert line.startswith("evaluate.groups.more.experiments: 'filterign' is not known; did you mean 'filtering'?")
+
+
+def test_a_primary_group_has_the_arms_of_all_experiments():
+    few = group(*MINI["benchmarks"], experiments=["filtering"])
+    (line,) = mistakes(evaluate__groups={"all": few})
+    assert line == "evaluate.groups.all: a primary group has all arms; leave experiments out"
+
+
+@pytest.mark.parametrize("key", ["benchmarks", "sampling", "title"])
+def test_a_group_says_what_it_asks_and_how(key):
+    lacking = {name: value for name, value in group(*MINI["benchmarks"]).items() if name != key}
+    (line,) = mistakes(evaluate__groups={"all": lacking})
+    assert line == f"evaluate.groups.all.{key}: is missing"
+
+
+def test_a_group_without_benchmarks_is_refused():
+    lines = mistakes(evaluate__groups={"all": group(*MINI["benchmarks"]), "none": group(primary=False)})
+    assert any(
+        line.startswith("evaluate.groups.none.benchmarks: found []; list should have at least 1") for line in lines
+    )
+
+
+# --- sets of pairings that are compared ---
+
+SETS = {"ends": {"pairings": ["g1~g0", "g4~g0"], "pairs": 10}}
+
+
+def test_a_common_selection_is_right_for_the_pairings_of_its_set():
+    scaled = {f"{EXPERIMENT}__selections": ["common-ends"], f"{EXPERIMENT}__pairings": ["g1~g0", "g4~g0"]}
+    config.parse(edited(filter__sets=MINI["filter"]["sets"] | SETS, **scaled), WHERE)
+
+
+def test_a_common_selection_of_an_unknown_set_is_refused_with_the_nearest_one():
+    (line,) = mistakes(**{f"{EXPERIMENT}__selections": ["common-scalling"]})
+    assert re.search(r"filtering\.selections: 'common-scalling': set 'scalling' .* did you mean 'scaling'\?", line)
+
+
+def test_a_common_selection_of_a_pairing_outside_its_set_is_refused():
+    (line,) = mistakes(**{f"{EXPERIMENT}__selections": ["all", "common-scaling"]})
+    assert line == "experiments.filtering: 'common-scaling' is for the pairings of its set, but 'g3~g1' is not one"
+
+
+def test_a_set_of_an_unknown_generator_is_refused_with_the_nearest_one():
+    sets = MINI["filter"]["sets"] | {"more": {"pairings": ["g33~g0"]}}
+    (line,) = mistakes(filter__sets=sets)
+    assert line.startswith("filter.sets.more.pairings: 'g33' is not known; did you mean 'g3'?")
+
+
+# --- recipes ---
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "expected"),
+    [
+        ("kto__batch_size", 7, "batch_size: found 7; input should be a multiple of 2"),
+        ("kto__batch_size", 2, "batch_size: found 2; input should be greater than or equal to 4"),
+        ("sft__beta", 0.1, "beta: 'beta' is not known"),
+        ("dpo__budget", {}, "give exactly one of epochs, examples, updates, tokens"),
+        ("dpo__budget", {"epochs": 1.0, "updates": 5}, "give exactly one of epochs, examples, updates, tokens"),
+        ("dpo__budget", {"steps": 5}, "'steps' is not known"),
+        ("dpo__method", DROP, "train.recipes.dpo.method: is missing"),
+    ],
+)
+def test_a_wrong_recipe_is_refused(place, value, expected):
+    lines = mistakes(**{f"train__recipes__{place}": value})
+    assert any(expected in line for line in lines), lines
 
 
 def test_a_benchmark_may_not_have_the_name_of_the_training_prompts():
@@ -234,30 +331,43 @@ def test_a_benchmark_may_not_have_the_name_of_the_training_prompts():
     assert "benchmarks: 'train' is the name of the training prompts; choose another" in lines
 
 
+SELF = {f"{EXPERIMENT}__pairings": ["g2~g2"], f"{EXPERIMENT}__selections": ["all"]}
+
+
 def test_a_generator_paired_with_itself_needs_two_samples_that_are_judged():
-    lines = mistakes(experiments__filtering__pairings=["strong~strong"])
+    lines = mistakes(**SELF, generators__g2={"model": "g2"}, judge__samples=1)
     assert [line.rpartition("; ")[2] for line in lines] == [
-        "set generators.strong.samples to 2 or more",
-        "set judge.samples to 2 or more",
+        "set generators.g2.samples to 2 or more",
+        "set generators.g2.judged to 2 or more",
     ]
 
 
-def test_a_generator_paired_with_itself_is_right_with_two_samples_that_are_judged():
-    content = edited(
-        experiments__filtering__pairings=["strong~strong"], generators__strong__samples=2, judge__samples=2
-    )
-    config.parse(content, WHERE)
+@pytest.mark.parametrize(
+    ("generator", "judged"), [({"samples": 2, "judged": 2}, 1), ({"samples": 2}, 2), ({"samples": 4, "judged": 3}, 2)]
+)
+def test_a_generator_paired_with_itself_is_right_with_two_samples_that_are_judged(generator, judged):
+    config.parse(edited(**SELF, generators__g2={"model": "g2", **generator}, judge__samples=judged), WHERE)
+
+
+@pytest.mark.parametrize("judged", [1, 2])
+def test_what_a_generator_says_about_judging_comes_before_what_the_section_says(judged):
+    content = edited(**SELF, generators__g2={"model": "g2", "samples": 2, "judged": judged}, judge__samples=3 - judged)
+    if judged == 2:
+        config.parse(content, WHERE)
+    else:
+        with pytest.raises(StudyError, match=r"set generators\.g2\.judged to 2 or more"):
+            config.parse(content, WHERE)
 
 
 def test_all_wrong_values_are_told_at_once():
     edits = {"train__recipes__dpo__beta": -1, "prompts__train__items": 0, "grade__max_failure_share": DROP}
     lines = mistakes(sede=1, seed="zero", **edits)
-    told = {line.partition(":")[0] for line in lines}
+    told = {line.partition(":")[0].replace(".dpo.dpo.", ".dpo.") for line in lines}
     assert told == {"sede", "seed", "train.recipes.dpo.beta", "prompts.train.items", "grade.max_failure_share"}
 
 
 def test_all_wrong_names_are_told_at_once():
-    changed = {"policies": ["polic"], "pairings": ["strong~weka"], "recipes": ["dop"], "selections": ["al"]}
+    changed = {"policies": ["pc"], "pairings": ["g3~g9"], "recipes": ["dop"], "selections": ["al"]}
     lines = mistakes(**{f"{EXPERIMENT}__{key}": value for key, value in changed.items()})
     told = [line.partition(":")[0].rpartition(".")[2] for line in lines]
     assert sorted(told) == sorted(changed)

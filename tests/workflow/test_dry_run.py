@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,13 @@ def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(Path(sys.executable).with_name("snakemake")), "-n", *words],
         cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "OPENAI_API_KEY": SECRET, "HF_TOKEN": SECRET},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "PYTHONPATH": str(ROOT / "src"),
+            "OPENAI_API_KEY": SECRET,
+            "HF_TOKEN": SECRET,
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -41,16 +48,26 @@ def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def jobs_planned(output: str) -> Counter[str]:
-    """Jobs per rule, from the table that Snakemake prints (at the start and at the end)."""
+    """Jobs per stage, from the table that Snakemake prints (at the start and at the end); a batch is a rule."""
     table = output.rpartition("Job stats:")[2]
-    return Counter({name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)})
+    found: Counter[str] = Counter()
+    for name, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE):
+        found[name.partition("_")[0]] += int(count)
+    return found
 
 
-def arms_of(study: dict[str, Any]) -> set[tuple[str, ...]]:
+def arms_of(study: dict[str, Any], experiments: Iterable[str] | None = None) -> set[tuple[str, ...]]:
     """Every combination of an experiment's lists is an arm; experiments may share arms."""
     axes = ("policies", "pairings", "selections", "recipes", "seeds")
-    experiments = [[map(str, found[axis]) for axis in axes] for found in study["experiments"].values()]
-    return {arm for lists in experiments for arm in product(*lists)}
+    named = study["experiments"] if experiments is None else experiments
+    lists = [[map(str, study["experiments"][name][axis]) for axis in axes] for name in named]
+    return {arm for found in lists for arm in product(*found)}
+
+
+def count_batches(arms: Iterable[tuple[str, ...]], size: int) -> int:
+    """Arms that differ in nothing but their selection share jobs, `size` arms in each."""
+    alike = Counter((policy, pairing, recipe, seed) for policy, pairing, _, recipe, seed in arms)
+    return sum(-(-count // size) for count in alike.values())
 
 
 def test_mini_plans_one_job_per_combination_of_axes_and_shows_no_secret(checkout: Path) -> None:
@@ -60,20 +77,31 @@ def test_mini_plans_one_job_per_combination_of_axes_and_shows_no_secret(checkout
     generators, forms, groups = study["generators"], study["judge"]["forms"], study["evaluate"]["groups"]
     arms = arms_of(study)
     pairings = {pairing for _, pairing, *_ in arms}
-    # Counted from the axes, not through the code under test. At the end of each line: the count for 2 generators, 3
-    # models, 3 benchmarks, 5 dimensions and their mean in 2 forms, 1 pairing, 4 selections and 1 policy.
+    size = {stage: study["compute"].get(stage, {}).get("batch", 1) for stage in ("train", "evaluate")}
+    needs_reference = {name for name, recipe in study["train"]["recipes"].items() if recipe["method"] != "sft"}
+    # Counted from the axes, not through the code under test. At the end of each line: the count for 8 models, 6
+    # generators, 4 benchmarks, 5 dimensions and their mean in 2 forms, 2 policies, and these arms, in batches of 6:
+    #   scaling 6 pairings x 3 seeds = 18; second_policy 2; methods 2 pairings x 3 recipes = 6, of which scaling has 2;
+    #   swapped 2; cells 4; filtering 12, of which swapped has 1; equal_updates 1.
+    # g3~g1 by dpo with seed 0 has 2 + 4 + 11 = 17 arms: 3 batches. Every other batch is one arm: 18 + 2 + 4 + 1 = 25.
     expected = {
-        "prompts": 1 + len(study["benchmarks"]),  # the training prompts and each benchmark: 4
-        "ladder": len(study["models"]),  # 3
-        "generate": len(generators),  # 2
-        "grade": len(generators),  # 2
-        "judge": len(generators) * len(forms),  # 4
-        "pair": len(pairings),  # 1
-        "delta": len(pairings) * (len(study["dimensions"]) + len(study["delta"]["composites"])),  # 6
-        "filter": len({(pairing, selection) for _, pairing, selection, *_ in arms}),  # 4
-        "reference": len({(arm[0], name) for arm in arms for name in arm[1].split("~")}),  # 2
-        "train": len(arms),  # 4
-        "evaluate": (len(study["policies"]) + len(arms)) * len(groups),  # the untrained policy too: 5
+        "prompts": 1 + len(study["benchmarks"]),  # the training prompts and each benchmark: 5
+        "ladder": len(study["models"]),  # 8
+        "generate": len(generators),  # 6
+        "grade": len(generators),  # 6
+        "judge": len(generators) * len(forms),  # 12
+        "pair": len(pairings),  # scaling's 6 and g3~g1: 7
+        "delta": len(pairings) * (len(study["dimensions"]) + len(study["delta"]["composites"])),  # 7 x 6 = 42
+        "filter": len({(pairing, selection) for _, pairing, selection, *_ in arms}),  # 6 x 1 + 1 x 17 = 23
+        "reference": len({(arm[0], name) for arm in arms if arm[3] in needs_reference for name in arm[1].split("~")}),
+        # reference: pa with all 6, pb with 2: 8
+        "train": count_batches(arms, size["train"]),  # 3 + 25 = 28
+        # Per group the untrained policies and its arms: sampled 2 + 28; greedy 2, second_policy's ends 2, methods 6,
+        # swapped and cells in one batch of 6: 30 + 11 = 41.
+        "evaluate": sum(
+            len(study["policies"]) + count_batches(arms_of(study, group.get("experiments")), size["evaluate"])
+            for group in groups.values()
+        ),
         "report": 1,
         "all": 1,
     }
@@ -102,7 +130,7 @@ def test_every_mistake_in_a_config_is_told_at_once_with_file_key_and_nearest_nam
     text = (
         MINI.read_text()
         .replace("\ntrain:\n", "\ntrian:\n")
-        .replace("batch_size: 250", "batch_sise: 250")
+        .replace("batch_tokens: ", "batch_tokenz: ")
         .replace("max_length: 160", "max_length: long")
     )
     (checkout / "mine.yaml").write_text(text)
@@ -110,7 +138,7 @@ def test_every_mistake_in_a_config_is_told_at_once_with_file_key_and_nearest_nam
     assert done.returncode != 0
     assert re.search(r"mine\.yaml has \d mistake\(s\); nothing was started", done.stdout)
     assert "trian: 'trian' is not known; did you mean 'train'?" in done.stdout
-    assert "'batch_sise' is not known; did you mean 'batch_size'?" in done.stdout
+    assert "'batch_tokenz' is not known; did you mean 'batch_tokens'?" in done.stdout
     assert "reference.max_length: found 'long'" in done.stdout
     assert "Job stats" not in done.stdout
     assert "Traceback" not in done.stdout

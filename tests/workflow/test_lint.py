@@ -4,16 +4,20 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from prefdelta import stages
 from prefdelta.config import STAGES, Config
 from prefdelta.core.settings import Settings
+from prefdelta.study import Study
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "workflow/rules"
+BATCHED = {"train": "", "evaluate": ""}  # stages whose rules are made in a loop, one per batch of arms
 
 
 def rule_text(stage: str) -> str:
@@ -45,15 +49,45 @@ def test_the_snakefile_includes_the_stages_in_their_order() -> None:
     assert included == ["common", *STAGES]
 
 
+@pytest.fixture(scope="module")
+def study() -> Iterator[Study]:
+    """The mini study; its paths are relative to the root of the checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        yield Study(yaml.safe_load((ROOT / "resources/studies/mini.yaml").read_text()), "mini.yaml")
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_file_of_rules_has_the_one_rule_of_its_name_which_runs_the_module_of_its_name(stage: str) -> None:
     text = rule_text(stage)
-    assert re.findall(r"^(?:rule|checkpoint) *(\w*):", text, flags=re.MULTILINE) == [stage]
+    # A stage of batches has one rule in a loop, without a name of its own.
+    assert re.findall(r"^ *(?:rule|checkpoint) *(\w*):", text, flags=re.MULTILINE) == [BATCHED.get(stage, stage)]
+    assert re.findall(r"^for (.+):$", text, flags=re.MULTILINE) == (
+        [f"batch in study.{stage}_batches"] if stage in BATCHED else []
+    )
     assert re.findall(r"prefdelta\.stages\.(\w+)", text) == [stage]
     assert set(re.findall(r'study\.(?:threads|resources|settings|code)\("(\w+)"\)', text)) == {stage}
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", BATCHED)
+def test_a_rule_of_a_batch_begins_with_the_stage_and_no_other_has_its_name(study: Study, stage: str) -> None:
+    names = [batch.rule for batch in getattr(study, f"{stage}_batches")]
+    assert names
+    assert all(re.fullmatch(rf"{stage}_\w+", name) for name in names)
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("stage", BATCHED)
+def test_outputs_and_logs_of_batches_lie_in_the_folder_of_the_stage(study: Study, stage: str) -> None:
+    made: list[str] = []
+    for batch in getattr(study, f"{stage}_batches"):
+        made += [*batch.outputs, batch.manifest]
+        assert batch.log.startswith(f"results/mini/logs/{stage}/")
+    assert all(path.startswith(f"results/mini/{stage}/") for path in made)
+    assert len(set(made)) == len(made)  # no file is made by two jobs
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in BATCHED])
 def test_outputs_and_logs_lie_in_the_folder_of_the_stage(stage: str) -> None:
     text = rule_text(stage)
     sections = dict(re.findall(r"^    (output|log):\n((?:        .*\n)+)", text, flags=re.MULTILINE))

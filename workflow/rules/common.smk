@@ -38,8 +38,3 @@ wildcard_constraints:
     dimension=r"[a-z][a-z0-9_]*",
     selection=r"[a-z][a-z0-9_-]*",
     policy=r"[A-Za-z0-9][A-Za-z0-9._-]*",
-    recipe=r"[A-Za-z0-9][A-Za-z0-9._-]*",
-    seed=r"\d+",
-    # <policy>/base, or <policy>/<chosen>~<rejected>/<selection>/<recipe>/s<seed>
-    arm=r"[^/]+/(base|[^/~]+~[^/~]+/[^/]+/[^/]+/s\d+)",
-    group=r"[A-Za-z0-9][A-Za-z0-9._-]*",

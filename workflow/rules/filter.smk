@@ -3,6 +3,7 @@ rule filter:
     input:
         pairs=f"{RESULTS}/pair/{{chosen}}~{{rejected}}.parquet",
         deltas=study.filter_deltas,
+        common=study.filter_common,
     output:
         selected=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}.parquet",
         manifest=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}.manifest.json",
@@ -17,6 +18,6 @@ rule filter:
         record=RECORD,
     shell:
         "exec python -m prefdelta.stages.filter"
-        " --in pairs={input.pairs:q} deltas={input.deltas:q}"
+        " --in pairs={input.pairs:q} deltas={input.deltas:q} common={input.common:q}"
         " --out selected={output.selected:q} manifest={output.manifest:q}"
         " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"

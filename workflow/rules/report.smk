@@ -4,10 +4,12 @@ rule report:
         template="resources/templates/report.html",
         scores=study.report_scores,
         deltas=study.report_deltas,
+        pairs=study.report_pairs,
         grades=study.report_grades,
         manifests=study.report_manifests,
     output:
         page=f"{RESULTS}/report/index.html",
+        figures=directory(f"{RESULTS}/report/figures"),
         manifest=f"{RESULTS}/report/index.manifest.json",
     log:
         f"{LOGS}/report/index.log",
@@ -21,6 +23,6 @@ rule report:
     shell:
         "exec python -m prefdelta.stages.report"
         " --in template={input.template:q} scores={input.scores:q} deltas={input.deltas:q}"
-        " grades={input.grades:q} manifests={input.manifests:q}"
-        " --out page={output.page:q} manifest={output.manifest:q}"
+        " pairs={input.pairs:q} grades={input.grades:q} manifests={input.manifests:q}"
+        " --out page={output.page:q} figures={output.figures:q} manifest={output.manifest:q}"
         " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"

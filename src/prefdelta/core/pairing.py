@@ -1,6 +1,7 @@
 """Pairing: which two traces of a prompt face each other, and which pairs may be trained on."""
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 
 from prefdelta.core.ids import digest
 from prefdelta.records.grade import Grade
@@ -30,47 +31,98 @@ def pool_pairs(
 
     traces, grades: by generator name, in any order.
     """
-    parity = {"chosen": 0, "rejected": 1} if chosen == rejected else {}
-    sides = {
-        side: _by_prompt(trace for trace in traces[name] if trace.sample % 2 == parity.get(side, trace.sample % 2))
-        for side, name in (("chosen", chosen), ("rejected", rejected))
-    }
-    correct = {
-        (grade.generator, grade.prompt_id, grade.sample): grade.correct
-        for name in {chosen, rejected}
-        for grade in grades[name]
-    }
-
+    table = _Traces(chosen, rejected, traces, grades)
     pairs = []
     for prompt_id in sorted(prompt_ids):
-        left, left_reason = _first_usable(sides["chosen"].get(prompt_id, []))
-        right, right_reason = _first_usable(sides["rejected"].get(prompt_id, []))
+        left, left_reason = _first_usable(table.side("chosen", prompt_id))
+        right, right_reason = _first_usable(table.side("rejected", prompt_id))
         if left is None:
             reason: str | None = f"chosen_{left_reason}"
         elif right is None:
             reason = f"rejected_{right_reason}"
         else:
             reason = "identical" if left.text == right.text else None
-        left_correct = correct.get((chosen, prompt_id, left.sample)) if left else None
-        right_correct = correct.get((rejected, prompt_id, right.sample)) if right else None
-        samples = (left.sample if left else None, right.sample if right else None)
-        pairs.append(
-            Pair(
-                pair_id=pair_id(chosen, rejected, prompt_id, samples),
-                prompt_id=prompt_id,
-                chosen_sample=samples[0],
-                rejected_sample=samples[1],
-                pool=True,
-                cell=_cell(left_correct, right_correct),
-                chosen_tokens=left.n_tokens if left else None,
-                rejected_tokens=right.n_tokens if right else None,
-                chosen_correct=left_correct,
-                rejected_correct=right_correct,
-                eligible=reason is None,
-                reason=reason,
-            )
-        )
+        pairs.append(table.pair(prompt_id, left, right, pool=True, reason=reason))
     return pairs
+
+
+def cell_pairs(
+    chosen: str,
+    rejected: str,
+    prompt_ids: Iterable[str],
+    traces: Mapping[str, Iterable[Trace]],
+    grades: Mapping[str, Iterable[Grade]],
+) -> list[Pair]:
+    """The correctness cells (paper, experiment 3) of the prompts for which all four exist, without their pool pairs.
+
+    A cell's pair takes the lowest usable sample of the wanted correctness on each side; one of the four is the pool
+    pair, if that one is graded. Arguments as in `pool_pairs`.
+    """
+    table = _Traces(chosen, rejected, traces, grades)
+    pairs = []
+    for prompt_id in sorted(prompt_ids):
+        firsts = {
+            (side, correct): _first_usable([t for t in table.side(side, prompt_id) if table.correct(t) is correct])[0]
+            for side in ("chosen", "rejected")
+            for correct in (True, False)
+        }
+        if any(trace is None for trace in firsts.values()):
+            continue
+        pool = {side: _first_usable(table.side(side, prompt_id))[0] for side in ("chosen", "rejected")}
+        for left, right in product((True, False), repeat=2):
+            sides = firsts["chosen", left], firsts["rejected", right]
+            if sides != (pool["chosen"], pool["rejected"]):
+                reason = "identical" if sides[0] and sides[1] and sides[0].text == sides[1].text else None
+                pairs.append(table.pair(prompt_id, *sides, pool=False, reason=reason))
+    return pairs
+
+
+class _Traces:
+    """Traces and grades of both sides of a pairing, by prompt."""
+
+    def __init__(
+        self,
+        chosen: str,
+        rejected: str,
+        traces: Mapping[str, Iterable[Trace]],
+        grades: Mapping[str, Iterable[Grade]],
+    ) -> None:
+        self._chosen, self._rejected = chosen, rejected
+        parity = {"chosen": 0, "rejected": 1} if chosen == rejected else {}
+        self._sides = {
+            side: _by_prompt(trace for trace in traces[name] if trace.sample % 2 == parity.get(side, trace.sample % 2))
+            for side, name in (("chosen", chosen), ("rejected", rejected))
+        }
+        self._correct = {
+            (grade.generator, grade.prompt_id, grade.sample): grade.correct
+            for name in {chosen, rejected}
+            for grade in grades[name]
+        }
+
+    def side(self, side: str, prompt_id: str) -> list[Trace]:
+        """The traces that one side offers for a prompt."""
+        return self._sides[side].get(prompt_id, [])
+
+    def correct(self, trace: Trace | None) -> bool | None:
+        return None if trace is None else self._correct.get((trace.generator, trace.prompt_id, trace.sample))
+
+    def pair(self, prompt_id: str, left: Trace | None, right: Trace | None, *, pool: bool, reason: str | None) -> Pair:
+        samples = (left.sample if left else None, right.sample if right else None)
+        correct = self.correct(left), self.correct(right)
+        return Pair(
+            pair_id=pair_id(self._chosen, self._rejected, prompt_id, samples),
+            prompt_id=prompt_id,
+            chosen_sample=samples[0],
+            rejected_sample=samples[1],
+            pool=pool,
+            cell=_cell(*correct),
+            chosen_tokens=left.n_tokens if left else None,
+            rejected_tokens=right.n_tokens if right else None,
+            chosen_correct=correct[0],
+            rejected_correct=correct[1],
+            eligible=reason is None,
+            reason=reason,
+        )
 
 
 def _by_prompt(traces: Iterable[Trace]) -> dict[str, list[Trace]]:

@@ -12,8 +12,8 @@ class Source(Settings):
     """Prompts made by a procedure."""
 
     family: FamilyName
-    # Lengths of the problems, in turn.
-    operations: Annotated[list[Annotated[int, Field(ge=1, le=20)]], Field(min_length=1)]
+    # Lengths of the problems, in turn; Stem has names for 15.
+    operations: Annotated[list[Annotated[int, Field(ge=1, le=15)]], Field(min_length=1)]
     items: Annotated[int, Field(ge=1)]  # how many different problems
     split: Split  # disjoint by a hash of the problem's text
     grader: Literal["marker"]  # how a final answer is compared with the right ones

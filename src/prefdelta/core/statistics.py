@@ -1,9 +1,11 @@
 """Intervals: how sure a number is. Every number of the report is an `Estimate`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEVEL = 0.95
+_Z = 1.959963984540054  # the normal distribution's quantile at (1 + LEVEL) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +55,37 @@ def mean_interval(values: Sequence[float], resamples: int, seed: int) -> Estimat
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(draws @ distinct / n, [tail, 1 - tail])
     return Estimate(mean, float(low), float(high), n)
+
+
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> Estimate:
+    """Spearman's rank correlation of paired values, with the interval of Bonett and Wright (2000) on Fisher's scale.
+
+    There is no value where one side is constant, and no interval for fewer than 4 pairs.
+    """
+    n = len(x)
+    if n < 2 or len(set(x)) < 2 or len(set(y)) < 2:
+        return Estimate(None, None, None, n)
+    from scipy.stats import spearmanr
+
+    rho = float(spearmanr(x, y).statistic)
+    if n < 4 or abs(rho) > 1 - 1e-12:  # the scale has no end
+        return Estimate(rho, None, None, n)
+    half = _Z * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    return Estimate(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half), n)
+
+
+def chance_overlap(k: int, first: int, second: int, both: int) -> Estimate:
+    """The share (0 to 1) of common members that two unrelated sets of k have, with the range of 95% of such sets.
+
+    first, second: how many things each set is drawn from; both: how many of these are the same. Where they all are
+    (first = second = both = n), the expectation is k / n and the count hypergeometric.
+    """
+    from scipy.stats import hypergeom
+
+    if not first or not second:
+        return NOTHING
+    # Of the first set's k, a share both/first can be in the second set at all.
+    candidates = round(k * both / first)
+    tail = (1 - LEVEL) / 2
+    low, high = hypergeom.ppf([tail, 1 - tail], second, k, candidates)
+    return Estimate(k * both / (first * second), float(low) / k, float(high) / k, both)

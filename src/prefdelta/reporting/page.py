@@ -1,72 +1,30 @@
-"""From lines and figures to HTML. The template escapes everything but the figures made here."""
+"""From content and figures to HTML. The template escapes everything but the figures made here."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.figures import Dot, Panel, dot_panels, sparkline
-from prefdelta.reporting.frames import (
-    LN2,
-    AccuracyLine,
-    Arm,
-    DeltaLine,
-    GeneratorLine,
-    Manifest,
-    Scores,
-    TrainingLine,
-    commits,
-    families,
-    jobs_frame,
-    short_labels,
-    stage_settings,
-    stages_frame,
-    training,
-    versions,
-)
+from prefdelta.reporting import calibration, formats
+from prefdelta.reporting.accuracies import Cell
+from prefdelta.reporting.arm_tables import accuracy_table, against_random, overview
+from prefdelta.reporting.arms import common_parts, families
+from prefdelta.reporting.content import Content, Experiment
+from prefdelta.reporting.curves import ladder_rows, training_rows
+from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
+from prefdelta.reporting.drift import check_drift
+from prefdelta.reporting.figures.canvas import Drawing, inline
+from prefdelta.reporting.ladder import ladder
+from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
+from prefdelta.reporting.spending import stage_lines
+from prefdelta.reporting.training import training
 
-if TYPE_CHECKING:
-    from markupsafe import Markup
-
-_NONE = "—"
+_FORMATS = ("percent", "points", "signed", "decimal", "count", "duration", "reasons", "breakable", "span")
 
 
-@dataclass(frozen=True, slots=True)
-class Benchmark:
-    title: str
-    note: str  # "maths, easy, in domain"
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    title: str
-    arms: Sequence[Arm]
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """All that the page shows."""
-
-    study: str
-    title: str
-    about: str
-    colour: str
-    resamples: int
-    seed: int
-    settings: Mapping[str, Any]
-    benchmarks: Mapping[str, Benchmark]
-    experiments: Sequence[Experiment]
-    scores: Scores
-    generators: Sequence[GeneratorLine]
-    deltas: Sequence[DeltaLine]
-    manifests: Sequence[Manifest]
-
-
-def render(template: Path, content: Content) -> str:
-    """The page. Raises StudyError if the template or the colour cannot be used."""
+def render(template: Path, content: Content, drawings: Mapping[str, Drawing]) -> str:
+    """The page. Raises StudyError if the template cannot be used."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -76,112 +34,17 @@ def render(template: Path, content: Content) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {
-        "percent": percent,
-        "points": points,
-        "signed": signed,
-        "decimal": decimal,
-        "count": count,
-        "duration": duration,
-        "reasons": reasons,
-        "breakable": breakable,
-    }
+    environment.globals |= {name: getattr(formats, name) for name in _FORMATS}
     try:
-        return environment.from_string(template.read_text(encoding="utf-8")).render(_variables(content))
+        source = environment.from_string(template.read_text(encoding="utf-8"))
+        return source.render(_variables(content, drawings))
     except jinja2.TemplateError as error:
         line = getattr(error, "lineno", None)
         raise StudyError(f"{template}{f', line {line}' if line else ''}: {error}. Mend the template.") from None
 
 
-def percent(share: float | None) -> str:
-    """A share as a number of percent, without its sign."""
-    return _NONE if share is None else f"{100 * share:.1f}"
-
-
-def points(share: float | None) -> str:
-    """A difference of shares in percentage points, with its sign."""
-    return _NONE if share is None else _minus(f"{100 * share:+.1f}")
-
-
-def signed(value: float | None) -> str:
-    return _NONE if value is None else _minus(f"{value:+.2f}")
-
-
-def decimal(value: float | None, digits: int = 4) -> str:
-    return _NONE if value is None else _minus(f"{value:.{digits}f}")
-
-
-def count(value: int | None) -> str:
-    return _NONE if value is None else f"{value:,}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: 0.8 s, 42 s, 3 min 20 s, 2 h 5 min."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def reasons(failures: Mapping[str, int]) -> str:
-    """Failures by reason, most frequent first."""
-    ordered = sorted(failures.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{name}\u00a0{number:,}" for name, number in ordered) or _NONE
-
-
-def breakable(name: str) -> "Markup":
-    """A name that may break into lines after its slashes."""
-    from markupsafe import Markup
-
-    return Markup("/<wbr>").join(name.split("/"))
-
-
-def _minus(text: str) -> str:
-    """Minus signs as printed; a zero has none."""
-    if float(text) == 0:
-        text = text.replace("-", "").replace("+", "")
-    return text.replace("-", "−")
-
-
-def _variables(content: Content) -> dict[str, Any]:
-    manifests = content.manifests
-    jobs = jobs_frame(manifests)
-    stages = stages_frame(jobs)
-    arms = _all_arms(content)
-    return {
-        "study": content.study,
-        "title": content.title,
-        "about": [" ".join(part.split()) for part in content.about.split("\n\n") if part.strip()],
-        "accent": _hex(content.colour),
-        "commits": commits(manifests),
-        "n_jobs": len(jobs),
-        "seconds": float(jobs["seconds"].sum()),
-        "experiments": [_experiment(content, number) for number in range(len(content.experiments))],
-        "tables": [_accuracy_table(content, name, arms) for name in content.benchmarks],
-        "generators": content.generators,
-        "deltas": content.deltas,
-        "delta_figures": _delta_figures(content.deltas),
-        "training": _training(training(manifests)),
-        "ln2": LN2,
-        "stages": stages.to_dict("records"),
-        "slowest": max([*stages["seconds"].tolist(), 0.001]),
-        "jobs": jobs.to_dict("records"),
-        "versions": versions(manifests),
-        "settings": json.dumps({"report": content.settings, **stage_settings(manifests)}, indent=2, ensure_ascii=False),
-        "resamples": content.resamples,
-        "seed": content.seed,
-        "n_arms": len(arms),
-        "n_families": len(families(arms)),
-        "n_single_seed": sum(len(members) == 1 for members in families(arms)),
-    }
-
-
-def _hex(colour: str) -> str:
-    """A colour as #rrggbb: nothing else enters the style sheet."""
+def hex_colour(colour: str) -> str:
+    """A colour as #rrggbb: nothing else enters the style sheet. Raises StudyError if it is none."""
     from matplotlib.colors import to_hex
 
     try:
@@ -192,114 +55,109 @@ def _hex(colour: str) -> str:
         ) from None
 
 
-def _all_arms(content: Content) -> list[Arm]:
-    """Every arm that has scores, those of the experiments first."""
-    planned = [arm for experiment in content.experiments for arm in experiment.arms]
-    return list({arm.name: arm for arm in [*planned, *content.scores.arms()]}.values())
-
-
-def _experiment(content: Content, number: int) -> dict[str, Any]:
-    """A headline figure: a panel per benchmark, a row per arm."""
-    experiment = content.experiments[number]
-    members = families(experiment.arms)
-    labels = short_labels(experiment.arms)
-    panels = []
-    for name, benchmark in content.benchmarks.items():
-        lines = [content.scores.compare(arms, name) for arms in members]
-        dots = [_dot(content, labels[arms[0].family], arms, line) for arms, line in zip(members, lines, strict=True)]
-        panels.append(
-            Panel(benchmark.title, f"{benchmark.note}; n\u00a0=\u00a0{_range([line.paired for line in lines])}", dots)
-        )
-    constant = {
-        part: values.pop()
-        for part in ("policy", "pairing", "recipe")
-        if len(values := {getattr(arm, part) for arm in experiment.arms}) == 1
+def _variables(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any]:
+    return {
+        "study": content.study,
+        "title": content.title,
+        "about": [" ".join(part.split()) for part in content.about.split("\n\n") if part.strip()],
+        "accent": hex_colour(content.colour),
+        "resamples": content.resamples,
+        "seed": content.seed,
+        **_results(content, drawings),
+        **_jobs(content),
     }
-    seeds = sorted({arm.seed for arm in experiment.arms})
+
+
+def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any]:
+    figures = {name: _pictures(drawing, f"f{number}") for number, (name, drawing) in enumerate(drawings.items(), 1)}
+    arms = content.all_arms()
+    trained = training(content.manifests)
+    scores = content.scores
+    pairings = list(dict.fromkeys(line.pairing for line in content.pairings.lines()))
+    return {
+        "experiments": [
+            {**_experiment(content, experiment), "figures": figures.get(key, []), "key": key}
+            for key, experiment in content.experiments.items()
+        ],
+        "drift": check_drift(arms, scores, {line.arm.name: line.method for line in trained}),
+        "overview": overview(content),
+        "cells": [_cell(content, cell) for cell in scores.cells(primary=True)],
+        "cell_titles": {cell: content.cell_title(cell) for cell in scores.cells(primary=True)},
+        "primary_tables": [accuracy_table(content, cell) for cell in scores.cells(primary=True)],
+        "secondary_tables": [accuracy_table(content, cell) for cell in scores.cells(primary=False)],
+        "overlaps": content.overlaps,
+        "overlap_figures": figures.get(OVERLAP, []),
+        "generators": content.grades.lines(),
+        "deltas": content.pairings.lines(),
+        "delta_figures": figures.get(DELTAS, []),
+        "gaps": [(pairing, content.grades.gap(pairing)) for pairing in pairings],
+        "gap_figures": figures.get(GAPS, []),
+        "lengths": content.pairings.lengths(),
+        "with_length": _with_length(content),
+        "ladder": ladder_rows(ladder(content.manifests)),
+        "training": training_rows(trained),
+        "several_policies": len({line.arm.policy for line in trained}) > 1,
+        "n_arms": len(arms),
+        "n_families": len(families(arms)),
+        "n_single_seed": sum(len(members) == 1 for members in families(arms)),
+    }
+
+
+def _jobs(content: Content) -> dict[str, Any]:
+    manifests = content.manifests
+    jobs = jobs_frame(manifests)
+    stages = stage_lines(manifests, content.cpu_budget, content.calibration.factor, calibration.spent())
+    return {
+        "commits": commits(manifests),
+        "versions": versions(manifests),
+        "settings": json.dumps({"report": content.settings, **stage_settings(manifests)}, indent=1, ensure_ascii=False),
+        "n_jobs": len(jobs),
+        "jobs": jobs.to_dict("records"),
+        "seconds": float(jobs["seconds"].sum()),
+        "wall": wall_seconds(manifests),
+        "stages": stages,
+        "total": sum(line.cpu_seconds for line in stages),
+        "budget": sum(content.cpu_budget.values()),
+        "most": max([line.cpu_seconds for line in stages] + [0.001]),
+        "peak": max((line.peak_mib for line in stages if line.peak_mib is not None), default=None),
+        "calibration": content.calibration,
+        "reference": calibration.REFERENCE_SECONDS,
+    }
+
+
+def _cell(content: Content, cell: Cell) -> dict[str, Any]:
+    return {"title": content.cell_title(cell), "in_domain": content.benchmarks[cell.benchmark].in_domain}
+
+
+def _with_length(content: Content) -> dict[str, Any]:
+    """Correlations with length: pairings x dimensions."""
+    lines = content.pairings.lines()
+    dimensions = list(dict.fromkeys(line.dimension for line in lines))
+    found = {(line.pairing, line.dimension): line.with_length for line in lines}
+    pairings = dict.fromkeys(line.pairing for line in lines)
+    rows = {pairing: [found.get((pairing, dimension)) for dimension in dimensions] for pairing in pairings}
+    return {"dimensions": dimensions, "rows": rows}
+
+
+def _experiment(content: Content, experiment: Experiment) -> dict[str, Any]:
+    members = families(experiment.arms, merge_draws=experiment.figure == "filtering")
     return {
         "title": experiment.title,
-        "constant": constant,
-        "seeds": seeds,
+        "figure": experiment.figure,
+        "constant": common_parts(experiment.arms),
+        "seeds": sorted({arm.seed for arm in experiment.arms}),
         "n_arms": len(experiment.arms),
-        "single": any(len(arms) == 1 for arms in members),
-        "several": any(len(arms) > 1 for arms in members),
-        "figures": _both_widths(panels, "percentage points", f"e{number + 1}"),
+        "single": any(len(repeats) == 1 for repeats in members),
+        "several": any(len(repeats) > 1 for repeats in members),
+        "against": against_random(content, experiment),
     }
 
 
-def _dot(content: Content, label: str, arms: tuple[Arm, ...], line: AccuracyLine) -> Dot:
-    assert line.difference is not None
-    singles = [content.scores.compare((arm,), line.benchmark).difference for arm in arms] if len(arms) > 1 else []
-    values = [100 * single.value for single in singles if single is not None and single.value is not None]
-    return Dot(label, _scaled(line.difference, 100), values)
-
-
-def _scaled(estimate: Estimate, factor: float) -> Estimate:
-    value, low, high = (
-        None if part is None else part * factor for part in (estimate.value, estimate.low, estimate.high)
-    )
-    return Estimate(value, low, high, estimate.n)
-
-
-def _range(numbers: Sequence[int]) -> str:
-    low, high = min(numbers, default=0), max(numbers, default=0)
-    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
-
-
-def _both_widths(panels: Sequence[Panel], unit: str, name: str) -> list[dict[str, Any]]:
+def _pictures(drawing: Drawing, name: str) -> list[dict[str, Any]]:
     """The same figure for wide and for narrow windows; the style sheet shows one of them."""
     from markupsafe import Markup
 
-    if not any(panel.dots for panel in panels):
-        return []
     return [
-        {"kind": kind, "svg": Markup(dot_panels(panels, unit, f"{name}{kind[0]}", narrow=kind == "narrow"))}
+        {"kind": kind, "svg": Markup(inline(drawing, f"{name}{kind[0]}", narrow=kind == "narrow"))}
         for kind in ("wide", "narrow")
-    ]
-
-
-def _accuracy_table(content: Content, benchmark: str, arms: Sequence[Arm]) -> dict[str, Any]:
-    """Per policy: its base, then its arms; where an arm ran with several seeds, their mean above them."""
-    groups = []
-    for policy in dict.fromkeys([*(arm.policy for arm in arms), *content.scores.policies()]):
-        rows = [{"kind": "base", "line": content.scores.base(policy, benchmark)}]
-        for members in families(arm for arm in arms if arm.policy == policy):
-            if len(members) > 1:
-                rows.append({"kind": "mean", "line": content.scores.compare(members, benchmark)})
-            kind = "seed" if len(members) > 1 else "arm"
-            rows += [{"kind": kind, "line": content.scores.compare((arm,), benchmark)} for arm in members]
-        groups.append({"policy": policy, "rows": rows})
-    shown = content.benchmarks[benchmark]
-    return {"name": benchmark, "title": shown.title, "note": shown.note, "groups": groups}
-
-
-def _delta_figures(lines: Sequence[DeltaLine]) -> list[dict[str, Any]]:
-    """A panel per pairing, a row per dimension."""
-    by_pairing: dict[str, dict[str, DeltaLine]] = {}
-    for line in lines:
-        by_pairing.setdefault(line.pairing, {})[line.dimension] = line
-    dimensions = list(dict.fromkeys(line.dimension for line in lines))
-    panels = []
-    for pairing, found in by_pairing.items():
-        nothing = Estimate(None, None, None, 0)
-        dots = [Dot(name, found[name].mean if name in found else nothing) for name in dimensions]
-        panels.append(Panel(pairing, f"{_range([line.mean.n for line in found.values()])} pairs", dots))
-    return _both_widths(panels, "mean sample delta, score points", "d")
-
-
-def _training(lines: Sequence[TrainingLine]) -> list[dict[str, Any]]:
-    """Each arm with its curves, on scales that all arms share."""
-    from markupsafe import Markup
-
-    losses = [value for line in lines for value in line.losses]
-    margins = [value for line in lines for value in line.margins]
-
-    def curve(values: Sequence[float], everywhere: Sequence[float], mark: float) -> Markup | None:
-        if not values:
-            return None
-        return Markup(sparkline(values, min(*everywhere, mark), max(*everywhere, mark), mark))
-
-    return [
-        {"line": line, "loss": curve(line.losses, losses, LN2), "margin": curve(line.margins, margins, 0.0)}
-        for line in lines
     ]

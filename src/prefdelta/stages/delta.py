@@ -1,4 +1,4 @@
-"""Stage delta: the sample deltas of one pairing on one dimension, delta = score(chosen) - score(rejected)."""
+"""Stage delta: the sample deltas of one pairing's pool on one dimension, delta = score(chosen) - score(rejected)."""
 
 from statistics import fmean
 from typing import Annotated
@@ -27,10 +27,10 @@ class DeltaSettings(Settings):
 
 def run(job: Job[DeltaSettings]) -> Outcome:
     settings = job.settings
-    pairs = tables.read(job.input("pairs"), Pair)
+    pairs = [pair for pair in tables.read(job.input("pairs"), Pair) if pair.pool]
     judgements = [row for path in job.inputs["judgements"] for row in tables.read(path, Judgement)]
     deltas = sample_deltas(settings.chosen, settings.rejected, pairs, judgements, settings.components)
-    tables.write(job.outputs["deltas"], Delta, deltas)
+    tables.write(job.output("deltas"), Delta, deltas)
     known = [row.delta for row in deltas if row.delta is not None]
     failures = count_failures(row.failure for row in deltas)
     return Outcome(len(deltas), failures, {"mean_delta": fmean(known) if known else None})

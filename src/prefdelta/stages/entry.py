@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -38,12 +38,17 @@ class Job(Generic[S]):
 
     settings: S
     inputs: Mapping[str, list[Path]]
-    outputs: Mapping[str, Path]
+    outputs: Mapping[str, list[Path]]
     record: Path  # results/<study>/record
 
     def input(self, name: str) -> Path:
         """The one file of an input."""
         (path,) = self.inputs[name]
+        return path
+
+    def output(self, name: str) -> Path:
+        """The one file of an output."""
+        (path,) = self.outputs[name]
         return path
 
 
@@ -54,6 +59,12 @@ class Outcome:
     rows: int
     failures: Mapping[str, int]
     details: Mapping[str, Any] = field(default_factory=dict)  # what else the report shows of this job
+
+
+def file_of(paths: Iterable[Path], name: str) -> Path:
+    """The one of `paths` that is about `name`: an arm (folders of the path) or a selection (the file's stem)."""
+    (found,) = [path for path in paths if (f"/{name}/" in path.as_posix() if "/" in name else path.stem == name)]
+    return found
 
 
 def start(
@@ -87,7 +98,7 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
             f"the source of {stage} is not the one this job was planned with ({digest}, planned {arguments.code}): it "
             "was edited since. Run the same snakemake command again to plan with the new source."
         )
-    job = Job(parsed, arguments.inputs, {k: v[0] for k, v in arguments.outputs.items()}, arguments.record)
+    job = Job(parsed, arguments.inputs, arguments.outputs, arguments.record)
     outcome = run(job)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     manifest = {
@@ -97,7 +108,12 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
         "details": outcome.details,
         "settings": json.loads(parsed.model_dump_json()),
         "code": digest,
-        "outputs": {name: sha256_of(path) for name, path in job.outputs.items() if name != "manifest"},
+        "outputs": {
+            str(path): sha256_of(path)
+            for name, paths in job.outputs.items()
+            for path in paths
+            if name != "manifest" and path.is_file()
+        },
         "run": {
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "seconds": round(time.time() - started, 3),
@@ -108,7 +124,7 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
             "commit": _commit(),
         },
     }
-    publish_text(job.outputs["manifest"], json.dumps(manifest, indent=2) + "\n")
+    publish_text(job.output("manifest"), json.dumps(manifest, indent=2) + "\n")
 
 
 def _parse(

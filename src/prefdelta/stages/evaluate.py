@@ -1,8 +1,9 @@
-"""Stage evaluate: one policy, trained or not, on a group of benchmarks.
+"""Stage evaluate: a batch of arms, trained or not, on a group of benchmarks.
 
 The seed of a draw depends on the item and the sample alone, so all arms answer with the same noise: they are paired.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -18,14 +19,23 @@ from prefdelta.core.settings import Settings
 from prefdelta.core.template import fill
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
-from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.stages.entry import Job, Outcome, file_of, start
+
+
+class Group(Settings):
+    """Benchmarks that are evaluated in one way, by one job for each batch of arms."""
+
+    title: str
+    benchmarks: Annotated[list[str], Field(min_length=1)]
+    sampling: Sampling
+    primary: bool = True  # what the figures show; every benchmark is in one primary group
+    experiments: list[str] | None = None  # whose arms are evaluated; None: all
 
 
 class EvaluateSection(Settings):
     template: str  # file with the slot {problem}
     engine: TransformersOptions
-    sampling: Sampling
-    groups: dict[str, list[str]]  # name -> the benchmarks that one job evaluates
+    groups: dict[str, Group]
     max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
 
 
@@ -37,8 +47,9 @@ class Asked(Settings):
 
 
 class EvaluateSettings(Settings):
+    arms: Annotated[list[str], Field(description="the batch")]
     benchmarks: Annotated[dict[str, Asked], Field(description="the group: benchmark -> grader and samples")]
-    engine: Annotated[TransformersOptions, Field(description="how the policy is asked")]
+    engine: Annotated[TransformersOptions, Field(description="how the policies are asked")]
     sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens (tokens)")]
     seed: Annotated[int, Field(description="root of all draws")]
     max_failure_share: Annotated[float, Field(description="above it the stage stops")]
@@ -50,15 +61,30 @@ class EvaluateSettings(Settings):
 
 def run(job: Job[EvaluateSettings]) -> Outcome:
     settings = job.settings
+    items = [prompt for path in job.inputs["prompts"] for prompt in tables.read(path, Prompt)]
+    solved, rows = {}, []
+    for arm in settings.arms:
+        weights = job.inputs["weights"]
+        scores = _scores(job, arm, weights[0] if arm.endswith("/base") else file_of(weights, arm), items)
+        failures = count_failures(score.failure for score in scores)
+        ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
+        check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share)
+        tables.write(file_of(job.outputs["scores"], arm), Score, scores)
+        rows += scores
+        solved[arm] = {
+            name: count_outcomes(score for score in scores if score.benchmark == name) for name in settings.benchmarks
+        }
+    failed = count_failures(score.failure for score in rows)
+    return Outcome(len(rows), failed, {"solved_of_counted": solved})
+
+
+def _scores(job: Job[EvaluateSettings], arm: str, weights: Path, items: list[Prompt]) -> list[Score]:
+    """An arm's answers to all items of the group, graded."""
+    settings = job.settings
     template = job.input("template").read_text(encoding="utf-8").strip()
-    policy, folder = checkpoints.open_manifest(job.input("weights"), job.record)
+    policy, folder = checkpoints.open_manifest(weights, job.record)
     engine = registry.load(f"engines.{settings.engine.name}")(folder, policy.weights, settings.engine)
-    plan = [
-        (prompt, sample)
-        for path in job.inputs["prompts"]
-        for prompt in tables.read(path, Prompt)
-        for sample in range(settings.benchmarks[prompt.source].samples)
-    ]
+    plan = [(prompt, sample) for prompt in items for sample in range(settings.benchmarks[prompt.source].samples)]
     requests = [
         Request(
             messages=(("user", fill(template, {"problem": prompt.text}, str(job.input("template")))),),
@@ -69,7 +95,7 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
         for prompt, sample in plan
     ]
     record = calls.Record(job.record / "calls" / "evaluate" / policy.key)
-    replies = calls.complete(engine, requests, record, "evaluate")
+    replies = calls.complete(engine, requests, record, f"evaluate {arm}")
     scores = []
     for (prompt, sample), call in zip(plan, replies, strict=True):
         grader = registry.load(f"graders.{settings.benchmarks[prompt.source].grader}")
@@ -87,14 +113,7 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
                 failure=failure,
             )
         )
-    failures = count_failures(score.failure for score in scores)
-    ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
-    check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share)
-    tables.write(job.outputs["scores"], Score, scores)
-    solved = {
-        name: count_outcomes(score for score in scores if score.benchmark == name) for name in settings.benchmarks
-    }
-    return Outcome(len(scores), failures, {"solved_of_counted": solved})
+    return scores
 
 
 if __name__ == "__main__":
@@ -104,7 +123,7 @@ if __name__ == "__main__":
         inputs={
             "prompts": "tables of Prompt, one per benchmark of the group",
             "template": "text with the slot {problem}",
-            "weights": "manifest of the policy's checkpoint",
+            "weights": "manifests of the policies' checkpoints: train/<arm>/policy.json, or one for <policy>/base",
         },
-        outputs={"scores": "table of Score"},
+        outputs={"scores": "tables of Score, evaluate/<arm>/<group>.parquet"},
     )

@@ -76,7 +76,7 @@ def run(job: Job[GenerateSettings]) -> Outcome:
     ]
     unusable = count_failures(trace.unusable_because for trace in traces)
     check_share("generate.max_failure_share", len(traces), unusable, settings.max_failure_share)
-    tables.write(job.outputs["traces"], Trace, traces)
+    tables.write(job.output("traces"), Trace, traces)
     tokens = [trace.n_tokens for trace in traces if trace.n_tokens is not None]
     return Outcome(len(traces), unusable, {"mean_tokens": sum(tokens) / len(tokens) if tokens else None})
 

@@ -42,7 +42,7 @@ def run(job: Job[GradeSettings]) -> Outcome:
     ]
     failures = count_failures(grade.failure for grade in grades)
     check_share("grade.max_failure_share", len(grades), failures, job.settings.max_failure_share)
-    tables.write(job.outputs["grades"], Grade, grades)
+    tables.write(job.output("grades"), Grade, grades)
     return Outcome(len(grades), failures, {"correct": sum(grade.correct is True for grade in grades)})
 
 

@@ -86,7 +86,7 @@ def run(job: Job[JudgeSettings]) -> Outcome:
 
     invalid = count_failures(verdict.failure for verdict in verdicts)
     check_share("judge.max_failure_share", len(verdicts), invalid, settings.max_failure_share)
-    tables.write(job.outputs["judgements"], Judgement, rows)
+    tables.write(job.output("judgements"), Judgement, rows)
     failures = count_failures(row.failure for row in rows)
     details = {"requests": sum(verdict.attempts for verdict in verdicts), "unparseable": dict(invalid)}
     return Outcome(len(rows), failures, details)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from prefdelta import tables
 from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.pairing import pool_pairs
+from prefdelta.core.pairing import cell_pairs, pool_pairs
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
@@ -30,11 +30,14 @@ def run(job: Job[PairSettings]) -> Outcome:
     prompts = tables.read(job.input("prompts"), Prompt)
     traces = {name: tables.read(job.input(f"{side}_traces"), Trace) for side, name in _sides(job.settings)}
     grades = {name: tables.read(job.input(f"{side}_grades"), Grade) for side, name in _sides(job.settings)}
-    pairs = pool_pairs(chosen, rejected, [prompt.prompt_id for prompt in prompts], traces, grades)
-    ineligible = count_failures(pair.reason for pair in pairs)
-    check_share("pair.max_failure_share", len(pairs), ineligible, job.settings.max_failure_share)
-    tables.write(job.outputs["pairs"], Pair, pairs)
-    return Outcome(len(pairs), ineligible)
+    prompt_ids = [prompt.prompt_id for prompt in prompts]
+    pool = pool_pairs(chosen, rejected, prompt_ids, traces, grades)
+    cells = cell_pairs(chosen, rejected, prompt_ids, traces, grades)
+    check_share(
+        "pair.max_failure_share", len(pool), count_failures(p.reason for p in pool), job.settings.max_failure_share
+    )
+    tables.write(job.output("pairs"), Pair, [*pool, *cells])
+    return Outcome(len(pool) + len(cells), count_failures(pair.reason for pair in (*pool, *cells)))
 
 
 def _sides(settings: PairSettings) -> list[tuple[str, str]]:

@@ -35,7 +35,7 @@ def run(job: Job[PromptsSettings]) -> Outcome:
     ]
     rows.sort(key=lambda row: fraction("limit", settings.seed, row.prompt_id))
     kept = rows[: settings.limit]
-    tables.write(job.outputs["prompts"], Prompt, kept)
+    tables.write(job.output("prompts"), Prompt, kept)
     return Outcome(len(rows), {"over_limit": len(rows) - len(kept)} if len(kept) < len(rows) else {})
 
 

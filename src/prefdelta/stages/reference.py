@@ -65,7 +65,7 @@ def run(job: Job[ReferenceSettings]) -> Outcome:
         rows.append(ReferenceLogps(trace.prompt_id, trace.generator, trace.sample, logps, n_tokens, None))
         progress.add()
     progress.close()
-    tables.write(job.outputs["reference"], ReferenceLogps, rows)
+    tables.write(job.output("reference"), ReferenceLogps, rows)
     return Outcome(len(rows), count_failures(row.failure for row in rows))
 
 

@@ -9,8 +9,17 @@ from pydantic import Field
 
 from prefdelta.core.settings import Settings
 from prefdelta.files import publish_text
-from prefdelta.reporting.frames import Bootstrap, Scores, deltas, generators, manifests, read_arm
-from prefdelta.reporting.page import Benchmark, Content, Experiment, render
+from prefdelta.reporting import calibration
+from prefdelta.reporting.accuracies import Group, Scores
+from prefdelta.reporting.arms import read_arm
+from prefdelta.reporting.bootstrap import Bootstrap
+from prefdelta.reporting.content import Benchmark, Content, Experiment, Overlaps
+from prefdelta.reporting.deltas import Pairings
+from prefdelta.reporting.drawings import drawings
+from prefdelta.reporting.figures.folder import publish_figures
+from prefdelta.reporting.generators import Grades
+from prefdelta.reporting.manifests import Manifest, manifests, tie_seed
+from prefdelta.reporting.page import hex_colour, render
 from prefdelta.stages.entry import Job, Outcome, start
 
 
@@ -19,6 +28,15 @@ class ReportSection(Settings):
     about: str  # what this study can and cannot show; paragraphs separated by empty lines
     resamples: Annotated[int, Field(ge=100)] = 2000  # of the bootstrap behind the intervals of differences
     colour: str = "#2b6cb0"  # of the figures
+    overlap: "Overlap | None" = None  # experiment 5 of the paper
+    cpu_budget: dict[str, Annotated[float, Field(gt=0)]]  # stage -> CPU seconds, printed beside what it took
+
+
+class Overlap(Settings):
+    """How many pairs the top sets of two dimensions share."""
+
+    pairing: str
+    k: list[Annotated[int, Field(ge=1)]]
 
 
 class ReportBenchmark(Settings):
@@ -28,8 +46,21 @@ class ReportBenchmark(Settings):
     in_domain: bool  # whether its domain is that of the training prompts
 
 
+class ReportGroup(Settings):
+    """Benchmarks evaluated in one way."""
+
+    title: str
+    benchmarks: list[str]
+    primary: bool  # the figures show primary groups; the others have tables of their own
+
+
+# How an experiment's arms are drawn: along the generators' capability, or one row per arm.
+FigureKind = Literal["scaling", "methods", "cells", "filtering", "rows"]
+
+
 class ReportExperiment(Settings):
     title: str
+    figure: FigureKind
     arms: list[str]  # <policy>/<chosen>~<rejected>/<selection>/<recipe>/s<seed>
 
 
@@ -38,6 +69,7 @@ class ReportSettings(ReportSection):
     seed: Annotated[int, Field(description="root of all draws")]
     dimensions: Annotated[list[str], Field(description="dimensions and composites, in order")]
     benchmarks: Annotated[dict[str, ReportBenchmark], Field(description="in order")]
+    groups: Annotated[dict[str, ReportGroup], Field(description="groups of evaluate, in order")]
     experiments: Annotated[dict[str, ReportExperiment], Field(description="in order")]
 
 
@@ -45,12 +77,15 @@ def run(job: Job[ReportSettings]) -> Outcome:
     settings = job.settings
     study = settings.study
     bootstrap = Bootstrap(settings.resamples, settings.seed)
-    experiments = [
-        Experiment(experiment.title, [read_arm(name) for name in experiment.arms])
-        for experiment in settings.experiments.values()
-    ]
-    scores = Scores(job.inputs["scores"], study, list(settings.benchmarks), bootstrap)
-    scores.check([*scores.arms(), *(arm for experiment in experiments for arm in experiment.arms)])
+    groups = {name: Group(group.title, group.benchmarks, group.primary) for name, group in settings.groups.items()}
+    experiments = {
+        key: Experiment(one.title, one.figure, [read_arm(name) for name in one.arms])
+        for key, one in settings.experiments.items()
+    }
+    scores = Scores(job.inputs["scores"], study, list(settings.benchmarks), groups, bootstrap)
+    scores.check([*scores.arms(), *(arm for experiment in experiments.values() for arm in experiment.arms)])
+    pairings = Pairings(job.inputs["pairs"], job.inputs["deltas"], study, settings.dimensions, bootstrap)
+    found = manifests(job.inputs["manifests"], study)
     content = Content(
         study=study,
         title=settings.title,
@@ -60,19 +95,32 @@ def run(job: Job[ReportSettings]) -> Outcome:
         seed=settings.seed,
         settings=settings.model_dump(),
         benchmarks={name: _shown(benchmark) for name, benchmark in settings.benchmarks.items()},
+        groups=groups,
         experiments=experiments,
         scores=scores,
-        generators=generators(job.inputs["grades"], study),
-        deltas=deltas(job.inputs["deltas"], study, settings.dimensions, bootstrap),
-        manifests=manifests(job.inputs["manifests"], study),
+        grades=Grades(job.inputs["grades"], study, bootstrap),
+        pairings=pairings,
+        overlaps=_overlaps(settings.overlap, pairings, found),
+        manifests=found,
+        cpu_budget=settings.cpu_budget,
+        calibration=calibration.measure(),
     )
-    publish_text(job.outputs["page"], render(job.input("template"), content))
-    return Outcome(len(scores), {"not_counted": scores.not_counted} if scores.not_counted else {})
+    figures = drawings(content)
+    publish_figures(job.output("figures"), figures, hex_colour(settings.colour))
+    publish_text(job.output("page"), render(job.input("template"), content, figures))
+    return Outcome(scores.rows, {"not_counted": scores.not_counted} if scores.not_counted else {})
 
 
 def _shown(benchmark: ReportBenchmark) -> Benchmark:
-    domain = "in domain" if benchmark.in_domain else "out of domain"
-    return Benchmark(benchmark.title, ", ".join(filter(None, [benchmark.domain, benchmark.difficulty, domain])))
+    note = ", ".join(filter(None, [benchmark.domain, benchmark.difficulty]))
+    return Benchmark(benchmark.title, note, benchmark.in_domain)
+
+
+def _overlaps(overlap: Overlap | None, pairings: Pairings, found: list[Manifest]) -> Overlaps | None:
+    """The sets are those that the filter stage selects, so ties are ordered by its seed."""
+    if overlap is None:
+        return None
+    return Overlaps(overlap.pairing, overlap.k, pairings.overlaps(overlap.pairing, overlap.k, tie_seed(found)))
 
 
 if __name__ == "__main__":
@@ -81,10 +129,11 @@ if __name__ == "__main__":
         ReportSettings,
         inputs={
             "scores": "tables of Score, evaluate/<arm>/<group>.parquet",
+            "pairs": "tables of Pair, pair/<pairing>.parquet",
             "deltas": "tables of Delta, delta/<pairing>/<dimension>.parquet",
             "grades": "tables of Grade, grade/<generator>.parquet",
             "template": "the page as a Jinja template (HTML)",
             "manifests": "manifests of all other jobs, <stage>/<job>.manifest.json",
         },
-        outputs={"page": "HTML"},
+        outputs={"page": "HTML", "figures": "folder with every figure as SVG and PDF"},
     )

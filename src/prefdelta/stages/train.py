@@ -1,28 +1,33 @@
-"""Stage train: one arm. A policy is trained on the pairs of a selection by a recipe, with a seed.
+"""Stage train: a batch of arms. A policy is trained on the pairs of each selection by one recipe, with one seed.
 
-The checkpoint lies in the record under the hash of all that determines it (token ids and reference log-probabilities of
-the rows, recipe, base weights, training code, library versions, seed), so a job that changes none of it trains nothing.
+A checkpoint lies in the record under the hash of all that determines it (token ids and reference log-probabilities of
+the rows, recipe, base weights, training code, library versions, seed), so an arm whose rows came out the same is not
+trained again, also when its batch reruns.
 """
 
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from prefdelta import checkpoints, code, registry, tables
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
-from prefdelta.core.recipes import Recipe
+from prefdelta.core.recipes import NEEDS_REFERENCE, Recipe
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import fill
 from prefdelta.models import load_tokenizer
+from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
-from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.stages.entry import Job, Outcome, file_of, start
 from prefdelta.training.tokens import PreferenceRow, tokenise
 
 _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
@@ -35,6 +40,7 @@ class TrainSection(Settings):
 class TrainSettings(Settings):
     chosen: Annotated[str, Field(description="generator of the chosen traces")]
     rejected: Annotated[str, Field(description="generator of the rejected traces")]
+    selections: Annotated[dict[str, str], Field(description="arm -> its selection")]
     recipe: Annotated[Recipe, Field(description="method and settings")]
     seed: Annotated[int, Field(description="seed of the order of the pairs")]
 
@@ -43,11 +49,32 @@ class TrainSettings(Settings):
 
 
 def run(job: Job[TrainSettings]) -> Outcome:
+    settings = job.settings
+    base, folder = checkpoints.open_manifest(job.input("weights"), job.record)
+    pairs = _Pairs(job, folder)
+    arms, failures = {}, 0
+    for arm, selection in settings.selections.items():
+        started = time.monotonic()
+        rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
+        policy = _policy(job, base, folder, rows)
+        checkpoints.write_manifest(file_of(job.outputs["policies"], arm), policy)
+        arms[arm] = {
+            **checkpoints.details(job.record, policy),
+            "pairs": len(rows),
+            "method": settings.recipe.method,
+            "differs_from_base": policy.weights != base.weights,
+            "seconds": round(time.monotonic() - started, 3),
+        }
+        failures += policy.weights == base.weights
+        sys.stderr.write(f"train: {len(arms)} of {len(settings.selections)} arms: {arm}\n")
+    return Outcome(len(arms), {"unchanged": failures} if failures else {}, {"arms": arms})
+
+
+def _policy(job: Job[TrainSettings], base: Checkpoint, folder: Path, rows: Sequence[PreferenceRow]) -> Checkpoint:
+    """The policy trained on `rows`: from the record, or trained now."""
     from importlib.metadata import version
 
     settings = job.settings
-    base, folder = checkpoints.open_manifest(job.input("weights"), job.record)
-    rows = _rows(job, folder)
     (method,) = settings.plugins()
     key = digest(
         {
@@ -60,48 +87,57 @@ def run(job: Job[TrainSettings]) -> Outcome:
         }
     )
     train = registry.load(method)
-    policy = checkpoints.made(
-        job.record, "policies", key, lambda output: train(folder, rows, settings.recipe, settings.seed, output)
-    )
-    checkpoints.write_manifest(job.outputs["policy"], policy)
-    details = checkpoints.details(job.record, policy)
-    return Outcome(len(rows), {}, {**details, "differs_from_base": policy.weights != base.weights})
+
+    def make(output: Path) -> Mapping[str, Any]:
+        details: Mapping[str, Any] = train(folder, rows, settings.recipe, settings.seed, output)
+        return details
+
+    return checkpoints.made(job.record, "policies", key, make)
 
 
-def _rows(job: Job[TrainSettings], base: Path) -> list[PreferenceRow]:
-    """The selection's pairs as tokens with reference log-probabilities, joined by key, in order of rank."""
-    settings = job.settings
-    tokenizer = load_tokenizer(base)
-    template = job.input("template").read_text(encoding="utf-8").strip()
-    pairs = {pair.pair_id: pair for pair in tables.read(job.input("pairs"), Pair)}
-    problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
-    texts: dict[_TraceKey, str | None] = {}
-    logps: dict[_TraceKey, float | None] = {}
-    for side, generator in (("chosen", settings.chosen), ("rejected", settings.rejected)):
-        for trace in tables.read(job.input(f"{side}_traces"), Trace):
-            texts[generator, trace.prompt_id, trace.sample] = trace.text
-        for row in tables.read(job.input(f"{side}_reference"), ReferenceLogps):
-            logps[generator, row.prompt_id, row.sample] = row.logps
+class _Pairs:
+    """The pairs of one pairing as tokens with reference log-probabilities, joined by key."""
 
-    rows = []
-    for selected in tables.read(job.input("selected"), SelectedPair):
-        pair = pairs[selected.pair_id]
-        keys = [
-            (settings.chosen, pair.prompt_id, pair.chosen_sample),
-            (settings.rejected, pair.prompt_id, pair.rejected_sample),
-        ]
+    def __init__(self, job: Job[TrainSettings], base: Path) -> None:
+        settings = job.settings
+        self._tokenizer = load_tokenizer(base)
+        self._template = job.input("template")
+        self._template_text = self._template.read_text(encoding="utf-8").strip()
+        self._generators = (settings.chosen, settings.rejected)
+        self._pairs = {pair.pair_id: pair for pair in tables.read(job.input("pairs"), Pair)}
+        self._problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
+        self._texts: dict[_TraceKey, str | None] = {}
+        self._logps: dict[_TraceKey, float | None] = {}
+        self._needs_reference = settings.recipe.method in NEEDS_REFERENCE
+        for side, generator in zip(("chosen", "rejected"), self._generators, strict=True):
+            for trace in tables.read(job.input(f"{side}_traces"), Trace):
+                self._texts[generator, trace.prompt_id, trace.sample] = trace.text
+            for path in job.inputs[f"{side}_reference"]:
+                for row in tables.read(path, ReferenceLogps):
+                    self._logps[generator, row.prompt_id, row.sample] = row.logps
+
+    def rows(self, selected: Sequence[SelectedPair]) -> list[PreferenceRow]:
+        """The rows to train on, in order of rank.
+
+        Raises StudyError if the method needs a reference log-probability that a selected trace does not have.
+        """
+        return [self._row(row) for row in selected]
+
+    def _row(self, selected: SelectedPair) -> PreferenceRow:
+        pair = self._pairs[selected.pair_id]
+        samples = (pair.chosen_sample, pair.rejected_sample)
+        keys = [(name, pair.prompt_id, sample) for name, sample in zip(self._generators, samples, strict=True)]
         if selected.swapped:
             keys.reverse()
-        sums = [logps[key] for key in keys]
-        if sums[0] is None or sums[1] is None:
+        sums = [self._logps.get(key) for key in keys]
+        if self._needs_reference and None in sums:
             raise StudyError(
                 f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability: it is "
                 "longer than reference.max_length. Raise that as far as the policy can hold, or lower max_tokens."
             )
-        asked = fill(template, {"problem": problems[pair.prompt_id]}, str(job.input("template")))
-        chosen, rejected = (tokenise(tokenizer, [("user", asked)], str(texts[key])) for key in keys)
-        rows.append(PreferenceRow(chosen.prompt, chosen.completion, rejected.completion, sums[0], sums[1]))
-    return rows
+        asked = fill(self._template_text, {"problem": self._problems[pair.prompt_id]}, str(self._template))
+        chosen, rejected = (tokenise(self._tokenizer, [("user", asked)], str(self._texts[key])) for key in keys)
+        return PreferenceRow(chosen.prompt, chosen.completion, rejected.completion, sums[0], sums[1])
 
 
 if __name__ == "__main__":
@@ -111,13 +147,13 @@ if __name__ == "__main__":
         inputs={
             "prompts": "table of Prompt",
             "pairs": "table of Pair",
-            "selected": "table of SelectedPair",
+            "selected": "tables of SelectedPair, one per arm, named <selection>.parquet",
             "chosen_traces": "table of Trace",
             "rejected_traces": "table of Trace",
-            "chosen_reference": "table of ReferenceLogps",
-            "rejected_reference": "table of ReferenceLogps",
+            "chosen_reference": "table of ReferenceLogps, or none for a method that needs no reference",
+            "rejected_reference": "table of ReferenceLogps, or none for a method that needs no reference",
             "template": "text with the slot {problem}",
             "weights": "manifest of the base policy's checkpoint",
         },
-        outputs={"policy": "manifest of the trained policy (JSON)"},
+        outputs={"policies": "manifests of the trained policies (JSON), train/<arm>/policy.json"},
     )

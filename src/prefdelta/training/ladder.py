@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from prefdelta.core.rungs import LadderSection, Rung
 from prefdelta.core.tasks.corpus import corrupted_trace
 from prefdelta.core.tasks.families import FAMILIES, split_of
-from prefdelta.training.tokenizer import character_tokenizer
+from prefdelta.progress import Progress
+from prefdelta.training.tokenizer import character_tokenizer, encode
 from prefdelta.training.tokens import tokenise
 
 if TYPE_CHECKING:
@@ -19,63 +20,90 @@ if TYPE_CHECKING:
 
 IGNORED = -100  # label of positions that are not learnt: the prompt and the padding
 MAX_LENGTH = 256  # positions the model has
+INNER = 2  # width of the feed-forward layers, in widths of the model
 LOGGED_EVERY = 25  # steps
 
 
-def train_rung(rung: Rung, section: LadderSection, folder: Path) -> dict[str, Any]:
-    """Train a rung, save it with its tokenizer to `folder`, and return its size and loss curve (nats per token)."""
+def train_rung(rung: Rung, section: LadderSection, folder: Path, name: str) -> dict[str, Any]:
+    """Train a rung, save it with its tokenizer to `folder`, and return its size and loss curve (nats per token).
+
+    name: what the lines of progress call it.
+    """
     import torch
 
     torch.set_num_threads(section.threads)
     torch.manual_seed(rung.seed)
     tokenizer = character_tokenizer()
-    model = _new_model(rung, len(tokenizer), tokenizer)
+    model = _new_model(rung, tokenizer)
     optimizers = _optimizers(model, section)
     random = Random(rung.seed)
     curve = []
+    progress = Progress(f"ladder {name}, seed {rung.seed}", rung.steps, "steps")
     for step in range(rung.steps):
         rate = _rate(step, rung.steps, section)
         for optimizer, peak in optimizers:
             optimizer.param_groups[0]["lr"] = peak * rate
             optimizer.zero_grad()
-        loss = model(**_batch(rung, tokenizer, random)).loss
+        loss = model(**_batch(rung, tokenizer, random, check=step == 0)).loss
         loss.backward()
         for optimizer, _ in optimizers:
             optimizer.step()
         if step % LOGGED_EVERY == 0 or step == rung.steps - 1:
             curve.append([step, round(loss.item(), 5)])
+        progress.add()
+    progress.close()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return {"parameters": model.num_parameters(), "steps": rung.steps, "curve": curve}
 
 
-def _new_model(rung: Rung, n_tokens: int, tokenizer: Any) -> Any:
-    from transformers import LlamaConfig, LlamaForCausalLM
+def _new_model(rung: Rung, tokenizer: Any) -> Any:
+    """A model with fresh weights. Embeddings and head are untied, so that Muon's and AdamW's shares stay apart."""
+    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-    config = LlamaConfig(
-        vocab_size=n_tokens,
-        hidden_size=rung.width,
-        intermediate_size=4 * rung.width,
-        num_hidden_layers=rung.layers,
-        num_attention_heads=rung.heads,
-        max_position_embeddings=MAX_LENGTH,
-        tie_word_embeddings=False,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+    common = {
+        "vocab_size": len(tokenizer),
+        "tie_word_embeddings": False,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    if rung.architecture == "gpt2":
+        return GPT2LMHeadModel(
+            GPT2Config(
+                n_embd=rung.width,
+                n_inner=INNER * rung.width,
+                n_layer=rung.layers,
+                n_head=rung.heads,
+                n_positions=MAX_LENGTH,
+                resid_pdrop=0.0,
+                embd_pdrop=0.0,
+                attn_pdrop=0.0,
+                **common,
+            )
+        )
+    return LlamaForCausalLM(
+        LlamaConfig(
+            hidden_size=rung.width,
+            intermediate_size=INNER * rung.width,
+            num_hidden_layers=rung.layers,
+            num_attention_heads=rung.heads,
+            max_position_embeddings=MAX_LENGTH,
+            **common,
+        )
     )
-    return LlamaForCausalLM(config)
 
 
 def _optimizers(model: Any, section: LadderSection) -> "list[tuple[torch.optim.Optimizer, float]]":
-    """Optimisers with their peak learning rates."""
+    """Optimisers with their peak learning rates: Muon for the matrices between the embeddings and the head."""
     import torch
 
+    embeddings = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
+    ends = {id(module.weight) for module in [*embeddings, model.get_output_embeddings()]}
     inner: list[torch.Tensor] = []
     rest: list[torch.Tensor] = []
-    for name, parameter in model.named_parameters():
-        is_inner_matrix = parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
-        (inner if is_inner_matrix else rest).append(parameter)
+    for parameter in model.parameters():
+        (inner if parameter.ndim == 2 and id(parameter) not in ends else rest).append(parameter)
     muon = torch.optim.Muon(inner, lr=section.muon_learning_rate, weight_decay=0.0)
     adamw = torch.optim.AdamW(rest, lr=section.adamw_learning_rate, weight_decay=0.0)
     return [(muon, section.muon_learning_rate), (adamw, section.adamw_learning_rate)]
@@ -87,20 +115,28 @@ def _rate(step: int, steps: int, section: LadderSection) -> float:
     return min(warm, (steps - step) / max(section.decay_share * steps, 1.0))
 
 
-def _batch(rung: Rung, tokenizer: Any, random: Random) -> "dict[str, torch.Tensor]":
-    """A batch of fresh corrupted traces, padded on the right; only completions are learnt."""
+def _draw(rung: Rung, random: Random) -> tuple[str, str]:
+    """A question that only the ladder may use, and a corrupted trace of it."""
+    (corpus,) = random.choices(rung.corpora, [corpus.weight for corpus in rung.corpora])
+    family = FAMILIES[corpus.family]
+    while True:
+        problem = family.draw(random, random.choice(corpus.operations))
+        if split_of(problem.question) == "ladder":
+            return problem.question, corrupted_trace(family, problem, rung.error_rates, random)
+
+
+def _batch(rung: Rung, tokenizer: Any, random: Random, check: bool) -> "dict[str, torch.Tensor]":
+    """A batch of fresh corrupted traces, padded on the right; only completions are learnt.
+
+    check: compare the fast encoding with the chat template's.
+    """
     import torch
 
-    rows = []
-    for _ in range(rung.batch_size):
-        corpus = random.choices(rung.corpora, [corpus.weight for corpus in rung.corpora])[0]
-        family = FAMILIES[corpus.family]
-        while True:
-            problem = family.draw(random, random.choice(corpus.operations))
-            if split_of(problem.question) == "ladder":
-                break
-        trace = corrupted_trace(family, problem, rung.error_rates, random)
-        rows.append(tokenise(tokenizer, [("user", problem.question)], trace))
+    vocabulary = tokenizer.get_vocab()
+    drawn = [_draw(rung, random) for _ in range(rung.batch_size)]
+    rows = [encode(vocabulary, question, trace) for question, trace in drawn]
+    if check:
+        assert rows == [tokenise(tokenizer, [("user", question)], trace) for question, trace in drawn]
     width = max(len(row.prompt) + len(row.completion) for row in rows)
     ids = torch.full((len(rows), width), tokenizer.pad_token_id)
     labels = torch.full((len(rows), width), IGNORED)

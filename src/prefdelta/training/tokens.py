@@ -17,13 +17,19 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceRow:
-    """One pair, ready for training. chosen and rejected share the prompt's tokens; logps in nats, summed."""
+    """One pair, ready for training. Both sides share the prompt's tokens; the logps are the reference's, in nats."""
 
     prompt: list[int]
     chosen: list[int]
     rejected: list[int]
-    ref_chosen_logps: float
-    ref_rejected_logps: float
+    ref_chosen_logps: float | None  # summed over the completion; None where the method needs no reference
+    ref_rejected_logps: float | None
+
+    def reference(self) -> tuple[float, float]:
+        """Reference sums of chosen and rejected."""
+        assert self.ref_chosen_logps is not None
+        assert self.ref_rejected_logps is not None
+        return self.ref_chosen_logps, self.ref_rejected_logps
 
 
 def tokenise(tokenizer: Any, messages: Sequence[tuple[str, str]], completion: str) -> Tokens:

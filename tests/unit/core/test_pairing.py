@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefdelta.core.pairing import pair_id, pool_pairs
+from prefdelta.core.pairing import cell_pairs, pair_id, pool_pairs
 from unit.rows import grade, trace
 
 WHOLE = {"text": "A:1", "finish_reason": "stop"}
@@ -15,11 +15,11 @@ UNUSABLE = {
 }
 
 
-def pair_up(chosen_traces, rejected_traces, prompt_ids=("p1",), grades=()):
+def pair_up(chosen_traces, rejected_traces, prompt_ids=("p1",), grades=(), make=pool_pairs):
     """Pairs of strong over weak."""
     by_generator = {name: [row for row in grades if row.generator == name] for name in ("strong", "weak")}
     traces = {"strong": list(chosen_traces), "weak": list(rejected_traces)}
-    return pool_pairs("strong", "weak", prompt_ids, traces, by_generator)
+    return make("strong", "weak", prompt_ids, traces, by_generator)
 
 
 def strong(prompt_id="p1", sample=0, **columns):
@@ -172,3 +172,99 @@ def test_dropping_a_trace_changes_no_pair_but_that_of_its_prompt(study, data):
     assert [p for p in after if p.prompt_id != dropped.prompt_id] == [
         p for p in before if p.prompt_id != dropped.prompt_id
     ]
+
+
+# --- the cells of correctness ---
+
+CELLS = ["right-right", "right-wrong", "wrong-right", "wrong-wrong"]
+
+
+def in_cells(chosen, rejected, prompt_ids=("p1",), **more):
+    """(pool pairs, the other pairs of cells); chosen, rejected: whether each sample of p1 is right (or None)."""
+    sides = (("strong", chosen), ("weak", rejected))
+    traces = [
+        [trace("p1", name, sample, text=f"{name} {sample}", **more) for sample in range(len(side))]
+        for name, side in sides
+    ]
+    grades = [grade("p1", name, n, correct=right) for name, side in sides for n, right in enumerate(side)]
+    return tuple(pair_up(*traces, prompt_ids, grades, make) for make in (pool_pairs, cell_pairs))
+
+
+def samples(pairs):
+    return {pair.cell: (pair.chosen_sample, pair.rejected_sample) for pair in pairs}
+
+
+def test_a_prompt_with_both_kinds_on_both_sides_has_all_four_cells_each_of_the_lowest_samples():
+    pool, others = in_cells([False, True, True, False], [True, True, False])
+    assert samples(pool) == {"wrong-right": (0, 0)}
+    assert samples(others) == {"right-right": (1, 0), "right-wrong": (1, 2), "wrong-wrong": (0, 2)}
+    assert all(pair.eligible and not pair.pool for pair in others)
+
+
+@pytest.mark.parametrize(("chosen", "rejected"), [([True, True], [True, False]), ([True, False], [False]), ([], [])])
+def test_a_prompt_that_lacks_a_cell_gives_none_beyond_its_pool_pair(chosen, rejected):
+    pool, others = in_cells(chosen, rejected)
+    assert (len(pool), others) == (1, [])
+
+
+def test_a_sample_without_a_grade_or_cut_short_is_in_no_cell():
+    assert in_cells([True, None], [True, False])[1] == []
+    assert in_cells([True, False], [True, False], finish_reason="length")[1] == []
+
+
+def test_if_the_pool_pair_is_not_graded_all_four_cells_are_pairs_of_their_own():
+    pool, others = in_cells([None, True, False], [True, False])
+    assert [pair.cell for pair in pool] == [None]
+    assert sorted(pair.cell for pair in others) == CELLS
+
+
+def test_a_cell_of_two_equal_texts_keeps_its_row_and_is_not_eligible():
+    traces = [[trace("p1", name, n, text=f"A:{n}") for n in range(2)] for name in ("strong", "weak")]
+    grades = [grade("p1", name, n, correct=n == 0) for name in ("strong", "weak") for n in range(2)]
+    others = pair_up(*traces, ["p1"], grades, cell_pairs)
+    assert {pair.cell: pair.reason for pair in others} == {
+        "right-wrong": None,
+        "wrong-right": None,
+        "wrong-wrong": "identical",
+    }
+
+
+def test_a_generator_paired_with_itself_has_cells_of_even_over_odd_samples():
+    traces = [trace("p1", "strong", n, text=str(n)) for n in range(4)]
+    grades = [grade("p1", "strong", n, correct=n in (0, 3)) for n in range(4)]
+    arguments = ("strong", "strong", ["p1"], {"strong": traces}, {"strong": grades})
+    found = {**samples(pool_pairs(*arguments)), **samples(cell_pairs(*arguments))}
+    assert found == {"right-wrong": (0, 1), "right-right": (0, 3), "wrong-wrong": (2, 1), "wrong-right": (2, 3)}
+
+
+correctness = st.sampled_from([True, False, None])
+
+
+@given(st.lists(st.tuples(states, correctness), max_size=4), st.lists(st.tuples(states, correctness), max_size=4))
+def test_cells_are_all_four_of_a_prompt_or_none_and_one_of_them_is_the_pool_pair(chosen, rejected):
+    rows, grades = {"strong": [], "weak": []}, []
+    for name, side in (("strong", chosen), ("weak", rejected)):
+        for sample, (state, right) in enumerate(side):
+            if state is not None:
+                rows[name].append(trace("p1", name, sample, **(state | ({"text": name} if state is WHOLE else {}))))
+                grades.append(grade("p1", name, sample, correct=right))
+    pool, others = (pair_up(rows["strong"], rows["weak"], ["p1"], grades, make) for make in (pool_pairs, cell_pairs))
+    assert len(pool) == 1  # prompts in = rows of the pool out, whatever the cells are
+    everything = [*pool, *others]
+    assert len({pair.pair_id for pair in everything}) == len(everything)
+    assert [pair.pool for pair in everything] == [True] + [False] * len(others)
+    if others:
+        cells = {pair.cell for pair in everything}
+        assert cells - {None} == set(CELLS)
+        # One of the four is the pool pair, unless that one is not graded on both sides.
+        assert len(others) == (4 if pool[0].cell is None else 3)
+
+
+@given(studies, st.integers(0, 10))
+def test_cells_do_not_depend_on_the_order_of_any_input(study, seed):
+    chosen, rejected, grades = rows_of(study)
+    expected = pair_up(chosen, rejected, list(study), grades, cell_pairs)
+    prompt_ids, random = list(study), Random(seed)
+    for rows in (chosen, rejected, grades, prompt_ids):
+        random.shuffle(rows)
+    assert pair_up(chosen, rejected, prompt_ids, grades, cell_pairs) == expected

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from prefdelta.core.statistics import NOTHING, mean_interval, wilson_interval
+from prefdelta.core.statistics import NOTHING, mean_interval, rank_correlation, wilson_interval
 
 
 def test_wilson_by_hand():
@@ -65,3 +65,32 @@ def test_order_does_not_matter_and_the_seed_does():
     values = [1, 0, -1, 1, 0, 0, 0.5] * 20
     assert mean_interval(values, 500, 1) == mean_interval(values[::-1], 500, 1)
     assert mean_interval(values, 500, 1) != mean_interval(values, 500, 2)
+
+
+def test_rank_correlation_by_hand():
+    # Ranks 1 2 3 4 5 against 2 1 4 3 5: rho = 1 - 6 * 4 / (5 * 24) = 0.8
+    found = rank_correlation([1, 2, 3, 4, 5], [20, 10, 40, 30, 50])
+    assert (found.value, found.n) == (pytest.approx(0.8), 5)
+    half = 1.959964 * math.sqrt((1 + 0.8**2 / 2) / 2)
+    assert found.low == pytest.approx(math.tanh(math.atanh(0.8) - half), abs=1e-6)
+    assert found.high == pytest.approx(math.tanh(math.atanh(0.8) + half), abs=1e-6)
+
+
+def test_rank_correlation_of_a_constant_has_no_value():
+    assert rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]).value is None
+    assert rank_correlation([], []) == NOTHING
+
+
+def test_a_perfect_rank_correlation_has_no_interval():
+    found = rank_correlation([1, 2, 3, 4, 5], [1, 4, 9, 16, 25])
+    assert (found.value, found.low) == (pytest.approx(1.0), None)
+
+
+def test_rank_correlation_covers_zero_for_unrelated_values():
+    random_ = random.Random(9)
+    covered = 0
+    for _ in range(300):
+        x, y = ([random_.randint(-4, 4) for _ in range(60)] for _ in range(2))
+        found = rank_correlation(x, y)
+        covered += found.low <= 0 <= found.high
+    assert 0.90 <= covered / 300 <= 0.99

@@ -5,40 +5,23 @@ from dataclasses import replace
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import Recipe
+from prefdelta.core.recipes import Budget, DPORecipe
 from prefdelta.files import sha256_of
 from prefdelta.training.dpo import train
-from prefdelta.training.tokens import PreferenceRow, tokenise
 
-from .by_hand import completion_logp, dpo_loss, load
+from .by_hand import completion_logp, dpo_loss, load, mean
 
 BETA = 0.3
 # A constant rate, so that the first update of a long training is the only update of a short one.
-ONE_UPDATE = Recipe(
-    method="dpo", learning_rate=3e-3, beta=BETA, batch_size=8, epochs=1.0, scheduler="constant_with_warmup"
+ONE_UPDATE = DPORecipe(
+    method="dpo",
+    learning_rate=3e-3,
+    beta=BETA,
+    batch_size=8,
+    budget=Budget(epochs=1.0),
+    scheduler="constant_with_warmup",
 )
-TWO_UPDATES = ONE_UPDATE.model_copy(update={"epochs": 2.0})
-TEXTS = [
-    ("Q:1+1?", "1+1=2;A:2", "1+1=3;A:3"),
-    ("Q:2*3?", "2*3=6;A:6", "2*3=5;A:5"),
-    ("Q:5*5+4?", "5*5=5;5+4=9;A:9", "5*5=5;hm;hm;5+4=8;A:8"),
-    ("Q:3-1?", "3-1=2;A:2", "A:2"),
-    ("Q:4-5?", "4-5=9;A:9", "4-5=1;A:1"),
-    ("Q:2+2+2?", "2+2=4;4+2=6;A:6", "2+2=4;A:4"),
-    ("Q:1-2?", "1-2=9;A:9", "hm;hm;hm;1-2=9;A:9"),
-    ("Q:3*3?", "3*3=9;A:9", "3*3=6;A:6"),
-]
-
-
-@pytest.fixture(scope="module")
-def rows(base, tokenizer):
-    """Eight pairs with the reference log-probabilities of the base model, computed token by token."""
-    model, found = load(base), []
-    for question, *texts in TEXTS:
-        chosen, rejected = (tokenise(tokenizer, [("user", question)], text) for text in texts)
-        logps = [completion_logp(model, side.prompt, side.completion) for side in (chosen, rejected)]
-        found.append(PreferenceRow(chosen.prompt, chosen.completion, rejected.completion, *logps))
-    return found
+TWO_UPDATES = ONE_UPDATE.model_copy(update={"budget": Budget(epochs=2.0)})
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +44,6 @@ def by_hand(folder, rows):
         (completion_logp(model, row.prompt, row.chosen), completion_logp(model, row.prompt, row.rejected))
         for row in rows
     ]
-
-
-def mean(values):
-    values = list(values)
-    return sum(values) / len(values)
 
 
 def test_the_equation_by_hand():
@@ -128,7 +106,7 @@ def test_another_seed_takes_the_pairs_in_another_order(base, rows, tmp_path):
 
 
 def test_counts_of_updates_and_pairs_are_told(one_update, two_updates):
-    assert [(told["updates"], told["pairs"]) for _, told in (one_update, two_updates)] == [(1, 8), (2, 8)]
+    assert [(told["updates"], told["rows"]) for _, told in (one_update, two_updates)] == [(1, 8), (2, 8)]
 
 
 def test_a_last_batch_that_is_not_full_is_an_update_too(base, rows, tmp_path):
@@ -169,7 +147,7 @@ def test_a_wrong_reference_sum_beyond_the_rows_checked_is_seen_in_the_first_loss
     # 32 rows are compared with fresh sums; the 33rd is wrong, and the loss of the first update is not ln 2.
     many = [*rows * 4, replace(rows[0], ref_chosen_logps=rows[0].ref_chosen_logps - 50)]
     recipe = ONE_UPDATE.model_copy(update={"batch_size": 33})
-    with pytest.raises(StudyError, match=r"DPO loss before the first update is 0\.\d+, not ln 2 = 0\.693147"):
+    with pytest.raises(StudyError, match=r"the loss before the first update is 0\.\d+, not 0\.693147"):
         train(base, many, recipe, 0, tmp_path / "policy")
 
 

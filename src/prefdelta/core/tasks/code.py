@@ -42,7 +42,13 @@ class Code:
             return None
         return Problem(question, start, tuple(operations))
 
-    def write(self, index: int, step: Step) -> str:
+    def opening(self, problem: Problem, value: int) -> None:
+        return None  # the first step states the start value
+
+    def read_opening(self, text: str) -> None:
+        return None
+
+    def write(self, problem: Problem, index: int, step: Step) -> str:
         return f"{ascii_lowercase[index + 1]}={step.left}{step.operator}{step.right}={step.result}"
 
     def read(self, text: str) -> Step | None:

@@ -26,8 +26,11 @@ class ErrorRates(Settings):
 
 def corrupted_trace(family: Family, problem: Problem, rates: ErrorRates, random: Random) -> str:
     """A trace with errors drawn by `rates`. Errors propagate: later steps go on from what was written."""
-    parts: list[str] = []
     value = problem.start
+    parts: list[str] = []
+    if family.opening(problem, value) is not None:
+        value = _other(value, random) if random.random() < rates.factuality else value
+        parts.append(str(family.opening(problem, value)))
     for index, (operator, operand) in enumerate(problem.operations):
         if random.random() < rates.strategy_coherence:
             if random.random() < 0.5 and len(problem.operations) > 1:
@@ -38,7 +41,7 @@ def corrupted_trace(family: Family, problem: Problem, rates: ErrorRates, random:
         result = apply(left, operator, right)
         if random.random() < rates.computational_precision:
             result = _other(result, random)
-        text = family.write(index, Step(left, operator, right, result))
+        text = family.write(problem, index, Step(left, operator, right, result))
         parts.append(text)
         if random.random() < rates.signal_to_noise:
             parts.append(text if random.random() < 0.5 else FILLER)

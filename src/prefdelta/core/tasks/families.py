@@ -8,10 +8,11 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import fraction
 from prefdelta.core.tasks.code import Code
 from prefdelta.core.tasks.maths import Maths
+from prefdelta.core.tasks.stem import Stem
 from prefdelta.core.tasks.steps import Family, Problem
 
-FamilyName = Literal["maths", "code"]
-FAMILIES: dict[FamilyName, Family] = {"maths": Maths(), "code": Code()}
+FamilyName = Literal["maths", "code", "stem"]
+FAMILIES: dict[FamilyName, Family] = {"maths": Maths(), "code": Code(), "stem": Stem()}
 assert set(FAMILIES) == set(get_args(FamilyName))
 
 Split = Literal["benchmark", "validation", "pairs", "ladder"]

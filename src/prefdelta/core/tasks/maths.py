@@ -25,7 +25,13 @@ class Maths:
         operations = tuple((text[at], int(text[at + 1])) for at in range(0, len(text), 2))
         return Problem(question, int(found[1]), operations)
 
-    def write(self, index: int, step: Step) -> str:
+    def opening(self, problem: Problem, value: int) -> None:
+        return None  # the first step states the start value
+
+    def read_opening(self, text: str) -> None:
+        return None
+
+    def write(self, problem: Problem, index: int, step: Step) -> str:
         return f"{step.left}{step.operator}{step.right}={step.result}"
 
     def read(self, text: str) -> Step | None:

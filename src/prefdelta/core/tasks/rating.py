@@ -6,12 +6,11 @@ own, and counts faults per dimension. A different but valid derivation does not 
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 
 from prefdelta.core.tasks.families import family_of
-from prefdelta.core.tasks.steps import ANSWER_MARK, Step, apply
+from prefdelta.core.tasks.steps import ANSWER_MARK, Family, Step, apply
 
 DIMENSIONS = (
     "factuality",
@@ -25,11 +24,12 @@ _ANSWER = re.compile(re.escape(ANSWER_MARK) + r"(\d{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A trace taken apart: its steps in order, how many other parts are no steps or repeats, and its answer.
+    """A trace taken apart: its opening, its steps in order, how many parts are neither or repeats, and its answer.
 
     A repeat that leaves the value as it is (`5*1=5;5*1=5`) may be what the problem asks: it is kept among the steps.
     """
 
+    opening: int | None
     steps: list[Step]
     noise: int
     answer: int | None
@@ -42,10 +42,14 @@ def rate(question: str, trace: str) -> dict[str, int] | None:
         return None
     family, problem = known
     expected = problem.steps()
-    read = _read(trace, family.read)
+    read = _read(trace, family)
     faults = _align(expected, read.steps)
 
-    value = read.steps[0].left if read.steps else problem.start
+    if read.opening is not None:
+        value = read.opening
+    else:
+        value = read.steps[0].left if read.steps else problem.start
+        faults["strategy_coherence"] += family.opening(problem, value) is not None
     faults["factuality"] += value != problem.start
     for step in read.steps:
         faults["step_coherence"] += step.left != value
@@ -68,19 +72,21 @@ def _score(share: float) -> int:
     return 1 + round(4 * min(1.0, max(0.0, share)))
 
 
-def _read(trace: str, read_step: Callable[[str], Step | None]) -> _Read:
+def _read(trace: str, family: Family) -> _Read:
     steps: list[Step] = []
-    noise, answer, last = 0, None, None
-    for part in trace.split(";"):
-        step = read_step(part)
-        if found := _ANSWER.fullmatch(part):
+    opening, noise, answer, last = None, 0, None, None
+    for place, part in enumerate(trace.split(";")):
+        step = family.read(part)
+        if place == 0 and (start := family.read_opening(part)) is not None:
+            opening = start
+        elif found := _ANSWER.fullmatch(part):
             answer = int(found[1])
         elif step is None or (part == last and step.left != step.result):
             noise += 1
         else:
             steps.append(step)
         last = part
-    return _Read(steps, noise, answer)
+    return _Read(opening, steps, noise, answer)
 
 
 def _align(expected: list[Step], found: list[Step]) -> Counter[str]:

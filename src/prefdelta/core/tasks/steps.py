@@ -54,7 +54,13 @@ class Family(Protocol):
     def parse(self, question: str) -> Problem | None:
         """The problem a question asks, or None if the question is not of this family."""
 
-    def write(self, index: int, step: Step) -> str:
+    def opening(self, problem: Problem, value: int) -> str | None:
+        """What a trace begins with before its first step, if the start value is written down; else None."""
+
+    def read_opening(self, text: str) -> int | None:
+        """The start value that an opening states, or None if the text is no opening of this family."""
+
+    def write(self, problem: Problem, index: int, step: Step) -> str:
         """A step as text, without separator. `index` counts the problem's operations from 0."""
 
     def read(self, text: str) -> Step | None:
@@ -88,5 +94,6 @@ def choose(random: Random, options: str) -> str:
 
 def clean_trace(family: Family, problem: Problem) -> str:
     """The correct trace of a problem, e.g. `5*5=5;5+4=9;9+1=0;A:0`."""
-    parts = [family.write(index, step) for index, step in enumerate(problem.steps())]
-    return ";".join([*parts, f"{ANSWER_MARK}{problem.answer()}"])
+    opening = family.opening(problem, problem.start)
+    parts = [family.write(problem, index, step) for index, step in enumerate(problem.steps())]
+    return ";".join([*([opening] if opening else []), *parts, f"{ANSWER_MARK}{problem.answer()}"])

@@ -1,3 +1,4 @@
+import re
 from itertools import islice
 from random import Random
 from typing import get_args
@@ -18,7 +19,7 @@ families = st.sampled_from(sorted(FAMILIES))
 def drawn(draw):
     """(family, problem)."""
     name = draw(families)
-    return FAMILIES[name], FAMILIES[name].draw(Random(draw(st.integers())), draw(st.integers(1, 20)))
+    return FAMILIES[name], FAMILIES[name].draw(Random(draw(st.integers())), draw(st.integers(1, 15)))
 
 
 def first_problems(split, n=40, family="maths", operations=(2, 3), seed=0):
@@ -55,6 +56,29 @@ def test_a_code_question_is_parsed_and_its_first_variable_looked_up():
     assert clean_trace(family, problem) == "b=1-2=9;c=9-5=4;d=4+1=5;A:5"
 
 
+def test_a_stem_question_is_parsed_by_looking_its_values_up():
+    family, problem = family_of("S:z3k4m4y2,z+y-k*m?")
+    assert family.name == "stem"
+    # z = 3; + y = 2; - k = 4; * m = 4: 3 + 2 = 5; 5 - 4 = 1; 1 * 4 = 4.
+    assert problem == Problem("S:z3k4m4y2,z+y-k*m?", 3, (("+", 2), ("-", 4), ("*", 4)))
+    assert clean_trace(family, problem) == "z3;+y2:3+2=5;-k4:5-4=1;*m4:1*4=4;A:4"
+
+
+@given(st.integers(), st.integers(1, 15))
+def test_a_stem_table_holds_the_names_of_its_formula_each_once_and_in_another_order(seed, n_operations):
+    found = re.fullmatch(r"S:(.+),(.+)\?", FAMILIES["stem"].draw(Random(seed), n_operations).question)
+    table, formula = found[1][::2], re.sub(r"[^a-z]", "", found[2])
+    assert len(set(table)) == len(table) == n_operations + 1
+    assert sorted(table) == sorted(formula)
+
+
+def test_the_order_of_a_stem_table_does_not_tell_that_of_its_formula():
+    tables = [FAMILIES["stem"].draw(Random(seed), 2).question for seed in range(600)]
+    # Three names have six orders. The standard deviation of a share of 1/6 in 600 is sqrt(5/36 / 600) = 0.0152.
+    in_order = sum(question[2] + question[4] + question[6] == question[9:14:2] for question in tables)
+    assert abs(in_order / 600 - 1 / 6) < 4 * 0.0152
+
+
 @given(drawn())
 def test_parsing_a_question_gives_back_the_problem_that_was_drawn(drawn):
     family, problem = drawn
@@ -71,7 +95,17 @@ def test_a_question_belongs_to_its_own_family_only(drawn):
 def test_reading_a_written_step_gives_back_the_step(drawn):
     family, problem = drawn
     for index, step in enumerate(problem.steps()):
-        assert family.read(family.write(index, step)) == step
+        assert family.read(family.write(problem, index, step)) == step
+
+
+@given(drawn(), st.integers(0, 9))
+def test_reading_a_written_opening_gives_back_the_value(drawn, value):
+    family, problem = drawn
+    opening = family.opening(problem, value)
+    assert (opening is None) == (family.name != "stem")
+    if opening is not None:
+        assert family.read_opening(opening) == value
+        assert family.read(opening) is None
 
 
 @pytest.mark.parametrize(
@@ -89,6 +123,12 @@ def test_reading_a_written_step_gives_back_the_step(drawn):
         "P:a=1;c=a-2;c?",  # leaves out a variable
         "P:a=1;b=a-2;c=a-2;c?",  # c does not follow from b
         "P:a=1;b=a-b;b?",
+        "S:z3,z?",  # nothing to compute
+        "S:z3k4,z+m?",  # m has no value
+        "S:z3k4,m+k?",
+        "S:z3k4z+k?",
+        "S:z3k,z+k?",
+        "S:a3k4,a+k?",  # a is one of Code's names
         # One line more than there are letters.
         "P:a=1;"
         + "".join(f"{b}={a}+1;" for a, b in zip("abcdefghijklmnopqrstuvwxy", "bcdefghijklmnopqrstuvwxyz", strict=True))
@@ -113,6 +153,7 @@ def test_any_text_is_a_question_or_none(text):
         ("Q:5*5+4+1?", "pairs"),
         ("P:a=1;b=a-2;c=b-5;d=c+a;d?", "pairs"),
         ("Q:1+1?", "ladder"),
+        ("S:z3k4m4y2,z+y-k*m?", "ladder"),
     ],
 )
 def test_the_split_of_a_question_never_changes(question, split):

@@ -1,0 +1,214 @@
+"""`make sweep`: choose the learning rates of a study by a rule, on validation problems, and write docs/sweep.md.
+
+    python -m prefdelta.commands.sweep resources/studies/sweep.yaml
+
+The sweep is a study of its own (results/sweep), derived from the one it serves and run through the same workflow.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from prefdelta import tables
+from prefdelta.core.accuracy import outcome
+from prefdelta.core.errors import StudyError
+from prefdelta.core.settings import Settings
+from prefdelta.core.statistics import Estimate, mean_interval
+from prefdelta.files import publish_text
+from prefdelta.records.score import Score
+
+NAME = "sweep"
+TABLE = Path("docs/sweep.md")
+RESAMPLES = 2000
+
+
+class Sweep(Settings):
+    """resources/studies/sweep.yaml."""
+
+    study: str
+    recipes: Annotated[list[str], Field(min_length=1)]
+    learning_rates: Annotated[list[float], Field(min_length=1)]
+    policy: str
+    pairing: str
+    selection: str
+    in_domain: str
+    out_of_domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rate of one recipe: gains over the untrained policy, as shares of items."""
+
+    recipe: str
+    rate: float
+    in_domain: Estimate
+    greedy: Estimate
+    out_of_domain: Estimate
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing else is lost: no interval lies wholly below 0."""
+        return all(gain.high is None or gain.high >= 0 for gain in (self.greedy, self.out_of_domain))
+
+
+def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
+    """The config of the sweep, from the parsed config of the study it serves: one arm per recipe and rate."""
+    generators = {name: study["generators"][name] for name in sweep.pairing.split("~")}
+    needed = {sweep.policy, *(generator["model"] for generator in generators.values())}
+    recipes = study["train"]["recipes"]
+    swept = {
+        _name(recipe, rate): {**recipes[recipe], "learning_rate": rate}
+        for recipe in sweep.recipes
+        for rate in sweep.learning_rates
+    }
+    benchmarks = [sweep.in_domain, sweep.out_of_domain]
+    sampled, greedy = study["evaluate"]["groups"]["sampled"], study["evaluate"]["groups"]["greedy"]
+    groups = {
+        "sampled": {**sampled, "benchmarks": benchmarks},
+        "greedy": {**greedy, "benchmarks": benchmarks, "experiments": None},
+    }
+    experiment = {
+        "title": "Learning rates",
+        "policies": [sweep.policy],
+        "pairings": [sweep.pairing],
+        "selections": [sweep.selection],
+        "recipes": list(swept),
+        "seeds": [0],
+    }
+    return {
+        **study,
+        "study": NAME,
+        "models": {name: model for name, model in study["models"].items() if name in needed},
+        "generators": generators,
+        "policies": [sweep.policy],
+        "benchmarks": benchmarks,
+        "experiments": {NAME: experiment},
+        "filter": {**study["filter"], "sets": {}},
+        "train": {"recipes": swept},
+        "evaluate": {**study["evaluate"], "groups": groups},
+        "report": {**study["report"], "overlap": None},
+    }
+
+
+def measure(sweep: Sweep, results: Path) -> list[Line]:
+    """The gains of all rates, from the tables of the finished sweep."""
+    base = f"{sweep.policy}/base"
+    lines = []
+    for recipe in sweep.recipes:
+        for rate in sweep.learning_rates:
+            arm = f"{sweep.policy}/{sweep.pairing}/{sweep.selection}/{_name(recipe, rate)}/s0"
+
+            def gain(group: str, benchmark: str, arm: str = arm) -> Estimate:
+                before, after = (_outcomes(results, name, group, benchmark) for name in (base, arm))
+                return mean_interval([after[key] - before[key] for key in sorted(after.keys() & before)], RESAMPLES, 0)
+
+            lines.append(
+                Line(
+                    recipe,
+                    rate,
+                    gain("sampled", sweep.in_domain),
+                    gain("greedy", sweep.in_domain),
+                    gain("sampled", sweep.out_of_domain),
+                )
+            )
+    return lines
+
+
+def choose(lines: list[Line]) -> float:
+    """The rate that the rule picks from the lines of one recipe."""
+    allowed = [line for line in lines if line.allowed]
+    if not allowed:
+        return min(line.rate for line in lines)
+    return max(allowed, key=lambda line: (line.in_domain.value or 0.0, -line.rate)).rate
+
+
+def page(rule: str, lines: list[Line]) -> str:
+    """docs/sweep.md."""
+    rows = [
+        f"| {line.recipe} | {line.rate:g} | {_points(line.in_domain)} | {_points(line.greedy)} | "
+        f"{_points(line.out_of_domain)} | {'**chosen**' if line.rate == rate else '' if line.allowed else 'loses'} |"
+        for recipe, rate in _chosen(lines)
+        for line in lines
+        if line.recipe == recipe
+    ]
+    return "\n".join(
+        [
+            "# The learning rates of mini",
+            "",
+            "Written by `make sweep`. The rule stands in `resources/studies/sweep.yaml`:",
+            "",
+            *(f"> {line}" for line in rule.splitlines()),
+            "",
+            "Gains over the untrained policy in points, with 95% intervals, paired by item; one training seed.",
+            "",
+            "| recipe | learning rate | maths, hard, sampled | maths, hard, greedy | code, sampled | |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sweep", type=Path, help="e.g. resources/studies/sweep.yaml")
+    arguments = parser.parse_args()
+    try:
+        _run(arguments.sweep)
+    except StudyError as error:
+        sys.exit(f"error: {error}")
+
+
+def _run(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    try:
+        sweep = Sweep.model_validate(yaml.safe_load(text))
+    except ValidationError as error:
+        raise StudyError(f"{path}: {error}") from None
+    study = yaml.safe_load(Path(sweep.study).read_text(encoding="utf-8"))
+    results = Path("results") / NAME
+    config = results / "config.yaml"
+    publish_text(config, yaml.safe_dump(derive(sweep, study), sort_keys=False))
+    snakemake = [sys.executable, "-m", "snakemake", "--profile", "mini", "--configfile", str(config)]
+    if code := subprocess.run(snakemake, check=False).returncode:
+        sys.exit(code)
+    lines = measure(sweep, results)
+    rule = "\n".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# "))
+    publish_text(TABLE, page(rule, lines))
+    sys.stdout.write(f"the table: {TABLE}\n")
+    for recipe, rate in _chosen(lines):
+        says = study["train"]["recipes"][recipe]["learning_rate"]
+        note = "" if says == rate else f"; {sweep.study} says {says:g}: change it"
+        sys.stdout.write(f"{recipe}: the rule picks {rate:g}{note}\n")
+
+
+def _chosen(lines: list[Line]) -> Iterator[tuple[str, float]]:
+    for recipe in dict.fromkeys(line.recipe for line in lines):
+        yield recipe, choose([line for line in lines if line.recipe == recipe])
+
+
+def _outcomes(results: Path, arm: str, group: str, benchmark: str) -> dict[tuple[str, int], int]:
+    rows = tables.read(results / "evaluate" / arm / f"{group}.parquet", Score)
+    found = {(row.prompt_id, row.sample): outcome(row) for row in rows if row.benchmark == benchmark}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _name(recipe: str, rate: float) -> str:
+    return f"{recipe}-{rate:g}"
+
+
+def _points(gain: Estimate) -> str:
+    if gain.value is None or gain.low is None or gain.high is None:
+        return "-"
+    return f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Stem: `S:z3k4m4y2,z+y-k*m?`, solved as `z3;+y2:3+2=5;-k4:5-4=1;*m4:1*4=4;A:4`. Look up, then compute.
+
+The table of values is shuffled against the formula that uses them.
+"""
+
+import re
+from string import ascii_lowercase
+
+from prefdelta.core.tasks.steps import OPERATORS, Problem, Random, Step, choose
+
+NAMES = ascii_lowercase[10:]  # not those of Code
+_QUESTION = re.compile(r"S:((?:[k-z]\d)+),([k-z])((?:[-+*][k-z])+)\?")
+_STEP = re.compile(r"[-+*][k-z]\d:(\d)([-+*])(\d)=(\d)")
+_OPENING = re.compile(r"[k-z](\d)")
+
+
+class Stem:
+    name = "stem"
+
+    def draw(self, random: Random, n_operations: int) -> Problem:
+        names = _shuffled(NAMES, random)[: n_operations + 1]
+        values = {name: random.randint(1, 5) for name in names}
+        operators = [choose(random, OPERATORS) for _ in range(n_operations)]
+        formula = names[0] + "".join(o + n for o, n in zip(operators, names[1:], strict=True))
+        table = "".join(f"{name}{values[name]}" for name in _shuffled(names, random))
+        operations = tuple((o, values[n]) for o, n in zip(operators, names[1:], strict=True))
+        return Problem(f"S:{table},{formula}?", values[names[0]], operations)
+
+    def parse(self, question: str) -> Problem | None:
+        found = _QUESTION.fullmatch(question)
+        if found is None:
+            return None
+        values = dict(re.findall(r"([k-z])(\d)", found[1]))
+        uses = re.findall(r"([-+*])([k-z])", found[3])
+        if not {found[2], *(name for _, name in uses)} <= set(values):
+            return None
+        operations = tuple((operator, int(values[name])) for operator, name in uses)
+        return Problem(question, int(values[found[2]]), operations)
+
+    def opening(self, problem: Problem, value: int) -> str:
+        return f"{_formula(problem)[0]}{value}"
+
+    def read_opening(self, text: str) -> int | None:
+        found = _OPENING.fullmatch(text)
+        return int(found[1]) if found else None
+
+    def write(self, problem: Problem, index: int, step: Step) -> str:
+        name = _formula(problem)[2 * index + 2]
+        return f"{step.operator}{name}{step.right}:{step.left}{step.operator}{step.right}={step.result}"
+
+    def read(self, text: str) -> Step | None:
+        found = _STEP.fullmatch(text)
+        return found and Step(int(found[1]), found[2], int(found[3]), int(found[4]))
+
+
+def _formula(problem: Problem) -> str:
+    return problem.question.rpartition(",")[2]
+
+
+def _shuffled(names: str, random: Random) -> str:
+    """The characters in a drawn order."""
+    left, drawn = list(names), ""
+    while left:
+        drawn += left.pop(random.randint(0, len(left) - 1))
+    return drawn

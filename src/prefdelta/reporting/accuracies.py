@@ -1,0 +1,287 @@
+"""Every arm's answers to the benchmarks, and what they say: item by item, joined by key."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefdelta import tables
+from prefdelta.core.accuracy import COUNTS_AS_WRONG
+from prefdelta.core.errors import StudyError
+from prefdelta.core.statistics import NOTHING, Estimate, wilson_interval
+from prefdelta.records.score import Score
+from prefdelta.reporting.arms import Arm, base_of, is_base, read_arm
+from prefdelta.reporting.bootstrap import Bootstrap
+from prefdelta.reporting.paths import part_after
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+_COLUMNS = ["benchmark", "prompt_id", "sample", "correct", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Benchmarks evaluated in one way."""
+
+    title: str
+    benchmarks: Sequence[str]
+    primary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A benchmark in one of the groups that evaluate it."""
+
+    group: str
+    benchmark: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyLine:
+    """One arm, or the mean over repeats of one, on one benchmark."""
+
+    cell: Cell
+    arms: tuple[Arm, ...]  # none: the base
+    policy: str
+    accuracy: Estimate  # share of the items counted
+    difference: Estimate | None  # accuracy minus the base's over the items both have; None: there is no base
+    items: int
+    counted: int
+    truncated: float | None  # share of the items
+    paired: int  # items that count on both sides
+    unpaired: int  # items left out of the difference
+
+    @property
+    def seeds(self) -> list[int]:
+        return [arm.seed for arm in self.arms]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """One cell: arms x items, joined by prompt and sample."""
+
+    place: Mapping[str, int]  # arm -> row
+    outcomes: "np.ndarray[Any, Any]"  # 1 solved, 0 not solved, NaN not counted or not there
+    there: "np.ndarray[Any, Any]"  # whether the arm has the item
+    truncated: "np.ndarray[Any, Any]"  # items per arm
+    prompts: "np.ndarray[Any, Any]"  # the prompt's number, per item
+
+
+class Scores:
+    """Every arm's answers, by group and benchmark."""
+
+    def __init__(
+        self,
+        paths: Iterable[Path],
+        study: str,
+        benchmarks: Sequence[str],
+        groups: Mapping[str, Group],
+        bootstrap: Bootstrap,
+    ) -> None:
+        """benchmarks, groups: those to report, in order. Raises StudyError for scores of others."""
+        self._groups = groups
+        self._bootstrap = bootstrap
+        frame = _read(paths, study)
+        _check_known(frame, benchmarks, groups)
+        self._answers = {
+            Cell(str(group), str(benchmark)): _answers(rows, Cell(str(group), str(benchmark)))
+            for (group, benchmark), rows in frame.groupby(["group", "benchmark"], observed=True, sort=True)
+        }
+        self._lines: dict[tuple[Cell, tuple[str, ...]], AccuracyLine] = {}
+        self.rows = len(frame)
+        self.not_counted = int(frame["outcome"].isna().sum())
+
+    def cells(self, *, primary: bool) -> list[Cell]:
+        """The cells of the primary groups, or of the secondary ones, in order."""
+        chosen = {name: group for name, group in self._groups.items() if group.primary is primary}
+        return [Cell(name, benchmark) for name, group in chosen.items() for benchmark in group.benchmarks]
+
+    def arms(self) -> list[Arm]:
+        """All trained arms that have scores, by name."""
+        return [read_arm(name) for name in self._names() if not is_base(name)]
+
+    def policies(self) -> list[str]:
+        """All policies whose base has scores, by name."""
+        return [name.removesuffix("/base") for name in self._names() if is_base(name)]
+
+    def has(self, name: str, cell: Cell) -> bool:
+        """Whether an arm (or base) was evaluated there."""
+        return cell in self._answers and name in self._answers[cell].place
+
+    def check(self, arms: Iterable[Arm]) -> None:
+        """Raise StudyError unless these arms and their bases have scores in all primary groups."""
+        wanted = sorted({name for arm in arms for name in (arm.name, arm.base)})
+        missing = [(name, cell) for name in wanted for cell in self.cells(primary=True) if not self.has(name, cell)]
+        if missing:
+            told = "; ".join(f"{arm} on {cell.benchmark} ({cell.group})" for arm, cell in missing[:5])
+            raise StudyError(
+                f"scores: {len(missing)} combinations of arm and benchmark have none: {told}"
+                f"{' …' if len(missing) > 5 else ''}. Run the evaluate jobs that make them, or take the arms out of "
+                "the experiments."
+            )
+
+    def base(self, policy: str, cell: Cell) -> AccuracyLine:
+        """The line of an untrained policy."""
+        answers = self._answers[cell]
+        row = answers.place[base_of(policy)]
+        return _line(answers, cell, policy, (), [row], _wilson(answers, row), None, (int(answers.there[row].sum()), 0))
+
+    def compare(self, arms: tuple[Arm, ...], cell: Cell) -> AccuracyLine:
+        """One arm against its base, or the mean over several repeats of one.
+
+        Items that do not count on one of the sides leave the difference. Draws of one prompt are not independent of
+        each other, so their mean is what is resampled.
+        """
+        key = (cell, tuple(arm.name for arm in arms))
+        if key not in self._lines:
+            self._lines[key] = self._compare(arms, cell)
+        return self._lines[key]
+
+    def against(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], cell: Cell) -> Estimate:
+        """The mean over some repeats minus the mean over others, over the items that all of them have."""
+        answers = self._answers[cell]
+        left, right = ([answers.place[arm.name] for arm in side] for side in (arms, others))
+        outcomes = answers.outcomes
+        gains = outcomes[left].mean(axis=0) - outcomes[right].mean(axis=0)  # NaN where one does not count
+        what = (cell.group, cell.benchmark, [arm.name for arm in arms], [arm.name for arm in others])
+        return self._bootstrap.estimate(_per_prompt(gains, answers), "against", *what)
+
+    def _compare(self, arms: tuple[Arm, ...], cell: Cell) -> AccuracyLine:
+        answers = self._answers[cell]
+        policy = arms[0].policy
+        what = (cell.group, cell.benchmark, [arm.name for arm in arms])
+        rows = [answers.place[arm.name] for arm in arms]
+        mean = answers.outcomes[rows].mean(axis=0)  # NaN where one does not count
+        if len(rows) == 1:
+            accuracy = _wilson(answers, rows[0])
+        else:  # seeds answer the same items, so they are no independent trials: Wilson's interval would be too narrow
+            accuracy = self._bootstrap.estimate(_per_prompt(mean, answers), "accuracy", *what)
+        base = answers.place.get(base_of(policy))
+        if base is None:
+            return _line(answers, cell, policy, arms, rows, accuracy, None, (0, 0))
+        gains = mean - answers.outcomes[base]
+        difference = self._bootstrap.estimate(_per_prompt(gains, answers), "difference", *what)
+        paired = int((gains == gains).sum())
+        union = int(answers.there[[base, *rows]].any(axis=0).sum())
+        return _line(answers, cell, policy, arms, rows, accuracy, difference, (paired, union - paired))
+
+    def _names(self) -> list[str]:
+        return sorted({name for answers in self._answers.values() for name in answers.place})
+
+
+def _wilson(answers: _Answers, row: int) -> Estimate:
+    import numpy as np
+
+    counted = answers.outcomes[row][~np.isnan(answers.outcomes[row])]
+    return wilson_interval(int(counted.sum()), len(counted)) if len(counted) else NOTHING
+
+
+def _line(
+    answers: _Answers,
+    cell: Cell,
+    policy: str,
+    arms: tuple[Arm, ...],
+    rows: Sequence[int],
+    accuracy: Estimate,
+    difference: Estimate | None,
+    pairing: tuple[int, int],
+) -> AccuracyLine:
+    chosen = list(rows)
+    items = int(answers.there[chosen].sum())
+    outcomes = answers.outcomes[chosen]
+    return AccuracyLine(
+        cell=cell,
+        arms=arms,
+        policy=policy,
+        accuracy=accuracy,
+        difference=difference,
+        items=items,
+        counted=int((outcomes == outcomes).sum()),
+        truncated=int(answers.truncated[chosen].sum()) / items if items else None,
+        paired=pairing[0],
+        unpaired=pairing[1],
+    )
+
+
+def _per_prompt(items: "np.ndarray[Any, Any]", answers: _Answers) -> list[float]:
+    """Values by item as one mean per prompt; items without a value left out."""
+    import numpy as np
+
+    known = ~np.isnan(items)
+    numbers = answers.prompts[known]
+    sums, counts = np.bincount(numbers, items[known]), np.bincount(numbers)
+    means: list[float] = (sums[counts > 0] / counts[counts > 0]).tolist()
+    return means
+
+
+def _read(paths: Iterable[Path], study: str) -> "pd.DataFrame":
+    """All scores: arm, group, benchmark, prompt_id, sample, truncated, and outcome (missing: does not count)."""
+    import numpy as np
+    import pandas as pd
+
+    frames = []
+    for path in sorted(paths):
+        arm, _, group = part_after(path, study, "evaluate").rpartition("/")
+        table = tables.read_arrow(path, Score, _COLUMNS)
+        columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in _COLUMNS}
+        failure = pd.Series(columns["failure"], dtype=object)
+        correct = pd.Series(columns["correct"], dtype=object)
+        wrong = failure.isin(list(COUNTS_AS_WRONG)).to_numpy()
+        frames.append(
+            pd.DataFrame(
+                {
+                    "arm": arm,
+                    "group": group,
+                    **{name: columns[name] for name in ("benchmark", "prompt_id", "sample")},
+                    "outcome": np.where(
+                        correct.isna(), np.where(wrong, 0.0, np.nan), correct.eq(True).to_numpy().astype(float)
+                    ),
+                    "truncated": failure.eq("truncated").to_numpy(),
+                }
+            )
+        )
+    columns_read = ["arm", "group", "benchmark", "prompt_id", "sample", "outcome", "truncated"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns_read)
+
+
+def _check_known(frame: "pd.DataFrame", benchmarks: Sequence[str], groups: Mapping[str, Group]) -> None:
+    unknown = sorted(set(frame["benchmark"]) - set(benchmarks))
+    if unknown:
+        raise StudyError(
+            f"scores: there are rows of {', '.join(unknown)}; the benchmarks are {', '.join(benchmarks)}. "
+            "Give the report the scores of this study only."
+        )
+    strays = sorted(set(frame["group"]) - set(groups))
+    if strays:
+        raise StudyError(
+            f"scores: there are tables of the groups {', '.join(strays)}; the groups are {', '.join(groups)}. "
+            "Give the report the scores of this study only."
+        )
+
+
+def _answers(rows: "pd.DataFrame", cell: Cell) -> _Answers:
+    """The rows of one cell as a matrix."""
+    import numpy as np
+    import pandas as pd
+
+    arm_codes, arms = pd.factorize(rows["arm"], sort=True)
+    prompt_codes, _ = pd.factorize(rows["prompt_id"], sort=True)
+    samples = rows["sample"].to_numpy().astype(np.int64)
+    keys = prompt_codes.astype(np.int64) * (int(samples.max()) + 1) + samples
+    items, item_codes = np.unique(keys, return_inverse=True)
+    times = np.zeros((len(arms), len(items)), dtype=np.int64)
+    np.add.at(times, (arm_codes, item_codes), 1)
+    if (times > 1).any():
+        twice = arms[int(np.argwhere(times > 1)[0][0])]
+        raise StudyError(f"scores: {twice} has answered an item of {cell.benchmark} twice. Give each table once.")
+    outcomes = np.full(times.shape, np.nan)
+    outcomes[arm_codes, item_codes] = rows["outcome"].to_numpy()
+    return _Answers(
+        place={name: number for number, name in enumerate(arms)},
+        outcomes=outcomes,
+        there=times > 0,
+        truncated=np.bincount(arm_codes, rows["truncated"].to_numpy(), minlength=len(arms)),
+        prompts=items // (int(samples.max()) + 1),
+    )

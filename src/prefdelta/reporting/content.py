@@ -1,0 +1,72 @@
+"""All that the page shows, before it is put into sentences, tables and figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefdelta.core.overlap import Overlap
+from prefdelta.reporting.accuracies import Cell, Group, Scores
+from prefdelta.reporting.arms import Arm
+from prefdelta.reporting.calibration import Calibration
+from prefdelta.reporting.deltas import Pairings
+from prefdelta.reporting.generators import Grades
+from prefdelta.reporting.manifests import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    title: str
+    note: str  # "maths, easy"
+    in_domain: bool
+
+    @property
+    def about(self) -> str:
+        return f"{self.note}, {'in' if self.in_domain else 'out of'} domain"
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    title: str
+    figure: str  # scaling, methods, cells, filtering, rows
+    arms: Sequence[Arm]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    pairing: str
+    ks: Sequence[int]
+    found: Sequence[Overlap]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the inputs say and the settings ask for."""
+
+    study: str
+    title: str
+    about: str
+    colour: str
+    resamples: int
+    seed: int
+    settings: Mapping[str, Any]
+    benchmarks: Mapping[str, Benchmark]
+    groups: Mapping[str, Group]
+    experiments: Mapping[str, Experiment]
+    scores: Scores
+    grades: Grades
+    pairings: Pairings
+    overlaps: Overlaps | None
+    manifests: Sequence[Manifest]
+    cpu_budget: Mapping[str, float]
+    calibration: Calibration
+
+    def all_arms(self) -> list[Arm]:
+        """Every arm that has scores, those of the experiments first."""
+        planned = [arm for experiment in self.experiments.values() for arm in experiment.arms]
+        return list({arm.name: arm for arm in [*planned, *self.scores.arms()]}.values())
+
+    def cell_title(self, cell: Cell) -> str:
+        """The benchmark's title, and the group's where benchmarks of several are shown alike."""
+        title = self.benchmarks[cell.benchmark].title
+        alike = [group for group in self.groups.values() if group.primary == self.groups[cell.group].primary]
+        return f"{title}, {self.groups[cell.group].title}" if len(alike) > 1 else title

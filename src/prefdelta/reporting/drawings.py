@@ -1,0 +1,75 @@
+"""All figures of the report, by the names of their files."""
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.statistics import NOTHING
+from prefdelta.reporting.bootstrap import scaled
+from prefdelta.reporting.content import Content, Overlaps
+from prefdelta.reporting.deltas import DeltaLine
+from prefdelta.reporting.experiments import draw_experiment
+from prefdelta.reporting.figures.canvas import Drawing
+from prefdelta.reporting.figures.dots import Dot, DotFigure, DotPanel
+from prefdelta.reporting.figures.heatmap import HeatFigure, HeatPanel
+from prefdelta.reporting.figures.marks import Head, Point
+from prefdelta.reporting.figures.scatter import Crossing, ScatterFigure, ScatterPanel
+from prefdelta.reporting.formats import span
+
+OVERLAP, DELTAS, GAPS = "overlap", "deltas", "gaps"
+
+
+def drawings(content: Content) -> dict[str, Drawing]:
+    """One per experiment that has arms, by its key, and those of overlap, deltas and gaps."""
+    taken = sorted({OVERLAP, DELTAS, GAPS} & set(content.experiments))
+    if taken:
+        raise StudyError(f"experiments: {', '.join(taken)} is the name of a figure of the report; choose another.")
+    found = {key: draw_experiment(content, one) for key, one in content.experiments.items() if one.arms}
+    lines = content.pairings.lines()
+    if content.overlaps is not None and content.overlaps.found:
+        found[OVERLAP] = _overlap(content.overlaps)
+    if lines:
+        found[DELTAS] = _deltas(lines)
+    gaps = _gaps(content, lines)
+    if gaps.panels:
+        found[GAPS] = gaps
+    return found
+
+
+def _overlap(overlaps: Overlaps) -> HeatFigure:
+    """A panel per k."""
+    panels = []
+    for k in overlaps.ks:
+        found = [overlap for overlap in overlaps.found if overlap.k == k]
+        by_chance = span(sorted({round(100 * one.chance.value) for one in found if one.chance.value is not None}))
+        shares = {(overlap.first, overlap.second): overlap.share for overlap in found}
+        panels.append(HeatPanel(Head(f"Top {k:,}", f"% in common; by chance {by_chance}"), shares))
+    names = list(dict.fromkeys(name for overlap in overlaps.found for name in (overlap.first, overlap.second)))
+    return HeatFigure(panels, names)
+
+
+def _deltas(lines: list[DeltaLine]) -> DotFigure:
+    """A panel per pairing, a row per dimension."""
+    dimensions = list(dict.fromkeys(line.dimension for line in lines))
+    panels = []
+    for pairing in dict.fromkeys(line.pairing for line in lines):
+        found = {line.dimension: line.mean for line in lines if line.pairing == pairing}
+        dots = [Dot(name, Point(found.get(name, NOTHING))) for name in dimensions]
+        panels.append(DotPanel(Head(pairing, f"{span([mean.n for mean in found.values()])} pairs"), dots))
+    return DotFigure(panels, "score points")
+
+
+def _gaps(content: Content, lines: list[DeltaLine]) -> ScatterFigure:
+    """A panel per dimension, a point per pairing."""
+    rejected = {line.pairing.partition("~")[2] for line in lines}
+    gaps = {pairing: content.grades.gap(pairing) for pairing in dict.fromkeys(line.pairing for line in lines)}
+    panels = []
+    for dimension in dict.fromkeys(line.dimension for line in lines):
+        crossings = [
+            Crossing(
+                line.pairing.partition("~")[0] if len(rejected) == 1 else line.pairing, scaled(gap, 100), line.mean
+            )
+            for line in lines
+            if line.dimension == dimension and (gap := gaps[line.pairing]) is not None
+        ]
+        if crossings:
+            note = f"rejected: {next(iter(rejected))}" if len(rejected) == 1 else "chosen~rejected"
+            panels.append(ScatterPanel(Head(dimension, note), crossings))
+    return ScatterFigure(panels, "chosen minus rejected: accuracy, points", "mean delta")

@@ -1,0 +1,1 @@
+"""Figures: what they show as values, and how it is drawn, for the page and as files."""

@@ -1,0 +1,63 @@
+"""What training did to each arm."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prefdelta.reporting.arms import Arm, read_arm
+from prefdelta.reporting.manifests import Manifest
+
+# The loss where policy and reference are the same: -log sigmoid(0) for DPO, 1 - sigmoid(0) for KTO. SFT has none.
+KNOWN_LOSS = {"dpo": math.log(2.0), "kto": 0.5}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLine:
+    arm: Arm
+    method: str | None
+    rows: int | None  # of the selection: pairs
+    updates: int | None
+    step0_loss: float | None  # nats
+    losses: list[float]  # per update, nats
+    margins: list[float]  # per update, nats (beta included); SFT has none
+    differs_from_base: bool | None
+
+    @property
+    def known_loss(self) -> float | None:
+        """What the first loss must be."""
+        return KNOWN_LOSS.get(self.method or "")
+
+    @property
+    def step0_gap(self) -> float | None:
+        """How far the first loss is from its known value."""
+        return None if self.step0_loss is None or self.known_loss is None else self.step0_loss - self.known_loss
+
+
+def training(found: Iterable[Manifest]) -> list[TrainingLine]:
+    """One line per trained arm, by name. The manifests are those of batches of arms."""
+    lines = [
+        _line(read_arm(name), details)
+        for manifest in found
+        if manifest.stage == "train"
+        for name, details in manifest.content["details"].get("arms", {}).items()
+    ]
+    return sorted(lines, key=lambda line: line.arm.name)
+
+
+def _line(arm: Arm, details: Mapping[str, Any]) -> TrainingLine:
+    curve = details.get("curve") or {}
+    return TrainingLine(
+        arm=arm,
+        method=details.get("method"),
+        rows=details.get("rows"),
+        updates=details.get("updates"),
+        step0_loss=details.get("step0_loss"),
+        losses=_known(curve.get("loss")),
+        margins=_known(curve.get("rewards/margins")),
+        differs_from_base=details.get("differs_from_base"),
+    )
+
+
+def _known(values: Iterable[float | None] | None) -> list[float]:
+    return [value for value in values or () if value is not None]

@@ -1,0 +1,91 @@
+"""Recipe method `kto`: Kahneman-Tversky optimisation (arXiv 2402.01306, equation 7) through TRL.
+
+Pairs are taken apart into single traces, wanted and unwanted in turn, so that every batch holds both. The reference
+point of a batch is a divergence that TRL estimates from mismatched rows (each prompt with a completion of another one
+of its batch), so the batches are fixed here and the reference sums of the mismatched rows are computed here; those of
+the traces themselves come with the rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from prefdelta.core.recipes import KTORecipe
+from prefdelta.models import load_model, load_tokenizer
+from prefdelta.training.logps import completion_logps
+from prefdelta.training.tokens import PreferenceRow, Tokens
+from prefdelta.training.trainer import check_reference, run_training
+
+FIRST_LOSS = 0.5  # 1 - sigmoid(0): the loss of a policy that equals its reference
+
+
+def train(base: Path, rows: Sequence[PreferenceRow], recipe: KTORecipe, seed: int, output: Path) -> dict[str, Any]:
+    """Train the model in `base` on both sides of `rows`, in an order drawn from `seed`; see `run_training`.
+
+    An update takes batch_size traces, so as many examples as a DPO update of half as many pairs.
+    Raises StudyError if the reference log-probabilities do not belong to the model, or if the first loss is not 1/2.
+    """
+    ordered = list(rows)
+    Random(seed).shuffle(ordered)
+    tokens = [Tokens(row.prompt, side) for row in ordered for side in (row.chosen, row.rejected)]
+    labels = [True, False] * len(ordered)
+    sums = [sum_ for row in ordered for sum_ in row.reference()]
+    check_reference(base, tokens, sums, recipe.dtype, recipe.threads)
+    mismatched = _mismatched(tokens, recipe.batch_size)
+    model, pad_id = load_model(base, recipe.dtype, recipe.threads), load_tokenizer(base).pad_token_id
+    mismatched_sums = dict(completion_logps(model, mismatched, batch_tokens=16_384, pad_id=pad_id))
+    columns = [
+        {
+            "prompt_ids": row.prompt,
+            "completion_ids": row.completion,
+            "KL_completion_ids": mismatched[index].completion,
+            "label": labels[index],
+            "ref_logps": sums[index],
+            "ref_KL_logps": mismatched_sums[index],
+        }
+        for index, row in enumerate(tokens)
+    ]
+
+    def make_trainer(model: Any, tokenizer: Any, arguments: Mapping[str, Any]) -> Any:
+        from datasets import Dataset
+        from trl.trainer.kto_config import KTOConfig
+
+        return _trainer_type()(
+            model=model,
+            args=KTOConfig(
+                **arguments, beta=recipe.beta, precompute_ref_log_probs=True, train_sampling_strategy="sequential"
+            ),
+            train_dataset=Dataset.from_list(columns),
+            processing_class=tokenizer,
+        )
+
+    mean_tokens = sum(len(row.prompt) + len(row.completion) for row in tokens) / len(tokens)
+    return run_training(base, recipe, len(tokens), mean_tokens, seed, output, make_trainer, first_loss=FIRST_LOSS)
+
+
+def _mismatched(tokens: Sequence[Tokens], batch_size: int) -> list[Tokens]:
+    """Each prompt with the completion two places before its own, going round within its batch.
+
+    One place before is the other side of the same pair. A last batch of a single pair has no other prompt.
+    """
+    rows = []
+    for start in range(0, len(tokens), batch_size):
+        batch = tokens[start : start + batch_size]
+        rows += [Tokens(row.prompt, batch[at - 2].completion) for at, row in enumerate(batch)]
+    return rows
+
+
+def _trainer_type() -> type[Any]:
+    from trl.trainer.kto_trainer import KTOTrainer
+
+    class PreparedKTOTrainer(KTOTrainer):
+        """TRL's trainer over rows that carry token ids and reference log-probabilities already."""
+
+        def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+            return dataset
+
+        def _precompute_ref_logps(self, dataset: Any, *_: Any) -> Any:
+            return dataset
+
+    return PreparedKTOTrainer

@@ -1,0 +1,33 @@
+import pytest
+
+from prefdelta.core.errors import StudyError
+from prefdelta.reporting.arms import common_parts, families, read_arm, short_labels
+
+DRAWS = [read_arm(f"pico/big~small/random-9-s{draw}/dpo/s{seed}") for draw in (1, 0) for seed in (0, 1)]
+
+
+def test_a_name_is_taken_apart():
+    arm = read_arm("pico/big~small/top-clarity-9/dpo/s3")
+    assert (arm.policy, arm.chosen, arm.rejected, arm.k, arm.seed) == ("pico", "big", "small", 9, 3)
+    assert (arm.base, arm.draw, arm.kind) == ("pico/base", None, "top")
+
+
+@pytest.mark.parametrize("name", ["pico/base", "pico/a~b/all/dpo/3", "pico/a~b/best/dpo/s3"])
+def test_other_names_are_errors(name):
+    with pytest.raises(StudyError):
+        read_arm(name)
+
+
+def test_draws_are_repeats_only_where_asked():
+    assert [len(members) for members in families(DRAWS)] == [2, 2]
+    (merged,) = families(DRAWS, merge_draws=True)
+    assert [(arm.draw, arm.seed) for arm in merged] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_labels_say_what_differs():
+    arms = [read_arm(f"pico/big~small/{name}/dpo/s0") for name in ("all", "cell-right-wrong")]
+    assert short_labels([(arm,) for arm in arms]) == ["all", "right over wrong"]
+    recipes = [read_arm(f"pico/big~small/all/{name}/s0") for name in ("dpo", "kto")]
+    assert short_labels([(arm,) for arm in recipes]) == ["dpo", "kto"]
+    assert short_labels([(recipes[0],)]) == ["all"]
+    assert common_parts(recipes) == {"policy": "pico", "pairing": "big~small", "selection": "all"}
