@@ -21,5 +21,10 @@ def fill(template: str, values: Mapping[str, str], where: str) -> str:
     return _SLOT.sub(lambda slot: values[slot[1]], template)
 
 
+def ask_problem(template: str, problem: str, where: str) -> tuple[tuple[str, str], ...]:
+    """The (role, content) messages that put a problem to a model: in generation, training and evaluation alike."""
+    return (("user", fill(template, {"problem": problem}, where)),)
+
+
 def _names(slots: set[str]) -> str:
     return ", ".join("{" + slot + "}" for slot in sorted(slots)) or "none"

@@ -16,7 +16,7 @@ from prefdelta.core.ids import seed_of
 from prefdelta.core.options import TransformersOptions
 from prefdelta.core.requests import Request, Sampling
 from prefdelta.core.settings import Settings
-from prefdelta.core.template import fill
+from prefdelta.core.template import ask_problem
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
 from prefdelta.stages.entry import Job, Outcome, file_of, start
@@ -87,7 +87,7 @@ def _scores(job: Job[EvaluateSettings], arm: str, weights: Path, items: list[Pro
     plan = [(prompt, sample) for prompt in items for sample in range(settings.benchmarks[prompt.source].samples)]
     requests = [
         Request(
-            messages=(("user", fill(template, {"problem": prompt.text}, str(job.input("template")))),),
+            messages=ask_problem(template, prompt.text, str(job.input("template"))),
             sampling=settings.sampling,
             seed=seed_of("evaluate", settings.seed, prompt.prompt_id, sample),
             sample=sample,
@@ -96,9 +96,10 @@ def _scores(job: Job[EvaluateSettings], arm: str, weights: Path, items: list[Pro
     ]
     record = calls.Record(job.record / "calls" / "evaluate" / policy.key)
     replies = calls.complete(engine, requests, record, f"evaluate {arm}")
+    graders = {name: registry.load(f"graders.{asked.grader}") for name, asked in settings.benchmarks.items()}
     scores = []
     for (prompt, sample), call in zip(plan, replies, strict=True):
-        grader = registry.load(f"graders.{settings.benchmarks[prompt.source].grader}")
+        grader = graders[prompt.source]
         extracted, correct, failure = grade_reply(grader, call.text, call.finish_reason, call.failure, prompt.answers)
         scores.append(
             Score(

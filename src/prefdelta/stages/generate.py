@@ -13,7 +13,7 @@ from prefdelta.core.ids import seed_of
 from prefdelta.core.options import TransformersOptions
 from prefdelta.core.requests import Request, Sampling
 from prefdelta.core.settings import Settings
-from prefdelta.core.template import fill
+from prefdelta.core.template import ask_problem
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.stages.entry import Job, Outcome, start
@@ -51,7 +51,7 @@ def run(job: Job[GenerateSettings]) -> Outcome:
     ]
     requests = [
         Request(
-            messages=(("user", fill(template, {"problem": prompt.text}, str(job.input("template")))),),
+            messages=ask_problem(template, prompt.text, str(job.input("template"))),
             sampling=settings.sampling,
             seed=seed_of("generate", settings.seed, settings.generator, prompt.prompt_id, sample),
             sample=sample,

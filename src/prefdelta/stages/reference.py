@@ -10,7 +10,7 @@ from pydantic import Field
 from prefdelta import checkpoints, tables
 from prefdelta.core.failures import count_failures
 from prefdelta.core.settings import Settings
-from prefdelta.core.template import fill
+from prefdelta.core.template import ask_problem
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.progress import Progress
 from prefdelta.records.prompt import Prompt
@@ -49,8 +49,8 @@ def run(job: Job[ReferenceSettings]) -> Outcome:
     for trace in tables.read(job.input("traces"), Trace):
         failure = None if trace.usable else "unusable_trace"
         if trace.text is not None and failure is None:
-            asked = fill(template, {"problem": problems[trace.prompt_id]}, str(job.input("template")))
-            found = tokenise(tokenizer, [("user", asked)], trace.text)
+            asked = ask_problem(template, problems[trace.prompt_id], str(job.input("template")))
+            found = tokenise(tokenizer, asked, trace.text)
             if len(found.prompt) + len(found.completion) <= settings.max_length:
                 wanted.append(trace)
                 tokens.append(found)

@@ -19,7 +19,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import NEEDS_REFERENCE, Recipe
 from prefdelta.core.settings import Settings
-from prefdelta.core.template import fill
+from prefdelta.core.template import ask_problem
 from prefdelta.models import load_tokenizer
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.pair import Pair
@@ -135,8 +135,8 @@ class _Pairs:
                 f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability: it is "
                 "longer than reference.max_length. Raise that as far as the policy can hold, or lower max_tokens."
             )
-        asked = fill(self._template_text, {"problem": self._problems[pair.prompt_id]}, str(self._template))
-        chosen, rejected = (tokenise(self._tokenizer, [("user", asked)], str(self._texts[key])) for key in keys)
+        asked = ask_problem(self._template_text, self._problems[pair.prompt_id], str(self._template))
+        chosen, rejected = (tokenise(self._tokenizer, asked, str(self._texts[key])) for key in keys)
         return PreferenceRow(chosen.prompt, chosen.completion, rejected.completion, sums[0], sums[1])
 
 
