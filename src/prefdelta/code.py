@@ -14,7 +14,23 @@ PACKAGE = "prefdelta"
 ROOT = Path(__file__).parent
 PLUMBING = frozenset(
     f"{PACKAGE}.{name}"
-    for name in ("calls", "checkpoints", "code", "files", "processes", "progress", "registry", "tables", "stages.entry")
+    for name in (
+        "calls",
+        "checkpoints",
+        "claims",
+        "code",
+        "files",
+        "manifests",
+        "processes",
+        "progress",
+        "record",
+        "registry",
+        "runs",
+        "snapshots",
+        "staging",
+        "tables",
+        "stages.entry",
+    )
 )
 
 

@@ -1,27 +1,52 @@
 """Publishing files: a path has its old content or its new one, never a part of it."""
 
+import errno
 import hashlib
 import os
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from socket import gethostname
+from uuid import uuid4
+
+from prefdelta.core.errors import StudyError
+
+# Names this process gives to what is not finished: unlike those of any other process on any host.
+INSTANCE = f"{gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def publish(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, flush it to disk, and rename it to `path`."""
+def publish(path: Path, data: bytes | memoryview) -> None:
+    """Give `path` the content `data`: through a temporary file beside it, flushed to disk and renamed.
+
+    Raises StudyError if the disk is full; the old content is then still there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{INSTANCE}.tmp")
     try:
-        write(temporary)
-        _sync(temporary)
+        with full_disk_told(path, len(data)):
+            temporary.write_bytes(data)
+            sync(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def publish_text(path: Path, text: str) -> None:
     """`publish` for a text."""
-    publish(path, lambda temporary: _write_text(temporary, text))
+    publish(path, text.encode("utf-8"))
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file or folder to `<name>.damaged`, out of the way of a new one. Returns the new name."""
+    aside = path.with_name(f"{path.name}.damaged")
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    path.replace(aside)
+    return aside
 
 
 def sha256_of(path: Path) -> str:
@@ -30,13 +55,37 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have the system write a file's content, or a folder's list of names, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def say(line: str) -> None:
+    """Write a line to the log (stderr). A log that cannot be written (full disk, closed pipe) stops nobody's work."""
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except OSError:
+        pass
+
+
+@contextmanager
+def full_disk_told(path: Path, needed: int) -> Iterator[None]:
+    """Turn the error of a full disk into one that names the path and what is needed (bytes)."""
+    try:
+        yield
+    except Exception as error:
+        # Libraries that write checkpoints wrap the system's error; its text is all that remains of it.
+        number = error.errno if isinstance(error, OSError) else None
+        if number not in _FULL and os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        free = shutil.disk_usage(path.parent).free
+        raise StudyError(
+            f"{path}: cannot be written: {os.strerror(number or errno.ENOSPC)}. {needed:,} bytes are needed, {free:,} "
+            "are free there. What was there before is untouched. Make room (`prefdelta gc --dry-run` shows what this "
+            "study no longer needs) and run the same command again."
+        ) from None

@@ -2,6 +2,9 @@
 
 import sys
 import time
+from contextlib import suppress
+
+from prefdelta.files import say
 
 
 class Progress:
@@ -29,7 +32,8 @@ class Progress:
         left = (self._total - self._done) / rate if rate else float("inf")
         ending = f"{left:.0f} s left" if self._done < self._total else f"{seconds:.1f} s"
         line = f"{self._what}: {self._done:,}/{self._total:,} {self._unit}, {rate:,.1f}/s, {ending}"
-        sys.stderr.write(line + "\n")
+        say(line)
         if sys.stdout.isatty():
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+            with suppress(OSError):  # the terminal may be gone
+                sys.stdout.write(line + "\n")
+                sys.stdout.flush()

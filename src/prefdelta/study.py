@@ -4,14 +4,15 @@ The Snakefile makes one `Study`, and its rules name these methods. Those that ta
 params. Paths are relative to the working directory, so that a log's command line can be pasted into a shell.
 """
 
+import json
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from prefdelta import code, registry
 from prefdelta.config import Compute, Config, Experiment, parse, read_benchmark
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
@@ -21,7 +22,9 @@ from prefdelta.core.selections import CommonSet, parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.sources import Benchmark, Source
 from prefdelta.core.template import fill
+from prefdelta.files import sha256_of
 from prefdelta.stages.delta import DeltaSettings
+from prefdelta.stages.entry import PLANNED, job_code
 from prefdelta.stages.evaluate import Asked, EvaluateSettings
 from prefdelta.stages.filter import FilterSettings
 from prefdelta.stages.generate import GenerateSettings
@@ -36,6 +39,7 @@ from prefdelta.stages.train import TrainSettings
 
 BENCHMARKS = Path("resources/benchmarks")
 RUBRICS = Path("resources/rubrics")
+REPORT_TEMPLATE = "resources/templates/report.html"
 PROBLEM_SLOTS = ("problem",)
 JUDGE_SLOTS = ("category", "rubric", "problem", "trace")
 _SIDES = ("chosen", "rejected")
@@ -51,6 +55,7 @@ class Batch:
     manifest: str
     log: str
     settings: str  # JSON
+    texts: str
     code: str
 
 
@@ -69,6 +74,11 @@ class Study:
             name: read_benchmark(BENCHMARKS / f"{name}.yaml") for name in self.config.benchmarks
         }
         self._check_texts()
+        self._planned: dict[str, str] | None = None
+
+    def export_planned(self) -> None:
+        """From now on, tell the jobs by environment which source each was planned with (see `stages.entry`)."""
+        self._planned = {}
 
     def _check_texts(self) -> None:
         """Rubrics and templates are there, readable, and have the right slots."""
@@ -199,7 +209,27 @@ class Study:
     def code(self, stage: str) -> Callable[[Any], str]:
         """A param: the digest of the source that a stage's job runs."""
         slice_of = getattr(self, f"_{stage}")
-        return lambda wildcards: _code(stage, slice_of(wildcards))
+        return lambda wildcards: self._code(stage, slice_of(wildcards))
+
+    def texts(self, stage: str) -> Callable[[Any], str]:
+        """A param: the digest of the texts that a stage's job reads.
+
+        They are inputs too, but Snakemake looks into an input only if its time stamp is new, and clocks differ.
+        """
+        paths_of: dict[str, Callable[[Any], list[str]]] = {
+            "generate": lambda _: [self.config.generate.template],
+            "judge": lambda wildcards: [self.config.judge.template, *self.form_rubrics(wildcards)],
+            "reference": lambda _: [self.config.reference.template],
+            "report": lambda _: [REPORT_TEMPLATE],
+        }
+        return lambda wildcards: _text_digest(paths_of[stage](wildcards))
+
+    def _code(self, stage: str, settings: Settings) -> str:
+        name, found = job_code(stage, settings)
+        if self._planned is not None and name not in self._planned:
+            self._planned[name] = found
+            os.environ[PLANNED] = json.dumps(self._planned)
+        return found
 
     def _prompts(self, wildcards: Any) -> Settings:
         source = wildcards.source
@@ -316,7 +346,8 @@ class Study:
             manifest=f"{self.results}/{stage}/{name}.manifest.json",
             log=f"{self.results}/logs/{stage}/{name}.log",
             settings=settings.model_dump_json(),
-            code=_code(stage, settings),
+            texts=_text_digest(inputs["template"]),
+            code=self._code(stage, settings),
         )
 
     def _report(self, wildcards: Any) -> Settings:
@@ -351,10 +382,17 @@ class Study:
     def threads(self, stage: str) -> int:
         return self._compute(stage).threads
 
-    def resources(self, stage: str) -> dict[str, int]:
-        """What a rule's `resources:` holds: GPUs, memory (MB) and time (minutes) of one job."""
+    def resources(self, stage: str) -> dict[str, Any]:
+        """What a rule's `resources:` holds: GPUs, memory (MB) and time (minutes) of one job.
+
+        A second attempt at a job gets twice the memory and time, a third three times.
+        """
         compute = self._compute(stage)
-        return {"gpu": compute.gpus, "mem_mb": compute.mem_mb, "runtime": compute.runtime}
+        return {
+            "gpu": compute.gpus,
+            "mem_mb": lambda wildcards, attempt: attempt * compute.mem_mb,
+            "runtime": lambda wildcards, attempt: attempt * compute.runtime,
+        }
 
     def _compute(self, stage: str) -> Compute:
         assert stage in STAGES
@@ -374,9 +412,8 @@ def _batches(arms: list[str], size: int) -> dict[str, list[str]]:
     }
 
 
-def _code(stage: str, settings: Settings) -> str:
-    """The digest of the source that a stage's job runs with these settings."""
-    return code.digest(f"{code.PACKAGE}.stages.{stage}", tuple(map(registry.module_of, settings.plugins())))
+def _text_digest(paths: Iterable[str]) -> str:
+    return digest([sha256_of(Path(path)) for path in paths])[:16]
 
 
 def _identifier(name: str) -> str:

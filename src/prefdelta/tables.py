@@ -3,13 +3,13 @@
 import types
 import typing
 from collections.abc import Iterable
-from dataclasses import astuple, fields
+from dataclasses import fields
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from prefdelta.core.errors import StudyError
+from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.files import publish
 from prefdelta.records.contract import Row
 
@@ -50,7 +50,8 @@ def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
         if key(row) == key(following):
             raise StudyError(f"{path}: two rows have the key {row_type.KEY} = {key(row)!r}.")
     table_schema = schema(row_type)
-    columns = zip(*(astuple(row) for row in ordered), strict=True) if ordered else ([] for _ in table_schema)
+    values_of = attrgetter(*(field.name for field in fields(row_type)))
+    columns = zip(*map(values_of, ordered), strict=True) if ordered else ([] for _ in table_schema)
     arrays = []
     for field, values in zip(table_schema, columns, strict=True):
         if pa.types.is_integer(field.type) and any(issubclass(found, float) for found in set(map(type, values))):
@@ -61,34 +62,45 @@ def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
         arrays.append(array)
     table = pa.Table.from_arrays(arrays, schema=table_schema)
 
-    def fill(temporary: Path) -> None:
-        parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-
-    publish(path, fill)
+    # In memory first: so a full disk is told how much it lacks, and meets no half-written Parquet.
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    publish(path, memoryview(sink.getvalue()))
     return len(ordered)
 
 
 def read(path: Path, row_type: type[R]) -> list[R]:
-    """The rows of a table, in its order. Raises StudyError if it is missing, damaged, or of another type."""
-    table = read_arrow(path, row_type)
-    names = [field.name for field in fields(row_type)]
-    columns = [table.column(name).to_pylist() for name in names]
+    """The rows of a table, in its order. Raises as `read_arrow` does."""
+    return rows_of(path, read_arrow(path, row_type), row_type)
+
+
+def rows_of(path: Path, table: "pa.Table", row_type: type[R]) -> list[R]:
+    """Rows from a table in Arrow that was read from `path`. Raises DamagedError if a text in it is no UTF-8."""
+    try:
+        columns = [table.column(field.name).to_pylist() for field in fields(row_type)]
+    except UnicodeDecodeError as error:  # Parquet does not look into texts
+        raise _damaged(path, error) from None
     return [row_type(*values) for values in zip(*columns, strict=True)]
 
 
 def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None) -> "pa.Table":
-    """A table (or some of its columns) in Arrow. Raises StudyError as `read` does."""
+    """A table (or some of its columns) in Arrow.
+
+    Raises StudyError if it is missing, DamagedError if it is damaged (every page has a checksum) or of another type.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
-    remedy = "Delete it and run the same command again: it will be made anew."
     try:
-        found = parquet.read_schema(path)
-        expected = schema(row_type)
-        if not found.equals(expected, check_metadata=True):
-            raise StudyError(f"{path}: is no table of {row_type.__name__} version {row_type.VERSION}. {remedy}")
-        return parquet.read_table(path, columns=columns, partitioning=None, page_checksum_verification=True)
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            if not file.schema_arrow.equals(schema(row_type), check_metadata=True):
+                raise DamagedError(path, f"{path}: is no table of {row_type.__name__} version {row_type.VERSION}.")
+            return file.read(columns=columns)
     except FileNotFoundError:
         raise StudyError(f"{path}: there is no such table.") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read as Parquet ({error}). {remedy}") from None
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> DamagedError:
+    return DamagedError(path, f"{path}: cannot be read as Parquet: it is damaged ({error}).")

@@ -3,8 +3,9 @@ import os
 import sys
 from pathlib import Path
 
+from prefdelta import runs
 from prefdelta.core.errors import StudyError
-from prefdelta.study import Study
+from prefdelta.study import REPORT_TEMPLATE, Study
 
 # Jobs run the interpreter that runs Snakemake, whatever is active in the shell.
 os.environ["PATH"] = os.pathsep.join(
@@ -20,6 +21,10 @@ try:
     study = Study(
         config, where=", ".join(map(str, workflow.config_settings.configfiles))
     )
+    if workflow.is_main_process:
+        study.export_planned()
+        if runs.runs_jobs(sys.argv[1:]):
+            runs.begin(Path(study.results))
 except StudyError as error:
     raise WorkflowError(str(error)) from None
 

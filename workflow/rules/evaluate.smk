@@ -17,6 +17,7 @@ for batch in study.evaluate_batches:
             **study.resources("evaluate"),
         params:
             settings=batch.settings,
+            texts=batch.texts,
             code=batch.code,
             record=RECORD,
         shell:

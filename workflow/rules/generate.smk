@@ -14,6 +14,7 @@ rule generate:
         **study.resources("generate"),
     params:
         settings=study.settings("generate"),
+        texts=study.texts("generate"),
         code=study.code("generate"),
         record=RECORD,
     shell:

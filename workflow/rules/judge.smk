@@ -15,6 +15,7 @@ rule judge:
         **study.resources("judge"),
     params:
         settings=study.settings("judge"),
+        texts=study.texts("judge"),
         code=study.code("judge"),
         record=RECORD,
     shell:

@@ -15,6 +15,7 @@ rule reference:
         **study.resources("reference"),
     params:
         settings=study.settings("reference"),
+        texts=study.texts("reference"),
         code=study.code("reference"),
         record=RECORD,
     shell:

@@ -1,7 +1,7 @@
 rule report:
     """One page with all that was measured."""
     input:
-        template="resources/templates/report.html",
+        template=REPORT_TEMPLATE,
         scores=study.report_scores,
         deltas=study.report_deltas,
         pairs=study.report_pairs,
@@ -18,6 +18,7 @@ rule report:
         **study.resources("report"),
     params:
         settings=study.settings("report"),
+        texts=study.texts("report"),
         code=study.code("report"),
         record=RECORD,
     shell:

@@ -17,6 +17,7 @@ for batch in study.train_batches:
             **study.resources("train"),
         params:
             settings=batch.settings,
+            texts=batch.texts,
             code=batch.code,
             record=RECORD,
         shell:

@@ -1,4 +1,4 @@
-"""A call: one request to a model and what came back. The unit of the record."""
+"""A call: one request to a model and what came back. The unit of the record of calls."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,10 +8,12 @@ from typing import ClassVar
 class Call:
     """One row of a partition of the record. Keyed by everything that determines the reply."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     KEY: ClassVar[tuple[str, ...]] = ("key",)
 
     key: str
+    question: str  # the key of its first attempt: all attempts at one question share it
+    attempt: int  # from 0; later ones because the reply before did not parse
     text: str | None  # the raw reply, kept even if it does not parse
     finish_reason: str | None
     n_tokens: int | None  # completion tokens

@@ -8,7 +8,7 @@ from typing import ClassVar
 class ReferenceLogps:
     """One row of `reference/<policy>/<generator>.parquet`."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     KEY: ClassVar[tuple[str, ...]] = ("prompt_id", "sample")
 
     prompt_id: str
@@ -16,4 +16,5 @@ class ReferenceLogps:
     sample: int
     logps: float | None  # nats, summed over the completion's tokens
     n_tokens: int | None  # completion tokens, end-of-sequence included
+    key: str | None  # in the record; None where nothing was computed
     failure: str | None  # "truncated", "too_long", ...; None exactly if logps is a number

@@ -2,19 +2,20 @@
 
     python -m prefdelta.stages.pair --in pairs=a.parquet ... --out pairs=b.parquet --settings '{...}' --record DIR
 
-A stage reads its inputs, calls core, writes its outputs, and returns an Outcome. Exit codes: 0 done, 1 a defect
-(traceback), 2 something a person can put right (message), 143 stopped by SIGTERM with all work so far on disk.
+A stage reads its inputs, calls core, writes its outputs, and returns an Outcome. Its outputs get their final names
+together, after all of it went well. Exit codes: 0 done, 1 a defect (traceback), 2 something a person can put right
+(message), 3 out of memory, 130 or 143 stopped by SIGINT or SIGTERM with all work so far on disk.
 """
 
 import argparse
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,13 +23,17 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from prefdelta import code, registry
-from prefdelta.core.errors import StudyError
+from prefdelta import code, manifests, registry
+from prefdelta.claims import Claim
+from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.settings import Settings
-from prefdelta.files import publish_text, sha256_of
-from prefdelta.processes import die_with_parent
+from prefdelta.files import publish_text, say, set_aside, sha256_of
+from prefdelta.processes import die_with_parent, stop_on_signals
+from prefdelta.staging import Staging
 
 S = TypeVar("S", bound=Settings)
+PLANNED = "PREFDELTA_PLANNED"  # in the environment: the source that the main process planned with, `job_code` by name
+OUT_OF_MEMORY = 3
 _VERSIONS = ("snakemake", "torch", "transformers", "trl", "openai", "pyarrow", "pandas")
 
 
@@ -59,6 +64,7 @@ class Outcome:
     rows: int
     failures: Mapping[str, int]
     details: Mapping[str, Any] = field(default_factory=dict)  # what else the report shows of this job
+    computed: Mapping[str, int] = field(default_factory=dict)  # what was not in the record: calls, updates, ...
 
 
 def file_of(paths: Iterable[Path], name: str) -> Path:
@@ -75,56 +81,112 @@ def start(
     assert module.__spec__ is not None
     stage = module.__spec__.name
     arguments = _parse(stage, str(module.__doc__), settings, inputs, outputs)
+    stop_on_signals()
     if arguments.code:  # started by a workflow, not by hand
         die_with_parent(os.getppid())
-    signal.signal(signal.SIGTERM, _stop)
+    sys.exit(_exit_code(lambda: _run(stage, run, settings, arguments)))
+
+
+def job_code(stage: str, settings: Settings) -> tuple[str, str]:
+    """The source that a stage's job runs with these settings: its name (stage and plug-ins), and its digest."""
+    plugins = sorted(settings.plugins())
+    modules = tuple(map(registry.module_of, plugins))
+    return "+".join([stage, *plugins]), code.digest(f"{code.PACKAGE}.stages.{stage}", modules)
+
+
+def _exit_code(work: Callable[[], None]) -> int:
+    """Do the work; tell what went wrong."""
     try:
-        _run(stage, run, settings, arguments)
+        work()
     except StudyError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
-    sys.exit(0)
+        say(f"error: {error}")
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        # torch has an error of its own on a GPU, and a plain RuntimeError on a CPU.
+        if not isinstance(error, MemoryError) and "memory" not in f"{type(error).__name__} {error}".lower():
+            raise
+        say(f"error: out of memory ({error}). Raise compute.<stage>.mem_mb; a retry by Snakemake asks for more itself.")
+        return OUT_OF_MEMORY
+    return 0
 
 
-def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], arguments: argparse.Namespace) -> None:
+def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], arguments: argparse.Namespace) -> None:
     started = time.time()
     try:
         parsed = settings.model_validate_json(arguments.settings)
     except ValidationError as error:
         raise StudyError(f"--settings: {error}") from None
-    digest = code.digest(stage, tuple(map(registry.module_of, parsed.plugins())))
-    if arguments.code and arguments.code != digest:
+    stage = module.rpartition(".")[2]
+    digest = _planned_source(stage, parsed, arguments.code)
+    claim = Claim(arguments.record, arguments.outputs["manifest"][0])
+    staging = Staging(arguments.outputs)
+    try:
+        with _damage_set_aside(arguments.inputs):
+            manifests.check(path for paths in arguments.inputs.values() for path in paths)
+            outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record))
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        manifest = {
+            "stage": stage,
+            "rows": outcome.rows,
+            "failures": dict(sorted(outcome.failures.items())),
+            "details": outcome.details,
+            "settings": json.loads(parsed.model_dump_json()),
+            "code": digest,
+            "outputs": {
+                str(final): sha256_of(staged)
+                for name, finals in arguments.outputs.items()
+                for final, staged in zip(finals, staging.paths[name], strict=True)
+                if name != "manifest" and staged.is_file()
+            },
+            "run": {
+                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+                "seconds": round(time.time() - started, 3),
+                "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+                "peak_mib": usage.ru_maxrss // 1024,
+                "computed": dict(outcome.computed),
+                "python": sys.version.split()[0],
+                "versions": {name: version(name) for name in _VERSIONS},
+                "commit": _commit(),
+            },
+        }
+        publish_text(staging.paths["manifest"][0], json.dumps(manifest, indent=2) + "\n")
+        staging.publish(claim)
+        claim.release()
+    finally:
+        staging.remove()
+
+
+def _planned_source(stage: str, settings: Settings, planned_code: str) -> str:
+    """The digest of the source that is about to run. Raises StudyError if the job was planned with another.
+
+    It was planned twice: in the main process, which says so in the environment, and, on a cluster, by the Snakemake
+    that the job itself starts on its node, which may see later source.
+    """
+    name, digest = job_code(stage, settings)
+    planned = {planned_code, json.loads(os.environ.get(PLANNED, "{}")).get(name, "")} - {""}
+    if planned - {digest}:
         raise StudyError(
-            f"the source of {stage} is not the one this job was planned with ({digest}, planned {arguments.code}): it "
-            "was edited since. Run the same snakemake command again to plan with the new source."
+            f"the source of {stage} is not the one this job was planned with ({digest}, planned "
+            f"{', '.join(sorted(planned))}): it was edited since. Run the same snakemake command again to plan with "
+            "the new source."
         )
-    job = Job(parsed, arguments.inputs, arguments.outputs, arguments.record)
-    outcome = run(job)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    manifest = {
-        "stage": stage.rpartition(".")[2],
-        "rows": outcome.rows,
-        "failures": dict(sorted(outcome.failures.items())),
-        "details": outcome.details,
-        "settings": json.loads(parsed.model_dump_json()),
-        "code": digest,
-        "outputs": {
-            str(path): sha256_of(path)
-            for name, paths in job.outputs.items()
-            for path in paths
-            if name != "manifest" and path.is_file()
-        },
-        "run": {
-            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-            "seconds": round(time.time() - started, 3),
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
-            "peak_mib": usage.ru_maxrss // 1024,
-            "python": sys.version.split()[0],
-            "versions": {name: version(name) for name in _VERSIONS},
-            "commit": _commit(),
-        },
-    }
-    publish_text(job.output("manifest"), json.dumps(manifest, indent=2) + "\n")
+    return digest
+
+
+@contextmanager
+def _damage_set_aside(inputs: Mapping[str, list[Path]]) -> Iterator[None]:
+    """Put a damaged input out of the way, so that the same command makes it anew."""
+    try:
+        yield
+    except DamagedError as error:
+        if error.path not in [path for paths in inputs.values() for path in paths]:
+            raise
+        with suppress(FileNotFoundError):  # another job found the same
+            set_aside(error.path)
+        raise StudyError(
+            f"{error.found} It is now {error.path.name}.damaged, beside it; run the same command again, and it is made "
+            "anew."
+        ) from None
 
 
 def _parse(
@@ -182,7 +244,3 @@ def _commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _stop(*_: object) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)

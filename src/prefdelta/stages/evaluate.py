@@ -17,6 +17,8 @@ from prefdelta.core.options import TransformersOptions
 from prefdelta.core.requests import Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
+from prefdelta.record import Record
+from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
 from prefdelta.stages.entry import Job, Outcome, file_of, start
@@ -62,24 +64,25 @@ class EvaluateSettings(Settings):
 def run(job: Job[EvaluateSettings]) -> Outcome:
     settings = job.settings
     items = [prompt for path in job.inputs["prompts"] for prompt in tables.read(path, Prompt)]
-    solved, rows = {}, []
+    solved, rows, asked = {}, [], 0
     for arm in settings.arms:
         weights = job.inputs["weights"]
-        scores = _scores(job, arm, weights[0] if arm.endswith("/base") else file_of(weights, arm), items)
+        scores, calls_made = _scores(job, arm, weights[0] if arm.endswith("/base") else file_of(weights, arm), items)
         failures = count_failures(score.failure for score in scores)
         ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
         check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share)
         tables.write(file_of(job.outputs["scores"], arm), Score, scores)
         rows += scores
+        asked += calls_made
         solved[arm] = {
             name: count_outcomes(score for score in scores if score.benchmark == name) for name in settings.benchmarks
         }
     failed = count_failures(score.failure for score in rows)
-    return Outcome(len(rows), failed, {"solved_of_counted": solved})
+    return Outcome(len(rows), failed, {"solved_of_counted": solved}, {"calls": asked})
 
 
-def _scores(job: Job[EvaluateSettings], arm: str, weights: Path, items: list[Prompt]) -> list[Score]:
-    """An arm's answers to all items of the group, graded."""
+def _scores(job: Job[EvaluateSettings], arm: str, weights: Path, items: list[Prompt]) -> tuple[list[Score], int]:
+    """An arm's answers to all items of the group, graded; and how many were asked for now."""
     settings = job.settings
     template = job.input("template").read_text(encoding="utf-8").strip()
     policy, folder = checkpoints.open_manifest(weights, job.record)
@@ -94,11 +97,11 @@ def _scores(job: Job[EvaluateSettings], arm: str, weights: Path, items: list[Pro
         )
         for prompt, sample in plan
     ]
-    record = calls.Record(job.record / "calls" / "evaluate" / policy.key)
-    replies = calls.complete(engine, requests, record, f"evaluate {arm}")
+    record = Record(job.record / "calls" / "evaluate" / policy.key, Call)
+    answers = calls.complete(engine, requests, record, f"evaluate {arm}")
     graders = {name: registry.load(f"graders.{asked.grader}") for name, asked in settings.benchmarks.items()}
     scores = []
-    for (prompt, sample), call in zip(plan, replies, strict=True):
+    for (prompt, sample), call in zip(plan, answers.calls, strict=True):
         grader = graders[prompt.source]
         extracted, correct, failure = grade_reply(grader, call.text, call.finish_reason, call.failure, prompt.answers)
         scores.append(
@@ -114,7 +117,7 @@ def _scores(job: Job[EvaluateSettings], arm: str, weights: Path, items: list[Pro
                 failure=failure,
             )
         )
-    return scores
+    return scores, answers.asked
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from prefdelta.core.options import TransformersOptions
 from prefdelta.core.requests import Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
+from prefdelta.record import Record
+from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.stages.entry import Job, Outcome, start
@@ -58,8 +60,8 @@ def run(job: Job[GenerateSettings]) -> Outcome:
         )
         for prompt, sample in plan
     ]
-    record = calls.Record(job.record / "calls" / "generate" / settings.generator)
-    replies = calls.complete(engine, requests, record, f"generate {settings.generator}")
+    record = Record(job.record / "calls" / "generate" / settings.generator, Call)
+    answers = calls.complete(engine, requests, record, f"generate {settings.generator}")
     traces = [
         Trace(
             prompt_id=prompt.prompt_id,
@@ -72,13 +74,14 @@ def run(job: Job[GenerateSettings]) -> Outcome:
             call_key=call.key,
             failure=call.failure,
         )
-        for (prompt, sample), request, call in zip(plan, requests, replies, strict=True)
+        for (prompt, sample), request, call in zip(plan, requests, answers.calls, strict=True)
     ]
     unusable = count_failures(trace.unusable_because for trace in traces)
     check_share("generate.max_failure_share", len(traces), unusable, settings.max_failure_share)
     tables.write(job.output("traces"), Trace, traces)
     tokens = [trace.n_tokens for trace in traces if trace.n_tokens is not None]
-    return Outcome(len(traces), unusable, {"mean_tokens": sum(tokens) / len(tokens) if tokens else None})
+    details = {"mean_tokens": sum(tokens) / len(tokens) if tokens else None}
+    return Outcome(len(traces), unusable, details, {"calls": answers.asked})
 
 
 if __name__ == "__main__":

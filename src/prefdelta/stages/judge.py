@@ -21,6 +21,7 @@ from prefdelta.core.requests import Endpoint, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import fill
 from prefdelta.core.verdicts import InvalidVerdictError, read_verdict, verdict_schema
+from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.prompt import Prompt
@@ -78,7 +79,7 @@ def run(job: Job[JudgeSettings]) -> Outcome:
         )
 
     judged = [trace for trace in traces if trace.usable]
-    verdicts = _ask(job, [request(trace) for trace in judged]) if judged else []
+    verdicts, asked = _ask(job, [request(trace) for trace in judged]) if judged else ([], 0)
     by_trace = {(t.prompt_id, t.sample): verdict for t, verdict in zip(judged, verdicts, strict=True)}
     rows = [
         row for trace in traces for row in _judgements(trace, by_trace.get((trace.prompt_id, trace.sample)), settings)
@@ -89,7 +90,7 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     tables.write(job.output("judgements"), Judgement, rows)
     failures = count_failures(row.failure for row in rows)
     details = {"requests": sum(verdict.attempts for verdict in verdicts), "unparseable": dict(invalid)}
-    return Outcome(len(rows), failures, details)
+    return Outcome(len(rows), failures, details, {"calls": asked})
 
 
 class _Verdict(Settings):
@@ -118,24 +119,28 @@ def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
     return job.input("template").read_text(encoding="utf-8").strip(), "\n\n".join(sections)
 
 
-def _ask(job: Job[JudgeSettings], requests: list[Request]) -> list[_Verdict]:
-    """Verdicts in the order of `requests`; those that do not parse are asked for again in further rounds."""
+def _ask(job: Job[JudgeSettings], requests: list[Request]) -> tuple[list[_Verdict], int]:
+    """Verdicts in the order of `requests`, and how many calls were made now.
+
+    Those that do not parse are asked for again in further rounds.
+    """
     settings = job.settings
     engine = registry.load(f"engines.{settings.engine.name}")(
         settings.engine, partial(_serve, settings.engine), _server_identity(settings.engine)
     )
-    record = calls.Record(job.record / "calls" / "judge" / settings.form)
+    record = Record(job.record / "calls" / "judge" / settings.form, Call)
     verdicts: dict[int, _Verdict] = {}
-    waiting = list(range(len(requests)))
+    waiting, made = list(range(len(requests))), 0
     for attempt in range(settings.attempts):
         asked = [replace(requests[index], attempt=attempt) for index in waiting]
-        replies = calls.complete(engine, asked, record, f"judge {settings.form}, attempt {attempt + 1}")
-        for index, call in zip(waiting, replies, strict=True):
+        answers = calls.complete(engine, asked, record, f"judge {settings.form}, attempt {attempt + 1}")
+        made += answers.asked
+        for index, call in zip(waiting, answers.calls, strict=True):
             verdicts[index] = _parse(call, settings.dimensions, attempt + 1)
         waiting = [index for index in waiting if verdicts[index].failure is not None]
         if not waiting:
             break
-    return [verdicts[index] for index in range(len(requests))]
+    return [verdicts[index] for index in range(len(requests))], made
 
 
 def _parse(call: Call, dimensions: list[str], attempts: int) -> _Verdict:

@@ -3,16 +3,25 @@
 They are computed once per trace and shared by every arm that trains on it. Needs transformers, not TRL.
 """
 
-from typing import Annotated
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta import checkpoints, tables
+from prefdelta import checkpoints, code, tables
 from prefdelta.core.failures import count_failures
+from prefdelta.core.ids import digest
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
+from prefdelta.files import say
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.progress import Progress
+from prefdelta.record import Record
+from prefdelta.records.checkpoint import Checkpoint
+from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.trace import Trace
@@ -39,34 +48,100 @@ class ReferenceSettings(Settings):
 
 def run(job: Job[ReferenceSettings]) -> Outcome:
     settings = job.settings
-    _, folder = checkpoints.open_manifest(job.input("weights"), job.record)
-    tokenizer, model = load_tokenizer(folder), load_model(folder, settings.dtype, settings.threads)
+    weights, folder = checkpoints.open_manifest(job.input("weights"), job.record)
     template = job.input("template").read_text(encoding="utf-8").strip()
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
 
-    rows: list[ReferenceLogps] = []
-    wanted, tokens = [], []
-    for trace in tables.read(job.input("traces"), Trace):
-        failure = None if trace.usable else "unusable_trace"
-        if trace.text is not None and failure is None:
+    traces = tables.read(job.input("traces"), Trace)
+    scored: dict[str, _Scored] = {}
+    keys: dict[tuple[str, int], str] = {}
+    for trace in traces:
+        if trace.usable:
             asked = ask_problem(template, problems[trace.prompt_id], str(job.input("template")))
-            found = tokenise(tokenizer, asked, trace.text)
-            if len(found.prompt) + len(found.completion) <= settings.max_length:
-                wanted.append(trace)
-                tokens.append(found)
-                continue
-            failure = "too_long"
-        rows.append(ReferenceLogps(trace.prompt_id, trace.generator, trace.sample, None, None, failure))
+            one = _Scored(asked, str(trace.text))
+            key = digest({**_identity(settings, weights), "messages": asked, "completion": one.completion})
+            scored[key] = one
+            keys[trace.prompt_id, trace.sample] = key
 
-    progress = Progress(f"reference {settings.generator}", len(wanted), "traces")
-    for index, logps in completion_logps(model, tokens, settings.batch_tokens, tokenizer.pad_token_id):
-        trace = wanted[index]
-        n_tokens = len(tokens[index].completion)
-        rows.append(ReferenceLogps(trace.prompt_id, trace.generator, trace.sample, logps, n_tokens, None))
+    record = Record(job.record / "reference" / weights.key, RecordedLogps)
+    found, computed = _complete(record, scored, settings, folder)
+    rows = []
+    for trace in traces:
+        its_key = keys.get((trace.prompt_id, trace.sample))
+        logps = found[its_key] if its_key else RecordedLogps("", None, None, "unusable_trace")
+        rows.append(
+            ReferenceLogps(
+                prompt_id=trace.prompt_id,
+                generator=trace.generator,
+                sample=trace.sample,
+                logps=logps.logps,
+                n_tokens=logps.n_tokens,
+                key=its_key,
+                failure=logps.failure,
+            )
+        )
+    tables.write(job.output("reference"), ReferenceLogps, rows)
+    return Outcome(len(rows), count_failures(row.failure for row in rows), computed={"traces": computed})
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """What is scored: a completion after messages."""
+
+    messages: tuple[tuple[str, str], ...]  # (role, content)
+    completion: str
+
+
+def _identity(settings: ReferenceSettings, weights: Checkpoint) -> dict[str, Any]:
+    """All that determines a sum besides the messages and the completion."""
+    return {
+        "weights": weights.weights,  # covers tokenizer and chat template: they are files of the checkpoint
+        "max_length": settings.max_length,
+        "batch_tokens": settings.batch_tokens,
+        "dtype": settings.dtype,
+        "threads": settings.threads,
+        "versions": [version("torch"), version("transformers")],
+        "code": code.digest("prefdelta.training.logps", ("prefdelta.training.tokens", "prefdelta.models")),
+    }
+
+
+def _complete(
+    record: Record[RecordedLogps], scored: Mapping[str, _Scored], settings: ReferenceSettings, folder: Path
+) -> tuple[dict[str, RecordedLogps], int]:
+    """The sums by key, from the record or computed now, and how many were computed now."""
+    found: dict[str, RecordedLogps] = {}
+    computed = 0
+    while len(found) < len(scored):  # a second time round only if the record turns out to be damaged
+        if missing := record.missing(scored):
+            say(f"reference {settings.generator}: {len(scored):,} traces, {len(missing):,} of them not yet recorded")
+            with record:
+                for row in _logps(scored, missing, settings, folder):
+                    record.append(row)
+            computed += len(missing)
+        found = record.fetch(scored)
+    return found, computed
+
+
+def _logps(
+    scored: Mapping[str, _Scored], missing: Collection[str], settings: ReferenceSettings, folder: Path
+) -> Iterator[RecordedLogps]:
+    """Compute the missing sums, in batches that are cut from all of them: so a resumed job has the same bits."""
+    tokenizer, model = load_tokenizer(folder), load_model(folder, settings.dtype, settings.threads)
+    keys, tokens = [], []
+    for key, one in scored.items():
+        found = tokenise(tokenizer, one.messages, one.completion)
+        if len(found.prompt) + len(found.completion) > settings.max_length:
+            if key in missing:
+                yield RecordedLogps(key, None, None, "too_long")
+            continue
+        keys.append(key)
+        tokens.append(found)
+    progress = Progress(f"reference {settings.generator}", len(missing), "traces")
+    wanted = {at for at, key in enumerate(keys) if key in missing}
+    for at, logps in completion_logps(model, tokens, settings.batch_tokens, tokenizer.pad_token_id, wanted):
+        yield RecordedLogps(keys[at], logps, len(tokens[at].completion), None)
         progress.add()
     progress.close()
-    tables.write(job.output("reference"), ReferenceLogps, rows)
-    return Outcome(len(rows), count_failures(row.failure for row in rows))
 
 
 if __name__ == "__main__":

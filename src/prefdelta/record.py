@@ -1,0 +1,170 @@
+"""The record: what models were asked and what was computed from them, keyed by all that determines it.
+
+A partition is a folder of append-only Parquet segments. A segment is published whole (temp, fsync, rename), has a
+checksum on every page and one writer, so nothing is locked, several processes write at once, and a kill loses only what
+was not yet flushed. At the start only the column of keys is read; rows are read when they are asked for.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Container, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+
+from prefdelta import tables
+from prefdelta.core.errors import DamagedError
+from prefdelta.files import INSTANCE, say, set_aside
+from prefdelta.processes import at_stop
+from prefdelta.records.contract import Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FLUSH_SECONDS = 5.0
+FLUSH_ROWS = 5_000
+
+
+class Keyed(Row, Protocol):
+    """A row that is known by one text, its column `key`: a hash of all that determines it."""
+
+    @property
+    def key(self) -> str: ...
+
+
+R = TypeVar("R", bound=Keyed)
+
+
+class Record(Generic[R]):
+    """One partition. As a context it flushes by itself: in the background, at a signal, and when it is left."""
+
+    def __init__(
+        self, folder: Path, row_type: type[R], flush_seconds: float = FLUSH_SECONDS, flush_rows: int = FLUSH_ROWS
+    ) -> None:
+        """Read the keys of `folder`. At most flush_seconds of work or flush_rows rows are ever not on disk."""
+        self._folder, self._row_type = folder, row_type
+        self._flush_seconds, self._flush_rows = flush_seconds, flush_rows
+        self._where: dict[str, Path] = {}  # key -> its segment
+        for segment in self._segments():
+            if (table := self._read(segment, ["key"])) is not None:
+                for key in table.column("key").to_pylist():
+                    self._where.setdefault(key, segment)
+        self._unflushed: list[R] = []
+        self._segment = self._new_segment()  # where the unflushed rows will be
+        self._writing = threading.Lock()
+        self._error: Exception | None = None  # of the background
+        self._left = threading.Event()
+
+    def missing(self, keys: Iterable[str]) -> set[str]:
+        """Those of `keys` that are not recorded."""
+        return {key for key in keys if key not in self._where}
+
+    def fetch(self, keys: Iterable[str]) -> dict[str, R]:
+        """The recorded rows of `keys`. What lay in a segment that turns out to be damaged is missing from then on."""
+        self.flush()
+        wanted: dict[Path, set[str]] = {}
+        for key in keys:
+            if key in self._where:
+                wanted.setdefault(self._where[key], set()).add(key)
+        found: dict[str, R] = {}
+        for segment, its_keys in wanted.items():
+            rows = self._rows(segment, its_keys)
+            if rows is None:
+                self._where = {key: place for key, place in self._where.items() if place != segment}
+            else:
+                found.update((row.key, row) for row in rows)
+        return found
+
+    def append(self, row: R) -> None:
+        """Add a row; one whose key is recorded already is left out. Raises StudyError if the disk is full."""
+        with self._writing:
+            if self._error is not None:
+                raise self._error
+            if row.key in self._where:
+                return
+            self._where[row.key] = self._segment
+            self._unflushed.append(row)
+            full = len(self._unflushed) >= self._flush_rows
+        if full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Publish what is not yet on disk, as a segment of its own."""
+        with self._writing:
+            if self._unflushed:
+                tables.write(self._segment, self._row_type, self._unflushed)
+                self._unflushed = []
+                self._segment = self._new_segment()
+
+    def forget(self, unwanted: Callable[[R], bool]) -> int:
+        """Take rows out for good and return how many; segments that hold some are written anew without them.
+
+        Nobody else may write to the partition meanwhile. A kill leaves every other row where it was.
+        """
+        forgotten = 0
+        for segment in self._segments():
+            rows = self._rows(segment)
+            kept = [row for row in rows or [] if not unwanted(row)]
+            if rows is None or len(kept) == len(rows):
+                continue
+            if kept:
+                tables.write(self._new_segment(), self._row_type, kept)
+            segment.unlink()
+            forgotten += len(rows) - len(kept)
+        return forgotten
+
+    def __enter__(self) -> Self:
+        self._left.clear()
+        self._stack = ExitStack()
+        self._stack.enter_context(at_stop(self.flush))
+        background = threading.Thread(target=self._flush_regularly, daemon=True)
+        background.start()
+        self._stack.callback(self.flush)
+        self._stack.callback(background.join)
+        self._stack.callback(self._left.set)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _flush_regularly(self) -> None:
+        """Also when no row comes for long: what did come must not wait for the next."""
+        while not self._left.wait(self._flush_seconds):
+            try:
+                self.flush()
+            except Exception as error:  # it is raised where the next row is added
+                self._error = error
+                return
+
+    def _segments(self) -> list[Path]:
+        return sorted(self._folder.glob("*.parquet"))
+
+    def _new_segment(self) -> Path:
+        return self._folder / f"{time.time_ns()}-{INSTANCE}.parquet"
+
+    def _read(self, segment: Path, columns: list[str] | None = None) -> "pa.Table | None":
+        """A segment, or None if it is damaged: it is set aside, and what it held is missing."""
+        try:
+            return tables.read_arrow(segment, self._row_type, columns)
+        except DamagedError as error:
+            _set_aside(error)
+            return None
+
+    def _rows(self, segment: Path, keys: Container[str] | None = None) -> list[R] | None:
+        """The rows of a segment (those of `keys` only), or None if it is damaged."""
+        if (table := self._read(segment)) is None:
+            return None
+        if keys is not None:
+            table = table.take([at for at, key in enumerate(table.column("key").to_pylist()) if key in keys])
+        try:
+            return tables.rows_of(segment, table, self._row_type)
+        except DamagedError as error:
+            _set_aside(error)
+            return None
+
+
+def _set_aside(error: DamagedError) -> None:
+    say(f"warning: {error.found}\nwarning: it is now {set_aside(error.path)}; what it held will be made again")

@@ -1,0 +1,180 @@
+"""One run at a time in a results folder; what a killed one left behind is explained and healed.
+
+The workflow's main process calls `begin` before Snakemake looks at its own locks, which name no process and outlive the
+one that took them. Ours is a lock of the operating system on `results/<study>/run.json`: it ends with its process.
+"""
+
+import atexit
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from socket import gethostname
+from typing import Any, TextIO
+
+from prefdelta.core.errors import StudyError
+from prefdelta.files import INSTANCE, say
+
+FILE = "run.json"
+VARIABLE = "PREFDELTA_RUN"  # in the environment of all that a run starts
+ORPHANS_SECONDS = 10.0  # for the jobs of a killed run to end; they are told by the kernel, and flush
+SNAKEMAKE = Path(".snakemake")
+# Snakemake's options with which it looks, or tidies, and runs no job.
+_LOOKING = (
+    "dryrun", "lint", "list_rules", "list_target_rules", "print_compilation", "dag", "rulegraph", "filegraph", "d3dag",
+    "summary", "detailed_summary", "list_changes", "list_input_changes", "list_params_changes", "list_untracked",
+    "report", "unlock", "cleanup_metadata", "containerize", "archive", "generate_unit_tests", "conda_create_envs_only",
+    "list_conda_envs", "conda_cleanup_envs",
+)  # fmt: skip
+
+
+def runs_jobs(arguments: Sequence[str]) -> bool:
+    """Whether Snakemake, started with these arguments, is to run jobs and not merely to look."""
+    from snakemake.cli import get_argument_parser
+
+    parsed, _ = get_argument_parser().parse_known_args(list(arguments))
+    return not any(getattr(parsed, name, None) for name in _LOOKING)
+
+
+def begin(results: Path) -> None:
+    """Make this process the one run in `results`, until it ends. Heals what a killed run left.
+
+    Raises StudyError if the folder cannot be written, or if a run is going on in it.
+    """
+    file = _locked(results)
+    earlier = _content(file)
+    if earlier and earlier.get("ended") is None:
+        if earlier["host"] != gethostname():
+            raise StudyError(
+                f"{results}: a run on another machine has not ended: {_told(earlier)}. This machine cannot see whether "
+                f"it is alive. If it is not: rm {results / FILE}, and run the same command again."
+            )
+        say(f"{results}: an earlier run was killed: {_told(earlier)}. What it finished is kept; this run goes on.")
+        _wait_for_orphans(earlier["id"])
+    _heal(results)
+    about = {
+        "id": INSTANCE,
+        "host": gethostname(),
+        "pid": os.getpid(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        "command": " ".join(sys.argv),
+        "ended": None,
+    }
+    _write(file, about)
+    os.environ[VARIABLE] = INSTANCE
+
+    def end() -> None:
+        if os.getpid() == about["pid"]:
+            _write(file, {**about, "ended": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())})
+
+    atexit.register(end)
+
+
+def running(results: Path) -> str | None:
+    """What a person is told about the run that goes on in `results` on this machine, or None if there is none."""
+    try:
+        with (results / FILE).open("r", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _told(_content(file))
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def _locked(results: Path) -> TextIO:
+    """The run file, open and locked. It stays open as long as the process lives, and the lock with it."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        probe = results / f".{INSTANCE}.probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+        file = (results / FILE).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"{results}: cannot be written ({error}); nothing was started.") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        told = _told(_content(file))
+        raise StudyError(
+            f"{results}: a run is going on here: {told}. Two would do the same work twice. Wait for it, or stop it "
+            "(Ctrl-C, or kill <pid>): what it has done so far is kept."
+        ) from None
+    except OSError as error:  # some network file systems have no locks
+        say(f"warning: {file.name} cannot be locked ({error}): see to it yourself that one run at a time works here.")
+    return file
+
+
+def _content(file: TextIO) -> dict[str, Any]:
+    """What the run file says; nothing if it is new, or was cut in the middle by a kill."""
+    file.seek(0)
+    try:
+        return dict(json.loads(file.read()))
+    except ValueError:
+        return {}
+
+
+def _write(file: TextIO, about: dict[str, Any]) -> None:
+    # In place: a renamed file would be another one, without the lock.
+    file.seek(0)
+    file.truncate()
+    file.write(json.dumps(about, indent=2) + "\n")
+    file.flush()
+
+
+def _told(about: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {about[name]}" for name in ("host", "pid", "started", "command") if name in about)
+
+
+def _wait_for_orphans(run: str) -> None:
+    """Wait until nothing that a killed run started is alive; what then still is, is killed."""
+    ends = time.monotonic() + ORPHANS_SECONDS
+    while orphans := list(_started_by(run)):
+        if time.monotonic() > ends:
+            say(f"its processes {orphans} do not end by themselves: they are killed now.")
+            for pid in orphans:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def _started_by(run: str) -> Iterator[int]:
+    """Process ids of what a run started (Linux; none are found elsewhere)."""
+    mark = f"{VARIABLE}={run}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark in path.read_bytes().split(b"\0"):
+                yield int(path.parent.name)
+
+
+def _heal(results: Path) -> None:
+    """Take away what a dead process of this machine left: Snakemake's locks, temporary files, staged outputs."""
+    inside = f"{results}/"
+    for lock in sorted((SNAKEMAKE / "locks").glob("*.lock")):
+        if any(line.startswith(inside) for line in lock.read_text(encoding="utf-8").splitlines()):
+            say(f"{lock}: left by a run that is dead: removed.")
+            lock.unlink()
+    incomplete = [path for path in (SNAKEMAKE / "incomplete").glob("*") if _marked(path).startswith(inside)]
+    if incomplete:
+        say(f"{len(incomplete)} outputs were being made when it ended; their jobs run again and take up the record.")
+    for left in (*results.rglob(".*.tmp"), *results.rglob(".*.staged")):
+        owner = re.search(rf"{re.escape(gethostname())}-(\d+)-[0-9a-f]+\.\w+$", left.name)
+        if owner and not Path("/proc", owner[1]).exists():
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def _marked(marker: Path) -> str:
+    """The output that one of Snakemake's markers is about: its name is that path in base64."""
+    try:
+        return urlsafe_b64decode(marker.name).decode("utf-8")
+    except ValueError:  # a long path is spread over several folders
+        return ""
