@@ -51,7 +51,6 @@ class Record(Generic[R]):
                 for key in table.column("key").to_pylist():
                     self._where.setdefault(key, segment)
         self._unflushed: list[R] = []
-        self._segment = self._new_segment()  # where the unflushed rows will be
         self._writing = threading.Lock()
         self._error: Exception | None = None  # of the background
         self._left = threading.Event()
@@ -83,7 +82,7 @@ class Record(Generic[R]):
                 raise self._error
             if row.key in self._where:
                 return
-            self._where[row.key] = self._segment
+            self._where[row.key] = self._folder  # its segment has no name yet
             self._unflushed.append(row)
             full = len(self._unflushed) >= self._flush_rows
         if full:
@@ -93,14 +92,16 @@ class Record(Generic[R]):
         """Publish what is not yet on disk, as a segment of its own."""
         with self._writing:
             if self._unflushed:
-                tables.write(self._segment, self._row_type, self._unflushed)
+                segment = self._new_segment()
+                tables.write(segment, self._row_type, self._unflushed)
+                self._where.update((row.key, segment) for row in self._unflushed)
                 self._unflushed = []
-                self._segment = self._new_segment()
 
     def forget(self, unwanted: Callable[[R], bool]) -> int:
         """Take rows out for good and return how many; segments that hold some are written anew without them.
 
-        Nobody else may write to the partition meanwhile. A kill leaves every other row where it was.
+        Nobody else may write to the partition meanwhile. A kill leaves every other row where it was. What is written
+        anew sorts where the old segment did: of rows with one key, the first stays the first.
         """
         forgotten = 0
         for segment in self._segments():
@@ -109,7 +110,7 @@ class Record(Generic[R]):
             if rows is None or len(kept) == len(rows):
                 continue
             if kept:
-                tables.write(self._new_segment(), self._row_type, kept)
+                tables.write(segment.with_name(f"{segment.stem}-.parquet"), self._row_type, kept)
             segment.unlink()
             forgotten += len(rows) - len(kept)
         return forgotten
@@ -143,6 +144,7 @@ class Record(Generic[R]):
         return sorted(self._folder.glob("*.parquet"))
 
     def _new_segment(self) -> Path:
+        """A name that sorts after those of before: where two processes gave one key a row, the first to publish wins."""
         return self._folder / f"{time.time_ns()}-{INSTANCE}.parquet"
 
     def _read(self, segment: Path, columns: list[str] | None = None) -> "pa.Table | None":

@@ -1,10 +1,13 @@
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
-from prefdelta.calls import Record, complete
+from prefdelta.calls import complete as complete_answers
 from prefdelta.core.errors import StudyError
 from prefdelta.core.requests import Failure, Reply, Request, Sampling
+from prefdelta.record import Record
 from prefdelta.records.call import Call
 
 REQUEST = Request((("user", "1+1?"),), Sampling(temperature=1.0, max_tokens=8), seed=7)
@@ -40,12 +43,22 @@ class Scripted:
             yield Failure(key, *result) if failed else Reply(key, result, "stop", 3, "scripted-1", 0.5)
 
 
+def complete(engine, requests, record, what):
+    return complete_answers(engine, requests, record, what).calls
+
+
+def recorded(folder, request):
+    """The row of a request, as another process finds it."""
+    key = request.key(IDENTITY)
+    return Record(folder, Call).fetch([key]).get(key)
+
+
 TRANSIENT = ("deadline", False, "HTTP 503")
 PERMANENT = ("too_long", True)
 
 
 def test_replies_come_in_the_order_of_the_requests(tmp_path):
-    calls = complete(Scripted(), requests(3), Record(tmp_path), "test")
+    calls = complete(Scripted(), requests(3), Record(tmp_path, Call), "test")
     assert [call.text for call in calls] == ["?1+0", "?1+1", "?1+2"]
 
 
@@ -54,64 +67,64 @@ def test_replies_that_finish_in_another_order_are_joined_by_key(tmp_path):
         def run(self, plan, missing):
             yield from reversed(list(super().run(plan, missing)))
 
-    calls = complete(Backwards(), requests(3), Record(tmp_path), "test")
+    calls = complete(Backwards(), requests(3), Record(tmp_path, Call), "test")
     assert [call.text for call in calls] == ["?1+0", "?1+1", "?1+2"]
 
 
 def test_a_second_run_asks_nothing_and_gives_the_same_calls(tmp_path):
-    first = complete(Scripted(), requests(3), Record(tmp_path), "test")
+    first = complete(Scripted(), requests(3), Record(tmp_path, Call), "test")
     engine = Scripted()
-    assert complete(engine, requests(3), Record(tmp_path), "test") == first
+    assert complete(engine, requests(3), Record(tmp_path, Call), "test") == first
     assert engine.plans == []  # not even started
 
 
 def test_only_what_is_missing_is_asked_for(tmp_path):
-    complete(Scripted(), requests(2), Record(tmp_path), "test")
+    complete(Scripted(), requests(2), Record(tmp_path, Call), "test")
     engine = Scripted()
-    complete(engine, requests(4), Record(tmp_path), "test")
+    complete(engine, requests(4), Record(tmp_path, Call), "test")
     assert engine.asked == ["2+1?", "3+1?"]
 
 
 def test_an_engine_is_given_the_whole_plan_whatever_is_missing(tmp_path):
     # Its batches depend on the plan, so that a resumed run gives the same text.
-    complete(Scripted(), requests(2), Record(tmp_path), "test")
+    complete(Scripted(), requests(2), Record(tmp_path, Call), "test")
     engine = Scripted()
-    complete(engine, requests(4), Record(tmp_path), "test")
+    complete(engine, requests(4), Record(tmp_path, Call), "test")
     assert engine.plans == [[request.key(IDENTITY) for request in requests(4)]]
 
 
 def test_a_request_that_stands_twice_is_recorded_once_and_answered_twice(tmp_path):
-    calls = complete(Scripted(), requests(1) * 2, Record(tmp_path), "test")
+    calls = complete(Scripted(), requests(1) * 2, Record(tmp_path, Call), "test")
     assert calls[0] == calls[1]
 
 
 @pytest.mark.parametrize("text", ['{"broken": ', "", " \n\0 ", "é 😀", None])
 def test_a_raw_reply_is_kept_as_it_came(text, tmp_path):
-    complete(Scripted(q0=text), requests(1), Record(tmp_path), "test")
-    assert Record(tmp_path)[requests(1)[0].key(IDENTITY)].text == text
+    complete(Scripted(q0=text), requests(1), Record(tmp_path, Call), "test")
+    assert recorded(tmp_path, requests(1)[0]).text == text
 
 
 def test_a_lone_surrogate_is_kept_as_its_escape_instead_of_losing_the_segment(tmp_path):
-    complete(Scripted(q0="a\ud800b"), requests(2), Record(tmp_path), "test")
-    assert [Record(tmp_path)[request.key(IDENTITY)].text for request in requests(2)] == ["a\\ud800b", "?1+1"]
+    complete(Scripted(q0="a\ud800b"), requests(2), Record(tmp_path, Call), "test")
+    assert [recorded(tmp_path, request).text for request in requests(2)] == ["a\\ud800b", "?1+1"]
 
 
 def test_what_came_with_a_reply_is_recorded_with_it(tmp_path):
-    (call,) = complete(Scripted(), requests(1), Record(tmp_path), "test")
+    (call,) = complete(Scripted(), requests(1), Record(tmp_path, Call), "test")
     assert (call.finish_reason, call.n_tokens, call.model, call.seconds) == ("stop", 3, "scripted-1", 0.5)
     assert call.failure is None
 
 
 def test_a_transient_failure_raises_with_counts_and_the_last_cause(tmp_path):
     with pytest.raises(StudyError, match=r"judge: 1 of 3 requests got no answer; the last failure: deadline HTTP 503"):
-        complete(Scripted(q1=TRANSIENT), requests(3), Record(tmp_path), "judge")
+        complete(Scripted(q1=TRANSIENT), requests(3), Record(tmp_path, Call), "judge")
 
 
 def test_a_transient_failure_is_asked_again_and_the_rest_is_not(tmp_path):
     with pytest.raises(StudyError):
-        complete(Scripted(q1=TRANSIENT), requests(3), Record(tmp_path), "judge")
+        complete(Scripted(q1=TRANSIENT), requests(3), Record(tmp_path, Call), "judge")
     engine = Scripted()
-    complete(engine, requests(3), Record(tmp_path), "judge")
+    complete(engine, requests(3), Record(tmp_path, Call), "judge")
     assert engine.asked == ["1+1?"]
 
 
@@ -121,33 +134,33 @@ def test_an_engine_that_says_nothing_of_a_request_is_found_out(tmp_path):
             return iter([])
 
     with pytest.raises(StudyError, match="test: 2 of 2 requests got no answer"):
-        complete(Silent(), requests(2), Record(tmp_path), "test")
+        complete(Silent(), requests(2), Record(tmp_path, Call), "test")
 
 
 def test_a_permanent_failure_is_a_call_without_text_that_says_why(tmp_path):
-    (call,) = complete(Scripted(q0=PERMANENT), requests(1), Record(tmp_path), "test")
+    (call,) = complete(Scripted(q0=PERMANENT), requests(1), Record(tmp_path, Call), "test")
     assert (call.text, call.failure) == (None, "too_long")
 
 
 def test_a_permanent_failure_is_not_asked_again(tmp_path):
-    complete(Scripted(q0=PERMANENT), requests(1), Record(tmp_path), "test")
+    complete(Scripted(q0=PERMANENT), requests(1), Record(tmp_path, Call), "test")
     engine = Scripted()
-    (call,) = complete(engine, requests(1), Record(tmp_path), "test")
+    (call,) = complete(engine, requests(1), Record(tmp_path, Call), "test")
     assert (engine.asked, call.failure) == ([], "too_long")
 
 
 def test_what_came_back_before_an_engine_crashed_is_kept(tmp_path):
     with pytest.raises(RuntimeError, match="out of memory"):
-        complete(Scripted(q2=RuntimeError("out of memory")), requests(4), Record(tmp_path), "test")
+        complete(Scripted(q2=RuntimeError("out of memory")), requests(4), Record(tmp_path, Call), "test")
     engine = Scripted()
-    complete(engine, requests(4), Record(tmp_path), "test")
+    complete(engine, requests(4), Record(tmp_path, Call), "test")
     assert engine.asked == ["2+1?", "3+1?"]
 
 
 def test_the_first_missing_prompt_is_shown_in_the_log(tmp_path, capsys):
-    complete(Scripted(), requests(1), Record(tmp_path), "test")
+    complete(Scripted(), requests(1), Record(tmp_path, Call), "test")
     capsys.readouterr()
-    complete(Scripted(), requests(3), Record(tmp_path), "test")
+    complete(Scripted(), requests(3), Record(tmp_path, Call), "test")
     told = capsys.readouterr().err
     assert "test: 3 requests, 1 of them recorded" in told
     assert "--- user\n1+1?\n---" in told
@@ -187,87 +200,36 @@ def test_a_key_changes_with_the_engines_identity(identity):
 
 
 def test_a_changed_request_is_asked_and_both_replies_are_kept(tmp_path):
-    complete(Scripted(), [REQUEST], Record(tmp_path), "test")
+    complete(Scripted(), [REQUEST], Record(tmp_path, Call), "test")
     engine = Scripted()
-    complete(engine, [replace(REQUEST, attempt=1)], Record(tmp_path), "test")
+    complete(engine, [replace(REQUEST, attempt=1)], Record(tmp_path, Call), "test")
     assert engine.asked == ["1+1?"]
-    assert REQUEST.key(IDENTITY) in Record(tmp_path)
+    assert recorded(tmp_path, REQUEST) is not None
 
 
-# --- segments ---------------------------------------------------------------------------------------------------------
+# --- counts and attempts ----------------------------------------------------------------------------------------------
 
 
-def call(key, text="x"):
-    return Call(key, text, "stop", 1, None, None, 0.1, 1_700_000_000.0, "host")
+def test_how_many_were_asked_now_is_told(tmp_path):
+    assert complete_answers(Scripted(), requests(2), Record(tmp_path, Call), "test").asked == 2
+    assert complete_answers(Scripted(), requests(5), Record(tmp_path, Call), "test").asked == 3
+    assert complete_answers(Scripted(), requests(5), Record(tmp_path, Call), "test").asked == 0
+
+
+def test_all_attempts_at_a_question_share_its_first_key_and_say_their_number(tmp_path):
+    complete(Scripted(), [REQUEST], Record(tmp_path, Call), "test")
+    complete(Scripted(), [replace(REQUEST, attempt=2)], Record(tmp_path, Call), "test")
+    first, third = recorded(tmp_path, REQUEST), recorded(tmp_path, replace(REQUEST, attempt=2))
+    assert (first.question, first.attempt) == (first.key, 0)
+    assert (third.question, third.attempt) == (first.key, 2)
+    assert third.key != first.key
+
+
+# --- damage -----------------------------------------------------------------------------------------------------------
 
 
 def segments(folder):
     return sorted(folder.glob("*.parquet"))
-
-
-def test_a_row_is_on_disk_after_a_flush(tmp_path):
-    record = Record(tmp_path)
-    record.append(call("a"))
-    record.flush()
-    assert Record(tmp_path)["a"] == call("a")
-
-
-def test_a_row_is_on_disk_when_the_record_is_closed(tmp_path):
-    with Record(tmp_path) as record:
-        record.append(call("a"))
-    assert "a" in Record(tmp_path)
-
-
-def test_a_record_of_a_missing_folder_is_empty_and_leaves_none(tmp_path):
-    with Record(tmp_path / "calls") as record:
-        assert "a" not in record
-    assert not (tmp_path / "calls").exists()
-
-
-def test_a_flush_without_new_rows_writes_nothing(tmp_path):
-    record = Record(tmp_path)
-    record.append(call("a"))
-    record.flush()
-    record.flush()
-    assert len(segments(tmp_path)) == 1
-
-
-def test_segments_are_only_added(tmp_path):
-    with Record(tmp_path) as record:
-        record.append(call("a"))
-    (first,) = segments(tmp_path)
-    content = first.read_bytes()
-    with Record(tmp_path) as record:
-        record.append(call("b"))
-    assert len(segments(tmp_path)) == 2
-    assert first.read_bytes() == content
-
-
-def test_a_second_reply_to_one_key_does_not_replace_the_first(tmp_path):
-    with Record(tmp_path) as record:
-        record.append(call("a", "first"))
-        record.append(call("a", "second"))
-    assert Record(tmp_path)["a"].text == "first"
-
-
-def test_two_records_writing_to_one_folder_both_survive(tmp_path):
-    with Record(tmp_path) as one, Record(tmp_path) as other:
-        for index in range(5):
-            one.append(call(f"one{index}"))
-            other.append(call(f"other{index}"))
-            one.flush()
-            other.flush()
-    record = Record(tmp_path)
-    assert all(f"{name}{index}" in record for name in ("one", "other") for index in range(5))
-
-
-def test_every_reader_takes_the_reply_that_was_published_first(tmp_path):
-    one, other = Record(tmp_path), Record(tmp_path)
-    one.append(call("a", "one"))
-    other.append(call("a", "other"))
-    other.flush()
-    one.flush()
-    assert Record(tmp_path)["a"].text == "other"
 
 
 def flip(path):
@@ -276,29 +238,56 @@ def flip(path):
     path.write_bytes(content)
 
 
+def cut_character(path):
+    """A valid segment whose text ends inside a character: its bytes are no UTF-8."""
+    table = parquet.read_table(path)
+    broken = pa.array([b"\xc3"] * len(table), pa.binary()).view(pa.string())
+    table = table.set_column(table.schema.get_field_index("text"), table.schema.field("text"), broken)
+    parquet.write_table(table, path, write_page_checksum=True)
+
+
 @pytest.mark.parametrize(
     "damage",
-    [flip, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(path.read_bytes()[:-20])],
-    ids=["flipped bit", "zero length", "torn"],
+    [
+        flip,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-20]),
+        cut_character,
+    ],
+    ids=["flipped bit", "zero length", "torn", "cut character"],
 )
-def test_a_damaged_segment_is_skipped_with_a_warning_and_its_calls_are_made_again(damage, tmp_path, capsys):
-    complete(Scripted(), requests(2), Record(tmp_path), "test")
-    complete(Scripted(), requests(4), Record(tmp_path), "test")
-    damage(segments(tmp_path)[0])
+def test_a_damaged_segment_is_set_aside_and_only_its_calls_are_made_again(damage, tmp_path, capsys):
+    complete(Scripted(), requests(2), Record(tmp_path, Call), "test")
+    complete(Scripted(), requests(4), Record(tmp_path, Call), "test")
+    damaged = segments(tmp_path)[0]
+    damage(damaged)
     capsys.readouterr()
     engine = Scripted()
-    calls = complete(engine, requests(4), Record(tmp_path), "test")
+    calls = complete(engine, requests(4), Record(tmp_path, Call), "test")
     told = capsys.readouterr().err
-    assert f"warning: {segments(tmp_path)[0]}: cannot be read as Parquet" in told
-    assert "warning: the calls of this segment will be made again" in told
+    assert f"warning: {damaged}: cannot be read as Parquet" in told
+    assert f"it is now {damaged}.damaged; what it held will be made again" in told
     assert engine.asked == ["0+1?", "1+1?"]
     assert [found.text for found in calls] == ["?1+0", "?1+1", "?1+2", "?1+3"]
+    capsys.readouterr()
+    again = Scripted()
+    complete(again, requests(4), Record(tmp_path, Call), "test")
+    assert (again.asked, "warning" in capsys.readouterr().err) == ([], False)
+
+
+def test_a_lost_segment_costs_its_own_calls_only(tmp_path):
+    complete(Scripted(), requests(2), Record(tmp_path, Call), "test")
+    complete(Scripted(), requests(4), Record(tmp_path, Call), "test")
+    segments(tmp_path)[1].unlink()
+    engine = Scripted()
+    complete(engine, requests(4), Record(tmp_path, Call), "test")
+    assert engine.asked == ["2+1?", "3+1?"]
 
 
 def test_a_temporary_file_of_a_killed_writer_is_no_segment(tmp_path, capsys):
-    complete(Scripted(), requests(1), Record(tmp_path), "test")
+    complete(Scripted(), requests(1), Record(tmp_path, Call), "test")
     (tmp_path / ".1-2-abc.parquet.99.tmp").write_bytes(b"half of a segm")
     engine = Scripted()
-    complete(engine, requests(1), Record(tmp_path), "test")
+    complete(engine, requests(1), Record(tmp_path, Call), "test")
     assert engine.asked == []
     assert "warning" not in capsys.readouterr().err

@@ -1,9 +1,14 @@
+import errno
 import hashlib
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from prefdelta.files import publish, publish_text, sha256_of
+from prefdelta.core.errors import StudyError
+from prefdelta.files import publish, publish_text, set_aside, sha256_of
 
 
 def names(folder):
@@ -28,35 +33,74 @@ def test_an_old_file_is_replaced_whole(tmp_path):
     assert (tmp_path / "a.txt").read_text() == "new"
 
 
-def failing(temporary):
-    temporary.write_text("half of")
-    raise OSError("disk full")
+@pytest.fixture
+def full(monkeypatch):
+    """The disk takes ten bytes of each file and no more."""
+    write = Path.write_bytes
+
+    def write_some(path, data):
+        write(path, data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_some)
 
 
-def test_a_failing_write_leaves_the_old_file_and_no_temporary_one(tmp_path):
-    publish_text(tmp_path / "a.txt", "old")
-    with pytest.raises(OSError, match="disk full"):
-        publish(tmp_path / "a.txt", failing)
-    assert (tmp_path / "a.txt").read_text() == "old"
-    assert names(tmp_path) == ["a.txt"]
+@pytest.mark.parametrize("old", [None, "old"])
+def test_a_full_disk_is_told_with_path_and_bytes_and_leaves_what_was_there(tmp_path, full, old):
+    path = tmp_path / "a.txt"
+    if old is not None:
+        path.write_text(old)
+    with pytest.raises(StudyError, match=rf"^{path}: cannot be written: No space left on device. 4,000 bytes are need"):
+        publish(path, b"n" * 4000)
+    assert names(tmp_path) == ([] if old is None else ["a.txt"])
+    assert old is None or path.read_text() == old
 
 
-def test_a_failing_first_write_leaves_nothing(tmp_path):
-    with pytest.raises(OSError, match="disk full"):
-        publish(tmp_path / "a.txt", failing)
-    assert names(tmp_path) == []
+def test_another_error_is_not_taken_for_a_full_disk(tmp_path):
+    with pytest.raises(IsADirectoryError):
+        publish(tmp_path, b"x")
 
 
-def test_the_path_holds_the_old_content_while_the_new_one_is_written(tmp_path):
-    publish_text(tmp_path / "a.txt", "old")
-    seen = []
+def test_the_path_holds_the_old_content_while_the_new_one_is_written(tmp_path, monkeypatch):
+    publish_text(tmp_path / "a.parquet", "old")
+    write, seen = Path.write_bytes, []
 
-    def write(temporary):
-        temporary.write_text("new")
-        seen.append((tmp_path / "a.txt").read_text())
+    def watched(path, data):
+        write(path, data)
+        seen.append((path, (tmp_path / "a.parquet").read_text()))
 
-    publish(tmp_path / "a.txt", write)
-    assert seen == ["old"]
+    monkeypatch.setattr(Path, "write_bytes", watched)
+    publish(tmp_path / "a.parquet", b"new")
+    ((temporary, content),) = seen
+    assert content == "old"
+    # Beside it: a rename is atomic within one file system only. Not *.parquet: a record reads all of these.
+    assert temporary.parent == tmp_path
+    assert temporary.suffix != ".parquet"
+    assert f"-{os.getpid()}-" in temporary.name
+
+
+def test_what_is_set_aside_makes_room_and_replaces_what_was_set_aside_before(tmp_path):
+    for content in ("first", "second"):
+        (tmp_path / "a").write_text(content)
+        assert set_aside(tmp_path / "a") == tmp_path / "a.damaged"
+    assert names(tmp_path) == ["a.damaged"]
+    assert (tmp_path / "a.damaged").read_text() == "second"
+
+
+def test_a_folder_is_set_aside_too(tmp_path):
+    for name in ("x", "y"):
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / name).write_text("")
+        set_aside(tmp_path / "a")
+    assert names(tmp_path / "a.damaged") == ["y"]
+
+
+def test_a_log_that_cannot_be_written_stops_nothing():
+    # /dev/full answers every write with "No space left on device".
+    line = "from prefdelta.files import say; say('x'); say('y'); print('done')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", line], stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n")
 
 
 def test_a_reader_who_has_the_file_open_keeps_the_old_content(tmp_path):
@@ -64,21 +108,6 @@ def test_a_reader_who_has_the_file_open_keeps_the_old_content(tmp_path):
     with (tmp_path / "a.txt").open() as reader:
         publish_text(tmp_path / "a.txt", "new")
         assert reader.read() == "old"
-
-
-def test_the_temporary_file_lies_beside_its_target_and_is_no_segment_or_table(tmp_path):
-    # Beside it: a rename is atomic within one file system only. Not *.parquet: a record reads all of these.
-    seen = []
-
-    def write(temporary):
-        temporary.write_text("x")
-        seen.append(temporary)
-
-    publish(tmp_path / "a.parquet", write)
-    (temporary,) = seen
-    assert temporary.parent == tmp_path
-    assert temporary.suffix != ".parquet"
-    assert str(os.getpid()) in temporary.name
 
 
 def test_sha256_is_that_of_the_bytes(tmp_path):

@@ -221,7 +221,7 @@ def test_a_full_disk_leaves_the_old_table_and_no_temporary_file(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, hard))  # files end there, as on a full disk
     try:
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(StudyError, match=rf"{path}: cannot be written: File too large. [\d,]+ bytes are needed"):
             tables.write(path, Trace, large)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
