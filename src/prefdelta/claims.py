@@ -21,10 +21,7 @@ class Claim:
 
     def check(self) -> None:
         """Raise StudyError if another process has claimed the thing since."""
-        try:
-            owner = self._file.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            owner = "another instance, which has finished"
+        owner = self._owner()
         if owner != INSTANCE:
             raise StudyError(
                 f"{self._thing}: another instance of this job was started later ({owner}, as host-process). This one "
@@ -32,6 +29,12 @@ class Claim:
             )
 
     def release(self) -> None:
-        """Give up a claim that still holds."""
-        self.check()
-        self._file.unlink(missing_ok=True)
+        """Give the claim up, if it is still ours."""
+        if self._owner() == INSTANCE:
+            self._file.unlink(missing_ok=True)
+
+    def _owner(self) -> str:
+        try:
+            return self._file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return "one that has finished"

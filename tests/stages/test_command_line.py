@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -38,14 +39,21 @@ def command(stage: str, *words: str) -> list[str]:
     return [sys.executable, "-m", f"prefdelta.stages.{stage}", *words]
 
 
-def start_prompts(folder: Path, *words: str, settings: dict[str, Any] = PROMPTS) -> subprocess.CompletedProcess[str]:
+def prompts_command(folder: Path, *words: str, settings: dict[str, Any] = PROMPTS) -> list[str]:
     """Runs the stage prompts; `words` come last and so replace what is set before."""
+    return command(
+        "prompts",
+        *("--out", f"prompts={folder}/p.parquet", f"manifest={folder}/p.json"),
+        *("--settings", json.dumps(settings), "--record", f"{folder}/record", *words),
+    )
+
+
+def start_prompts(
+    folder: Path, *words: str, settings: dict[str, Any] = PROMPTS, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(
-            "prompts",
-            *("--out", f"prompts={folder}/p.parquet", f"manifest={folder}/p.json"),
-            *("--settings", json.dumps(settings), "--record", f"{folder}/record", *words),
-        ),
+        prompts_command(folder, *words, settings=settings),
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -109,6 +117,17 @@ def test_source_that_was_edited_after_planning_is_refused_and_the_planned_one_is
     assert start_prompts(tmp_path, "--code", code.digest("prefdelta.stages.prompts")).returncode == 0
 
 
+def test_source_that_the_main_process_did_not_plan_is_refused_also_if_the_cluster_job_planned_it(
+    tmp_path: Path,
+) -> None:
+    # On a cluster the job parses the workflow again on its node: it plans with the source of that moment.
+    now = code.digest("prefdelta.stages.prompts")
+    for planned, exit_code in (("0123456789abcdef", 2), (now, 0)):
+        done = start_prompts(tmp_path, "--code", now, PREFDELTA_PLANNED=json.dumps({"prompts": planned, "pair": "x"}))
+        assert done.returncode == exit_code, done.stderr
+        assert ("planned 0123456789abcdef): it was edited since" in done.stderr) == (exit_code == 2)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -136,6 +155,78 @@ def test_what_a_person_can_put_right_is_told_without_a_traceback(tmp_path: Path)
     assert "Ask for fewer items, or for more operations." in done.stderr
     assert "Traceback" not in done.stderr
     assert files_in(tmp_path) == {}
+
+
+# --- the machine's limits ---
+
+
+def limited(folder: Path, what: int, limit: int, **more: Any) -> subprocess.CompletedProcess[str]:
+    """The stage prompts under a limit of the system."""
+
+    def limit_it() -> None:
+        resource.setrlimit(what, (limit, limit))
+
+    return subprocess.run(
+        prompts_command(folder), preexec_fn=limit_it, stderr=subprocess.PIPE, text=True, check=False, timeout=60, **more
+    )
+
+
+def test_a_full_disk_is_told_with_path_and_bytes_and_keeps_the_old_table(tmp_path: Path) -> None:
+    assert start_prompts(tmp_path).returncode == 0
+    before = files_in(tmp_path)
+    done = limited(tmp_path, resource.RLIMIT_FSIZE, 1000)  # no file may become larger: it ends as on a full disk
+    assert done.returncode == 2
+    assert re.search(
+        r"p\.parquet: cannot be written: File too large. [\d,]+ bytes are needed, [\d,]+ are free", done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    assert files_in(tmp_path) == before
+
+
+def test_a_log_on_a_full_disk_stops_no_stage(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(prompts_command(tmp_path), stderr=full, check=False, timeout=60)
+    assert done.returncode == 0
+    assert len(tables.read(tmp_path / "p.parquet", Prompt)) == 9
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_goes_away_stops_no_stage(tmp_path: Path, stream: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.Popen(prompts_command(tmp_path), **{stream: writing})
+    os.close(writing)
+    assert process.wait(timeout=60) == 0
+    assert len(tables.read(tmp_path / "p.parquet", Prompt)) == 9
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["MemoryError()", "torch.OutOfMemoryError('x')", 'RuntimeError("can\'t allocate memory: you tried")'],
+)
+def test_out_of_memory_has_an_exit_code_of_its_own(tmp_path: Path, error: str) -> None:
+    driver = (
+        "import runpy, sys\nfrom prefdelta.core import sources\nfrom prefdelta.stages import prompts\n"
+        "import prefdelta.core.tasks.families as families\n"
+        "class torch:\n    class OutOfMemoryError(RuntimeError): pass\n"
+        f"def fails(*_, **__): raise {error}\n"
+        "families.draw_problems = fails\n"
+        "sys.modules.pop('prefdelta.stages.prompts')\n"
+        "runpy.run_module('prefdelta.stages.prompts', run_name='__main__', alter_sys=True)\n"
+    )
+    words = prompts_command(tmp_path)[3:]
+    done = subprocess.run(
+        [sys.executable, "-c", driver, *words], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False), done.stderr
+    assert "error: out of memory" in done.stderr
+    assert files_in(tmp_path) == {}
+
+
+def test_another_error_of_the_code_is_no_lack_of_memory(tmp_path: Path) -> None:
+    done = start_prompts(tmp_path, "--record", "/dev/null/record")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
 
 
 # --- SIGTERM: what SLURM and Snakemake send ---

@@ -22,7 +22,7 @@ def test_a_claim_is_lost_also_when_the_later_instance_has_finished(tmp_path, mon
     monkeypatch.setattr(claims, "INSTANCE", "other-7-abc")
     Claim(tmp_path, tmp_path / "a").release()
     monkeypatch.undo()
-    with pytest.raises(StudyError, match="another instance, which has finished"):
+    with pytest.raises(StudyError, match="one that has finished"):
         ours.check()
 
 

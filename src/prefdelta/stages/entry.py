@@ -151,9 +151,9 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
         }
         publish_text(staging.paths["manifest"][0], json.dumps(manifest, indent=2) + "\n")
         staging.publish(claim)
-        claim.release()
     finally:
         staging.remove()
+        claim.release()
 
 
 def _planned_source(stage: str, settings: Settings, planned_code: str) -> str:
@@ -163,12 +163,11 @@ def _planned_source(stage: str, settings: Settings, planned_code: str) -> str:
     that the job itself starts on its node, which may see later source.
     """
     name, digest = job_code(stage, settings)
-    planned = {planned_code, json.loads(os.environ.get(PLANNED, "{}")).get(name, "")} - {""}
-    if planned - {digest}:
+    planned = {planned_code, json.loads(os.environ.get(PLANNED, "{}")).get(name, "")}
+    if others := planned - {digest, ""}:
         raise StudyError(
-            f"the source of {stage} is not the one this job was planned with ({digest}, planned "
-            f"{', '.join(sorted(planned))}): it was edited since. Run the same snakemake command again to plan with "
-            "the new source."
+            f"the source of {stage} is not the one this job was planned with ({digest}, planned {', '.join(others)}): it "
+            "was edited since. Run the same snakemake command again to plan with the new source."
         )
     return digest
 
