@@ -59,6 +59,15 @@ class Batch:
     code: str
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one job writes, as its rule names it."""
+
+    outputs: list[str]  # all but manifest and log; a path without an ending is a folder
+    manifest: str
+    log: str
+
+
 class Study:
     """Files and settings of every job."""
 
@@ -101,6 +110,10 @@ class Study:
     @cached_property
     def _pairings(self) -> list[str]:
         return list(dict.fromkeys(arm.split("/")[1] for arm in self.arms))
+
+    @property
+    def _deltas(self) -> list[str]:
+        return [*self.config.dimensions, *self.config.delta.composites]
 
     @cached_property
     def train_batches(self) -> list["Batch"]:
@@ -176,28 +189,53 @@ class Study:
         return [f"{self.results}/pair/{pairing}.parquet" for pairing in self._pairings]
 
     def report_deltas(self, wildcards: Any) -> list[str]:
-        names = [*self.config.dimensions, *self.config.delta.composites]
-        return [f"{self.results}/delta/{pairing}/{name}.parquet" for pairing in self._pairings for name in names]
+        return self._outputs("delta")
 
     def report_grades(self, wildcards: Any) -> list[str]:
-        return [f"{self.results}/grade/{generator}.parquet" for generator in self.config.generators]
+        return self._outputs("grade")
 
     def report_manifests(self, wildcards: Any) -> list[str]:
         """The manifests of all jobs above the report."""
-        config, arms = self.config, [arm.split("/") for arm in self.arms]
-        tables = [
-            *(f"{self.results}/prompts/{source}.parquet" for source in (TRAINING_PROMPTS, *self.benchmarks)),
-            *(self.weights(model) for model in config.models),
-            *(f"{self.results}/generate/{generator}.parquet" for generator in config.generators),
-            *self.report_grades(wildcards),
-            *(f"{self.results}/judge/{g}/{form}.parquet" for g in config.generators for form in config.judge.forms),
-            *self.report_pairs(wildcards),
-            *self.report_deltas(wildcards),
-            *(f"{self.results}/filter/{pairing}/{selection}.parquet" for _, pairing, selection, _, _ in arms),
-            *(path for batch in self.train_batches for side in _SIDES for path in batch.inputs[f"{side}_reference"]),
-        ]
-        batches = [batch.manifest for batch in (*self.train_batches, *self.evaluate_batches)]
-        return [*(str(Path(table).with_suffix(".manifest.json")) for table in dict.fromkeys(tables)), *batches]
+        return [job.manifest for stage in STAGES if stage != "report" for job in self.written(stage)]
+
+    # --- outputs --------------------------------------------------------------------------------------------------
+
+    def written(self, stage: str) -> list[Written]:
+        """What the jobs of a stage write: all that the report stands on, and the report."""
+        if stage in ("train", "evaluate"):
+            batches = self.train_batches if stage == "train" else self.evaluate_batches
+            return [Written(batch.outputs, batch.manifest, batch.log) for batch in batches]
+        found = []
+        for output in self._outputs(stage):
+            name = Path(output).relative_to(self.results).with_suffix("")
+            outputs = [output, f"{self.results}/report/figures"] if stage == "report" else [output]
+            manifest = f"{self.results}/{name}.manifest.json"
+            found.append(Written(outputs, manifest, f"{self.results}/logs/{name}.log"))
+        return found
+
+    def _outputs(self, stage: str) -> list[str]:
+        """The output of each job of a stage that has no batches."""
+        config = self.config
+        if stage == "ladder":
+            return [self.weights(model) for model in config.models]
+        if stage == "report":
+            return [f"{self.results}/report/index.html"]
+        if stage == "reference":
+            batches = self.train_batches
+            read = [path for batch in batches for side in _SIDES for path in batch.inputs[f"{side}_reference"]]
+            return list(dict.fromkeys(read))
+        arms = [arm.split("/") for arm in self.arms]
+        common = [name for arm in arms if (found := self._common_set(arm[2])) for name in found.pairings]
+        names = {
+            "prompts": [TRAINING_PROMPTS, *self.benchmarks],
+            "generate": config.generators,
+            "grade": config.generators,
+            "judge": [f"{generator}/{form}" for generator in config.generators for form in config.judge.forms],
+            "pair": [*self._pairings, *common],
+            "delta": [f"{pairing}/{name}" for pairing in self._pairings for name in self._deltas],
+            "filter": [f"{pairing}/{selection}" for _, pairing, selection, _, _ in arms],
+        }
+        return [f"{self.results}/{stage}/{name}.parquet" for name in dict.fromkeys(names[stage])]
 
     # --- settings: a stage's slice of the config, and nothing else --------------------------------------------------
 
@@ -273,7 +311,7 @@ class Study:
         return PairSettings(chosen=wildcards.chosen, rejected=wildcards.rejected, max_failure_share=share)
 
     def _delta(self, wildcards: Any) -> Settings:
-        components = self._components(wildcards.dimension)
+        components = sorted(self._components(wildcards.dimension))
         return DeltaSettings(chosen=wildcards.chosen, rejected=wildcards.rejected, components=components)
 
     def _filter(self, wildcards: Any) -> Settings:
@@ -321,14 +359,14 @@ class Study:
         group = section.groups[group_name]
         policy, is_base = arms[0].partition("/")[0], arms[0].endswith("/base")
         inputs = {
-            "prompts": [f"{self.results}/prompts/{benchmark}.parquet" for benchmark in group.benchmarks],
+            "prompts": [f"{self.results}/prompts/{benchmark}.parquet" for benchmark in sorted(group.benchmarks)],
             "template": [section.template],
             "weights": [self.weights(policy) if is_base else f"{self.results}/train/{arm}/policy.json" for arm in arms],
         }
         outputs = [f"{self.results}/evaluate/{arm}/{group_name}.parquet" for arm in arms]
         settings = EvaluateSettings(
             arms=arms,
-            benchmarks={name: Asked(grader=self.benchmarks[name].source.grader) for name in group.benchmarks},
+            benchmarks={name: Asked(grader=self.benchmarks[name].source.grader) for name in sorted(group.benchmarks)},
             engine=section.engine,
             sampling=group.sampling,
             seed=self.config.seed,
@@ -365,7 +403,7 @@ class Study:
             **dict(config.report),
             study=config.study,
             seed=config.seed,
-            dimensions=[*config.dimensions, *config.delta.composites],
+            dimensions=self._deltas,
             benchmarks=benchmarks,
             experiments={
                 name: ReportExperiment(title=found.title, figure=found.figure, arms=_arms_of(found))
@@ -406,7 +444,7 @@ def _batches(arms: list[str], size: int) -> dict[str, list[str]]:
         policy, pairing, _, recipe, seed = arm.split("/")
         shared.setdefault(f"{policy}/{pairing}/{recipe}-{seed}", []).append(arm)
     return {
-        f"{name}-{start // size}": found[start : start + size]
+        f"{name}-{found[start].split('/')[2]}": found[start : start + size]
         for name, found in shared.items()
         for start in range(0, len(found), size)
     }
@@ -428,7 +466,7 @@ def _arms_of(experiment: Experiment) -> list[str]:
         for pairing in experiment.pairings
         for selection in experiment.selections
         for recipe in experiment.recipes
-        for seed in experiment.seeds
+        for seed in sorted(experiment.seeds)
     ]
 
 

@@ -166,8 +166,8 @@ def _planned_source(stage: str, settings: Settings, planned_code: str) -> str:
     planned = {planned_code, json.loads(os.environ.get(PLANNED, "{}")).get(name, "")}
     if others := planned - {digest, ""}:
         raise StudyError(
-            f"the source of {stage} is not the one this job was planned with ({digest}, planned {', '.join(others)}): it "
-            "was edited since. Run the same snakemake command again to plan with the new source."
+            f"the source of {stage} is not the one this job was planned with ({digest}, planned {', '.join(others)}): "
+            "it was edited since. Run the same snakemake command again to plan with the new source."
         )
     return digest
 

@@ -1,0 +1,224 @@
+"""Checkouts to plan in, real dry runs read job by job, and the study's graph written down a second time.
+
+A job is named by its table: the path of its output that is no manifest, without results/<study>/ and without suffix,
+e.g. `judge/g0/logic` or `train/pa/g4~g0/all/dpo/s0/policy`. With one arm per job every job has one such output.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("Snakefile", "src", "workflow", "resources", "profiles", "mini")
+CONFIG = "resources/studies/mini.yaml"
+RESULTS = "results/mini"
+FIGURES = f"{RESULTS}/report/figures"  # the one output that is a folder
+# Touching a job waits 0.1 s, so that files made later are newer. 0.01 s does that too, and there are 220 jobs.
+_TOUCH = (
+    "from snakemake.executors import touch; from snakemake.cli import main; touch.Executor.SLEEPING_TIME = 0.01; main()"
+)
+
+Graph = dict[str, frozenset[str]]  # job -> the jobs whose outputs it reads
+
+
+def make_checkout(folder: Path) -> Path:
+    """A copy of all that a run needs, with one arm per job. Nothing has run in it."""
+    folder.mkdir()
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, folder / name, symlinks=True)
+        else:
+            shutil.copy2(source, folder / name, follow_symlinks=False)
+    config = folder / CONFIG
+    text, count = re.subn(r"batch: \d+", "batch: 1", config.read_text())
+    assert count == 2, "train and evaluate, and nothing else, have batches"
+    config.write_text(text)
+    return folder
+
+
+def snakemake(folder: Path, *words: str) -> str:
+    """What a run of Snakemake prints, stdout and stderr together. It has to succeed."""
+    return _run(folder, [str(Path(sys.executable).with_name("snakemake")), "--profile", "mini", *words])
+
+
+def touch(folder: Path, *words: str) -> str:
+    """`snakemake --touch`: record the jobs as done with the files, code and settings that are there."""
+    # Without --forceall only what Snakemake would run is recorded, and it would not run a job whose output exists.
+    return _run(folder, [sys.executable, "-c", _TOUCH, "--profile", "mini", "--touch", *words])
+
+
+def _run(folder: Path, command: list[str]) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(folder / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout
+
+
+def pretend_to_have_run(folder: Path) -> Path:
+    """Write every output with content of its own, and have Snakemake record every job as done."""
+    for path in outputs_planned(folder):
+        file = folder / path / "a.svg" if path == FIGURES else folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"what {path} would hold\n")
+    touch(folder, "--forceall")
+    return folder
+
+
+def outputs_planned(folder: Path) -> list[str]:
+    """The outputs of all jobs of a dry run."""
+    return [path for paths in _lines(snakemake(folder, "-n"), "output") for path in paths]
+
+
+def jobs_planned(folder: Path) -> frozenset[str]:
+    """The jobs of a dry run, without the target `all`."""
+    return frozenset(graph_planned(folder))
+
+
+def graph_planned(folder: Path) -> Graph:
+    """The jobs of a dry run, each with those that make its inputs. It finds only jobs that are planned too."""
+    printed = snakemake(folder, "-n")
+    if "Job stats:" not in printed:
+        assert "Nothing to be done (all requested files are present and up to date)." in printed, printed[-4000:]
+        return {}
+    blocks = re.split(r"^(?=(?:local)?rule \w+:$)", printed, flags=re.MULTILINE)[1:]
+    read: dict[str, set[str]] = {}
+    made_by: dict[str, str] = {}
+    for block in blocks:
+        (outputs,) = _lines(block, "output") or [[]]
+        tables = [path for path in outputs if not path.endswith(".manifest.json") and path != FIGURES]
+        if not outputs:
+            assert block.startswith(("rule all:", "localrule all:")), block
+            continue
+        (table,) = tables
+        job = re.sub(r"\.\w+$", "", table.removeprefix(f"{RESULTS}/"))
+        assert job not in read, f"{job} is planned twice"
+        read[job] = {path for paths in _lines(block, "input") for path in paths}
+        made_by |= dict.fromkeys(outputs, job)
+    # Snakemake's own count, printed before and after: no job was overlooked.
+    (count,) = set(re.findall(r"^total +(\d+)$", printed, flags=re.MULTILINE))
+    assert int(count) == len(blocks) == len(read) + 1, "the count of Snakemake's table, with `all`"
+    return {job: frozenset(made_by[path] for path in paths if path in made_by) for job, paths in read.items()}
+
+
+def _lines(printed: str, field: str) -> list[list[str]]:
+    """The paths of every line `    <field>: a, b`."""
+    return [found.split(", ") for found in re.findall(rf"^    {field}: (.+)$", printed, flags=re.MULTILINE)]
+
+
+class StudyGraph:
+    """Every job of a study and what it reads, by README's table of stages: from a config's axes, not from src."""
+
+    def __init__(self, study: Mapping[str, Any]) -> None:
+        """study: the parsed config."""
+        self._study = study
+        self._graph: Graph = {}
+        self._add_traces()
+        arms = {name: _arms(experiment) for name, experiment in study["experiments"].items()}
+        trained = {arm for found in arms.values() for arm in found}
+        for pairing in {arm[1] for arm in trained}:
+            self._add_pairing(pairing)
+        for arm in trained:
+            self._add_arm(*arm)
+        for name, group in study["evaluate"]["groups"].items():
+            asked = [f"prompts/{benchmark}" for benchmark in group["benchmarks"]]
+            named = group.get("experiments")
+            for arm in trained if named is None else {arm for other in named for arm in arms[other]}:
+                self._add(f"evaluate/{'/'.join(arm)}/{name}", *asked, f"train/{'/'.join(arm)}/policy")
+            for policy in study["policies"]:
+                self._add(f"evaluate/{policy}/base/{name}", *asked, f"ladder/{policy}/model")
+        self._add("report/index", *self._graph)
+
+    @property
+    def graph(self) -> Graph:
+        return self._graph
+
+    @property
+    def jobs(self) -> frozenset[str]:
+        return frozenset(self._graph)
+
+    def some(self, *patterns: str) -> frozenset[str]:
+        """The jobs of all patterns, `*` for one part of a name. A pattern that fits no job is a mistake."""
+        found: set[str] = set()
+        for pattern in patterns:
+            form = re.compile(re.escape(pattern).replace(r"\*", "[^/]+"))
+            fitting = {job for job in self._graph if form.fullmatch(job)}
+            assert fitting, f"no job is called {pattern}"
+            found |= fitting
+        return frozenset(found)
+
+    def below(self, *patterns: str) -> frozenset[str]:
+        """The jobs of all patterns, and every job that stands on one of them."""
+        reached = set(self.some(*patterns))
+        while more := {job for job, parents in self._graph.items() if parents & reached} - reached:
+            reached |= more
+        return frozenset(reached)
+
+    def _add(self, job: str, *parents: str) -> None:
+        self._graph[job] = frozenset(parents)
+
+    def _add_traces(self) -> None:
+        study = self._study
+        for source in ("train", *study["benchmarks"]):
+            self._add(f"prompts/{source}")
+        for model in study["models"]:
+            self._add(f"ladder/{model}/model")
+        for name, generator in study["generators"].items():
+            self._add(f"generate/{name}", "prompts/train", f"ladder/{generator['model']}/model")
+            self._add(f"grade/{name}", "prompts/train", f"generate/{name}")
+            for form in study["judge"]["forms"]:
+                self._add(f"judge/{name}/{form}", "prompts/train", f"generate/{name}")
+
+    def _add_pairing(self, pairing: str) -> None:
+        study, sides = self._study, pairing.split("~")
+        traces = [f"{stage}/{side}" for stage in ("generate", "grade") for side in sides]
+        self._add(f"pair/{pairing}", "prompts/train", *traces)
+        form_of = {name: form for form, names in study["judge"]["forms"].items() for name in names}
+        asked = {name: [name] for name in study["dimensions"]} | study["delta"]["composites"]
+        for dimension, components in asked.items():
+            judged = [f"judge/{side}/{form_of[name]}" for side in sides for name in components]
+            self._add(f"delta/{pairing}/{dimension}", f"pair/{pairing}", *judged)
+
+    def _add_arm(self, policy: str, pairing: str, selection: str, recipe: str, seed: str) -> None:
+        study, sides = self._study, pairing.split("~")
+        read = [f"pair/{pairing}"]
+        if found := re.fullmatch(r"(?:top|bottom|length-matched)-(\w+)-\d+", selection):
+            read.append(f"delta/{pairing}/{found[1]}")
+        if found := re.fullmatch(r"common-(\w+)", selection):
+            read += [f"pair/{other}" for other in study["filter"]["sets"][found[1]]["pairings"]]
+        self._add(f"filter/{pairing}/{selection}", *read)
+        joined = ["prompts/train", f"pair/{pairing}", f"filter/{pairing}/{selection}", f"ladder/{policy}/model"]
+        joined += [f"generate/{side}" for side in sides]
+        if study["train"]["recipes"][recipe]["method"] != "sft":  # SFT has no reference
+            for side in sides:
+                traced = f"generate/{side}"
+                self._add(f"reference/{policy}/{side}", "prompts/train", traced, f"ladder/{policy}/model")
+                joined.append(f"reference/{policy}/{side}")
+        self._add(f"train/{policy}/{pairing}/{selection}/{recipe}/{seed}/policy", *joined)
+
+
+def read_study(folder: Path) -> dict[str, Any]:
+    """The parsed config of a checkout."""
+    study: dict[str, Any] = yaml.safe_load((folder / CONFIG).read_text())
+    return study
+
+
+def _arms(experiment: Mapping[str, Iterable[Any]]) -> set[tuple[str, str, str, str, str]]:
+    axes = ("policies", "pairings", "selections", "recipes", "seeds")
+    policies, pairings, selections, recipes, seeds = (experiment[axis] for axis in axes)
+    return set(product(policies, pairings, selections, recipes, (f"s{seed}" for seed in seeds)))
