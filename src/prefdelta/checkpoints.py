@@ -1,50 +1,101 @@
 """Checkpoints in the record: weights by the content they were made from. Only `gc` deletes them.
 
-`record/<kind>/<key>/` holds a folder in Hugging Face format; a stage's output is the small manifest that names it.
+`record/<kind>/<key>/` holds a folder in Hugging Face format, sealed (`prefdelta.snapshots`); a stage's output is the
+small manifest that names it. What is being made lies in `record/<kind>/.<key>.work/`, also after a kill, so that the
+same command goes on from there.
 """
 
+import errno
 import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from prefdelta.core.errors import StudyError
+from prefdelta.claims import Claim
+from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.ids import digest
-from prefdelta.files import publish_text, sha256_of
+from prefdelta.files import INSTANCE, full_disk_told, publish_text, say, set_aside, sync
+from prefdelta.processes import stop_deferred, stop_now
 from prefdelta.records.checkpoint import Checkpoint
+from prefdelta.snapshots import SEAL, Snapshots, read_seal, seal
 
 DETAILS = "training.json"  # what was measured while the weights were made; deterministic, so no times
 
+# (folder for weights and tokenizer, snapshots to go on from and to take) -> what was measured
+Train = Callable[[Path, Snapshots], Mapping[str, Any]]
 
-def made(record: Path, kind: str, key: str, train: Callable[[Path], Mapping[str, Any]]) -> Checkpoint:
-    """The checkpoint of that key: from the record, or else made now.
 
-    train: writes weights and tokenizer into the folder it is given and returns what it measured. The folder is
-    published whole, or not at all.
+def made(record: Path, kind: str, key: str, train: Train, needed: int = 0) -> Checkpoint:
+    """The checkpoint of that key: from the record, or else made now. One that is damaged is set aside and made anew.
+
+    It is published whole, or not at all. needed: bytes that it takes at least, as far as known beforehand.
+    Raises StudyError if the disk is full, or if another instance of this job was started meanwhile.
     """
     folder = record / kind / key
-    if not folder.is_dir():
-        temporary = folder.with_name(f".{key}.{os.getpid()}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+    if folder.exists():
         try:
-            publish_text(temporary / DETAILS, json.dumps(dict(train(temporary)), indent=2) + "\n")
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else: another job published the same content first
-                raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return Checkpoint(key, _weights_of(folder), f"{kind}/{key}")
+            return Checkpoint(key, _weights(read_seal(folder)), f"{kind}/{key}")
+        except DamagedError as error:
+            say(f"warning: {error.found} It is now {set_aside(folder)}; it is made anew")
+    _make(record, folder, train, needed)
+    return Checkpoint(key, _weights(read_seal(folder)), f"{kind}/{key}")
+
+
+def _make(record: Path, folder: Path, train: Train, needed: int) -> None:
+    work = folder.with_name(f".{folder.name}.work")
+    claim = Claim(record, work)
+    for unfinished in work.glob("result-*"):  # a killed instance's
+        shutil.rmtree(unfinished)
+    result = work / f"result-{INSTANCE}"
+    result.mkdir(parents=True)
+    try:
+        with stop_deferred() as stopping, full_disk_told(work, lambda: max(needed, _size(work))):
+            _check_room(work, needed)
+            told = train(result, Snapshots(work / "snapshots", claim, stopping))
+            publish_text(result / DETAILS, json.dumps(dict(told), indent=2) + "\n")
+            seal(result)
+            claim.check()
+            _publish(result, folder)
+            claim.release()
+            shutil.rmtree(work)
+            if stopping():
+                stop_now()
+    finally:
+        shutil.rmtree(result, ignore_errors=True)
+
+
+def _check_room(work: Path, needed: int) -> None:
+    if shutil.disk_usage(work).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _publish(result: Path, folder: Path) -> None:
+    try:
+        result.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else: an instance that was overtaken published the same content at its last moment
+            raise
+    sync(folder.parent)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def details(record: Path, checkpoint: Checkpoint) -> dict[str, Any]:
     """What was measured while a checkpoint was made."""
     found = json.loads((record / checkpoint.folder / DETAILS).read_text(encoding="utf-8"))
     return dict(found)
+
+
+def tensors(record: Path, checkpoint: Checkpoint) -> list[str]:
+    """Sha256 of each file of weights alone: without tokenizer, settings and what was measured."""
+    sealed = json.loads((record / checkpoint.folder / SEAL).read_text(encoding="utf-8"))
+    return sorted(value for name, value in sealed.items() if name.endswith(".safetensors"))
 
 
 def write_manifest(path: Path, checkpoint: Checkpoint) -> None:
@@ -54,21 +105,31 @@ def write_manifest(path: Path, checkpoint: Checkpoint) -> None:
 def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
     """The checkpoint a manifest names, and its folder.
 
-    Raises StudyError if the weights are not in the record, or are not the ones the manifest was written for.
+    Raises DamagedError for the manifest if the weights are not in the record, or are not the ones it was written for;
+    a damaged folder is set aside. Without its manifest, the job that makes both is planned again.
     """
-    checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
+    try:
+        checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise StudyError(f"{path}: there is no such manifest. Run the same command again to have it made.") from None
+    except (ValueError, TypeError) as error:
+        raise DamagedError(path, f"{path}: is no manifest of a checkpoint ({error}).") from None
     folder = record / checkpoint.folder
-    remedy = "and run the same command again: the weights will be made anew."
     if not folder.is_dir():
-        raise StudyError(f"{path} names weights in {folder}, which are not there. Delete {path} {remedy}")
-    if _weights_of(folder) != checkpoint.weights:  # the folder must go too, or `made` would take it as it is
-        raise StudyError(
-            f"{folder}: the files are not those that {path} was written for. Delete {folder} and {path} {remedy}"
-        )
+        raise DamagedError(path, f"{path} names weights in {folder}, which are not there.")
+    try:
+        weights = _weights(read_seal(folder))
+    except DamagedError as error:
+        with suppress(FileNotFoundError):  # another job found the same
+            set_aside(folder)
+        raise DamagedError(
+            path, f"{path} names damaged weights. {error.found} The folder is now {folder.name}.damaged."
+        ) from None
+    if weights != checkpoint.weights:
+        raise DamagedError(path, f"{folder}: the files are not those that {path} was written for.")
     return checkpoint, folder
 
 
-def _weights_of(folder: Path) -> str:
+def _weights(hashes: Mapping[str, str]) -> str:
     """Sha256 over names and contents of all files of a checkpoint."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return digest([[str(path.relative_to(folder)), sha256_of(path)] for path in files])
+    return digest([[name, hashes[name]] for name in sorted(hashes)])

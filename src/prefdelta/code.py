@@ -39,11 +39,16 @@ class UntraceableImportError(Exception):
 
 
 @cache
-def digest(module: str, plugins: tuple[str, ...] = ()) -> str:
-    """Digest of `module` and all it imports, and of the `plugins` (modules) a job's settings name."""
+def digest(module: str, plugins: tuple[str, ...] = (), within: tuple[str, ...] = (PACKAGE,)) -> str:
+    """Digest of `module` and all it imports, and of the `plugins` (modules) a job's settings name.
+
+    within: of the modules reached, only these and those below them count. For keys of content that hold already all
+    that the other modules decide: editing those must not have it made anew.
+    """
     hashed = hashlib.sha256()
     for name in sorted(_closure((module, *sorted(plugins)))):
-        hashed.update(f"{name}\n{_tree_text(name)}\n".encode())
+        if any(f"{name}.".startswith(f"{part}.") for part in within):
+            hashed.update(f"{name}\n{_tree_text(name)}\n".encode())
     return hashed.hexdigest()[:16]
 
 

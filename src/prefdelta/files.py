@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import gethostname
@@ -26,7 +26,7 @@ def publish(path: Path, data: bytes | memoryview) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{INSTANCE}.tmp")
     try:
-        with full_disk_told(path, len(data)):
+        with full_disk_told(path, lambda: len(data)):
             temporary.write_bytes(data)
             sync(temporary)
         temporary.replace(path)
@@ -74,18 +74,26 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def full_disk_told(path: Path, needed: int) -> Iterator[None]:
-    """Turn the error of a full disk into one that names the path and what is needed (bytes)."""
+def full_disk_told(path: Path, needed: Callable[[], int]) -> Iterator[None]:
+    """Turn the error of a full disk into one that names the path and what is needed (bytes, asked for only then)."""
     try:
         yield
     except Exception as error:
-        # Libraries that write checkpoints wrap the system's error; its text is all that remains of it.
-        number = error.errno if isinstance(error, OSError) else None
-        if number not in _FULL and os.strerror(errno.ENOSPC) not in str(error):
+        number = _full_disk(error)
+        if number is None:
             raise
         free = shutil.disk_usage(path.parent).free
         raise StudyError(
-            f"{path}: cannot be written: {os.strerror(number or errno.ENOSPC)}. {needed:,} bytes are needed, {free:,} "
-            "are free there. What was there before is untouched. Make room (`prefdelta gc --dry-run` shows what this "
-            "study no longer needs) and run the same command again."
+            f"{path}: cannot be written: {os.strerror(number)}. {needed():,} bytes are needed, {free:,} are free. "
+            "What was there before is untouched. Make room (`prefdelta gc --dry-run` shows what this study no longer "
+            "needs) and run the same command again."
         ) from None
+
+
+def _full_disk(error: Exception) -> int | None:
+    """The system's number for a full disk, if that is what the error stands for."""
+    if isinstance(error, OSError):
+        return error.errno if error.errno in _FULL else None
+    if "inline_container" in str(error):  # torch says only where writing failed
+        return errno.ENOSPC
+    return next((number for number in _FULL if os.strerror(number) in str(error)), None)  # safetensors

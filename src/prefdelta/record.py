@@ -144,7 +144,7 @@ class Record(Generic[R]):
         return sorted(self._folder.glob("*.parquet"))
 
     def _new_segment(self) -> Path:
-        """A name that sorts after those of before: where two processes gave one key a row, the first to publish wins."""
+        """A name that sorts after those of before: of two rows of one key, the one published first counts."""
         return self._folder / f"{time.time_ns()}-{INSTANCE}.parquet"
 
     def _read(self, segment: Path, columns: list[str] | None = None) -> "pa.Table | None":

@@ -82,8 +82,7 @@ class Checkout:
         prompts = tables.read(self.folder / "results/mini/prompts/train.parquet", Prompt)
         return [
             Trace(
-                prompt_id=prompt.prompt_id, generator=generator, sample=0, text=f"{generator} says A:{prompt.answers[0]}",
-                finish_reason="stop", n_tokens=9, seed=1, call_key=prompt.prompt_id, failure=None,
+                prompt_id=prompt.prompt_id, generator=generator, sample=0, text=f"{generator}: A:{prompt.answers[0]}", finish_reason="stop", n_tokens=9, seed=1, call_key=prompt.prompt_id, failure=None,
             )
             for prompt in prompts
         ]  # fmt: skip

@@ -12,6 +12,7 @@ from prefdelta.core.requests import Sampling
 from prefdelta.core.sources import Source
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.score import Score
+from prefdelta.snapshots import SEAL, Snapshots
 from prefdelta.stages import evaluate, prompts
 from prefdelta.stages.entry import Outcome
 
@@ -148,15 +149,16 @@ def arms(work: Path, record: Path, model: Made) -> dict[str, Path]:
     paths = {}
     _, folder = checkpoints.open_manifest(model.path, record)
     for index, arm in enumerate(TWINS):
-        copy = record / f"policies/twin-{index}"
-        shutil.copytree(folder, copy)
-        network = load_model(folder, "float32", 1)
-        network.lm_head.weight.data *= 0.5 + index  # one hotter, one colder
-        network.save_pretrained(copy)
+
+        def make(output: Path, _: Snapshots, index: int = index) -> dict[str, Any]:
+            shutil.copytree(folder, output, dirs_exist_ok=True, ignore=shutil.ignore_patterns(SEAL))
+            network = load_model(folder, "float32", 1)
+            network.lm_head.weight.data *= 0.5 + index  # one hotter, one colder
+            network.save_pretrained(output)
+            return {}
+
         paths[arm] = work / "train" / arm / "policy.json"
-        checkpoints.write_manifest(
-            paths[arm], Checkpoint(f"twin-{index}", checkpoints._weights_of(copy), f"policies/twin-{index}")
-        )
+        checkpoints.write_manifest(paths[arm], checkpoints.made(record, "policies", f"twin-{index}", make))
     return paths
 
 

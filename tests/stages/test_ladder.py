@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta import checkpoints
-from prefdelta.core.errors import StudyError
+from prefdelta import checkpoints, code
+from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.rungs import Corpus, Rung, Window
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.stages import ladder
@@ -15,6 +15,7 @@ from prefdelta.stages.entry import Outcome
 
 from .conftest import LADDER, Made, rung
 from .running import assert_adds_up, files_in, run
+from .starting import computed_without_libraries
 
 Train = Callable[[Path, Rung], Outcome]
 
@@ -46,7 +47,9 @@ def test_a_second_run_trains_nothing_and_writes_the_same_manifest(
     before = files_in(record / "models")
     outcome = train_model(tmp_path / "able/model.json", rung())
     assert (tmp_path / "able/model.json").read_bytes() == model.path.read_bytes()
-    assert outcome == model.outcome
+    assert outcome.details == model.outcome.details
+    assert model.outcome.computed == {"steps": 150, "calls": 0}
+    assert outcome.computed == {"steps": 0, "calls": 0}
     assert files_in(record / "models") == before
 
 
@@ -68,7 +71,7 @@ def test_training_again_elsewhere_gives_the_same_weights_and_another_seed_others
 
 
 def test_training_that_stops_half_way_leaves_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(what: Rung, section: object, folder: Path, name: str) -> dict[str, object]:
+    def killed(what: Rung, section: object, rows: object, folder: Path, *_: object) -> dict[str, object]:
         (folder / "model.safetensors").write_bytes(b"half")
         raise SystemExit(143)
 
@@ -76,11 +79,12 @@ def test_training_that_stops_half_way_leaves_no_checkpoint(tmp_path: Path, monke
     settings = ladder.LadderSettings(model="m", rung=rung(10), shared=LADDER)
     with pytest.raises(SystemExit):
         run(ladder, settings, {}, {"model": tmp_path / "model.json"}, tmp_path / "record")
-    assert files_in(tmp_path) == {}
+    assert files_in(tmp_path / "record/models") == {}
+    assert not (tmp_path / "model.json").exists()
 
 
 @pytest.mark.parametrize("damage", ["delete", "edit"])
-def test_weights_that_are_gone_or_edited_are_refused_and_the_way_out_that_is_told_works(
+def test_weights_that_are_gone_or_edited_are_refused_and_made_again_without_their_manifest(
     train_model: Train, record: Path, tmp_path: Path, damage: str
 ) -> None:
     path = tmp_path / "short/model.json"
@@ -91,14 +95,12 @@ def test_weights_that_are_gone_or_edited_are_refused_and_the_way_out_that_is_tol
     else:
         weights = folder / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
-    with pytest.raises(StudyError, match="run the same command again") as raised:
+    right = path.read_bytes()
+    with pytest.raises(DamagedError, match="run the same command again") as raised:
         checkpoints.open_manifest(path, record)
-    told = re.search(r"Delete (.*) and run", str(raised.value))
-    assert told
-    for name in told[1].split(" and "):
-        doomed = Path(name)
-        shutil.rmtree(doomed) if doomed.is_dir() else doomed.unlink()
-    train_model(path, rung(3, seed=99))
+    raised.value.path.unlink()
+    assert train_model(path, rung(3, seed=99)).computed["steps"] == 3
+    assert path.read_bytes() == right
     checkpoints.open_manifest(path, record)
 
 
@@ -181,8 +183,10 @@ def test_a_model_outside_its_window_is_rejected_and_the_next_seed_is_taken(
     outcome = train_measured(measured(low=second, high=second), attempts=3, folder=tmp_path)
     assert outcome.details["seed"] == 2
     assert accuracy(outcome) == second
+    assert outcome.computed == {"steps": 2 * 60, "calls": 2 * 80}
     (rejected,) = outcome.details["rejected"]
     assert (rejected["seed"], rejected["accuracies"][0]["accuracy"]) == (1, first)
+    assert (tmp_path / "record/models" / rejected["key"] / "model.safetensors").is_file()
     assert rejected["last_loss"] == by_seed[1].details["curve"][-1][1]
     told = [line for line in capsys.readouterr().err.splitlines() if "rejected" in line]
     assert len(told) == 1
@@ -191,7 +195,51 @@ def test_a_model_outside_its_window_is_rejected_and_the_next_seed_is_taken(
     assert outcome.details["curve"] == by_seed[2].details["curve"]
 
 
-def test_a_window_that_no_attempt_hits_is_an_error_with_what_was_measured_and_leaves_nothing(
+def test_what_was_trained_and_measured_once_is_not_again_when_a_window_moves(
+    by_seed: dict[int, Outcome], train_measured: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    first, second = accuracy(by_seed[1]), accuracy(by_seed[2])
+    train_measured(measured(low=first, high=first), folder=tmp_path)
+    moved = train_measured(measured(low=second, high=second), attempts=2, folder=tmp_path)
+    assert moved.computed == {"steps": 60, "calls": 80}  # the second seed's
+    back = train_measured(measured(low=first, high=first), attempts=2, folder=tmp_path)
+    assert (back.details["seed"], back.computed) == (1, {"steps": 0, "calls": 0})
+
+
+def test_a_run_with_nothing_to_train_or_measure_loads_no_library_that_does(
+    by_seed: dict[int, Outcome], train_measured: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    second = accuracy(by_seed[2])
+    train_measured(measured(low=second, high=second), attempts=2, folder=tmp_path)
+    before = (tmp_path / "model.json").read_bytes()
+    shared = LADDER.model_copy(update={"attempts": 2, "measured_items": 80})
+    settings = ladder.LadderSettings(model="m", rung=measured(low=second, high=second), shared=shared)
+    outputs = {"model": tmp_path / "model.json"}
+    computed = computed_without_libraries("ladder", settings, {}, outputs, tmp_path / "record")
+    assert computed == {"steps": 0, "calls": 0}
+    assert (tmp_path / "model.json").read_bytes() == before
+
+
+def test_more_items_are_measured_without_training_and_only_the_new_ones_are_asked(
+    by_seed: dict[int, Outcome], train_measured: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    train_measured(measured(), folder=tmp_path)
+    shared = LADDER.model_copy(update={"measured_items": 90})
+    settings = ladder.LadderSettings(model="m", rung=measured(), shared=shared)
+    outcome = run(ladder, settings, {}, {"model": tmp_path / "model.json"}, tmp_path / "record")
+    assert outcome.computed == {"steps": 0, "calls": 10}
+    assert outcome.details["accuracies"][0]["n"] == 90
+
+
+def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: set[str] = set()
+    monkeypatch.setattr(code, "_tree_text", counted.add)
+    code.digest.__wrapped__("prefdelta.training.ladder", within=ladder.TRAINING_CODE)
+    names = ("finite", "ladder", "tokenizer", "tokens")
+    assert counted == {"prefdelta.training", *(f"prefdelta.training.{name}" for name in names)}
+
+
+def test_a_window_that_no_attempt_hits_is_an_error_with_what_was_measured_and_no_output(
     by_seed: dict[int, Outcome], train_measured: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     with pytest.raises(StudyError, match="none of 2 trainings of 'm'") as raised:
@@ -199,8 +247,10 @@ def test_a_window_that_no_attempt_hits_is_an_error_with_what_was_measured_and_le
     for seed, outcome in by_seed.items():
         loss = outcome.details["curve"][-1][1]
         assert f"seed {seed}, last loss {loss}: maths 2: {accuracy(outcome):.1%} of 80" in str(raised.value)
-    assert list((tmp_path / "record/models").iterdir()) == []
     assert not (tmp_path / "model.json").exists()
+    # What was trained is kept: a window that is moved to what was measured finds it.
+    wider = train_measured(measured(), folder=tmp_path)
+    assert wider.computed == {"steps": 0, "calls": 0}
 
 
 def test_only_a_rung_with_windows_depends_on_the_source_that_measures_it() -> None:

@@ -1,5 +1,8 @@
 import json
 import math
+import shutil
+import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from prefdelta import checkpoints, tables
+from prefdelta import checkpoints, code, tables
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Budget, DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.records.pair import Pair
@@ -15,11 +18,12 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
-from prefdelta.stages import train
+from prefdelta.stages import ladder, train
 from prefdelta.stages.entry import Outcome
 
-from .conftest import Made
+from .conftest import LADDER, Made, rung
 from .running import PROBLEM_TEMPLATE, assert_adds_up, files_in, run
+from .starting import computed_without_libraries, start
 
 DPO = DPORecipe(method="dpo", learning_rate=1e-3, beta=0.1, batch_size=4, budget=Budget(epochs=3.0))
 N_PAIRS = 12
@@ -103,6 +107,7 @@ def test_the_manifest_names_weights_that_differ_from_the_base(
 def test_every_selected_pair_is_trained_on(trained: dict[str, Made]) -> None:
     for name, made in trained.items():
         assert_adds_up(made.outcome, 2, 2)  # arms
+        assert made.outcome.computed == {"updates": 2 * 9}
         told = details(made.outcome, name)
         assert (told["pairs"], told["rows"]) == (N_PAIRS, N_PAIRS)
         assert told["updates"] == 9  # 12 pairs in batches of 4, three times
@@ -150,7 +155,7 @@ def test_a_second_run_trains_nothing_and_writes_the_same_manifest(
     for name, made in trained.items():
         assert manifest(tmp_path, name).read_bytes() == made.path.read_bytes()
         assert details(outcome, name) == details(made.outcome, name)
-    assert (outcome.rows, outcome.failures) == (2, {})
+    assert (outcome.rows, outcome.failures, outcome.computed) == (2, {}, {"updates": 0})
     assert files_in(record / "policies") == before
 
 
@@ -189,6 +194,31 @@ def test_another_seed_or_recipe_is_another_policy(
         batch(tmp_path, record, inputs, "all", **changes)
 
 
+def test_a_second_run_loads_no_library_that_trains(
+    trained: dict[str, Made], inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    outputs = {"policies": [manifest(tmp_path, name) for name in trained]}
+    computed = computed_without_libraries("train", settings_of(*trained), inputs, outputs, record)
+    assert computed == {"updates": 0}
+    for name, made in trained.items():
+        assert manifest(tmp_path, name).read_bytes() == made.path.read_bytes()
+
+
+def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: set[str] = set()
+    monkeypatch.setattr(code, "_tree_text", counted.add)
+    for method in ("dpo", "kto", "sft"):
+        code.digest.__wrapped__(f"prefdelta.training.{method}", within=train.TRAINING_CODE)
+    assert counted == {
+        "prefdelta.models",
+        "prefdelta.training",
+        *(
+            f"prefdelta.training.{name}"
+            for name in ("budgets", "dpo", "finite", "kto", "logps", "sft", "tokens", "trainer")
+        ),
+    }
+
+
 def test_the_same_arm_elsewhere_gets_the_same_weights(
     trained: dict[str, Made], inputs: dict[str, Any], record: Path, tmp_path: Path
 ) -> None:
@@ -219,6 +249,7 @@ def test_an_arm_whose_batch_gains_a_selection_is_not_trained_again(
     # The new selection comes first: an arm does not depend on its place in the batch.
     outcome = batch(tmp_path, record, inputs, "random-5-s0", "all", "swapped")
     assert asked == [5]
+    assert outcome.computed == {"updates": 6}  # 5 pairs in batches of 4, three times
     assert_adds_up(outcome, 3, 3)
     for name, made in trained.items():
         assert manifest(tmp_path, name).read_bytes() == made.path.read_bytes()
@@ -341,3 +372,73 @@ def test_numbers_that_are_not_finite_stop_training(
     with pytest.raises(StudyError, match="Lower the recipe's learning_rate"):
         batch(tmp_path, record, inputs, "all", recipe=wild)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_arm_whose_training_changes_no_weight_is_counted(
+    inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    tiny = SFT.model_copy(update={"learning_rate": 1e-30})
+    outcome = batch(tmp_path, record, inputs, "all", recipe=tiny)
+    assert_adds_up(outcome, 1, 0)
+    assert outcome.failures == {"unchanged": 1}
+    assert details(outcome, "all")["differs_from_base"] is False
+
+
+# --- faults, in processes of their own ---
+
+
+def test_a_stage_that_is_terminated_while_it_trains_keeps_its_last_step_and_writes_no_output(
+    inputs: dict[str, Any], record: Path, model: Made, tmp_path: Path
+) -> None:
+    own = copied_base(tmp_path, record, model)
+    long = SFT.model_copy(update={"budget": Budget(updates=100_000)})
+    settings = settings_of("all", recipe=long)
+    outputs = {"policies": [manifest(tmp_path, "all")]}
+    with start("train", settings, {**inputs, "weights": own}, outputs, tmp_path / "record") as process:
+        policies = tmp_path / "record/policies"
+        ends = time.monotonic() + 90
+        while not (first := [*policies.glob(".*.work/snapshots/checkpoint-*/sealed.json")]):  # after about 10 s
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 128 + signal.SIGTERM
+        assert process.stderr is not None
+        assert "holds all work so far" in process.stderr.read()
+    assert [*policies.glob(".*.work/snapshots/checkpoint-*/sealed.json")] != first
+    assert [path for path in tmp_path.rglob("*.json") if "record" not in path.parts and path != own] == []
+
+
+def copied_base(folder: Path, record: Path, model: Made) -> Path:
+    """The base model in a record of its own; returns its manifest."""
+    base, weights = checkpoints.open_manifest(model.path, record)
+    shutil.copytree(weights, folder / "record" / base.folder)
+    return Path(shutil.copy(model.path, folder / "model.json"))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_a_base_that_changed_under_its_path_is_refused_and_the_same_commands_mend_it(
+    name: str,
+    inputs: dict[str, Any],
+    record: Path,
+    model: Made,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = copied_base(tmp_path, record, model)
+    base, folder = checkpoints.open_manifest(own, tmp_path / "record")
+    right = own.read_bytes()
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[:-3] + b" " + data[-2:])
+    outputs = {"policies": [manifest(tmp_path, "all")]}
+    with start("train", settings_of("all"), {**inputs, "weights": own}, outputs, tmp_path / "record") as process:
+        assert process.wait(60) == 2
+        assert process.stderr is not None
+        told = process.stderr.read()
+    assert f"{folder}: not as it was written: {name}. The folder is now {base.key}.damaged." in told
+    assert "model.json.damaged, beside it; run the same command again, and it is made anew" in told
+    assert not own.exists()
+    # Snakemake now plans the job that makes it.
+    settings = ladder.LadderSettings(model="able", rung=rung(), shared=LADDER)
+    run(ladder, settings, {}, {"model": own}, tmp_path / "record")
+    assert own.read_bytes() == right

@@ -3,11 +3,13 @@ import shutil
 
 import pytest
 
-from prefdelta.checkpoints import details, made, open_manifest, write_manifest
-from prefdelta.core.errors import StudyError
+from prefdelta import claims, processes
+from prefdelta.checkpoints import details, made, open_manifest, tensors, write_manifest
+from prefdelta.claims import Claim
+from prefdelta.core.errors import DamagedError, StudyError
 
 
-def train(folder):
+def train(folder, _):
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "tokenizer.json").write_text("{}")
     return {"steps": 3}
@@ -28,6 +30,10 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def fail(*_):
+    raise AssertionError("trained again")
+
+
 def test_a_checkpoint_is_made_in_the_folder_of_its_key(tmp_path):
     checkpoint = made(tmp_path, "models", "k1", train)
     assert (checkpoint.key, checkpoint.folder) == ("k1", "models/k1")
@@ -39,9 +45,6 @@ def test_what_was_measured_is_kept_with_it(tmp_path):
 
 
 def test_a_checkpoint_that_is_there_is_not_made_again(tmp_path):
-    def fail(folder):
-        raise AssertionError("trained again")
-
     first = made(tmp_path, "models", "k1", train)
     assert made(tmp_path, "models", "k1", fail) == first
 
@@ -52,37 +55,127 @@ def test_another_key_is_another_checkpoint(tmp_path):
     assert names(tmp_path / "models") == ["k1", "k2"]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("NaN"), OSError("disk full"), KeyboardInterrupt(), SystemExit(143)])
-def test_a_training_that_stops_half_way_leaves_nothing(error, tmp_path):
-    def stop(folder):
+@pytest.mark.parametrize("error", [RuntimeError("NaN"), OSError("broken"), KeyboardInterrupt(), SystemExit(143)])
+def test_a_training_that_stops_half_way_publishes_nothing_and_keeps_its_snapshots(error, tmp_path):
+    def stop(folder, snapshots):
         (folder / "model.safetensors").write_bytes(b"half")
+        snapshots.path(3).mkdir(parents=True)
+        snapshots.seal(snapshots.path(3))
         raise error
 
     with pytest.raises(type(error)):
         made(tmp_path, "models", "k1", stop)
-    assert names(tmp_path / "models") == []
+    assert names(tmp_path / "models") == [".k1.work"]
+    assert names(tmp_path / "models/.k1.work") == ["snapshots"]
+
+    def go_on(folder, snapshots):
+        assert snapshots.newest() == snapshots.path(3)
+        return train(folder, snapshots)
+
+    made(tmp_path, "models", "k1", go_on)
+    assert names(tmp_path / "models") == ["k1"]
+
+
+def test_what_a_killed_instance_left_of_its_result_is_not_published(tmp_path):
+    (tmp_path / "models/.k1.work/result-host-1").mkdir(parents=True)
+    (tmp_path / "models/.k1.work/result-host-1/half").write_bytes(b"")
+    made(tmp_path, "models", "k1", train)
+    assert names(tmp_path / "models") == ["k1"]
+    assert "half" not in names(tmp_path / "models/k1")
 
 
 def test_nothing_is_at_the_final_path_while_training_goes_on(tmp_path):
     seen = []
 
-    def look(folder):
+    def look(folder, snapshots):
         seen.append((tmp_path / "models" / "k1").exists())
-        return train(folder)
+        return train(folder, snapshots)
 
     made(tmp_path, "models", "k1", look)
     assert seen == [False]
 
 
-def test_of_two_jobs_that_make_one_key_the_second_takes_what_the_first_published(tmp_path):
-    def slow(folder):
-        first = made(tmp_path, "models", "k1", train)  # another job is faster
-        (folder / "model.safetensors").write_bytes(b"weights of the slow one")
-        return {"first": first.weights}
+def start_elsewhere(tmp_path, monkeypatch):
+    """Another process starts to make the same."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(claims, "INSTANCE", "other-1")
+        Claim(tmp_path, tmp_path / "models/.k1.work")
 
+
+def test_an_instance_that_was_overtaken_publishes_nothing(tmp_path, monkeypatch):
+    def overtaken(folder, snapshots):
+        start_elsewhere(tmp_path, monkeypatch)
+        return train(folder, snapshots)
+
+    with pytest.raises(StudyError, match=r"k1\.work: another instance of this job was started later \(other-1"):
+        made(tmp_path, "models", "k1", overtaken)
+    assert not (tmp_path / "models/k1").exists()
+
+
+def test_who_finds_the_same_published_at_the_last_moment_takes_it(tmp_path):
+    def slow(folder, snapshots):
+        shutil.copytree(made(tmp_path / "elsewhere", "models", "k1", train) and tmp_path / "elsewhere/models/k1", final)
+        (folder / "model.safetensors").write_bytes(b"weights of the slow one")
+        return {}
+
+    final = tmp_path / "models/k1"
     checkpoint = made(tmp_path, "models", "k1", slow)
     assert details(tmp_path, checkpoint) == {"steps": 3}
     assert names(tmp_path / "models") == ["k1"]
+
+
+def test_a_signal_during_the_last_step_ends_the_process_after_publishing(tmp_path, monkeypatch):
+    def last_step(folder, snapshots):
+        monkeypatch.setattr(processes, "_received", [15])
+        return train(folder, snapshots)
+
+    with pytest.raises(SystemExit) as raised:
+        made(tmp_path, "models", "k1", last_step)
+    assert raised.value.code == 143
+    assert names(tmp_path / "models") == ["k1"]
+
+
+def test_less_room_than_is_needed_is_told_before_training_starts(tmp_path):
+    with pytest.raises(StudyError, match=r"k1\.work: cannot be written: No space left .* 1(,000){6} bytes"):
+        made(tmp_path, "models", "k1", fail, needed=10**18)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"),  # torch
+        ValueError("Error while serializing: I/O error: No space left on device (os error 28)"),  # safetensors
+    ],
+)
+def test_a_disk_that_gets_full_is_told_with_path_and_size(error, tmp_path):
+    def write(folder, _):
+        (folder / "model.safetensors").write_bytes(b"weights")
+        raise error
+
+    with pytest.raises(StudyError, match=r"k1\.work: cannot be written: No space left on device\. 7 bytes are needed"):
+        made(tmp_path, "models", "k1", write)
+
+
+def test_another_error_of_a_training_is_its_own(tmp_path):
+    def defect(*_):
+        raise RuntimeError("shapes do not match") from KeyError("cause")
+
+    with pytest.raises(RuntimeError, match="shapes") as raised:
+        made(tmp_path, "models", "k1", defect)
+    assert isinstance(raised.value.__cause__, KeyError)
+
+
+def test_the_files_of_weights_are_told_apart_from_the_rest(tmp_path):
+    def other(folder, snapshots):
+        train(folder, snapshots)
+        (folder / "tokenizer.json").write_text('{"a": 1}')
+        return {}
+
+    one, same_weights = made(tmp_path, "models", "k1", train), made(tmp_path, "models", "k2", other)
+    assert one.weights != same_weights.weights
+    assert tensors(tmp_path, one) == tensors(tmp_path, same_weights)
+    assert len(tensors(tmp_path, one)) == 1
 
 
 def test_equal_files_have_the_same_hash_in_any_place(tmp_path):
@@ -126,26 +219,65 @@ def swap_contents(folder):
     (folder / "tokenizer.json").write_bytes(b"weights")
 
 
-@pytest.mark.parametrize("change", [change_weights, change_tokenizer, add_file, drop_file, rename_file, swap_contents])
-def test_files_changed_under_the_same_path_are_refused(change, manifest):
+def drop_seal(folder):
+    (folder / "sealed.json").unlink()
+
+
+CHANGES = [change_weights, change_tokenizer, add_file, drop_file, rename_file, swap_contents, drop_seal]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_files_changed_under_the_same_path_are_refused_and_set_aside(change, manifest):
     change(folder_of(manifest))
-    with pytest.raises(StudyError, match=r"k1: the files are not those that .*model\.json was written for"):
+    with pytest.raises(DamagedError, match=r"model\.json names damaged weights\. .*/k1: .* now k1\.damaged") as raised:
         open_manifest(manifest, manifest.parent / "record")
+    # The job sets aside what the error names (`stages.entry`); without its manifest, the checkpoint is made again.
+    assert raised.value.path == manifest
+    assert names(folder_of(manifest).parent) == ["k1.damaged"]
 
 
-def test_who_follows_the_remedy_for_changed_files_gets_the_right_ones_back(manifest):
-    record, right = manifest.parent / "record", manifest.read_bytes()
-    change_weights(folder_of(manifest))
-    with pytest.raises(StudyError, match=f"Delete {folder_of(manifest)} and {manifest}"):
-        open_manifest(manifest, record)
-    shutil.rmtree(folder_of(manifest))
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_damaged_checkpoint_is_not_taken_but_set_aside_and_made_anew(change, manifest, capsys):
+    right, record = manifest.read_bytes(), manifest.parent / "record"
+    change(folder_of(manifest))
     write_manifest(manifest, made(record, "models", "k1", train))
     assert manifest.read_bytes() == right
+    open_manifest(manifest, record)
+    assert names(folder_of(manifest).parent) == ["k1", "k1.damaged"]
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("warning: ")
+    assert told.endswith("k1.damaged; it is made anew")
+
+
+def test_files_that_were_exchanged_for_others_with_a_seal_are_refused(manifest):
+    record = manifest.parent / "record"
+
+    def other(folder, snapshots):
+        change_tokenizer(folder)
+        return {}
+
+    made(record, "models", "k2", other)
+    shutil.rmtree(folder_of(manifest))
+    (record / "models/k2").rename(folder_of(manifest))
+    with pytest.raises(DamagedError, match=r"k1: the files are not those that .*model\.json was written for") as raised:
+        open_manifest(manifest, record)
+    assert raised.value.path == manifest
 
 
 def test_missing_weights_are_named_with_a_remedy(manifest):
-    for path in folder_of(manifest).iterdir():
-        path.unlink()
-    folder_of(manifest).rmdir()
-    with pytest.raises(StudyError, match=r"which are not there\. Delete .*model\.json and run the same command again"):
+    shutil.rmtree(folder_of(manifest))
+    with pytest.raises(DamagedError, match=r"which are not there\. Delete it and run the same command again") as raised:
         open_manifest(manifest, manifest.parent / "record")
+    assert raised.value.path == manifest
+
+
+def test_a_missing_manifest_is_told(tmp_path):
+    with pytest.raises(StudyError, match=r"model\.json: there is no such manifest\. Run the same command again"):
+        open_manifest(tmp_path / "model.json", tmp_path)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"3", b'{"key": "k"}', b"\xff", b'{"key": 1, "more": 2}'])
+def test_a_torn_manifest_is_told(text, tmp_path):
+    (tmp_path / "model.json").write_bytes(text)
+    with pytest.raises(DamagedError, match=r"model\.json: is no manifest of a checkpoint"):
+        open_manifest(tmp_path / "model.json", tmp_path)

@@ -150,7 +150,10 @@ def test_the_packages_on_the_way_count(name, package):
     assert digest(package) != before
 
 
-@pytest.mark.parametrize("name", ["calls", "checkpoints", "code", "files", "processes", "registry", "tables"])
+@pytest.mark.parametrize(
+    "name",
+    ["calls", "checkpoints", "claims", "code", "files", "processes", "record", "registry", "snapshots", "tables"],
+)
 def test_plumbing_does_not_count_nor_what_only_plumbing_imports(name, package):
     edit(package, {f"{name}.py": (package / "code.py").read_text() if name == "code" else ""})
     before = digest(package, pair=f"from prefdelta import {name}\n")
@@ -172,6 +175,38 @@ def test_a_plugin_counts_only_where_it_is_named(package):
     assert named != unnamed
     assert digest(package, ("prefdelta.core.other",), other="X = 2\n") != named
     assert digest(package) == unnamed
+
+
+def test_within_some_packages_nothing_else_of_the_closure_counts(package):
+    edit(package, {"core/inner/__init__.py": "", "core/inner/deep.py": "X = 1\n", "core/pairing2.py": "X = 1\n"})
+    edit(package, {"core/pairing.py": "from prefdelta.core.inner import deep\nfrom prefdelta.core import pairing2\n"})
+
+    def counted(*within):
+        return fresh(package).digest("prefdelta.stages.pair", (), within)
+
+    def changed_by(name, *within):
+        before = counted(*within)
+        edit(package, {name: f"{(package / name).read_text()}\nY = 1\n"})
+        return counted(*within) != before
+
+    inner = "prefdelta.core.inner"
+    assert changed_by("core/inner/deep.py", inner)  # it is reached through a module that does not count
+    assert changed_by("core/inner/__init__.py", inner)
+    assert not changed_by("core/pairing.py", inner)
+    assert not changed_by("stages/pair.py", inner)
+    assert not changed_by("__init__.py", inner)
+    assert changed_by("core/pairing.py", inner, "prefdelta.core.pairing")
+    assert not changed_by("core/pairing2.py", inner, "prefdelta.core.pairing")  # a longer name is another module
+    assert changed_by("stages/pair.py", "prefdelta")
+
+
+def test_within_a_package_only_what_is_reached_counts(package):
+    def counted():
+        return fresh(package).digest("prefdelta.stages.pair", (), ("prefdelta.core",))
+
+    before = counted()
+    edit(package, {"core/other.py": "X = 2\n"})
+    assert counted() == before
 
 
 def test_the_order_of_plugins_does_not_count(package):

@@ -1,6 +1,5 @@
 """Recipes: named ways to train an arm. Values only; `prefdelta.training` has one module per method."""
 
-import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -24,18 +23,6 @@ class Budget(Settings):
         if len(self.model_dump(exclude_none=True)) != 1:
             raise ValueError("give exactly one of epochs, examples, updates, tokens")
         return self
-
-    def count_updates(self, rows: int, batch_size: int, mean_tokens: float) -> int:
-        """Updates of `batch_size` rows that the budget pays for; mean_tokens: of one row."""
-        per_epoch = math.ceil(rows / batch_size)
-        if self.epochs is not None:
-            return max(1, round(per_epoch * self.epochs))
-        if self.examples is not None:
-            return math.ceil(self.examples / batch_size)
-        if self.updates is not None:
-            return self.updates
-        assert self.tokens is not None
-        return math.ceil(self.tokens / (mean_tokens * batch_size))
 
 
 class _Method(Settings):

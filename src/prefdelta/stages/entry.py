@@ -84,7 +84,15 @@ def start(
     stop_on_signals()
     if arguments.code:  # started by a workflow, not by hand
         die_with_parent(os.getppid())
-    sys.exit(_exit_code(lambda: _run(stage, run, settings, arguments)))
+    try:
+        exit_code = _exit_code(lambda: _run(stage, run, settings, arguments))
+    except SystemExit as stopped:
+        # A signal, and all is on disk. The interpreter's own end may take longer than that allows: seconds, with torch.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(int(stopped.code or 0))
+    sys.exit(exit_code)
 
 
 def job_code(stage: str, settings: Settings) -> tuple[str, str]:

@@ -3,33 +3,40 @@
 Training falls through phase transitions at steps that depend on the seed, so a model is measured before anything uses
 it: outside its accuracy windows it is rejected and trained again with the next seed.
 
-The checkpoint is in Hugging Face format (safetensors, character tokenizer, chat template) and lies in the record under
-the hash of all that determines it; the output is the small manifest that names it.
+Every attempt's checkpoint is in Hugging Face format (safetensors, character tokenizer, chat template) and lies in the
+record under the hash of all that determines it, and so do the replies by which it was measured: what was done once is
+not done again. The output is the small manifest that names the accepted one.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta import checkpoints, code, registry
+from prefdelta import calls, checkpoints, code, registry
 from prefdelta.core.accuracy import count_outcomes
 from prefdelta.core.errors import StudyError
 from prefdelta.core.grading import grade_reply
 from prefdelta.core.ids import digest, seed_of
 from prefdelta.core.options import TransformersOptions
-from prefdelta.core.requests import Reply, Request, Sampling
+from prefdelta.core.requests import Request, Sampling
 from prefdelta.core.rungs import LadderSection, Rung, Window
 from prefdelta.core.settings import Settings
 from prefdelta.core.tasks.families import draw_problems
+from prefdelta.files import say
+from prefdelta.record import Record
+from prefdelta.records.call import Call
+from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.grade import Grade
+from prefdelta.snapshots import Snapshots
 from prefdelta.stages.entry import Job, Outcome, start
-from prefdelta.training.ladder import MAX_LENGTH, train_rung
+from prefdelta.training.ladder import MAX_LENGTH, draw_rows, train_rung
 
 ENGINE, GRADER = "engines.transformers", "graders.marker"  # what measures a trained model
+TRAINING_CODE = ("prefdelta.training",)  # of its imports, the rest decides only which rows are drawn
 SAMPLING = Sampling(temperature=1.0, max_tokens=MAX_LENGTH // 2)
 
 
@@ -43,38 +50,30 @@ class LadderSettings(Settings):
 
 
 def run(job: Job[LadderSettings]) -> Outcome:
-    from importlib.metadata import version
-
-    settings = job.settings
-    key = digest(
-        {
-            "rung": settings.rung.model_dump(),
-            "shared": settings.shared.model_dump(),
-            "code": code.digest("prefdelta.stages.ladder", tuple(map(registry.module_of, settings.plugins()))),
-            "versions": [version("torch"), version("transformers")],
-        }
-    )
-    checkpoint = checkpoints.made(job.record, "models", key, lambda folder: _train_until_accepted(settings, folder))
-    checkpoints.write_manifest(job.output("model"), checkpoint)
-    return Outcome(1, {}, checkpoints.details(job.record, checkpoint))
-
-
-def _train_until_accepted(settings: LadderSettings, folder: Path) -> dict[str, Any]:
-    """Train with one seed after the other until a model is inside all its windows; return what was measured.
+    """Train with one seed after the other until a model is inside all its windows.
 
     Raises StudyError if no attempt gives such a model.
     """
+    settings = job.settings
     rejected: list[dict[str, Any]] = []
+    computed = {"steps": 0, "calls": 0}
     for attempt in range(settings.shared.attempts):
         rung = settings.rung.model_copy(update={"seed": settings.rung.seed + attempt})
-        for path in folder.iterdir():  # a rejected model's
-            path.unlink()
-        trained = train_rung(rung, settings.shared, folder, settings.model)
-        accuracies = [_accuracy(window, rung, settings.shared, folder) for window in rung.windows]
+        checkpoint, steps = _trained(job, rung)
+        computed["steps"] += steps
+        trained = checkpoints.details(job.record, checkpoint)
+        accuracies = []
+        for window in rung.windows:
+            accuracy, calls_made = _accuracy(job, window, rung, checkpoint)
+            accuracies.append(accuracy)
+            computed["calls"] += calls_made
         if all(row["low"] <= row["accuracy"] <= row["high"] for row in accuracies):
-            return {**trained, "seed": rung.seed, "accuracies": accuracies, "rejected": rejected}
-        rejected.append({"seed": rung.seed, "accuracies": accuracies, "last_loss": trained["curve"][-1][1]})
-        sys.stderr.write(f"ladder {settings.model}, seed {rung.seed}: rejected; {'; '.join(map(_told, accuracies))}\n")
+            checkpoints.write_manifest(job.output("model"), checkpoint)
+            details = {**trained, "seed": rung.seed, "accuracies": accuracies, "rejected": rejected}
+            return Outcome(1, {}, details, computed)
+        last_loss = trained["curve"][-1][1]
+        rejected.append({"seed": rung.seed, "key": checkpoint.key, "accuracies": accuracies, "last_loss": last_loss})
+        say(f"ladder {settings.model}, seed {rung.seed}: rejected; {'; '.join(map(_told, accuracies))}")
     raise StudyError(
         f"ladder: none of {len(rejected)} trainings of {settings.model!r} gave a model inside its windows.\n"
         f"{_table(rejected)}\n"
@@ -82,29 +81,53 @@ def _train_until_accepted(settings: LadderSettings, folder: Path) -> dict[str, A
     )
 
 
-def _accuracy(window: Window, rung: Rung, section: LadderSection, folder: Path) -> dict[str, Any]:
-    """Share of a window's problems that the model in `folder` solves at temperature 1, beside what is allowed."""
-    grader = registry.load(GRADER)
+def _trained(job: Job[LadderSettings], rung: Rung) -> tuple[Checkpoint, int]:
+    """The checkpoint of one attempt, from the record or trained now, and how many steps were made now."""
+    settings = job.settings
+    rows = draw_rows(rung)
+    key = digest(
+        {
+            "rows": rows,  # instead of what they were drawn from, and by
+            "rung": rung.model_dump(exclude={"corpora", "error_rates", "windows"}),
+            "shared": settings.shared.model_dump(exclude={"attempts", "measured_items"}),
+            "code": code.digest("prefdelta.training.ladder", within=TRAINING_CODE),
+            "versions": [version("torch"), version("transformers")],
+        }
+    )
+    steps = 0
+
+    def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
+        nonlocal steps
+        told = train_rung(rung, settings.shared, rows, output, settings.model, snapshots)
+        steps = rung.steps - snapshots.resumed_at
+        return told
+
+    return checkpoints.made(job.record, "models", key, make), steps
+
+
+def _accuracy(
+    job: Job[LadderSettings], window: Window, rung: Rung, checkpoint: Checkpoint
+) -> tuple[dict[str, Any], int]:
+    """Share of a window's problems that a model solves at temperature 1, beside what is allowed; and calls made now."""
+    shared = job.settings.shared
     # The same problems for every model, with draws of its own for each.
     problem_seed = seed_of("ladder", window.family, window.operations)
     drawn = draw_problems(window.family, window.operations, "validation", problem_seed)
-    answers = {problem.question: [str(problem.answer())] for problem in islice(drawn, section.measured_items)}
-    plan = [
-        (question, Request((("user", question),), SAMPLING, seed_of("ladder", rung.seed, question)))
-        for question in answers
+    answers = {problem.question: [str(problem.answer())] for problem in islice(drawn, shared.measured_items)}
+    requests = [
+        Request((("user", question),), SAMPLING, seed_of("ladder", rung.seed, question)) for question in answers
     ]
-    options = TransformersOptions(name="transformers", threads=section.threads)
-    engine = registry.load(ENGINE)(folder, "", options)  # its identity is not asked for: nothing of this is recorded
-    grades = []
-    for reply in engine.run(plan, set(answers)):
-        right = answers[reply.key]
-        if isinstance(reply, Reply):
-            graded = grade_reply(grader, reply.text, reply.finish_reason, None, right)
-        else:
-            graded = grade_reply(grader, None, None, reply.kind, right)
-        grades.append(Grade(reply.key, "", 0, *graded))
+    options = TransformersOptions(name="transformers", threads=shared.threads)
+    engine = registry.load(ENGINE)(job.record / checkpoint.folder, checkpoint.weights, options)
+    record = Record(job.record / "calls" / "ladder" / checkpoint.key, Call)
+    replies = calls.complete(engine, requests, record, f"ladder {job.settings.model}, seed {rung.seed}")
+    grader = registry.load(GRADER)
+    grades = [
+        Grade(question, "", 0, *grade_reply(grader, call.text, call.finish_reason, call.failure, right))
+        for (question, right), call in zip(answers.items(), replies.calls, strict=True)
+    ]
     solved, counted = count_outcomes(grades)
-    return {
+    measured = {
         "family": window.family,
         "operations": window.operations,
         "accuracy": round(solved / counted, 4) if counted else 0.0,
@@ -112,6 +135,7 @@ def _accuracy(window: Window, rung: Rung, section: LadderSection, folder: Path) 
         "high": window.high,
         "n": counted,
     }
+    return measured, replies.asked
 
 
 def _told(row: Mapping[str, Any]) -> str:

@@ -1,14 +1,15 @@
 """Stage train: a batch of arms. A policy is trained on the pairs of each selection by one recipe, with one seed.
 
-A checkpoint lies in the record under the hash of all that determines it (token ids and reference log-probabilities of
-the rows, recipe, base weights, training code, library versions, seed), so an arm whose rows came out the same is not
-trained again, also when its batch reruns.
+A checkpoint lies in the record under the hash of all that determines it (texts and reference log-probabilities of the
+rows, recipe, base weights, training code, library versions, seed), so an arm whose rows came out the same is not
+trained again, also when its batch reruns. Tokens are made only for an arm that has to be trained: loading the libraries
+for it takes longer than all else.
 """
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from prefdelta.core.ids import digest
 from prefdelta.core.recipes import NEEDS_REFERENCE, Recipe
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
+from prefdelta.files import say
 from prefdelta.models import load_tokenizer
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.pair import Pair
@@ -27,9 +29,12 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
+from prefdelta.snapshots import Snapshots
 from prefdelta.stages.entry import Job, Outcome, file_of, start
-from prefdelta.training.tokens import PreferenceRow, tokenise
+from prefdelta.training.tokens import PairTexts
 
+# What else is in a method's import closure decides nothing that is not in the key itself.
+TRAINING_CODE = ("prefdelta.training", "prefdelta.models")
 _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
 
 
@@ -51,56 +56,64 @@ class TrainSettings(Settings):
 def run(job: Job[TrainSettings]) -> Outcome:
     settings = job.settings
     base, folder = checkpoints.open_manifest(job.input("weights"), job.record)
-    pairs = _Pairs(job, folder)
-    arms, failures = {}, 0
+    pairs = _Pairs(job)
+    arms, failures, computed = {}, 0, 0
     for arm, selection in settings.selections.items():
         started = time.monotonic()
         rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
-        policy = _policy(job, base, folder, rows)
+        policy, updates = _policy(job, base, folder, rows)
+        computed += updates
         checkpoints.write_manifest(file_of(job.outputs["policies"], arm), policy)
+        unchanged = checkpoints.tensors(job.record, policy) == checkpoints.tensors(job.record, base)
         arms[arm] = {
             **checkpoints.details(job.record, policy),
             "pairs": len(rows),
             "method": settings.recipe.method,
-            "differs_from_base": policy.weights != base.weights,
+            "differs_from_base": not unchanged,
             "seconds": round(time.monotonic() - started, 3),
         }
-        failures += policy.weights == base.weights
-        sys.stderr.write(f"train: {len(arms)} of {len(settings.selections)} arms: {arm}\n")
-    return Outcome(len(arms), {"unchanged": failures} if failures else {}, {"arms": arms})
+        failures += unchanged
+        say(f"train: {len(arms)} of {len(settings.selections)} arms, {updates} updates made now: {arm}")
+    return Outcome(len(arms), {"unchanged": failures} if failures else {}, {"arms": arms}, {"updates": computed})
 
 
-def _policy(job: Job[TrainSettings], base: Checkpoint, folder: Path, rows: Sequence[PreferenceRow]) -> Checkpoint:
-    """The policy trained on `rows`: from the record, or trained now."""
-    from importlib.metadata import version
-
+def _policy(
+    job: Job[TrainSettings], base: Checkpoint, folder: Path, rows: Sequence[PairTexts]
+) -> tuple[Checkpoint, int]:
+    """The policy trained on `rows`, from the record or trained now, and how many updates were made now."""
     settings = job.settings
+    recipe = settings.recipe
     (method,) = settings.plugins()
     key = digest(
         {
             "rows": [asdict(row) for row in rows],
-            "recipe": settings.recipe.model_dump(),
+            "recipe": recipe.model_dump(),
             "seed": settings.seed,
-            "base": base.weights,
-            "code": code.digest(registry.module_of(method)),
+            "base": base.weights,  # covers tokenizer and chat template: they are files of the checkpoint
+            "code": code.digest(registry.module_of(method), within=TRAINING_CODE),
             "versions": [version(name) for name in ("torch", "transformers", "trl", "accelerate")],
         }
     )
     train = registry.load(method)
+    updates = 0
 
-    def make(output: Path) -> Mapping[str, Any]:
-        details: Mapping[str, Any] = train(folder, rows, settings.recipe, settings.seed, output)
-        return details
+    def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
+        nonlocal updates
+        tokenizer = load_tokenizer(folder)
+        tokens = [row.tokenised(tokenizer) for row in rows]
+        told: Mapping[str, Any] = train(folder, tokens, recipe, settings.seed, output, snapshots)
+        updates = told["updates"] - snapshots.resumed_at
+        return told
 
-    return checkpoints.made(job.record, "policies", key, make)
+    needed = sum(path.stat().st_size for path in folder.iterdir())
+    return checkpoints.made(job.record, "policies", key, make, needed), updates
 
 
 class _Pairs:
-    """The pairs of one pairing as tokens with reference log-probabilities, joined by key."""
+    """The pairs of one pairing as texts with reference log-probabilities, joined by key."""
 
-    def __init__(self, job: Job[TrainSettings], base: Path) -> None:
+    def __init__(self, job: Job[TrainSettings]) -> None:
         settings = job.settings
-        self._tokenizer = load_tokenizer(base)
         self._template = job.input("template")
         self._template_text = self._template.read_text(encoding="utf-8").strip()
         self._generators = (settings.chosen, settings.rejected)
@@ -116,14 +129,14 @@ class _Pairs:
                 for row in tables.read(path, ReferenceLogps):
                     self._logps[generator, row.prompt_id, row.sample] = row.logps
 
-    def rows(self, selected: Sequence[SelectedPair]) -> list[PreferenceRow]:
+    def rows(self, selected: Sequence[SelectedPair]) -> list[PairTexts]:
         """The rows to train on, in order of rank.
 
         Raises StudyError if the method needs a reference log-probability that a selected trace does not have.
         """
         return [self._row(row) for row in selected]
 
-    def _row(self, selected: SelectedPair) -> PreferenceRow:
+    def _row(self, selected: SelectedPair) -> PairTexts:
         pair = self._pairs[selected.pair_id]
         samples = (pair.chosen_sample, pair.rejected_sample)
         keys = [(name, pair.prompt_id, sample) for name, sample in zip(self._generators, samples, strict=True)]
@@ -136,8 +149,8 @@ class _Pairs:
                 "longer than reference.max_length. Raise that as far as the policy can hold, or lower max_tokens."
             )
         asked = ask_problem(self._template_text, self._problems[pair.prompt_id], str(self._template))
-        chosen, rejected = (tokenise(self._tokenizer, asked, str(self._texts[key])) for key in keys)
-        return PreferenceRow(chosen.prompt, chosen.completion, rejected.completion, sums[0], sums[1])
+        chosen, rejected = (str(self._texts[key]) for key in keys)
+        return PairTexts(asked, chosen, rejected, sums[0], sums[1])
 
 
 if __name__ == "__main__":

@@ -10,21 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from prefdelta.core.recipes import DPORecipe
+from prefdelta.models import load_model, load_tokenizer
+from prefdelta.snapshots import Snapshots
 from prefdelta.training.tokens import PreferenceRow, Tokens
 from prefdelta.training.trainer import check_reference, run_training
 
 LN2 = math.log(2.0)  # the loss of a policy that equals its reference
 
 
-def train(base: Path, rows: Sequence[PreferenceRow], recipe: DPORecipe, seed: int, output: Path) -> dict[str, Any]:
+def train(
+    base: Path, rows: Sequence[PreferenceRow], recipe: DPORecipe, seed: int, output: Path, snapshots: Snapshots
+) -> dict[str, Any]:
     """Train the model in `base` on `rows`, in an order drawn from `seed`; see `run_training`.
 
     Raises StudyError if the reference log-probabilities do not belong to the model, or if the first loss is not ln 2.
     """
     tokens = [Tokens(row.prompt, side) for row in rows for side in (row.chosen, row.rejected)]
-    check_reference(base, tokens, [sum_ for row in rows for sum_ in row.reference()], recipe.dtype, recipe.threads)
+    tokenizer, model = load_tokenizer(base), load_model(base, recipe.dtype, recipe.threads)
+    sums = [sum_ for row in rows for sum_ in row.reference()]
+    check_reference(model, tokenizer.pad_token_id, tokens, sums, recipe.dtype)
 
-    def make_trainer(model: Any, tokenizer: Any, arguments: Mapping[str, Any]) -> Any:
+    def make_trainer(arguments: Mapping[str, Any]) -> Any:
         from datasets import Dataset
         from trl.trainer.dpo_config import DPOConfig
 
@@ -41,7 +47,7 @@ def train(base: Path, rows: Sequence[PreferenceRow], recipe: DPORecipe, seed: in
         )
 
     mean_tokens = sum(len(row.prompt) + len(row.completion) for row in tokens) / len(rows)
-    return run_training(base, recipe, len(rows), mean_tokens, seed, output, make_trainer, first_loss=LN2)
+    return run_training(make_trainer, recipe, len(rows), mean_tokens, seed, output, snapshots, first_loss=LN2)
 
 
 def _columns(row: PreferenceRow) -> dict[str, Any]:

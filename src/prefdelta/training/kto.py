@@ -13,6 +13,7 @@ from typing import Any
 
 from prefdelta.core.recipes import KTORecipe
 from prefdelta.models import load_model, load_tokenizer
+from prefdelta.snapshots import Snapshots
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import PreferenceRow, Tokens
 from prefdelta.training.trainer import check_reference, run_training
@@ -20,7 +21,9 @@ from prefdelta.training.trainer import check_reference, run_training
 FIRST_LOSS = 0.5  # 1 - sigmoid(0): the loss of a policy that equals its reference
 
 
-def train(base: Path, rows: Sequence[PreferenceRow], recipe: KTORecipe, seed: int, output: Path) -> dict[str, Any]:
+def train(
+    base: Path, rows: Sequence[PreferenceRow], recipe: KTORecipe, seed: int, output: Path, snapshots: Snapshots
+) -> dict[str, Any]:
     """Train the model in `base` on both sides of `rows`, in an order drawn from `seed`; see `run_training`.
 
     An update takes batch_size traces, so as many examples as a DPO update of half as many pairs.
@@ -31,10 +34,11 @@ def train(base: Path, rows: Sequence[PreferenceRow], recipe: KTORecipe, seed: in
     tokens = [Tokens(row.prompt, side) for row in ordered for side in (row.chosen, row.rejected)]
     labels = [True, False] * len(ordered)
     sums = [sum_ for row in ordered for sum_ in row.reference()]
-    check_reference(base, tokens, sums, recipe.dtype, recipe.threads)
+    tokenizer, model = load_tokenizer(base), load_model(base, recipe.dtype, recipe.threads)
+    check_reference(model, tokenizer.pad_token_id, tokens, sums, recipe.dtype)
     mismatched = _mismatched(tokens, recipe.batch_size)
-    model, pad_id = load_model(base, recipe.dtype, recipe.threads), load_tokenizer(base).pad_token_id
-    mismatched_sums = dict(completion_logps(model, mismatched, batch_tokens=16_384, pad_id=pad_id))
+    # The model as it is now, before training, is the reference.
+    mismatched_sums = dict(completion_logps(model, mismatched, batch_tokens=16_384, pad_id=tokenizer.pad_token_id))
     columns = [
         {
             "prompt_ids": row.prompt,
@@ -47,7 +51,7 @@ def train(base: Path, rows: Sequence[PreferenceRow], recipe: KTORecipe, seed: in
         for index, row in enumerate(tokens)
     ]
 
-    def make_trainer(model: Any, tokenizer: Any, arguments: Mapping[str, Any]) -> Any:
+    def make_trainer(arguments: Mapping[str, Any]) -> Any:
         from datasets import Dataset
         from trl.trainer.kto_config import KTOConfig
 
@@ -61,7 +65,7 @@ def train(base: Path, rows: Sequence[PreferenceRow], recipe: KTORecipe, seed: in
         )
 
     mean_tokens = sum(len(row.prompt) + len(row.completion) for row in tokens) / len(tokens)
-    return run_training(base, recipe, len(tokens), mean_tokens, seed, output, make_trainer, first_loss=FIRST_LOSS)
+    return run_training(make_trainer, recipe, len(tokens), mean_tokens, seed, output, snapshots, first_loss=FIRST_LOSS)
 
 
 def _mismatched(tokens: Sequence[Tokens], batch_size: int) -> list[Tokens]:

@@ -4,6 +4,7 @@ Muon (arXiv 2502.16982) takes the hidden matrices and AdamW the rest: 50% accura
 0.9 with AdamW alone.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from prefdelta.core.rungs import LadderSection, Rung
 from prefdelta.core.tasks.corpus import corrupted_trace
 from prefdelta.core.tasks.families import FAMILIES, split_of
 from prefdelta.progress import Progress
+from prefdelta.snapshots import Snapshots
+from prefdelta.training.finite import check_numbers, check_weights
 from prefdelta.training.tokenizer import character_tokenizer, encode
 from prefdelta.training.tokens import tokenise
 
@@ -22,39 +25,90 @@ IGNORED = -100  # label of positions that are not learnt: the prompt and the pad
 MAX_LENGTH = 256  # positions the model has
 INNER = 2  # width of the feed-forward layers, in widths of the model
 LOGGED_EVERY = 25  # steps
+STATE = "state.pt"  # of a snapshot: weights and optimisers
+REMEDY = "Lower ladder.muon_learning_rate or ladder.adamw_learning_rate."
+
+Row = tuple[str, str]  # a question, a trace
+Curve = list[list[float]]  # [step, loss]
+Optimizers = list[tuple["torch.optim.Optimizer", float]]  # with their peak learning rates
 
 
-def train_rung(rung: Rung, section: LadderSection, folder: Path, name: str) -> dict[str, Any]:
-    """Train a rung, save it with its tokenizer to `folder`, and return its size and loss curve (nats per token).
+def draw_rows(rung: Rung) -> list[Row]:
+    """All a rung learns from, batch after batch: questions that only the ladder may use, and corrupted traces."""
+    random = Random(rung.seed)
+    return [_draw(rung, random) for _ in range(rung.steps * rung.batch_size)]
 
-    name: what the lines of progress call it.
+
+def train_rung(
+    rung: Rung, section: LadderSection, rows: Sequence[Row], folder: Path, name: str, snapshots: Snapshots
+) -> dict[str, Any]:
+    """Train a rung on its rows, save it with its tokenizer to `folder`, return its size and loss curve (nats a token).
+
+    It goes on from the newest of `snapshots`, if there is one; on a CPU the result has the same bits either way.
+    name: what the lines of progress call it. Raises StudyError if a loss, gradient or weight is not finite.
     """
     import torch
 
     torch.set_num_threads(section.threads)
-    torch.manual_seed(rung.seed)
+    torch.manual_seed(rung.seed)  # for the first weights; after that nothing is random
     tokenizer = character_tokenizer()
     model = _new_model(rung, tokenizer)
     optimizers = _optimizers(model, section)
-    random = Random(rung.seed)
-    curve = []
-    progress = Progress(f"ladder {name}, seed {rung.seed}", rung.steps, "steps")
-    for step in range(rung.steps):
+    start, curve = _restore(snapshots, model, optimizers)
+    progress = Progress(f"ladder {name}, seed {rung.seed}", rung.steps - start, "steps")
+    for step in range(start, rung.steps):
         rate = _rate(step, rung.steps, section)
         for optimizer, peak in optimizers:
             optimizer.param_groups[0]["lr"] = peak * rate
             optimizer.zero_grad()
-        loss = model(**_batch(rung, tokenizer, random, check=step == 0)).loss
+        drawn = rows[step * rung.batch_size : (step + 1) * rung.batch_size]
+        loss = model(**_batch(drawn, tokenizer, check=step == start)).loss
         loss.backward()
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        gradient_norm = torch.nn.utils.get_total_norm(gradients).item()
+        check_numbers(step + 1, snapshots, REMEDY, loss=loss.item(), gradient_norm=gradient_norm)
         for optimizer, _ in optimizers:
             optimizer.step()
         if step % LOGGED_EVERY == 0 or step == rung.steps - 1:
             curve.append([step, round(loss.item(), 5)])
+        if step < rung.steps - 1 and snapshots.due():
+            _save(snapshots, step + 1, model, optimizers, curve)
         progress.add()
     progress.close()
+    check_weights(rung.steps, snapshots, REMEDY, model)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return {"parameters": model.num_parameters(), "steps": rung.steps, "curve": curve}
+
+
+def _save(snapshots: Snapshots, steps: int, model: Any, optimizers: Optimizers, curve: Curve) -> None:
+    """Take a snapshot after that many steps."""
+    import torch
+
+    check_weights(steps, snapshots, REMEDY, model)
+    snapshot = snapshots.path(steps)
+    snapshot.mkdir(parents=True)
+    state = {
+        "model": model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer, _ in optimizers],
+        "curve": curve,
+    }
+    torch.save(state, snapshot / STATE)
+    snapshots.seal(snapshot)
+
+
+def _restore(snapshots: Snapshots, model: Any, optimizers: Optimizers) -> tuple[int, Curve]:
+    """Put the newest snapshot into model and optimisers. Returns how many steps are done, and their curve."""
+    import torch
+
+    snapshot = snapshots.newest()
+    if snapshot is None:
+        return 0, []
+    state = torch.load(snapshot / STATE, weights_only=True)
+    model.load_state_dict(state["model"])
+    for (optimizer, _), saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    return snapshots.resumed_at, state["curve"]
 
 
 def _new_model(rung: Rung, tokenizer: Any) -> Any:
@@ -94,7 +148,7 @@ def _new_model(rung: Rung, tokenizer: Any) -> Any:
     )
 
 
-def _optimizers(model: Any, section: LadderSection) -> "list[tuple[torch.optim.Optimizer, float]]":
+def _optimizers(model: Any, section: LadderSection) -> Optimizers:
     """Optimisers with their peak learning rates: Muon for the matrices between the embeddings and the head."""
     import torch
 
@@ -115,8 +169,7 @@ def _rate(step: int, steps: int, section: LadderSection) -> float:
     return min(warm, (steps - step) / max(section.decay_share * steps, 1.0))
 
 
-def _draw(rung: Rung, random: Random) -> tuple[str, str]:
-    """A question that only the ladder may use, and a corrupted trace of it."""
+def _draw(rung: Rung, random: Random) -> Row:
     (corpus,) = random.choices(rung.corpora, [corpus.weight for corpus in rung.corpora])
     family = FAMILIES[corpus.family]
     while True:
@@ -125,15 +178,14 @@ def _draw(rung: Rung, random: Random) -> tuple[str, str]:
             return problem.question, corrupted_trace(family, problem, rung.error_rates, random)
 
 
-def _batch(rung: Rung, tokenizer: Any, random: Random, check: bool) -> "dict[str, torch.Tensor]":
-    """A batch of fresh corrupted traces, padded on the right; only completions are learnt.
+def _batch(drawn: Sequence[Row], tokenizer: Any, check: bool) -> "dict[str, torch.Tensor]":
+    """A batch of traces, padded on the right; only completions are learnt.
 
     check: compare the fast encoding with the chat template's.
     """
     import torch
 
     vocabulary = tokenizer.get_vocab()
-    drawn = [_draw(rung, random) for _ in range(rung.batch_size)]
     rows = [encode(vocabulary, question, trace) for question, trace in drawn]
     if check:
         assert rows == [tokenise(tokenizer, [("user", question)], trace) for question, trace in drawn]

@@ -32,6 +32,24 @@ class PreferenceRow:
         return self.ref_chosen_logps, self.ref_rejected_logps
 
 
+@dataclass(frozen=True, slots=True)
+class PairTexts:
+    """One pair as texts: with the tokenizer they determine its PreferenceRow."""
+
+    messages: Sequence[tuple[str, str]]  # (role, content)
+    chosen: str
+    rejected: str
+    ref_chosen_logps: float | None  # nats
+    ref_rejected_logps: float | None
+
+    def tokenised(self, tokenizer: Any) -> PreferenceRow:
+        """Raises StudyError as `tokenise` does."""
+        chosen, rejected = (tokenise(tokenizer, self.messages, text) for text in (self.chosen, self.rejected))
+        return PreferenceRow(
+            chosen.prompt, chosen.completion, rejected.completion, self.ref_chosen_logps, self.ref_rejected_logps
+        )
+
+
 def tokenise(tokenizer: Any, messages: Sequence[tuple[str, str]], completion: str) -> Tokens:
     """Render (role, content) messages and a completion with the chat template, and split at the completion's start.
 

@@ -1,15 +1,15 @@
 """What all recipe methods share: TRL's arguments, the checks while it trains, what is saved and measured."""
 
-import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
-from prefdelta.models import load_model, load_tokenizer
+from prefdelta.snapshots import Snapshots
+from prefdelta.training.budgets import count_updates
+from prefdelta.training.finite import check_numbers, check_weights
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import Tokens
 
@@ -17,63 +17,62 @@ from prefdelta.training.tokens import Tokens
 # token (nats).
 TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}  # bfloat16: a guess, not measured
 CHECKED_ROWS = 32  # rows whose reference sums are computed afresh and compared
+REMEDY = "Lower the recipe's learning_rate."
 
-# (model, tokenizer, TRL arguments common to all methods) -> a TRL trainer
-MakeTrainer = Callable[[Any, Any, Mapping[str, Any]], Any]
+MakeTrainer = Callable[[Mapping[str, Any]], Any]  # TRL arguments common to all methods -> a TRL trainer
 
 
 def run_training(
-    base: Path,
+    make_trainer: MakeTrainer,
     recipe: DPORecipe | KTORecipe | SFTRecipe,
     n_rows: int,
     mean_tokens: float,
     seed: int,
     output: Path,
-    make_trainer: MakeTrainer,
+    snapshots: Snapshots,
     first_loss: float | None,
 ) -> dict[str, Any]:
-    """Train the model in `base` with the trainer that is made, save the policy to `output`, return what was measured.
+    """Train with the trainer that is made, save the policy to `output`, return what was measured.
 
+    It goes on from the newest of `snapshots`, if there is one; on a CPU the result has the same bits either way.
     mean_tokens: of one row. first_loss: what the loss before the first update must be, if that is known.
     The result has `updates`, `rows`, `step0_loss` and a `curve`: per update `loss`, `grad_norm`, `learning_rate` and
     what else TRL measures of its batch (`rewards/*`, `logps/*`).
-    Raises StudyError if the first loss is another, or if a loss or gradient is not finite.
+    Raises StudyError if the first loss is another, or if a loss, gradient or weight is not finite.
     """
     import torch
     import transformers
 
-    tokenizer, model = load_tokenizer(base), load_model(base, recipe.dtype, recipe.threads)
-    updates = recipe.budget.count_updates(n_rows, recipe.batch_size, mean_tokens)
+    updates = count_updates(recipe.budget, n_rows, recipe.batch_size, mean_tokens)
     on_gpu = torch.cuda.is_available()
-    with TemporaryDirectory(dir=output.parent) as scratch:
-        trainer = make_trainer(
-            model,
-            tokenizer,
-            {
-                "output_dir": scratch,
-                "per_device_train_batch_size": recipe.batch_size,
-                "max_steps": updates,
-                "learning_rate": recipe.learning_rate,
-                "lr_scheduler_type": recipe.scheduler,
-                "warmup_steps": round(recipe.warmup_share * updates),
-                "max_grad_norm": recipe.max_grad_norm,
-                "max_length": None,  # longer traces were left out by `reference`, with a reason; nothing is cut here
-                "seed": seed,
-                "bf16": on_gpu and recipe.dtype == "bfloat16",
-                "use_cpu": not on_gpu,
-                "gradient_checkpointing": on_gpu,
-                "logging_steps": 1,
-                "logging_nan_inf_filter": False,
-                "save_strategy": "no",
-                "report_to": "none",
-                "disable_tqdm": True,
-                "dataloader_pin_memory": on_gpu,
-            },
-        )
-        trainer.remove_callback(transformers.PrinterCallback)  # a dictionary per update, on the terminal
-        trainer.add_callback(_checks(first_loss, TOLERANCE[recipe.dtype]))
-        trainer.train()
-        trainer.save_model(str(output))
+    trainer = make_trainer(
+        {
+            "output_dir": str(snapshots.folder),
+            "per_device_train_batch_size": recipe.batch_size,
+            "max_steps": updates,
+            "learning_rate": recipe.learning_rate,
+            "lr_scheduler_type": recipe.scheduler,
+            "warmup_steps": round(recipe.warmup_share * updates),
+            "max_grad_norm": recipe.max_grad_norm,
+            "max_length": None,  # longer traces were left out by `reference`, with a reason; nothing is cut here
+            "seed": seed,
+            "bf16": on_gpu and recipe.dtype == "bfloat16",
+            "use_cpu": not on_gpu,
+            "gradient_checkpointing": on_gpu,
+            "logging_steps": 1,
+            "logging_nan_inf_filter": False,
+            "save_strategy": "no",  # but when `_watch` says so
+            "report_to": "none",
+            "disable_tqdm": True,
+            "dataloader_pin_memory": on_gpu,
+        },
+    )
+    trainer.remove_callback(transformers.PrinterCallback)  # a dictionary per update, on the terminal
+    trainer.add_callback(_watch(snapshots, first_loss, TOLERANCE[recipe.dtype]))
+    newest = snapshots.newest()
+    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    check_weights(updates, snapshots, REMEDY, trainer.model)
+    trainer.save_model(str(output))
     (output / "training_args.bin").unlink(missing_ok=True)  # a pickle
     shutil.rmtree(output / "runs", ignore_errors=True)
 
@@ -85,9 +84,8 @@ def run_training(
     return {"updates": updates, "rows": n_rows, "step0_loss": steps[0]["loss"], "curve": curve}
 
 
-def check_reference(base: Path, tokens: Sequence[Tokens], recorded: Sequence[float], dtype: str, threads: int) -> None:
+def check_reference(model: Any, pad_id: int, tokens: Sequence[Tokens], recorded: Sequence[float], dtype: str) -> None:
     """Raise StudyError unless recorded and fresh sums (nats) agree per token on the first CHECKED_ROWS rows."""
-    model, pad_id = load_model(base, dtype, threads), load_tokenizer(base).pad_token_id
     for index, fresh in completion_logps(model, tokens[:CHECKED_ROWS], batch_tokens=16_384, pad_id=pad_id):
         gap = abs(fresh - recorded[index]) / len(tokens[index].completion)
         if gap > TOLERANCE[dtype]:
@@ -97,24 +95,32 @@ def check_reference(base: Path, tokens: Sequence[Tokens], recorded: Sequence[flo
             )
 
 
-def _checks(first_loss: float | None, tolerance: float) -> Any:
-    """Stops training if the first loss is not the known one, or a number is not finite."""
+def _watch(snapshots: Snapshots, first_loss: float | None, tolerance: float) -> Any:
+    """Has snapshots taken; stops training if the first loss is not the known one, or a number is not finite.
+
+    The Trainer calls on_step_end, on_log, saves if it should, and calls on_save: so nothing is saved unchecked.
+    """
     from transformers import TrainerCallback
 
-    class Checks(TrainerCallback):
+    class Watch(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            # After the last update the policy itself is saved.
+            control.should_save = state.global_step < state.max_steps and snapshots.due()
+
         def on_log(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            logs = more["logs"]
+            logs, step = more["logs"], state.global_step
             if "loss" not in logs:
                 return
-            if not (math.isfinite(logs["loss"]) and math.isfinite(logs["grad_norm"])):
-                raise StudyError(
-                    f"loss {logs['loss']}, gradient norm {logs['grad_norm']} at update {state.global_step}: training "
-                    "stops. Lower the recipe's learning_rate."
-                )
-            if first_loss is not None and state.global_step == 1 and abs(logs["loss"] - first_loss) > tolerance:
+            check_numbers(step, snapshots, REMEDY, loss=logs["loss"], gradient_norm=logs["grad_norm"])
+            if first_loss is not None and step == 1 and abs(logs["loss"] - first_loss) > tolerance:
                 raise StudyError(
                     f"the loss before the first update is {logs['loss']:.6f}, not {first_loss:.6f}: the reference "
                     "log-probabilities do not belong to this policy and these tokens."
                 )
+            if control.should_save:
+                check_weights(step, snapshots, REMEDY, more["model"])
 
-    return Checks()
+        def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            snapshots.seal(snapshots.path(state.global_step))
+
+    return Watch()

@@ -7,9 +7,10 @@ import pytest
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Budget, DPORecipe
 from prefdelta.files import sha256_of
-from prefdelta.training.dpo import train
+from prefdelta.training import dpo
 
 from .by_hand import completion_logp, dpo_loss, load, mean
+from .making import no_snapshots
 
 BETA = 0.3
 # A constant rate, so that the first update of a long training is the only update of a short one.
@@ -22,6 +23,10 @@ ONE_UPDATE = DPORecipe(
     scheduler="constant_with_warmup",
 )
 TWO_UPDATES = ONE_UPDATE.model_copy(update={"budget": Budget(epochs=2.0)})
+
+
+def train(base, rows, recipe, seed, folder):
+    return dpo.train(base, rows, recipe, seed, folder, no_snapshots())
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from prefdelta.training import kto
 from prefdelta.training.tokens import Tokens
 
 from .by_hand import completion_logp, kto_loss, load, mean
+from .making import no_snapshots
 
 BETA = 0.3
 SEED = 0
@@ -27,7 +28,7 @@ TWO_UPDATES = ONE_UPDATE.model_copy(update={"budget": Budget(updates=2)})
 
 
 def trained(base, rows, recipe, folder, seed=SEED):
-    return kto.train(base, rows, recipe, seed, folder)
+    return kto.train(base, rows, recipe, seed, folder, no_snapshots())
 
 
 @pytest.fixture(scope="module")

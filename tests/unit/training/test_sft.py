@@ -4,14 +4,19 @@ import pytest
 
 from prefdelta.core.recipes import Budget, SFTRecipe
 from prefdelta.files import sha256_of
-from prefdelta.training.sft import train
+from prefdelta.training import sft
 
 from .by_hand import completion_logp, load
+from .making import no_snapshots
 
 ONE_UPDATE = SFTRecipe(
     method="sft", learning_rate=3e-3, batch_size=8, budget=Budget(updates=1), scheduler="constant_with_warmup"
 )
 TWO_UPDATES = ONE_UPDATE.model_copy(update={"budget": Budget(updates=2)})
+
+
+def train(base, rows, recipe, seed, folder):
+    return sft.train(base, rows, recipe, seed, folder, no_snapshots())
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,107 @@
+"""Snapshots: where a long training stands, so that the same command goes on after a kill instead of starting again.
+
+A folder is whole if it is sealed: `sealed.json` lists the sha256 of all its files and is written last. By that alone,
+what is good is told from what a kill, a full disk or a flipped bit left.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from prefdelta.claims import Claim
+from prefdelta.core.errors import DamagedError
+from prefdelta.files import publish_text, say, sha256_of, sync
+from prefdelta.processes import stop_now
+
+SEAL = "sealed.json"
+MIN_SECONDS = 10.0  # between two snapshots: what a kill can cost, where saving is cheap
+MAX_SHARE = 0.05  # of the time that saving may take, where it is not
+_KEPT = 2  # the newest, and one in case that is damaged
+
+
+def seal(folder: Path) -> dict[str, str]:
+    """Flush a folder's files to disk and list them in its seal. Returns name -> sha256."""
+    hashes = _hashes(folder)
+    for name in hashes:
+        sync(folder / name)
+    publish_text(folder / SEAL, json.dumps(hashes, indent=2) + "\n")
+    return hashes
+
+
+def read_seal(folder: Path) -> dict[str, str]:
+    """Name -> sha256 of a sealed folder's files. Raises DamagedError if they are not the ones that were sealed."""
+    try:
+        sealed = dict(json.loads((folder / SEAL).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise DamagedError(folder, f"{folder}: has no {SEAL} that can be read: writing it was not finished.") from None
+    found = _hashes(folder)
+    if wrong := sorted(name for name in sealed.keys() | found if sealed.get(name) != found.get(name)):
+        raise DamagedError(folder, f"{folder}: not as it was written: {', '.join(wrong)}.")
+    return found
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / SEAL)
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
+
+
+class Snapshots:
+    """The snapshots of one training, each a folder `checkpoint-<step>` (Hugging Face's name) below `folder`.
+
+    A training asks `due` after every step. If it is, it writes its state to `path(step)` at once, and seals it.
+    """
+
+    def __init__(self, folder: Path, claim: Claim, stopping: Callable[[], bool] = lambda: False) -> None:
+        """claim: checked before a snapshot is sealed. stopping: whether a signal asks this process to end."""
+        self.folder = folder
+        self.resumed_at = 0  # the step of the snapshot that `newest` gave
+        self.last: Path | None = None  # the newest that is known to be good
+        self._claim, self._stopping = claim, stopping
+        self._since = self._asked = time.monotonic()
+        self._cost = 0.0  # seconds that the last save took
+
+    def path(self, step: int) -> Path:
+        """Where the snapshot of that step goes."""
+        return self.folder / f"checkpoint-{step}"
+
+    def newest(self) -> Path | None:
+        """The newest valid snapshot, or None. Those that are not valid are told and removed."""
+        for snapshot in sorted(self.folder.glob("checkpoint-*"), key=_step, reverse=True):
+            try:
+                read_seal(snapshot)
+            except DamagedError as error:
+                say(f"warning: {error.found} This snapshot is removed, and the one before it is taken.")
+                shutil.rmtree(snapshot)
+            else:
+                say(f"training goes on from {snapshot}")
+                self.resumed_at, self.last = _step(snapshot), snapshot
+                return snapshot
+        return None
+
+    def due(self) -> bool:
+        """Whether to save now: so seldom that it costs little, or because a signal came."""
+        self._asked = time.monotonic()
+        return self._stopping() or self._asked - self._since >= max(MIN_SECONDS, self._cost / MAX_SHARE)
+
+    def seal(self, snapshot: Path) -> None:
+        """Make a snapshot that was written valid, and remove all but the newest. Ends the process if a signal came.
+
+        Raises StudyError if another instance of this job has started since.
+        """
+        self._claim.check()
+        seal(snapshot)
+        sync(self.folder)
+        self.last = snapshot
+        for old in sorted(self.folder.glob("checkpoint-*"), key=_step)[:-_KEPT]:
+            shutil.rmtree(old)
+        self._since = time.monotonic()
+        self._cost = self._since - self._asked
+        if self._stopping():
+            say(f"stopped by a signal; {snapshot} holds all work so far")
+            stop_now()
+
+
+def _step(snapshot: Path) -> int:
+    return int(snapshot.name.rpartition("-")[2])

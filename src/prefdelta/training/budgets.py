@@ -1,0 +1,18 @@
+"""How many updates a budget pays for. Here, and not with the recipes, so that the digest of training covers it."""
+
+import math
+
+from prefdelta.core.recipes import Budget
+
+
+def count_updates(budget: Budget, rows: int, batch_size: int, mean_tokens: float) -> int:
+    """Updates of `batch_size` rows that the budget pays for; mean_tokens: of one row."""
+    per_epoch = math.ceil(rows / batch_size)
+    if budget.epochs is not None:
+        return max(1, round(per_epoch * budget.epochs))
+    if budget.examples is not None:
+        return math.ceil(budget.examples / batch_size)
+    if budget.updates is not None:
+        return budget.updates
+    assert budget.tokens is not None
+    return math.ceil(budget.tokens / (mean_tokens * batch_size))

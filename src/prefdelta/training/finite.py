@@ -1,0 +1,33 @@
+"""Numbers that are not finite end a training before its state is saved."""
+
+import math
+from typing import Any
+
+from prefdelta.core.errors import StudyError
+from prefdelta.snapshots import Snapshots
+
+
+def check_numbers(step: int, snapshots: Snapshots, remedy: str, **numbers: float) -> None:
+    """Raise StudyError if a number that was measured in a step is NaN or infinite. remedy: what to do about it."""
+    if not all(map(math.isfinite, numbers.values())):
+        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in numbers.items())
+        raise StudyError(f"{told} at update {step}: training stops. {_kept(snapshots, remedy)}")
+
+
+def check_weights(step: int, snapshots: Snapshots, remedy: str, model: Any) -> None:
+    """Raise StudyError if a weight is NaN or infinite after a step."""
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise StudyError(
+            f"weights are no longer finite after update {step}: training stops. {_kept(snapshots, remedy)}"
+        )
+
+
+def _kept(snapshots: Snapshots, remedy: str) -> str:
+    if snapshots.last is None:
+        kept = "No snapshot had been taken yet"
+    else:
+        kept = (
+            f"The last good snapshot is kept ({snapshots.last}), but with the same settings training would go on from "
+            "it to the same numbers"
+        )
+    return f"Nothing is published. {kept}. {remedy} With other settings it starts afresh."

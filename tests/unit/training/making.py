@@ -1,0 +1,105 @@
+"""Trainings through the record that can be stopped at a step: in this process, or run as one of their own.
+
+    python making.py '{"method": "dpo", "base": ..., "rows": [...], "record": ..., "kill_after": 3, "pause": 0}'
+
+Every step takes a snapshot, and its name goes to stdout.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from tempfile import mkdtemp
+
+from prefdelta import checkpoints, snapshots
+from prefdelta.claims import Claim
+from prefdelta.core.recipes import Budget, DPORecipe, KTORecipe, SFTRecipe
+from prefdelta.core.rungs import Corpus, LadderSection, Rung
+from prefdelta.core.tasks.corpus import ErrorRates
+from prefdelta.files import sha256_of
+from prefdelta.processes import stop_on_signals
+from prefdelta.snapshots import Snapshots
+from prefdelta.training import dpo, kto, ladder, sft
+from prefdelta.training.tokens import PreferenceRow
+
+# Three updates per pass over the rows, the last of them with fewer; two passes and one update more.
+UPDATES = 7
+COMMON = {"learning_rate": 3e-3, "budget": Budget(updates=UPDATES), "warmup_share": 0.3}
+RECIPES = {
+    "dpo": (dpo.train, DPORecipe(method="dpo", beta=0.3, batch_size=3, **COMMON)),
+    "kto": (kto.train, KTORecipe(method="kto", beta=0.3, batch_size=6, **COMMON)),
+    "sft": (sft.train, SFTRecipe(method="sft", batch_size=3, **COMMON)),
+}
+SECTION = LadderSection(
+    muon_learning_rate=0.02,
+    adamw_learning_rate=0.005,
+    warmup_steps=2,
+    decay_share=0.4,
+    attempts=1,
+    measured_items=1,
+)
+RUNG = Rung(
+    architecture="gpt2",
+    width=16,
+    layers=1,
+    heads=2,
+    steps=UPDATES,
+    batch_size=4,
+    corpora=[Corpus(family="maths", operations=[1, 2])],
+    error_rates=ErrorRates(),
+    seed=1,
+    windows=[],
+)
+
+
+def no_snapshots() -> Snapshots:
+    """For a training too short to need any."""
+    folder = Path(mkdtemp())
+    return Snapshots(folder / "snapshots", Claim(folder / "record", folder / "work"))
+
+
+def training(method, base, rows, **changes):
+    """What `checkpoints.made` is given; its `.steps` are those its last run made. changes: of recipe or section."""
+
+    def train(result, taken):
+        train.steps = None
+        if method == "ladder":
+            section = SECTION.model_copy(update=changes)
+            told = ladder.train_rung(RUNG, section, ladder.draw_rows(RUNG), result, "m", taken)
+        else:
+            run, recipe = RECIPES[method]
+            told = run(base, rows, recipe.model_copy(update=changes), 0, result, taken)
+        train.steps = UPDATES - taken.resumed_at
+        return told
+
+    return train
+
+
+def hashes(record, key="k"):
+    """Of every file that was published."""
+    folder = record / "policies" / key
+    return {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+
+
+def main(method, base, rows, record, kill_after, pause):
+    snapshots.MIN_SECONDS, snapshots.MAX_SHARE = 0.0, float("inf")
+    seal = Snapshots.seal
+
+    def told(self, snapshot):
+        seal(self, snapshot)
+        sys.stdout.write(f"{snapshot.name}\n")
+        sys.stdout.flush()
+        if snapshot.name == f"checkpoint-{kill_after}":
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(pause)
+
+    Snapshots.seal = told
+    stop_on_signals()
+    train = training(method, Path(base), [PreferenceRow(**row) for row in rows])
+    checkpoints.made(Path(record), "policies", "k", train)
+
+
+if __name__ == "__main__":
+    main(**json.loads(sys.argv[1]))
