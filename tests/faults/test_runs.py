@@ -80,12 +80,17 @@ class Checkout:
 
     def _traces(self, generator: str) -> list[Trace]:
         prompts = tables.read(self.folder / "results/mini/prompts/train.parquet", Prompt)
+        hand_written = {"sample": 0, "finish_reason": "stop", "n_tokens": 9, "seed": 1, "failure": None}
         return [
             Trace(
-                prompt_id=prompt.prompt_id, generator=generator, sample=0, text=f"{generator}: A:{prompt.answers[0]}", finish_reason="stop", n_tokens=9, seed=1, call_key=prompt.prompt_id, failure=None,
+                prompt_id=prompt.prompt_id,
+                generator=generator,
+                text=f"{generator} says A:{prompt.answers[0]}",
+                call_key=prompt.prompt_id,
+                **hand_written,
             )
             for prompt in prompts
-        ]  # fmt: skip
+        ]
 
     def start(self, *words: str, source: Path = ROOT / "src", **more: Any) -> subprocess.Popen[str]:
         """Snakemake, as the leader of a process group of its own; its output goes to output.txt."""

@@ -30,6 +30,10 @@ from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import tokenise
 
 
+# What computes a sum from messages and completion. What else is imported decides only which sums are asked for.
+_COMPUTING = ("prefdelta.training.logps", "prefdelta.training.tokens", "prefdelta.models")
+
+
 class ReferenceSection(Settings):
     template: str  # file with the slot {problem}: how the policy is asked, here, in training and in evaluation
     max_length: Annotated[int, Field(ge=2)]  # tokens of prompt + completion; a longer trace is a typed failure, not cut
@@ -101,7 +105,7 @@ def _identity(settings: ReferenceSettings, weights: Checkpoint) -> dict[str, Any
         "dtype": settings.dtype,
         "threads": settings.threads,
         "versions": [version("torch"), version("transformers")],
-        "code": code.digest("prefdelta.training.logps", ("prefdelta.training.tokens", "prefdelta.models")),
+        "code": code.digest("prefdelta.training.logps", _COMPUTING[1:], within=_COMPUTING),
     }
 
 
