@@ -68,6 +68,15 @@ async def cut(request: web.Request, seen: Seen) -> web.StreamResponse:
     return response
 
 
+async def stall(request: web.Request, seen: Seen) -> web.StreamResponse:
+    """The reply's body stops half-way; the connection stays open."""
+    whole = json.dumps(completion(content="never whole")).encode()
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(whole))})
+    await response.prepare(request)
+    await response.write(whole[: len(whole) // 2])
+    return await silence(request, seen)
+
+
 async def silence(request: web.Request, seen: Seen) -> web.StreamResponse:
     """No reply, ever; the connection stays open."""
     await asyncio.Event().wait()
@@ -92,14 +101,19 @@ def first(n: int, behaviour: Behaviour, then: Behaviour = answer) -> Behaviour:
     return switch
 
 
-class ScriptedServer:
-    """Serves in a thread of its own while the context is open."""
+def is_canary(seen: Seen) -> bool:
+    """The one question that no test asks itself."""
+    return seen.question == "Say OK."
 
-    def __init__(self, behaviour: Behaviour) -> None:
+
+class ScriptedServer:
+    """Serves in a thread of its own while the context is open. `/health` is always fine."""
+
+    def __init__(self, behaviour: Behaviour, port: int = 0) -> None:
         self.seen: list[Seen] = []
         self.open = 0  # requests being served now
         self.most_open = 0
-        self._behaviour = behaviour
+        self._behaviour, self._port = behaviour, port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
@@ -119,13 +133,18 @@ class ScriptedServer:
         finally:
             self.open -= 1
 
+    @staticmethod
+    async def _say_healthy(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"status": "ok"})
+
     async def _start(self) -> None:
         application = web.Application()
         application.router.add_post("/v1/chat/completions", self._serve)
+        application.router.add_get("/health", self._say_healthy)
         # A client that goes away ends its handler, so `open` says what clients still wait for.
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
         self._port = self._runner.addresses[0][1]
 

@@ -4,7 +4,10 @@ import asyncio
 import gc
 import json
 import logging
+import math
 import statistics
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -12,25 +15,45 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from aiohttp import web
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import OpenAIOptions
-from prefdelta.core.requests import Endpoint, Failure, Reply, Request, Sampling
+from prefdelta.core.requests import Endpoint, Failure, Reply, Request, Sampling, ServerStoppedError
 from prefdelta.core.verdicts import verdict_schema
+from prefdelta.engines import openai as openai_engine
 from prefdelta.engines.openai import OpenAIEngine
 
-from .scripted import Behaviour, ScriptedServer, Seen, answer, body, completion, cut, drop, first, silence, status
+from .scripted import (
+    Behaviour,
+    ScriptedServer,
+    Seen,
+    answer,
+    body,
+    completion,
+    cut,
+    drop,
+    first,
+    is_canary,
+    silence,
+    stall,
+    status,
+)
 
 KEY = "sk-never-to-be-recorded"
 
 
-def engine_for(server: ScriptedServer, check: Callable[[], None] = lambda: None, **options: Any) -> OpenAIEngine:
+def engine_for(
+    server: ScriptedServer, check: Callable[[], None] = lambda: None, ours: bool = False, **options: Any
+) -> OpenAIEngine:
     settings: dict[str, Any] = {"in_flight": 8, "deadline_s": 20.0, "back_off_s": 0.02, **options}
     asked = OpenAIOptions(name="openai", model="some-judge", base_url=server.base_url, **settings)
-    return OpenAIEngine(asked, lambda: nullcontext(Endpoint(server.base_url, KEY, check)), {"code": "c0de"})
+    endpoint = Endpoint(server.base_url, KEY, check, ours)
+    return OpenAIEngine(asked, lambda: nullcontext(endpoint), {"code": "c0de"})
 
 
 def questions(n: int, **more: Any) -> list[tuple[str, Request]]:
@@ -118,7 +141,7 @@ def test_the_key_is_no_part_of_the_identity() -> None:
 def test_the_identity_changes_with_the_model_and_the_servers_code_but_not_with_limits() -> None:
     with ScriptedServer(answer) as server:
         identity = engine_for(server).identity()
-        assert engine_for(server, in_flight=1, deadline_s=5.0, back_off_s=1.0).identity() == identity
+        assert engine_for(server, in_flight=1, deadline_s=5.0, quiet_s=3.0, back_off_s=1.0).identity() == identity
         options = OpenAIOptions(name="openai", model="another-judge", base_url=server.base_url)
         assert OpenAIEngine(options, nullcontext, {"code": "c0de"}).identity() != identity
         options = replace_model(options, "some-judge")
@@ -226,6 +249,7 @@ def test_a_retry_after_beyond_the_deadline_ends_at_once() -> None:
         pytest.param(silence, id="a server that never answers"),
         pytest.param(status(500), id="a server that only ever fails"),
         pytest.param(drop, id="a server that drops each connection"),
+        pytest.param(stall, id="a server whose replies stop half-way"),
     ],
 )
 def test_a_lasting_fault_is_a_transient_failure_at_the_one_deadline_for_all_tries(fault: Behaviour) -> None:
@@ -328,16 +352,234 @@ def test_a_wrong_key_model_or_address_stops_the_run_and_is_named(code: int) -> N
 
 def test_the_death_of_the_server_stops_the_run_instead_of_waiting_for_the_deadline() -> None:
     def check() -> None:
-        raise StudyError("the judge's server stopped with exit code 3")
+        if len(server.seen) >= 6:
+            raise StudyError("the server has gone away for good")
 
     async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
         return await (answer if len(server.seen) < 6 else drop)(request, seen)
 
     started = time.monotonic()
-    with ScriptedServer(behaviour) as server, pytest.raises(StudyError, match="exit code 3"):
+    with ScriptedServer(behaviour) as server, pytest.raises(StudyError, match="gone away"):
         ask(engine_for(server, check, in_flight=1, deadline_s=600.0), questions(20))
     assert len(server.seen) == 6
     assert time.monotonic() - started < 10
+
+
+# --- a dead engine: nothing is answered any more ---
+
+
+class Breaking:
+    """Answers `after` requests and then meets them with a fault, canaries too, until so many canaries have met it."""
+
+    def __init__(self, fault: Behaviour, after: int, until_canaries: float = math.inf) -> None:
+        self._fault, self._left, self._canaries_left = fault, after, until_canaries
+        self.broken_at: float | None = None
+
+    async def __call__(self, request: web.Request, seen: Seen) -> web.StreamResponse:
+        if self._left > 0 or self._canaries_left <= 0:
+            self._left -= 1
+            return await answer(request, seen)
+        self.broken_at = self.broken_at or time.monotonic()
+        self._canaries_left -= is_canary(seen)
+        return await self._fault(request, seen)
+
+
+def ask_until_error(engine: OpenAIEngine, n: int) -> tuple[list[Reply | Failure], StudyError]:
+    """What came back before the run stopped with an error, and the error."""
+    results: list[Reply | Failure] = []
+    with pytest.raises(StudyError) as raised:
+        results.extend(engine.run(plan := questions(n), {key for key, _ in plan}))
+    return results, raised.value
+
+
+@pytest.mark.parametrize(
+    "fault", [pytest.param(silence, id="silent"), pytest.param(stall, id="stalls"), pytest.param(status(500), id="5xx")]
+)
+def test_a_dead_engine_behind_a_healthy_health_stops_our_own_server_within_twice_the_quiet_time(
+    fault: Behaviour,
+) -> None:
+    dead = Breaking(fault, after=20)
+    with ScriptedServer(dead) as server:
+        results, error = ask_until_error(engine_for(server, ours=True, quiet_s=0.5, deadline_s=600.0), 100)
+        ended = time.monotonic()
+        with urlopen(server.base_url.replace("/v1", "/health"), timeout=5) as health:
+            assert health.status == 200
+    assert dead.broken_at is not None
+    assert 0.4 < ended - dead.broken_at < 2 * 0.5 + 3
+    assert len({result.key for result in results if isinstance(result, Reply)}) == 20, "replies before it are kept"
+    assert sum(map(is_canary, server.seen)) == 1, "the canary does not go through the back-off"
+    for told in (server.base_url, "no request was answered for", "is recorded", "the same command", "quiet_s"):
+        assert told in str(error)
+
+
+def test_an_endpoint_of_others_that_fails_for_a_while_is_told_once_and_the_work_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_engine, "LONGEST_WAIT_S", 0.2)
+    with ScriptedServer(Breaking(status(503), after=20, until_canaries=2)) as server:
+        assert_all_answered(ask(engine_for(server, quiet_s=0.5, back_off_s=0.1), questions(60)), 60)
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert len(warnings) == 1
+    assert server.base_url in warnings[0]
+    assert "503" in warnings[0]
+    assert sum(map(is_canary, server.seen)) >= 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "quiet_s"),
+    [
+        pytest.param(silence, 0.3, id="silent"),
+        pytest.param(status(503), 0.3, id="5xx"),
+        pytest.param(drop, 30.0, id="drops, and no canary was sent yet"),
+    ],
+)
+def test_an_endpoint_of_others_that_answers_nothing_ends_the_run_after_one_deadline_and_not_one_per_request(
+    fault: Behaviour, quiet_s: float
+) -> None:
+    dead = Breaking(fault, after=20)
+    with ScriptedServer(dead) as server:
+        engine = engine_for(server, quiet_s=quiet_s, deadline_s=1.5, back_off_s=0.2)
+        results, error = ask_until_error(engine, 400)
+        ended = time.monotonic()
+    assert dead.broken_at is not None
+    assert 1.4 < ended - dead.broken_at < 5  # 400 requests, 8 at a time, would take 72 s
+    assert len([result for result in results if isinstance(result, Reply)]) == 20
+    asked = {seen.question for seen in server.seen if not is_canary(seen)}
+    assert len(asked) <= 20 + 2 * 8, "requests were sent although nothing was answered"
+    for told in (server.base_url, "1.5 s (deadline_s)", "is recorded", "the same command"):
+        assert told in str(error)
+
+
+def test_all_replicas_down_from_the_start_ends_the_run_after_one_deadline(capsys: pytest.CaptureFixture[str]) -> None:
+    with ScriptedServer(answer) as server:
+        pass  # its port is free again: connections are refused
+    started = time.monotonic()
+    results, error = ask_until_error(engine_for(server, quiet_s=0.3, deadline_s=1.5), 400)
+    assert time.monotonic() - started < 6
+    assert not [result for result in results if isinstance(result, Reply)]
+    assert "Cannot connect" in str(error)
+    assert capsys.readouterr().err.count("warning") == 1
+
+
+def test_a_server_of_others_that_is_restarted_is_asked_again() -> None:
+    async def slow(request: web.Request, seen: Seen) -> web.StreamResponse:
+        await asyncio.sleep(0.05)
+        return await answer(request, seen)
+
+    with ScriptedServer(slow) as before:
+        results = engine_for(before).run(plan := questions(60), {key for key, _ in plan})
+        found = [next(results) for _ in range(20)]
+    with ScriptedServer(slow, port=urlsplit(before.base_url).port or 0) as after:
+        found += list(results)
+    assert_all_answered({result.key: result for result in found}, 60)
+    assert after.seen
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_slow_work_is_no_dead_engine_as_long_as_canaries_are_answered(
+    ours: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def slow(request: web.Request, seen: Seen) -> web.StreamResponse:
+        if not is_canary(seen):
+            await asyncio.sleep(1.0)
+        return await answer(request, seen)
+
+    with ScriptedServer(slow) as server:
+        assert_all_answered(ask(engine_for(server, ours=ours, quiet_s=0.25), questions(16)), 16)
+    assert sum(map(is_canary, server.seen)) >= 4
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_a_canary_that_waits_its_turn_behind_work_that_is_answered_proves_nothing() -> None:
+    # A server that takes requests in order, at its limit: a canary has to queue.
+    async def queued(request: web.Request, seen: Seen) -> web.StreamResponse:
+        await (silence(request, seen) if is_canary(seen) else asyncio.sleep(1.2))
+        return await answer(request, seen)
+
+    with ScriptedServer(queued) as server:
+        assert_all_answered(ask(engine_for(server, ours=True, quiet_s=0.9), questions(8)), 8)
+    assert any(map(is_canary, server.seen))
+
+
+def test_one_stuck_request_does_not_stop_a_run_whose_engine_is_alive() -> None:
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await (silence if seen.question == "question 3" else answer)(request, seen)
+
+    with ScriptedServer(behaviour) as server:
+        results = ask(engine_for(server, in_flight=1, quiet_s=0.3, deadline_s=1.0), questions(10))
+    failures = [result for result in results.values() if isinstance(result, Failure)]
+    assert [(failure.key, failure.kind, failure.permanent) for failure in failures] == [("key 3", "deadline", False)]
+    assert any(map(is_canary, server.seen))
+
+
+def test_a_server_found_dead_before_a_request_is_sent_is_blamed_on_nobody() -> None:
+    starts, dead = 0, False
+
+    def serve() -> Any:
+        nonlocal starts, dead
+        starts, dead = starts + 1, False
+        return nullcontext(Endpoint(server.base_url, KEY, check, ours=True))
+
+    def check() -> None:
+        if dead:
+            raise ServerStoppedError("it stopped with exit code 7.")
+
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        nonlocal dead
+        if dead or (starts == 1 and seen.question == "question 3"):
+            dead = True
+            return await drop(request, seen)
+        dead = starts == 2  # it answers its first request and dies after that
+        return await answer(request, seen)
+
+    with ScriptedServer(behaviour) as server:
+        options = OpenAIOptions(name="openai", model="m", in_flight=4, back_off_s=0.02)
+        assert_all_answered(ask(OpenAIEngine(options, serve, {}), questions(12)), 12)
+    assert starts == 3
+
+
+# --- few open files ---
+
+_MANY_IN_FLIGHT = """
+import resource, sys
+from contextlib import nullcontext
+from prefdelta.core.options import OpenAIOptions
+from prefdelta.core.requests import Endpoint, Reply, Request, Sampling
+from prefdelta.engines import openai as openai_engine
+from prefdelta.engines.openai import OpenAIEngine
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), int(sys.argv[3])))
+options = OpenAIOptions(name="openai", model="m", base_url=sys.argv[1], in_flight=512, deadline_s=30.0)
+engine = OpenAIEngine(options, lambda: nullcontext(Endpoint(sys.argv[1], "key", lambda: None)), {})
+sampling = Sampling(temperature=0.0, max_tokens=9)
+plan = [(f"key {i}", Request((("user", f"question {i}"),), sampling, seed=i)) for i in range(310)]
+for part in (plan[:300], plan[300:]):
+    results = list(engine.run(part, {key for key, _ in part}))
+    print(sum(isinstance(result, Reply) for result in results))
+"""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "most_open"),
+    [
+        pytest.param(256, 256, 192, id="hard limit: fewer in flight, and said once"),
+        pytest.param(128, 4096, 300, id="soft limit: raised"),
+    ],
+)
+def test_concurrency_adapts_to_the_open_files_that_are_allowed(soft: int, hard: int, most_open: int) -> None:
+    async def slow(request: web.Request, seen: Seen) -> web.StreamResponse:
+        await asyncio.sleep(2.0)  # all requests are sent within this time
+        return await answer(request, seen)
+
+    with ScriptedServer(slow) as server:
+        command = [sys.executable, "-c", _MANY_IN_FLIGHT, server.base_url, str(soft), str(hard)]
+        job = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert job.stdout.split() == ["300", "10"], job.stderr
+    assert len(server.seen) == 310, "some were sent more than once"
+    assert 0.9 * most_open <= server.most_open <= most_open
+    warnings = [line for line in job.stderr.splitlines() if "warning" in line]
+    assert len(warnings) == (most_open == 192)
+    assert all("192 requests are in flight instead of 512" in line for line in warnings)
 
 
 # --- the end ---

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from scipy.stats import chisquare
 
+from prefdelta.core.errors import StudyError
 from prefdelta.core.options import TransformersOptions
 from prefdelta.core.requests import Failure, Reply, Request, Sampling
+from prefdelta.engines import transformers as transformers_engine
 from prefdelta.engines.transformers import TransformersEngine
+from prefdelta.models import load_tokenizer
 
 # Several lengths, and several prompts of each length: batches hold equal lengths only.
 PROMPTS = ["Q:1+1?", "Q:2*3?", "Q:5-4?", "Q:1+1-3?", "Q:2*3+5?", "Q:5-4*2?", "Q:3*3?", "Q:4+4?", "P:a=1;b=a+2;b?"] * 2
@@ -39,7 +43,6 @@ def ask(engine: TransformersEngine, plan: Plan, missing: set[str] | None = None)
 
 def tokens_and_logits(folder: Path, prompt: str) -> tuple[Any, Any, Any, Any]:
     """Tokenizer, model, prompt ids (1 x n) and logits of the next token, by transformers alone."""
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -224,3 +227,100 @@ def test_the_identity_names_weights_and_all_that_can_move_a_bit(checkpoint: Path
         identity(dtype="bfloat16"),
     ):
         assert other != identity()
+
+
+# --- prompts that make the model raise ---
+
+
+def break_model(monkeypatch: pytest.MonkeyPatch, error: Exception, prompt: str = "", for_good: bool = False) -> None:
+    """Have the forward pass over a prompt that holds `prompt` raise, and if `for_good` each one after it."""
+    load = transformers_engine.load_model
+    broken = False
+
+    def load_broken(folder: Path, *more: Any) -> Any:
+        tokenizer, model = load_tokenizer(folder), load(folder, *more)
+
+        def fail(_: Any, arguments: Any, named: dict[str, Any]) -> None:
+            nonlocal broken
+            ids = named["input_ids"] if "input_ids" in named else arguments[0]
+            whole = ids.shape[1] > 1  # a prompt; later steps bring one token each
+            if (broken and for_good) or (whole and any(prompt in tokenizer.decode(row) for row in ids)):
+                broken = True
+                raise error
+
+        model.register_forward_pre_hook(fail, with_kwargs=True)
+        return model
+
+    monkeypatch.setattr(transformers_engine, "load_model", load_broken)
+
+
+def test_a_prompt_that_makes_a_batch_raise_is_quarantined_and_the_rest_give_the_same_text(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = plan_of(PROMPTS)
+    whole = ask(engine_for(checkpoint), plan)
+    break_model(monkeypatch, IndexError("index out of range in self"), "2*3?")
+    results = {result.key: result for result in engine_for(checkpoint).run(plan, set(whole))}
+    crashed = {key for key, request in plan if "2*3?" in request.messages[0][1]}
+    assert len(crashed) == 2
+    for key, reply in whole.items():
+        if key not in crashed:
+            assert results[key] == reply
+            continue
+        failure = results[key]
+        assert isinstance(failure, Failure)
+        assert (failure.kind, failure.permanent) == ("crashed_engine", True)
+        assert failure.detail == "IndexError: index out of range in self"
+    assert "Traceback" in capsys.readouterr().err, "whoever has to mend it cannot see where"
+
+
+def test_a_resumed_run_asks_no_row_again_that_is_recorded_when_its_batch_raises(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(PROMPTS)
+    whole = ask(engine_for(checkpoint), plan)
+    break_model(monkeypatch, IndexError("index out of range"), "2*3?")
+    missing = {key for key, request in plan if "1+1?" in request.messages[0][1]}  # of the same length
+    assert ask(engine_for(checkpoint), plan, missing) == {key: whole[key] for key in missing}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(MemoryError(), id="Python"),
+        pytest.param(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), id="GPU"),
+        pytest.param(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), id="CPU"),
+        pytest.param(RuntimeError("DefaultCPUAllocator: not enough memory: tried to allocate 9 bytes."), id="CPU 2"),
+        pytest.param(StudyError("something a person can put right"), id="no defect at all"),
+    ],
+)
+def test_too_little_memory_is_blamed_on_no_prompt(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    break_model(monkeypatch, error, "2*3?")
+    with pytest.raises(type(error)) as raised:
+        list(engine_for(checkpoint).run(plan := plan_of(PROMPTS), {key for key, _ in plan}))
+    assert raised.value is error
+
+
+def test_a_model_that_raises_at_every_prompt_is_an_error_and_no_prompt_is_blamed(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    break_model(monkeypatch, RuntimeError("expected scalar type Half"))
+    results = []
+    with pytest.raises(StudyError, match="engine is to blame") as raised:
+        results.extend(engine_for(checkpoint).run(plan := plan_of(PROMPTS), {key for key, _ in plan}))
+    assert results == []
+    assert "expected scalar type Half" in str(raised.value)
+
+
+def test_a_model_that_raises_at_everything_after_a_prompt_is_an_error(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A failed assertion on a GPU: each later call in this process fails too, whatever it asks.
+    error = RuntimeError("CUDA error: device-side assert triggered")
+    break_model(monkeypatch, error, "2*3?", for_good=True)
+    results = []
+    with pytest.raises(StudyError, match="device-side assert"):
+        results.extend(engine_for(checkpoint).run(plan := plan_of(PROMPTS), {key for key, _ in plan}))
+    assert all(isinstance(result, Reply) for result in results)

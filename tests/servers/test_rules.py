@@ -1,9 +1,15 @@
 """Mini's judge: what it sees, how it scores, and what it refuses."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +23,7 @@ from prefdelta.core.tasks.rating import DIMENSIONS, rate
 from prefdelta.core.template import fill
 from prefdelta.core.verdicts import verdict_schema
 from prefdelta.servers import rules
-from prefdelta.servers.process import serve
+from prefdelta.servers.process import KEY_VARIABLE, serve
 
 from .posting import post
 
@@ -191,3 +197,53 @@ def test_what_cannot_be_rated_is_refused_with_the_reason(judge: Endpoint, conten
 def test_a_wrong_key_is_refused(judge: Endpoint, key: str) -> None:
     status, _ = post(judge.base_url, key, request(RIGHT))
     assert status == 401
+
+
+# --- the end ---
+
+
+@pytest.mark.parametrize(
+    "signals", [[signal.SIGTERM], [signal.SIGINT], [signal.SIGINT, signal.SIGTERM], [signal.SIGTERM, signal.SIGTERM]]
+)
+def test_at_its_end_it_says_how_many_verdicts_it_served(signals: list[int]) -> None:
+    # Clients keep their connections, as the engine does: the end must not wait for them.
+    key = "key"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = rules.command(RulesServer(name="rules", noise=0.0), port)
+    with subprocess.Popen(command, env={**os.environ, KEY_VARIABLE: key}, stderr=subprocess.PIPE, text=True) as server:
+        kept = connect(port)
+        url = f"http://127.0.0.1:{port}/v1"
+        for body in [request(RIGHT)] * 7 + [{"messages": [{"role": "user", "content": "Say OK."}]}] * 3:
+            assert post(url, key, body)[0] == 200
+        assert post(url, key, _without_sections())[0] == 400
+        assert post(url, "another", request(RIGHT))[0] == 401
+        kept.request("POST", "/v1/chat/completions", json.dumps(request(RIGHT)), {"Authorization": f"Bearer {key}"})
+        assert kept.getresponse().read()
+        started = time.monotonic()
+        for number in signals:
+            server.send_signal(number)
+        said = server.communicate(timeout=10)[1]
+        assert time.monotonic() - started < 4
+    assert said == "rules: served 8 verdicts\n"
+
+
+def connect(port: int) -> HTTPConnection:
+    """A connection that stays open; waits until the server listens."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    end = time.monotonic() + 30
+    while True:
+        try:
+            connection.connect()
+            return connection
+        except ConnectionRefusedError:
+            assert time.monotonic() < end, "the server does not listen"
+            time.sleep(0.05)
+
+
+def test_a_server_of_a_job_says_it_in_the_jobs_log(capfd: pytest.CaptureFixture[str]) -> None:
+    with serve(partial(rules.command, RulesServer(name="rules", noise=0.0)), "rules", start_s=60) as endpoint:
+        for _ in range(3):
+            post(endpoint.base_url, endpoint.api_key, request(RIGHT))
+    assert capfd.readouterr().err == "rules: served 3 verdicts\n"

@@ -33,5 +33,6 @@ class OpenAIOptions(Settings):
     api_key_env: str = "OPENAI_API_KEY"  # the variable that holds the key; never the key itself
     in_flight: Annotated[int, Field(ge=1)] = 64  # requests open at once
     deadline_s: Annotated[float, Field(gt=0)] = 600.0  # for one request, all its tries together
+    quiet_s: Annotated[float, Field(gt=0)] = 30.0  # without an answer, then a canary is sent; and the time it has
     back_off_s: Annotated[float, Field(gt=0)] = 0.5  # mean wait before the second try; doubles up to 30 s
     start_s: Annotated[float, Field(gt=0)] = 60.0  # until a started server must have answered its first request

@@ -6,8 +6,11 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import Field
 
+from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.settings import Settings
+
+CRASHES_IN_A_ROW = 5  # so many prompts that crash an engine, with no answer in between, are no longer to blame for it
 
 
 class Sampling(Settings):
@@ -67,13 +70,66 @@ class Failure:
     detail: str = ""
 
 
+class Quarantine:
+    """Requests that crashed the engine when they were asked alone: permanent failures of kind `crashed_engine`.
+
+    They are held back until another request is answered. A broken engine crashes on every request, and must not leave
+    a permanent failure behind for each.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[Failure] = []
+        self._prompts: set[tuple[tuple[str, str], ...]] = set()  # of those held: samples of one prompt prove no more
+        self._answered = False
+
+    def blame(self, key: str, request: Request, detail: str) -> None:
+        """Hold a request back. Raises StudyError if by now the engine is to blame."""
+        self._held.append(Failure(key, "crashed_engine", permanent=True, detail=detail))
+        self._prompts.add(request.messages)
+        if len(self._prompts) == CRASHES_IN_A_ROW:
+            self._give_up()
+
+    def settle(self, result: Reply | Failure) -> list[Reply | Failure]:
+        """The result; and if it is an answer, the requests whose blame it proves."""
+        if isinstance(result, Failure) and not result.permanent:
+            return [result]
+        self._answered = True
+        proven, self._held = self._held, []
+        self._prompts.clear()
+        return [result, *proven]
+
+    def rest(self) -> list[Failure]:
+        """The requests held back at the end. Raises StudyError if every prompt there was crashed the engine."""
+        if len(self._prompts) > 1 and not self._answered:
+            self._give_up()
+        return self._held
+
+    def _give_up(self) -> None:
+        raise StudyError(
+            f"each of the last {len(self._prompts)} prompts that were asked alone crashed the engine, with no answer "
+            f"in between (the last time: {self._held[-1].detail}). So the engine is to blame and not the prompts: none "
+            "of these is recorded as failed. See the log above and mend the cause; the same command goes on from what "
+            "is recorded."
+        )
+
+
+class ServerStoppedError(StudyError):
+    """A server that this job started has stopped: it can be started again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A server to ask. `check` raises StudyError if it is known to have stopped."""
+    """A server to ask."""
 
     base_url: str
     api_key: str
-    check: Callable[[], None]
+    check: Callable[[], None]  # raises ServerStoppedError if it is known to have stopped
+    ours: bool = False  # started by this job: nobody else mends it
+
+
+def canary(model: str) -> dict[str, Any]:
+    """The body of a tiny completion. An engine can be dead behind a healthy `/health`; this one proves it alive."""
+    return {"model": model, "messages": [{"role": "user", "content": "Say OK."}], "max_completion_tokens": 16}
 
 
 class Engine(Protocol):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.requests import Endpoint
+from prefdelta.core.requests import Endpoint, ServerStoppedError, canary
 from prefdelta.processes import die_with_parent
 
 KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where the server finds the key that its requests must carry
@@ -22,8 +22,8 @@ KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where the server finds the key that its
 def serve(command: Callable[[int], list[str]], model: str, start_s: float) -> Iterator[Endpoint]:
     """Run `command(port)` and yield it as an endpoint once it has answered a completion (not merely a health check).
 
-    The key is made for this run and passed by environment only. Raises StudyError if the server stops, or gives no
-    completion within start_s seconds.
+    The key is made for this run and passed by environment only. Raises ServerStoppedError if the server stops, and
+    StudyError if it gives no completion within start_s seconds. It may be called again after either.
     """
     port, key = _free_port(), secrets.token_urlsafe(24)
     process = subprocess.Popen(
@@ -36,9 +36,11 @@ def serve(command: Callable[[int], list[str]], model: str, start_s: float) -> It
 
     def check() -> None:
         if (code := process.poll()) is not None:
-            raise StudyError(f"the judge's server stopped with exit code {code}; its output is above in this log.")
+            raise ServerStoppedError(
+                f"the judge's server stopped with exit code {code}; its output is above in this log."
+            )
 
-    endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", key, check)
+    endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", key, check, ours=True)
     try:
         _wait_for_completion(endpoint, model, start_s)
         yield endpoint
@@ -58,7 +60,7 @@ def _free_port() -> int:
 
 
 def _wait_for_completion(endpoint: Endpoint, model: str, start_s: float) -> None:
-    """The canary: an engine can be dead behind a healthy `/health`."""
+    """Send the canary until it is answered."""
     import openai
 
     deadline = time.monotonic() + start_s
@@ -67,12 +69,8 @@ def _wait_for_completion(endpoint: Endpoint, model: str, start_s: float) -> None
             endpoint.check()
             time_left = max(deadline - time.monotonic(), 0.1)
             try:
-                client.chat.completions.create(
-                    model=model,
-                    messages=[{"role": "user", "content": "Say OK."}],
-                    max_completion_tokens=16,
-                    timeout=min(time_left, 10.0),  # of a server that accepts the request and says nothing
-                )
+                # The time-out is for a server that accepts the request and says nothing.
+                client.chat.completions.create(**canary(model), timeout=min(time_left, 10.0))
                 return
             except openai.APIError as error:
                 if time.monotonic() > deadline:

@@ -4,21 +4,27 @@ It is rule-based, not an LLM. It sees only what an LLM judge would see: the mess
 and the trace. It solves the problem itself, scores each dimension that the JSON schema asks for by its definition
 (`prefdelta.core.tasks.rating`), and adds noise keyed by (messages, dimension, request seed).
 
+At its end it says on stderr how many verdicts it served, as `rules: served 120 verdicts`. Completions without a
+response_format (a canary's) are none.
+
 By hand:  PREFDELTA_SERVER_KEY=secret python -m prefdelta.servers.rules --port 8011 --noise 0.1
 """
 
 import argparse
+import asyncio
 import hmac
 import json
 import os
 import re
+import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from prefdelta.core.ids import digest, fraction
 from prefdelta.core.options import RulesServer
 from prefdelta.core.tasks.rating import rate
+from prefdelta.files import say
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -73,8 +79,10 @@ def main() -> None:
     parser.add_argument("--noise", type=float, required=True, help="probability that a score is off by one")
     arguments = parser.parse_args()
     expected = f"Bearer {os.environ['PREFDELTA_SERVER_KEY']}".encode()
+    served = 0
 
     async def complete(request: "web.Request") -> "web.Response":
+        nonlocal served
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(errors="surrogateescape"), expected):
             return web.json_response({"error": {"message": "wrong key"}}, status=401)
         try:
@@ -86,11 +94,35 @@ def main() -> None:
         message = {"role": "assistant", "content": content}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         head = {"id": "rules", "object": "chat.completion", "created": int(time.time()), "model": MODEL}
+        served += body.get("response_format") is not None
         return web.json_response({**head, "choices": [choice], "usage": usage})
 
     application = web.Application(client_max_size=2**24)
     application.router.add_post("/v1/chat/completions", complete)
-    web.run_app(application, host="127.0.0.1", port=arguments.port, print=None, access_log=None)
+    loop = asyncio.new_event_loop()
+
+    def stop() -> NoReturn:
+        """End, and let no second signal (Ctrl-C, then the job's SIGTERM) come before the count is told."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        raise web.GracefulExit
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        web.run_app(
+            application,
+            host="127.0.0.1",
+            port=arguments.port,
+            print=None,
+            access_log=None,
+            shutdown_timeout=1.0,
+            handle_signals=False,
+            loop=loop,
+        )
+    finally:
+        say(f"rules: served {served} verdicts")
 
 
 if __name__ == "__main__":

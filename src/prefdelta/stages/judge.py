@@ -135,9 +135,14 @@ def _ask(job: Job[JudgeSettings], requests: list[Request]) -> tuple[list[_Verdic
         asked = [replace(requests[index], attempt=attempt) for index in waiting]
         answers = calls.complete(engine, asked, record, f"judge {settings.form}, attempt {attempt + 1}")
         made += answers.asked
+        again = []
         for index, call in zip(waiting, answers.calls, strict=True):
             verdicts[index] = _parse(call, settings.dimensions, attempt + 1)
-        waiting = [index for index in waiting if verdicts[index].failure is not None]
+            # A reply that is no verdict may be one the next time; a prompt that is too long, or that kills the server,
+            # will not change.
+            if verdicts[index].failure is not None and call.failure in (None, "refusal"):
+                again.append(index)
+        waiting = again
         if not waiting:
             break
     return [verdicts[index] for index in range(len(requests))], made
