@@ -438,7 +438,10 @@ class Study:
 
 
 def _batches(arms: list[str], size: int) -> dict[str, list[str]]:
-    """Arms that share all but the selection, in portions of `size`: <policy>/<pairing>/<recipe>-s<seed>-<n> -> arms."""
+    """Arms that share all but the selection, in portions of `size`.
+
+    <policy>/<pairing>/<recipe>-s<seed>-<first selection> -> arms.
+    """
     shared: dict[str, list[str]] = {}
     for arm in arms:
         policy, pairing, _, recipe, seed = arm.split("/")

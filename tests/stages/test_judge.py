@@ -192,6 +192,22 @@ def test_a_judge_that_never_gives_a_verdict_stops_the_stage_after_its_attempts(
 
 
 @pytest.mark.usefixtures("key_in_environment")
+def test_what_the_server_refuses_for_good_is_asked_once(inputs: dict[str, Any], tmp_path: Path) -> None:
+    # Too long for it, for example: another attempt would be refused too, and a prompt that kills servers kills again.
+    with ScriptedServer(status(400)) as server:
+        run(
+            judge,
+            asking(server, attempts=3, max_failure_share=1.0),
+            inputs,
+            {"judgements": tmp_path / "j.parquet"},
+            tmp_path / "record",
+        )
+        assert len(server.seen) == ITEMS
+    rows = read_checked(tmp_path / "j.parquet", Judgement)
+    assert {(row.score, row.failure, row.attempts) for row in rows} == {(None, "rejected", 1)}
+
+
+@pytest.mark.usefixtures("key_in_environment")
 def test_only_the_first_samples_are_judged(inputs: dict[str, Any], traces: dict[str, Path], tmp_path: Path) -> None:
     rows = read(traces["weak"], Trace)
     more = [trace_of(row.prompt_id, "weak", "1+1=2;A:2", sample=sample) for row in rows for sample in (1, 2)]

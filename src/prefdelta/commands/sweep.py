@@ -1,6 +1,6 @@
-"""`make sweep`: choose the learning rates of a study by a rule, on validation problems, and write docs/sweep.md.
+"""Choose the learning rates of a study by a rule, on validation problems, and write docs/sweep.md (`make sweep`).
 
-    python -m prefdelta.commands.sweep resources/studies/sweep.yaml
+    prefdelta sweep resources/studies/sweep.yaml
 
 The sweep is a study of its own (results/sweep), derived from the one it serves and run through the same workflow.
 """
@@ -17,6 +17,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from prefdelta import tables
+from prefdelta.commands.main import main
 from prefdelta.core.accuracy import outcome
 from prefdelta.core.errors import StudyError
 from prefdelta.core.settings import Settings
@@ -156,14 +157,12 @@ def page(rule: str, lines: list[Line]) -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sweep", type=Path, help="e.g. resources/studies/sweep.yaml")
-    arguments = parser.parse_args()
-    try:
-        _run(arguments.sweep)
-    except StudyError as error:
-        sys.exit(f"error: {error}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    _run(arguments.sweep)
 
 
 def _run(path: Path) -> None:
@@ -211,4 +210,4 @@ def _points(gain: Estimate) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(["sweep", *sys.argv[1:]]))

@@ -29,7 +29,6 @@ from prefdelta.stages.entry import Job, Outcome, start
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import tokenise
 
-
 # What computes a sum from messages and completion. What else is imported decides only which sums are asked for.
 _COMPUTING = ("prefdelta.training.logps", "prefdelta.training.tokens", "prefdelta.models")
 

@@ -1,0 +1,49 @@
+"""Commands for a study's results. Each has its own --help; they run in the repository's root, as snakemake does."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from prefdelta.core.errors import StudyError
+
+# Only the module of the command that is asked for is imported: so this one's --help is there at once.
+COMMANDS = {
+    "gc": "remove what no current output refers to",
+    "retry": "ask again what failed in one way, and only that",
+    "invalidate": "forget outputs with all that they were made from, so that they are made from scratch",
+    "sweep": "choose the learning rates of a study by a rule",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 2 something a person can put right."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="prefdelta", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    module = import_module(f"prefdelta.commands.{words[0]}") if words and words[0] in COMMANDS else None
+    for name, told in COMMANDS.items():
+        about = str(module.__doc__) if module and name == words[0] else told
+        command = commands.add_parser(
+            name, help=told, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if module and name == words[0]:
+            module.define(command)
+    arguments = parser.parse_args(words)
+    assert module is not None  # argparse refuses other names
+    try:
+        module.run(arguments)
+    except StudyError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except PermissionError as error:
+        sys.stderr.write(f"error: {error}\nOnce that is put right, the same command does the rest.\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped: the same command again does the rest\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""`prefdelta retry`: what failed in one way is asked again, and only that."""
+
+import pytest
+
+from prefdelta.commands import standing
+from prefdelta.commands.main import main
+from prefdelta.records.judgement import Judgement
+
+from .made import CONFIG, RECORD, RESULTS, SWAPPED, all_keys, keys_in, snapshot
+
+CONFIGFILE = ["--configfile", CONFIG]
+pytestmark = pytest.mark.usefixtures("checkout")
+
+
+def retry(stage, failure, *words):
+    return main(["retry", "--stage", stage, "--where", failure, *CONFIGFILE, *words])
+
+
+def gone(before, after):
+    assert {path: found for path, found in after.items() if path in before and not path.endswith(".parquet")} == {
+        path: found for path, found in before.items() if path in after and not path.endswith(".parquet")
+    }
+    return {path.removeprefix("results/mini/") for path in before.keys() - after.keys() if "/record/" not in path}
+
+
+def test_all_attempts_at_a_failed_question_are_forgotten_and_its_tables_deleted(capsys):
+    files, record = snapshot(), all_keys()
+    assert retry("judge", "not_json") == 0
+    assert gone(files, snapshot(but=("run.json",))) == {
+        f"judge/{generator}/both.{ending}" for generator in ("g1", "g3") for ending in ("parquet", "manifest.json")
+    }
+    verdicts = {f"verdict-{g}-p2{attempt}" for g in ("g1", "g3") for attempt in ("", "-1", "-2")}
+    record["calls/judge/both"] -= verdicts
+    assert all_keys() == record
+    printed = capsys.readouterr().out
+    assert "judge: 4 rows failed with not_json, in 2 of 2 tables" in printed
+    assert "all attempts at 2 questions" in printed
+    assert "calls of judge (bytes: about)         6" in printed
+    assert "snakemake --profile mini\n" in printed
+
+
+def test_other_tables_stay():
+    rows = standing.tables.read(RESULTS / "judge/g3/both.parquet", Judgement)
+    standing.tables.write(RESULTS / "judge/g3/both.parquet", Judgement, [row for row in rows if row.failure is None])
+    files, record = snapshot(), all_keys()
+    assert retry("judge", "not_json") == 0
+    assert gone(files, snapshot(but=("run.json",))) == {"judge/g1/both.parquet", "judge/g1/both.manifest.json"}
+    record["calls/judge/both"] -= {f"verdict-g1-p2{attempt}" for attempt in ("", "-1", "-2")}
+    assert all_keys() == record
+
+
+def test_of_a_batch_only_the_table_with_the_failure_goes():
+    files, record = snapshot(), all_keys()
+    assert retry("evaluate", "crashed_engine") == 0
+    assert gone(files, snapshot(but=("run.json",))) == {f"evaluate/{SWAPPED}/sampled.parquet"}
+    record["calls/evaluate/policy-swapped"] -= {"answer-policy-swapped-p0"}
+    assert all_keys() == record
+
+
+@pytest.mark.parametrize(
+    ("stage", "failure", "partition", "key", "table"),
+    [
+        ("generate", "too_long", "calls/generate/g1", "trace-g1-p5", "generate/g1"),
+        ("generate", "truncated", "calls/generate/g1", "trace-g1-p4", "generate/g1"),
+        ("evaluate", "truncated", "calls/evaluate/model-pa", "answer-model-pa-p0", "evaluate/pa/base/sampled"),
+    ],
+)
+def test_one_call_is_forgotten_with_its_table(stage, failure, partition, key, table, capsys):
+    files, record = snapshot(), all_keys()
+    assert retry(stage, failure) == 0
+    record[partition] -= {key}
+    assert all_keys() == record
+    assert f"{table}.parquet" in gone(files, snapshot(but=("run.json",)))
+    assert ("note: truncated is no failed request" in capsys.readouterr().out) == (failure == "truncated")
+
+
+def test_reference_sums_are_forgotten_too():
+    assert retry("reference", "too_long") == 0
+    assert keys_in("reference/model-pa").isdisjoint({"sum-g1-p0", "sum-g3-p0"})
+    assert len(keys_in("reference/model-pa")) == 8
+    assert not (RESULTS / "reference/pa/g1.parquet").exists()
+
+
+def test_a_dry_run_changes_nothing_and_tells_the_same(capsys):
+    before = snapshot()
+    assert retry("judge", "not_json", "--dry-run") == 0
+    dry = capsys.readouterr().out
+    assert snapshot() == before
+    assert retry("judge", "not_json") == 0
+    real = capsys.readouterr().out
+    assert dry.splitlines()[:-1] == real.splitlines()[:-1]
+    assert dry.splitlines()[-1] == "dry run: nothing was changed"
+
+
+@pytest.mark.parametrize(
+    ("stage", "failure", "told"),
+    [
+        ("judge", "not_jsn", "with 'not_jsn'. Did you mean not_json? Their failures: not_json (4), unusable_trace (4)"),
+        (
+            "judge",
+            "unusable_trace",
+            "--stage generate --where FAILURE. The failures of their generators: too_long (1)",
+        ),
+        ("reference", "unusable_trace", "too_long (1), truncated (1)."),
+        ("grade", "truncated", "it reads the traces, whenever it runs. Its failures: too_long (1), truncated (1)."),
+        ("train", "unchanged", "train asks no model, so it has nothing to retry. To have an output"),
+        ("juge", "not_json", "there is no stage 'juge'. Did you mean judge? Those that ask something: generate, judge"),
+    ],
+)
+def test_what_cannot_be_retried_is_explained(stage, failure, told, capsys):
+    before = snapshot()
+    assert retry(stage, failure) == 2
+    assert told in capsys.readouterr().err
+    assert snapshot(but=("run.json",)) == before
+
+
+def test_tables_that_are_not_there_or_not_readable_are_told(capsys):
+    (RESULTS / "judge/g3/both.parquet").write_bytes(b"damaged")
+    assert retry("judge", "not_json") == 0
+    printed = capsys.readouterr().out
+    assert "judge: results/mini/judge/g3/both.parquet: cannot be read as Parquet" in printed
+    assert "in 1 of 1 tables" in printed
+    assert retry("judge", "not_json") == 2
+    captured = capsys.readouterr()
+    assert "judge: 1 of 2 tables are not there yet" in captured.out
+    assert "there is nothing to retry" in captured.err
+
+
+@pytest.mark.parametrize("dies_at", range(6))
+def test_after_a_kill_the_same_command_does_the_rest(dies_at, monkeypatch):
+    # In this order: attempts that no table names, those that tables name, then manifest and table of each generator.
+    record = all_keys()
+    left = iter(range(dies_at))
+
+    def step(carry_out, *words):
+        if next(left, None) is None:
+            raise SystemExit
+        carry_out(*words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(standing, "remove", lambda path, remove=standing.remove: step(remove, path))
+        patch.setattr(standing, "forget", lambda *words, forget=standing.forget: step(forget, *words))
+        with pytest.raises(SystemExit):
+            retry("judge", "not_json")
+    assert (RESULTS / "judge/g1/both.parquet").exists()
+    assert retry("judge", "not_json") == 0
+    record["calls/judge/both"] -= {f"verdict-{g}-p2{attempt}" for g in ("g1", "g3") for attempt in ("", "-1", "-2")}
+    assert all_keys() == record
+    assert not list((RESULTS / "judge").rglob("*.parquet"))
+    assert RECORD.is_dir()
