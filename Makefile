@@ -1,5 +1,6 @@
 # make mini     set everything up, run the study on two CPU cores, write results/mini/report/index.html
 # make test     set everything up, run the tests
+# make test-faults   kill a small study a hundred times at random moments, and compare (CHAINS=10, SEED=, ONLY=)
 # make sweep    choose mini's learning rates again, by the rule in resources/studies/sweep.yaml; writes docs/sweep.md
 # make check    lint, types, import rules, schema, workflow rules
 
@@ -18,7 +19,7 @@ else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help setup mini sweep test check schema clean
+.PHONY: help setup mini sweep test test-faults check schema clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -46,6 +47,10 @@ sweep: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+CHAINS ?= 10
+test-faults: setup
+	PYTHONPATH=tests $(BIN)/python -m faults.chain --chains $(CHAINS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 schema: setup
 	$(BIN)/python -m prefdelta.config > workflow/schemas/config.schema.json

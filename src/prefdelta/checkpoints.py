@@ -1,8 +1,8 @@
 """Checkpoints in the record: weights by the content they were made from. Only `gc` deletes them.
 
 `record/<kind>/<key>/` holds a folder in Hugging Face format, sealed (`prefdelta.snapshots`); a stage's output is the
-small manifest that names it. What is being made lies in `record/<kind>/.<key>.work/`, also after a kill, so that the
-same command goes on from there.
+small manifest that names it. What is being made lies in `record/<kind>/.<key>.<job>.work/`, also after a kill, so that
+the same command goes on from there.
 """
 
 import errno
@@ -29,10 +29,11 @@ DETAILS = "training.json"  # what was measured while the weights were made; dete
 Train = Callable[[Path, Snapshots], Mapping[str, Any]]
 
 
-def made(record: Path, kind: str, key: str, train: Train, needed: int = 0) -> Checkpoint:
+def made(record: Path, kind: str, key: str, job: str, train: Train, needed: int = 0) -> Checkpoint:
     """The checkpoint of that key: from the record, or else made now. One that is damaged is set aside and made anew.
 
-    It is published whole, or not at all. needed: bytes that it takes at least, as far as known beforehand.
+    It is published whole, or not at all. job: who makes it; two different jobs may make the same at once.
+    needed: bytes that it takes at least, as far as known beforehand.
     Raises StudyError if the disk is full, or if another instance of this job was started meanwhile.
     """
     folder = record / kind / key
@@ -41,12 +42,12 @@ def made(record: Path, kind: str, key: str, train: Train, needed: int = 0) -> Ch
             return Checkpoint(key, _weights(read_seal(folder)), f"{kind}/{key}")
         except DamagedError as error:
             say(f"warning: {error.found} It is now {set_aside(folder)}; it is made anew")
-    _make(record, folder, train, needed)
+    _make(record, folder, job, train, needed)
     return Checkpoint(key, _weights(read_seal(folder)), f"{kind}/{key}")
 
 
-def _make(record: Path, folder: Path, train: Train, needed: int) -> None:
-    work = folder.with_name(f".{folder.name}.work")
+def _make(record: Path, folder: Path, job: str, train: Train, needed: int) -> None:
+    work = folder.with_name(f".{folder.name}.{digest(job)[:8]}.work")
     claim = Claim(record, work)
     for unfinished in work.glob("result-*"):  # a killed instance's
         shutil.rmtree(unfinished)
@@ -77,7 +78,7 @@ def _publish(result: Path, folder: Path) -> None:
     try:
         result.rename(folder)
     except OSError:
-        if not folder.is_dir():  # else: an instance that was overtaken published the same content at its last moment
+        if not folder.is_dir():  # else: another job has just published the same content
             raise
     sync(folder.parent)
 

@@ -13,7 +13,7 @@ from types import FrameType
 
 from prefdelta.files import say
 
-GRACE_SECONDS = 4.0  # from a signal until the process ends whatever it is doing
+GRACE_SECONDS = 3.0  # from a signal until the process ends whatever it is doing
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 

@@ -200,6 +200,11 @@ class Study:
 
     # --- outputs --------------------------------------------------------------------------------------------------
 
+    @property
+    def outputs(self) -> list[str]:
+        """All that a study consists of: a table in its middle is wanted for itself too, and made if it is gone."""
+        return [path for stage in STAGES for job in self.written(stage) for path in job.outputs]
+
     def written(self, stage: str) -> list[Written]:
         """What the jobs of a stage write: all that the report stands on, and the report."""
         if stage in ("train", "evaluate"):
@@ -296,6 +301,7 @@ class Study:
     def _judge(self, wildcards: Any) -> Settings:
         section, generator = self.config.judge, self.config.generators[wildcards.generator]
         return JudgeSettings(
+            generator=wildcards.generator,
             form=wildcards.form,
             dimensions=section.forms[wildcards.form],
             engine=section.engine,

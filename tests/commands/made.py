@@ -196,7 +196,7 @@ def add_garbage() -> None:
     write_text(RECORD / "policies/policy-all.damaged/config.json", "damaged\n")
     write_text(RESULTS / f"judge/g1/.both.parquet.{left}.tmp", "half\n")
     write_text(RESULTS / f"judge/g1/.{left}.staged/both.parquet", "half\n")
-    write_text(RECORD / "policies/.policy-gone.work/snapshots/checkpoint-3/state.pt", "half\n")
+    write_text(RECORD / "policies/.policy-gone.0123abcd.work/snapshots/checkpoint-3/state.pt", "half\n")
     write_text(RECORD / "claims/00ff", left)
     write_text(RESULTS / "train/notes.txt", "a researcher's own\n")
 

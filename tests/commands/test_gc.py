@@ -225,7 +225,7 @@ def test_the_record_of_an_unfinished_stage_is_kept_whole(output, told, kept, cap
     for partition in record:
         if f"/{stage}/" in f"/{partition}":
             assert after[partition] == record[partition]
-    assert (RECORD / "policies/.policy-gone.work").exists() == (stage == "train")
+    assert (RECORD / "policies/.policy-gone.0123abcd.work").exists() == (stage == "train")
     assert not (RESULTS / "generate/gx.parquet").exists()
 
 

@@ -50,7 +50,7 @@ def test_reference_sums_go():
 
 
 def test_a_policy_goes_with_its_snapshots_and_every_arm_that_shares_it():
-    write_text(RECORD / "policies/.policy-all.work/snapshots/checkpoint-1/state", "half")
+    write_text(RECORD / "policies/.policy-all.0123abcd.work/snapshots/checkpoint-1/state", "half")
     before, record = snapshot(), all_keys()
     assert invalidate(f"train/{ALL}/policy.json") == 0
     # The batch's manifest stays: it describes `swapped` as well.

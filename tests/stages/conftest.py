@@ -146,6 +146,7 @@ def grades(work: Path, record: Path, train_prompts: Made, traces: dict[str, Path
 
 def judge_settings(**changes: object) -> judge.JudgeSettings:
     settings = judge.JudgeSettings(
+        generator="weak",
         form="logic",
         dimensions=DIMENSIONS,
         engine=RULES_JUDGE,
@@ -174,7 +175,7 @@ def judgements(work: Path, record: Path, train_prompts: Made, traces: dict[str, 
     for name, path in traces.items():
         output = work / f"judge/{name}/logic.parquet"
         inputs = judge_inputs(train_prompts.path, path)
-        made[name] = Made(output, run(judge, judge_settings(), inputs, {"judgements": output}, record))
+        made[name] = Made(output, run(judge, judge_settings(generator=name), inputs, {"judgements": output}, record))
     return made
 
 

@@ -279,9 +279,9 @@ def test_sigterm_in_judge_keeps_every_verdict_and_ends_with_143(
         exit_code, log = terminated(process)
     assert exit_code == 143
     assert "Traceback" not in log
-    assert len(recorded(tmp_path / "record/calls/judge/logic")) == 10
+    assert len(recorded(tmp_path / "record/calls/judge/logic~weak")) == 10
     # No table, no manifest, no temporary file: only segments of the record.
-    assert all(re.fullmatch(r"record/calls/judge/logic/[^./][^/]*\.parquet", name) for name in files_in(tmp_path))
+    assert all(re.fullmatch(r"record/calls/judge/logic~weak/[^./][^/]*\.parquet", name) for name in files_in(tmp_path))
 
 
 def test_sigterm_in_generate_keeps_every_trace_and_ends_with_143(

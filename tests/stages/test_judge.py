@@ -79,10 +79,10 @@ def test_an_edited_rubric_is_judged_afresh(inputs: dict[str, Any], record: Path,
     rubrics = shutil.copytree(RUBRICS, tmp_path / "rubrics")
     with (rubrics / "signal_to_noise.md").open("a") as stream:
         stream.write("4: nearly all of it does.\n")
-    before = len(recorded(record / "calls/judge/logic"))
+    before = len(recorded(record / "calls/judge/logic~weak"))
     edited = {**inputs, "rubrics": [rubrics / f"{name}.md" for name in DIMENSIONS]}
     run(judge, judge_settings(), edited, {"judgements": tmp_path / "j.parquet"}, record)
-    assert len(recorded(record / "calls/judge/logic")) == before + ITEMS
+    assert len(recorded(record / "calls/judge/logic~weak")) == before + ITEMS
 
 
 def test_a_table_without_a_usable_trace_starts_no_server(
@@ -157,7 +157,7 @@ def test_a_reply_that_does_not_parse_is_asked_for_again_with_another_seed_and_ke
     for question in {seen.question for seen in server.seen}:
         one, two = (seen.body["seed"] for seen in server.seen if seen.question == question)
         assert two == one + 1
-    texts = [call.text for call in recorded(tmp_path / "record/calls/judge/logic")]
+    texts = [call.text for call in recorded(tmp_path / "record/calls/judge/logic~weak")]
     assert texts.count("Sure! I give it a 4.") == ITEMS
 
 
@@ -236,7 +236,7 @@ def test_what_a_broken_off_run_got_is_not_asked_for_again(inputs: dict[str, Any]
         with pytest.raises(StudyError, match="HTTP 401"):
             run(judge, asking(server), inputs, outputs, tmp_path / "record")
         assert list(tmp_path.glob("*.parquet")) == []
-        kept = recorded(tmp_path / "record/calls/judge/logic")
+        kept = recorded(tmp_path / "record/calls/judge/logic~weak")
         assert 0 < len(kept) <= 10
         asked, mended = len(server.seen), True
         run(judge, asking(server), inputs, outputs, tmp_path / "record")

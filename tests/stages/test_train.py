@@ -138,7 +138,7 @@ def test_swapped_teaches_the_opposite(
         gaps = []
         for side in ("strong", "weak"):
             rows = [tokenise(tokenizer, [("user", q.text)], str(texts[side][q.prompt_id])) for q in questions]
-            gaps.append(sum(logps for _, logps in completion_logps(network, rows, 1000, tokenizer.pad_token_id)))
+            gaps.append(sum(logps for _, logps in completion_logps(network, rows, 1000)))
         return (gaps[0] - gaps[1]) / len(questions)
 
     before = preference(model.path)

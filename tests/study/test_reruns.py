@@ -8,6 +8,7 @@ themselves; all three have to agree with the number of rows that are new.
 import json
 import re
 import shutil
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from prefdelta.records.call import Call
 from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.trace import Trace
 
-from .tiny import ARMS, DIMENSIONS, ITEMS, PROMPTS, ROOT, make_checkout, shrunk, snakemake, write_study
+from .tiny import ARMS, DIMENSIONS, ITEMS, PROMPTS, ROOT, make_checkout, shrunk, snakemake, started, write_study
 
 MORE = 7  # prompts that are added
+CONFIG = "resources/studies/mini.yaml"
 CALLS = ("ladder", "generate", "judge", "evaluate")
 
 
@@ -235,3 +237,32 @@ def test_more_selections_in_a_batch_train_only_their_own_arms(checkout: Checkout
 def test_a_run_without_an_edit_computes_nothing_at_all(checkout: Checkout) -> None:
     computed = checkout.run()
     assert (computed.calls, computed.said, computed.stages) == (nothing_but(), {}, set())
+
+
+def test_gc_takes_what_is_left_of_a_generator_and_nothing_that_the_rest_stands_on(checkout: Checkout) -> None:
+    del checkout.study["generators"]["hot"], checkout.study["experiments"]["hot"]
+    assert checkout.run().stages == {"report"}
+    before = checkout.tables()
+    done = started(checkout.folder, sys.executable, "-m", "prefdelta.commands.main", "gc", "--configfile", CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert checkout.tables() == {name: content for name, content in before.items() if "hot" not in name}
+    assert not (checkout.results / "record/calls/generate/hot").exists()
+    assert checkout.run().stages == set()
+    # Nor does the record lack anything: what is planned without need is computed without a call.
+    template = checkout.folder / "src/prefdelta/core/template.py"
+    edit(template, "slots = set(iter(_SLOT.findall(template)))", "slots = set(_SLOT.findall(template))")
+    computed = checkout.run()
+    assert {"generate", "judge", "reference", "train", "evaluate"} <= computed.stages
+    assert (computed.calls, computed.served, computed.logps) == (nothing_but(), 0, 0)
+    assert set(computed.said.values()) == {0}
+
+
+def test_an_output_that_is_invalidated_is_made_again_from_scratch(checkout: Checkout) -> None:
+    before = checkout.tables()
+    path = "results/mini/judge/g3/both.parquet"
+    words = ("invalidate", path, "--configfile", CONFIG)
+    done = started(checkout.folder, sys.executable, "-m", "prefdelta.commands.main", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    computed = checkout.run()
+    assert computed.served == checkout.judged("g3")
+    assert checkout.tables() == before

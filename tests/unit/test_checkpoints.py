@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -7,6 +8,9 @@ from prefdelta import claims, processes
 from prefdelta.checkpoints import details, made, open_manifest, tensors, write_manifest
 from prefdelta.claims import Claim
 from prefdelta.core.errors import DamagedError, StudyError
+from prefdelta.core.ids import digest
+
+WORK = f".k1.{digest('pa')[:8]}.work"
 
 
 def train(folder, _):
@@ -18,7 +22,7 @@ def train(folder, _):
 @pytest.fixture
 def manifest(tmp_path):
     """The manifest of a checkpoint that was made."""
-    write_manifest(tmp_path / "model.json", made(tmp_path / "record", "models", "k1", train))
+    write_manifest(tmp_path / "model.json", made(tmp_path / "record", "models", "k1", "pa", train))
     return tmp_path / "model.json"
 
 
@@ -35,23 +39,23 @@ def fail(*_):
 
 
 def test_a_checkpoint_is_made_in_the_folder_of_its_key(tmp_path):
-    checkpoint = made(tmp_path, "models", "k1", train)
+    checkpoint = made(tmp_path, "models", "k1", "pa", train)
     assert (checkpoint.key, checkpoint.folder) == ("k1", "models/k1")
     assert (tmp_path / "models" / "k1" / "model.safetensors").read_bytes() == b"weights"
 
 
 def test_what_was_measured_is_kept_with_it(tmp_path):
-    assert details(tmp_path, made(tmp_path, "models", "k1", train)) == {"steps": 3}
+    assert details(tmp_path, made(tmp_path, "models", "k1", "pa", train)) == {"steps": 3}
 
 
 def test_a_checkpoint_that_is_there_is_not_made_again(tmp_path):
-    first = made(tmp_path, "models", "k1", train)
-    assert made(tmp_path, "models", "k1", fail) == first
+    first = made(tmp_path, "models", "k1", "pa", train)
+    assert made(tmp_path, "models", "k1", "pa", fail) == first
 
 
 def test_another_key_is_another_checkpoint(tmp_path):
-    made(tmp_path, "models", "k1", train)
-    made(tmp_path, "models", "k2", train)
+    made(tmp_path, "models", "k1", "pa", train)
+    made(tmp_path, "models", "k2", "pa", train)
     assert names(tmp_path / "models") == ["k1", "k2"]
 
 
@@ -64,22 +68,22 @@ def test_a_training_that_stops_half_way_publishes_nothing_and_keeps_its_snapshot
         raise error
 
     with pytest.raises(type(error)):
-        made(tmp_path, "models", "k1", stop)
-    assert names(tmp_path / "models") == [".k1.work"]
-    assert names(tmp_path / "models/.k1.work") == ["snapshots"]
+        made(tmp_path, "models", "k1", "pa", stop)
+    assert names(tmp_path / "models") == [WORK]
+    assert names(tmp_path / "models" / WORK) == ["snapshots"]
 
     def go_on(folder, snapshots):
         assert snapshots.newest() == snapshots.path(3)
         return train(folder, snapshots)
 
-    made(tmp_path, "models", "k1", go_on)
+    made(tmp_path, "models", "k1", "pa", go_on)
     assert names(tmp_path / "models") == ["k1"]
 
 
 def test_what_a_killed_instance_left_of_its_result_is_not_published(tmp_path):
-    (tmp_path / "models/.k1.work/result-host-1").mkdir(parents=True)
-    (tmp_path / "models/.k1.work/result-host-1/half").write_bytes(b"")
-    made(tmp_path, "models", "k1", train)
+    (tmp_path / "models" / WORK / "result-host-1").mkdir(parents=True)
+    (tmp_path / "models" / WORK / "result-host-1/half").write_bytes(b"")
+    made(tmp_path, "models", "k1", "pa", train)
     assert names(tmp_path / "models") == ["k1"]
     assert "half" not in names(tmp_path / "models/k1")
 
@@ -91,7 +95,7 @@ def test_nothing_is_at_the_final_path_while_training_goes_on(tmp_path):
         seen.append((tmp_path / "models" / "k1").exists())
         return train(folder, snapshots)
 
-    made(tmp_path, "models", "k1", look)
+    made(tmp_path, "models", "k1", "pa", look)
     assert seen == [False]
 
 
@@ -99,7 +103,7 @@ def start_elsewhere(tmp_path, monkeypatch):
     """Another process starts to make the same."""
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(claims, "INSTANCE", "other-1")
-        Claim(tmp_path, tmp_path / "models/.k1.work")
+        Claim(tmp_path, tmp_path / "models" / WORK)
 
 
 def test_an_instance_that_was_overtaken_publishes_nothing(tmp_path, monkeypatch):
@@ -107,19 +111,23 @@ def test_an_instance_that_was_overtaken_publishes_nothing(tmp_path, monkeypatch)
         start_elsewhere(tmp_path, monkeypatch)
         return train(folder, snapshots)
 
-    with pytest.raises(StudyError, match=r"k1\.work: another instance of this job was started later \(other-1"):
-        made(tmp_path, "models", "k1", overtaken)
+    with pytest.raises(
+        StudyError, match=rf"{re.escape(WORK)}: another instance of this job was started later \(other-1"
+    ):
+        made(tmp_path, "models", "k1", "pa", overtaken)
     assert not (tmp_path / "models/k1").exists()
 
 
 def test_who_finds_the_same_published_at_the_last_moment_takes_it(tmp_path):
     def slow(folder, snapshots):
-        shutil.copytree(made(tmp_path / "elsewhere", "models", "k1", train) and tmp_path / "elsewhere/models/k1", final)
+        shutil.copytree(
+            made(tmp_path / "elsewhere", "models", "k1", "pa", train) and tmp_path / "elsewhere/models/k1", final
+        )
         (folder / "model.safetensors").write_bytes(b"weights of the slow one")
         return {}
 
     final = tmp_path / "models/k1"
-    checkpoint = made(tmp_path, "models", "k1", slow)
+    checkpoint = made(tmp_path, "models", "k1", "pa", slow)
     assert details(tmp_path, checkpoint) == {"steps": 3}
     assert names(tmp_path / "models") == ["k1"]
 
@@ -130,14 +138,14 @@ def test_a_signal_during_the_last_step_ends_the_process_after_publishing(tmp_pat
         return train(folder, snapshots)
 
     with pytest.raises(SystemExit) as raised:
-        made(tmp_path, "models", "k1", last_step)
+        made(tmp_path, "models", "k1", "pa", last_step)
     assert raised.value.code == 143
     assert names(tmp_path / "models") == ["k1"]
 
 
 def test_less_room_than_is_needed_is_told_before_training_starts(tmp_path):
-    with pytest.raises(StudyError, match=r"k1\.work: cannot be written: No space left .* 1(,000){6} bytes"):
-        made(tmp_path, "models", "k1", fail, needed=10**18)
+    with pytest.raises(StudyError, match=rf"{re.escape(WORK)}: cannot be written: No space left .* 1(,000){{6}} bytes"):
+        made(tmp_path, "models", "k1", "pa", fail, needed=10**18)
 
 
 @pytest.mark.parametrize(
@@ -153,8 +161,10 @@ def test_a_disk_that_gets_full_is_told_with_path_and_size(error, tmp_path):
         (folder / "model.safetensors").write_bytes(b"weights")
         raise error
 
-    with pytest.raises(StudyError, match=r"k1\.work: cannot be written: No space left on device\. 7 bytes are needed"):
-        made(tmp_path, "models", "k1", write)
+    with pytest.raises(
+        StudyError, match=rf"{re.escape(WORK)}: cannot be written: No space left on device\. 7 bytes are needed"
+    ):
+        made(tmp_path, "models", "k1", "pa", write)
 
 
 def test_another_error_of_a_training_is_its_own(tmp_path):
@@ -162,7 +172,7 @@ def test_another_error_of_a_training_is_its_own(tmp_path):
         raise RuntimeError("shapes do not match") from KeyError("cause")
 
     with pytest.raises(RuntimeError, match="shapes") as raised:
-        made(tmp_path, "models", "k1", defect)
+        made(tmp_path, "models", "k1", "pa", defect)
     assert isinstance(raised.value.__cause__, KeyError)
 
 
@@ -172,19 +182,19 @@ def test_the_files_of_weights_are_told_apart_from_the_rest(tmp_path):
         (folder / "tokenizer.json").write_text('{"a": 1}')
         return {}
 
-    one, same_weights = made(tmp_path, "models", "k1", train), made(tmp_path, "models", "k2", other)
+    one, same_weights = made(tmp_path, "models", "k1", "pa", train), made(tmp_path, "models", "k2", "pa", other)
     assert one.weights != same_weights.weights
     assert tensors(tmp_path, one) == tensors(tmp_path, same_weights)
     assert len(tensors(tmp_path, one)) == 1
 
 
 def test_equal_files_have_the_same_hash_in_any_place(tmp_path):
-    one, other = made(tmp_path / "a", "models", "k1", train), made(tmp_path / "b", "policies", "k2", train)
+    one, other = made(tmp_path / "a", "models", "k1", "pa", train), made(tmp_path / "b", "policies", "k2", "pa", train)
     assert one.weights == other.weights
 
 
 def test_a_manifest_is_the_same_bytes_on_every_run(manifest, tmp_path):
-    write_manifest(tmp_path / "again.json", made(tmp_path / "elsewhere", "models", "k1", train))
+    write_manifest(tmp_path / "again.json", made(tmp_path / "elsewhere", "models", "k1", "pa", train))
     assert (tmp_path / "again.json").read_bytes() == manifest.read_bytes()
 
 
@@ -240,7 +250,7 @@ def test_files_changed_under_the_same_path_are_refused_and_set_aside(change, man
 def test_a_damaged_checkpoint_is_not_taken_but_set_aside_and_made_anew(change, manifest, capsys):
     right, record = manifest.read_bytes(), manifest.parent / "record"
     change(folder_of(manifest))
-    write_manifest(manifest, made(record, "models", "k1", train))
+    write_manifest(manifest, made(record, "models", "k1", "pa", train))
     assert manifest.read_bytes() == right
     open_manifest(manifest, record)
     assert names(folder_of(manifest).parent) == ["k1", "k1.damaged"]
@@ -256,7 +266,7 @@ def test_files_that_were_exchanged_for_others_with_a_seal_are_refused(manifest):
         change_tokenizer(folder)
         return {}
 
-    made(record, "models", "k2", other)
+    made(record, "models", "k2", "pa", other)
     shutil.rmtree(folder_of(manifest))
     (record / "models/k2").rename(folder_of(manifest))
     with pytest.raises(DamagedError, match=r"k1: the files are not those that .*model\.json was written for") as raised:
@@ -281,3 +291,13 @@ def test_a_torn_manifest_is_told(text, tmp_path):
     (tmp_path / "model.json").write_bytes(text)
     with pytest.raises(DamagedError, match=r"model\.json: is no manifest of a checkpoint"):
         open_manifest(tmp_path / "model.json", tmp_path)
+
+
+def test_two_jobs_that_make_the_same_at_once_both_get_it(tmp_path):
+    def train_while_another_does(folder, snapshots):
+        made(tmp_path, "models", "k1", "pb", train)
+        return train(folder, snapshots)
+
+    first = made(tmp_path, "models", "k1", "pa", train_while_another_does)
+    assert made(tmp_path, "models", "k1", "pb", fail) == first
+    assert names(tmp_path / "models") == ["k1"]

@@ -199,7 +199,7 @@ def forgetting(study: Study, stage: str, found: Standing, outputs: Collection[Pa
         rows_bytes = sum(one.bytes_of(rows[one.folder]) for one in parts if one.folder in rows)
     elif stage in CHECKPOINTS:
         kind = record / CHECKPOINTS[stage]
-        places = [path for key in sorted(named) for path in (kind / key, kind / f".{key}.work")]
+        places = [path for key in sorted(named) for path in (kind / key, *kind.glob(f".{key}.*.work"))]
         if stage == "ladder":
             places += [record / MEASURED / key for key in sorted(named)]
         folders = [path for path in places if path.exists()]

@@ -43,6 +43,7 @@ class JudgeSection(Settings):
 
 
 class JudgeSettings(Settings):
+    generator: Annotated[str, Field(description="whose traces")]
     form: Annotated[str, Field(description="its name in the config")]
     dimensions: Annotated[list[str], Field(description="what the form asks")]
     engine: Annotated[OpenAIOptions, Field(description="model, server or address, limits")]
@@ -128,12 +129,13 @@ def _ask(job: Job[JudgeSettings], requests: list[Request]) -> tuple[list[_Verdic
     engine = registry.load(f"engines.{settings.engine.name}")(
         settings.engine, partial(_serve, settings.engine), _server_identity(settings.engine)
     )
-    record = Record(job.record / "calls" / "judge" / settings.form, Call)
+    record = Record(job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}", Call)
     verdicts: dict[int, _Verdict] = {}
     waiting, made = list(range(len(requests))), 0
     for attempt in range(settings.attempts):
         asked = [replace(requests[index], attempt=attempt) for index in waiting]
-        answers = calls.complete(engine, asked, record, f"judge {settings.form}, attempt {attempt + 1}")
+        what = f"judge {settings.generator} {settings.form}, attempt {attempt + 1}"
+        answers = calls.complete(engine, asked, record, what)
         made += answers.asked
         again = []
         for index, call in zip(waiting, answers.calls, strict=True):

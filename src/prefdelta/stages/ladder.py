@@ -102,7 +102,7 @@ def _trained(job: Job[LadderSettings], rung: Rung) -> tuple[Checkpoint, int]:
         steps = rung.steps - snapshots.resumed_at
         return told
 
-    return checkpoints.made(job.record, "models", key, make), steps
+    return checkpoints.made(job.record, "models", key, job.settings.model, make), steps
 
 
 def _accuracy(

@@ -66,7 +66,7 @@ def run(job: Job[ReferenceSettings]) -> Outcome:
             scored[key] = one
             keys[trace.prompt_id, trace.sample] = key
 
-    record = Record(job.record / "reference" / weights.key, RecordedLogps)
+    record = Record(job.record / "reference" / f"{weights.key}~{settings.generator}", RecordedLogps)
     found, computed = _complete(record, scored, settings, folder)
     rows = []
     for trace in traces:
@@ -100,7 +100,6 @@ def _identity(settings: ReferenceSettings, weights: Checkpoint) -> dict[str, Any
     return {
         "weights": weights.weights,  # covers tokenizer and chat template: they are files of the checkpoint
         "max_length": settings.max_length,
-        "batch_tokens": settings.batch_tokens,
         "dtype": settings.dtype,
         "threads": settings.threads,
         "versions": [version("torch"), version("transformers")],
@@ -128,20 +127,17 @@ def _complete(
 def _logps(
     scored: Mapping[str, _Scored], missing: Collection[str], settings: ReferenceSettings, folder: Path
 ) -> Iterator[RecordedLogps]:
-    """Compute the missing sums, in batches that are cut from all of them: so a resumed job has the same bits."""
     tokenizer, model = load_tokenizer(folder), load_model(folder, settings.dtype, settings.threads)
     keys, tokens = [], []
-    for key, one in scored.items():
-        found = tokenise(tokenizer, one.messages, one.completion)
+    for key in (key for key in scored if key in missing):
+        found = tokenise(tokenizer, scored[key].messages, scored[key].completion)
         if len(found.prompt) + len(found.completion) > settings.max_length:
-            if key in missing:
-                yield RecordedLogps(key, None, None, "too_long")
+            yield RecordedLogps(key, None, None, "too_long")
             continue
         keys.append(key)
         tokens.append(found)
-    progress = Progress(f"reference {settings.generator}", len(missing), "traces")
-    wanted = {at for at, key in enumerate(keys) if key in missing}
-    for at, logps in completion_logps(model, tokens, settings.batch_tokens, tokenizer.pad_token_id, wanted):
+    progress = Progress(f"reference {settings.generator}", len(tokens), "traces")
+    for at, logps in completion_logps(model, tokens, settings.batch_tokens):
         yield RecordedLogps(keys[at], logps, len(tokens[at].completion), None)
         progress.add()
     progress.close()

@@ -61,7 +61,7 @@ def run(job: Job[TrainSettings]) -> Outcome:
     for arm, selection in settings.selections.items():
         started = time.monotonic()
         rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
-        policy, updates = _policy(job, base, folder, rows)
+        policy, updates = _policy(job, arm, base, folder, rows)
         computed += updates
         checkpoints.write_manifest(file_of(job.outputs["policies"], arm), policy)
         unchanged = checkpoints.tensors(job.record, policy) == checkpoints.tensors(job.record, base)
@@ -78,7 +78,7 @@ def run(job: Job[TrainSettings]) -> Outcome:
 
 
 def _policy(
-    job: Job[TrainSettings], base: Checkpoint, folder: Path, rows: Sequence[PairTexts]
+    job: Job[TrainSettings], arm: str, base: Checkpoint, folder: Path, rows: Sequence[PairTexts]
 ) -> tuple[Checkpoint, int]:
     """The policy trained on `rows`, from the record or trained now, and how many updates were made now."""
     settings = job.settings
@@ -106,7 +106,7 @@ def _policy(
         return told
 
     needed = sum(path.stat().st_size for path in folder.iterdir())
-    return checkpoints.made(job.record, "policies", key, make, needed), updates
+    return checkpoints.made(job.record, "policies", key, arm, make, needed), updates
 
 
 class _Pairs:

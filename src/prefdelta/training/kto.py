@@ -38,7 +38,7 @@ def train(
     check_reference(model, tokenizer.pad_token_id, tokens, sums, recipe.dtype)
     mismatched = _mismatched(tokens, recipe.batch_size)
     # The model as it is now, before training, is the reference.
-    mismatched_sums = dict(completion_logps(model, mismatched, batch_tokens=16_384, pad_id=tokenizer.pad_token_id))
+    mismatched_sums = dict(completion_logps(model, mismatched, batch_tokens=16_384))
     columns = [
         {
             "prompt_ids": row.prompt,

@@ -1,41 +1,27 @@
 """Log-probabilities of completions under a causal language model."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from prefdelta.training.tokens import Tokens
 
 
-def completion_logps(
-    model: Any, rows: Sequence[Tokens], batch_tokens: int, pad_id: int, wanted: Container[int] | None = None
-) -> Iterator[tuple[int, float]]:
+def completion_logps(model: Any, rows: Sequence[Tokens], batch_tokens: int) -> Iterator[tuple[int, float]]:
     """(index of the row, nats summed over its completion's tokens), in order of length.
 
-    Batches hold at most batch_tokens tokens, padding included; they are a function of `rows` alone.
-    wanted: indices of the rows to yield, all by default; a batch that holds none of them is not computed.
+    A batch holds rows of one length, of at most batch_tokens tokens together (or one row). So nothing is padded, which
+    would move a sum by 1e-6; on a CPU a row's sum has the same bits whatever else is computed with it.
     """
     import torch
 
     order = sorted(range(len(rows)), key=lambda index: (_length(rows[index]), index))
     for batch in _batches(order, rows, batch_tokens):
-        if wanted is not None and not any(index in wanted for index in batch):
-            continue
-        width = _length(rows[batch[-1]])
-        ids = torch.full((len(batch), width), pad_id, device=model.device)
-        is_completion = torch.zeros((len(batch), width), dtype=torch.bool, device=model.device)
-        is_token = torch.zeros((len(batch), width), dtype=torch.long, device=model.device)
-        for at, index in enumerate(batch):
-            row = rows[index]
-            ids[at, : _length(row)] = torch.tensor(row.prompt + row.completion)
-            is_token[at, : _length(row)] = 1
-            is_completion[at, len(row.prompt) : _length(row)] = True
+        ids = torch.tensor([rows[index].prompt + rows[index].completion for index in batch], device=model.device)
         with torch.inference_mode():
-            logits = model(input_ids=ids, attention_mask=is_token, use_cache=False).logits[:, :-1].float()
+            logits = model(input_ids=ids, use_cache=False).logits[:, :-1].float()
         token_logps = logits.log_softmax(-1).gather(-1, ids[:, 1:, None]).squeeze(-1)
-        sums = (token_logps * is_completion[:, 1:]).sum(-1)
-        for index, nats in zip(batch, sums.tolist(), strict=True):
-            if wanted is None or index in wanted:
-                yield index, nats
+        for index, of_row in zip(batch, token_logps, strict=True):
+            yield index, of_row[len(rows[index].prompt) - 1 :].sum().item()
 
 
 def _length(row: Tokens) -> int:
@@ -45,7 +31,8 @@ def _length(row: Tokens) -> int:
 def _batches(order: list[int], rows: Sequence[Tokens], batch_tokens: int) -> Iterator[list[int]]:
     batch: list[int] = []
     for index in order:
-        if batch and (len(batch) + 1) * _length(rows[index]) > batch_tokens:
+        length = _length(rows[index])
+        if batch and (length != _length(rows[batch[0]]) or (len(batch) + 1) * length > batch_tokens):
             yield batch
             batch = []
         batch.append(index)

@@ -98,7 +98,7 @@ def main(method, base, rows, record, kill_after, pause):
     Snapshots.seal = told
     stop_on_signals()
     train = training(method, Path(base), [PreferenceRow(**row) for row in rows])
-    checkpoints.made(Path(record), "policies", "k", train)
+    checkpoints.made(Path(record), "policies", "k", "arm", train)
 
 
 if __name__ == "__main__":
