@@ -144,3 +144,15 @@ def test_what_the_snakefile_imports_is_light() -> None:
     heavy = {"torch", "transformers", "trl", "vllm", "pandas", "datasets", "openai", "aiohttp", "pyarrow", "numpy"}
     assert modules & (heavy | {"scipy", "matplotlib", "jinja2"}) == set()
     assert min(seconds) < 0.5
+
+
+# --- what docs/faults.md says is tested ---
+
+
+def test_every_fault_has_a_test_that_exists() -> None:
+    rows = re.findall(r"^\| (\d+) \|.*$", text := (ROOT / "docs/faults.md").read_text(), flags=re.MULTILINE)
+    assert rows == [*map(str, range(1, 20)), "21"]
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) >= len(rows)
+    for file, test in named:
+        assert f"def {test or 'test_'}" in (ROOT / file).read_text(), f"{file}::{test}"
