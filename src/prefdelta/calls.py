@@ -60,11 +60,11 @@ def _ask(
     progress = Progress(what, len(missing), "requests")
     with record:
         for result in engine.run(plan, missing):
-            progress.add()
             if isinstance(result, Failure) and not result.permanent:
                 transient.append(result)
             else:
                 record.append(_call(result, by_key[result.key], identity))
+            progress.add()
     progress.close()
     if unanswered := record.missing(missing):
         told = f"; the last failure: {transient[-1].kind} {transient[-1].detail}" if transient else ""

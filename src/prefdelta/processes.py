@@ -62,11 +62,24 @@ def at_stop(action: Callable[[], None]) -> Iterator[None]:
 def stop_deferred() -> Iterator[Callable[[], bool]]:
     """Within the context a signal does not unwind the main thread. Yields whether one came: save, then `stop_now`."""
     global _deferred
-    _deferred = True
+    before, _deferred = _deferred, True
     try:
         yield lambda: bool(_received)
     finally:
-        _deferred = False
+        _deferred = before
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Within the context a signal waits; where the context ends it unwinds the main thread. Others are left alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = len(_received)
+    with stop_deferred():
+        yield
+    if len(_received) > before and not _deferred:
+        stop_now()
 
 
 def stop_now() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 from prefdelta import tables
 from prefdelta.core.errors import DamagedError
 from prefdelta.files import INSTANCE, say, set_aside
-from prefdelta.processes import at_stop
+from prefdelta.processes import at_stop, uninterrupted
 from prefdelta.records.contract import Row
 
 if TYPE_CHECKING:
@@ -82,15 +82,16 @@ class Record(Generic[R]):
                 raise self._error
             if row.key in self._where:
                 return
-            self._where[row.key] = self._folder  # its segment has no name yet
             self._unflushed.append(row)
+            self._where[row.key] = self._folder  # its segment has no name yet
             full = len(self._unflushed) >= self._flush_rows
         if full:
             self.flush()
 
     def flush(self) -> None:
         """Publish what is not yet on disk, as a segment of its own."""
-        with self._writing:
+        # Uninterrupted: who is stopped half-way through the last flush has no other.
+        with uninterrupted(), self._writing:
             if self._unflushed:
                 segment = self._new_segment()
                 tables.write(segment, self._row_type, self._unflushed)

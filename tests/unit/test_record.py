@@ -236,6 +236,22 @@ def test_a_signal_flushes_and_ends_the_process_within_5_seconds(tmp_path, held, 
     assert [row.key for row in rows(tmp_path)] == ["a"]
 
 
+IN_A_FLUSH = """from prefdelta import tables
+    write = tables.write
+    def stopped(*given):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+        return write(*given)
+    tables.write = stopped"""
+
+
+def test_a_signal_in_the_middle_of_the_last_flush_does_not_disturb_it(tmp_path):
+    script = HELD.format(held=IN_A_FLUSH).replace("import ctypes,", "import ctypes, os, signal,")
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.DEVNULL, check=False)
+    assert done.returncode == 143
+    assert [row.key for row in rows(tmp_path)] == ["a"]
+
+
 def test_a_second_signal_does_not_disturb_the_flush(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", HELD.format(held="time.sleep(60)"), str(tmp_path)],
