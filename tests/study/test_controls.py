@@ -19,9 +19,10 @@ from prefdelta.engines.transformers import TransformersEngine
 from prefdelta.graders.marker import grade
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.training import dpo
-from prefdelta.training.ladder import train_rung
+from prefdelta.training.ladder import draw_rows, train_rung
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import PreferenceRow, tokenise
+from unit.training.making import no_snapshots
 
 MATHS = FAMILIES["maths"]
 OPERATIONS = [2, 3]
@@ -47,7 +48,7 @@ RECIPE = DPORecipe(method="dpo", learning_rate=1e-3, beta=0.1, batch_size=32, bu
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
-    train_rung(POLICY, LADDER, folder, "policy")
+    train_rung(POLICY, LADDER, draw_rows(POLICY), folder, "policy", no_snapshots())
     return folder
 
 
@@ -62,7 +63,7 @@ def rows(base: Path) -> list[PreferenceRow]:
         texts = clean_trace(MATHS, problem), corrupted_trace(MATHS, problem, FAULTS, random)
         if texts[0] != texts[1]:
             sides += [tokenise(tokenizer, [("user", problem.question)], text) for text in texts]
-    logps = dict(completion_logps(model, sides, 8192, tokenizer.pad_token_id))
+    logps = dict(completion_logps(model, sides, 8192))
     return [
         PreferenceRow(sides[at].prompt, sides[at].completion, sides[at + 1].completion, logps[at], logps[at + 1])
         for at in range(0, len(sides), 2)
@@ -102,8 +103,8 @@ def test_preferring_clean_traces_does_not_hurt_and_the_same_pairs_swapped_do(
 ) -> None:
     before = solved(base)
     assert 0.15 < fmean(before) < 0.9  # room to fall, and to rise
-    dpo.train(base, rows, RECIPE, 0, tmp_path / "clean")
-    dpo.train(base, swapped(rows), RECIPE, 0, tmp_path / "swapped")
+    dpo.train(base, rows, RECIPE, 0, tmp_path / "clean", no_snapshots())
+    dpo.train(base, swapped(rows), RECIPE, 0, tmp_path / "swapped", no_snapshots())
     up, half_up = gain(before, solved(tmp_path / "clean"))
     down, half_down = gain(before, solved(tmp_path / "swapped"))
     # Measured: 85% before, 3 points up, 48 +- 5 points down.
