@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from prefdelta.files import say
@@ -32,6 +33,16 @@ def die_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine runs. One that has ended and was not yet waited for does not."""
+    try:
+        return bool(Path("/proc", str(pid), "environ").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except OSError:  # somebody else's
+        return True
 
 
 def stop_on_signals() -> None:

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 
 from prefdelta.core.errors import StudyError
 from prefdelta.files import INSTANCE, say
+from prefdelta.processes import is_alive
 
 FILE = "run.json"
 VARIABLE = "PREFDELTA_RUN"  # in the environment of all that a run starts
@@ -168,7 +169,7 @@ def _heal(results: Path) -> None:
         say(f"{len(incomplete)} outputs were being made when it ended; their jobs run again and take up the record.")
     for left in (*results.rglob(".*.tmp"), *results.rglob(".*.staged")):
         owner = re.search(rf"{re.escape(gethostname())}-(\d+)-[0-9a-f]+\.\w+$", left.name)
-        if owner and not Path("/proc", owner[1]).exists():
+        if owner and not is_alive(int(owner[1])):
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 

@@ -28,7 +28,7 @@ def train(
     tokens = [Tokens(row.prompt, side) for row in rows for side in (row.chosen, row.rejected)]
     tokenizer, model = load_tokenizer(base), load_model(base, recipe.dtype, recipe.threads)
     sums = [sum_ for row in rows for sum_ in row.reference()]
-    check_reference(model, tokenizer.pad_token_id, tokens, sums, recipe.dtype)
+    check_reference(model, tokens, sums, recipe.dtype)
 
     def make_trainer(arguments: Mapping[str, Any]) -> Any:
         from datasets import Dataset

@@ -35,7 +35,7 @@ def train(
     labels = [True, False] * len(ordered)
     sums = [sum_ for row in ordered for sum_ in row.reference()]
     tokenizer, model = load_tokenizer(base), load_model(base, recipe.dtype, recipe.threads)
-    check_reference(model, tokenizer.pad_token_id, tokens, sums, recipe.dtype)
+    check_reference(model, tokens, sums, recipe.dtype)
     mismatched = _mismatched(tokens, recipe.batch_size)
     # The model as it is now, before training, is the reference.
     mismatched_sums = dict(completion_logps(model, mismatched, batch_tokens=16_384))

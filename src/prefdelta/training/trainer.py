@@ -84,7 +84,7 @@ def run_training(
     return {"updates": updates, "rows": n_rows, "step0_loss": steps[0]["loss"], "curve": curve}
 
 
-def check_reference(model: Any, pad_id: int, tokens: Sequence[Tokens], recorded: Sequence[float], dtype: str) -> None:
+def check_reference(model: Any, tokens: Sequence[Tokens], recorded: Sequence[float], dtype: str) -> None:
     """Raise StudyError unless recorded and fresh sums (nats) agree per token on the first CHECKED_ROWS rows."""
     for index, fresh in completion_logps(model, tokens[:CHECKED_ROWS], batch_tokens=16_384):
         gap = abs(fresh - recorded[index]) / len(tokens[index].completion)
