@@ -1,6 +1,7 @@
 """Loaded by every Python of a run of benchmarks/bookkeeping_cost.py: times the bookkeeping, or leaves it out.
 
-BOOKKEEPING=timed    everything as it is; each process adds a line with its seconds of bookkeeping to $BOOKKEEPING_LOG
+BOOKKEEPING=timed    everything as it is; each process adds a line with its seconds of bookkeeping to $BOOKKEEPING_LOG:
+                     wall time in the main thread, which waits for it, and CPU time in the background, where it does not
 BOOKKEEPING=without  no segments on disk, no flushing to disk, no claims, no manifests held against files, no snapshots
 """
 
@@ -27,12 +28,14 @@ def _timed(owner: object, name: str) -> None:
         if getattr(_inside, "depth", 0):
             return function(*given, **named)
         _inside.depth = 1
-        started = time.perf_counter()
+        in_main = threading.current_thread() is threading.main_thread()
+        clock = time.perf_counter if in_main else time.thread_time
+        started = clock()
         try:
             return function(*given, **named)
         finally:
             _inside.depth = 0
-            _seconds[f"{getattr(owner, '__name__', owner)}.{name}"] += time.perf_counter() - started
+            _seconds[f"{getattr(owner, '__name__', owner)}.{name}"] += clock() - started
 
     setattr(owner, name, timed)
 
@@ -68,7 +71,7 @@ def _time_it() -> None:
 def _leave_it_out() -> None:
     from prefdelta import claims, files, manifests, record, snapshots
 
-    class InMemory(record.Record):
+    class InMemory(record.Record[record.R]):
         def __init__(self, folder, row_type, *_):
             self._rows = {}
 
