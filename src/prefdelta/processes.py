@@ -106,7 +106,10 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 
 def _end_in_time(watched: socket.socket, _: socket.socket) -> None:
-    """Wait for a signal: Python writes its number to the socket even while the main thread is held in C."""
+    """Wait for a signal: Python writes its number to the socket even while the main thread is held in C.
+
+    The socket's other end is a parameter only so that it stays open.
+    """
     number = 0
     while number not in _STOPPING:
         number = watched.recv(1)[0]

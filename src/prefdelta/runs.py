@@ -61,14 +61,7 @@ def begin(results: Path) -> None:
         say(f"{results}: an earlier run was killed: {_told(earlier)}. What it finished is kept; this run goes on.")
         _wait_for_orphans(earlier["id"])
     _heal(results)
-    about = {
-        "id": INSTANCE,
-        "host": gethostname(),
-        "pid": os.getpid(),
-        "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-        "command": " ".join(sys.argv),
-        "ended": None,
-    }
+    about = about_this_process()
     _write(file, about)
     os.environ[VARIABLE] = INSTANCE
 
@@ -77,6 +70,18 @@ def begin(results: Path) -> None:
             _write(file, {**about, "ended": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())})
 
     atexit.register(end)
+
+
+def about_this_process() -> dict[str, Any]:
+    """What the run file says of the process that holds its lock."""
+    return {
+        "id": INSTANCE,
+        "host": gethostname(),
+        "pid": os.getpid(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        "command": " ".join(sys.argv),
+        "ended": None,
+    }
 
 
 def running(results: Path) -> str | None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import yaml
 
 from prefdelta import runs
 from prefdelta.core.errors import StudyError
-from prefdelta.files import INSTANCE, say
+from prefdelta.files import say
 from prefdelta.study import Study
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -111,12 +110,7 @@ def alone(results: Path, dry_run: bool) -> Iterator[None]:
         file.seek(0)
         before = file.read()
         about = {
-            "id": INSTANCE,
-            "host": gethostname(),
-            "pid": os.getpid(),
-            "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-            "command": " ".join(sys.argv),
-            "ended": None,
+            **runs.about_this_process(),
             "before": _parsed(before).get("before", before),  # what a killed command had to put back
         }
         _rewrite(file, json.dumps(about, indent=2) + "\n")
