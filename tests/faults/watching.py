@@ -149,8 +149,10 @@ class Watch:
         if stage not in _PUBLISHED or "--record" not in words:
             return None
         with suppress(OSError):
-            record = self._folder / words[words.index("--record") + 1]
-            return StageProcess(pid, stage, record, Path(f"/proc/{pid}/fd/2").readlink(), time.time())
+            record, log = self._folder / words[words.index("--record") + 1], Path(f"/proc/{pid}/fd/2").readlink()
+            # A child that is about to become another program (git, a server) still has its parent's command line, but
+            # writes to a pipe: it is no stage.
+            return StageProcess(pid, stage, record, log, time.time()) if log.is_file() else None
         return None
 
 

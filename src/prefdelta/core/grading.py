@@ -2,9 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
-# (trace, right answers) -> (extracted answer, whether it is right), or None if the trace has no answer.
+# (trace, right answers) -> (extracted answer, whether it is right), or None if the trace has no answer. Raises
+# GradingError if neither can be said.
 Grader = Callable[[str, Sequence[str]], tuple[str, bool] | None]
 Graded = tuple[str | None, bool | None, str | None]  # extracted, correct, failure
+
+
+class GradingError(Exception):
+    """Why a trace cannot be graded through no fault of its own: `time_out`, `error`. A state, never "wrong"."""
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        super().__init__(f"{kind}: {detail}" if detail else kind)
+        self.kind = kind
 
 
 def grade_reply(
@@ -15,5 +24,8 @@ def grade_reply(
         return None, None, failure
     if finish_reason == "length":
         return None, None, "truncated"
-    found = grader(text or "", answers)
+    try:
+        found = grader(text or "", answers)
+    except GradingError as error:
+        return None, None, error.kind
     return (*found, None) if found else (None, None, "no_answer")

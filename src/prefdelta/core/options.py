@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from prefdelta.core.hub import HubModel
+
 from prefdelta.core.settings import Settings
 
 
@@ -14,6 +16,35 @@ class TransformersOptions(Settings):
     batch_size: Annotated[int, Field(ge=1)] = 256  # requests in one forward pass; they have equal prompt lengths
     threads: Annotated[int, Field(ge=1)] = 1  # torch threads: part of what determines the bits on a CPU
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+
+class VLLMOptions(Settings):
+    """vLLM in this process (offline), on the GPUs of the job."""
+
+    name: Literal["vllm"]
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "bfloat16"
+    max_length: Annotated[int, Field(ge=2)]  # tokens of prompt + completion; a prompt that leaves no room is a failure
+    gpu_memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of each GPU
+    max_sequences: Annotated[int, Field(ge=1)] = 256  # in one step of the engine
+
+
+class DatasetOptions(Settings):
+    """Traces that a data set holds already: nothing is asked."""
+
+    name: Literal["dataset"]
+
+
+class VLLMServer(Settings):
+    """A vLLM server, started on loopback by the job that needs it, on the GPUs of the job."""
+
+    name: Literal["vllm"]
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_length: Annotated[int, Field(ge=2)]  # tokens of prompt + completion
+    gpu_memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9
+    reasoning_parser: str | None = None  # vLLM's name of how this model marks its reasoning
+
+
+GeneratorOptions = Annotated[TransformersOptions | VLLMOptions, Field(discriminator="name")]
 
 
 class RulesServer(Settings):

@@ -32,6 +32,7 @@ class Request:
     sample: int = 0
     attempt: int = 0  # asked again because the reply did not parse
     response_schema: dict[str, Any] | None = field(default=None, hash=False)
+    prompt_id: str | None = None  # whose messages these are; for the engine `dataset` alone, and no part of the key
 
     def key(self, identity: dict[str, Any]) -> str:
         """The call's name in the record: a hash of all that determines the reply."""
@@ -58,6 +59,7 @@ class Reply:
     n_tokens: int | None
     model: str | None = None
     seconds: float | None = None
+    source_correct: bool | None = None  # what a data set says of its own trace
 
 
 @dataclass(frozen=True, slots=True)
