@@ -92,6 +92,7 @@ def _call(result: Reply | Failure, request: Request, identity: Mapping[str, Any]
         seconds=result.seconds,
         made_at=made_at,
         host=host,
+        source_correct=result.source_correct,
     )
 
 

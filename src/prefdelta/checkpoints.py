@@ -21,8 +21,9 @@ from prefdelta.core.ids import digest
 from prefdelta.files import INSTANCE, full_disk_told, publish_text, say, set_aside, sync
 from prefdelta.processes import stop_deferred, stop_now
 from prefdelta.records.checkpoint import Checkpoint
-from prefdelta.snapshots import SEAL, Snapshots, read_seal, seal
+from prefdelta.snapshots import Snapshots, read_seal, seal
 
+REMOVED = "weights_removed.json"  # in the place of weights that are no longer needed: what they were
 DETAILS = "training.json"  # what was measured while the weights were made; deterministic, so no times
 
 # (folder for weights and tokenizer, snapshots to go on from and to take) -> what was measured
@@ -39,7 +40,7 @@ def made(record: Path, kind: str, key: str, job: str, train: Train, needed: int 
     folder = record / kind / key
     if folder.exists():
         try:
-            return Checkpoint(key, _weights(read_seal(folder)), f"{kind}/{key}")
+            return Checkpoint(key, _hash_of(folder), f"{kind}/{key}")
         except DamagedError as error:
             say(f"warning: {error.found} It is now {set_aside(folder)}; it is made anew")
     _make(record, folder, job, train, needed)
@@ -93,18 +94,12 @@ def details(record: Path, checkpoint: Checkpoint) -> dict[str, Any]:
     return dict(found)
 
 
-def tensors(record: Path, checkpoint: Checkpoint) -> list[str]:
-    """Sha256 of each file of weights alone: without tokenizer, settings and what was measured."""
-    sealed = json.loads((record / checkpoint.folder / SEAL).read_text(encoding="utf-8"))
-    return sorted(value for name, value in sealed.items() if name.endswith(".safetensors"))
-
-
 def write_manifest(path: Path, checkpoint: Checkpoint) -> None:
     publish_text(path, json.dumps(asdict(checkpoint), indent=2) + "\n")
 
 
 def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
-    """The checkpoint a manifest names, and its folder.
+    """The checkpoint a manifest names, and its folder (see `are_removed`).
 
     Raises DamagedError for the manifest if the weights are not in the record, or are not the ones it was written for;
     a damaged folder is set aside. Without its manifest, the job that makes both is planned again.
@@ -119,7 +114,7 @@ def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
     if not folder.is_dir():
         raise DamagedError(path, f"{path} names weights in {folder}, which are not there.")
     try:
-        weights = _weights(read_seal(folder))
+        weights = _hash_of(folder)
     except DamagedError as error:
         with suppress(FileNotFoundError):  # another job found the same
             set_aside(folder)
@@ -129,6 +124,30 @@ def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
     if weights != checkpoint.weights:
         raise DamagedError(path, f"{folder}: the files are not those that {path} was written for.")
     return checkpoint, folder
+
+
+def are_removed(folder: Path) -> bool:
+    """Whether the weights of a checkpoint were removed because they are no longer needed."""
+    return (folder / REMOVED).is_file()
+
+
+def remove_weights(folder: Path) -> None:
+    """Remove the weights of a checkpoint, and keep what they were and what was measured: it still counts as made."""
+    if not are_removed(folder):
+        publish_text(folder / REMOVED, json.dumps({"weights": _weights(read_seal(folder))}) + "\n")
+    for path in folder.iterdir():
+        if path.name not in (REMOVED, DETAILS):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _hash_of(folder: Path) -> str:
+    """The hash of a checkpoint's weights. Raises DamagedError if they are not the ones that were sealed."""
+    if not are_removed(folder):
+        return _weights(read_seal(folder))
+    try:
+        return str(json.loads((folder / REMOVED).read_text(encoding="utf-8"))["weights"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DamagedError(folder, f"{folder / REMOVED}: cannot be read ({error}).") from None
 
 
 def _weights(hashes: Mapping[str, str]) -> str:

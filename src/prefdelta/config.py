@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from prefdelta.core.contamination import Contamination
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
+from prefdelta.core.options import GeneratorOptions, ThinkingMarks, VLLMServer
 from prefdelta.core.requests import Sampling
 from prefdelta.core.rungs import LadderSection, Rung
 from prefdelta.core.selections import parse_selection
 from prefdelta.core.settings import Settings
-from prefdelta.core.sources import Benchmark, Source
+from prefdelta.core.sources import Benchmark, DataSource, Domain, MadeSource, Source, TraceFields
 from prefdelta.stages.delta import DeltaSection
 from prefdelta.stages.evaluate import EvaluateSection
 from prefdelta.stages.filter import FilterSection
@@ -38,18 +40,37 @@ Pairing = Annotated[str, Field(pattern=r"^[^~]+~[^~]+$", description="<chosen ge
 
 
 class Model(Settings):
-    """Where a model's weights come from."""
+    """Where a model's weights come from, and how it wants to be asked. Exactly one of ladder and hub is given."""
 
-    ladder: Rung  # trained here, from scratch
+    ladder: Rung | None = None  # trained here, from scratch
+    hub: str | None = None  # owner/name on the Hugging Face hub, or a local folder (./...) in its place
+    system: str | None = None  # system prompt, wherever the model is asked, trained or scored
+    thinking: ThinkingMarks | None = None  # how it marks its reasoning, if not by <think> and </think>
+    size: Name | None = None  # its jobs ask for compute.<stage>.sizes.<size>
+
+    @model_validator(mode="after")
+    def _one(self) -> "Model":
+        if (self.ladder is None) == (self.hub is None):
+            raise ValueError("give either ladder (trained here) or hub (owner/name, or a local folder)")
+        return self
 
 
 class Generator(Settings):
-    """A model that writes traces."""
+    """Who writes traces: a model; or a data set, the one of the training prompts, which ships them."""
 
-    model: Name
+    model: Name | None = None
+    shipped: TraceFields | None = None  # columns of prompts.train that hold the traces
     samples: Annotated[int, Field(ge=1)] = 1  # draws per prompt
     judged: Annotated[int, Field(ge=1)] | None = None  # how many first draws are judged, instead of judge.samples
     sampling: Sampling | None = None  # instead of generate.sampling
+    engine: GeneratorOptions | None = None  # instead of generate.engine
+    shards: Annotated[int, Field(ge=1)] = 1  # jobs that share its prompts
+
+    @model_validator(mode="after")
+    def _one(self) -> "Generator":
+        if (self.model is None) == (self.shipped is None):
+            raise ValueError("give either model or shipped (traces that prompts.train holds)")
+        return self
 
 
 class Experiment(Settings):
@@ -68,17 +89,30 @@ class PromptsSection(Settings):
     """The training prompts. Benchmarks are files of their own in resources/benchmarks."""
 
     train: Source
+    domain: Domain | None = None  # of a data set; a procedure knows its own
     limit: Annotated[int, Field(ge=1)] | None = None  # keep only so many of each source, drawn by seed
+    limits: dict[Name, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # source -> the same for it alone
+    contamination: Contamination | None = None  # the gate that keeps benchmark items out of the training prompts
+
+    @property
+    def train_domain(self) -> str | None:
+        return self.domain or (self.train.family if isinstance(self.train, MadeSource) else None)
 
 
-class Compute(Settings):
-    """What one job of a stage asks of the machine."""
+class Asked(Settings):
+    """What one job asks of the machine."""
 
-    threads: Annotated[int, Field(ge=1)] = 1
     gpus: Annotated[int, Field(ge=0)] = 0
     mem_mb: Annotated[int, Field(ge=1)] = 2000
     runtime: Annotated[int, Field(ge=1)] = 60  # minutes
+
+
+class Compute(Asked):
+    """What one job of a stage asks of the machine."""
+
+    threads: Annotated[int, Field(ge=1)] = 1
     batch: Annotated[int, Field(ge=1)] = 1  # arms per job of train and evaluate, at most
+    sizes: dict[Name, Asked] = Field(default_factory=dict)  # models.<model>.size -> what its jobs ask for instead
 
 
 class Config(Settings):
@@ -95,7 +129,7 @@ class Config(Settings):
     experiments: dict[Name, Experiment]
 
     prompts: PromptsSection
-    ladder: LadderSection
+    ladder: LadderSection | None = None
     generate: GenerateSection
     grade: GradeSection
     judge: JudgeSection
@@ -117,9 +151,21 @@ class Config(Settings):
 
         known("policies", self.policies, self.models)
         for name, generator in self.generators.items():
-            known(f"generators.{name}.model", [generator.model], self.models)
-        for form, dimensions in self.judge.forms.items():
+            known(f"generators.{name}.model", [generator.model] if generator.model else [], self.models)
+            if generator.shipped and not isinstance(self.prompts.train, DataSource):
+                found.append(f"generators.{name}.shipped: prompts.train is no data set, so it ships no traces")
+        if self.prompts.train_domain is None:
+            found.append("prompts.domain: is missing; say what the data set of the training prompts is about")
+        if any(model.ladder for model in self.models.values()) and self.ladder is None:
+            found.append("ladder: is missing, but models are trained here (models.<model>.ladder)")
+        found.extend(self._judge_problems())
+        compared = self.judge.compared
+        for form, dimensions in {**self.judge.forms, **(compared.forms if compared else {})}.items():
             known(f"judge.forms.{form}", dimensions, self.dimensions)
+        if compared:
+            known("judge.compared.generators", compared.generators, self.generators)
+            for form in compared.forms.keys() & self.judge.forms.keys():
+                found.append(f"judge.compared.forms: {form!r} is the name of a main form; choose another")
         asked = [dimension for dimensions in self.judge.forms.values() for dimension in dimensions]
         for dimension in self.dimensions:
             if asked.count(dimension) != 1:
@@ -140,15 +186,17 @@ class Config(Settings):
             if primary.count(benchmark) != 1:
                 told = f"benchmark {benchmark!r} is in {primary.count(benchmark)} primary groups"
                 found.append(f"evaluate.groups: {told}; it must be in one")
+        known("train.keep", self.train.keep or [], self.experiments)
         for name, common in self.filter.sets.items():
             for pairing in common.pairings:
                 known(f"filter.sets.{name}.pairings", pairing.split("~"), self.generators)
         if TRAINING_PROMPTS in self.benchmarks:
             found.append(f"benchmarks: {TRAINING_PROMPTS!r} is the name of the training prompts; choose another")
+        known("prompts.limits", self.prompts.limits, [TRAINING_PROMPTS, *self.benchmarks])
         known("compute", self.compute, STAGES)
-        engine = self.judge.engine
-        if (engine.server is None) == (engine.base_url is None):
-            found.append("judge.engine: give either server (started for the job) or base_url (of one that runs)")
+        sizes = {model.size for model in self.models.values() if model.size}
+        for stage, compute in self.compute.items():
+            known(f"compute.{stage}.sizes", compute.sizes, sizes)
         for name, experiment in self.experiments.items():
             where = f"experiments.{name}"
             known(f"{where}.policies", experiment.policies, self.policies)
@@ -159,6 +207,20 @@ class Config(Settings):
             for selection in experiment.selections:
                 found.extend(self._selection_problems(f"{where}.selections", selection))
                 found.extend(self._set_problems(where, selection, experiment.pairings))
+        return found
+
+    def _judge_problems(self) -> list[str]:
+        judge, found = self.judge, []
+        engine = judge.engine
+        if (engine.server is None) == (engine.base_url is None):
+            found.append("judge.engine: give either server (started for the job) or base_url (of one that runs)")
+        needs_weights = isinstance(engine.server, VLLMServer)
+        if needs_weights != (judge.model is not None):
+            found.append("judge.model: a vllm server serves one of models; name it there, and only there")
+        elif judge.model is not None and judge.model not in self.models:
+            found.append(f"judge.model: {_unknown(judge.model, self.models)}")
+        elif judge.model is not None and self.models[judge.model].hub is None:
+            found.append(f"judge.model: {judge.model!r} is no model of the hub; give models.{judge.model}.hub")
         return found
 
     def _self_pairing_problems(self, where: str, pairing: str) -> list[str]:
@@ -185,9 +247,12 @@ class Config(Settings):
             found.append(f"{where}: {name!r}: {_unknown(selection.dimension, allowed)}")
         if selection.set is not None and selection.set not in self.filter.sets:
             found.append(f"{where}: {name!r}: set {_unknown(selection.set, self.filter.sets)}")
-        items = min(self.prompts.train.items, self.prompts.limit or self.prompts.train.items)
-        if selection.k is not None and selection.k > items:
-            found.append(f"{where}: {name!r} asks for {selection.k} pairs, but there are only {items} training prompts")
+        train = self.prompts.train
+        limit = self.prompts.limits.get(TRAINING_PROMPTS, self.prompts.limit)
+        counts = [count for count in (None if isinstance(train, DataSource) else train.items, limit) if count]
+        if selection.k is not None and counts and selection.k > min(counts):
+            told = f"but there are only {min(counts)} training prompts"
+            found.append(f"{where}: {name!r} asks for {selection.k} pairs, {told}")
         return found
 
     def _set_problems(self, where: str, name: str, pairings: list[str]) -> list[str]:

@@ -35,6 +35,11 @@ def die_with_parent(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process of this machine runs. One that has ended and was not yet waited for does not."""
     try:

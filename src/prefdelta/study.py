@@ -9,25 +9,28 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from prefdelta.config import Compute, Config, Experiment, parse, read_benchmark
+from prefdelta.config import Asked, Compute, Config, Experiment, parse, read_benchmark
 from prefdelta.core.errors import StudyError
+from prefdelta.core.hub import HubModel, is_local
 from prefdelta.core.ids import digest
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
+from prefdelta.core.pins import Kind
 from prefdelta.core.recipes import NEEDS_REFERENCE
 from prefdelta.core.selections import CommonSet, parse_selection
 from prefdelta.core.settings import Settings
-from prefdelta.core.sources import Benchmark, Source
+from prefdelta.core.sources import Benchmark, DataSource, Source
 from prefdelta.core.template import fill
 from prefdelta.files import sha256_of
+from prefdelta.hub import LOCK, read_pins
 from prefdelta.stages.delta import DeltaSettings
 from prefdelta.stages.entry import PLANNED, job_code
-from prefdelta.stages.evaluate import Asked, EvaluateSettings
+from prefdelta.stages.evaluate import AskedBenchmark, EvaluateSettings
 from prefdelta.stages.filter import FilterSettings
-from prefdelta.stages.generate import GenerateSettings
+from prefdelta.stages.generate import GenerateSettings, Shard, Shipped
 from prefdelta.stages.grade import GradeSettings
 from prefdelta.stages.judge import JudgeSettings
 from prefdelta.stages.ladder import LadderSettings
@@ -42,6 +45,7 @@ RUBRICS = Path("resources/rubrics")
 REPORT_TEMPLATE = "resources/templates/report.html"
 PROBLEM_SLOTS = ("problem",)
 JUDGE_SLOTS = ("category", "rubric", "problem", "trace")
+ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
 _SIDES = ("chosen", "rejected")
 
 
@@ -57,6 +61,7 @@ class Batch:
     settings: str  # JSON
     texts: str
     code: str
+    resources: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Study:
         self.benchmarks: dict[str, Benchmark] = {
             name: read_benchmark(BENCHMARKS / f"{name}.yaml") for name in self.config.benchmarks
         }
+        self._pins = read_pins()
         self._check_texts()
         self._planned: dict[str, str] | None = None
 
@@ -94,9 +100,10 @@ class Study:
         config = self.config
         for dimension in config.dimensions:
             _read_text(RUBRICS / f"{dimension}.md", f"the rubric of dimension {dimension!r}")
-        for stage in ("generate", "reference", "evaluate"):
-            path = Path(getattr(config, stage).template)
-            fill(_read_text(path, f"{stage}.template"), dict.fromkeys(PROBLEM_SLOTS, ""), str(path))
+        templates = {f"{stage}.template": getattr(config, stage).template for stage in ASKING}
+        templates |= {f"the template of {name}": one.template for name, one in self.benchmarks.items() if one.template}
+        for what, path in templates.items():
+            fill(_read_text(Path(path), what), dict.fromkeys(PROBLEM_SLOTS, ""), path)
         path = Path(config.judge.template)
         fill(_read_text(path, "judge.template"), dict.fromkeys(JUDGE_SLOTS, ""), str(path))
 
@@ -133,6 +140,22 @@ class Study:
             found += [self._evaluate_batch(f"{name}-{group}", arms, group) for name, arms in batches.items()]
         return found
 
+    def policy_manifest(self, arm: str) -> str:
+        """The manifest that names a trained policy's weights."""
+        return f"{self.results}/train/{arm}/policy.json"
+
+    @cached_property
+    def passing_arms(self) -> dict[str, list[str]]:
+        """Arms whose policies are of no use once they are evaluated (train.keep) -> the scores that take them."""
+        keep = self.config.train.keep
+        kept = {
+            arm
+            for name in (self.config.experiments if keep is None else keep)
+            for arm in _arms_of(self.config.experiments[name])
+        }
+        scores = [path for batch in self.evaluate_batches for path in batch.outputs]
+        return {arm: [path for path in scores if f"/{arm}/" in path] for arm in self.arms if arm not in kept}
+
     def _arms_in(self, group: str) -> list[str]:
         """The trained arms that a group evaluates."""
         experiments = self.config.evaluate.groups[group].experiments
@@ -150,23 +173,58 @@ class Study:
     def _components(self, dimension: str) -> list[str]:
         return self.config.delta.composites.get(dimension, [dimension])
 
+    def _limit(self, name: str) -> int | None:
+        """How many prompts of a source are kept."""
+        section = self.config.prompts
+        if name == TRAINING_PROMPTS or name in section.limits:
+            return section.limits.get(name, section.limit)
+        return self.benchmarks[name].limit or section.limit
+
     def _source(self, name: str) -> Source:
         return self.config.prompts.train if name == TRAINING_PROMPTS else self.benchmarks[name].source
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
-    def weights(self, model: str) -> str:
-        """The manifest that names a model's weights."""
-        return f"{self.results}/ladder/{model}/model.json"
+    def weights(self, model: str) -> list[str]:
+        """The manifest that names a model's weights; none for a model of the hub, whose commit is a setting."""
+        return [] if self.config.models[model].hub else [f"{self.results}/ladder/{model}/model.json"]
 
-    def generator_weights(self, wildcards: Any) -> str:
-        return self.weights(self.config.generators[wildcards.generator].model)
+    def generator_weights(self, wildcards: Any) -> list[str]:
+        model = self.config.generators[wildcards.generator].model
+        return self.weights(model) if model else []
 
-    def policy_weights(self, wildcards: Any) -> str:
+    def policy_weights(self, wildcards: Any) -> list[str]:
         return self.weights(wildcards.policy)
 
+    def shards(self, wildcards: Any) -> list[str]:
+        """What the shards of a generator write, if there are several."""
+        name = wildcards.generator
+        return [f"{self.results}/generate/{shard}.parquet" for shard in self._shards if shard.startswith(f"{name}/")]
+
+    def prompts_lock(self, wildcards: Any) -> list[str]:
+        """The prompts that are left out of the training set, if there is a gate."""
+        gate = self.config.prompts.contamination
+        if gate is None or wildcards.source != TRAINING_PROMPTS:
+            return []
+        if not Path(gate.lock).is_file():
+            raise StudyError(
+                f"prompts.contamination.lock: there is no file {gate.lock}. Write it: prefdelta decontaminate."
+            )
+        return [gate.lock]
+
+    def prompts_train(self, wildcards: Any) -> list[str]:
+        """The training prompts, which a benchmark must not overlap with, if there is a gate."""
+        gated = self.config.prompts.contamination is not None and wildcards.source != TRAINING_PROMPTS
+        return [f"{self.results}/prompts/{TRAINING_PROMPTS}.parquet"] if gated else []
+
     def form_rubrics(self, wildcards: Any) -> list[str]:
-        return [str(RUBRICS / f"{name}.md") for name in self.config.judge.forms[wildcards.form]]
+        return [str(RUBRICS / f"{name}.md") for name in self._forms[wildcards.form]]
+
+    @property
+    def _forms(self) -> dict[str, list[str]]:
+        """All forms: those of the study, and those that are compared with them."""
+        compared = self.config.judge.compared
+        return {**self.config.judge.forms, **(compared.forms if compared else {})}
 
     def delta_judgements(self, wildcards: Any) -> list[str]:
         forms = dict.fromkeys(self._form_of(name) for name in self._components(wildcards.dimension))
@@ -222,7 +280,7 @@ class Study:
         """The output of each job of a stage that has no batches."""
         config = self.config
         if stage == "ladder":
-            return [self.weights(model) for model in config.models]
+            return [path for model in config.models for path in self.weights(model)]
         if stage == "report":
             return [f"{self.results}/report/index.html"]
         if stage == "reference":
@@ -233,14 +291,82 @@ class Study:
         common = [name for arm in arms if (found := self._common_set(arm[2])) for name in found.pairings]
         names = {
             "prompts": [TRAINING_PROMPTS, *self.benchmarks],
-            "generate": config.generators,
+            "generate": [*config.generators, *self._shards],
             "grade": config.generators,
-            "judge": [f"{generator}/{form}" for generator in config.generators for form in config.judge.forms],
+            "judge": [*self._judged(config.generators, config.judge.forms), *self._compared],
             "pair": [*self._pairings, *common],
             "delta": [f"{pairing}/{name}" for pairing in self._pairings for name in self._deltas],
             "filter": [f"{pairing}/{selection}" for _, pairing, selection, _, _ in arms],
         }
         return [f"{self.results}/{stage}/{name}.parquet" for name in dict.fromkeys(names[stage])]
+
+    @property
+    def _shards(self) -> list[str]:
+        return [
+            f"{name}/shard-{index}-of-{generator.shards}"
+            for name, generator in self.config.generators.items()
+            for index in range(generator.shards if generator.shards > 1 else 0)
+        ]
+
+    @staticmethod
+    def _judged(generators: Iterable[str], forms: Iterable[str]) -> list[str]:
+        return [f"{generator}/{form}" for generator in generators for form in forms]
+
+    @property
+    def _compared(self) -> list[str]:
+        """Judge's other way, on a sample: <generator>/<form>."""
+        compared = self.config.judge.compared
+        return self._judged(compared.generators, compared.forms) if compared else []
+
+    # --- what the hub has -----------------------------------------------------------------------------------------
+
+    @cached_property
+    def hub_names(self) -> dict[Kind, list[str]]:
+        """The models and data sets of the hub that the study uses; local folders are none."""
+        sources = [self.config.prompts.train, *(benchmark.source for benchmark in self.benchmarks.values())]
+        names: dict[Kind, list[str]] = {
+            "models": [model.hub for model in self.config.models.values() if model.hub],
+            "datasets": [source.dataset for source in sources if isinstance(source, DataSource)],
+        }
+        return {kind: sorted({name for name in found if not is_local(name)}) for kind, found in names.items()}
+
+    @property
+    def unpinned(self) -> list[str]:
+        """Those of them that no commit is known of."""
+        return [name for kind, names in self.hub_names.items() for name in self._pins.unpinned(kind, names)]
+
+    def check_pinned(self) -> None:
+        """Raise StudyError if something of the hub is not pinned: what runs must be known to the last byte."""
+        if self.unpinned:
+            raise StudyError(f"{self._unpinned_told()} Nothing was started.")
+
+    def _unpinned_told(self) -> str:
+        names = ", ".join(self.unpinned)
+        return (
+            f"not pinned to a commit: {names}. Run `prefdelta pin` where the hub can be reached and commit {LOCK}; or "
+            "name local folders (./…) in their place."
+        )
+
+    def told(self) -> str:
+        """The whole study in a few lines, for a dry run: its jobs by stage, and what keeps it from running."""
+        counts = {stage: len(self.written(stage)) for stage in STAGES}
+        total, jobs = sum(counts.values()), ", ".join(f"{stage} {count}" for stage, count in counts.items() if count)
+        policies = len(self.config.policies)
+        lines = [
+            f"study {self.config.study}: {len(self.arms)} trained arms and {policies} untrained, {total} jobs: {jobs}"
+        ]
+        if self.unpinned:
+            lines.append(f"warning: {self._unpinned_told()} Until then it does not run.")
+        return "\n".join(lines)
+
+    def _hub(self, model: str) -> HubModel | None:
+        name = self.config.models[model].hub
+        return HubModel(name=name, revision=self._pins.revision("models", name)) if name else None
+
+    def _pinned(self, source: Source) -> Source:
+        if isinstance(source, DataSource) and source.revision is None:
+            return source.model_copy(update={"revision": self._pins.revision("datasets", source.dataset)})
+        return source
 
     # --- settings: a stage's slice of the config, and nothing else --------------------------------------------------
 
@@ -260,6 +386,7 @@ class Study:
         They are inputs too, but Snakemake looks into an input only if its time stamp is new, and clocks differ.
         """
         paths_of: dict[str, Callable[[Any], list[str]]] = {
+            "prompts": self.prompts_lock,
             "generate": lambda _: [self.config.generate.template],
             "judge": lambda wildcards: [self.config.judge.template, *self.form_rubrics(wildcards)],
             "reference": lambda _: [self.config.reference.template],
@@ -275,19 +402,40 @@ class Study:
         return found
 
     def _prompts(self, wildcards: Any) -> Settings:
-        source = wildcards.source
-        made, limit = self._source(source), self.config.prompts.limit
-        return PromptsSettings(source=source, made=made, seed=self.config.seed, limit=limit)
+        return self.prompts_settings(wildcards.source)
+
+    def prompts_settings(self, source: str) -> PromptsSettings:
+        """The settings of the job that makes the prompts of one source."""
+        made, gate = self._pinned(self._source(source)), self.config.prompts.contamination
+        return PromptsSettings(
+            source=source,
+            made=made,
+            seed=self.config.seed,
+            limit=self._limit(source),
+            ngram=gate.ngram if gate else None,
+        )
 
     def _ladder(self, wildcards: Any) -> Settings:
-        rung = self.config.models[wildcards.model].ladder
-        return LadderSettings(model=wildcards.model, rung=rung, shared=self.config.ladder)
+        rung, shared = self.config.models[wildcards.model].ladder, self.config.ladder
+        assert rung is not None
+        assert shared is not None
+        return LadderSettings(model=wildcards.model, rung=rung, shared=shared)
 
     def _generate(self, wildcards: Any) -> Settings:
         section, generator = self.config.generate, self.config.generators[wildcards.generator]
+        model = self.config.models[generator.model] if generator.model else None
+        train, shipped, shard = self._pinned(self.config.prompts.train), None, getattr(wildcards, "shard", None)
+        if generator.shipped is not None:
+            assert isinstance(train, DataSource)
+            shipped = Shipped(source=train, traces=generator.shipped)
         return GenerateSettings(
             generator=wildcards.generator,
-            engine=section.engine,
+            engine=(generator.engine or section.engine) if model else None,
+            hub=self._hub(generator.model) if generator.model else None,
+            shipped=shipped,
+            system=model.system if model else None,
+            thinking=model.thinking if model else None,
+            shard=None if shard is None else Shard(index=int(shard), of=generator.shards),
             sampling=generator.sampling or section.sampling,
             samples=generator.samples,
             seed=self.config.seed,
@@ -303,13 +451,15 @@ class Study:
         return JudgeSettings(
             generator=wildcards.generator,
             form=wildcards.form,
-            dimensions=section.forms[wildcards.form],
+            dimensions=self._forms[wildcards.form],
             engine=section.engine,
             sampling=section.sampling,
             samples=generator.judged or section.samples,
             attempts=section.attempts,
             max_failure_share=section.max_failure_share,
             seed=self.config.seed,
+            hub=self._hub(section.model) if section.model else None,
+            prompts=section.compared.prompts if section.compared and wildcards.form in section.compared.forms else None,
         )
 
     def _pair(self, wildcards: Any) -> Settings:
@@ -321,11 +471,12 @@ class Study:
         return DeltaSettings(chosen=wildcards.chosen, rejected=wildcards.rejected, components=components)
 
     def _filter(self, wildcards: Any) -> Settings:
-        common = self._common_set(wildcards.selection)
+        section, common = self.config.filter, self._common_set(wildcards.selection)
+        is_cell = parse_selection(wildcards.selection).cell is not None
         return FilterSettings(
             selection=wildcards.selection,
-            tie_seed=self.config.filter.tie_seed,
-            limit=common.pairs if common else None,
+            tie_seed=section.tie_seed,
+            limit=common.pairs if common else section.cell_pairs if is_cell else None,
         )
 
     def _reference(self, wildcards: Any) -> Settings:
@@ -336,6 +487,8 @@ class Study:
             batch_tokens=section.batch_tokens,
             dtype=section.dtype,
             threads=section.threads,
+            hub=self._hub(wildcards.policy),
+            system=self.config.models[wildcards.policy].system,
         )
 
     def _train_batch(self, name: str, arms: list[str]) -> "Batch":
@@ -348,40 +501,62 @@ class Study:
             "pairs": [f"{self.results}/pair/{pairing}.parquet"],
             "selected": [f"{self.results}/filter/{pairing}/{selection}.parquet" for selection in selections.values()],
             "template": [self.config.reference.template],
-            "weights": [self.weights(policy)],
+            "weights": self.weights(policy),
         }
         for side, generator in zip(_SIDES, (chosen, rejected), strict=True):
             reference = [f"{self.results}/reference/{policy}/{generator}.parquet"]
             inputs[f"{side}_traces"] = [f"{self.results}/generate/{generator}.parquet"]
             inputs[f"{side}_reference"] = reference if recipe.method in NEEDS_REFERENCE else []
-        outputs = [f"{self.results}/train/{arm}/policy.json" for arm in arms]
+        outputs = [self.policy_manifest(arm) for arm in arms]
         settings = TrainSettings(
-            chosen=chosen, rejected=rejected, selections=selections, recipe=recipe, seed=int(seed.removeprefix("s"))
+            chosen=chosen,
+            rejected=rejected,
+            selections=selections,
+            recipe=recipe,
+            seed=int(seed.removeprefix("s")),
+            hub=self._hub(policy),
+            system=self.config.models[policy].system,
         )
-        return self._batch("train", name, inputs, outputs, settings)
+        return self._batch("train", name, inputs, outputs, settings, policy)
 
     def _evaluate_batch(self, name: str, arms: list[str], group_name: str) -> "Batch":
         section = self.config.evaluate
         group = section.groups[group_name]
         policy, is_base = arms[0].partition("/")[0], arms[0].endswith("/base")
+        asked = {
+            benchmark: AskedBenchmark(
+                grader=self.benchmarks[benchmark].source.grader,
+                template=self.benchmarks[benchmark].template or section.template,
+                samples=group.samples.get(benchmark, self.benchmarks[benchmark].samples),
+            )
+            for benchmark in sorted(group.benchmarks)
+        }
         inputs = {
-            "prompts": [f"{self.results}/prompts/{benchmark}.parquet" for benchmark in sorted(group.benchmarks)],
-            "template": [section.template],
-            "weights": [self.weights(policy) if is_base else f"{self.results}/train/{arm}/policy.json" for arm in arms],
+            "prompts": [f"{self.results}/prompts/{benchmark}.parquet" for benchmark in asked],
+            "template": list(dict.fromkeys(one.template for one in asked.values())),
+            "weights": self.weights(policy) if is_base else [self.policy_manifest(arm) for arm in arms],
         }
         outputs = [f"{self.results}/evaluate/{arm}/{group_name}.parquet" for arm in arms]
         settings = EvaluateSettings(
             arms=arms,
-            benchmarks={name: Asked(grader=self.benchmarks[name].source.grader) for name in sorted(group.benchmarks)},
+            benchmarks=asked,
             engine=section.engine,
+            hub=self._hub(policy) if is_base else None,
+            system=self.config.models[policy].system,
             sampling=group.sampling,
             seed=self.config.seed,
             max_failure_share=section.max_failure_share,
         )
-        return self._batch("evaluate", name, inputs, outputs, settings)
+        return self._batch("evaluate", name, inputs, outputs, settings, policy)
 
     def _batch(
-        self, stage: str, name: str, inputs: dict[str, list[str]], outputs: list[str], settings: Settings
+        self,
+        stage: str,
+        name: str,
+        inputs: dict[str, list[str]],
+        outputs: list[str],
+        settings: Settings,
+        policy: str,
     ) -> "Batch":
         return Batch(
             rule=f"{stage}_{_identifier(name)}",
@@ -392,6 +567,7 @@ class Study:
             settings=settings.model_dump_json(),
             texts=_text_digest(inputs["template"]),
             code=self._code(stage, settings),
+            resources=_resources(lambda _: self._asked_for(stage, policy)),
         )
 
     def _report(self, wildcards: Any) -> Settings:
@@ -401,7 +577,7 @@ class Study:
                 title=benchmark.title,
                 domain=benchmark.domain,
                 difficulty=benchmark.difficulty,
-                in_domain=benchmark.domain == config.prompts.train.family,
+                in_domain=benchmark.domain == config.prompts.train_domain,
             )
             for name, benchmark in self.benchmarks.items()
         }
@@ -431,16 +607,39 @@ class Study:
 
         A second attempt at a job gets twice the memory and time, a third three times.
         """
+        return _resources(partial(self._asked, stage))
+
+    def _asked(self, stage: str, wildcards: Any) -> Asked:
         compute = self._compute(stage)
-        return {
-            "gpu": compute.gpus,
-            "mem_mb": lambda wildcards, attempt: attempt * compute.mem_mb,
-            "runtime": lambda wildcards, attempt: attempt * compute.runtime,
-        }
+        model = None
+        match stage:
+            case "generate":
+                generator = self.config.generators[wildcards.generator]
+                model = generator.model
+                if model is None or (generator.shards > 1 and not hasattr(wildcards, "shard")):
+                    return compute.model_copy(update={"gpus": 0})  # it reads what is there
+            case "judge":
+                model = self.config.judge.model
+            case "reference":
+                model = wildcards.policy
+        return self._asked_for(stage, model)
+
+    def _asked_for(self, stage: str, model: str | None) -> Asked:
+        compute = self._compute(stage)
+        size = self.config.models[model].size if model else None
+        return compute.sizes.get(size or "", compute)
 
     def _compute(self, stage: str) -> Compute:
         assert stage in STAGES
         return self.config.compute.get(stage, Compute())
+
+
+def _resources(asked: Callable[[Any], Asked]) -> dict[str, Any]:
+    return {
+        "gpu": lambda wildcards: asked(wildcards).gpus,
+        "mem_mb": lambda wildcards, attempt: attempt * asked(wildcards).mem_mb,
+        "runtime": lambda wildcards, attempt: attempt * asked(wildcards).runtime,
+    }
 
 
 def _batches(arms: list[str], size: int) -> dict[str, list[str]]:

@@ -23,6 +23,7 @@ from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.score import Score
 from prefdelta.records.trace import Trace
+from prefdelta.snapshots import seal
 from prefdelta.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -233,6 +234,7 @@ def _record(folder: Path, row_type: Any, rows: list[Any]) -> None:
 def add_checkpoint(kind: str, key: str, manifest: Path | None = None) -> None:
     write_text(RECORD / kind / key / "model.safetensors", f"the weights of {key}\n")
     write_text(RECORD / kind / key / "training.json", "{}\n")
+    seal(RECORD / kind / key)
     if manifest is not None:
         write_text(manifest, json.dumps(asdict(Checkpoint(key, f"weights of {key}", f"{kind}/{key}"))))
 

@@ -24,6 +24,9 @@ from .made import (
     RECORD,
     RESULTS,
     ROOT,
+    SFT,
+    SWAPPED,
+    TOP,
     add_garbage,
     all_keys,
     call,
@@ -176,6 +179,41 @@ def test_a_policy_that_another_arm_shares_stays():
     assert not (RESULTS / "train/pa/g3~g1/top-mean-4").exists()
     assert (RECORD / "policies/policy-all").is_dir()
     assert len(keys_in("calls/evaluate/policy-all")) == 6
+
+
+def test_weights_of_evaluated_policies_go_only_if_that_is_asked_for_and_they_are_not_to_be_kept(capsys):
+    change(lambda study: study["train"].update(keep=["methods"]))
+    kept = RECORD / "policies" / POLICIES[SFT] / "model.safetensors"
+    for words, gone in (([], False), (["--evaluated-policies", "--dry-run"], False), (["--evaluated-policies"], True)):
+        assert main([*GC, *words]) == 0
+        assert kept.is_file()
+        for arm in (ALL, TOP, SWAPPED):
+            folder = RECORD / "policies" / POLICIES[arm]
+            assert (folder / "model.safetensors").is_file() == (not gone)
+            assert (folder / "training.json").is_file()
+    assert "weights of evaluated policies" in capsys.readouterr().out
+    before = snapshot()
+    assert main([*GC, "--evaluated-policies"]) == 0
+    assert "nothing to remove" in capsys.readouterr().out
+    assert snapshot() == before
+
+
+def keep_one_of_two(study):
+    study["experiments"]["kept"] = study["experiments"]["selections"] | {"selections": ["all"]}
+    study["train"]["keep"] = ["kept"]
+
+
+@pytest.mark.parametrize("reason", ["an arm that shares it is kept", "one of its arms is not evaluated", "no keep"])
+def test_weights_that_are_still_needed_stay(reason):
+    if reason == "no keep":
+        assert study_here().config.train.keep is None
+    elif reason == "one of its arms is not evaluated":
+        change(lambda study: study["train"].update(keep=[]))
+        (RESULTS / f"evaluate/{TOP}/sampled.parquet").unlink()
+    else:
+        change(keep_one_of_two)
+    assert main([*GC, "--evaluated-policies"]) == 0
+    assert (RECORD / "policies" / POLICIES[ALL] / "model.safetensors").is_file()
 
 
 def test_all_attempts_at_a_question_of_a_current_table_stay():

@@ -137,10 +137,12 @@ class ScriptedServer:
     async def _say_healthy(request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})
 
+    def _routes(self) -> list[web.RouteDef]:
+        return [web.post("/v1/chat/completions", self._serve), web.get("/health", self._say_healthy)]
+
     async def _start(self) -> None:
-        application = web.Application()
-        application.router.add_post("/v1/chat/completions", self._serve)
-        application.router.add_get("/health", self._say_healthy)
+        application = web.Application(client_max_size=2**28)
+        application.router.add_routes(self._routes())
         # A client that goes away ends its handler, so `open` says what clients still wait for.
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0)
         await self._runner.setup()

@@ -14,7 +14,7 @@ import pytest
 from prefdelta import tables
 from prefdelta.core.requests import Sampling
 from prefdelta.core.rungs import Corpus, LadderSection, Rung
-from prefdelta.core.sources import Source
+from prefdelta.core.sources import MadeSource
 from prefdelta.core.tasks.corpus import ErrorRates
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.selection import SelectedPair
@@ -52,7 +52,7 @@ def record(work: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def train_prompts(work: Path, record: Path) -> Made:
-    made = Source(family="maths", operations=[1], items=ITEMS, split="pairs", grader="marker")
+    made = MadeSource(family="maths", operations=[1], items=ITEMS, split="pairs", grader="marker")
     path = work / "prompts/train.parquet"
     settings = prompts.PromptsSettings(source="train", made=made, seed=5)
     return Made(path, run(prompts, settings, {}, {"prompts": path}, record))

@@ -9,7 +9,7 @@ import pytest
 from prefdelta import checkpoints
 from prefdelta.core.errors import StudyError
 from prefdelta.core.requests import Sampling
-from prefdelta.core.sources import Source
+from prefdelta.core.sources import MadeSource
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.score import Score
 from prefdelta.snapshots import SEAL, Snapshots
@@ -20,7 +20,11 @@ from .conftest import Made
 from .running import IN_PROCESS, PROBLEM_TEMPLATE, assert_adds_up, files_in, read_checked, recorded, run
 
 ITEMS = 10
-BENCHMARKS = {"short": evaluate.Asked(grader="marker", samples=2), "long": evaluate.Asked(grader="marker")}
+TEMPLATE = str(PROBLEM_TEMPLATE)
+BENCHMARKS = {
+    "short": evaluate.AskedBenchmark(grader="marker", template=TEMPLATE, samples=2),
+    "long": evaluate.AskedBenchmark(grader="marker", template=TEMPLATE),
+}
 SETTINGS = evaluate.EvaluateSettings(
     arms=["able/base"],
     benchmarks=BENCHMARKS,
@@ -35,7 +39,7 @@ SETTINGS = evaluate.EvaluateSettings(
 def inputs(work: Path, record: Path, model: Made) -> dict[str, Any]:
     tables = []
     for name, operations in (("short", [1]), ("long", [3])):
-        made = Source(family="maths", operations=operations, items=ITEMS, split="benchmark", grader="marker")
+        made = MadeSource(family="maths", operations=operations, items=ITEMS, split="benchmark", grader="marker")
         tables.append(work / f"prompts/{name}.parquet")
         settings = prompts.PromptsSettings(source=name, made=made, seed=5)
         run(prompts, settings, {}, {"prompts": tables[-1]}, record)

@@ -24,7 +24,8 @@ from prefdelta.reporting.calibration import Calibration
 from prefdelta.stages import report
 from prefdelta.stages.entry import Job
 
-TEMPLATE = Path(__file__).parents[2] / "resources/templates/report.html"
+RESOURCES = Path(__file__).parents[2] / "resources"
+TEMPLATE = RESOURCES / "templates/report.html"
 EVIL = '<script>alert("1")</script> $x$ {{ 7 * 7 }}'
 TOP = "pico/big~small/top-clarity-2/dpo/s0"
 ALL = [f"pico/big~small/all/dpo/s{seed}" for seed in (0, 1)]
@@ -48,8 +49,9 @@ class Study:
 
     def __init__(self, root: Path) -> None:
         self.root = root / "results" / "tiny"
-        self.inputs: dict[str, list[Path]] = {name: [] for name in ("scores", "pairs", "deltas", "grades", "manifests")}
-        self.inputs["template"] = [TEMPLATE]
+        tables_of = ("scores", "pairs", "deltas", "grades", "judgements", "compared", "manifests")
+        self.inputs: dict[str, list[Path]] = {name: [] for name in tables_of}
+        self.inputs |= {"template": [TEMPLATE], "claims": [RESOURCES / "claims.yaml"]}
 
     def table(self, kind, path, row_type, rows):
         self.inputs[kind].append(self.root / path)

@@ -1,11 +1,12 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from prefdelta import claims, processes
-from prefdelta.checkpoints import details, made, open_manifest, tensors, write_manifest
+from prefdelta.checkpoints import details, made, open_manifest, remove_weights, write_manifest
 from prefdelta.claims import Claim
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.ids import digest
@@ -51,6 +52,31 @@ def test_what_was_measured_is_kept_with_it(tmp_path):
 def test_a_checkpoint_that_is_there_is_not_made_again(tmp_path):
     first = made(tmp_path, "models", "k1", "pa", train)
     assert made(tmp_path, "models", "k1", "pa", fail) == first
+
+
+def test_a_checkpoint_whose_weights_were_removed_still_counts_as_made(manifest):
+    first, folder = open_manifest(manifest, manifest.parent / "record")
+    remove_weights(folder)
+    remove_weights(folder)
+    assert names(folder) == ["training.json", "weights_removed.json"]
+    assert made(manifest.parent / "record", "models", "k1", "pa", fail) == first
+    assert open_manifest(manifest, manifest.parent / "record") == (first, folder)
+
+
+def test_a_kill_while_weights_are_removed_leaves_them_removed(manifest, monkeypatch):
+    first, folder = open_manifest(manifest, manifest.parent / "record")
+
+    def die(path, missing_ok=False):
+        if not missing_ok:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", die)
+    with pytest.raises(KeyboardInterrupt):
+        remove_weights(folder)
+    monkeypatch.undo()
+    assert open_manifest(manifest, manifest.parent / "record") == (first, folder)
+    remove_weights(folder)
+    assert names(folder) == ["training.json", "weights_removed.json"]
 
 
 def test_another_key_is_another_checkpoint(tmp_path):
@@ -174,18 +200,6 @@ def test_another_error_of_a_training_is_its_own(tmp_path):
     with pytest.raises(RuntimeError, match="shapes") as raised:
         made(tmp_path, "models", "k1", "pa", defect)
     assert isinstance(raised.value.__cause__, KeyError)
-
-
-def test_the_files_of_weights_are_told_apart_from_the_rest(tmp_path):
-    def other(folder, snapshots):
-        train(folder, snapshots)
-        (folder / "tokenizer.json").write_text('{"a": 1}')
-        return {}
-
-    one, same_weights = made(tmp_path, "models", "k1", "pa", train), made(tmp_path, "models", "k2", "pa", other)
-    assert one.weights != same_weights.weights
-    assert tensors(tmp_path, one) == tensors(tmp_path, same_weights)
-    assert len(tensors(tmp_path, one)) == 1
 
 
 def test_equal_files_have_the_same_hash_in_any_place(tmp_path):

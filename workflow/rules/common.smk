@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prefdelta import runs
 from prefdelta.core.errors import StudyError
+from prefdelta.files import say
 from prefdelta.study import REPORT_TEMPLATE, Study
 
 # Jobs run the interpreter that runs Snakemake, whatever is active in the shell.
@@ -12,19 +13,24 @@ os.environ["PATH"] = os.pathsep.join(
     [str(Path(sys.executable).parent), os.environ["PATH"]]
 )
 
+# A config file that is given replaces the full study's; nothing is merged.
 if not workflow.config_settings.configfiles:
-    raise WorkflowError(
-        "no config file was given. Run `make mini`, or name a study: snakemake --profile mini, "
-        "or snakemake --cores 2 --configfile resources/studies/mini.yaml"
-    )
+
+    configfile: "config.yaml"
+
+
 try:
     study = Study(
-        config, where=", ".join(map(str, workflow.config_settings.configfiles))
+        config,
+        where=", ".join(map(str, workflow.config_settings.configfiles)) or "config.yaml",
     )
     if workflow.is_main_process:
         study.export_planned()
         if runs.runs_jobs(sys.argv[1:]):
+            study.check_pinned()
             runs.begin(Path(study.results))
+        else:
+            say(study.told())
 except StudyError as error:
     raise WorkflowError(str(error)) from None
 
@@ -42,4 +48,6 @@ wildcard_constraints:
     form=r"[a-z][a-z0-9_]*",
     dimension=r"[a-z][a-z0-9_]*",
     selection=r"[a-z][a-z0-9_-]*",
+    shard=r"[0-9]+",
+    of=r"[1-9][0-9]*",
     policy=r"[A-Za-z0-9][A-Za-z0-9._-]*",

@@ -14,7 +14,7 @@ for batch in study.evaluate_batches:
             batch.log,
         threads: study.threads("evaluate")
         resources:
-            **study.resources("evaluate"),
+            **batch.resources,
         params:
             settings=batch.settings,
             texts=batch.texts,

@@ -4,6 +4,7 @@ rule generate:
         prompts=f"{RESULTS}/prompts/train.parquet",
         template=study.config.generate.template,
         weights=study.generator_weights,
+        shards=study.shards,
     output:
         traces=f"{RESULTS}/generate/{{generator}}.parquet",
         manifest=f"{RESULTS}/generate/{{generator}}.manifest.json",
@@ -20,5 +21,32 @@ rule generate:
     shell:
         "exec python -m prefdelta.stages.generate"
         " --in prompts={input.prompts:q} template={input.template:q} weights={input.weights:q}"
+        " shards={input.shards:q}"
+        " --out traces={output.traces:q} manifest={output.manifest:q}"
+        " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"
+
+
+rule generate_shard:
+    """A share of the traces of a generator that takes long; `generate` puts them together, from the record."""
+    input:
+        prompts=f"{RESULTS}/prompts/train.parquet",
+        template=study.config.generate.template,
+        weights=study.generator_weights,
+    output:
+        traces=f"{RESULTS}/generate/{{generator}}/shard-{{shard}}-of-{{of}}.parquet",
+        manifest=f"{RESULTS}/generate/{{generator}}/shard-{{shard}}-of-{{of}}.manifest.json",
+    log:
+        f"{LOGS}/generate/{{generator}}/shard-{{shard}}-of-{{of}}.log",
+    threads: study.threads("generate")
+    resources:
+        **study.resources("generate"),
+    params:
+        settings=study.settings("generate"),
+        texts=study.texts("generate"),
+        code=study.code("generate"),
+        record=RECORD,
+    shell:
+        "exec python -m prefdelta.stages.generate"
+        " --in prompts={input.prompts:q} template={input.template:q} weights={input.weights:q} shards="
         " --out traces={output.traces:q} manifest={output.manifest:q}"
         " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"

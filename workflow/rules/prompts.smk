@@ -1,5 +1,8 @@
 rule prompts:
     """Problems of the training set or of one benchmark."""
+    input:
+        lock=study.prompts_lock,
+        train=study.prompts_train,
     output:
         prompts=f"{RESULTS}/prompts/{{source}}.parquet",
         manifest=f"{RESULTS}/prompts/{{source}}.manifest.json",
@@ -10,9 +13,11 @@ rule prompts:
         **study.resources("prompts"),
     params:
         settings=study.settings("prompts"),
+        texts=study.texts("prompts"),
         code=study.code("prompts"),
         record=RECORD,
     shell:
         "exec python -m prefdelta.stages.prompts"
+        " --in lock={input.lock:q} train={input.train:q}"
         " --out prompts={output.prompts:q} manifest={output.manifest:q}"
         " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"

@@ -14,7 +14,7 @@ for batch in study.train_batches:
             batch.log,
         threads: study.threads("train")
         resources:
-            **study.resources("train"),
+            **batch.resources,
         params:
             settings=batch.settings,
             texts=batch.texts,

@@ -5,7 +5,10 @@ Current is what the config's plan names and what is there. Removed are:
     study name has its outputs there too: they go);
   - in results/<study>/record/, what no current output was made from: replies of models (all attempts at a question
     that a current table rests on stay), reference sums, models, policies;
-  - damaged files that were set aside, and what dead processes left: temporary files, unfinished trainings, claims.
+  - damaged files that were set aside, and what dead processes left: temporary files, unfinished trainings, claims;
+  - with --evaluated-policies, the weights of trained policies that are evaluated, unless the config keeps them
+    (train.keep). What they were and what they answered stays, so nothing is planned again. Whoever wants more of them
+    later has them trained again (`prefdelta invalidate`).
 
 Whether outputs are up to date is not looked at, so run the study to its end before. Where an output of a stage is not
 there, all that this stage recorded is kept, and that is said. A kill at any moment leaves every current output and all
@@ -21,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 
+from prefdelta.checkpoints import are_removed, remove_weights
 from prefdelta.commands import shared
 from prefdelta.commands.standing import (
     CHECKPOINTS,
@@ -52,13 +56,16 @@ _OWNED = re.compile(rf"(?:.*\.)?{re.escape(gethostname())}-(\d+)-[0-9a-f]{{8}}\.
 def define(parser: argparse.ArgumentParser) -> None:
     shared.add_options(parser)
     parser.add_argument("--verbose", "-v", action="store_true", help="name every path")
+    parser.add_argument(
+        "--evaluated-policies", action="store_true", help="also weights of policies whose scores are there"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     study = shared.open_study(arguments.configfile)
     results = Path(study.results)
     with shared.alone(results, arguments.dry_run):
-        plan = make_plan(study)
+        plan = make_plan(study, arguments.evaluated_policies)
         for note in plan.notes:
             shared.tell(note)
         if not plan.removals:
@@ -86,9 +93,12 @@ class Removal:
     bytes: int
     rows: set[str] | None = None  # of a partition, where only some of it goes
     row_type: RecordedRow = Call
+    only_weights: bool = False  # of a checkpoint, which goes on to count as made
 
     def carry_out(self) -> None:
-        if self.rows is None:
+        if self.only_weights:
+            remove_weights(self.path)
+        elif self.rows is None:
             remove(self.path)
         else:
             forget(self.path, self.row_type, self.rows)
@@ -113,7 +123,7 @@ class Plan:
         return sums
 
 
-def make_plan(study: Study) -> Plan:
+def make_plan(study: Study, evaluated_policies: bool = False) -> Plan:
     """What to remove from a study's results. Changes nothing."""
     results, record = Path(study.results), Path(study.record)
     notes: list[str] = []
@@ -133,6 +143,8 @@ def make_plan(study: Study) -> Plan:
     everything = all(
         Path(path).exists() for stage in STAGES for job in study.written(stage) for path in (*job.outputs, job.manifest)
     )
+    if evaluated_policies:
+        removals += _evaluated(study, record)
     going = {one.path for one in removals if one.rows is None}
     removals += _leftovers(results, record, going, finished, everything)
     return Plan(sorted(removals, key=lambda one: one.rows is not None), notes)
@@ -195,6 +207,21 @@ def _checkpoints(record: Path, stage: str, wanted: Collection[str]) -> list[Remo
         measured = partitions(record / MEASURED, Call)
         found += [_whole(one, "calls") for one in measured if one.folder.name not in wanted]
     return found
+
+
+def _evaluated(study: Study, record: Path) -> Iterator[Removal]:
+    """Weights of policies that are no longer needed: each arm that has them is evaluated, and not to be kept."""
+    policies = standing(study, "train")
+    passing = {
+        Path(study.policy_manifest(arm))
+        for arm, scores in study.passing_arms.items()
+        if all(Path(path).is_file() for path in scores)
+    }
+    needed = {key for path, keys in policies.keys.items() if path not in passing for key in keys}
+    for key in sorted(policies.all_keys() - needed):
+        folder = record / CHECKPOINTS["train"] / key
+        if folder.is_dir() and not are_removed(folder):
+            yield Removal("weights of evaluated policies", folder, 1, size(folder), only_weights=True)
 
 
 def _rows(record: Path, stage: str, wanted: Collection[str]) -> list[Removal]:

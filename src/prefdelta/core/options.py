@@ -4,8 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from prefdelta.core.hub import HubModel
-
 from prefdelta.core.settings import Settings
 
 
@@ -28,12 +26,6 @@ class VLLMOptions(Settings):
     max_sequences: Annotated[int, Field(ge=1)] = 256  # in one step of the engine
 
 
-class DatasetOptions(Settings):
-    """Traces that a data set holds already: nothing is asked."""
-
-    name: Literal["dataset"]
-
-
 class VLLMServer(Settings):
     """A vLLM server, started on loopback by the job that needs it, on the GPUs of the job."""
 
@@ -42,6 +34,13 @@ class VLLMServer(Settings):
     max_length: Annotated[int, Field(ge=2)]  # tokens of prompt + completion
     gpu_memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9
     reasoning_parser: str | None = None  # vLLM's name of how this model marks its reasoning
+
+
+class ThinkingMarks(Settings):
+    """How a model marks its reasoning, if not by <think> and </think>."""
+
+    opening: str
+    closing: str
 
 
 GeneratorOptions = Annotated[TransformersOptions | VLLMOptions, Field(discriminator="name")]
@@ -54,16 +53,46 @@ class RulesServer(Settings):
     noise: Annotated[float, Field(ge=0, le=1)]  # probability that a score is off by one, per dimension
 
 
+class BatchOptions(Settings):
+    """Asking through a provider's batch API: cheaper, and done within the window instead of at once."""
+
+    window: str = "24h"  # the provider's completion window; OpenAI has only this one
+    poll_s: Annotated[float, Field(gt=0)] = 60.0  # between two looks at the batches
+    requests: Annotated[int, Field(ge=1, le=50_000)] = 50_000  # in one batch, at most; 50,000 is OpenAI's own limit
+    rounds: Annotated[int, Field(ge=1)] = 3  # batches that one run puts a request into, if those before did not answer
+
+
 class OpenAIOptions(Settings):
-    """Any server that speaks the OpenAI chat-completions protocol."""
+    """Any server that speaks the OpenAI chat-completions protocol.
+
+    What is recorded of a hosted model is known by its name and `provider`, not by its address: another port, proxy or
+    domain asks nothing again.
+    """
 
     name: Literal["openai"]
     model: str  # as the server calls it
-    server: RulesServer | None = None  # started for the job; otherwise base_url names one that runs already
-    base_url: str | None = None
+    replies_as: str | None = None  # the name that replies carry, if not model or a dated version of it (an alias)
+    server: Annotated[RulesServer | VLLMServer, Field(discriminator="name")] | None = None  # started for the job; or:
+    base_url: str | None = None  # of one that runs already, up to and with /v1
+    provider: str | None = None  # a label of your own: who serves it, which weights. Another label asks all again
     api_key_env: str = "OPENAI_API_KEY"  # the variable that holds the key; never the key itself
+    omit: list[Literal["temperature", "top_p", "seed"]] = Field(default_factory=list)  # what this model refuses
+    batch: BatchOptions | None = None  # through the provider's batch API; `batch: {}` for its defaults
+    prices: str | None = None  # file of USD per million tokens, e.g. resources/prices/example.yaml: counts spending
+    limit_usd: Annotated[float, Field(gt=0)] | None = None  # of the whole study; nothing is sent that may exceed it
     in_flight: Annotated[int, Field(ge=1)] = 64  # requests open at once
     deadline_s: Annotated[float, Field(gt=0)] = 600.0  # for one request, all its tries together
     quiet_s: Annotated[float, Field(gt=0)] = 30.0  # without an answer, then a canary is sent; and the time it has
     back_off_s: Annotated[float, Field(gt=0)] = 0.5  # mean wait before the second try; doubles up to 30 s
     start_s: Annotated[float, Field(gt=0)] = 60.0  # until a started server must have answered its first request
+
+    def problems(self) -> list[str]:
+        """What no single value shows."""
+        found = []
+        if (self.server is None) == (self.base_url is None):
+            found.append("give either server (started for the job) or base_url (of one that runs)")
+        if self.server is not None and (self.batch or self.prices or self.provider):
+            found.append("batch, prices and provider are for a hosted model (base_url), not for a server of the job's")
+        if self.limit_usd is not None and self.prices is None:
+            found.append("limit_usd needs prices, a file that says what the model costs")
+        return found

@@ -1,6 +1,6 @@
 """Recipes: named ways to train an arm. Values only; `prefdelta.training` has one module per method."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -25,17 +25,47 @@ class Budget(Settings):
         return self
 
 
+class Lora(Settings):
+    """Low-rank adapters (arXiv 2106.09685) in place of all weights. They are merged: a policy is a full checkpoint."""
+
+    rank: Annotated[int, Field(ge=1)]
+    alpha: Annotated[float, Field(gt=0)]  # the adapters' product is scaled by alpha / rank
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    # All linear layers but the output head, or names of modules, for example [q_proj, v_proj].
+    targets: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)] = "all-linear"
+
+    @model_validator(mode="after")
+    def _not_the_head(self) -> "Lora":
+        if "lm_head" in self.targets:
+            raise ValueError("lm_head cannot have an adapter: TRL computes log-probabilities from its weight alone")
+        return self
+
+
 class _Method(Settings):
     """What all methods share."""
 
     learning_rate: Annotated[float, Field(gt=0)]
-    batch_size: Annotated[int, Field(ge=1)]  # rows per update: pairs, or traces for SFT and KTO
+    batch_size: Annotated[int, Field(ge=1)]  # rows per update, on all GPUs: pairs, or traces for SFT and KTO
+    # Rows in one forward pass on one GPU: memory, not what is learnt. Not given: all that a GPU has of an update.
+    micro_batch_size: Annotated[int, Field(ge=1)] | None = None
     budget: Budget
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of all updates
     scheduler: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    # bfloat16: of the matrix products. Weights and optimiser stay float32: in bfloat16 an update below half a unit in the
+    # last place (0.2% of a weight) would be lost.
     dtype: Literal["float32", "bfloat16"] = "float32"
+    save_dtype: Literal["base", "float32", "bfloat16"] = "base"
+    lora: Lora | None = None  # not given: all weights are trained
     threads: Annotated[int, Field(ge=1)] = 1  # torch threads: part of what determines the bits on a CPU
+
+    @model_validator(mode="after")
+    def _whole_parts(self) -> Self:
+        if self.micro_batch_size and self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}; choose a divisor"
+            )
+        return self
 
 
 class DPORecipe(_Method):
@@ -46,6 +76,8 @@ class DPORecipe(_Method):
 class KTORecipe(_Method):
     method: Literal["kto"]
     batch_size: Annotated[int, Field(ge=4, multiple_of=2)]  # traces per update: both sides of two or more pairs
+    # Both sides of a pair go through the model together.
+    micro_batch_size: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
     beta: Annotated[float, Field(gt=0)]  # as in DPO
 
 

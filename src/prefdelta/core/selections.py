@@ -84,8 +84,8 @@ def select(
 
     pairs: of one pairing; the eligible pool pairs count, and for `cell` the eligible pairs of all cells.
     deltas: by pair_id, on the selection's dimension; only selections that name one look at them, and they leave out
-    pairs without a delta. common, limit: for `common`, the prompts that all pairings of its set share, and how many of
-    them are taken. Ties are ordered by a hash of (tie_seed, pair_id), so that neither file order nor ids decide.
+    pairs without a delta. common: for `common`, the prompts that all pairings of its set share. limit: how many prompts
+    are taken for `common` and `cell`, at most; the same ones for all pairings of a set, or for all cells. Ties are ordered by a hash of (tie_seed, pair_id), so that neither file order nor ids decide.
     Raises StudyError if fewer than k pairs are there, or none.
     """
     eligible = {pair.pair_id: pair for pair in pairs if pair.pool and pair.eligible}
@@ -99,7 +99,7 @@ def select(
         case "bottom":
             candidates = sorted(gaps, key=lambda pair_id: (gaps[pair_id], order[pair_id]))
         case "cell":
-            candidates = _cell(pairs, str(selection.cell), tie_seed)
+            candidates = _cell(pairs, str(selection.cell), tie_seed)[:limit]
         case "common":
             shared = [pair for pair in eligible.values() if pair.prompt_id in common]
             # By prompt, not by pair: every pairing of the set takes the same prompts.

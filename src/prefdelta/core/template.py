@@ -21,9 +21,13 @@ def fill(template: str, values: Mapping[str, str], where: str) -> str:
     return _SLOT.sub(lambda slot: values[slot[1]], template)
 
 
-def ask_problem(template: str, problem: str, where: str) -> tuple[tuple[str, str], ...]:
-    """The (role, content) messages that put a problem to a model: in generation, training and evaluation alike."""
-    return (("user", fill(template, {"problem": problem}, where)),)
+def ask_problem(template: str, problem: str, where: str, system: str | None = None) -> tuple[tuple[str, str], ...]:
+    """The (role, content) messages that put a problem to a model: in generation, training and evaluation alike.
+
+    system: what the model is told first; some models need it to reason at all.
+    """
+    asked = ("user", fill(template, {"problem": problem}, where))
+    return (asked,) if system is None else (("system", system), asked)
 
 
 def _names(slots: set[str]) -> str:

@@ -1,10 +1,13 @@
 """Verdicts: what a judge must reply, and reading it strictly. A reply that is not exactly that is a typed failure."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 LOWEST, HIGHEST = 1, 5
+# Failures of an engine that are a judge's way of giving no verdict: it may give one if it is asked again.
+NO_VERDICT = ("refusal", "several_choices", "not_text")
 
 
 class InvalidVerdictError(ValueError):
@@ -20,6 +23,17 @@ def verdict_schema(dimensions: Sequence[str]) -> dict[str, Any]:
         "required": list(dimensions),
         "additionalProperties": False,
     }
+
+
+def check_model(asked: str, named: str | None) -> None:
+    """Accept a reply of the model that was asked: its name, perhaps without the owner's, or a dated version of it.
+
+    Raises InvalidVerdictError "another_model": gateways pass requests on to other models when one is busy. A reply that
+    names none is accepted.
+    """
+    base, found = (name.rpartition("/")[2].lower() for name in (asked, named or asked))
+    if not re.fullmatch(re.escape(base) + r"(-[0-9][0-9.-]*)?", found):
+        raise InvalidVerdictError("another_model")
 
 
 def read_verdict(text: str | None, finish_reason: str | None, dimensions: Sequence[str]) -> dict[str, int]:

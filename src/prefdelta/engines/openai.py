@@ -7,6 +7,11 @@ failure; one that runs out of time is a transient failure, which is not recorded
 Two faults concern the server and not one request. A dead engine: nothing is answered any more; a canary tells this
 from slow work (`_watch`). A crash: a server that this job started has stopped; it is started again, and the requests
 that were open are asked one at a time, so that the one to blame shows itself (`_Work`).
+
+With a limit on spending, a request waits until what it may cost at most fits beside all that is in flight. When nothing
+is in flight any more and it still does not fit, the run stops: what was paid for is always received.
+
+The option `batch` sends the same requests through the provider's batch API instead (`openai_batch`).
 """
 
 import asyncio
@@ -15,31 +20,42 @@ import resource
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import OpenAIOptions
-from prefdelta.core.requests import Endpoint, Failure, Quarantine, Reply, Request, ServerStoppedError, canary
+from prefdelta.core.requests import (
+    Endpoint,
+    Failure,
+    Quarantine,
+    Reply,
+    Request,
+    Sampling,
+    ServerStoppedError,
+    canary,
+)
+from prefdelta.engines import openai_batch
+from prefdelta.engines.openai_body import body_of, checked, identity_of, result_of
+from prefdelta.engines.openai_faults import LONGEST_WAIT_S, OUR_FAULT, PASSING, described, never_sent, retry_after
+from prefdelta.engines.spending import Spending
 from prefdelta.files import say
 
 if TYPE_CHECKING:
     import openai
-    from openai.types.chat import ChatCompletion
 
-VERSION = 1  # raise it when the same request would get another reply
-LONGEST_WAIT_S = 30.0
 MOST_CRASHES = 20  # of a server that this job started, in one run
 OTHER_FILES = 64  # open files that are left for all but the requests
+ROOM_S = 0.1  # between two looks whether the limit on spending has room for a request
 
 
 class _Work:
     """The requests of one run, over all the servers that it takes."""
 
-    def __init__(self, wanted: dict[str, Request]) -> None:
+    def __init__(self, wanted: dict[str, Request], recorded: int) -> None:
+        self.answered = recorded  # of the plan, those of before included
         self.waiting = deque(wanted.items())
         self.suspects = deque[tuple[str, Request]]()  # open when a server crashed: asked first, each alone
         self.open: dict[str, Request] = {}
@@ -50,6 +66,10 @@ class _Work:
     def __len__(self) -> int:
         """How many are not yet asked."""
         return len(self.suspects) + len(self.waiting)
+
+    def rest(self) -> list[Request]:
+        """Those that are not yet asked."""
+        return [request for _, request in (*self.suspects, *self.waiting)]
 
     def server_stopped(self, error: ServerStoppedError) -> None:
         """Find whom to suspect and whom to blame. Raises StudyError if starting the server again is of no use."""
@@ -90,6 +110,7 @@ class OpenAIEngine:
     """Asks the server that `serve` opens; nothing is opened before the first missing request.
 
     server_identity: what determines the server's replies besides the model's name (its code, its settings).
+    spending: the account that requests are charged to; none by default.
     """
 
     def __init__(
@@ -97,19 +118,21 @@ class OpenAIEngine:
         options: OpenAIOptions,
         serve: Callable[[], AbstractContextManager[Endpoint]],
         server_identity: dict[str, Any],
+        spending: Spending | None = None,
     ) -> None:
         self._options, self._serve, self._server_identity = options, serve, server_identity
+        self._spending = spending or Spending(Path())
 
     def identity(self) -> dict[str, Any]:
-        return {
-            "engine": "openai",
-            "version": VERSION,
-            "model": self._options.model,
-            "server": self._server_identity,
-        }
+        return identity_of(self._options, self._server_identity)
 
     def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
-        work = _Work({key: request for key, request in plan if key in missing})
+        wanted = {key: request for key, request in plan if key in missing}
+        self._spending.announce(wanted.values())
+        if self._options.batch is not None:
+            yield from openai_batch.run(self._options, self._options.batch, self._serve, self._spending, plan, wanted)
+            return
+        work = _Work(wanted, len(dict(plan)) - len(wanted))
         while work:
             yield from self._ask_one_server(work)
         yield from work.quarantine.rest()
@@ -139,6 +162,7 @@ class OpenAIEngine:
         results: asyncio.Queue[Reply | Failure | Exception] = asyncio.Queue()
         wanted = len(work)
         none_suspected = asyncio.Event()
+        first_in_line = asyncio.Lock()  # for the room that the limit on spending leaves
 
         async def report(task: Coroutine[Any, Any, None]) -> None:
             try:
@@ -149,10 +173,15 @@ class OpenAIEngine:
         async def ask(requests: deque[tuple[str, Request]]) -> None:
             while requests:
                 endpoint.check()  # so that no request is blamed for an earlier crash
-                key, request = requests.popleft()
-                work.open[key] = request
-                result = await self._ask(client, endpoint, key, request)
+                async with first_in_line:
+                    if not requests:
+                        break
+                    reserved = await self._reserve(requests[0][1], work)
+                    key, request = requests.popleft()
+                    work.open[key] = request
+                result = await self._ask(client, endpoint, key, request, reserved)
                 del work.open[key]
+                work.answered += isinstance(result, Reply) or result.permanent
                 results.put_nowait(result)
                 pulse.note(result)
                 if work:
@@ -238,14 +267,28 @@ class OpenAIEngine:
         import openai
 
         limit = self._options.quiet_s
+        body = canary(self._options.model)
+        messages = tuple((message["role"], message["content"]) for message in body["messages"])
+        sampling = Sampling(temperature=0.0, max_tokens=body["max_completion_tokens"])
+        if self._spending.reserve(self._spending.worst(Request(messages, sampling, seed=0))) is None:
+            return None
         try:
             async with asyncio.timeout(limit), self._client(endpoint, limit) as client:
-                await _complete(client, canary(self._options.model))
+                checked(await client.chat.completions.create(**body))
         except TimeoutError:
             return f"silence for {limit:g} s"
         except (openai.OpenAIError, ValueError) as error:
-            return _described(error)
+            return described(error)
         return None
+
+    async def _reserve(self, request: Request, work: _Work) -> str:
+        """Set aside what a request may cost, as soon as there is room for it."""
+        usd = self._spending.worst(request)
+        while (reserved := self._spending.reserve(usd)) is None:
+            if not work.open:
+                raise self._spending.at_limit(usd, work.answered, work.rest())
+            await asyncio.sleep(ROOM_S)
+        return reserved
 
     def _stop_if_hopeless(self, endpoint: Endpoint, pulse: _Pulse) -> None:
         """Do not let each of the remaining requests run into its own deadline.
@@ -260,35 +303,48 @@ class OpenAIEngine:
             )
 
     async def _ask(
-        self, client: "openai.AsyncOpenAI", endpoint: Endpoint, key: str, request: Request
+        self, client: "openai.AsyncOpenAI", endpoint: Endpoint, key: str, request: Request, reserved: str | None
     ) -> Reply | Failure:
-        """Try until there is a reply, a refusal, or no time left."""
+        """Try until there is a reply, a refusal, or no time left.
+
+        reserved: what was set aside for the first try. A try that was refused costs nothing and leaves it to the next;
+        one that broke off may have been charged for, so the next needs its own.
+        """
         import openai
 
         started = monotonic()
         deadline = started + self._options.deadline_s
         mean_wait = self._options.back_off_s
-        detail = ""
+        kind, detail = "deadline", ""
         while (time_left := deadline - monotonic()) > 0:
             told_to_wait = 0.0
+            if reserved is None and (reserved := self._spending.reserve(self._spending.worst(request))) is None:
+                kind, detail = "limit_usd", f"leaves no room for another try after {detail}"
+                break
             try:
                 async with asyncio.timeout(time_left):
-                    return await self._ask_once(client, key, request, started)
+                    reply = await client.chat.completions.create(**body_of(self._options, request))
+                completion = checked(reply)
+                self._spending.settle(reserved, self._spending.cost(completion.usage))
+                return result_of(key, completion, monotonic() - started)
             except openai.APIStatusError as error:
-                if error.status_code in (401, 403, 404):
+                if error.status_code in OUR_FAULT:
+                    self._spending.settle(reserved, 0.0)
                     raise StudyError(
                         f"{endpoint.base_url} refused with HTTP {error.status_code}: {error.message}. Check the model's"
                         f" name ({self._options.model!r}), the address, and the key in the environment."
                     ) from None
-                if error.status_code not in (408, 409, 429) and error.status_code < 500:
+                if error.status_code not in PASSING and error.status_code < 500:
+                    self._spending.settle(reserved, 0.0)
                     return Failure(key, "rejected", permanent=True, detail=error.message)
-                told_to_wait = _retry_after(error.response.headers.get("retry-after"))
+                told_to_wait = retry_after(error.response.headers.get("retry-after"))
                 detail = f"HTTP {error.status_code}"
             except TimeoutError:
-                detail = f"after {self._options.deadline_s:g} s"
+                reserved, detail = None, f"after {self._options.deadline_s:g} s"
                 break
             except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError) as error:
-                detail = _described(error)
+                reserved = reserved if never_sent(error) else None
+                detail = described(error)
             endpoint.check()
             time_left = deadline - monotonic()
             if told_to_wait >= time_left:
@@ -296,50 +352,9 @@ class OpenAIEngine:
             # Up to the deadline and no further: a request that gave up early would let the next one start too early.
             await asyncio.sleep(min(max(told_to_wait, random.uniform(0, 2 * mean_wait)), time_left))
             mean_wait = min(2 * mean_wait, LONGEST_WAIT_S)
-        return Failure(key, "deadline", permanent=False, detail=detail)
-
-    async def _ask_once(
-        self, client: "openai.AsyncOpenAI", key: str, request: Request, started: float
-    ) -> Reply | Failure:
-        sampling = request.sampling
-        body: dict[str, Any] = {
-            "model": self._options.model,
-            "messages": [{"role": role, "content": content} for role, content in request.messages],
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "max_completion_tokens": sampling.max_tokens,
-            "seed": request.seed + request.attempt,
-        }
-        if sampling.reasoning_effort is not None:
-            body["reasoning_effort"] = sampling.reasoning_effort
-        if request.response_schema is not None:
-            schema = {"name": "verdict", "schema": request.response_schema, "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        reply = await _complete(client, body)
-        choice = reply.choices[0]
-        tokens = reply.usage.completion_tokens if reply.usage else None
-        text = choice.message.content
-        if text is None and choice.message.refusal:
-            return Failure(key, "refusal", permanent=True, detail=choice.message.refusal)
-        return Reply(key, text, choice.finish_reason, tokens, reply.model, monotonic() - started)
-
-
-async def _complete(client: "openai.AsyncOpenAI", body: dict[str, Any]) -> "ChatCompletion":
-    """A completion with a message. Raises ValueError if the server answers HTTP 200 with anything else."""
-    from openai.types.chat import ChatCompletion
-
-    reply = await client.chat.completions.create(**body)
-    if not isinstance(reply, ChatCompletion):  # a proxy's page, for example: the package lets other bodies through
-        raise ValueError(f"the reply is no chat completion: {str(reply)[:80]!r}")
-    # Some gateways answer a passing fault with HTTP 200 and no choice, or one without a message.
-    if not reply.choices or reply.choices[0].message is None:
-        raise ValueError(f"the reply has no choice: {str(reply)[:80]!r}")
-    return reply
-
-
-def _described(error: Exception) -> str:
-    """In words that help: the package calls a refused connection a time-out, but its cause tells the truth."""
-    return f"{type(error).__name__}: {error.__cause__ or error}".rstrip(".")
+        if reserved is not None:
+            self._spending.settle(reserved, 0.0)
+        return Failure(key, kind, permanent=False, detail=detail)
 
 
 def _limited_by_open_files(in_flight: int) -> int:
@@ -360,16 +375,3 @@ def _limited_by_open_files(in_flight: int) -> int:
             f"-Hn), and each request needs one. Raise the limit to {needed} for all of them."
         )
     return allowed
-
-
-def _retry_after(header: str | None) -> float:
-    """Seconds a server asks to wait, as a number or until a date; 0 if it says neither."""
-    try:
-        return max(0.0, float(header or 0))
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(str(header))
-        return max(0.0, (until - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):  # no date either, or one without a zone
-        return 0.0

@@ -8,7 +8,7 @@ from typing import ClassVar
 class Call:
     """One row of a partition of the record. Keyed by everything that determines the reply."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     KEY: ClassVar[tuple[str, ...]] = ("key",)
 
     key: str
@@ -22,3 +22,4 @@ class Call:
     seconds: float | None  # from request to reply, as the engine saw it
     made_at: float  # Unix time
     host: str
+    source_correct: bool | None = None  # what a data set says of its own trace

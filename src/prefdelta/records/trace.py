@@ -8,7 +8,7 @@ from typing import ClassVar
 class Trace:
     """One row of `generate/<generator>.parquet`. A failed draw keeps its row, with `failure` and no text."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     KEY: ClassVar[tuple[str, ...]] = ("prompt_id", "sample")
 
     prompt_id: str
@@ -20,6 +20,7 @@ class Trace:
     seed: int
     call_key: str  # the row of the record this projects
     failure: str | None  # None, or a permanent failure: "too_long", ...
+    source_correct: bool | None = None  # what the data set it comes from says of it
 
     @property
     def unusable_because(self) -> str | None:

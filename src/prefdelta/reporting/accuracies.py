@@ -1,6 +1,6 @@
 """Every arm's answers to the benchmarks, and what they say: item by item, joined by key."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +90,7 @@ class Scores:
             for (group, benchmark), rows in frame.groupby(["group", "benchmark"], observed=True, sort=True)
         }
         self._lines: dict[tuple[Cell, tuple[str, ...]], AccuracyLine] = {}
+        self._contrasts: dict[tuple[tuple[Cell, ...], tuple[tuple[str, float], ...]], Estimate] = {}
         self.rows = len(frame)
         self.not_counted = int(frame["outcome"].isna().sum())
 
@@ -126,7 +127,8 @@ class Scores:
         """The line of an untrained policy."""
         answers = self._answers[cell]
         row = answers.place[base_of(policy)]
-        return _line(answers, cell, policy, (), [row], _wilson(answers, row), None, (int(answers.there[row].sum()), 0))
+        accuracy = self._accuracy(answers, [row], cell.group, cell.benchmark, base_of(policy))
+        return _line(answers, cell, policy, (), [row], accuracy, None, (int(answers.there[row].sum()), 0))
 
     def compare(self, arms: tuple[Arm, ...], cell: Cell) -> AccuracyLine:
         """One arm against its base, or the mean over several repeats of one.
@@ -146,7 +148,58 @@ class Scores:
         outcomes = answers.outcomes
         gains = outcomes[left].mean(axis=0) - outcomes[right].mean(axis=0)  # NaN where one does not count
         what = (cell.group, cell.benchmark, [arm.name for arm in arms], [arm.name for arm in others])
-        return self._bootstrap.estimate(_per_prompt(gains, answers), "against", *what)
+        return self._bootstrap.estimate(_per_prompt(gains, answers).tolist(), "against", *what)
+
+    def contrast(self, weights: Mapping[str, float], cells: Sequence[Cell]) -> Estimate:
+        """A weighted sum of accuracies, of arms and bases by name: the mean over benchmarks, each of equal weight.
+
+        Over the items that all of them have; prompts are drawn anew within each benchmark, the same for all names.
+        """
+        key = (tuple(cells), tuple(sorted(weights.items())))
+        if key not in self._contrasts:
+            found = [self._answers[cell] for cell in cells]
+            parts = [_per_prompt(self._weighted(answers, weights), answers).tolist() for answers in found]
+            where = [(cell.group, cell.benchmark) for cell in cells]
+            self._contrasts[key] = self._bootstrap.of_means(parts, "contrast", sorted(weights.items()), where)
+        return self._contrasts[key]
+
+    def of_accuracies(
+        self,
+        sides: Sequence[Mapping[str, float]],
+        cells: Sequence[Cell],
+        function: "Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]",
+        *what: Any,
+    ) -> Estimate:
+        """A function of several weighted sums as in `contrast`, over the items that all their names have.
+
+        function: sums (... x sides) to values (...). what: names the function.
+        """
+        import numpy as np
+
+        parts = []
+        for cell in cells:
+            answers = self._answers[cell]
+            sums = [self._weighted(answers, weights) for weights in sides]
+            missing = np.isnan(sums).any(axis=0)
+            parts.append(np.stack([_per_prompt(np.where(missing, np.nan, one), answers) for one in sums], axis=1))
+        where = [(cell.group, cell.benchmark) for cell in cells]
+        return self._bootstrap.of_function(parts, function, *what, [sorted(side.items()) for side in sides], where)
+
+    def _weighted(self, answers: _Answers, weights: Mapping[str, float]) -> "np.ndarray[Any, Any]":
+        """By item; NaN where one of the names does not count. Rounded, so that equal sums are equal."""
+        rows = [answers.place[name] for name in weights]
+        total = (answers.outcomes[rows] * [[weight] for weight in weights.values()]).sum(axis=0)
+        return total.round(12)  # type: ignore[no-any-return]
+
+    def _accuracy(self, answers: _Answers, rows: Sequence[int], *what: Any) -> Estimate:
+        """Wilson's interval where every trial is of its own: one arm, one draw per prompt.
+
+        Seeds answer the same items, and draws of one prompt are no independent trials: there, prompts are resampled.
+        """
+        if len(rows) == 1 and len(set(answers.prompts.tolist())) == len(answers.prompts):
+            return _wilson(answers, rows[0])
+        mean = answers.outcomes[list(rows)].mean(axis=0)
+        return self._bootstrap.estimate(_per_prompt(mean, answers).tolist(), "accuracy", *what)
 
     def _compare(self, arms: tuple[Arm, ...], cell: Cell) -> AccuracyLine:
         answers = self._answers[cell]
@@ -154,15 +207,12 @@ class Scores:
         what = (cell.group, cell.benchmark, [arm.name for arm in arms])
         rows = [answers.place[arm.name] for arm in arms]
         mean = answers.outcomes[rows].mean(axis=0)  # NaN where one does not count
-        if len(rows) == 1:
-            accuracy = _wilson(answers, rows[0])
-        else:  # seeds answer the same items, so they are no independent trials: Wilson's interval would be too narrow
-            accuracy = self._bootstrap.estimate(_per_prompt(mean, answers), "accuracy", *what)
+        accuracy = self._accuracy(answers, rows, *what)
         base = answers.place.get(base_of(policy))
         if base is None:
             return _line(answers, cell, policy, arms, rows, accuracy, None, (0, 0))
         gains = mean - answers.outcomes[base]
-        difference = self._bootstrap.estimate(_per_prompt(gains, answers), "difference", *what)
+        difference = self._bootstrap.estimate(_per_prompt(gains, answers).tolist(), "difference", *what)
         paired = int((gains == gains).sum())
         union = int(answers.there[[base, *rows]].any(axis=0).sum())
         return _line(answers, cell, policy, arms, rows, accuracy, difference, (paired, union - paired))
@@ -205,15 +255,14 @@ def _line(
     )
 
 
-def _per_prompt(items: "np.ndarray[Any, Any]", answers: _Answers) -> list[float]:
-    """Values by item as one mean per prompt; items without a value left out."""
+def _per_prompt(items: "np.ndarray[Any, Any]", answers: _Answers) -> "np.ndarray[Any, Any]":
+    """Values by item as one mean per prompt, in the prompts' order; items without a value left out."""
     import numpy as np
 
     known = ~np.isnan(items)
     numbers = answers.prompts[known]
     sums, counts = np.bincount(numbers, items[known]), np.bincount(numbers)
-    means: list[float] = (sums[counts > 0] / counts[counts > 0]).tolist()
-    return means
+    return np.asarray(sums[counts > 0] / counts[counts > 0])
 
 
 def _read(paths: Iterable[Path], study: str) -> "pd.DataFrame":

@@ -6,6 +6,7 @@ from prefdelta.reporting.accuracies import AccuracyLine, Cell
 from prefdelta.reporting.arms import families, short_labels
 from prefdelta.reporting.content import Content, Experiment
 from prefdelta.reporting.experiments import filtering_rows, references
+from prefdelta.reporting.panels import panel_difference, panel_gain, panels
 
 
 def overview(content: Content) -> list[dict[str, Any]]:
@@ -50,14 +51,32 @@ def against_random(content: Content, experiment: Experiment) -> list[dict[str, A
         return []
     members = filtering_rows(experiment)
     labels = short_labels(members)
-    cells = content.scores.cells(primary=True)
+    shown = panels(content)
     rows = []
     for at, (first, last) in references(members).items():
         for row in range(first, last + 1):
             if row != at:
-                found = [content.scores.against(members[row], members[at], cell) for cell in cells]
+                found = [panel_difference(content.scores, members[row], members[at], one.cells) for one in shown]
                 rows.append({"label": labels[row], "draws": len(members[at]), "estimates": found})
     return rows
+
+
+def gains_table(content: Content, experiment: Experiment) -> list[dict[str, Any]]:
+    """What the experiment's figure shows, in numbers; empty where the table of every arm has the same ones."""
+    shown = panels(content)
+    if not experiment.several_k and all(len(one.cells) == 1 for one in shown):
+        return []
+    members = filtering_rows(experiment) if experiment.figure == "filtering" else families(experiment.arms)
+    return [
+        {
+            "label": label,
+            "gains": [panel_gain(content.scores, repeats, one.cells) for one in shown],
+            "seeds": sorted({arm.seed for arm in repeats}),
+            "draws": len({arm.draw for arm in repeats}) if repeats[0].kind == "random" else None,
+            "confounded": content.is_confounded(repeats[0].pairing),
+        }
+        for label, repeats in zip(short_labels(members), members, strict=True)
+    ]
 
 
 def _row(kind: str, line: AccuracyLine) -> dict[str, Any]:

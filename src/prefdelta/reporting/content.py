@@ -6,11 +6,14 @@ from typing import Any
 
 from prefdelta.core.overlap import Overlap
 from prefdelta.reporting.accuracies import Cell, Group, Scores
+from prefdelta.reporting.agreement import AgreementLine
 from prefdelta.reporting.arms import Arm
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.deltas import Pairings
 from prefdelta.reporting.generators import Grades
 from prefdelta.reporting.manifests import Manifest
+
+CONFOUNDED = "traces from a data set, so another prompt and sampling"  # what stands beside such a generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class Experiment:
     title: str
     figure: str  # scaling, methods, cells, filtering, rows
     arms: Sequence[Arm]
+
+    @property
+    def several_k(self) -> bool:
+        """Whether it compares selections of several sizes, which are drawn against their size."""
+        return self.figure == "filtering" and len({arm.k for arm in self.arms} - {None}) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +67,17 @@ class Content:
     manifests: Sequence[Manifest]
     cpu_budget: Mapping[str, float]
     calibration: Calibration
+    confounded: frozenset[str]  # generators whose traces a data set ships
+    agreements: Sequence[AgreementLine]  # of two ways of asking the judge
 
     def all_arms(self) -> list[Arm]:
         """Every arm that has scores, those of the experiments first."""
         planned = [arm for experiment in self.experiments.values() for arm in experiment.arms]
         return list({arm.name: arm for arm in [*planned, *self.scores.arms()]}.values())
+
+    def is_confounded(self, pairing: str) -> bool:
+        """Whether the sides of a pairing differ in how they were asked, too."""
+        return bool(self.confounded & set(pairing.split("~")))
 
     def cell_title(self, cell: Cell) -> str:
         """The benchmark's title, and the group's where benchmarks of several are shown alike."""

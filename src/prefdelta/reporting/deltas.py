@@ -69,6 +69,24 @@ class Pairings:
             lines.append(LengthLine(pairing, mean, sum(v > 0 for v in values) / len(values) if values else None))
         return lines
 
+    def eligible(self, pairing: str) -> int:
+        """How many pairs of a pairing may be trained on: those of the selection `all`."""
+        return sum(pair.pool and pair.eligible for pair in self._pairs.get(pairing, []))
+
+    def by_prompt(self, pairing: str, dimension: str) -> dict[str, float]:
+        """Sample deltas of the pool's pairs, by prompt; empty where there are no tables."""
+        rows = self._deltas.get((pairing, dimension), {})
+        known = {pair_id: row.delta for pair_id, row in rows.items() if row.delta is not None}
+        return {
+            pair.prompt_id: known[pair.pair_id]
+            for pair in self._pairs.get(pairing, [])
+            if pair.pool and pair.pair_id in known
+        }
+
+    def estimate(self, values: Sequence[float], *what: object) -> Estimate:
+        """The mean of one value per prompt."""
+        return self._bootstrap.estimate(values, *what)
+
     def overlaps(self, pairing: str, ks: Sequence[int], tie_seed: int) -> list[Overlap]:
         """What the dimensions' top sets of one pairing share. Raises StudyError if its tables are not there."""
         deltas = {dimension: self._deltas[found, dimension] for found, dimension in self._keys if found == pairing}

@@ -64,7 +64,10 @@ def _gaps(content: Content, lines: list[DeltaLine]) -> ScatterFigure:
     for dimension in dict.fromkeys(line.dimension for line in lines):
         crossings = [
             Crossing(
-                line.pairing.partition("~")[0] if len(rejected) == 1 else line.pairing, scaled(gap, 100), line.mean
+                line.pairing.partition("~")[0] if len(rejected) == 1 else line.pairing,
+                scaled(gap, 100),
+                line.mean,
+                content.is_confounded(line.pairing),
             )
             for line in lines
             if line.dimension == dimension and (gap := gaps[line.pairing]) is not None

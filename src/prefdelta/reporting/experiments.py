@@ -1,26 +1,25 @@
-"""An experiment as a figure: gains over the base, along the generators or one row per arm."""
+"""An experiment as a figure: gains over the base, along the generators, against k, or one row per arm."""
 
 from collections.abc import Sequence
 
-from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.accuracies import AccuracyLine, Cell
-from prefdelta.reporting.arms import PARTS, Arm, families, short_labels
-from prefdelta.reporting.bootstrap import scaled
-from prefdelta.reporting.content import Content, Experiment
+from prefdelta.reporting.arms import PARTS, families, short_labels
+from prefdelta.reporting.budgets import budgets
+from prefdelta.reporting.content import CONFOUNDED, Content, Experiment
 from prefdelta.reporting.figures.canvas import Drawing
 from prefdelta.reporting.figures.dots import Band, Dot, DotFigure, DotPanel
-from prefdelta.reporting.figures.marks import Head, Point
 from prefdelta.reporting.figures.scaling import ScalingFigure, ScalingPanel, Series
-from prefdelta.reporting.formats import NONE, percent, span
+from prefdelta.reporting.formats import NONE, percent
+from prefdelta.reporting.gains import UNIT, Repeats, gain, panel_head
+from prefdelta.reporting.panels import panels
 
-UNIT = "percentage points"
-Repeats = tuple[Arm, ...]  # arms that differ in their seed, or in that of a random draw
 _FIRST = {"methods": ("recipe", "pairing", "selection", "policy")}  # parts of the labels, where not PARTS
 
 
 def draw_experiment(content: Content, experiment: Experiment) -> Drawing:
     """The figure of an experiment, which has at least one arm."""
-    return scaling(content, experiment) if experiment.figure == "scaling" else rows(content, experiment)
+    if experiment.figure == "scaling":
+        return scaling(content, experiment)
+    return budgets(content, experiment) if experiment.several_k else rows(content, experiment)
 
 
 def scaling(content: Content, experiment: Experiment) -> ScalingFigure:
@@ -32,19 +31,19 @@ def scaling(content: Content, experiment: Experiment) -> ScalingFigure:
     by_key = {(_series(repeats), repeats[0].pairing): repeats for repeats in members}
     firsts = [next(repeats for repeats in members if _series(repeats) == key) for key in series]
     names = short_labels(firsts, ("policy", "selection", "recipe"))
-    panels = []
-    for cell in content.scores.cells(primary=True):
+    shown_panels = []
+    for panel in panels(content):
         drawn = [
             Series(
                 name,
                 [
-                    gain(content, by_key[key, pairing], cell) if (key, pairing) in by_key else None
+                    gain(content, by_key[key, pairing], panel) if (key, pairing) in by_key else None
                     for pairing in pairings
                 ],
             )
             for key, name in zip(series, names, strict=True)
         ]
-        panels.append(ScalingPanel(_head(content, cell, members), drawn))
+        shown_panels.append(ScalingPanel(panel_head(content, panel, members), drawn))
     rejected = {name.partition("~")[2] for name in pairings}
     axis = "chosen generator, and the share of its traces that are right"
     if len(rejected) == 1:
@@ -52,8 +51,11 @@ def scaling(content: Content, experiment: Experiment) -> ScalingFigure:
         shown = [name.partition("~")[0] for name in pairings]
     else:
         shown = pairings
+    apart = {place for place, pairing in enumerate(pairings) if content.is_confounded(pairing)}
+    if apart:
+        axis += f"; open: {CONFOUNDED}"
     places = [f"{name}\n{_accuracy(content, pairing)}" for name, pairing in zip(shown, pairings, strict=True)]
-    return ScalingFigure(panels, places, axis, UNIT)
+    return ScalingFigure(shown_panels, places, axis, UNIT, frozenset(apart))
 
 
 def rows(content: Content, experiment: Experiment) -> DotFigure:
@@ -61,16 +63,16 @@ def rows(content: Content, experiment: Experiment) -> DotFigure:
     filtering = experiment.figure == "filtering"
     members = filtering_rows(experiment) if filtering else families(experiment.arms)
     labels = short_labels(members, _FIRST.get(experiment.figure, PARTS))
-    panels = []
-    for cell in content.scores.cells(primary=True):
-        points = [gain(content, repeats, cell) for repeats in members]
+    shown = []
+    for panel in panels(content):
+        points = [gain(content, repeats, panel) for repeats in members]
         dots = [
-            Dot(label, point, apart=filtering and repeats[0].k is None)
+            Dot(label, point, (filtering and repeats[0].k is None) or content.is_confounded(repeats[0].pairing))
             for label, point, repeats in zip(labels, points, members, strict=True)
         ]
         bands = [Band(*ends, points[at].estimate) for at, ends in references(members).items()] if filtering else []
-        panels.append(DotPanel(_head(content, cell, members), dots, bands))
-    return DotFigure(panels, UNIT)
+        shown.append(DotPanel(panel_head(content, panel, members), dots, bands))
+    return DotFigure(shown, UNIT)
 
 
 def filtering_rows(experiment: Experiment) -> list[Repeats]:
@@ -89,25 +91,6 @@ def references(members: Sequence[Repeats]) -> dict[int, tuple[int, int]]:
             same = [row for row, other in enumerate(members) if _block(other) == _block(repeats)]
             found[at] = (same[0], same[-1])
     return found
-
-
-def gain(content: Content, repeats: Repeats, cell: Cell) -> Point:
-    """Points gained over the base, with the values of the repeats."""
-    line = content.scores.compare(repeats, cell)
-    singles = [content.scores.compare((arm,), cell).difference for arm in repeats] if len(repeats) > 1 else []
-    values = [100 * single.value for single in singles if single is not None and single.value is not None]
-    return Point(_points(line), values)
-
-
-def _points(line: AccuracyLine) -> Estimate:
-    assert line.difference is not None  # primary groups have a base
-    return scaled(line.difference, 100)
-
-
-def _head(content: Content, cell: Cell, members: Sequence[Repeats]) -> Head:
-    benchmark = content.benchmarks[cell.benchmark]
-    paired = span([content.scores.compare(repeats, cell).paired for repeats in members])
-    return Head(content.cell_title(cell), f"{benchmark.note}; n\u00a0=\u00a0{paired}", benchmark.in_domain)
 
 
 def _accuracy(content: Content, pairing: str) -> str:

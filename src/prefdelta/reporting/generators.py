@@ -11,6 +11,7 @@ from prefdelta.core.accuracy import COUNTS_AS_WRONG
 from prefdelta.core.statistics import Estimate, wilson_interval
 from prefdelta.records.grade import Grade
 from prefdelta.reporting.bootstrap import Bootstrap
+from prefdelta.reporting.manifests import Manifest
 from prefdelta.reporting.paths import part_after
 
 if TYPE_CHECKING:
@@ -23,11 +24,36 @@ _COLUMNS = ["prompt_id", "sample", "correct", "failure"]
 class GeneratorLine:
     name: str
     accuracy: Estimate
+    counted: int  # traces
     rows: int
     failures: Mapping[str, int]
 
     def share(self, failure: str) -> float | None:
         return self.failures.get(failure, 0) / self.rows if self.rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """Our grades of shipped traces against what their data set says of them."""
+
+    name: str
+    both_right: int
+    both_wrong: int
+    only_ours: int  # right by ours only
+    only_theirs: int
+    agreement: Estimate
+
+
+def source_lines(found: Iterable[Manifest]) -> list[SourceLine]:
+    """One line per generator whose data set says which traces are right, by name."""
+    lines = []
+    for manifest in found:
+        counts = manifest.content["details"].get("source_agreement") if manifest.stage == "grade" else None
+        if counts:
+            same = counts["both_right"] + counts["both_wrong"]
+            agreement = wilson_interval(same, sum(counts.values()))
+            lines.append(SourceLine(name=manifest.job, **counts, agreement=agreement))
+    return lines
 
 
 class Grades:
@@ -62,9 +88,16 @@ class Grades:
 
     def _line(self, name: str) -> GeneratorLine:
         frame = self._frames[name]
-        counted = frame["outcome"].dropna()
+        counted = frame.dropna(subset="outcome")
         failures = Counter(frame["failure"].dropna().tolist())
-        return GeneratorLine(name, wilson_interval(int(counted.sum()), len(counted)), len(frame), failures)
+        return GeneratorLine(name, self._accuracy(name, counted), len(counted), len(frame), failures)
+
+    def _accuracy(self, name: str, counted: "pd.DataFrame") -> Estimate:
+        """Wilson's interval where there is one draw per prompt; draws of one prompt are no independent trials."""
+        if counted["prompt_id"].is_unique:
+            return wilson_interval(int(counted["outcome"].sum()), len(counted))
+        means = counted.groupby("prompt_id")["outcome"].mean()
+        return self._bootstrap.estimate(means.tolist(), "generator", name)
 
 
 def _read(path: Path) -> "pd.DataFrame":

@@ -51,6 +51,15 @@ def tie_seed(found: Iterable[Manifest]) -> int:
     return int(seeds.pop()) if seeds else 0
 
 
+def shipped(found: Iterable[Manifest]) -> frozenset[str]:
+    """The generators whose traces a data set ships: nobody here chose their prompt and sampling."""
+    return frozenset(
+        str(manifest.content["settings"]["generator"])
+        for manifest in found
+        if manifest.stage == "generate" and manifest.content["settings"].get("shipped")
+    )
+
+
 def jobs_frame(found: Iterable[Manifest]) -> "pd.DataFrame":
     """One row per job: stage, job, rows, failures (reason -> count), failed, seconds, cpu_seconds, peak_mib."""
     import pandas as pd

@@ -8,22 +8,25 @@ from typing import Any
 from prefdelta.core.errors import StudyError
 from prefdelta.reporting import calibration, formats
 from prefdelta.reporting.accuracies import Cell
-from prefdelta.reporting.arm_tables import accuracy_table, against_random, overview
+from prefdelta.reporting.arm_tables import accuracy_table, against_random, gains_table, overview
 from prefdelta.reporting.arms import common_parts, families
-from prefdelta.reporting.content import Content, Experiment
+from prefdelta.reporting.claims import PaperClaims
+from prefdelta.reporting.content import CONFOUNDED, Content, Experiment
 from prefdelta.reporting.curves import ladder_rows, training_rows
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
 from prefdelta.reporting.drift import check_drift
 from prefdelta.reporting.figures.canvas import Drawing, inline
+from prefdelta.reporting.generators import source_lines
 from prefdelta.reporting.ladder import ladder
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
+from prefdelta.reporting.panels import panels
 from prefdelta.reporting.spending import stage_lines
 from prefdelta.reporting.training import training
 
 _FORMATS = ("percent", "points", "signed", "decimal", "count", "duration", "reasons", "breakable", "span")
 
 
-def render(template: Path, content: Content, drawings: Mapping[str, Drawing]) -> str:
+def render(template: Path, content: Content, drawings: Mapping[str, Drawing], claims: PaperClaims) -> str:
     """The page. Raises StudyError if the template cannot be used."""
     import jinja2
 
@@ -37,7 +40,7 @@ def render(template: Path, content: Content, drawings: Mapping[str, Drawing]) ->
     environment.globals |= {name: getattr(formats, name) for name in _FORMATS}
     try:
         source = environment.from_string(template.read_text(encoding="utf-8"))
-        return source.render(_variables(content, drawings))
+        return source.render(_variables(content, drawings) | {"paper": claims})
     except jinja2.TemplateError as error:
         line = getattr(error, "lineno", None)
         raise StudyError(f"{template}{f', line {line}' if line else ''}: {error}. Mend the template.") from None
@@ -81,6 +84,12 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         ],
         "drift": check_drift(arms, scores, {line.arm.name: line.method for line in trained}),
         "overview": overview(content),
+        "panels": (shown := panels(content)),
+        "means": {one.title: [content.cell_title(cell) for cell in one.cells] for one in shown if len(one.cells) > 1},
+        "confounded": content.confounded,
+        "confounded_note": CONFOUNDED,
+        "sources": source_lines(content.manifests),
+        "agreements": content.agreements,
         "cells": [_cell(content, cell) for cell in scores.cells(primary=True)],
         "cell_titles": {cell: content.cell_title(cell) for cell in scores.cells(primary=True)},
         "primary_tables": [accuracy_table(content, cell) for cell in scores.cells(primary=True)],
@@ -150,6 +159,9 @@ def _experiment(content: Content, experiment: Experiment) -> dict[str, Any]:
         "single": any(len(repeats) == 1 for repeats in members),
         "several": any(len(repeats) > 1 for repeats in members),
         "against": against_random(content, experiment),
+        "gains": gains_table(content, experiment),
+        "several_k": experiment.several_k,
+        "confounded": any(content.is_confounded(arm.pairing) for arm in experiment.arms),
     }
 
 

@@ -3,25 +3,30 @@
 The seed of a draw depends on the item and the sample alone, so all arms answer with the same noise: they are paired.
 """
 
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta import calls, checkpoints, registry, tables
+from prefdelta import calls, registry, tables
 from prefdelta.core.accuracy import COUNTS_AS_WRONG, count_outcomes
+from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.grading import grade_reply
+from prefdelta.core.grading import grade_all
+from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import seed_of
-from prefdelta.core.options import TransformersOptions
-from prefdelta.core.requests import Request, Sampling
+from prefdelta.core.options import GeneratorOptions
+from prefdelta.core.requests import Engine, Failure, Reply, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
+from prefdelta.processes import cores
 from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
 from prefdelta.stages.entry import Job, Outcome, file_of, start
+from prefdelta.weights import open_weights
 
 
 class Group(Settings):
@@ -30,28 +35,34 @@ class Group(Settings):
     title: str
     benchmarks: Annotated[list[str], Field(min_length=1)]
     sampling: Sampling
+    samples: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # benchmark -> avg@k here
     primary: bool = True  # what the figures show; every benchmark is in one primary group
     experiments: list[str] | None = None  # whose arms are evaluated; None: all
 
 
 class EvaluateSection(Settings):
-    template: str  # file with the slot {problem}
-    engine: TransformersOptions
+    template: str  # file with the slot {problem}, for benchmarks that name none
+    engine: GeneratorOptions
     groups: dict[str, Group]
     max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
 
 
-class Asked(Settings):
+class AskedBenchmark(Settings):
     """How one benchmark is asked and graded."""
 
     grader: str
+    template: str  # file with the slot {problem}
     samples: int = 1  # avg@samples
 
 
 class EvaluateSettings(Settings):
     arms: Annotated[list[str], Field(description="the batch")]
-    benchmarks: Annotated[dict[str, Asked], Field(description="the group: benchmark -> grader and samples")]
-    engine: Annotated[TransformersOptions, Field(description="how the policies are asked")]
+    benchmarks: Annotated[
+        dict[str, AskedBenchmark], Field(description="the group: benchmark -> template, grader, samples")
+    ]
+    engine: Annotated[GeneratorOptions, Field(description="how the policies are asked")]
+    hub: Annotated[HubModel | None, Field(description="an untrained policy, if it is of the hub")] = None
+    system: Annotated[str | None, Field(description="the policy's system prompt")] = None
     sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens (tokens)")]
     seed: Annotated[int, Field(description="root of all draws")]
     max_failure_share: Annotated[float, Field(description="above it the stage stops")]
@@ -66,8 +77,7 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
     items = [prompt for path in job.inputs["prompts"] for prompt in tables.read(path, Prompt)]
     solved, rows, asked = {}, [], 0
     for arm in settings.arms:
-        weights = job.inputs["weights"]
-        scores, calls_made = _scores(job, arm, weights[0] if arm.endswith("/base") else file_of(weights, arm), items)
+        scores, calls_made = _scores(job, arm, items)
         failures = count_failures(score.failure for score in scores)
         ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
         check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share)
@@ -81,16 +91,24 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
     return Outcome(len(rows), failed, {"solved_of_counted": solved}, {"calls": asked})
 
 
-def _scores(job: Job[EvaluateSettings], arm: str, weights: Path, items: list[Prompt]) -> tuple[list[Score], int]:
+def _scores(job: Job[EvaluateSettings], arm: str, items: list[Prompt]) -> tuple[list[Score], int]:
     """An arm's answers to all items of the group, graded; and how many were asked for now."""
     settings = job.settings
-    template = job.input("template").read_text(encoding="utf-8").strip()
-    policy, folder = checkpoints.open_manifest(weights, job.record)
-    engine = registry.load(f"engines.{settings.engine.name}")(folder, policy.weights, settings.engine)
+    templates = {str(path): path.read_text(encoding="utf-8").strip() for path in job.inputs["template"]}
+    manifests = job.inputs["weights"]
+    policy = open_weights(manifests if arm.endswith("/base") else [file_of(manifests, arm)], settings.hub, job.record)
+    engine = registry.load(f"engines.{settings.engine.name}")(policy.folder, policy.identity, settings.engine)
+    if policy.removed:
+        engine = _Removed(engine, manifests)
     plan = [(prompt, sample) for prompt in items for sample in range(settings.benchmarks[prompt.source].samples)]
+
+    def messages(prompt: Prompt) -> tuple[tuple[str, str], ...]:
+        template = settings.benchmarks[prompt.source].template
+        return ask_problem(templates[template], prompt.text, template, settings.system)
+
     requests = [
         Request(
-            messages=ask_problem(template, prompt.text, str(job.input("template"))),
+            messages=messages(prompt),
             sampling=settings.sampling,
             seed=seed_of("evaluate", settings.seed, prompt.prompt_id, sample),
             sample=sample,
@@ -100,10 +118,10 @@ def _scores(job: Job[EvaluateSettings], arm: str, weights: Path, items: list[Pro
     record = Record(job.record / "calls" / "evaluate" / policy.key, Call)
     answers = calls.complete(engine, requests, record, f"evaluate {arm}")
     graders = {name: registry.load(f"graders.{asked.grader}") for name, asked in settings.benchmarks.items()}
+    answered = zip(plan, answers.calls, strict=True)
+    graded = grade_all(((graders[prompt.source], call, prompt.answers) for (prompt, _), call in answered), cores())
     scores = []
-    for (prompt, sample), call in zip(plan, answers.calls, strict=True):
-        grader = graders[prompt.source]
-        extracted, correct, failure = grade_reply(grader, call.text, call.finish_reason, call.failure, prompt.answers)
+    for (prompt, sample), call, (extracted, correct, failure) in zip(plan, answers.calls, graded, strict=True):
         scores.append(
             Score(
                 benchmark=prompt.source,
@@ -120,14 +138,32 @@ def _scores(job: Job[EvaluateSettings], arm: str, weights: Path, items: list[Pro
     return scores, answers.asked
 
 
+class _Removed:
+    """In the place of an engine whose weights are gone: what it answered before is recorded."""
+
+    def __init__(self, engine: Engine, manifests: Sequence[Path]) -> None:
+        self._engine, self._manifests = engine, manifests
+
+    def identity(self) -> dict[str, Any]:
+        return self._engine.identity()
+
+    def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
+        raise StudyError(
+            f"{len(missing):,} answers are not recorded, and the weights were removed by `prefdelta gc "
+            "--evaluated-policies`. To have them trained again: prefdelta invalidate "
+            f"{' '.join(map(str, self._manifests))}"
+        )
+
+
 if __name__ == "__main__":
     start(
         run,
         EvaluateSettings,
         inputs={
             "prompts": "tables of Prompt, one per benchmark of the group",
-            "template": "text with the slot {problem}",
-            "weights": "manifests of the policies' checkpoints: train/<arm>/policy.json, or one for <policy>/base",
+            "template": "texts with the slot {problem}, as the settings name them",
+            "weights": "manifests of the policies' checkpoints: train/<arm>/policy.json, or one for <policy>/base; "
+            "none for a model of the hub",
         },
         outputs={"scores": "tables of Score, evaluate/<arm>/<group>.parquet"},
     )

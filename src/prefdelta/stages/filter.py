@@ -16,12 +16,13 @@ from prefdelta.stages.entry import Job, Outcome, start
 class FilterSection(Settings):
     tie_seed: int  # orders pairs of equal delta, and what is drawn without a seed of its own
     sets: dict[str, CommonSet]  # name -> the pairings that `common-<name>` compares
+    cell_pairs: Annotated[int, Field(ge=1)] | None = None  # at most so many prompts, the same for all four cells
 
 
 class FilterSettings(Settings):
     selection: Annotated[str, Field(description="its name says what it selects")]
     tie_seed: Annotated[int, Field(description="orders pairs of equal delta")]
-    limit: Annotated[int | None, Field(description="at most so many pairs of a common set")]
+    limit: Annotated[int | None, Field(description="at most so many pairs of a common set or of a cell")]
 
 
 def run(job: Job[FilterSettings]) -> Outcome:

@@ -7,56 +7,81 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta import calls, checkpoints, registry, tables
+from prefdelta import calls, registry, tables
 from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.ids import seed_of
-from prefdelta.core.options import TransformersOptions
-from prefdelta.core.requests import Request, Sampling
+from prefdelta.core.hub import HubModel
+from prefdelta.core.ids import fraction, seed_of
+from prefdelta.core.options import GeneratorOptions, ThinkingMarks
+from prefdelta.core.requests import Engine, Request, Sampling
 from prefdelta.core.settings import Settings
+from prefdelta.core.sources import DataSource, TraceFields
 from prefdelta.core.template import ask_problem
+from prefdelta.core.thinking import marked_thinking
 from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.weights import open_weights
 
 
 class GenerateSection(Settings):
     """What all generators share; each may say otherwise."""
 
     template: str  # file with the slot {problem}
-    engine: TransformersOptions
+    engine: GeneratorOptions
     sampling: Sampling
     max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
 
 
+class Shipped(Settings):
+    """Traces that a data set ships."""
+
+    source: DataSource
+    traces: TraceFields
+
+
+class Shard(Settings):
+    """One share of a generator's prompts, drawn by a hash."""
+
+    index: Annotated[int, Field(ge=0)]
+    of: Annotated[int, Field(ge=1)]
+
+    def holds(self, prompt_id: str) -> bool:
+        return int(fraction("shard", prompt_id) * self.of) == self.index
+
+
 class GenerateSettings(Settings):
     generator: Annotated[str, Field(description="its name in the config")]
-    engine: Annotated[TransformersOptions, Field(description="how its model is asked")]
+    engine: Annotated[GeneratorOptions | None, Field(description="how its model is asked")]
+    hub: Annotated[HubModel | None, Field(description="its model, if it is of the hub")] = None
+    shipped: Annotated[Shipped | None, Field(description="the data set that ships its traces")] = None
+    system: Annotated[str | None, Field(description="its system prompt")] = None
+    thinking: Annotated[ThinkingMarks | None, Field(description="its own marks of reasoning, kept as <think>")] = None
+    shard: Annotated[Shard | None, Field(description="only this share of the prompts")] = None
     sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens (tokens)")]
     samples: Annotated[int, Field(ge=1, description="draws per prompt")]
     seed: Annotated[int, Field(description="root of all draws")]
     max_failure_share: Annotated[float, Field(description="above it the stage stops")]
 
     def plugins(self) -> list[str]:
-        return [f"engines.{self.engine.name}"]
+        return [f"engines.{self.engine.name if self.engine else 'dataset'}"]
 
 
 def run(job: Job[GenerateSettings]) -> Outcome:
     settings = job.settings
     template = job.input("template").read_text(encoding="utf-8").strip()
-    checkpoint, folder = checkpoints.open_manifest(job.input("weights"), job.record)
-    engine = registry.load(f"engines.{settings.engine.name}")(folder, checkpoint.weights, settings.engine)
-
-    plan = [
-        (prompt, sample) for prompt in tables.read(job.input("prompts"), Prompt) for sample in range(settings.samples)
-    ]
+    engine = _engine(job)
+    prompts = tables.read(job.input("prompts"), Prompt)
+    asked = [prompt for prompt in prompts if settings.shard is None or settings.shard.holds(prompt.prompt_id)]
+    plan = [(prompt, sample) for prompt in asked for sample in range(settings.samples)]
     requests = [
         Request(
-            messages=ask_problem(template, prompt.text, str(job.input("template"))),
+            messages=ask_problem(template, prompt.text, str(job.input("template")), settings.system),
             sampling=settings.sampling,
             seed=seed_of("generate", settings.seed, settings.generator, prompt.prompt_id, sample),
             sample=sample,
+            prompt_id=prompt.prompt_id,
         )
         for prompt, sample in plan
     ]
@@ -67,12 +92,13 @@ def run(job: Job[GenerateSettings]) -> Outcome:
             prompt_id=prompt.prompt_id,
             generator=settings.generator,
             sample=sample,
-            text=call.text,
+            text=_text(call, settings.thinking),
             finish_reason=call.finish_reason,
             n_tokens=call.n_tokens,
             seed=request.seed,
             call_key=call.key,
             failure=call.failure,
+            source_correct=call.source_correct,
         )
         for (prompt, sample), request, call in zip(plan, requests, answers.calls, strict=True)
     ]
@@ -84,6 +110,24 @@ def run(job: Job[GenerateSettings]) -> Outcome:
     return Outcome(len(traces), unusable, details, {"calls": answers.asked})
 
 
+def _text(call: Call, thinking: ThinkingMarks | None) -> str | None:
+    if call.text is None or thinking is None:
+        return call.text
+    return marked_thinking(call.text, thinking.opening, thinking.closing)
+
+
+def _engine(job: Job[GenerateSettings]) -> Engine:
+    settings = job.settings
+    (plugin,) = settings.plugins()
+    engine: Engine
+    if settings.shipped is not None:
+        engine = registry.load(plugin)(settings.shipped.source, settings.shipped.traces)
+    else:
+        weights = open_weights(job.inputs["weights"], settings.hub, job.record)
+        engine = registry.load(plugin)(weights.folder, weights.identity, settings.engine)
+    return engine
+
+
 if __name__ == "__main__":
     start(
         run,
@@ -91,7 +135,8 @@ if __name__ == "__main__":
         inputs={
             "prompts": "table of Prompt",
             "template": "text with the slot {problem}",
-            "weights": "manifest of the generator's checkpoint",
+            "weights": "manifest of the generator's checkpoint, or none for a model of the hub or shipped traces",
+            "shards": "tables of Trace that shards made: what they asked is in the record; none if there are no shards",
         },
         outputs={"traces": "table of Trace"},
     )

@@ -1,13 +1,16 @@
 """Stage grade: whether the final answer of each trace is right."""
 
-from typing import Annotated
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from prefdelta import registry, tables
 from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.grading import grade_reply
+from prefdelta.core.grading import grade_all
 from prefdelta.core.settings import Settings
+from prefdelta.processes import cores
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -31,19 +34,29 @@ class GradeSettings(Settings):
 def run(job: Job[GradeSettings]) -> Outcome:
     grader = registry.load(f"graders.{job.settings.grader}")
     answers = {prompt.prompt_id: prompt.answers for prompt in tables.read(job.input("prompts"), Prompt)}
+    traces = tables.read(job.input("traces"), Trace)
+    graded = grade_all(((grader, trace, answers[trace.prompt_id]) for trace in traces), cores())
     grades = [
-        Grade(
-            trace.prompt_id,
-            trace.generator,
-            trace.sample,
-            *grade_reply(grader, trace.text, trace.finish_reason, trace.failure, answers[trace.prompt_id]),
-        )
-        for trace in tables.read(job.input("traces"), Trace)
+        Grade(trace.prompt_id, trace.generator, trace.sample, *its_grade)
+        for trace, its_grade in zip(traces, graded, strict=True)
     ]
     failures = count_failures(grade.failure for grade in grades)
     check_share("grade.max_failure_share", len(grades), failures, job.settings.max_failure_share)
     tables.write(job.output("grades"), Grade, grades)
-    return Outcome(len(grades), failures, {"correct": sum(grade.correct is True for grade in grades)})
+    details: dict[str, Any] = {"correct": sum(grade.correct is True for grade in grades)}
+    if agreement := _agreement(traces, grades):
+        details["source_agreement"] = agreement
+    return Outcome(len(grades), failures, details)
+
+
+def _agreement(traces: Sequence[Trace], grades: Sequence[Grade]) -> dict[str, int]:
+    """How our grades and those that a data set ships with its traces agree; nothing where there are none."""
+    names = {(True, True): "both_right", (False, False): "both_wrong", (True, False): "only_ours"}
+    return Counter(
+        names.get((grade.correct, trace.source_correct), "only_theirs")
+        for trace, grade in zip(traces, grades, strict=True)
+        if grade.correct is not None and trace.source_correct is not None
+    )
 
 
 if __name__ == "__main__":

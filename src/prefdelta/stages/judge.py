@@ -4,6 +4,7 @@ A form is the set of dimensions asked in one request. The judge is any server be
 is not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure, never a number.
 """
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -15,12 +16,14 @@ from pydantic import Field
 from prefdelta import calls, code, registry, tables
 from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.ids import seed_of
+from prefdelta.core.hub import HubModel
+from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.options import OpenAIOptions
 from prefdelta.core.requests import Endpoint, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import fill
-from prefdelta.core.verdicts import InvalidVerdictError, read_verdict, verdict_schema
+from prefdelta.core.verdicts import NO_VERDICT, InvalidVerdictError, check_model, read_verdict, verdict_schema
+from prefdelta.engines.spending import Spending
 from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.judgement import Judgement
@@ -30,9 +33,18 @@ from prefdelta.servers.process import serve
 from prefdelta.stages.entry import Job, Outcome, start
 
 
+class Compared(Settings):
+    """Another way to judge, on a sample: the report compares its scores with those of the main forms."""
+
+    forms: dict[str, list[str]]  # form -> the dimensions asked together; names other than those of the main forms
+    generators: list[str]
+    prompts: Annotated[int, Field(ge=1)]  # how many, drawn by a hash
+
+
 class JudgeSection(Settings):
     """One judge for the whole study."""
 
+    model: str | None = None  # of models: what a vllm server serves
     template: str  # file with the slots {category}, {rubric}, {problem}, {trace}
     forms: dict[str, list[str]]  # form -> the dimensions asked together; the paper: logic (4) and brevity (1)
     engine: OpenAIOptions
@@ -40,6 +52,7 @@ class JudgeSection(Settings):
     samples: Annotated[int, Field(ge=1)] = 1  # how many first samples per prompt are judged
     attempts: Annotated[int, Field(ge=1)] = 3  # requests for one verdict, if replies do not parse
     max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+    compared: Compared | None = None
 
 
 class JudgeSettings(Settings):
@@ -52,6 +65,8 @@ class JudgeSettings(Settings):
     attempts: Annotated[int, Field(description="requests for one verdict, if replies do not parse")]
     max_failure_share: Annotated[float, Field(description="above it the stage stops")]
     seed: Annotated[int, Field(description="root of all draws")]
+    hub: Annotated[HubModel | None, Field(description="the judge's weights, for a server that is started here")] = None
+    prompts: Annotated[int | None, Field(description="judge only so many prompts, drawn by a hash")] = None
 
     def plugins(self) -> list[str]:
         server = self.engine.server
@@ -62,7 +77,12 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     settings = job.settings
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
     template, rubric = _read_prompts(job)
-    traces = [trace for trace in tables.read(job.input("traces"), Trace) if trace.sample < settings.samples]
+    sampled = _sample(problems, settings.prompts)
+    traces = [
+        trace
+        for trace in tables.read(job.input("traces"), Trace)
+        if trace.sample < settings.samples and trace.prompt_id in sampled
+    ]
 
     def request(trace: Trace) -> Request:
         slots = {
@@ -92,6 +112,10 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     failures = count_failures(row.failure for row in rows)
     details = {"requests": sum(verdict.attempts for verdict in verdicts), "unparseable": dict(invalid)}
     return Outcome(len(rows), failures, details, {"calls": asked})
+
+
+def _sample(prompts: Iterable[str], count: int | None) -> set[str]:
+    return set(sorted(prompts, key=lambda prompt: fraction("judged", prompt))[:count])
 
 
 class _Verdict(Settings):
@@ -127,7 +151,10 @@ def _ask(job: Job[JudgeSettings], requests: list[Request]) -> tuple[list[_Verdic
     """
     settings = job.settings
     engine = registry.load(f"engines.{settings.engine.name}")(
-        settings.engine, partial(_serve, settings.engine), _server_identity(settings.engine)
+        settings.engine,
+        partial(_serve, settings.engine),
+        _server_identity(settings.engine),
+        Spending.of(settings.engine, job.record / "spending"),
     )
     record = Record(job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}", Call)
     verdicts: dict[int, _Verdict] = {}
@@ -139,10 +166,10 @@ def _ask(job: Job[JudgeSettings], requests: list[Request]) -> tuple[list[_Verdic
         made += answers.asked
         again = []
         for index, call in zip(waiting, answers.calls, strict=True):
-            verdicts[index] = _parse(call, settings.dimensions, attempt + 1)
+            verdicts[index] = _parse(call, settings, attempt + 1)
             # A reply that is no verdict may be one the next time; a prompt that is too long, or that kills the server,
             # will not change.
-            if verdicts[index].failure is not None and call.failure in (None, "refusal"):
+            if verdicts[index].failure is not None and call.failure in (None, *NO_VERDICT):
                 again.append(index)
         waiting = again
         if not waiting:
@@ -150,11 +177,12 @@ def _ask(job: Job[JudgeSettings], requests: list[Request]) -> tuple[list[_Verdic
     return [verdicts[index] for index in range(len(requests))], made
 
 
-def _parse(call: Call, dimensions: list[str], attempts: int) -> _Verdict:
+def _parse(call: Call, settings: JudgeSettings, attempts: int) -> _Verdict:
     scores, failure = None, call.failure
     if failure is None:
         try:
-            scores = read_verdict(call.text, call.finish_reason, dimensions)
+            check_model(settings.engine.replies_as or settings.engine.model, call.model)
+            scores = read_verdict(call.text, call.finish_reason, settings.dimensions)
         except InvalidVerdictError as error:
             failure = str(error)
     return _Verdict(scores=scores, failure=failure, attempts=attempts, call_key=call.key)
@@ -190,8 +218,9 @@ def _serve(options: OpenAIOptions) -> AbstractContextManager[Endpoint]:
 
 
 def _server_identity(options: OpenAIOptions) -> dict[str, Any]:
+    """What determines a judge's replies besides its model's name. The address of a hosted one does not."""
     if options.server is None:
-        return {"base_url": options.base_url}
+        return {"provider": options.provider}
     server = registry.module_of(f"servers.{options.server.name}")
     return {"settings": options.server.model_dump(), "code": code.digest(server)}
 

@@ -19,7 +19,7 @@ from pydantic import Field
 from prefdelta import calls, checkpoints, code, registry
 from prefdelta.core.accuracy import count_outcomes
 from prefdelta.core.errors import StudyError
-from prefdelta.core.grading import grade_reply
+from prefdelta.core.grading import grade
 from prefdelta.core.ids import digest, seed_of
 from prefdelta.core.options import TransformersOptions
 from prefdelta.core.requests import Request, Sampling
@@ -123,7 +123,7 @@ def _accuracy(
     replies = calls.complete(engine, requests, record, f"ladder {job.settings.model}, seed {rung.seed}")
     grader = registry.load(GRADER)
     grades = [
-        Grade(question, "", 0, *grade_reply(grader, call.text, call.finish_reason, call.failure, right))
+        Grade(question, "", 0, *grade(grader, call, right))
         for (question, right), call in zip(answers.items(), replies.calls, strict=True)
     ]
     solved, counted = count_outcomes(grades)

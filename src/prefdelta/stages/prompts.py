@@ -1,43 +1,126 @@
 """Stage prompts: the problems of one source (a training set or one benchmark), as a table.
 
-Example: python -m prefdelta.stages.prompts --out prompts=p.parquet manifest=p.json --record record --settings
-  '{"source": "train", "made": {"family": "maths", "operations": [2], "items": 9, "split": "pairs", "grader": "marker"},
-    "seed": 1, "limit": null}'
+Example: python -m prefdelta.stages.prompts --in lock= train= --out prompts=p.parquet manifest=p.json --record record
+  --settings '{"source": "train", "made": {"family": "maths", "operations": [2], "items": 9, "split": "pairs",
+    "grader": "marker"}, "seed": 1, "limit": null}'
 """
 
+from collections import Counter
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from prefdelta import tables
+from prefdelta.core.contamination import ExcludedPrompts, Ngram, overlaps
+from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest, fraction, seed_of
+from prefdelta.core.items import read_items
 from prefdelta.core.settings import Settings
-from prefdelta.core.sources import Source
+from prefdelta.core.sources import MadeSource, Source
 from prefdelta.core.tasks.families import draw_problems
+from prefdelta.files import say
+from prefdelta.hub import dataset_rows
 from prefdelta.records.prompt import Prompt
 from prefdelta.stages.entry import Job, Outcome, start
 
 
 class PromptsSettings(Settings):
     source: Annotated[str, Field(description="name of the training set or benchmark")]
-    made: Annotated[Source, Field(description="how its problems are made")]
+    made: Annotated[Source, Field(description="how its problems are made, or which data set holds them")]
     seed: Annotated[int, Field(description="root of all draws")]
     limit: Annotated[int | None, Field(description="keep only so many, drawn by seed")] = None
+    ngram: Ngram | None = None  # of the gate; None: there is none
 
 
 def run(job: Job[PromptsSettings]) -> Outcome:
-    settings, made = job.settings, job.settings.made
-    seed = seed_of("prompts", settings.seed, settings.source)
-    rows = [
-        Prompt(digest([made.family, problem.question])[:16], settings.source, problem.question, [str(problem.answer())])
-        for problem in islice(draw_problems(made.family, made.operations, made.split, seed), made.items)
-    ]
-    rows.sort(key=lambda row: fraction("limit", settings.seed, row.prompt_id))
-    kept = rows[: settings.limit]
+    settings = job.settings
+    prompts, left_out = read_prompts(settings)
+    rows = len(prompts) + left_out.total()
+    for path in job.inputs.get("lock", []):
+        prompts, left_out["contaminated"] = _without_excluded(prompts, path, settings.ngram)
+    prompts.sort(key=lambda prompt: fraction("limit", settings.seed, prompt.prompt_id))
+    kept = prompts[: settings.limit]
+    left_out["over_limit"] = len(prompts) - len(kept)
+    left_out = +left_out  # without zeros
+    if not kept:
+        raise StudyError(
+            f"prompts of {settings.source!r}: none is left of {rows:,} rows ({_told(left_out) or 'there are none'})."
+        )
+    for path in job.inputs.get("train", []):
+        _check_clean(kept, tables.read(path, Prompt), settings)
+    say(f"prompts {settings.source}: {len(kept):,} of {rows:,} rows; the first is\n---\n{kept[0].text}\n---")
     tables.write(job.output("prompts"), Prompt, kept)
-    return Outcome(len(rows), {"over_limit": len(rows) - len(kept)} if len(kept) < len(rows) else {})
+    return Outcome(rows, left_out)
+
+
+def read_prompts(settings: PromptsSettings) -> tuple[list[Prompt], Counter[str]]:
+    """All prompts of a source, and how many of its rows make none, by reason. The limit does not count."""
+    made, name = settings.made, settings.source
+    if isinstance(made, MadeSource):
+        seed = seed_of("prompts", settings.seed, name)
+        problems = islice(draw_problems(made.family, made.operations, made.split, seed), made.items)
+        return [
+            Prompt(digest([made.family, problem.question])[:16], name, problem.question, [str(problem.answer())])
+            for problem in problems
+        ], Counter()
+    prompts, left_out = [], Counter[str]()
+    rows = dataset_rows(made.dataset, made.revision, made.config, made.split, made.files)
+    for _, prompt in read_items(rows, made, name):
+        if isinstance(prompt, Prompt):
+            prompts.append(prompt)
+        else:
+            left_out[prompt] += 1
+    return prompts, left_out
+
+
+def _without_excluded(prompts: list[Prompt], lock: Path, ngram: int | None) -> tuple[list[Prompt], int]:
+    """The prompts that the lock does not hold, and how many it holds."""
+    excluded = ExcludedPrompts.read(lock.read_text(encoding="utf-8"), str(lock))
+    if excluded.ngram != ngram:
+        raise StudyError(
+            f"{lock}: was written for n-grams of {excluded.ngram} words, but prompts.contamination.ngram is {ngram}. "
+            "Write it again: prefdelta decontaminate."
+        )
+    ids = set(excluded.prompts)
+    kept = [prompt for prompt in prompts if prompt.prompt_id not in ids]
+    return kept, len(prompts) - len(kept)
+
+
+def _check_clean(items: list[Prompt], train: list[Prompt], settings: PromptsSettings) -> None:
+    """Raise StudyError if a benchmark overlaps with the training prompts."""
+    assert settings.ngram is not None
+    train_texts, item_texts = ({prompt.prompt_id: prompt.text for prompt in prompts} for prompts in (train, items))
+    found = overlaps(train_texts.items(), item_texts.items(), settings.ngram)
+    if not found:
+        return
+    overlapping = {item for names in found.values() for item in names}
+    prompt, (item, *_) = next(iter(found.items()))
+    raise StudyError(
+        f"{len(overlapping):,} of {len(items):,} items of the benchmark {settings.source!r} share {settings.ngram} "
+        f"words in a row with {len(found):,} of {len(train):,} training prompts that the lock does not hold. For "
+        f"example prompt {prompt}: {_shown(train_texts[prompt])!r}, and item {item}: {_shown(item_texts[item])!r}. "
+        "A model must not train on what it is tested on. Exclude these prompts with `prefdelta decontaminate`, and "
+        "run the same command again; all that rests on the training set is then made again."
+    )
+
+
+def _shown(text: str) -> str:
+    return " ".join(text.split())[:200]
+
+
+def _told(counts: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
 
 
 if __name__ == "__main__":
-    start(run, PromptsSettings, inputs={}, outputs={"prompts": "table of Prompt"})
+    start(
+        run,
+        PromptsSettings,
+        inputs={
+            "lock": "for the training set, if there is a gate: the excluded prompts (JSON)",
+            "train": "for a benchmark, if there is a gate: the training prompts (table of Prompt)",
+        },
+        outputs={"prompts": "table of Prompt"},
+    )

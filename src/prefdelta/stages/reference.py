@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta import checkpoints, code, tables
+from prefdelta import code, tables
 from prefdelta.core.failures import count_failures
+from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
@@ -20,7 +21,6 @@ from prefdelta.files import say
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.progress import Progress
 from prefdelta.record import Record
-from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
@@ -28,6 +28,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.stages.entry import Job, Outcome, start
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import tokenise
+from prefdelta.weights import Weights, open_weights
 
 # What computes a sum from messages and completion. What else is imported decides only which sums are asked for.
 _COMPUTING = ("prefdelta.training.logps", "prefdelta.training.tokens", "prefdelta.models")
@@ -47,11 +48,13 @@ class ReferenceSettings(Settings):
     batch_tokens: Annotated[int, Field(description="tokens in one forward pass")]
     dtype: Annotated[str, Field(description="precision of the forward pass")]
     threads: Annotated[int, Field(description="torch threads")]
+    hub: Annotated[HubModel | None, Field(description="the policy, if it is of the hub")] = None
+    system: Annotated[str | None, Field(description="the policy's system prompt")] = None
 
 
 def run(job: Job[ReferenceSettings]) -> Outcome:
     settings = job.settings
-    weights, folder = checkpoints.open_manifest(job.input("weights"), job.record)
+    weights = open_weights(job.inputs["weights"], settings.hub, job.record)
     template = job.input("template").read_text(encoding="utf-8").strip()
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
 
@@ -60,14 +63,14 @@ def run(job: Job[ReferenceSettings]) -> Outcome:
     keys: dict[tuple[str, int], str] = {}
     for trace in traces:
         if trace.usable:
-            asked = ask_problem(template, problems[trace.prompt_id], str(job.input("template")))
+            asked = ask_problem(template, problems[trace.prompt_id], str(job.input("template")), settings.system)
             one = _Scored(asked, str(trace.text))
             key = digest({**_identity(settings, weights), "messages": asked, "completion": one.completion})
             scored[key] = one
             keys[trace.prompt_id, trace.sample] = key
 
     record = Record(job.record / "reference" / f"{weights.key}~{settings.generator}", RecordedLogps)
-    found, computed = _complete(record, scored, settings, folder)
+    found, computed = _complete(record, scored, settings, weights.folder)
     rows = []
     for trace in traces:
         its_key = keys.get((trace.prompt_id, trace.sample))
@@ -95,10 +98,10 @@ class _Scored:
     completion: str
 
 
-def _identity(settings: ReferenceSettings, weights: Checkpoint) -> dict[str, Any]:
+def _identity(settings: ReferenceSettings, weights: Weights) -> dict[str, Any]:
     """All that determines a sum besides the messages and the completion."""
     return {
-        "weights": weights.weights,  # covers tokenizer and chat template: they are files of the checkpoint
+        "weights": weights.identity,
         "max_length": settings.max_length,
         "dtype": settings.dtype,
         "threads": settings.threads,
@@ -151,7 +154,7 @@ if __name__ == "__main__":
             "prompts": "table of Prompt",
             "traces": "table of Trace",
             "template": "text with the slot {problem}",
-            "weights": "manifest of the policy's checkpoint",
+            "weights": "manifest of the policy's checkpoint, or none for one of the hub",
         },
         outputs={"reference": "table of ReferenceLogps"},
     )

@@ -11,14 +11,16 @@ from prefdelta.core.settings import Settings
 from prefdelta.files import publish_text
 from prefdelta.reporting import calibration
 from prefdelta.reporting.accuracies import Group, Scores
+from prefdelta.reporting.agreement import agreements
 from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.bootstrap import Bootstrap
+from prefdelta.reporting.claims import judge_claims, read_claims
 from prefdelta.reporting.content import Benchmark, Content, Experiment, Overlaps
 from prefdelta.reporting.deltas import Pairings
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.figures.folder import publish_figures
 from prefdelta.reporting.generators import Grades
-from prefdelta.reporting.manifests import Manifest, manifests, tie_seed
+from prefdelta.reporting.manifests import Manifest, manifests, shipped, tie_seed
 from prefdelta.reporting.page import hex_colour, render
 from prefdelta.stages.entry import Job, Outcome, start
 
@@ -29,7 +31,9 @@ class ReportSection(Settings):
     resamples: Annotated[int, Field(ge=100)] = 2000  # of the bootstrap behind the intervals of differences
     colour: str = "#2b6cb0"  # of the figures
     overlap: "Overlap | None" = None  # experiment 5 of the paper
-    cpu_budget: dict[str, Annotated[float, Field(gt=0)]]  # stage -> CPU seconds, printed beside what it took
+    # stage -> CPU seconds, printed beside what it took
+    cpu_budget: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    claims_note: str = ""  # what verdicts on the paper's claims do not say, in this study; printed above them
 
 
 class Overlap(Settings):
@@ -71,6 +75,8 @@ class ReportSettings(ReportSection):
     benchmarks: Annotated[dict[str, ReportBenchmark], Field(description="in order")]
     groups: Annotated[dict[str, ReportGroup], Field(description="groups of evaluate, in order")]
     experiments: Annotated[dict[str, ReportExperiment], Field(description="in order")]
+    forms: Annotated[dict[str, list[str]], Field(description="form of judge -> its dimensions", default_factory=dict)]
+    compared: Annotated[dict[str, list[str]], Field(description="other form -> its dimensions", default_factory=dict)]
 
 
 def run(job: Job[ReportSettings]) -> Outcome:
@@ -104,10 +110,20 @@ def run(job: Job[ReportSettings]) -> Outcome:
         manifests=found,
         cpu_budget=settings.cpu_budget,
         calibration=calibration.measure(),
+        confounded=shipped(found),
+        agreements=agreements(
+            job.inputs["judgements"],
+            job.inputs["compared"],
+            study,
+            settings.forms,
+            settings.compared,
+            bootstrap,
+        ),
     )
     figures = drawings(content)
     publish_figures(job.output("figures"), figures, hex_colour(settings.colour))
-    publish_text(job.output("page"), render(job.input("template"), content, figures))
+    claims = judge_claims(read_claims(job.input("claims")), content, settings.claims_note)
+    publish_text(job.output("page"), render(job.input("template"), content, figures, claims))
     return Outcome(scores.rows, {"not_counted": scores.not_counted} if scores.not_counted else {})
 
 

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from prefdelta import checkpoints, code, registry, tables
 from prefdelta.core.errors import StudyError
+from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import NEEDS_REFERENCE, Recipe
 from prefdelta.core.settings import Settings
@@ -32,6 +33,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.snapshots import Snapshots
 from prefdelta.stages.entry import Job, Outcome, file_of, start
 from prefdelta.training.tokens import PairTexts
+from prefdelta.weights import Weights, open_weights, same_tensors
 
 # What else is in a method's import closure decides nothing that is not in the key itself.
 TRAINING_CODE = ("prefdelta.training", "prefdelta.models")
@@ -40,6 +42,7 @@ _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
 
 class TrainSection(Settings):
     recipes: dict[str, Recipe]  # name -> method and settings
+    keep: list[str] | None = None  # experiments whose policies `gc --evaluated-policies` keeps; None: all
 
 
 class TrainSettings(Settings):
@@ -48,6 +51,8 @@ class TrainSettings(Settings):
     selections: Annotated[dict[str, str], Field(description="arm -> its selection")]
     recipe: Annotated[Recipe, Field(description="method and settings")]
     seed: Annotated[int, Field(description="seed of the order of the pairs")]
+    hub: Annotated[HubModel | None, Field(description="the base policy, if it is of the hub")] = None
+    system: Annotated[str | None, Field(description="the policy's system prompt")] = None
 
     def plugins(self) -> list[str]:
         return [f"training.{self.recipe.method}"]
@@ -55,31 +60,28 @@ class TrainSettings(Settings):
 
 def run(job: Job[TrainSettings]) -> Outcome:
     settings = job.settings
-    base, folder = checkpoints.open_manifest(job.input("weights"), job.record)
+    base = open_weights(job.inputs["weights"], settings.hub, job.record)
     pairs = _Pairs(job)
     arms, failures, computed = {}, 0, 0
     for arm, selection in settings.selections.items():
         started = time.monotonic()
         rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
-        policy, updates = _policy(job, arm, base, folder, rows)
+        policy, updates = _policy(job, arm, base, rows)
         computed += updates
         checkpoints.write_manifest(file_of(job.outputs["policies"], arm), policy)
-        unchanged = checkpoints.tensors(job.record, policy) == checkpoints.tensors(job.record, base)
+        told = checkpoints.details(job.record, policy)
         arms[arm] = {
-            **checkpoints.details(job.record, policy),
+            **told,
             "pairs": len(rows),
             "method": settings.recipe.method,
-            "differs_from_base": not unchanged,
             "seconds": round(time.monotonic() - started, 3),
         }
-        failures += unchanged
+        failures += not told["differs_from_base"]
         say(f"train: {len(arms)} of {len(settings.selections)} arms, {updates} updates made now: {arm}")
     return Outcome(len(arms), {"unchanged": failures} if failures else {}, {"arms": arms}, {"updates": computed})
 
 
-def _policy(
-    job: Job[TrainSettings], arm: str, base: Checkpoint, folder: Path, rows: Sequence[PairTexts]
-) -> tuple[Checkpoint, int]:
+def _policy(job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[PairTexts]) -> tuple[Checkpoint, int]:
     """The policy trained on `rows`, from the record or trained now, and how many updates were made now."""
     settings = job.settings
     recipe = settings.recipe
@@ -89,7 +91,7 @@ def _policy(
             "rows": [asdict(row) for row in rows],
             "recipe": recipe.model_dump(),
             "seed": settings.seed,
-            "base": base.weights,  # covers tokenizer and chat template: they are files of the checkpoint
+            "base": base.identity,
             "code": code.digest(registry.module_of(method), within=TRAINING_CODE),
             "versions": [version(name) for name in ("torch", "transformers", "trl", "accelerate")],
         }
@@ -99,13 +101,13 @@ def _policy(
 
     def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
         nonlocal updates
-        tokenizer = load_tokenizer(folder)
+        tokenizer = load_tokenizer(base.folder)
         tokens = [row.tokenised(tokenizer) for row in rows]
-        told: Mapping[str, Any] = train(folder, tokens, recipe, settings.seed, output, snapshots)
+        told: Mapping[str, Any] = train(base.folder, tokens, recipe, settings.seed, output, snapshots)
         updates = told["updates"] - snapshots.resumed_at
-        return told
+        return {**told, "differs_from_base": not same_tensors(output, base.folder)}
 
-    needed = sum(path.stat().st_size for path in folder.iterdir())
+    needed = sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
     return checkpoints.made(job.record, "policies", key, arm, make, needed), updates
 
 
@@ -116,6 +118,7 @@ class _Pairs:
         settings = job.settings
         self._template = job.input("template")
         self._template_text = self._template.read_text(encoding="utf-8").strip()
+        self._system = settings.system
         self._generators = (settings.chosen, settings.rejected)
         self._pairs = {pair.pair_id: pair for pair in tables.read(job.input("pairs"), Pair)}
         self._problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
@@ -148,7 +151,8 @@ class _Pairs:
                 f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability: it is "
                 "longer than reference.max_length. Raise that as far as the policy can hold, or lower max_tokens."
             )
-        asked = ask_problem(self._template_text, self._problems[pair.prompt_id], str(self._template))
+        problem = self._problems[pair.prompt_id]
+        asked = ask_problem(self._template_text, problem, str(self._template), self._system)
         chosen, rejected = (str(self._texts[key]) for key in keys)
         return PairTexts(asked, chosen, rejected, sums[0], sums[1])
 
@@ -166,7 +170,7 @@ if __name__ == "__main__":
             "chosen_reference": "table of ReferenceLogps, or none for a method that needs no reference",
             "rejected_reference": "table of ReferenceLogps, or none for a method that needs no reference",
             "template": "text with the slot {problem}",
-            "weights": "manifest of the base policy's checkpoint",
+            "weights": "manifest of the base policy's checkpoint, or none for one of the hub",
         },
         outputs={"policies": "manifests of the trained policies (JSON), train/<arm>/policy.json"},
     )

@@ -12,6 +12,7 @@ from typing import Any
 from prefdelta.core.recipes import DPORecipe
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.snapshots import Snapshots
+from prefdelta.training.parts import in_parts, rows_per_part
 from prefdelta.training.tokens import PreferenceRow, Tokens
 from prefdelta.training.trainer import check_reference, run_training
 
@@ -26,28 +27,33 @@ def train(
     Raises StudyError if the reference log-probabilities do not belong to the model, or if the first loss is not ln 2.
     """
     tokens = [Tokens(row.prompt, side) for row in rows for side in (row.chosen, row.rejected)]
-    tokenizer, model = load_tokenizer(base), load_model(base, recipe.dtype, recipe.threads)
+    tokenizer, model = load_tokenizer(base), load_model(base, "float32", recipe.threads)
     sums = [sum_ for row in rows for sum_ in row.reference()]
     check_reference(model, tokens, sums, recipe.dtype)
 
-    def make_trainer(arguments: Mapping[str, Any]) -> Any:
+    def make_trainer(model: Any, adapters: Any, arguments: Mapping[str, Any]) -> Any:
         from datasets import Dataset
         from trl.trainer.dpo_config import DPOConfig
 
-        return _trainer_type()(
+        trainer = in_parts(_trainer_type(), recipe.dtype, rows_per_part(recipe), size=lambda _: 1)
+        return trainer(
             model=model,
             args=DPOConfig(
                 **arguments,
                 beta=recipe.beta,
                 loss_type=["sigmoid"],
                 precompute_ref_log_probs=True,
+                disable_dropout=adapters is None,
             ),
             train_dataset=Dataset.from_list([_columns(row) for row in rows]),
             processing_class=tokenizer,
+            peft_config=adapters,
         )
 
     mean_tokens = sum(len(row.prompt) + len(row.completion) for row in tokens) / len(rows)
-    return run_training(make_trainer, recipe, len(rows), mean_tokens, seed, output, snapshots, first_loss=LN2)
+    return run_training(
+        make_trainer, model, base, recipe, len(rows), mean_tokens, seed, output, snapshots, first_loss=LN2
+    )
 
 
 def _columns(row: PreferenceRow) -> dict[str, Any]:

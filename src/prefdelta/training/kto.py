@@ -3,7 +3,7 @@
 Pairs are taken apart into single traces, wanted and unwanted in turn, so that every batch holds both. The reference
 point of a batch is a divergence that TRL estimates from mismatched rows (each prompt with a completion of another one
 of its batch), so the batches are fixed here and the reference sums of the mismatched rows are computed here; those of
-the traces themselves come with the rows.
+the traces themselves come with the rows. A batch that is made in parts keeps the one reference point of all its rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,9 @@ from prefdelta.core.recipes import KTORecipe
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.snapshots import Snapshots
 from prefdelta.training.logps import completion_logps
+from prefdelta.training.parts import in_parts, rows_per_part
 from prefdelta.training.tokens import PreferenceRow, Tokens
-from prefdelta.training.trainer import check_reference, run_training
+from prefdelta.training.trainer import BATCH_TOKENS, check_reference, run_training
 
 FIRST_LOSS = 0.5  # 1 - sigmoid(0): the loss of a policy that equals its reference
 
@@ -34,11 +35,11 @@ def train(
     tokens = [Tokens(row.prompt, side) for row in ordered for side in (row.chosen, row.rejected)]
     labels = [True, False] * len(ordered)
     sums = [sum_ for row in ordered for sum_ in row.reference()]
-    tokenizer, model = load_tokenizer(base), load_model(base, recipe.dtype, recipe.threads)
+    tokenizer, model = load_tokenizer(base), load_model(base, "float32", recipe.threads)
     check_reference(model, tokens, sums, recipe.dtype)
     mismatched = _mismatched(tokens, recipe.batch_size)
     # The model as it is now, before training, is the reference.
-    mismatched_sums = dict(completion_logps(model, mismatched, batch_tokens=16_384))
+    mismatched_sums = dict(completion_logps(model, mismatched, BATCH_TOKENS, recipe.dtype))
     columns = [
         {
             "prompt_ids": row.prompt,
@@ -51,21 +52,28 @@ def train(
         for index, row in enumerate(tokens)
     ]
 
-    def make_trainer(arguments: Mapping[str, Any]) -> Any:
+    def make_trainer(model: Any, adapters: Any, arguments: Mapping[str, Any]) -> Any:
         from datasets import Dataset
         from trl.trainer.kto_config import KTOConfig
 
-        return _trainer_type()(
+        return _trainer_type(recipe)(
             model=model,
             args=KTOConfig(
-                **arguments, beta=recipe.beta, precompute_ref_log_probs=True, train_sampling_strategy="sequential"
+                **arguments,
+                beta=recipe.beta,
+                precompute_ref_log_probs=True,
+                train_sampling_strategy="sequential",
+                disable_dropout=adapters is None,
             ),
             train_dataset=Dataset.from_list(columns),
             processing_class=tokenizer,
+            peft_config=adapters,
         )
 
     mean_tokens = sum(len(row.prompt) + len(row.completion) for row in tokens) / len(tokens)
-    return run_training(make_trainer, recipe, len(tokens), mean_tokens, seed, output, snapshots, first_loss=FIRST_LOSS)
+    return run_training(
+        make_trainer, model, base, recipe, len(tokens), mean_tokens, seed, output, snapshots, first_loss=FIRST_LOSS
+    )
 
 
 def _mismatched(tokens: Sequence[Tokens], batch_size: int) -> list[Tokens]:
@@ -80,7 +88,7 @@ def _mismatched(tokens: Sequence[Tokens], batch_size: int) -> list[Tokens]:
     return rows
 
 
-def _trainer_type() -> type[Any]:
+def _trainer_type(recipe: KTORecipe) -> type[Any]:
     from trl.trainer.kto_trainer import KTOTrainer
 
     class PreparedKTOTrainer(KTOTrainer):
@@ -92,4 +100,25 @@ def _trainer_type() -> type[Any]:
         def _precompute_ref_logps(self, dataset: Any, *_: Any) -> Any:
             return dataset
 
-    return PreparedKTOTrainer
+    parted: Any = in_parts(PreparedKTOTrainer, recipe.dtype, rows_per_part(recipe), size=lambda _: 1)
+
+    class OnePointKTOTrainer(parted):  # type: ignore[misc]
+        """The reference point is the whole batch's: TRL would estimate one from each part."""
+
+        _point: Any = None  # of the batch at hand, in nats; None: TRL estimates it, there being one part
+
+        def before_parts(self, model: Any, parts: list[tuple[dict[str, Any], float]], n_rows: int) -> None:
+            self._point = None
+            gained = 0.0
+            for part, weight in parts:
+                gains = self._compute_kl_logps(model, part) - part["ref_KL_logps"]
+                gained += gains.sum() * (weight > 0)
+                part["ref_KL_logps"] = gains.new_zeros(len(gains))
+            self._point = self.accelerator.reduce(gained, "sum") / n_rows
+
+        def _compute_kl_logps(self, model: Any, batch: dict[str, Any]) -> Any:
+            if self._point is None:
+                return super()._compute_kl_logps(model, batch)
+            return self._point.expand(len(batch["label"]))
+
+    return OnePointKTOTrainer

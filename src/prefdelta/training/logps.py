@@ -3,11 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from prefdelta.models import products_in
 from prefdelta.training.tokens import Tokens
 
+POSITIONS = 1024  # whose logits are normalised at a time: a row of 16,384 has 8 GB of them, for 128k tokens
 
-def completion_logps(model: Any, rows: Sequence[Tokens], batch_tokens: int) -> Iterator[tuple[int, float]]:
+
+def completion_logps(
+    model: Any, rows: Sequence[Tokens], batch_tokens: int, dtype: str = "float32"
+) -> Iterator[tuple[int, float]]:
     """(index of the row, nats summed over its completion's tokens), in order of length.
+
+    dtype: of the matrix products; the weights are the model's.
 
     A batch holds rows of one length, of at most batch_tokens tokens together (or one row). So nothing is padded, which
     would move a sum by 1e-6; on a CPU a row's sum has the same bits whatever else is computed with it.
@@ -17,9 +24,17 @@ def completion_logps(model: Any, rows: Sequence[Tokens], batch_tokens: int) -> I
     order = sorted(range(len(rows)), key=lambda index: (_length(rows[index]), index))
     for batch in _batches(order, rows, batch_tokens):
         ids = torch.tensor([rows[index].prompt + rows[index].completion for index in batch], device=model.device)
-        with torch.inference_mode():
-            logits = model(input_ids=ids, use_cache=False).logits[:, :-1].float()
-        token_logps = logits.log_softmax(-1).gather(-1, ids[:, 1:, None]).squeeze(-1)
+        with torch.inference_mode(), products_in(dtype):
+            logits = model(input_ids=ids, use_cache=False).logits
+        token_logps = torch.cat(
+            [
+                part.float().log_softmax(-1).gather(-1, following[..., None]).squeeze(-1)
+                for part, following in zip(
+                    logits[:, :-1].split(POSITIONS, 1), ids[:, 1:].split(POSITIONS, 1), strict=True
+                )
+            ],
+            dim=1,
+        )
         for index, of_row in zip(batch, token_logps, strict=True):
             yield index, of_row[len(rows[index].prompt) - 1 :].sum().item()
 

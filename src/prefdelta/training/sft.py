@@ -7,6 +7,7 @@ from typing import Any
 from prefdelta.core.recipes import SFTRecipe
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.snapshots import Snapshots
+from prefdelta.training.parts import Row, in_parts, rows_per_part
 from prefdelta.training.tokens import PreferenceRow
 from prefdelta.training.trainer import run_training
 
@@ -21,19 +22,27 @@ def train(
         {"input_ids": row.prompt + row.chosen, "labels": [IGNORED] * len(row.prompt) + row.chosen} for row in rows
     ]
 
-    tokenizer, model = load_tokenizer(base), load_model(base, recipe.dtype, recipe.threads)
+    tokenizer, model = load_tokenizer(base), load_model(base, "float32", recipe.threads)
 
-    def make_trainer(arguments: Mapping[str, Any]) -> Any:
+    def make_trainer(model: Any, adapters: Any, arguments: Mapping[str, Any]) -> Any:
         from datasets import Dataset
         from trl.trainer.sft_config import SFTConfig
         from trl.trainer.sft_trainer import SFTTrainer
 
-        return SFTTrainer(
+        return in_parts(SFTTrainer, recipe.dtype, rows_per_part(recipe), size=_learnt)(
             model=model,
             args=SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}),
             train_dataset=Dataset.from_list(columns),
             processing_class=tokenizer,
+            peft_config=adapters,
         )
 
     mean_tokens = sum(len(row["input_ids"]) for row in columns) / len(columns)
-    return run_training(make_trainer, recipe, len(rows), mean_tokens, seed, output, snapshots, first_loss=None)
+    return run_training(
+        make_trainer, model, base, recipe, len(rows), mean_tokens, seed, output, snapshots, first_loss=None
+    )
+
+
+def _learnt(row: Row) -> int:
+    """The loss is a mean over the tokens of a batch."""
+    return len(row["labels"]) - row["labels"].count(IGNORED)

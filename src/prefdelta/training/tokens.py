@@ -50,27 +50,72 @@ class PairTexts:
         )
 
 
-def tokenise(tokenizer: Any, messages: Sequence[tuple[str, str]], completion: str) -> Tokens:
-    """Render (role, content) messages and a completion with the chat template, and split at the completion's start.
+_PROBE = "prefdelta"  # a reply rendered only to see how the template ends a turn
+_THOUGHT = "<think>"
 
-    Raises StudyError unless the prompt's tokens are a prefix of prompt + completion, exactly one beginning-of-sequence
-    token is there (if the tokenizer has one), and the completion ends with end-of-sequence: otherwise the model would
-    be trained on a context that it never sees when it is used.
+
+def tokenise(tokenizer: Any, messages: Sequence[tuple[str, str]], completion: str) -> Tokens:
+    """What the model sees when it is asked (role, content) messages, and what it would generate to say `completion`.
+
+    The chat template renders the prompt alone, and the completion's own tokens and end-of-sequence follow. The template
+    never sees the completion: those of reasoning models drop all that is thought from a reply that is there already.
+    Where the prompt itself opens the thought, a completion that opens it too loses its own tag.
+    Raises StudyError unless there is exactly one beginning-of-sequence token (if the tokenizer has one), the template
+    ends a turn with end-of-sequence, and tokens give the completion back: otherwise the model would be trained on a
+    context or a reply that it never sees when it is used.
     """
-    prompt_messages = [{"role": role, "content": content} for role, content in messages]
-    whole_messages = [*prompt_messages, {"role": "assistant", "content": completion}]
-    prompt = tokenizer.apply_chat_template(prompt_messages, add_generation_prompt=True, return_dict=False)
-    whole = tokenizer.apply_chat_template(whole_messages, return_dict=False)
-    if whole[: len(prompt)] != prompt:
-        raise StudyError(
-            f"the chat template does not keep the prompt as a prefix: alone it ends in "
-            f"{tokenizer.decode(prompt[-8:])!r}, with a completion in {tokenizer.decode(whole[: len(prompt)][-8:])!r}. "
-            "Use a template that renders the prompt the same way in both cases."
-        )
-    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
-    if bos is not None and bos != eos and whole.count(bos) != 1:
-        raise StudyError(f"the rendered conversation has {whole.count(bos)} beginning-of-sequence tokens; 1 is right.")
-    tokens = Tokens(prompt, whole[len(prompt) :])
-    if not tokens.completion or tokens.completion[-1] != eos:
-        raise StudyError("the rendered completion does not end with end-of-sequence; the template must add it.")
+    asked = [{"role": role, "content": content} for role, content in messages]
+    text = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
+    _check_end(tokenizer, asked)
+    prompt = _ids(tokenizer, text)
+    said = _without_opened_thought(text, completion)
+    tokens = Tokens(prompt, [*_ids_after(tokenizer, text, prompt, said), tokenizer.eos_token_id])
+    bos = tokenizer.bos_token_id
+    found = (tokens.prompt + tokens.completion).count(bos)
+    if bos is not None and bos != tokenizer.eos_token_id and found != 1:
+        raise StudyError(f"the rendered conversation has {found} beginning-of-sequence tokens; 1 is right.")
     return tokens
+
+
+def _check_end(tokenizer: Any, asked: list[dict[str, str]]) -> None:
+    rendered = tokenizer.apply_chat_template([*asked, {"role": "assistant", "content": _PROBE}], tokenize=False)
+    end = rendered.rpartition(_PROBE)[2]
+    if tokenizer.eos_token is None or not end.lstrip().startswith(tokenizer.eos_token):
+        raise StudyError(
+            f"the rendered completion does not end with end-of-sequence: the template ends a turn with {end!r}, the "
+            f"tokenizer's end-of-sequence is {tokenizer.eos_token!r}. The model would be taught another end than the "
+            "one it is used with; set eos_token of the tokenizer to the template's, or have the template add it."
+        )
+
+
+def _without_opened_thought(prompt: str, completion: str) -> str:
+    """The completion without the tag (and the white space around it) with which the prompt ends already."""
+    opening = prompt.rstrip()
+    if not (opening.endswith(_THOUGHT) and completion.lstrip().startswith(_THOUGHT)):
+        return completion
+    said = completion.lstrip().removeprefix(_THOUGHT)
+    return said.removeprefix(prompt[len(opening) :])
+
+
+def _ids_after(tokenizer: Any, text: str, prompt: list[int], completion: str) -> list[int]:
+    """Token ids of a completion after the prompt `text`, whose ids are `prompt`.
+
+    A tokenizer may merge characters across the border, a line break at the prompt's end with one at the completion's
+    start. A model cannot: the prompt's tokens are there when it starts. Then the completion is tokenised by itself.
+    """
+    whole = _ids(tokenizer, text + completion)
+    if whole[: len(prompt)] == prompt:
+        return whole[len(prompt) :]
+    alone = _ids(tokenizer, completion)
+    if tokenizer.decode(alone, clean_up_tokenization_spaces=False) != completion:
+        raise StudyError(
+            f"the prompt's tokens are no prefix of prompt + completion: alone it ends in "
+            f"{tokenizer.decode(prompt[-8:])!r}, with a completion in {tokenizer.decode(whole[: len(prompt)][-8:])!r}; "
+            f"and by itself the completion is not given back by its tokens ({completion[:40]!r})."
+        )
+    return alone
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    """The template has written all special tokens itself, so none is added."""
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

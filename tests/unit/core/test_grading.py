@@ -1,6 +1,9 @@
+import time
+from types import SimpleNamespace
+
 import pytest
 
-from prefdelta.core.grading import grade_reply
+from prefdelta.core.grading import GradingError, grade_all
 from prefdelta.graders.marker import grade as marker
 
 
@@ -20,8 +23,28 @@ from prefdelta.graders.marker import grade as marker
     ],
 )
 def test_a_reply_is_right_wrong_or_says_why_neither(text, finish_reason, failure, expected):
-    assert grade_reply(marker, text, finish_reason, failure, ["2"]) == expected
+    answer = SimpleNamespace(text=text, finish_reason=finish_reason, failure=failure)
+    assert grade_all([(marker, answer, ["2"])], 2) == [expected]
 
 
 def test_a_wrong_answer_is_not_taken_for_a_missing_one():
-    assert grade_reply(lambda text, answers: ("", False), "x", "stop", None, ["2"]) == ("", False, None)
+    answer = SimpleNamespace(text="x", finish_reason="stop", failure=None)
+    assert grade_all([(lambda text, answers: ("", False), answer, ["2"])], 1) == [("", False, None)]
+
+
+def test_what_a_grader_cannot_say_is_a_state_and_not_wrong():
+    def hangs(text, answers):
+        raise GradingError("time_out")
+
+    answer = SimpleNamespace(text="x", finish_reason="stop", failure=None)
+    assert grade_all([(hangs, answer, ["2"])], 1) == [(None, None, "time_out")]
+
+
+def test_grades_come_in_the_order_of_the_answers_however_long_each_takes():
+    def slow(text, answers):
+        time.sleep(float(text))
+        return text, text == answers[0]
+
+    answers = [SimpleNamespace(text=text, finish_reason="stop", failure=None) for text in ("0.05", "0", "0.02")]
+    graded = grade_all([(slow, answer, ["0"]) for answer in answers], 3)
+    assert graded == [("0.05", False, None), ("0", True, None), ("0.02", False, None)]

@@ -37,7 +37,13 @@ class Palette:
 
 
 # Matplotlib knows colours only; these stand for what the page decides, and are replaced in the SVG.
-PAGE = Palette("#010203", "#010204", "#010205", "#010207", ("#010206", "#010208", "#010209"))
+PAGE = Palette(
+    "#010203",
+    "#010204",
+    "#010205",
+    "#010207",
+    ("#010206", "#010208", "#010209", "#01020a", "#01020b", "#01020c"),
+)
 _PAGE_COLOURS = {
     PAGE.ink: "currentColor",
     PAGE.muted: "var(--muted)",
@@ -46,12 +52,16 @@ _PAGE_COLOURS = {
     PAGE.series[0]: "var(--accent)",
     PAGE.series[1]: "var(--second)",
     PAGE.series[2]: "var(--third)",
+    PAGE.series[3]: "var(--fourth)",
+    PAGE.series[4]: "var(--fifth)",
+    PAGE.series[5]: "var(--sixth)",
 }
 
 
 def print_palette(accent: str) -> Palette:
     """The colours of files: on white paper."""
-    return Palette("#1c1d1f", "#63666c", "#dcdde0", "#ffffff", (accent, "#b0561a", "#4a7a3a"))
+    series = (accent, "#b0561a", "#4a7a3a", "#7a4a9c", "#a62f5d", "#157f82")
+    return Palette("#1c1d1f", "#63666c", "#dcdde0", "#ffffff", series)
 
 
 class Drawing(Protocol):

@@ -47,6 +47,7 @@ class ScalingFigure:
     places: Sequence[str]  # labels of the x axis, in lines
     axis: str  # what the places are
     unit: str
+    apart: frozenset[int] = frozenset()  # places that are not to be compared with the others: open, and in no line
 
     def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
         """See Drawing."""
@@ -111,7 +112,7 @@ class ScalingFigure:
         axes.axhline(0, color=palette.ink, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
         for number, series in enumerate(panel.series):
             shift = 0.12 * (number - (len(panel.series) - 1) / 2)
-            _draw_series(axes, series, shift, *_look(number, palette), palette)
+            _draw_series(axes, series, shift, *_look(number, palette), palette, self.apart)
 
 
 def _look(number: int, palette: Palette) -> tuple[str, str]:
@@ -129,18 +130,35 @@ def _key(figure: "Figure", at: tuple[float, float], colour: str, marker: str) ->
     figure.add_artist(line)
 
 
-def _draw_series(axes: "Axes", series: Series, shift: float, colour: str, marker: str, palette: Palette) -> None:
+def _draw_series(
+    axes: "Axes",
+    series: Series,
+    shift: float,
+    colour: str,
+    marker: str,
+    palette: Palette,
+    apart: frozenset[int],
+) -> None:
     known = [
-        (place + shift, point, point.estimate.value)
+        (place, place + shift, point, point.estimate.value)
         for place, point in enumerate(series.points)
         if point is not None and point.estimate.value is not None
     ]
-    axes.plot([x for x, _, _ in known], [y for _, _, y in known], color=colour, linewidth=1, alpha=0.5)
-    for x, point, y in known:
+    line = [(x, y) for place, x, _, y in known if place not in apart]
+    axes.plot([x for x, _ in line], [y for _, y in line], color=colour, linewidth=1, alpha=0.5)
+    for place, x, point, y in known:
         if point.estimate.low is not None and point.estimate.high is not None:
             ends = [point.estimate.low, point.estimate.high]
             axes.plot([x, x], ends, color=colour, linewidth=1.8, solid_capstyle="round", zorder=2)
         if len(point.repeats) > 1:
             beside = [x + 0.07] * len(point.repeats)
             axes.plot(beside, point.repeats, "o", color=palette.muted, markersize=2.8, markeredgewidth=0, zorder=3)
-        axes.plot([x], [y], marker, color=colour, markersize=6.5, markeredgewidth=0, zorder=4)
+        if place in apart:
+            open_mark: dict[str, Any] = {
+                "markerfacecolor": palette.paper,
+                "markeredgecolor": colour,
+                "markeredgewidth": 1.6,
+            }
+            axes.plot([x], [y], marker, markersize=5.5, zorder=4, **open_mark)
+        else:
+            axes.plot([x], [y], marker, color=colour, markersize=6.5, markeredgewidth=0, zorder=4)

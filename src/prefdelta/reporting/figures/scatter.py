@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.figures.canvas import NARROW, SMALL, WIDE, Palette, bare, new_figure, signed, text_at
@@ -20,6 +20,7 @@ class Crossing:
     name: str
     x: Estimate
     y: Estimate
+    apart: bool = False  # open instead of filled: not to be compared with the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +82,13 @@ class ScatterFigure:
                     pair = [ends.low, ends.high]
                     line = (pair, [y.value] * 2) if across else ([x.value] * 2, pair)
                     axes.plot(*line, color=colour, linewidth=1.2, alpha=0.6, zorder=2)
-            axes.plot([x.value], [y.value], "o", color=colour, markersize=5.5, markeredgewidth=0, zorder=4)
+            if crossing.apart:
+                open_mark: dict[str, Any] = {
+                    "markerfacecolor": palette.paper,
+                    "markeredgecolor": colour,
+                    "markeredgewidth": 1.4,
+                }
+                axes.plot([x.value], [y.value], "o", markersize=5, zorder=4, **open_mark)
+            else:
+                axes.plot([x.value], [y.value], "o", color=colour, markersize=5.5, markeredgewidth=0, zorder=4)
             text_at(axes, (5, 4), (x.value, y.value), crossing.name, palette.muted, fontsize=9.5)

@@ -1,0 +1,76 @@
+"""Find the training prompts that overlap with a benchmark, and write the lock that keeps them out of the training set.
+
+    prefdelta decontaminate --configfile config.yaml
+
+A prompt overlaps with an item if both hold the same prompts.contamination.ngram words in a row. All prompts and items
+count, whatever the limits: so a limit can change later without a new lock. Commit the lock; the file .reasons.json
+beside it says which items are to blame, and nothing reads it.
+"""
+
+import argparse
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from prefdelta.commands import shared
+from prefdelta.core.contamination import ExcludedPrompts, counts_by_benchmark, overlaps
+from prefdelta.core.errors import StudyError
+from prefdelta.core.names import TRAINING_PROMPTS
+from prefdelta.files import publish_text, say
+from prefdelta.stages.prompts import read_prompts
+from prefdelta.study import Study
+
+
+def define(parser: argparse.ArgumentParser) -> None:
+    shared.add_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    study = shared.open_study(arguments.configfile)
+    gate = study.config.prompts.contamination
+    if gate is None:
+        raise StudyError(
+            f"the study {study.config.study!r} has no gate against contamination. To give it one, say in its config: "
+            f"prompts.contamination: {{ lock: resources/decontamination/{study.config.study}.lock.json }}"
+        )
+    train = _texts(study, TRAINING_PROMPTS)
+    items, counts = {}, {}
+    for name in study.benchmarks:
+        texts = _texts(study, name)
+        counts[name] = len(texts)
+        items |= {f"{name}:{item}": text for item, text in texts.items()}
+    found = overlaps(train.items(), items.items(), gate.ngram)
+
+    shared.tell(f"{len(train):,} training prompts; the same {gate.ngram} words in a row:")
+    width = max(map(len, counts), default=0)
+    overlapping = counts_by_benchmark(found)
+    for name, count in counts.items():
+        of_items, of_prompts = overlapping.get(name, (0, 0))
+        shared.tell(f"  {name:<{width}} {of_items:>7,} of {count:>7,} items, with {of_prompts:>7,} prompts")
+    _write(Path(gate.lock), ExcludedPrompts(ngram=gate.ngram, prompts=list(found)), found, arguments.dry_run)
+
+
+def _texts(study: Study, source: str) -> dict[str, str]:
+    """Prompt id -> text, of all prompts of a source."""
+    prompts, _ = read_prompts(study.prompts_settings(source))
+    say(f"{source}: {len(prompts):,} prompts read")
+    return {prompt.prompt_id: prompt.text for prompt in prompts}
+
+
+def _write(path: Path, lock: ExcludedPrompts, reasons: dict[str, list[str]], dry_run: bool) -> None:
+    before = path.read_text(encoding="utf-8") if path.is_file() else None
+    known: set[str] = set()
+    if before is not None:
+        with suppress(StudyError):  # one that cannot be read is written anew
+            known = set(ExcludedPrompts.read(before, str(path)).prompts)
+    added, gone = len(set(lock.prompts) - known), len(known - set(lock.prompts))
+    shared.tell(f"{path}: {len(lock.prompts):,} prompts to leave out; {added:,} are new, {gone:,} no longer are")
+    if dry_run:
+        shared.tell("dry run: nothing was written")
+        return
+    publish_text(path.with_suffix(".reasons.json"), json.dumps(reasons, indent=1) + "\n")
+    if lock.text() == before:
+        shared.tell("the lock is unchanged: nothing is made again")
+        return
+    publish_text(path, lock.text())
+    shared.tell("the lock is written: commit it. The training prompts, and all that rests on them, are made again")

@@ -1,0 +1,101 @@
+"""Pins: the commit at which each model and data set of the hub is used, with sizes and licence. Values only.
+
+`prefdelta pin` writes them to resources/pins.lock.json; nothing else does, and no commit is ever typed by hand.
+"""
+
+import json
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.hub import Revision
+from prefdelta.core.settings import Settings
+
+Kind = Literal["models", "datasets"]
+Bytes = Annotated[int, Field(ge=0)]
+NOUNS: dict[Kind, str] = {"models": "model", "datasets": "data set"}
+
+# What may be loaded, as patterns of paths in a repository. Nothing else is ever fetched: no code, and no pickles.
+MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja")
+CARD_FILES = ("README.md", ".huggingface.yaml", "dataset_infos.json")
+_ENDINGS = ("parquet", "arrow", "jsonl", "json", "csv", "tsv", "jsonl.gz", "json.gz", "csv.gz", "jsonl.zst")
+DATA_FILES = tuple(f"*.{ending}" for ending in _ENDINGS)
+
+
+def matches(file: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(file, pattern) for pattern in patterns)
+
+
+def wanted(kind: Kind, file: str) -> bool:
+    """Whether a file of a repository (its path there) is one that may be loaded.
+
+    Of models only the top level is: folders hold the same weights once more, in formats of others.
+    """
+    if kind == "models":
+        return "/" not in file and matches(file, MODEL_FILES)
+    return file in CARD_FILES or matches(file, DATA_FILES)
+
+
+def argument(kind: Kind, name: str) -> str:
+    """A repository as `prefdelta pin` takes it, and as the hub's own addresses have it."""
+    return f"datasets/{name}" if kind == "datasets" else name
+
+
+class Pin(Settings):
+    """One repository of the hub at one commit."""
+
+    revision: Revision
+    bytes: Bytes  # of `files` together
+    licence: str | None  # as its card says; None: it says nothing
+    files: dict[str, Bytes]  # those that may be loaded, with their sizes
+
+    @model_validator(mode="after")
+    def _sum_of_files(self) -> Self:
+        if self.bytes != sum(self.files.values()):
+            raise ValueError(f"bytes is {self.bytes}, but the files have {sum(self.files.values())} together")
+        return self
+
+
+class Pins(Settings):
+    """The lock file: name of the repository -> its pin."""
+
+    models: dict[str, Pin] = Field(default_factory=dict)
+    datasets: dict[str, Pin] = Field(default_factory=dict)
+
+    @classmethod
+    def read(cls, text: str, where: str) -> Self:
+        """The pins in the text of a lock file. `where` names it in errors. Raises StudyError."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            raise StudyError(
+                f"{where}: not a lock file of pins: {found}. It is written by `prefdelta pin` and never by hand: put "
+                f"back the one that was committed, or write {json.dumps(EMPTY)} into it and run `prefdelta pin`."
+            ) from None
+
+    def text(self) -> str:
+        """The lock file's text: the same for the same pins."""
+        return json.dumps(self.model_dump(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+    def of(self, kind: Kind) -> dict[str, Pin]:
+        return self.models if kind == "models" else self.datasets
+
+    def revision(self, kind: Kind, name: str) -> str | None:
+        """The commit at which a repository is used. None: not pinned."""
+        pin = self.of(kind).get(name)
+        return pin.revision if pin else None
+
+    def unpinned(self, kind: Kind, names: list[str]) -> list[str]:
+        """Those of the names that have no pin."""
+        return [name for name in names if name not in self.of(kind)]
+
+    def with_pin(self, kind: Kind, name: str, pin: Pin) -> Self:
+        """The same pins with this one added, or in the place of the old one."""
+        return self.model_copy(update={kind: {**self.of(kind), name: pin}})
+
+
+EMPTY = Pins().model_dump()

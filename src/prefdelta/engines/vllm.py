@@ -1,0 +1,193 @@
+"""Engine `vllm`: vLLM in this process (offline), on all GPUs of the job.
+
+All missing requests are put to one engine, with a seed each, and rows are given back as they finish. The engine's core
+runs in this process, not in a child of it: a kill leaves no orphan that holds the GPU, and what cannot be unwound is
+ended by `prefdelta.processes` like any other work. With several GPUs vLLM starts a worker for each, which ends when
+this process is gone.
+
+We render and decode ourselves. The prompt is the chat template's own token ids, so nothing adds a second BOS. The reply
+is decoded with its special tokens, because some models mark their reasoning by them (s1.1: `<|im_start|>think`); only
+the token that ended it is cut. The checkpoint's generation_config gives the stop tokens and nothing else: a repetition
+penalty in it would bend the sampling asked for.
+"""
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.options import VLLMOptions
+from prefdelta.core.requests import Failure, Reply, Request
+from prefdelta.models import load_tokenizer
+from prefdelta.vllm_install import tensor_parallel_size, versions
+
+if TYPE_CHECKING:
+    from vllm import LLMEngine, RequestOutput, SamplingParams
+
+VERSION = 1  # raise it when the same request would get another reply
+_ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine's core in this process
+    # Forked workers would share the pipe by which this process hears of signals: SIGTERM to one would end us all.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    "VLLM_NO_USAGE_STATS": "1",  # nothing is told to anybody
+}
+
+
+class VLLMEngine:
+    """Asks the model in `folder`, a checkpoint in Hugging Face format whose files hash to `weights`."""
+
+    def __init__(self, folder: Path, weights: str, options: VLLMOptions) -> None:
+        self._folder, self._weights, self._options = folder, weights, options
+
+    def identity(self) -> dict[str, Any]:
+        """All that determines a reply but for rounding.
+
+        How many GPUs there are, how much of them is used and how many sequences share a step change the order of
+        sums, as does what else is asked in the same step. They move bits, and by chance a token, but draw from the same
+        distribution: a job that goes on elsewhere does not ask again what is recorded.
+        """
+        return {
+            "engine": "vllm",
+            "version": VERSION,
+            **versions(),
+            "weights": self._weights,  # covers tokenizer and chat template: they are files of the checkpoint
+            "dtype": self._options.dtype,
+            "max_length": self._options.max_length,
+        }
+
+    def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
+        """Replies to the missing requests. Raises StudyError if vLLM does not start, refuses a request, or dies."""
+        tokenizer = load_tokenizer(self._folder)
+        fitting: list[tuple[str, Request, list[int]]] = []
+        for key, request in plan:
+            if key in missing:
+                ids = prompt_ids(tokenizer, request)
+                if len(ids) + request.sampling.max_tokens > self._options.max_length:
+                    yield Failure(key, "too_long", permanent=True)
+                else:
+                    fitting.append((key, request, ids))
+        if not fitting:
+            return
+        with self._started() as engine:
+            for key, request, ids in fitting:
+                _enqueue(engine, key, request, ids)
+            while engine.has_unfinished_requests():
+                for output in _step(engine):
+                    if output.finished:
+                        yield _result(output, tokenizer)
+
+    @contextmanager
+    def _started(self) -> "Iterator[LLMEngine]":
+        """An engine that holds the GPUs until the context is left."""
+        os.environ.update(_ENVIRONMENT)  # before vLLM reads it
+        from vllm import EngineArgs, LLMEngine
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        try:
+            arguments = engine_arguments(self._folder, self._options, tensor_parallel_size())
+            engine = LLMEngine.from_engine_args(EngineArgs(**arguments))
+        except Exception as error:
+            raise StudyError(
+                f"vLLM did not start with the model in {self._folder} ({type(error).__name__}: {error}). Its own "
+                "messages are above in this log. What can be set is engine.dtype, max_length, gpu_memory_share and "
+                "max_sequences, and how many GPUs the job asks for."
+            ) from error
+        try:
+            yield engine
+        finally:
+            engine.engine_core.shutdown()
+            del engine
+            cleanup_dist_env_and_memory()
+
+
+def engine_arguments(folder: Path, options: VLLMOptions, gpus: int) -> dict[str, Any]:
+    """Of vLLM's EngineArgs."""
+    return {
+        "model": str(folder),
+        "dtype": options.dtype,
+        "max_model_len": options.max_length,
+        "tensor_parallel_size": gpus,
+        "gpu_memory_utilization": options.gpu_memory_share,
+        "max_num_seqs": options.max_sequences,
+        "enable_prefix_caching": True,
+        "generation_config": "vllm",
+        "load_format": "safetensors",
+        "disable_log_stats": True,
+    }
+
+
+def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
+    """The chat template's token ids, up to where the reply begins. Raises StudyError for an effort it does not know."""
+    messages = [{"role": role, "content": content} for role, content in request.messages]
+    effort = request.sampling.reasoning_effort
+    if effort is None:
+        more = {}
+    elif "reasoning_effort" in str(tokenizer.chat_template):
+        more = {"reasoning_effort": effort}
+    else:
+        raise StudyError(
+            f"the config asks for the reasoning effort {effort!r}, and this model's chat template knows no "
+            "reasoning_effort. Leave it out of sampling."
+        )
+    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, **more)
+    return list(ids)
+
+
+def sampling_arguments(request: Request) -> dict[str, Any]:
+    """Of vLLM's SamplingParams."""
+    sampling = request.sampling
+    return {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "seed": request.seed + request.attempt,
+        "detokenize": False,
+    }
+
+
+def text_of(tokenizer: Any, ids: list[int], finish_reason: str) -> str:
+    """The text of a reply's tokens, special ones included, but for the one that ended it."""
+    kept = ids[:-1] if finish_reason == "stop" else ids
+    return str(tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+
+def _enqueue(engine: "LLMEngine", key: str, request: Request, ids: list[int]) -> None:
+    try:
+        (prompt,) = engine.renderer.render_cmpl([{"prompt_token_ids": ids}])
+        engine.add_request(key, prompt, _sampling(request))
+    except ValueError as error:  # vLLM's own errors of validation are such
+        raise StudyError(f"vLLM refuses a request ({error}). It says\n{request.messages[-1][1][:200]}") from error
+
+
+def _sampling(request: Request) -> "SamplingParams":
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    schema = request.response_schema
+    return SamplingParams(
+        **sampling_arguments(request),
+        output_kind=RequestOutputKind.FINAL_ONLY,
+        structured_outputs=None if schema is None else StructuredOutputsParams(json=schema),
+    )
+
+
+def _step(engine: "LLMEngine") -> "list[RequestOutput]":
+    try:
+        return engine.step()
+    except Exception as error:
+        raise StudyError(
+            f"vLLM's engine died ({type(error).__name__}: {error}). What was answered is recorded; the same command "
+            "asks for the rest. If it was short of memory, lower engine.gpu_memory_share or max_sequences, or ask for "
+            "more GPUs; its own messages are above in this log."
+        ) from error
+
+
+def _result(output: "RequestOutput", tokenizer: Any) -> Reply | Failure:
+    (completion,) = output.outputs
+    if completion.finish_reason not in ("stop", "length"):
+        return Failure(output.request_id, "engine_error", permanent=False, detail=str(completion.finish_reason))
+    ids = list(completion.token_ids)
+    return Reply(output.request_id, text_of(tokenizer, ids, completion.finish_reason), completion.finish_reason, len(ids))

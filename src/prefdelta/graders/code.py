@@ -1,0 +1,77 @@
+"""Grader of coding problems: runs the trace's program on the problem's tests, in the sandbox only."""
+
+import hashlib
+import json
+import re
+import textwrap
+from collections.abc import Sequence
+
+from prefdelta.core.code_tests import Case, CodeTests, read_tests, same_output, same_value
+from prefdelta.core.errors import StudyError
+from prefdelta.core.grading import GradingError
+from prefdelta.core.thinking import without_thinking
+from prefdelta.graders.sandbox import Jail
+
+_FENCE = re.compile(r"[ \t]*(?P<marks>`{3,})[ \t]*(?P<language>[^`\s]*)[^`]*")
+_LANGUAGES = ("", "python", "python3", "py")
+
+
+def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
+    """(digest of the program, whether it passes all tests), or None if the trace has no program.
+
+    answers: one, written by core.code_tests. The digest stands for the program, whose text the trace holds already:
+    equal digests are equal programs.
+    Raises GradingError if the sandbox breaks, StudyError if there can be none or the tests cannot be read.
+    """
+    (answer,) = answers
+    code = find_code(text)
+    if code is None:
+        return None
+    return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()[:16], _passes(code, read_tests(answer))
+
+
+def find_code(text: str) -> str | None:
+    """The last fenced block of Python, or of no named language, after the reasoning. A block has to be closed."""
+    found = None
+    opening: re.Match[str] | None = None
+    lines: list[str] = []
+    for line in (without_thinking(text) or "").splitlines():
+        fence = _FENCE.fullmatch(line)
+        if opening is None:
+            opening, lines = fence, []
+        elif fence and not fence["language"] and len(fence["marks"]) >= len(opening["marks"]):
+            if opening["language"].lower() in _LANGUAGES:
+                found = textwrap.dedent("\n".join(lines)) + "\n"  # a block in a list is indented as a whole
+            opening = None
+        else:
+            lines.append(line)
+    return found
+
+
+def _passes(code: str, tests: CodeTests) -> bool:
+    """Whether the program passes all tests. The first one that it fails ends it, as in LiveCodeBench."""
+    try:
+        cases = list(tests)
+    except StudyError as error:
+        raise GradingError("error", str(error)) from None
+    with Jail(code) as jail:
+        if tests.kind == "assert":
+            return all(jail.check(tests.setup, tests.function, case.input) for case in cases)
+        if tests.kind == "call":
+            return all(_right_value(jail, tests.function, case) for case in cases)
+        return all(_right_output(jail, case) for case in cases)
+
+
+def _right_output(jail: Jail, case: Case) -> bool:
+    run = jail.script(case.input)
+    return run.well and same_output(case.output, run.output.decode(errors="replace"))
+
+
+def _right_value(jail: Jail, function: str, case: Case) -> bool:
+    try:
+        arguments = [json.loads(line) for line in case.input.split("\n")]
+        expected = json.loads(case.output)
+    except ValueError as error:
+        raise GradingError("error", f"a test is not JSON: {error}") from None
+    run = jail.call(function, arguments)
+    return run.well and same_value(expected, run.output.decode(errors="replace"))

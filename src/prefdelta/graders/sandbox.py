@@ -1,0 +1,335 @@
+"""A jail for code that a model wrote: what it can reach, what it can use up, and who says whether it is right.
+
+What the candidate cannot reach. bubblewrap gives it namespaces of its own (processes, network, mounts, IPC), a system
+that is read-only and holds the Python interpreter and /usr but no /etc, /home, /proc or /sys, a private /tmp of limited
+size, and no environment variables. It has no capabilities and cannot get any (no_new_privs). A system call filter
+(sandbox_seccomp) refuses ptrace, mounts, namespaces, sockets but local ones, and memory that no limit would count. Only
+this arrangement is used: where it cannot be had, nothing runs.
+
+What it cannot use up. Each run of it is a fresh process under `Limits`: CPU seconds, wall seconds, bytes of memory and
+of files per process, number of processes, bytes of output. Output is cut by the reader, not by the writer.
+
+What it cannot say. Process 1 of the jail (sandbox_harness) starts the candidate's processes. They have its user id, and
+still they cannot kill it (the kernel shields process 1 from its own namespace), trace it, or change its limits (the
+filter), nor write where it writes (they hold no such file). Whether an output is right is decided out here:
+- script, call: what is expected never enters the jail. A candidate that ends early, prints a verdict, patches modules
+  or raises SystemExit has given an output, and it is compared like any other.
+- check: assertions hold what is expected, so they run in a process of their own, which asks the candidate's process for
+  one result after the other. Plain data comes back, never objects, so no `__eq__` of the candidate is ever asked. Only
+  the process with the assertions can say "passed"; the candidate can kill it, and has failed then.
+
+What is left over. Process 1 kills all others after each run. It ends when this process ends, however that happens, and
+the kernel then ends whatever is in the jail.
+
+Two ways to be nobody. An ordinary user runs the jail in a user namespace of its own. For root this would be of no use:
+its processes would be root's to the kernel, which does not count them (RLIMIT_NPROC). So there the jail has no user
+namespace, and process 1 becomes a user id that nobody else has before it reads its first message.
+
+Not covered: memory is limited per process, so a jail may hold `processes` x `memory_bytes`.
+"""
+
+import importlib.util
+import json
+import os
+import platform
+import re
+import secrets
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.grading import GradingError
+from prefdelta.graders import sandbox_harness, sandbox_seccomp
+from prefdelta.graders.sandbox_harness import BROKEN, ENDED, PASSED, READY
+
+BWRAP_VERSION = (0, 8)  # --size, --perms, --clearenv, --as-pid-1
+KERNEL_VERSION = (5, 14)  # from here on RLIMIT_NPROC counts per user namespace, not all that the user runs anywhere
+SPARE_SECONDS = 30.0  # for what is not the candidate's: starting, sending, killing; then the jail counts as broken
+NOBODY = 65534
+# Ids that no account and no container has (systemd's table of user ids); one per jail, so that none uses up another's
+# share of processes.
+_UNUSED_IDS, _N_UNUSED_IDS = 0x70000000, 2**27
+_PYTHON, _PACKAGES = "/python", "/packages"  # in the jail
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run of a candidate may use. Seconds of CPU, memory and file size are per process."""
+
+    # LiveCodeBench gives a test 6 s of wall time. A busy machine must not decide a grade: CPU time is what counts, and
+    # the wall is only for programs that wait.
+    wall_s: float = 12.0
+    cpu_s: int = 6
+    memory_bytes: int = 2 * 2**30
+    output_bytes: int = 8 * 2**20
+    processes: int = 16  # threads too; process 1 of the jail is one of them
+    file_bytes: int = 16 * 2**20  # also the size of /tmp
+
+
+@dataclass(frozen=True)
+class Run:
+    """well: it ended by itself, without an uncaught exception, within all limits."""
+
+    well: bool
+    output: bytes
+
+
+class Jail:
+    """A jail for one candidate's code; any number of runs, or one check. Raises GradingError("error") if it breaks."""
+
+    def __init__(self, code: str, limits: Limits | None = None) -> None:
+        self._code = code
+        self._limits = limits or Limits()
+
+    def __enter__(self) -> Self:
+        require()
+        self._start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._stop()
+
+    def script(self, stdin: str) -> Run:
+        """Run the code as a program; the output is its standard output."""
+        return self._run({"do": "script", "code": self._code, "stdin": stdin})
+
+    def call(self, function: str, arguments: list[Any]) -> Run:
+        """Call a function of the code, or a method of its class `Solution`; the output is the result in JSON."""
+        return self._run({"do": "call", "code": self._code, "function": function, "arguments": arguments})
+
+    def check(self, setup: str, function: str, program: str) -> bool:
+        """Whether the assertions in `program` hold. They call `function`; `setup` runs before them and the code.
+
+        The jail's last run: the assertions have been in it.
+        """
+        run = self._run({"do": "check", "code": self._code, "setup": setup, "function": function}, {"program": program})
+        if run.output.startswith(BROKEN):
+            raise GradingError("error", f"assertions cannot be run: {run.output.decode(errors='replace')}")
+        return run.output == PASSED
+
+    def _start(self) -> None:
+        self._said = tempfile.TemporaryFile()  # what bubblewrap and process 1 complain about  # noqa: SIM115
+        with _filter_file() as filter_file:
+            self._process = subprocess.Popen(
+                _command(filter_file, self._limits),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                pass_fds=[filter_file],
+                start_new_session=True,  # Ctrl-C is this process's to handle
+            )
+        try:
+            with self._deadline(SPARE_SECONDS):
+                ready = self._receive()
+            if ready != READY:
+                raise GradingError("error", f"the sandbox did not start: {ready[:80]!r}")
+        except BaseException:
+            self._stop()
+            raise
+
+    def _stop(self) -> None:
+        if self._process.stdin:
+            with suppress(BrokenPipeError):  # it has ended already
+                self._process.stdin.close()
+        try:
+            self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._said.close()
+
+    def _run(self, *messages: dict[str, Any]) -> Run:
+        with self._deadline(self._limits.wall_s + SPARE_SECONDS):
+            for message in messages:
+                self._send(json.dumps(message).encode())
+            answer = self._receive()
+        return Run(answer[:1] == ENDED, answer[1:])
+
+    @contextmanager
+    def _deadline(self, seconds: float) -> Iterator[None]:
+        timer = threading.Timer(seconds, self._process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _send(self, message: bytes) -> None:
+        pipe = self._process.stdin
+        assert pipe
+        try:
+            pipe.write(struct.pack(">Q", len(message)) + message)
+            pipe.flush()
+        except BrokenPipeError:
+            raise self._broken() from None
+
+    def _receive(self) -> bytes:
+        pipe = self._process.stdout
+        assert pipe
+        return self._read(pipe, struct.unpack(">Q", self._read(pipe, 8))[0])
+
+    def _read(self, pipe: IO[bytes], length: int) -> bytes:
+        data = pipe.read(length)
+        if len(data) < length:
+            raise self._broken()
+        return data
+
+    def _broken(self) -> GradingError:
+        self._process.kill()
+        code = self._process.wait()
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace").strip()
+        return GradingError("error", f"the sandbox broke (exit code {code}): {said[-2000:] or 'it said nothing'}")
+
+
+def require() -> None:
+    """See that code can be jailed here; StudyError if not, with what to do."""
+    machine, kernel = platform.machine(), platform.release()
+    if sys.platform != "linux" or machine not in sandbox_seccomp.MACHINES:
+        raise StudyError(
+            f"Code is graded in a sandbox only, and there is none for {sys.platform} on {machine}: "
+            f"use Linux on {' or '.join(sandbox_seccomp.MACHINES)}."
+        )
+    if not _is_real_root() and _version(kernel) < KERNEL_VERSION:
+        raise StudyError(
+            f"Code is graded in a sandbox only, and Linux {kernel} cannot limit its processes for an ordinary user: "
+            f"use Linux {KERNEL_VERSION[0]}.{KERNEL_VERSION[1]} or newer."
+        )
+    _see_bwrap()
+    _try_out()
+
+
+@cache
+def _see_bwrap() -> str:
+    """The path of bubblewrap."""
+    path = shutil.which("bwrap")
+    needed = ".".join(map(str, BWRAP_VERSION))
+    install = f"install bubblewrap {needed} or newer (Debian, Ubuntu: apt-get install bubblewrap)"
+    if path is None:
+        raise StudyError(f"Code is graded in a sandbox only, and bwrap is not on PATH: {install}.")
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    if _version(said) < BWRAP_VERSION:
+        raise StudyError(f"Code is graded in a sandbox only, and {path} is {said or 'of no version'}: {install}.")
+    return path
+
+
+@cache
+def _try_out() -> None:
+    jail = Jail("")
+    try:
+        jail._start()
+    except GradingError as error:
+        raise StudyError(
+            f"Code is graded in a sandbox only, and bubblewrap could not start one here: {error}. "
+            "An ordinary user needs user namespaces, which an administrator allows: user.max_user_namespaces > 0; on "
+            "Debian kernel.unprivileged_userns_clone=1; on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0. "
+            "In a container they, or for root the capability SYS_ADMIN, have to be allowed from outside."
+        ) from None
+    jail._stop()
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """The first version number in a text: "bubblewrap 0.8.0" is (0, 8, 0)."""
+    found = re.search(r"\d+(\.\d+)+", text)
+    return tuple(map(int, found[0].split("."))) if found else ()
+
+
+@cache
+def _is_real_root() -> bool:
+    """Whether this process is root to the kernel, not only inside a container of an ordinary user."""
+    return os.geteuid() == 0 and Path("/proc/self/uid_map").read_text().split() == ["0", "0", str(2**32 - 1)]
+
+
+@contextmanager
+def _filter_file() -> Iterator[int]:
+    """A file descriptor to read the system call filter from."""
+    reading, writing = os.pipe()
+    os.write(writing, sandbox_seccomp.filter_program(platform.machine()))  # fits into a pipe
+    os.close(writing)
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+
+
+def _command(filter_file: int, limits: Limits) -> list[str]:
+    root = _is_real_root()
+    packages = _packages()
+    settings = {
+        "uid": _UNUSED_IDS + secrets.randbelow(_N_UNUSED_IDS) if root else None,
+        "packages": [_PACKAGES] if packages else [],
+        "limits": asdict(limits),
+    }
+    python, interpreter = _interpreter()
+    return [
+        _see_bwrap(),
+        *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
+        *("--hostname", "jail", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv", "--cap-drop", "ALL"),
+        *(
+            ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+            if root
+            else ("--unshare-user", "--disable-userns", "--uid", str(NOBODY), "--gid", str(NOBODY))
+        ),
+        *("--setenv", "PATH", "/usr/bin", "--setenv", "LANG", "C.UTF-8", "--setenv", "HOME", "/tmp"),
+        *("--setenv", "LD_LIBRARY_PATH", f"{_PYTHON}/lib"),  # the interpreter's own, wherever it was installed
+        *("--setenv", "PYTHONHASHSEED", "0"),  # a grade must not depend on the order of a set
+        *("--setenv", "OPENBLAS_NUM_THREADS", "1"),  # numpy's threads would use up the processes
+        # Folders that bubblewrap makes on the way to others are its owner's alone.
+        *(
+            part
+            for folder in (_PYTHON, f"{_PYTHON}/bin", _PACKAGES, "/dev")
+            for part in ("--perms", "0755", "--dir", folder)
+        ),
+        *_system(),
+        *interpreter,
+        *(part for path in packages for part in ("--ro-bind", str(path), f"{_PACKAGES}/{path.name}")),
+        *("--ro-bind", sandbox_harness.__file__, "/harness.py"),
+        *(part for name in ("null", "zero", "urandom") for part in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")),
+        *("--perms", "1777", "--size", str(limits.file_bytes), "--tmpfs", "/tmp", "--chdir", "/tmp"),
+        *("--remount-ro", "/", "--seccomp", str(filter_file), "--"),
+        *(python, "-S", "-P", "-s", "-B", "-X", "utf8", "/harness.py", json.dumps(settings)),
+    ]
+
+
+def _system() -> Iterator[str]:
+    """The options that show the system's libraries, read-only."""
+    yield from ("--ro-bind", "/usr", "/usr")
+    for name in ("/bin", "/lib", "/lib64"):
+        if Path(name).is_symlink():
+            yield from ("--symlink", str(Path(name).readlink()), name)
+        elif Path(name).is_dir():
+            yield from ("--ro-bind", name, name)
+
+
+def _interpreter() -> tuple[str, list[str]]:
+    """(the path, within the jail, of the Python that runs this; the options that show it there)."""
+    name = f"bin/python{sys.version_info.major}.{sys.version_info.minor}"
+    base = Path(sys.base_prefix)
+    if base.is_relative_to("/usr"):
+        return str(base / name), []
+    shown = [part for path in (name, "lib") for part in ("--ro-bind", str(base / path), f"{_PYTHON}/{path}")]
+    return f"{_PYTHON}/{name}", shown
+
+
+@cache
+def _packages() -> tuple[Path, ...]:
+    """numpy, if it is installed: LiveCodeBench's candidates run beside it."""
+    found = importlib.util.find_spec("numpy")
+    if found is None or found.origin is None:
+        return ()
+    folder = Path(found.origin).parent
+    return tuple(path for path in (folder, folder.with_name("numpy.libs")) if path.is_dir())

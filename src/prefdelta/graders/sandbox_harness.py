@@ -1,0 +1,345 @@
+"""The program that runs in the jail, as its process 1, and starts every other process there.
+
+It is told on its standard input what to run, runs it in a fresh process under limits, ends all that is left of it, and
+says on its standard output how that went. A message is its length (8 bytes, big-endian) and its bytes.
+  in:  JSON, the fields that `_script`, `_call` and `_check` name
+  out: READY once; then for each job the first letter of how it ended, and what it wrote
+It uses the standard library alone, and nothing of this package: nothing else is in the jail.
+"""
+
+import fcntl
+import json
+import os
+import resource
+import select
+import signal
+import struct
+import sys
+import time
+import types
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NoReturn
+
+READY = b"ready"
+# How a job ended: by itself and well; by itself and not well, or killed by a limit; too late; with too much output.
+ENDED, FAILED, LATE, FLOODED = b"e", b"f", b"l", b"o"
+# What a check wrote.
+PASSED, BROKEN = b"passed", b"broken: "
+
+# What LiveCodeBench puts in front of every program (`import_string` in lcb_runner/evaluation/testing_util.py).
+_MODULES = """
+    string re datetime collections heapq bisect copy math random statistics itertools functools operator io sys json
+"""
+_RECURSION = 50_000
+PRELUDE = "\n".join(
+    [
+        *(f"from {name} import *" for name in [*_MODULES.split(), "builtins", "typing"]),
+        *(f"import {name}" for name in _MODULES.split()),
+        f"sys.setrecursionlimit({_RECURSION})",
+    ]
+)
+
+_STACK_BYTES = 64 * 2**20
+_OPEN_FILES = 64
+_FIRST_FREE = 64  # a file descriptor above all that the jail uses
+_CONTROL = 0
+
+
+def main(settings: dict[str, Any]) -> None:
+    """settings: `uid` to become, or None if it is that already; `packages`: folders; `limits`: sandbox.Limits."""
+    if settings["uid"] is not None:
+        os.setgroups([])
+        os.setresgid(*[settings["uid"]] * 3)
+        os.setresuid(*[settings["uid"]] * 3)
+    # Process 1 cannot be killed from within its own namespace, unless it handles a signal.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.argv[1:] = []
+    sys.path += settings["packages"]
+    exec(PRELUDE, {})  # imported once, here; every process to come inherits it
+    jobs: dict[str, Callable[..., tuple[bytes, bytes]]] = {"script": _script, "call": _call, "check": _check}
+    _send(1, READY)
+    while True:
+        job = json.loads(_receive(_CONTROL))
+        ending, output = jobs[job.pop("do")](settings["limits"], **job)
+        _send(1, ending + output)
+
+
+def _script(limits: dict[str, Any], code: str, stdin: str) -> tuple[bytes, bytes]:
+    """Run `code` as a program; its output is its standard output."""
+    source, feed = os.pipe()
+    sink, target = os.pipe()
+    null = os.open(os.devnull, os.O_RDWR)
+    process = _start(limits, [source, target, null], lambda: _run_script(code))
+    _close(source, target, null)
+    return _watch(limits, process, sink, feed, stdin.encode(errors="surrogatepass"))
+
+
+def _run_script(code: str) -> NoReturn:
+    names = _new_module("__main__")
+    try:
+        exec(PRELUDE, names)
+        exec(compile(code, "<candidate>", "exec", dont_inherit=True), names)
+    except SystemExit:
+        sys.exit(0)  # the interpreter ends as it does for any program: threads, atexit, flush
+    except BaseException:
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _call(limits: dict[str, Any], code: str, function: str, arguments: list[Any]) -> tuple[bytes, bytes]:
+    """Call one function, or the method of that name of `Solution`; the output is its result in JSON."""
+    sink, target = os.pipe()
+    null = os.open(os.devnull, os.O_RDWR)
+    process = _start(limits, [null, null, null, target], lambda: _run_call(code, function, arguments))
+    _close(target, null)
+    return _watch(limits, process, sink)
+
+
+def _run_call(code: str, function: str, arguments: list[Any]) -> NoReturn:
+    try:
+        names = _new_module("candidate")
+        exec(PRELUDE, names)
+        exec(compile(code, "<candidate>", "exec", dont_inherit=True), names)
+        found = getattr(names["Solution"](), function) if "class Solution" in code else names[function]
+        _write(3, json.dumps(found(*arguments), default=lambda number: number.item()).encode())
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
+
+
+def _check(limits: dict[str, Any], code: str, setup: str, function: str) -> tuple[bytes, bytes]:
+    """Run assertions that call one function of `code`; the output is PASSED, BROKEN and why, or nothing.
+
+    Two processes: one holds the candidate's code and is asked for results, the other holds the assertions and the only
+    way to say PASSED. The assertions come in a second message, `{"program": …}`, which is read when the candidate's
+    process has been made, so that no copy of them is in its memory.
+    """
+    asked, asking = os.pipe()
+    answers, answering = os.pipe()
+    sink, target = os.pipe()
+    null = os.open(os.devnull, os.O_RDWR)
+    _start(limits, [null, null, null, asked, answering], lambda: _serve(code, setup, function))
+    program = json.loads(_receive(_CONTROL))["program"]
+    cap = limits["output_bytes"]
+    process = _start(
+        limits, [null, null, null, answers, asking, target], lambda: _assert(program, setup, function, cap)
+    )
+    _close(asked, asking, answers, answering, target, null)
+    return _watch(limits, process, sink)
+
+
+def _serve(code: str, setup: str, function: str) -> NoReturn:
+    """In the candidate's process: answer calls (file 3) with results (file 4) for as long as any come."""
+    try:
+        names = _new_module("candidate")
+        exec(setup, names)
+        exec(compile(code, "<candidate>", "exec", dont_inherit=True), names)
+        while True:
+            arguments, named = _unpacked(json.loads(_receive(3)))
+            try:
+                answer = {"value": _packed(names[function](*arguments, **named))}
+            except BaseException:
+                answer = {}
+            _send(4, json.dumps(answer).encode())
+    except BaseException:
+        os._exit(1)
+
+
+def _assert(program: str, setup: str, function: str, cap: int) -> NoReturn:
+    """In the assertions' process: run them, with a stand-in for the candidate's function, and say PASSED (file 5)."""
+
+    def candidate(*arguments: Any, **named: Any) -> Any:
+        _send(4, json.dumps(_packed([list(arguments), named])).encode())
+        answer = json.loads(_receive(3, cap))
+        return _unpacked(answer["value"])
+
+    try:
+        names = _new_module("assertions")
+        exec(setup, names)
+        names[function] = candidate
+        compiled = compile(program, "<assertions>", "exec", dont_inherit=True)
+    except BaseException as error:
+        _write(5, BROKEN + repr(error).encode(errors="replace"))
+        os._exit(1)
+    try:
+        exec(compiled, names)
+        _write(5, PASSED)
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
+
+
+def _packed(value: Any) -> Any:
+    """A value in JSON that tells its containers apart. Nothing but plain data passes."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    for kind in (list, tuple, set, frozenset):
+        if isinstance(value, kind):
+            return {kind.__name__: [_packed(item) for item in value]}
+    if isinstance(value, dict):
+        return {"dict": [[_packed(key), _packed(item)] for key, item in value.items()]}
+    if isinstance(value, bytes):
+        return {"bytes": list(value)}
+    if isinstance(value, complex):
+        return {"complex": [value.real, value.imag]}
+    return _packed(value.tolist())  # numpy's
+
+
+def _unpacked(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, items),) = value.items()
+    if kind == "dict":
+        return {_unpacked(key): _unpacked(item) for key, item in items}
+    if kind == "complex":
+        return complex(*items)
+    makers: dict[str, Callable[[Any], Any]] = {
+        "list": list,
+        "tuple": tuple,
+        "set": set,
+        "frozenset": frozenset,
+        "bytes": bytes,
+    }
+    return makers[kind](_unpacked(item) for item in items)
+
+
+def _new_module(name: str) -> dict[str, Any]:
+    """The names of a new module that stands where an imported one would."""
+    sys.modules[name] = types.ModuleType(name)
+    return sys.modules[name].__dict__
+
+
+def _start(limits: dict[str, Any], files: list[int], body: Callable[[], NoReturn]) -> int:
+    """A new process, under the limits, in which `body` runs with `files` as its files 0, 1, 2, … and no others."""
+    process = os.fork()
+    if not process:
+        _confine(limits, files)
+        body()
+    return process
+
+
+def _confine(limits: dict[str, Any], files: list[int]) -> None:
+    for number, copy in enumerate([fcntl.fcntl(file, fcntl.F_DUPFD, _FIRST_FREE) for file in files]):
+        os.dup2(copy, number)
+    os.closerange(len(files), 2 * _FIRST_FREE)
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    stack = _STACK_BYTES if hard == resource.RLIM_INFINITY else min(hard, _STACK_BYTES)
+    for what, limit in (
+        (resource.RLIMIT_AS, limits["memory_bytes"]),
+        (resource.RLIMIT_CPU, limits["cpu_s"]),
+        (resource.RLIMIT_FSIZE, limits["file_bytes"]),
+        (resource.RLIMIT_NPROC, limits["processes"]),
+        (resource.RLIMIT_NOFILE, _OPEN_FILES),
+        (resource.RLIMIT_STACK, stack),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (limit, limit))
+
+
+def _watch(
+    limits: dict[str, Any], process: int, sink: int, feed: int | None = None, data: bytes = b""
+) -> tuple[bytes, bytes]:
+    """(how `process` ended, what came out of `sink`). Gives `data` to `feed`. No other process is left afterwards."""
+    ends = time.monotonic() + limits["wall_s"]
+    ended = os.pidfd_open(process)
+    poller = select.poll()
+    poller.register(_CONTROL, 0)  # for its end: the grader is gone
+    poller.register(ended, select.POLLIN)
+    poller.register(sink, select.POLLIN)
+    os.set_blocking(sink, False)
+    if feed is not None:
+        os.set_blocking(feed, False)
+        poller.register(feed, select.POLLOUT)
+    output, left = bytearray(), memoryview(data)
+    ending = b""
+    while not ending:
+        ready = dict(poller.poll(max(0.0, ends - time.monotonic()) * 1000))
+        if _CONTROL in ready:
+            os._exit(1)
+        if feed is not None and feed in ready:
+            left = left[_fed(feed, left) :]
+            if not left:
+                poller.unregister(feed)
+                _close(feed)
+                feed = None
+        if sink in ready:
+            output += (chunk := os.read(sink, 2**16))
+            if not chunk:
+                poller.unregister(sink)
+        if len(output) > limits["output_bytes"]:
+            ending = FLOODED
+        elif ended in ready:
+            ending = ENDED
+        elif time.monotonic() >= ends:
+            ending = LATE
+    status = _end_all(process)
+    if ending == ENDED:
+        while chunk := os.read(sink, 2**16):  # no writer is left, so it ends
+            output += chunk
+        ending = FLOODED if len(output) > limits["output_bytes"] else FAILED if status else ENDED
+    _close(sink, ended, *([] if feed is None else [feed]))
+    return ending, bytes(output[: limits["output_bytes"]])
+
+
+def _fed(feed: int, data: memoryview) -> int:
+    """How much of `data` the process took, or need not be given any more."""
+    try:
+        return os.write(feed, data[: 2**16])
+    except BrokenPipeError:  # it closed its standard input
+        return len(data)
+
+
+def _end_all(process: int) -> int:
+    """Kill all processes in the jail but this one; the wait status of `process`."""
+    status = 0
+    with suppress(ProcessLookupError):  # none is left
+        os.kill(-1, signal.SIGKILL)
+    try:
+        while True:
+            ended, how = os.wait()
+            status = how if ended == process else status
+    except ChildProcessError:
+        return status
+
+
+def _send(file: int, message: bytes) -> None:
+    _write(file, struct.pack(">Q", len(message)) + message)
+
+
+def _receive(file: int, cap: int | None = None) -> bytes:
+    """One message of at most `cap` bytes."""
+    (length,) = struct.unpack(">Q", _read(file, 8))
+    if cap is not None and length > cap:
+        raise EOFError(f"a message of {length} bytes")
+    return _read(file, length)
+
+
+def _write(file: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
+
+
+def _read(file: int, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        chunk = os.read(file, min(length - len(data), 2**20))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return bytes(data)
+
+
+def _close(*files: int) -> None:
+    for file in files:
+        os.close(file)
+
+
+if __name__ == "__main__":
+    try:
+        main(json.loads(sys.argv[1]))
+    except EOFError:  # the grader is done
+        sys.exit(0)

@@ -1,0 +1,220 @@
+"""Gains against how many pairs were trained on: a line per dimension, random draws as a band, controls as marks."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from prefdelta.core.statistics import Estimate
+from prefdelta.reporting.figures.canvas import (
+    LINE,
+    NARROW,
+    SMALL,
+    WIDE,
+    Palette,
+    bare,
+    new_figure,
+    signed,
+    text_at,
+    wrapped,
+)
+from prefdelta.reporting.figures.marks import Head, Point, draw_head, limits, width_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_BODY = 220  # px
+_TOP = ("o", "s", "^", "D", "v", "P")  # marks of the lines
+_OTHER = ("X", "<", ">", "p", "h")  # open marks of the controls
+_AXIS = "pairs trained on, a log scale; at the right, all of them"
+_MARGIN = 0.09  # of the axis, on both sides
+_CLOSEST = 0.18  # of the axis: the least distance of `all` from the largest k
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What one way of selecting gains, at every k and, last, with all pairs; None: there is no such arm."""
+
+    name: str
+    kind: str  # top: a line; random: a band; other: marks alone
+    estimates: Sequence[Estimate | None]
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetPanel:
+    head: Head
+    courses: Sequence[Course]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    colour: str
+    mark: str
+    filled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    x: float
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetFigure:
+    """Panels with one x axis and each with its own y axis; a dotted line along 0, the untrained policy."""
+
+    panels: Sequence[BudgetPanel]
+    ks: Sequence[int]  # rising
+    whole: int | None  # how many pairs `all` is
+    unit: str
+
+    def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
+        """See Drawing."""
+        width, columns, left, gap = (NARROW, 1, 44, 34) if narrow else (WIDE, min(len(self.panels), 2), 52, 60)
+        panel_width = (width - left - gap * (columns - 1) - 14) / columns
+        looks = self._looks(palette)
+        per_row = max(1, int((width - left) // (width_of(looks) + 34)))
+        legend = (LINE + 5) * -(-len(looks) // per_row) + 12
+        head = max(panel.head.height(panel_width) for panel in self.panels) + 6
+        cell = head + _BODY + 34 + LINE * (2 + wrapped(_AXIS, panel_width, SMALL).count("\n"))
+        height = legend + -(-len(self.panels) // columns) * cell
+        figure = new_figure(width, height)
+        for index, panel in enumerate(self.panels):
+            row, column = divmod(index, columns)
+            x = left + column * (panel_width + gap)
+            y = height - legend - row * cell - head - _BODY
+            axes = figure.add_axes((x / width, y / height, panel_width / width, _BODY / height))
+            top = self._draw(axes, panel, looks, panel_width, palette)
+            draw_head(axes, panel.head, (0.0, top), panel_width, palette)
+        keys = figure.add_axes((left / width, 1 - legend / height, (width - left) / width, legend / height))
+        _draw_keys(keys, looks, per_row, (width - left, legend), palette)
+        return figure
+
+    def _looks(self, palette: Palette) -> dict[str, _Look]:
+        """By name of a course. The same ones in every panel."""
+        courses = {course.name: course.kind for panel in self.panels for course in panel.courses}
+        top = [name for name, kind in courses.items() if kind == "top"]
+        other = [name for name, kind in courses.items() if kind == "other"]
+        looks = {
+            name: _Look(palette.series[at % len(palette.series)], _TOP[at % len(_TOP)], True)
+            for at, name in enumerate(top)
+        }
+        looks |= {name: _Look(palette.muted, "", True) for name, kind in courses.items() if kind == "random"}
+        return looks | {name: _Look(palette.ink, _OTHER[at % len(_OTHER)], False) for at, name in enumerate(other)}
+
+    def _places(self) -> list[float]:
+        """Of every k, and of all pairs: 0 to 1."""
+        logs = [math.log10(k) for k in self.ks]
+        length = max(logs[-1] - logs[0], 0.3)
+        last = max(math.log10(self.whole) if self.whole else 0.0, logs[-1] + _CLOSEST * length)
+        return [(place - logs[0]) / (last - logs[0]) for place in (*logs, last)]
+
+    def _draw(self, axes: "Axes", panel: BudgetPanel, looks: dict[str, _Look], px: float, palette: Palette) -> float:
+        """Returns the upper end of the y axis."""
+        from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+        places = self._places()
+        span = limits(
+            value
+            for course in panel.courses
+            for estimate in course.estimates
+            if estimate is not None
+            for value in Point(estimate).values()
+        )
+        axes.set_xlim(-_MARGIN, 1 + _MARGIN)
+        axes.set_ylim(*span)
+        bare(axes, palette, ["bottom"])
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
+        axes.set_axisbelow(True)
+        axes.grid(axis="y", color=palette.rule, linewidth=0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylabel(self.unit, color=palette.muted, fontsize=SMALL, labelpad=3)
+        axes.set_xlabel(wrapped(_AXIS, px, SMALL), color=palette.muted, fontsize=SMALL, labelpad=3)
+        whole = f"all\n{self.whole:,}" if self.whole else "all"
+        axes.set_xticks(places, [*(f"{k:,}" for k in self.ks), whole])
+        axes.axhline(0, color=palette.ink, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1)
+        # Marks of one k stand beside each other, as far apart as the closest two k allow.
+        marked = [course for course in panel.courses if course.kind != "random"]
+        closest = min(after - before for before, after in pairwise(places))
+        step = min(0.72 * closest / max(len(marked), 1), 9 * (1 + 2 * _MARGIN) / px)
+        shifted = _beside(marked, places, step)
+        for course in panel.courses:
+            if course.kind == "random":
+                _draw_band(axes, _known(course, places), palette)
+            else:
+                known = _known(course, shifted[course.name])
+                _draw_course(axes, known, looks[course.name], line=course.kind == "top", palette=palette)
+        return span[1]
+
+
+def _beside(courses: Sequence[Course], places: Sequence[float], step: float) -> dict[str, list[float]]:
+    """Where the marks of each course stand: those of one place beside each other, around it."""
+    found: dict[str, list[float]] = {course.name: [] for course in courses}
+    for at, place in enumerate(places):
+        there = [course.name for course in courses if course.estimates[at] is not None]
+        for course in courses:
+            rank = there.index(course.name) - (len(there) - 1) / 2 if course.name in there else 0.0
+            found[course.name].append(place + step * rank)
+    return found
+
+
+def _known(course: Course, places: Sequence[float]) -> list[_Mark]:
+    found = []
+    for place, one in zip(places, course.estimates, strict=True):
+        if one is not None and one.value is not None:
+            ends = (one.value if end is None else end for end in (one.low, one.high))
+            found.append(_Mark(place, one.value, *ends))
+    return found
+
+
+def _draw_band(axes: "Axes", known: Sequence[_Mark], palette: Palette) -> None:
+    if len(known) == 1:  # a band needs a width
+        known = [replace(known[0], x=known[0].x + side) for side in (-0.05, 0.05)]
+    x = [mark.x for mark in known]
+    low, high = [mark.low for mark in known], [mark.high for mark in known]
+    axes.fill_between(x, low, high, color=palette.muted, alpha=0.22, linewidth=0, zorder=0.5)
+    axes.plot(x, [mark.value for mark in known], color=palette.muted, linewidth=1.4, linestyle=(0, (4, 3)), zorder=1.5)
+
+
+def _draw_course(axes: "Axes", known: Sequence[_Mark], look: _Look, *, line: bool, palette: Palette) -> None:
+    if line:
+        x, y = [mark.x for mark in known], [mark.value for mark in known]
+        axes.plot(x, y, color=look.colour, linewidth=1.2, alpha=0.7)
+    for mark in known:
+        axes.plot([mark.x] * 2, [mark.low, mark.high], color=look.colour, linewidth=1.1, alpha=0.8, zorder=2)
+        axes.plot([mark.x], [mark.value], look.mark, **_mark(look, palette), zorder=4)
+
+
+def _mark(look: _Look, palette: Palette) -> dict[str, Any]:
+    return {
+        "markersize": 6,
+        "markerfacecolor": look.colour if look.filled else palette.paper,
+        "markeredgecolor": look.colour,
+        "markeredgewidth": 0 if look.filled else 1.3,
+    }
+
+
+def _draw_keys(
+    axes: "Axes", looks: dict[str, _Look], per_row: int, size: tuple[float, float], palette: Palette
+) -> None:
+    """The legend: a mark, or a piece of band, and its name; rows from the top."""
+    axes.set_axis_off()
+    axes.set_xlim(0, size[0])
+    axes.set_ylim(0, size[1])
+    wide = size[0] / per_row
+    for number, (name, look) in enumerate(looks.items()):
+        row, column = divmod(number, per_row)
+        x, y = column * wide + 12, size[1] - (LINE + 5) * (row + 0.5)
+        if look.mark:
+            if look.filled:
+                axes.plot([x - 9, x + 9], [y, y], color=look.colour, linewidth=1.2, alpha=0.7)
+            axes.plot([x], [y], look.mark, **_mark(look, palette))
+        else:
+            axes.fill_between([x - 9, x + 9], y - 5, y + 5, color=palette.muted, alpha=0.22, linewidth=0)
+            axes.plot([x - 9, x + 9], [y, y], color=palette.muted, linewidth=1.4, linestyle=(0, (4, 3)))
+        text_at(axes, (14, 0), (x, y), name, palette.ink, va="center", fontsize=SMALL)

@@ -1,0 +1,57 @@
+"""A vLLM server for the judge: vLLM's own, behind the OpenAI chat-completions protocol, on all GPUs of the job.
+
+By hand:  VLLM_API_KEY=secret python -m vllm.entrypoints.openai.api_server --model <folder> --port 8011 …
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefdelta.core.options import VLLMServer
+from prefdelta.vllm_install import tensor_parallel_size, versions
+
+VERSION = 1  # raise it when the same request would get another reply
+KEY_VARIABLE = "VLLM_API_KEY"  # where vLLM looks for the key that its requests must carry
+
+
+def command(settings: VLLMServer, folder: Path, model: str, port: int) -> list[str]:
+    """The command line that serves the checkpoint in `folder` under the name `model`.
+
+    `vllm serve` would be the same, but does not start in a build for CPUs.
+    """
+    return [
+        sys.executable,
+        *("-m", "vllm.entrypoints.openai.api_server"),
+        *("--model", str(folder)),
+        *("--served-model-name", model),
+        *("--host", "127.0.0.1"),
+        *("--port", str(port)),
+        *("--dtype", settings.dtype),
+        *("--max-model-len", str(settings.max_length)),
+        *("--gpu-memory-utilization", str(settings.gpu_memory_share)),
+        *("--tensor-parallel-size", str(tensor_parallel_size())),
+        *("--load-format", "safetensors"),
+        # Not the checkpoint's own defaults: a top_k in its files would bend the sampling asked for.
+        *("--generation-config", "vllm"),
+        "--enable-prefix-caching",
+        "--disable-uvicorn-access-log",
+        "--disable-fastapi-docs",
+        *(["--reasoning-parser", settings.reasoning_parser] if settings.reasoning_parser else []),
+    ]
+
+
+def identity(settings: VLLMServer, weights: str) -> dict[str, Any]:
+    """What determines a reply besides the request, for the key of the record.
+
+    weights: identifies the checkpoint's files. How many GPUs there are and how much of them is used move bits, but draw
+    from the same distribution: they are left out, so that a job that goes on elsewhere does not ask again.
+    """
+    return {
+        "server": "vllm",
+        "version": VERSION,
+        **versions(),
+        "weights": weights,
+        "dtype": settings.dtype,
+        "max_length": settings.max_length,
+        "reasoning_parser": settings.reasoning_parser,
+    }

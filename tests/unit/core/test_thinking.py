@@ -1,0 +1,48 @@
+import pytest
+
+from prefdelta.core.thinking import marked_thinking, without_thinking
+
+S1 = ("<|im_start|>think\n", "<|im_start|>answer\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>1+1</think>2", "2"),
+        ("1+1</think>2", "2"),  # the prompt opened it
+        ("<think>a</think>b<think>c</think>d", "d"),
+        ("2", "2"),
+        ("", ""),
+        ("<think>1+1=2", None),
+        ("<think>a</think>b<think>c", None),
+        ("<think>a</think>", ""),
+    ],
+)
+def test_the_answer_is_what_follows_the_reasoning(text, answer):
+    assert without_thinking(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("<|im_start|>think\nso\nso\n<|im_start|>answer\n2", "<think>\nso\nso\n</think>\n\n2"),
+        ("so\n<|im_start|>answer\n2", "<think>\nso\n</think>\n\n2"),  # the prompt opened it
+        ("<|im_start|>think\nso <|im_start|>answer\nno <|im_start|>answer\n2\n", None),
+        ("<|im_start|>think so", "<think>\nso\n"),
+    ],
+)
+def test_a_models_own_marks_become_think_marks(text, marked):
+    found = marked_thinking(text, *S1)
+    if marked is None:  # several answers: the last counts, as everywhere
+        assert without_thinking(found) == "\n\n2\n"
+    else:
+        assert found == marked
+
+
+@pytest.mark.parametrize("text", ["", "2", "<think>\na\n</think>\n\n2", "  spaces stay \n"])
+def test_a_text_without_a_models_own_marks_stays_as_it_is(text):
+    assert marked_thinking(text, *S1) == text
+
+
+def test_reasoning_that_is_never_closed_has_no_answer():
+    assert without_thinking(marked_thinking("<|im_start|>think\n1+1=2", *S1)) is None

@@ -1,0 +1,30 @@
+"""A job that asks a model through vLLM and the record, as a program: something to kill.
+
+python asking.py CHECKPOINT RECORD N
+"""
+
+import sys
+from pathlib import Path
+
+from prefdelta import calls
+from prefdelta.core.options import VLLMOptions
+from prefdelta.core.requests import Request, Sampling
+from prefdelta.engines.vllm import VLLMEngine
+from prefdelta.processes import stop_on_signals
+from prefdelta.record import Record
+from prefdelta.records.call import Call
+
+OPTIONS = VLLMOptions(name="vllm", dtype="float32", max_length=128, max_sequences=16)
+SAMPLING = Sampling(temperature=1.0, max_tokens=60)
+
+
+def requests(n: int) -> list[Request]:
+    return [Request((("user", f"Q:{i % 9 + 1}+{i % 7 + 1}?"),), SAMPLING, seed=i) for i in range(n)]
+
+
+if __name__ == "__main__":
+    stop_on_signals()
+    checkpoint, record, n = sys.argv[1:]
+    engine = VLLMEngine(Path(checkpoint), "weights", OPTIONS)
+    answers = calls.complete(engine, requests(int(n)), Record(Path(record), Call, flush_seconds=0.5), "asking")
+    print(f"asked {answers.asked}")

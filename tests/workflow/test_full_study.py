@@ -1,0 +1,121 @@
+"""The full study of config.yaml: what it plans, on a machine without GPUs, SLURM or network, and what it refuses."""
+
+import re
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from workflow.test_dry_run import ROOT, arms_of, jobs_planned, snakemake
+
+CONFIG = ROOT / "config.yaml"
+SECONDS = 10.0  # for the whole plan
+MOST_JOBS = 2500
+
+# Counted by hand from the axes in config.yaml: pairings x selections x recipes x seeds = arms, of which so many are not
+# in an experiment above.
+EXPERIMENTS = {
+    "methods": (27, 27),  # 3 x 1 x 3 x 3
+    "methods_lora": (9, 9),  # 3 x 1 x 3 x 1
+    "scaling": (15, 6),  # 5 x 1 x 1 x 3; methods has 3 of the 5 pairings by DPO with 3 seeds: 9
+    "cells": (12, 12),  # 1 x 4 x 1 x 3
+    "filtering": (63, 63),  # 1 x (5 dimensions x 4 k + all) x 1 x 3
+    "filtering_controls": (20, 20),  # 1 x (4 top, 2 bottom, 2 length-matched, 4 k x 3 draws) x 1 x 1
+    "few_updates": (3, 3),  # 1 x 1 x 1 x 3
+    "many_updates": (6, 6),  # 1 x 2 x 1 x 3
+    "swapped": (6, 3),  # 1 x 2 x 1 x 3; filtering has `all`: 3
+}
+ARMS = 149
+
+JOBS = {
+    "prompts": 10,  # the training prompts and 9 benchmarks
+    "generate": 25,  # 5 generators, and shards of four of them: 2 + 2 + 4 + 12
+    "grade": 5,
+    "judge": 20,  # 5 generators x 2 forms; 2 generators x 5 forms of one dimension each, on a sample
+    "pair": 5,
+    "delta": 30,  # 5 pairings x (5 dimensions + their mean)
+    "filter": 51,  # common 5 (one per pairing); s1-32b over s1-3b: cells 4, filtering 21, controls 20, swapped 1
+    "reference": 5,  # one policy, 5 generators
+    "train": ARMS,
+    "evaluate": (ARMS + 1) * 3,  # with the untrained policy, on maths, STEM and code
+    "report": 1,
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name in ("Snakefile", "config.yaml", "workflow", "profiles", "slurm", "resources"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def test_the_whole_plan_is_made_in_seconds_without_a_cluster(checkout: Path) -> None:
+    started = time.monotonic()
+    done = snakemake(checkout, "--profile", "slurm")
+    took = time.monotonic() - started
+    assert done.returncode == 0, done.stdout
+    assert jobs_planned(done.stdout) == {**JOBS, "all": 1, "total": sum(JOBS.values()) + 1}
+    assert sum(JOBS.values()) <= MOST_JOBS
+    told = ", ".join(f"{stage} {count}" for stage, count in JOBS.items())
+    assert f"study full: {ARMS} trained arms and 1 untrained, {sum(JOBS.values())} jobs: {told}" in done.stdout
+    assert took < SECONDS
+    assert not (checkout / "results").exists()
+
+
+def test_every_experiment_has_the_arms_that_its_axes_make() -> None:
+    study = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    seen: set[tuple[str, ...]] = set()
+    found = {}
+    for name in study["experiments"]:
+        arms = arms_of(study, [name])
+        found[name] = (len(arms), len(arms - seen))
+        seen |= arms
+    assert found == EXPERIMENTS
+    assert len(seen) == ARMS
+
+
+def test_a_dry_run_warns_of_what_is_not_pinned_and_a_run_refuses(checkout: Path) -> None:
+    dry = snakemake(checkout, "--profile", "slurm")
+    real = snakemake(checkout, "--profile", "slurm", dry=False)
+    assert dry.returncode == 0
+    assert real.returncode != 0
+    for done in (dry, real):
+        assert "not pinned to a commit: nvidia/Llama-3.1-Nemotron-Nano-8B-v1, openai/gpt-oss-120b," in done.stdout
+        assert "`prefdelta pin`" in done.stdout
+    assert "Nothing was started" in real.stdout
+    assert "Traceback" not in real.stdout
+    assert not (checkout / "results").exists()
+
+
+def test_each_arm_that_carries_a_claim_has_three_seeds() -> None:
+    study = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    for name in ("methods", "scaling", "cells", "filtering", "swapped"):
+        without_seed = Counter(arm[:-1] for arm in arms_of(study, [name]))
+        assert set(without_seed.values()) == {3}, name
+
+
+def test_every_value_says_where_it_comes_from() -> None:
+    """[V], [R], [D], [I]: the paper, by how far it can be trusted; [card]; [ours]."""
+    mark = re.compile(r"#.*\[(V|R|D|I|card|ours)\b")
+    block = False  # inside a text of several lines, whose first line has the mark
+    without = []
+    for number, line in enumerate(CONFIG.read_text(encoding="utf-8").splitlines(), start=1):
+        code = re.sub(r'(^|\s)#.*', "", line) if not block else line
+        if block and (not line.strip() or line.startswith("    ")):
+            continue
+        block = bool(re.search(r":\s*\|$", code.rstrip()))
+        opens_a_section = re.fullmatch(r"\s*[\w.-]+:(\s+&\w+)?\s*", code) is not None and not mark.search(line)
+        if code.strip() and not opens_a_section and not mark.search(line):
+            without.append(f"{number}: {line}")
+    assert without == []
+
+
+@pytest.mark.parametrize("line", ["  beta: 0.2", "  - top-mean-5", "  seeds: [0, 1]", "  engine: { name: vllm }"])
+def test_a_value_without_a_mark_would_be_found(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"train:\n{line}\n", encoding="utf-8")
+    monkeypatch.setitem(test_every_value_says_where_it_comes_from.__globals__, "CONFIG", config)
+    with pytest.raises(AssertionError):
+        test_every_value_says_where_it_comes_from()
