@@ -210,10 +210,8 @@ class Config(Settings):
         return found
 
     def _judge_problems(self) -> list[str]:
-        judge, found = self.judge, []
-        engine = judge.engine
-        if (engine.server is None) == (engine.base_url is None):
-            found.append("judge.engine: give either server (started for the job) or base_url (of one that runs)")
+        judge, engine = self.judge, self.judge.engine
+        found = [f"judge.engine: {told}" for told in engine.problems()]
         needs_weights = isinstance(engine.server, VLLMServer)
         if needs_weights != (judge.model is not None):
             found.append("judge.model: a vllm server serves one of models; name it there, and only there")

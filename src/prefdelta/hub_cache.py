@@ -144,7 +144,9 @@ def hub_errors_told(kind: Kind, name: str, revision: str | None = None) -> Itera
             ) from None
         raise StudyError(f"{where}: the hub at {constants.ENDPOINT} answers: {_first_line(error)}") from None
     except errors.HTTPError as error:  # type: ignore[attr-defined]  # of the network
-        raise StudyError(f"{where}: the hub at {constants.ENDPOINT} cannot be reached: {error}") from None
+        raise StudyError(
+            f"{where}: the hub at {constants.ENDPOINT} cannot be reached: {error}. Run this where it can be."
+        ) from None
     except OSError as error:
         if error.errno is not None:
             raise

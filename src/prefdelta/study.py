@@ -636,6 +636,7 @@ class Study:
 
 def _resources(asked: Callable[[Any], Asked]) -> dict[str, Any]:
     return {
+        "nodes": 1,  # the GPUs of one job lie on one node
         "gpu": lambda wildcards: asked(wildcards).gpus,
         "mem_mb": lambda wildcards, attempt: attempt * asked(wildcards).mem_mb,
         "runtime": lambda wildcards, attempt: attempt * asked(wildcards).runtime,

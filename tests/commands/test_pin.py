@@ -1,17 +1,18 @@
 """`prefdelta pin`: every name to a commit, asked of a hub on loopback by the real client."""
 
+import shutil
+
 import pytest
+import yaml
 
 from prefdelta.core.pins import Pins
+from prefdelta.study import Study
 from unit.loopback_hub import LoopbackHub, Machine
 
-MODEL, OTHER, DATA = "owner/tiny", "owner/other", "owner/maths"
-MODEL_FILES = {
-    "config.json": b"{}",
-    "model.safetensors": b"12345",
-    "original/model.safetensors": b"12345",
-    "x.bin": b"x",
-}
+from .made import ROOT
+
+MODEL, DATA = "owner/tiny", "owner/maths"
+MODEL_FILES = {"config.json": b"{}", "model.safetensors": b"12345", "original/model.safetensors": b"12", "x.bin": b"x"}
 DATA_FILES = {"README.md": b"# maths\n", "test.jsonl": b'{"a": 1}\n', "maths.py": b"raise SystemExit"}
 LOCK = "resources/pins.lock.json"
 
@@ -142,3 +143,43 @@ def test_a_local_folder_and_a_spoilt_lock_are_told_before_anything_is_asked(mach
     done = machine.pin(MODEL)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"error: {LOCK}: not a lock file of pins" in done.stderr
+
+
+# --- names that a study uses ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full(machine):
+    """The full study, in the machine's checkout. Its names are on the hub, with other content."""
+    for name in ("resources", "profiles"):
+        shutil.copytree(ROOT / name, machine.folder / name)
+    shutil.copy(ROOT / "config.yaml", machine.folder)
+    (machine.folder / LOCK).write_text(Pins().text())
+    return yaml.safe_load((machine.folder / "config.yaml").read_text())
+
+
+def test_all_that_the_full_study_uses_is_pinned_by_one_command(hub, machine, full, monkeypatch):
+    monkeypatch.chdir(machine.folder)
+    study = Study(full, "config.yaml")
+    assert study.unpinned
+    for name in study.hub_names["models"]:
+        hub.push(name, MODEL_FILES)
+    for name in study.hub_names["datasets"]:
+        hub.push(f"datasets/{name}", DATA_FILES)
+    done = machine.pin()
+    assert done.returncode == 0, done.stderr
+    assert {kind: sorted(pins) for kind, pins in machine.lock.items()} == study.hub_names
+    assert Study(full, "config.yaml").unpinned == []
+
+
+def test_a_name_that_the_study_does_not_use_is_told_with_the_nearest(machine, full):
+    done = machine.pin("--configfile", "config.yaml", "datasets/openai/gsm9k")
+    assert done.returncode == 2
+    assert "datasets/openai/gsm9k: the study" in done.stderr
+    assert "Did you mean datasets/openai/gsm8k?" in done.stderr
+
+
+def test_a_study_without_the_hub_has_nothing_to_pin(machine, full):
+    done = machine.pin("--configfile", "resources/studies/mini.yaml")
+    assert done.returncode == 2
+    assert "uses nothing from the hub" in done.stderr

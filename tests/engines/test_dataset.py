@@ -132,5 +132,5 @@ def test_other_content_or_columns_are_another_engine_and_the_grader_is_no_part_o
 
 def test_a_column_of_traces_that_is_not_there_is_told(source, prompts):
     engine = DatasetEngine(source, TRACES.model_copy(update={"correct": "correctness"}))
-    with pytest.raises(StudyError, match="there is no column 'correctness' for its traces. It has: problem, "):
+    with pytest.raises(StudyError, match=r"there is no column 'correctness' for its traces\. It has: problem, "):
         answers(engine, [request(prompts[0], 0)])

@@ -61,9 +61,10 @@ def stopped_while_it_waits(engine: OpenAIEngine, plan: Plan, monkeypatch: pytest
     def stop(_: float) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(openai_batch, "sleep", stop)
-        ask(engine, plan)
+        with pytest.raises(KeyboardInterrupt):
+            ask(engine, plan)
 
 
 # --- what is sent, and what comes back ---
@@ -171,7 +172,32 @@ def test_a_batch_whose_creation_got_no_answer_is_found_by_the_next_run() -> None
     assert len(server.batches) == 1
 
 
-def test_what_a_lost_file_held_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_what_was_refused_in_an_earlier_run_is_asked_again_and_what_was_paid_for_is_not(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = questions(6)
+    bad = plan[2][0]
+    with BatchServer(
+        lambda line, batch: refused(line, status) if line["custom_id"] == bad and batch.number == 0 else answered(line),
+    ) as server:
+        stopped_while_it_waits(engine_for(server), plan, monkeypatch)
+        assert_all_answered(ask(engine_for(server), plan), plan)
+    assert [len(batch.lines) for batch in server.batches] == [6, 1]
+
+
+def test_an_earlier_batch_that_turns_out_to_be_refused_as_a_whole_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = questions(6)
+    with BatchServer(looks=2) as server:
+        server.ends_as = lambda batch: "failed" if batch.number == 0 else "completed"
+        stopped_while_it_waits(engine_for(server), plan, monkeypatch)
+        assert_all_answered(ask(engine_for(server), plan), plan)
+    assert len(server.batches) == 2
+
+
+def test_what_a_lost_file_held_is_asked_again() -> None:
     plan = questions(3)
     with BatchServer() as server:
         ask(engine_for(server), plan)
@@ -248,9 +274,11 @@ def test_a_wrong_model_ends_the_run_after_what_was_answered() -> None:
     plan = questions(4)
     bad = plan[1][0]
     results = []
-    with BatchServer(lambda line, _: refused(line, 404) if line["custom_id"] == bad else answered(line)) as server:
-        with pytest.raises(StudyError, match=r"HTTP 404.*'some-judge'"):
-            results.extend(engine_for(server).run(plan, {key for key, _ in plan}))
+    with (
+        BatchServer(lambda line, _: refused(line, 404) if line["custom_id"] == bad else answered(line)) as server,
+        pytest.raises(StudyError, match=r"HTTP 404.*'some-judge'"),
+    ):
+        results.extend(engine_for(server).run(plan, {key for key, _ in plan}))
     assert len(results) == 3
     assert len(server.batches) == 1
 
@@ -352,8 +380,8 @@ def test_what_does_not_fit_any_more_is_not_submitted_and_told(tmp_path: Path) ->
     plan = questions(20)
     results = []
     with BatchServer() as server:
+        engine = engine_for(server, Spending(tmp_path, PRICES, limit_usd=1.0, batch=True))
         with pytest.raises(StudyError) as raised:
-            engine = engine_for(server, Spending(tmp_path, PRICES, limit_usd=1.0, batch=True))
             results.extend(engine.run(plan, {key for key, _ in plan}))
         answered_first = len(results)
         assert 1.0 - 0.5 < answered_first * USED < 1.0

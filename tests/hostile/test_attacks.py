@@ -7,7 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import prefdelta
 from hostile.jailing import grades, processes_under, run, says, small_limits, tries, wait_until_gone
 
 ADDS_ONE = "def f(x):\n    return x + 1\nif __name__ == '__main__':\n    print(f(int(input())))\n"
+SYSTEM_PYTHON = Path("/usr/bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
 C_LIBRARY = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 
 
@@ -75,17 +78,25 @@ def test_network_connection():
             server.accept()
 
 
-def test_reading_the_hosts_files(tmp_path):
-    secret = tmp_path / "secret"
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that any user may read."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_reading_the_hosts_files(open_folder):
+    secret = open_folder / "secret"
     secret.write_text("of the host")
     secret.chmod(0o644)
-    for folder in (tmp_path, *tmp_path.parents):  # nothing but the jail keeps it from being read
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
     paths = [str(secret), "/etc/passwd", "/etc/shadow", "/proc/self/environ", "/proc/1/root/etc/passwd", __file__]
     reads = [f"open({path!r}).read()" for path in paths]
-    lists = [f"import os\nos.listdir({path!r})" for path in ("/home", "/root", "/proc", "/sys", "/var", str(tmp_path))]
+    lists = [
+        f"import os\nos.listdir({path!r})" for path in ("/home", "/root", "/proc", "/sys", "/var", str(open_folder))
+    ]
     assert says(tries(*reads, *lists)) == ""
+    assert says(tries("open('/harness.py').read()")) != ""  # the attempts are real
 
 
 def test_writing_outside_tmp():
@@ -205,21 +216,24 @@ def test_monkey_patching_the_harness():
 
 
 def test_looking_for_what_is_expected():
-    """Nothing of the assertions, nor of the expected output, is in the memory of the candidate's process."""
+    """The assertions are nowhere in the memory of the candidate's process; what is there is found."""
     look = """
         import gc, sys
+        CONTROL = 'here to be found'
         def texts():
             for thing in gc.get_objects():
-                yield from (part for part in gc.get_referents(thing) if isinstance(part, (str, bytes)))
+                yield from (str(part) for part in gc.get_referents(thing) if isinstance(part, (str, bytes)))
             frame = sys._getframe()
             while frame:
                 yield from (str(value) for value in frame.f_locals.values())
                 frame = frame.f_back
+        def found(backwards):
+            return any(backwards in text[::-1] for text in texts())
         def f(x):
-            sought = ''.join(['assert can', 'didate'])  # not a constant, which would be found
-            return 0 if any((sought.encode() if isinstance(text, bytes) else sought) in text for text in texts()) else 42
+            return 42 if found('dnuof eb ot ereh') and not found('etadidnac tressa') else 0
     """
     assert grades(look)[2] is True
+    assert grades(look.replace("etadidnac tressa", "dnuof eb ot ereh"))[2] is False
 
 
 def test_system_exit_in_a_test():
@@ -265,8 +279,8 @@ with Jail("import os\\nos.fork()\\nwhile True: pass", Limits(**{vars(limits)!r})
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as an ordinary user")
-@pytest.mark.skipif(not shutil.which("python3", path="/usr/bin"), reason="needs a Python that other users can start")
-def test_an_ordinary_user_has_the_same_jail():
+@pytest.mark.skipif(not SYSTEM_PYTHON.exists(), reason=f"needs {SYSTEM_PYTHON}, which any user can start")
+def test_an_ordinary_user_has_the_same_jail(open_folder):
     """As root the jail is made in another way (see sandbox.py); here it is an ordinary user's."""
     program = """
 import os, resource, socket
@@ -277,7 +291,7 @@ with suppress(OSError):
     while True:
         made += 1
         os.fork() or os.execv("/usr/bin/sleep", ["sleep", "60"])
-print(made < 16)
+print(made < 8)
 for attempt in (
     lambda: socket.socket(),
     lambda: open("/x", "w"),
@@ -296,12 +310,13 @@ with Jail({program!r}) as jail:
 with Jail("def f(x): return x + 1") as jail:
     print(jail.check("", "f", "assert f(1) == 2"))
 """
+    shutil.copytree(Path(prefdelta.__file__).parent, open_folder / "prefdelta")
     found = subprocess.run(
-        ["/usr/bin/python3", "-c", grader],
+        [SYSTEM_PYTHON, "-c", grader],
         user=65534,
         group=65534,
         extra_groups=[],
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(prefdelta.__file__).parents[1])},
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(open_folder)},
         capture_output=True,
         text=True,
         check=False,

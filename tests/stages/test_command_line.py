@@ -29,9 +29,10 @@ from .running import DIMENSIONS, IN_PROCESS, JUDGE_TEMPLATE, PROBLEM_TEMPLATE, R
 RULES = Path(__file__).parents[2] / "workflow/rules"
 PROMPTS: dict[str, Any] = {
     "source": "train",
-    "made": {"family": "maths", "operations": [2], "items": 9, "split": "pairs", "grader": "marker"},
+    "made": {"kind": "made", "family": "maths", "operations": [2], "items": 9, "split": "pairs", "grader": "marker"},
     "seed": 1,
     "limit": None,
+    "ngram": None,
 }
 
 
@@ -43,6 +44,7 @@ def prompts_command(folder: Path, *words: str, settings: dict[str, Any] = PROMPT
     """Runs the stage prompts; `words` come last and so replace what is set before."""
     return command(
         "prompts",
+        *("--in", "lock=", "train="),
         *("--out", f"prompts={folder}/p.parquet", f"manifest={folder}/p.json"),
         *("--settings", json.dumps(settings), "--record", f"{folder}/record", *words),
     )
@@ -131,7 +133,7 @@ def test_source_that_the_main_process_did_not_plan_is_refused_also_if_the_cluste
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        pytest.param(("--in", "prompts=x.parquet"), "inputs: found ['prompts'], needs exactly []", id="input"),
+        pytest.param(("--in", "prompts=x.parquet"), "inputs: found ['prompts'], needs exactly ['lock', 'train']", id="input"),
         pytest.param(("--out", "prompts=p", "table=t"), "found ['prompts', 'table']", id="output"),
         pytest.param(("--out", "prompts=p"), "needs exactly ['manifest', 'prompts']", id="missing output"),
         pytest.param(("--settings", "{}"), "source", id="missing setting"),
@@ -302,7 +304,7 @@ def test_sigterm_in_generate_keeps_every_trace_and_ends_with_143(
     process = subprocess.Popen(
         command(
             "generate",
-            *("--in", f"prompts={prompts}", f"template={PROBLEM_TEMPLATE}", f"weights={model.path}"),
+            *("--in", f"prompts={prompts}", f"template={PROBLEM_TEMPLATE}", f"weights={model.path}", "shards="),
             *("--out", f"traces={tmp_path}/t.parquet", f"manifest={tmp_path}/t.json"),
             *("--settings", settings.model_dump_json(), "--record", f"{tmp_path}/record"),
         ),

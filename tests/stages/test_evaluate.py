@@ -212,3 +212,16 @@ def test_the_order_of_files_says_nothing_about_which_arm_they_belong_to(
     run(evaluate, settings, {**inputs, "weights": lists["weights"]}, {"scores": lists["scores"]}, record)
     for arm, made in batch.items():
         assert below(tmp_path, arm).read_bytes() == made.path.read_bytes()
+
+
+def test_removed_weights_are_no_matter_as_long_as_nothing_new_is_asked(
+    evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    shutil.copytree(record, tmp_path / "record")
+    _, folder = checkpoints.open_manifest(inputs["weights"], tmp_path / "record")
+    checkpoints.remove_weights(folder)
+    path = below(tmp_path)
+    assert again(path, tmp_path / "record", inputs).computed == {"calls": 0}
+    assert path.read_bytes() == evaluated.path.read_bytes()
+    with pytest.raises(StudyError, match=r"30 answers are not recorded, .* prefdelta invalidate .*model.json"):
+        again(below(tmp_path / "more"), tmp_path / "record", inputs, seed=6)

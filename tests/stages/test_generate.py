@@ -1,11 +1,15 @@
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from prefdelta import tables
+from prefdelta import checkpoints, tables
 from prefdelta.core.errors import StudyError
-from prefdelta.core.requests import Sampling
+from prefdelta.core.hub import HubModel
+from prefdelta.core.options import ThinkingMarks
+from prefdelta.core.requests import Request, Sampling
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.stages import generate
@@ -131,3 +135,68 @@ def test_a_template_with_the_wrong_slots_is_an_error_that_names_it(
     with pytest.raises(StudyError, match=r"mine\.md: the template has the slots"):
         again(tmp_path / "t.parquet", record, {**inputs, "template": tmp_path / "mine.md"})
     assert not (tmp_path / "t.parquet").exists()
+
+
+def test_shards_share_the_prompts_and_what_puts_them_together_asks_nothing(
+    generated: Made, record: Path, inputs: dict[str, Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    shutil.copytree(record / "models", tmp_path / "models")  # a record without calls
+    tables_made, asked = [], 0
+    for index in range(3):
+        tables_made.append(tmp_path / f"shard-{index}.parquet")
+        shard = generate.Shard(index=index, of=3)
+        told = again(tables_made[-1], tmp_path, inputs, shard=shard)
+        asked += told.computed["calls"]
+    assert asked == 2 * ITEMS
+    shares = [{row.prompt_id for row in read_checked(path, Trace)} for path in tables_made]
+    assert sum(map(len, shares)) == len(set().union(*shares)) == ITEMS
+    request.getfixturevalue("no_model_is_asked")
+    whole = tmp_path / "whole.parquet"
+    assert again(whole, tmp_path, inputs | {"shards": tables_made}).computed == {"calls": 0}
+    assert whole.read_bytes() == generated.path.read_bytes()
+
+
+def test_a_local_folder_stands_for_a_model_of_the_hub(
+    generated: Made, model: Made, record: Path, inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    _, folder = checkpoints.open_manifest(model.path, record)
+    local = shutil.copytree(folder, tmp_path / "model")
+    (local / "training.json").unlink()
+    hub = HubModel(name=str(local))
+    again(tmp_path / "a.parquet", tmp_path, inputs | {"weights": []}, hub=hub)
+    texts = [row.text for row in read_checked(tmp_path / "a.parquet", Trace)]
+    assert texts == [row.text for row in read_checked(generated.path, Trace)]
+    # Another file under the same path is another model: nothing of the old one is taken for its traces.
+    settings = json.loads((local / "generation_config.json").read_text())
+    (local / "generation_config.json").write_text(json.dumps(settings | {"note": "edited"}))
+    assert again(tmp_path / "b.parquet", tmp_path, inputs | {"weights": []}, hub=hub).computed == {"calls": 2 * ITEMS}
+
+
+def test_reasoning_is_kept_between_think_marks_and_the_record_keeps_what_came(
+    generated: Made, record: Path, inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    marks = ThinkingMarks(opening="nothing opens", closing="=")
+    again(tmp_path / "a.parquet", record, inputs, thinking=marks)
+    for marked, plain in zip(
+        read_checked(tmp_path / "a.parquet", Trace), read_checked(generated.path, Trace), strict=True
+    ):
+        if "=" in str(plain.text):
+            assert str(marked.text).startswith("<think>\n")
+            assert "</think>" in str(marked.text)
+        assert marked.call_key == plain.call_key
+
+
+def test_a_system_prompt_comes_first_and_makes_other_calls(
+    generated: Made, record: Path, inputs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Request] = []
+
+    def answer(engine: object, requests: list[Request], record: object, what: str) -> None:
+        asked.extend(requests)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(generate.calls, "complete", answer)
+    with pytest.raises(KeyboardInterrupt):
+        again(tmp_path / "a.parquet", record, inputs, system="detailed thinking on")
+    assert asked[0].messages[0] == ("system", "detailed thinking on")
+    assert asked[0].messages[1][0] == "user"

@@ -1,10 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from prefdelta import tables
 from prefdelta.core.errors import StudyError
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
+from prefdelta.records.trace import Trace
 from prefdelta.stages import grade
 
 from .conftest import ITEMS, Made
@@ -47,3 +50,18 @@ def test_too_many_failures_stop_the_stage_without_a_table(
     with pytest.raises(StudyError, match=r"18\.8% of 16 rows failed.*grade\.max_failure_share"):
         run(grade, settings, inputs, {"grades": tmp_path / "g.parquet"}, record)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_grades_that_a_data_set_ships_are_counted_beside_ours(
+    train_prompts: Made, traces: dict[str, Path], record: Path, tmp_path: Path
+) -> None:
+    # Of weak's 16 traces ours says: 4 right, 11 wrong, 1 cannot be graded. Theirs: the first 12 right.
+    rows = [
+        replace(trace, source_correct=index < 12) for index, trace in enumerate(tables.read(traces["weak"], Trace))
+    ]
+    tables.write(tmp_path / "shipped.parquet", Trace, rows)
+    settings = grade.GradeSettings(grader="marker", max_failure_share=1.0)
+    inputs = {"prompts": train_prompts.path, "traces": tmp_path / "shipped.parquet"}
+    outcome = run(grade, settings, inputs, {"grades": tmp_path / "g.parquet"}, record)
+    # Ours has 0, 3, 8 and 12 right; 4 has no answer.
+    assert outcome.details["source_agreement"] == {"both_right": 3, "only_ours": 1, "only_theirs": 8, "both_wrong": 3}

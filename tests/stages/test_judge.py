@@ -1,4 +1,5 @@
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,14 @@ import pytest
 from aiohttp import web
 
 from engines.scripted import ScriptedServer, Seen, answer, body, completion, first, status
+from engines.scripted_batches import BatchServer, Line, ScriptedBatch, answered
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import OpenAIOptions, RulesServer
+from prefdelta.core.options import BatchOptions, OpenAIOptions, RulesServer, VLLMServer
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.trace import Trace
 from prefdelta.stages import judge
 from prefdelta.tables import read, write
+from prefdelta.weights import Weights
 
 from .conftest import ITEMS, Made, judge_inputs, judge_settings
 from .running import (
@@ -26,9 +29,11 @@ from .running import (
     run,
     trace_of,
 )
+from .starting import start
 
 KEY = "sk-never-to-be-recorded"
-VERDICT = body(completion(content='{"computational_precision": 4, "signal_to_noise": 2}'))
+VERDICT_TEXT = '{"computational_precision": 4, "signal_to_noise": 2}'
+VERDICT = body(completion(content=VERDICT_TEXT))
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +135,11 @@ def test_an_unreadable_rubric_is_an_error_that_names_it_before_anything_is_asked
 
 # --- with a judge that misbehaves ---
 
+TWO_CHOICES = completion(content=VERDICT_TEXT)
+TWO_CHOICES["choices"] *= 2
+CUT = completion(content=VERDICT_TEXT)
+CUT["choices"] = [{**CUT["choices"][0], "finish_reason": "length"}]
+
 
 @pytest.fixture
 def key_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,17 +147,35 @@ def key_in_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asking(server: ScriptedServer, **changes: Any) -> judge.JudgeSettings:
-    engine = OpenAIOptions(
-        name="openai", model="m", base_url=server.base_url, api_key_env="SCRIPTED_KEY", in_flight=8, deadline_s=20.0
+    return judge_settings(engine=hosted(server), **changes)
+
+
+def hosted(server: ScriptedServer, **options: Any) -> OpenAIOptions:
+    return OpenAIOptions(
+        name="openai",
+        model="scripted",
+        base_url=server.base_url,
+        api_key_env="SCRIPTED_KEY",
+        in_flight=8,
+        deadline_s=20.0,
+        **options,
     )
-    return judge_settings(engine=engine, **changes)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param({"content": "Sure! I give it a 4."}, id="prose"),
+        pytest.param({"content": None}, id="null"),
+        pytest.param({"content": None, "reasoning_content": VERDICT_TEXT}, id="all of it is reasoning"),
+        pytest.param({"content": None, "reasoning": VERDICT_TEXT}, id="all of it is reasoning, as vLLM names it"),
+    ],
+)
 @pytest.mark.usefixtures("key_in_environment")
 def test_a_reply_that_does_not_parse_is_asked_for_again_with_another_seed_and_kept(
-    inputs: dict[str, Any], tmp_path: Path
+    inputs: dict[str, Any], tmp_path: Path, message: dict[str, Any]
 ) -> None:
-    with ScriptedServer(first(1, body(completion(content="Sure! I give it a 4.")), VERDICT)) as server:
+    with ScriptedServer(first(1, body(completion(**message)), VERDICT)) as server:
         outcome = run(judge, asking(server), inputs, {"judgements": tmp_path / "j.parquet"}, tmp_path / "record")
     found = by_name(tmp_path / "j.parquet")
     assert {(row.score, row.attempts, row.failure) for row in found["signal_to_noise"]} == {(2, 2, None)}
@@ -158,7 +186,7 @@ def test_a_reply_that_does_not_parse_is_asked_for_again_with_another_seed_and_ke
         one, two = (seen.body["seed"] for seen in server.seen if seen.question == question)
         assert two == one + 1
     texts = [call.text for call in recorded(tmp_path / "record/calls/judge/logic~weak")]
-    assert texts.count("Sure! I give it a 4.") == ITEMS
+    assert texts.count(message["content"]) == ITEMS
 
 
 @pytest.mark.parametrize(
@@ -171,6 +199,25 @@ def test_a_reply_that_does_not_parse_is_asked_for_again_with_another_seed_and_ke
         ),
         pytest.param(completion(refusal="No."), "refusal", id="refusal"),
         pytest.param(completion(), "null_content", id="null"),
+        pytest.param(completion(reasoning_content=VERDICT_TEXT), "null_content", id="all of it is reasoning"),
+        pytest.param(completion(content=f"```json\n{VERDICT_TEXT}\n```"), "not_json", id="a fence"),
+        pytest.param(completion(content=VERDICT_TEXT * 2), "not_json", id="two objects"),
+        pytest.param(
+            completion(content=VERDICT_TEXT.replace("}", ', "overall": 4}')), "extra_dimension", id="a dimension more"
+        ),
+        pytest.param(completion(content=VERDICT_TEXT.replace("4", "4.0")), "not_an_integer", id="a float"),
+        pytest.param(completion(content=VERDICT_TEXT.replace("4", '"4/5"')), "not_an_integer", id="4/5"),
+        pytest.param(completion(content=VERDICT_TEXT.replace("4", "true")), "not_an_integer", id="a boolean"),
+        pytest.param(completion(content=VERDICT_TEXT.replace("4", "NaN")), "not_an_integer", id="NaN"),
+        pytest.param(completion(content=VERDICT_TEXT.replace("4", "1e999")), "not_an_integer", id="1e999"),
+        pytest.param(
+            completion(content=VERDICT_TEXT.replace("}", ', "signal_to_noise": 2}')), "duplicate_key", id="a key twice"
+        ),
+        pytest.param(completion(content=[{"type": "text", "text": VERDICT_TEXT}]), "not_text", id="parts for a text"),
+        pytest.param(completion(content={"signal_to_noise": 2}), "not_text", id="an object for a text"),
+        pytest.param(TWO_CHOICES, "several_choices", id="two choices"),
+        pytest.param(CUT, "cut_by_length", id="cut by length"),
+        pytest.param({**completion(content=VERDICT_TEXT), "model": "other-8b"}, "another_model", id="another model"),
     ],
 )
 @pytest.mark.usefixtures("key_in_environment")
@@ -267,6 +314,135 @@ def test_the_key_is_in_nothing_that_is_written(
     assert KEY not in "".join(capsys.readouterr())
 
 
+# --- a hosted judge: where it is, what it costs, its batch API ---
+
+
+@pytest.mark.usefixtures("key_in_environment")
+def test_another_address_asks_nothing_again_and_another_provider_everything(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    outputs, record = {"judgements": tmp_path / "j.parquet"}, tmp_path / "record"
+    with ScriptedServer(VERDICT) as here, ScriptedServer(VERDICT) as there:
+        run(judge, asking(here), inputs, outputs, record)
+        outcome = run(judge, asking(there), inputs, outputs, record)
+        assert outcome.computed == {"calls": 0}
+        assert there.seen == []
+        run(judge, judge_settings(engine=hosted(there, provider="quantised")), inputs, outputs, record)
+        assert len(there.seen) == ITEMS
+
+
+@pytest.mark.usefixtures("key_in_environment")
+def test_an_alias_of_a_gateway_is_no_other_model_once_it_is_named(inputs: dict[str, Any], tmp_path: Path) -> None:
+    outputs, record = {"judgements": tmp_path / "j.parquet"}, tmp_path / "record"
+    with ScriptedServer(body({**completion(content=VERDICT_TEXT), "model": "owner/real-8b-0613"})) as server:
+        settings = judge_settings(engine=hosted(server, replies_as="real-8b"))
+        assert run(judge, settings, inputs, outputs, record).failures == {}
+
+
+def prices(folder: Path) -> str:
+    """At most 1 USD a request (64 tokens), 7/64 for each reply as the scripted server gives it."""
+    path = folder / "prices.yaml"
+    path.write_text("models: {scripted: {input: 0, output: 15625, batch_discount: 0.5}}")
+    return str(path)
+
+
+@pytest.mark.usefixtures("key_in_environment")
+def test_the_limit_holds_for_the_study_and_what_it_left_is_asked_when_it_is_raised(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    outputs, record = {"judgements": tmp_path / "j.parquet"}, tmp_path / "record"
+
+    def asked(generator: str, limit_usd: float) -> None:
+        engine = hosted(server, prices=prices(tmp_path), limit_usd=limit_usd)
+        run(judge, judge_settings(engine=engine, generator=generator), inputs, outputs, record)
+
+    with ScriptedServer(VERDICT) as server:
+        asked("weak", 3.0)  # 16 replies, 1.75 USD
+        with pytest.raises(StudyError, match=r"limit_usd \(3\.0000 USD for the whole study\) is reached"):
+            asked("strong", 3.0)
+        kept = recorded(record / "calls/judge/logic~strong")
+        assert len(server.seen) == ITEMS + len(kept)
+        assert 0 < len(kept) < ITEMS
+        asked("strong", 5.0)
+        assert len(server.seen) == 2 * ITEMS
+
+
+@pytest.mark.usefixtures("key_in_environment")
+def test_a_model_without_prices_asks_nothing(inputs: dict[str, Any], tmp_path: Path) -> None:
+    with ScriptedServer(VERDICT) as server:
+        engine = hosted(server, prices=prices(tmp_path), limit_usd=1.0).model_copy(update={"model": "script"})
+        with pytest.raises(StudyError, match=r"no prices of the model 'script'; did you mean 'scripted'\?"):
+            run(judge, judge_settings(engine=engine), inputs, {"judgements": tmp_path / "j"}, tmp_path / "record")
+    assert server.seen == []
+
+
+def judged(line: Line, batch: ScriptedBatch) -> Line:
+    """Every third request of the first batch gets null for a verdict."""
+    null = batch.number == 0 and int(line["custom_id"], 16) % 3 == 0
+    return answered(line, content=None if null else VERDICT_TEXT)
+
+
+@pytest.mark.usefixtures("key_in_environment")
+def test_a_batch_gives_the_same_table_as_one_request_at_a_time(inputs: dict[str, Any], tmp_path: Path) -> None:
+    with BatchServer(judged) as server:
+        engine = hosted(server, batch=BatchOptions(poll_s=0.02), prices=prices(tmp_path), limit_usd=16.0)
+        settings = judge_settings(engine=engine)
+        outcome = run(judge, settings, inputs, {"judgements": tmp_path / "b.parquet"}, tmp_path / "record")
+    assert_adds_up(outcome, 2 * ITEMS, 2 * ITEMS)
+    assert server.seen == []
+    first_round, second_round = (len(batch.lines) for batch in server.batches)
+    assert first_round == ITEMS
+    assert 0 < second_round < ITEMS
+    assert outcome.computed == {"calls": first_round + second_round}
+    # How it was asked is no part of what was asked: nothing is asked again without the batch API.
+    with ScriptedServer(VERDICT) as live:
+        run(judge, asking(live), inputs, {"judgements": tmp_path / "l.parquet"}, tmp_path / "record")
+    assert live.seen == []
+    assert (tmp_path / "l.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+@pytest.mark.usefixtures("key_in_environment")
+def test_sigterm_while_a_batch_runs_ends_in_seconds_and_the_next_run_collects_it(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    outputs, record = {"judgements": tmp_path / "j.parquet"}, tmp_path / "record"
+    with BatchServer(lambda line, _: answered(line, content=VERDICT_TEXT), looks=1_000_000) as server:
+        engine = hosted(server, batch=BatchOptions(poll_s=0.1))
+        process = start("judge", judge_settings(engine=engine), inputs, outputs, record)
+        waits_until = time.monotonic() + 60
+        while not (server.batches and server.batches[0].looks):
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < waits_until
+            time.sleep(0.05)
+        stopped_at = time.monotonic()
+        process.terminate()
+        _, log = process.communicate(timeout=20)
+        assert time.monotonic() - stopped_at < 5
+        assert process.returncode == 143, log
+        assert "the same command then collects it" in log
+        assert KEY not in log
+        assert not outputs["judgements"].exists()
+        server.looks = 1
+        run(judge, judge_settings(engine=engine), inputs, outputs, record)
+    assert len(server.batches) == 1
+    assert {row.score for row in read_checked(outputs["judgements"], Judgement)} == {4, 2}
+
+
 def test_noise_is_part_of_what_the_judge_is() -> None:
     noisy = RULES_JUDGE.model_copy(update={"server": RulesServer(name="rules", noise=0.2)})
     assert judge._server_identity(noisy) != judge._server_identity(RULES_JUDGE)
+
+
+def test_a_served_model_is_known_by_its_weights_and_not_by_where_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins = {
+        "servers.vllm": lambda options, folder, model, port: ["serve", str(folder), model, str(port)],
+        "servers.vllm.identity": lambda options, weights: {"weights": weights, "length": options.max_length},
+    }
+    monkeypatch.setattr(judge.registry, "load", plugins.__getitem__)
+    monkeypatch.setattr(judge, "serve", lambda command, model, start_s: command(8011))
+    options = RULES_JUDGE.model_copy(update={"server": VLLMServer(name="vllm", max_length=512), "model": "the-judge"})
+    weights = Weights("key", "owner/judge@c0ffee", tmp_path)
+    assert judge._server_identity(options, weights) == {"weights": "owner/judge@c0ffee", "length": 512}
+    assert judge._serve(options, weights) == ["serve", str(tmp_path), "the-judge", "8011"]  # type: ignore[comparison-overlap]

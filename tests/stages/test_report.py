@@ -15,6 +15,7 @@ from prefdelta.core.ids import seed_of
 from prefdelta.core.statistics import mean_interval, wilson_interval
 from prefdelta.records.delta import Delta
 from prefdelta.records.grade import Grade
+from prefdelta.records.judgement import Judgement
 from prefdelta.records.pair import Pair
 from prefdelta.records.score import Score
 from prefdelta.reporting import calibration
@@ -479,3 +480,237 @@ def test_comparisons_need_no_common_order(study, tmp_path):
     scores = Scores(paths, "tiny", ["sums"], groups, Bootstrap(500, 1))
     first, second = ((arm,) for arm in scores.arms())
     assert scores.against(first, second, Cell("other", "sums")).value == 0.25
+
+
+def test_draws_of_one_prompt_are_no_trials_of_their_own(study):
+    """Two problems with 16 draws each: one always solved, one never. Wilson's interval of 32 trials would be narrow."""
+    draws = [score(name, name == "a", sample=i) for name in "ab" for i in range(16)]
+    study.inputs["scores"].clear()
+    for arm in ("pico/base", TOP, *ALL):
+        study.evaluate(arm, draws)
+    top = Cells(study.run()).row("top-clarity-2", 7)
+    assert top[1] == "50.0 [0.0, 100.0]"  # of two problems: neither, one, both
+    assert top[3] == "32 of 32"
+
+
+SECOND = report.ReportBenchmark(title="Contest", domain="maths", difficulty="easy", in_domain=True)
+
+
+def with_contest(study, arms):
+    """A benchmark of two problems beside that of many, in one panel. arms: name -> (solved of 40, solved of 2)."""
+    study.inputs["scores"].clear()
+    for name, (solved, won) in arms.items():
+        contest = [Score("contest", f"c{i}", 0, None, i < won, "stop", 9, f"key-c{i}", None) for i in range(2)]
+        study.evaluate(name, [*(score(f"{i:02}", i < solved) for i in range(40)), *contest])
+    sums = report.ReportBenchmark(title="Sums", domain="maths", difficulty="easy", in_domain=True)
+    return {
+        "benchmarks": {"sums": sums, "contest": SECOND},
+        "groups": {"near": report.ReportGroup(title="Near", benchmarks=["sums", "contest"], primary=True)},
+    }
+
+
+def test_a_panel_is_the_mean_of_its_benchmarks(study):
+    settings = with_contest(study, {"pico/base": (20, 1), TOP: (20, 2)})
+    page = study.run(**settings, experiments={"one": experiment("One", "rows", TOP)})
+    row = next(row for row in Cells(page).rows if row[0] == "top-clarity-2" and len(row) == 3)
+    assert " ".join(row[1].split()).startswith("+25.0 [0.0, +50.0] n = 42")  # of (0, +50), not 1 of 42
+    assert page.count(">Maths, easy</text>") == 2
+    assert "each benchmark of equal weight; Maths, easy: Sums and Contest." in page
+
+
+def test_several_sizes_are_drawn_against_their_size(study):
+    arms = [f"pico/big~small/{name}/dpo/s0" for name in ("top-clarity-1", "top-clarity-2", "random-1-s0", "all")]
+    study.inputs["scores"].clear()
+    for name, solved in zip(["pico/base", *arms], (20, 24, 28, 21, 30), strict=True):
+        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
+    page = study.run(experiments={"one": experiment("One", "filtering", *arms)})
+    for text in (">1</text>", ">2</text>", ">all</text>", ">clarity</text>", ">random</text>"):
+        assert page.count(text) >= 2, text  # in the wide figure and in the narrow one
+    assert "pairs trained on" in page
+    rows = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows]
+    gained = {row[0]: row[1] for row in rows if len(row) == 3 and row[1].endswith("n = 40")}
+    assert gained["top-clarity-2"].startswith("+20.0 [")
+    assert gained["random-1 1 draws"].startswith("+2.5 [")
+    (against,) = [row for row in rows if row[0] == "top-clarity-1" and row[-1] == "1" and row[1].startswith("+7.5")]
+    assert against[1].endswith("n = 40")
+
+
+def ship(study, generator):
+    """Let a data set have shipped a generator's traces."""
+    study.manifest("generate", generator, rows=1)
+    path = study.inputs["manifests"][-1]
+    told = json.loads(path.read_text())
+    told["settings"] = {"generator": generator, "shipped": {"source": "somewhere"}}
+    path.write_text(json.dumps(told))
+
+
+def test_a_generator_from_a_data_set_is_a_confounded_point(study):
+    experiments = scaling_study(study)
+    before = study.run(experiments=experiments)
+    assert "confounded" not in before.partition("<body>")[2]
+    filled = study.path("figures/line.svg").read_bytes()
+    study.inputs["manifests"] = [path for path in study.inputs["manifests"] if "generate/big" not in path.as_posix()]
+    ship(study, "big")
+    page = study.run(experiments=experiments)
+    assert "Open, and in no line: pairings with big: traces from a data set, so another prompt" in page
+    assert study.path("figures/line.svg").read_bytes() != filled  # an open mark
+    assert Cells(page).row("big", 6)[0] == "big traces from a data set, so another prompt and sampling"
+
+
+def test_the_grades_of_a_data_set_stand_beside_ours(study):
+    counts = {"both_right": 6, "both_wrong": 2, "only_ours": 1, "only_theirs": 1}
+    assert "agree with our grades" not in study.run()
+    study.manifest("grade", "big", source_agreement=counts)
+    rows = [[" ".join(cell.split()) for cell in row] for row in Cells(study.run()).rows]
+    assert ["big", "6", "2", "1", "1", f"{shown(8, 10)} n = 10"] in rows
+
+
+def judged(study, kind, form, scores):
+    rows = [Judgement(f"p{i}", "big", 0, "clarity", one, 1, "key", None) for i, one in enumerate(scores)]
+    study.table(kind, f"judge/big/{form}.parquet", Judgement, rows)
+
+
+def test_two_ways_of_judging_are_compared(study):
+    judged(study, "judgements", "both", [5, 4, 3, 2])
+    forms = {"both": ["clarity", "depth"]}
+    assert 'id="judging"' not in study.run(forms=forms)
+    judged(study, "compared", "alone", [5, 5, 3])
+    row = Cells(study.run(forms=forms, compared={"alone": ["clarity"]})).row("clarity", 9)
+    assert row[1:5] == ["both (2)", "alone (1)", "3 3 prompts", "0"]
+    assert row[5].startswith("66.7 [")
+    assert row[7].startswith("+0.33 [")
+
+
+def claims_of(study, test):
+    """Judge one claim, and return its verdict and the rows of its table."""
+    claim = {"id": "one", "claim": EVIL, "trust": "V", "tests": [{"question": "Is it so?", "test": test}]}
+    path = study.root / "claims.yaml"
+    path.write_text(json.dumps({"source": "A paper", "claims": [claim]}))  # JSON is YAML
+    study.inputs["claims"] = [path]
+    return claim
+
+
+def verdict_and_rows(page):
+    found = re.search(r'id="claim-one">.*?class="verdict [a-z-]+">([^<]+)<.*?(<table.*?</table>)', page, re.DOTALL)
+    rows = [[" ".join(cell.split()) for cell in row] for row in Cells(found[2]).rows]
+    return found[1], [row for row in rows if len(row) == 6 and row[0] != "What was measured"]
+
+
+THREE = [f"pico/{pairing}/all/dpo/s{seed}" for pairing in ("small~small", "mid~small", "big~small") for seed in (0, 1)]
+
+
+def rising_study(study, solved):
+    """Three generators that are right in 2, 4 and 6 of 8, and how many of 40 problems their arms solve, by seed."""
+    study.inputs["scores"].clear()
+    study.inputs["grades"].clear()
+    study.evaluate("pico/base", [score(f"{i:02}", i < 10) for i in range(40)])
+    for name, right in zip(THREE, solved, strict=True):
+        study.evaluate(name, [score(f"{i:02}", i < right) for i in range(40)])
+    for name, right in (("small", 2), ("mid", 4), ("big", 6)):
+        draws = [Grade(f"p{i}", name, draw, "1", i < right, None) for i in range(8) for draw in (0, 1)]
+        study.table("grades", f"grade/{name}.parquet", Grade, draws)
+    return {"line": experiment("Line", "scaling", *THREE)}
+
+
+TREND = {"kind": "trend", "experiments": ["line", "unheard_of"], "over": "in_domain"}
+
+
+def test_a_rising_line_supports_a_trend(study):
+    claims_of(study, TREND)
+    page = study.run(experiments=rising_study(study, [10, 10, 20, 20, 32, 28]), claims_note="Only a test.")
+    verdict, ((what, value, claimed, n, seeds, own),) = verdict_and_rows(page)
+    assert (verdict, own) == ("Supported", "supported")
+    assert what == "In domain: small, mid, big"
+    # Mean gains 0, 25 and 50 points at generator-level deltas of 0, 25 and 50: 10 points per 10.
+    assert value.startswith("+10.00 [")
+    assert (claimed, n) == ("points per 10 points of generator-level delta, > 0", "40")
+    assert seeds == "0: +11.00, 1: +9.00"
+    assert "Only a test." in page
+    assert "script" not in {tag for tag, _ in Cells(page).tags}
+
+
+def test_a_falling_line_contradicts_it(study):
+    claims_of(study, TREND)
+    page = study.run(experiments=rising_study(study, [32, 28, 20, 20, 10, 10]))
+    assert verdict_and_rows(page)[0] == "Contradicted"
+
+
+def test_a_seed_that_falls_leaves_it_open(study):
+    claims_of(study, TREND)
+    page = study.run(experiments=rising_study(study, [10, 10, 20, 10, 40, 9]))
+    verdict, ((_, value, *_),) = verdict_and_rows(page)
+    assert "[+" in value  # the interval alone would support it
+    assert verdict == "Cannot tell"
+
+
+def test_a_confounded_generator_is_in_no_slope(study):
+    claims_of(study, TREND)
+    experiments = rising_study(study, [10, 10, 20, 20, 32, 28])
+    ship(study, "mid")
+    assert 'id="claims"' not in study.run(experiments=experiments)  # two generators make no trend
+
+
+def test_left_minus_right_at_the_size_nearest_to_a_share(study):
+    arms = [f"pico/big~small/{name}/dpo/s0" for name in ("top-clarity-1", "top-clarity-3", "all")]
+    study.inputs["scores"].clear()
+    for name, solved in zip(["pico/base", *arms], (10, 12, 18, 16), strict=True):
+        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
+    sides = {"left": {"selections": ["top-clarity-{k}"]}, "right": {"selections": ["all"]}}
+    claims_of(
+        study, {"kind": "difference", "experiments": ["one"], "over": "panels", "share": 0.6, "margin": 1} | sides
+    )
+    _, ((what, value, claimed, *_),) = verdict_and_rows(
+        study.run(experiments={"one": experiment("One", "rows", *arms)})
+    )
+    assert what == "Sums: big~small, k = 3"  # of 6 pairs
+    assert value.startswith("+5.00 [")
+    assert claimed == "points, > −1"
+
+
+def test_every_arm_has_to_gain(study):
+    claims_of(study, {"kind": "gains", "experiments": ["one"], "over": "in_domain", "arms": {"recipes": ["dpo"]}})
+    study.inputs["scores"].clear()
+    for name, solved in (("pico/base", 20), (TOP, 36), (ALL[0], 8)):
+        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
+    verdict, rows = verdict_and_rows(study.run(experiments={"one": experiment("One", "rows", TOP, ALL[0])}))
+    assert verdict == "Contradicted"
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("In domain: top-clarity-2", "supported"),
+        ("In domain: all", "contradicted"),
+    ]
+
+
+def test_a_line_that_never_moves_is_steadier_than_one_that_does(study):
+    moving = {"clarity": (30, 30, 30), "mean": (20, 30, 40)}
+    names = {
+        f"pico/big~small/top-{dimension}-{k}/dpo/s0": solved
+        for dimension, values in moving.items()
+        for k, solved in zip((1, 2, 3), values, strict=True)
+    }
+    study.inputs["scores"].clear()
+    for name, solved in {"pico/base": 20, **names}.items():
+        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
+    sides = {"left": {"selections": ["top-clarity-*"]}, "right": {"selections": ["top-mean-*"]}}
+    claims_of(study, {"kind": "steadiness", "experiments": ["one"], "over": "panels"} | sides)
+    verdict, ((_, value, claimed, *_),) = verdict_and_rows(
+        study.run(experiments={"one": experiment("One", "filtering", *names)})
+    )
+    assert verdict == "Supported"
+    assert value.startswith("−25.00 [")  # accuracies 50, 75, 100: a standard deviation of 25 points
+    assert claimed == "points, < 0"
+
+
+def test_a_dimensions_mean_delta_along_the_generators(study):
+    claims_of(study, {"kind": "delta_trend", "experiments": ["line"], "dimension": "clarity"})
+    experiments = rising_study(study, [10] * 6)
+    study.inputs["pairs"].clear()
+    study.inputs["deltas"].clear()
+    for pairing, gap in (("small~small", 0.0), ("mid~small", 1.0), ("big~small", 2.0)):
+        rows = [Pair(f"{pairing}{i}", f"p{i}", 0, 0, True, None, 9, 9, True, False, True, None) for i in range(4)]
+        study.table("pairs", f"pair/{pairing}.parquet", Pair, rows)
+        deltas = [Delta(row.pair_id, 4.0, 4.0 - gap, gap, None) for row in rows]
+        study.table("deltas", f"delta/{pairing}/clarity.parquet", Delta, deltas)
+    verdict, ((what, value, _, n, *_),) = verdict_and_rows(study.run(experiments=experiments))
+    assert verdict == "Supported"
+    assert what.endswith("small~small 0.00 to big~small +2.00")
+    assert (value, n) == ("+0.40 [+0.40, +0.40]", "4")  # 2 score points over 50 points

@@ -1,7 +1,7 @@
 """Local folders in the true formats of the data sets of the full study, with a few invented rows each.
 
-Columns, types, file names and cards are as on the hub (see resources/benchmarks for where each was verified); only the
-rows are ours. Some are flawed as real ones are: the prompts stage has to say what became of each.
+Columns, types, file names and cards are as on the hub, as far as public cards and code show them (resources/benchmarks
+says where); only the rows are ours. Some are flawed as real ones are: the prompts stage has to say what became of each.
 """
 
 import base64

@@ -74,7 +74,8 @@ def make_checkout(folder: Path, study: dict[str, Any]) -> None:
     write_study(folder, study)
     for path in (folder / "resources/benchmarks").iterdir():
         benchmark = yaml.safe_load(path.read_text())
-        benchmark["source"]["items"] = ITEMS
+        if "items" in benchmark["source"]:
+            benchmark["source"]["items"] = ITEMS
         path.write_text(yaml.safe_dump(benchmark))
 
 

@@ -172,9 +172,13 @@ class Machine:
 
     def call(self, expression: str, **variables: str) -> Any:
         """The value of an expression over `hub` and `HubModel`, or the text of its StudyError."""
-        done = self.run("-c", _CALL.format(expression=expression), **variables)
+        return self.calls(expression, **variables)[0]
+
+    def calls(self, *expressions: str, **variables: str) -> list[Any]:
+        """`call` for several, in one process."""
+        done = self.run("-c", _CALLS, *expressions, **variables)
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return list(json.loads(done.stdout))
 
     @property
     def cache(self) -> Path:
@@ -189,15 +193,17 @@ class Machine:
         return {path.name for path in self.cache.rglob("snapshots/*/**/*") if path.is_file()}
 
 
-_CALL = """
-import json, time
-time.sleep = lambda seconds: None  # the client's waits between its tries
+_CALLS = """
+import json, sys, time
 from prefdelta import hub
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
-try:
-    found = {expression}
-except StudyError as error:
-    found = str(error)
+time.sleep = lambda seconds: None  # the client's waits between its tries
+found = []
+for expression in sys.argv[1:]:
+    try:
+        found.append(eval(expression))
+    except StudyError as error:
+        found.append(str(error))
 print(json.dumps(found, default=str))
 """

@@ -87,12 +87,13 @@ def test_a_pinned_model_is_the_same_online_offline_and_without_a_hub(hub, machin
     assert AutoTokenizer.from_pretrained(folder).get_vocab() == AutoTokenizer.from_pretrained(checkpoint).get_vocab()
 
     hub.stop()
-    assert machine.call(asked(commit)) == [identity, folder]
-    assert machine.call(asked(commit), HF_HUB_OFFLINE="1") == [identity, folder]
-    told = machine.call(asked(NO_COMMIT), HF_HUB_OFFLINE="1")
+    found, told = machine.calls(asked(commit), asked(NO_COMMIT))
+    assert found == [identity, folder]
+    assert f"the hub at {hub.endpoint} cannot be reached" in told
+    found, told = machine.calls(asked(commit), asked(NO_COMMIT), HF_HUB_OFFLINE="1")
+    assert found == [identity, folder]
     assert f"{MODEL}@{NO_COMMIT}: HF_HUB_OFFLINE is set" in told
     assert "prefdelta pin --fetch owner/tiny" in told
-    assert f"the hub at {hub.endpoint} cannot be reached" in machine.call(asked(NO_COMMIT))
 
 
 def test_half_a_model_is_never_loaded_offline_and_is_fetched_again_online(hub, machine, checkpoint):
@@ -139,10 +140,11 @@ def test_a_cached_file_that_was_changed_is_refused(hub, machine, checkpoint, pat
 
 def test_what_the_hub_refuses_is_told(hub, machine, checkpoint):
     commit = hub.push("owner/gated", files_of(checkpoint), gated=True)
-    assert f"Ask for it on {hub.endpoint}/owner/gated" in machine.call(asked(commit, "owner/gated"))
-    assert "does not exist, or is private" in machine.call(asked(commit, "owner/nothing"))
     hub.push(MODEL, files_of(checkpoint))
-    assert "no such commit any more" in machine.call(asked(NO_COMMIT))
+    gated, missing, old = machine.calls(asked(commit, "owner/gated"), asked(commit, "owner/nothing"), asked(NO_COMMIT))
+    assert f"Ask for it on {hub.endpoint}/owner/gated" in gated
+    assert "does not exist, or is private" in missing
+    assert "no such commit any more" in old
     hub.refuse_tokens = True
     told = machine.call(asked(commit, MODEL), HF_TOKEN="hf_secret")
     assert "does not accept the access token" in told
@@ -361,7 +363,7 @@ def test_a_file_that_is_not_there_or_is_cut_is_told(tmp_path):
     with pytest.raises(StudyError, match=r"no file test5.jsonl. There are: data/test-00000-of-00002.parquet, "):
         list(dataset_rows(str(tmp_path), None, None, "test", ["test5.jsonl"]))
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(StudyError, match="train-00000-of-00001.parquet: cannot be read as Parquet"):
+    with pytest.raises(StudyError, match=r"train-00000-of-00001.parquet: cannot be read as Parquet"):
         list(dataset_rows(str(tmp_path), None, None, "test", [str(path.relative_to(tmp_path))]))
 
 
@@ -380,15 +382,19 @@ def test_a_split_is_read_at_its_commit_and_nothing_else_is_fetched(hub, machine,
     old = hub.push(f"datasets/{DATA}", files_of(tmp_path / "repository"))
     write_parquet(tmp_path / "repository/one.parquet", OTHER)
     new = hub.push(f"datasets/{DATA}", files_of(tmp_path / "repository"))
-    assert machine.call(rows_of(old, "main", "test")) == ROWS
+    dev, rows = machine.calls(rows_of(old, "main", "dev"), rows_of(old, "main", "test"))
+    assert "no split 'dev'. There are: test, train." in dev
+    assert rows == ROWS
     assert machine.cached() == {"README.md", "one.parquet"}
-    assert "no split 'dev'. There are: test, train." in machine.call(rows_of(old, "main", "dev"))
     hub.stop()
-    for offline in ({}, {"HF_HUB_OFFLINE": "1"}, {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}):
-        assert machine.call(rows_of(old, "main", "test"), **offline) == ROWS
-    # The commit that is cached never stands in for another one.
-    assert "does not hold all of this data set" in machine.call(rows_of(new, "main", "test"), HF_HUB_OFFLINE="1")
-    assert "does not hold all of this data set" in machine.call(rows_of(old, "main", "train"), HF_HUB_OFFLINE="1")
+    assert machine.call(rows_of(old, "main", "test")) == ROWS
+    rows, other_commit, other_split = machine.calls(
+        rows_of(old, "main", "test"), rows_of(new, "main", "test"), rows_of(old, "main", "train"), HF_HUB_OFFLINE="1"
+    )
+    assert rows == ROWS
+    # What is cached never stands in for what was asked for.
+    assert "does not hold all of this data set" in other_commit
+    assert "does not hold all of this data set" in other_split
 
 
 def test_a_data_set_without_a_card_is_read_by_the_names_of_its_files(hub, machine, tmp_path):
@@ -406,10 +412,15 @@ def test_of_a_data_set_with_a_loading_script_files_are_read_and_the_script_is_no
     script = b"raise SystemExit('it was run')"
     files = {**files_of(tmp_path / "repository"), "test2.jsonl": b'{"problem": "x"}\n', "maths.py": script}
     commit = hub.push(f"datasets/{DATA}", files)
-    assert "a loading script (maths.py)" in machine.call(rows_of(commit, None, "test"))
-    assert machine.call(rows_of(commit, None, "test", ["test2.jsonl"])) == [{"problem": "x"}]
+    script, rows, missing = machine.calls(
+        rows_of(commit, None, "test"),
+        rows_of(commit, None, "test", ["test2.jsonl"]),
+        rows_of(commit, None, "test", ["test3.jsonl"]),
+    )
+    assert "a loading script (maths.py)" in script
+    assert rows == [{"problem": "x"}]
+    assert "there is no file test3.jsonl" in missing
     assert machine.cached() == {"maths.py", "test2.jsonl"}
-    assert "there is no file test3.jsonl" in machine.call(rows_of(commit, None, "test", ["test3.jsonl"]))
 
 
 def test_an_unpinned_data_set_is_refused():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from prefdelta.study import Study
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "workflow/rules"
+SHARDED = {"generate"}  # stages with a rule for shares of their work
 BATCHED = {"train": "", "evaluate": ""}  # stages whose rules are made in a loop, one per batch of arms
 
 
@@ -39,7 +41,9 @@ def test_each_stage_has_a_section_of_the_config_in_the_order_of_the_stages() -> 
     sections = [
         name
         for name, field in Config.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings)
+        # A section may be optional, as the ladder is; `models` and other axes hold settings too, by name.
+        for kind in (get_args(field.annotation) if type(None) in get_args(field.annotation) else [field.annotation])
+        if isinstance(kind, type) and issubclass(kind, Settings)
     ]
     assert tuple(sections) == STAGES
 
@@ -61,11 +65,12 @@ def study() -> Iterator[Study]:
 def test_a_file_of_rules_has_the_one_rule_of_its_name_which_runs_the_module_of_its_name(stage: str) -> None:
     text = rule_text(stage)
     # A stage of batches has one rule in a loop, without a name of its own.
-    assert re.findall(r"^ *(?:rule|checkpoint) *(\w*):", text, flags=re.MULTILINE) == [BATCHED.get(stage, stage)]
+    rules = [BATCHED.get(stage, stage), *([f"{stage}_shard"] if stage in SHARDED else [])]
+    assert re.findall(r"^ *(?:rule|checkpoint) *(\w*):", text, flags=re.MULTILINE) == rules
     assert re.findall(r"^for (.+):$", text, flags=re.MULTILINE) == (
         [f"batch in study.{stage}_batches"] if stage in BATCHED else []
     )
-    assert re.findall(r"prefdelta\.stages\.(\w+)", text) == [stage]
+    assert re.findall(r"prefdelta\.stages\.(\w+)", text) == [stage] * len(rules)
     assert set(re.findall(r'study\.(?:threads|resources|settings|code)\("(\w+)"\)', text)) == {stage}
 
 
@@ -126,7 +131,7 @@ def test_a_job_replaces_its_shell_so_that_signals_reach_it(stage: str) -> None:
 _PROBE = """
 import json, sys, time
 start = time.perf_counter()
-import prefdelta.core.errors, prefdelta.runs, prefdelta.study
+import prefdelta.core.errors, prefdelta.files, prefdelta.runs, prefdelta.study
 print(json.dumps([time.perf_counter() - start, sorted(name for name in sys.modules if "." not in name)]))
 """
 
@@ -137,6 +142,7 @@ def test_what_the_snakefile_imports_is_light() -> None:
     expected = {
         "prefdelta import runs",
         "prefdelta.core.errors import StudyError",
+        "prefdelta.files import say",
         "prefdelta.study import REPORT_TEMPLATE",
     }
     assert imported == expected, "the probe imports something else"
@@ -156,7 +162,7 @@ def test_what_the_snakefile_imports_is_light() -> None:
 
 def test_every_fault_has_a_test_that_exists() -> None:
     rows = re.findall(r"^\| (\d+) \|.*$", text := (ROOT / "docs/faults.md").read_text(), flags=re.MULTILINE)
-    assert rows == [*map(str, range(1, 20)), "21"]
+    assert rows == [*map(str, range(1, 23))]
     named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
     assert len(named) >= len(rows)
     for file, test in named:

@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
             f"prompts.contamination: {{ lock: resources/decontamination/{study.config.study}.lock.json }}"
         )
     train = _texts(study, TRAINING_PROMPTS)
-    items, counts = {}, {}
+    items: dict[str, str] = {}
+    counts: dict[str, int] = {}
     for name in study.benchmarks:
         texts = _texts(study, name)
         counts[name] = len(texts)

@@ -28,7 +28,7 @@ _UNIT = rf"(?:°|\^\{{?\\circ).*|[€£¥]|\\(?:text|mathrm)\{{.*|\s(?!{_NO_UNIT
 _NUMBER_WITH_UNIT = re.compile(rf"({_NUMBER})\s*(?:(%)|{_UNIT})?")
 _THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!]|\{,\}|,)(?=\d{3}(?!\d))")
 
-# TheoremQA's Answer_type -> what each item of an answer is.
+# TheoremQA's Answer_type has these values.
 THEOREMQA_TYPES = ("bool", "integer", "float", "list of integer", "list of float", "option")
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 TOLERANCE = 0.04  # of the right answer

@@ -13,7 +13,6 @@ from prefdelta.core.sources import Between, DataSource
 from prefdelta.records.prompt import Prompt
 
 Row = Mapping[str, Any]
-FILTERED = "filtered"  # left out by `where`: what was asked for, and no fault of the row
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 _LEADING_ZEROS = re.compile(r"^0+(?=\d+$)")
 
@@ -36,7 +35,7 @@ def read_items(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[t
         where = f"{source.dataset}, row {number:,}"
         try:
             if not all(_holds(row.get(column), allowed) for column, allowed in source.where.items()):
-                raise _RejectedError(FILTERED)
+                raise _RejectedError("filtered")  # as asked for; no fault of the row
             prompt = _prompt(row, source, name, where)
             _check_id(row, source, prompt.prompt_id, number, seen, where)
             if prompt.prompt_id in taken:

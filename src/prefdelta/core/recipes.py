@@ -52,10 +52,12 @@ class _Method(Settings):
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of all updates
     scheduler: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    # bfloat16: of the matrix products. Weights and optimiser stay float32: in bfloat16 an update below half a unit in the
-    # last place (0.2% of a weight) would be lost.
+    # Of the matrix products. Weights and optimiser stay float32: an update below half a unit in the last place, 0.2% to
+    # 0.4% of a weight in bfloat16, would be lost.
     dtype: Literal["float32", "bfloat16"] = "float32"
-    save_dtype: Literal["base", "float32", "bfloat16"] = "base"
+    # Of the policy. Measured: after 500 updates at 5e-8, 99% of the weights differ from the base's in float32, 5% in
+    # bfloat16 (if they are as large as an 8B model's, 0.02), and 2% of the reward margin is left. 5e-6: 91%, and 92%.
+    save_dtype: Literal["float32", "bfloat16"] = "float32"
     lora: Lora | None = None  # not given: all weights are trained
     threads: Annotated[int, Field(ge=1)] = 1  # torch threads: part of what determines the bits on a CPU
 

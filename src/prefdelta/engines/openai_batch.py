@@ -4,6 +4,10 @@ Nothing is remembered here of a batch that runs. Each batch carries, as metadata
 it holds. A run looks through the provider's batches first: what an earlier run of the job began is waited for and
 collected, so a job that was stopped pays nothing twice. Replies are joined to requests by `custom_id`, the request's
 key; a file of replies has an order of its own.
+
+So a reply that was paid for is given again as long as the provider keeps its file, also after `prefdelta retry` or
+`invalidate` has forgotten it. Delete the batch's output file at the provider, or set another `engine.provider`, to have
+it asked anew. What was refused or not begun is always asked anew.
 """
 
 import json
@@ -63,6 +67,7 @@ class _Asked:
     ) -> None:
         self._client, self._options, self._batch, self._spending = client, options, batch, spending
         self._details: dict[str, str] = {}  # why a request was not answered
+        self._created: set[str] = set()  # ids of the batches of this run
 
     def replies(
         self, planned: Collection[str], waiting: dict[str, Request], answered: int
@@ -154,6 +159,7 @@ class _Asked:
                 f"{self._client.base_url}: it is not known whether a batch of {len(lines):,} requests was created "
                 f"({error}). The same command looks for it first, and asks for what no batch holds."
             ) from None
+        self._created.add(batch.id)
         say(
             f"batch {batch.id}: {len(lines):,} requests submitted, {len(content) / 1e6:.1f} MB, at most {usd:,.4f} USD."
             " It goes on at the provider if this job is stopped; the same command then collects it."
@@ -170,7 +176,7 @@ class _Asked:
                 if told.get(batch.id) != state:
                     say(f"batch {batch.id}: {state}")
                 told[batch.id] = state
-                if batch.status == "failed":
+                if batch.status == "failed" and batch.id in self._created:
                     raise self._failed(batch)
                 if batch.status in _ENDED:
                     yield batch
@@ -207,9 +213,11 @@ class _Asked:
         refused = None
         for line in lines:
             key = str(line.get("custom_id"))
+            status, body = _response(line)
             if key not in waiting:  # recorded since, or no longer planned
                 continue
-            status, body = _response(line)
+            if status != 200 and batch.id not in self._created:  # refused in an earlier run: the cause may be mended
+                continue
             if status in OUR_FAULT:
                 refused = f"HTTP {status}: {body}"
             elif (result := self._result(key, status, body)) is not None:

@@ -23,11 +23,12 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     equal digests are equal programs.
     Raises GradingError if the sandbox breaks, StudyError if there can be none or the tests cannot be read.
     """
-    (answer,) = answers
+    if len(answers) != 1:
+        raise StudyError(f"grader code: a problem has {len(answers)} answers; one is allowed, its tests as one text")
     code = find_code(text)
     if code is None:
         return None
-    return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()[:16], _passes(code, read_tests(answer))
+    return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()[:16], _passes(code, read_tests(answers[0]))
 
 
 def find_code(text: str) -> str | None:
@@ -54,6 +55,8 @@ def _passes(code: str, tests: CodeTests) -> bool:
         cases = list(tests)
     except StudyError as error:
         raise GradingError("error", str(error)) from None
+    if not cases:  # nothing to fail
+        raise GradingError("error", "the problem has no tests")
     with Jail(code) as jail:
         if tests.kind == "assert":
             return all(jail.check(tests.setup, tests.function, case.input) for case in cases)

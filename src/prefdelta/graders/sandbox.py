@@ -9,8 +9,8 @@ this arrangement is used: where it cannot be had, nothing runs.
 What it cannot use up. Each run of it is a fresh process under `Limits`: CPU seconds, wall seconds, bytes of memory and
 of files per process, number of processes, bytes of output. Output is cut by the reader, not by the writer.
 
-What it cannot say. Process 1 of the jail (sandbox_harness) starts the candidate's processes. They have its user id, and
-still they cannot kill it (the kernel shields process 1 from its own namespace), trace it, or change its limits (the
+What it cannot say. Process 1 of the jail (sandbox_harness) starts the candidate's processes. Even where they have its
+user id they cannot kill it (the kernel shields process 1 from its own namespace), trace it, or change its limits (the
 filter), nor write where it writes (they hold no such file). Whether an output is right is decided out here:
 - script, call: what is expected never enters the jail. A candidate that ends early, prints a verdict, patches modules
   or raises SystemExit has given an output, and it is compared like any other.
@@ -23,7 +23,8 @@ the kernel then ends whatever is in the jail.
 
 Two ways to be nobody. An ordinary user runs the jail in a user namespace of its own. For root this would be of no use:
 its processes would be root's to the kernel, which does not count them (RLIMIT_NPROC). So there the jail has no user
-namespace, and process 1 becomes a user id that nobody else has before it reads its first message.
+namespace; process 1 stays root, with no more capabilities than to change its user and to kill, and each of its children
+becomes a user that nobody else is before it runs anything.
 
 Not covered: memory is limited per process, so a jail may hold `processes` x `memory_bytes`.
 """
@@ -73,7 +74,7 @@ class Limits:
     cpu_s: int = 6
     memory_bytes: int = 2 * 2**30
     output_bytes: int = 8 * 2**20
-    processes: int = 16  # threads too; process 1 of the jail is one of them
+    processes: int = 8  # threads too; process 1 of the jail is one of them
     file_bytes: int = 16 * 2**20  # also the size of /tmp
 
 
@@ -142,10 +143,7 @@ class Jail:
         if self._process.stdin:
             with suppress(BrokenPipeError):  # it has ended already
                 self._process.stdin.close()
-        try:
-            self._process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
+        with self._deadline(SPARE_SECONDS):
             self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
@@ -269,18 +267,15 @@ def _filter_file() -> Iterator[int]:
 def _command(filter_file: int, limits: Limits) -> list[str]:
     root = _is_real_root()
     packages = _packages()
-    settings = {
-        "uid": _UNUSED_IDS + secrets.randbelow(_N_UNUSED_IDS) if root else None,
-        "packages": [_PACKAGES] if packages else [],
-        "limits": asdict(limits),
-    }
+    uid = _UNUSED_IDS + secrets.randbelow(_N_UNUSED_IDS) if root else None
+    settings = {"packages": [_PACKAGES] if packages else [], "limits": {**asdict(limits), "uid": uid}}
     python, interpreter = _interpreter()
     return [
         _see_bwrap(),
         *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
         *("--hostname", "jail", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv", "--cap-drop", "ALL"),
         *(
-            ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+            ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL")
             if root
             else ("--unshare-user", "--disable-userns", "--uid", str(NOBODY), "--gid", str(NOBODY))
         ),

@@ -7,12 +7,14 @@ says on its standard output how that went. A message is its length (8 bytes, big
 It uses the standard library alone, and nothing of this package: nothing else is in the jail.
 """
 
+import atexit
 import fcntl
 import json
 import os
 import resource
 import select
 import signal
+import site
 import struct
 import sys
 import time
@@ -47,14 +49,14 @@ _CONTROL = 0
 
 
 def main(settings: dict[str, Any]) -> None:
-    """settings: `uid` to become, or None if it is that already; `packages`: folders; `limits`: sandbox.Limits."""
-    if settings["uid"] is not None:
-        os.setgroups([])
-        os.setresgid(*[settings["uid"]] * 3)
-        os.setresuid(*[settings["uid"]] * 3)
+    """settings: `packages`, folders to import from; `limits`, those of sandbox.Limits and `uid`.
+
+    uid: the user to become in every process but this one, or None if this one has the right one already.
+    """
     # Process 1 cannot be killed from within its own namespace, unless it handles a signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv[1:] = []
+    site.setquit()  # exit and quit, which the interpreter's option -S leaves out with all the rest of site
     sys.path += settings["packages"]
     exec(PRELUDE, {})  # imported once, here; every process to come inherits it
     jobs: dict[str, Callable[..., tuple[bytes, bytes]]] = {"script": _script, "call": _call, "check": _check}
@@ -76,15 +78,28 @@ def _script(limits: dict[str, Any], code: str, stdin: str) -> tuple[bytes, bytes
 
 
 def _run_script(code: str) -> NoReturn:
+    """It ends as any program does: its threads are waited for, its exit functions run, its output is flushed."""
     names = _new_module("__main__")
+    status = 1
+
+    def end() -> None:
+        """Registered first, so called last: what the interpreter would still take apart takes ten times the fork."""
+        names.clear()  # closes files
+        for stream in (sys.stdout, sys.__stdout__):
+            if stream:
+                stream.flush()
+        os._exit(status)
+
+    atexit.register(end)
     try:
         exec(PRELUDE, names)
         exec(compile(code, "<candidate>", "exec", dont_inherit=True), names)
+        status = 0
     except SystemExit:
-        sys.exit(0)  # the interpreter ends as it does for any program: threads, atexit, flush
+        status = 0
     except BaseException:
-        sys.exit(1)
-    sys.exit(0)
+        status = 1
+    sys.exit(status)
 
 
 def _call(limits: dict[str, Any], code: str, function: str, arguments: list[Any]) -> tuple[bytes, bytes]:
@@ -237,6 +252,10 @@ def _confine(limits: dict[str, Any], files: list[int]) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (limit, limit))
+    if limits["uid"] is not None:  # capabilities go with root
+        os.setgroups([])
+        os.setresgid(*[limits["uid"]] * 3)
+        os.setresuid(*[limits["uid"]] * 3)
 
 
 def _watch(

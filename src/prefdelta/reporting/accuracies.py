@@ -296,13 +296,13 @@ def _read(paths: Iterable[Path], study: str) -> "pd.DataFrame":
 
 
 def _check_known(frame: "pd.DataFrame", benchmarks: Sequence[str], groups: Mapping[str, Group]) -> None:
-    unknown = sorted(set(frame["benchmark"]) - set(benchmarks))
+    unknown = sorted(set(frame["benchmark"].unique()) - set(benchmarks))
     if unknown:
         raise StudyError(
             f"scores: there are rows of {', '.join(unknown)}; the benchmarks are {', '.join(benchmarks)}. "
             "Give the report the scores of this study only."
         )
-    strays = sorted(set(frame["group"]) - set(groups))
+    strays = sorted(set(frame["group"].unique()) - set(groups))
     if strays:
         raise StudyError(
             f"scores: there are tables of the groups {', '.join(strays)}; the groups are {', '.join(groups)}. "

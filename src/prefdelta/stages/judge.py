@@ -31,6 +31,7 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.servers.process import serve
 from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.weights import Weights, open_weights
 
 
 class Compared(Settings):
@@ -86,7 +87,7 @@ def run(job: Job[JudgeSettings]) -> Outcome:
 
     def request(trace: Trace) -> Request:
         slots = {
-            "category": settings.form.capitalize(),
+            "category": settings.form.replace("_", " ").capitalize(),
             "rubric": rubric,
             "problem": problems[trace.prompt_id],
             "trace": str(trace.text),
@@ -150,10 +151,11 @@ def _ask(job: Job[JudgeSettings], requests: list[Request]) -> tuple[list[_Verdic
     Those that do not parse are asked for again in further rounds.
     """
     settings = job.settings
+    weights = open_weights([], settings.hub, job.record) if settings.hub else None
     engine = registry.load(f"engines.{settings.engine.name}")(
         settings.engine,
-        partial(_serve, settings.engine),
-        _server_identity(settings.engine),
+        partial(_serve, settings.engine, weights),
+        _server_identity(settings.engine, weights),
         Spending.of(settings.engine, job.record / "spending"),
     )
     record = Record(job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}", Call)
@@ -207,22 +209,26 @@ def _judgements(trace: Trace, verdict: _Verdict | None, settings: JudgeSettings)
     ]
 
 
-def _serve(options: OpenAIOptions) -> AbstractContextManager[Endpoint]:
+def _serve(options: OpenAIOptions, weights: Weights | None) -> AbstractContextManager[Endpoint]:
     """The endpoint to ask: a server started for this job, or the one the config names."""
     if options.server is not None:
-        command = partial(registry.load(f"servers.{options.server.name}"), options.server)
+        served = (weights.folder, options.model) if weights else ()
+        command = partial(registry.load(f"servers.{options.server.name}"), options.server, *served)
         return serve(command, options.model, options.start_s)
     if options.api_key_env not in environ:
         raise StudyError(f"the environment has no {options.api_key_env}, the key of {options.base_url}. Set it.")
     return nullcontext(Endpoint(str(options.base_url), environ[options.api_key_env], lambda: None))
 
 
-def _server_identity(options: OpenAIOptions) -> dict[str, Any]:
+def _server_identity(options: OpenAIOptions, weights: Weights | None = None) -> dict[str, Any]:
     """What determines a judge's replies besides its model's name. The address of a hosted one does not."""
     if options.server is None:
         return {"provider": options.provider}
-    server = registry.module_of(f"servers.{options.server.name}")
-    return {"settings": options.server.model_dump(), "code": code.digest(server)}
+    plugin = f"servers.{options.server.name}"
+    if weights is not None:
+        found: dict[str, Any] = registry.load(f"{plugin}.identity")(options.server, weights.identity)
+        return found
+    return {"settings": options.server.model_dump(), "code": code.digest(registry.module_of(plugin))}
 
 
 if __name__ == "__main__":

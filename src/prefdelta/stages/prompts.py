@@ -20,7 +20,6 @@ from prefdelta.core.items import read_items
 from prefdelta.core.settings import Settings
 from prefdelta.core.sources import MadeSource, Source
 from prefdelta.core.tasks.families import draw_problems
-from prefdelta.files import say
 from prefdelta.hub import dataset_rows
 from prefdelta.records.prompt import Prompt
 from prefdelta.stages.entry import Job, Outcome, start
@@ -50,7 +49,6 @@ def run(job: Job[PromptsSettings]) -> Outcome:
         )
     for path in job.inputs.get("train", []):
         _check_clean(kept, tables.read(path, Prompt), settings)
-    say(f"prompts {settings.source}: {len(kept):,} of {rows:,} rows; the first is\n---\n{kept[0].text}\n---")
     tables.write(job.output("prompts"), Prompt, kept)
     return Outcome(rows, left_out)
 

@@ -14,7 +14,7 @@ from prefdelta.models import load_model, load_tokenizer
 from prefdelta.snapshots import Snapshots
 from prefdelta.training.parts import in_parts, rows_per_part
 from prefdelta.training.tokens import PreferenceRow, Tokens
-from prefdelta.training.trainer import check_reference, run_training
+from prefdelta.training.trainer import check_reference, reference_not_loaded, run_training
 
 LN2 = math.log(2.0)  # the loss of a policy that equals its reference
 
@@ -33,22 +33,24 @@ def train(
 
     def make_trainer(model: Any, adapters: Any, arguments: Mapping[str, Any]) -> Any:
         from datasets import Dataset
+        from trl.trainer import dpo_trainer
         from trl.trainer.dpo_config import DPOConfig
 
         trainer = in_parts(_trainer_type(), recipe.dtype, rows_per_part(recipe), size=lambda _: 1)
-        return trainer(
-            model=model,
-            args=DPOConfig(
-                **arguments,
-                beta=recipe.beta,
-                loss_type=["sigmoid"],
-                precompute_ref_log_probs=True,
-                disable_dropout=adapters is None,
-            ),
-            train_dataset=Dataset.from_list([_columns(row) for row in rows]),
-            processing_class=tokenizer,
-            peft_config=adapters,
-        )
+        with reference_not_loaded(dpo_trainer):
+            return trainer(
+                model=model,
+                args=DPOConfig(
+                    **arguments,
+                    beta=recipe.beta,
+                    loss_type=["sigmoid"],
+                    precompute_ref_log_probs=True,
+                    disable_dropout=adapters is None,
+                ),
+                train_dataset=Dataset.from_list([_columns(row) for row in rows]),
+                processing_class=tokenizer,
+                peft_config=adapters,
+            )
 
     mean_tokens = sum(len(row.prompt) + len(row.completion) for row in tokens) / len(rows)
     return run_training(

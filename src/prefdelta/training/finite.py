@@ -16,10 +16,15 @@ def check_numbers(step: int, snapshots: Snapshots, remedy: str, **numbers: float
 
 def check_weights(step: int, snapshots: Snapshots, remedy: str, model: Any) -> None:
     """Raise StudyError if a weight is NaN or infinite after a step."""
-    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+    if not all(_own(parameter).isfinite().all() for parameter in model.parameters()):
         raise StudyError(
             f"weights are no longer finite after update {step}: training stops. {_kept(snapshots, remedy)}"
         )
+
+
+def _own(parameter: Any) -> Any:
+    """Of a parameter that several processes share, this one's part."""
+    return parameter.to_local() if hasattr(parameter, "to_local") else parameter
 
 
 def _kept(snapshots: Snapshots, remedy: str) -> str:

@@ -17,7 +17,7 @@ from prefdelta.snapshots import Snapshots
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.parts import in_parts, rows_per_part
 from prefdelta.training.tokens import PreferenceRow, Tokens
-from prefdelta.training.trainer import BATCH_TOKENS, check_reference, run_training
+from prefdelta.training.trainer import BATCH_TOKENS, check_reference, reference_not_loaded, run_training
 
 FIRST_LOSS = 0.5  # 1 - sigmoid(0): the loss of a policy that equals its reference
 
@@ -54,21 +54,23 @@ def train(
 
     def make_trainer(model: Any, adapters: Any, arguments: Mapping[str, Any]) -> Any:
         from datasets import Dataset
+        from trl.trainer import kto_trainer
         from trl.trainer.kto_config import KTOConfig
 
-        return _trainer_type(recipe)(
-            model=model,
-            args=KTOConfig(
-                **arguments,
-                beta=recipe.beta,
-                precompute_ref_log_probs=True,
-                train_sampling_strategy="sequential",
-                disable_dropout=adapters is None,
-            ),
-            train_dataset=Dataset.from_list(columns),
-            processing_class=tokenizer,
-            peft_config=adapters,
-        )
+        with reference_not_loaded(kto_trainer):
+            return _trainer_type(recipe)(
+                model=model,
+                args=KTOConfig(
+                    **arguments,
+                    beta=recipe.beta,
+                    precompute_ref_log_probs=True,
+                    train_sampling_strategy="sequential",
+                    disable_dropout=adapters is None,
+                ),
+                train_dataset=Dataset.from_list(columns),
+                processing_class=tokenizer,
+                peft_config=adapters,
+            )
 
     mean_tokens = sum(len(row.prompt) + len(row.completion) for row in tokens) / len(tokens)
     return run_training(

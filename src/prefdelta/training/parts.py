@@ -14,6 +14,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.models import products_in
 
+PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))  # that train together, as torch's launcher says
 Row = Mapping[str, Any]  # the columns of a row that TRL's collator reads
 Size = Callable[[Row], int]  # what a row counts for in the mean that is the loss
 
@@ -30,11 +31,10 @@ def rows_per_part(recipe: DPORecipe | KTORecipe | SFTRecipe) -> int:
 
     Raises StudyError if the processes cannot make equal shares of an update in such parts.
     """
-    processes = int(os.environ.get("WORLD_SIZE", "1"))  # set by torch's launcher
-    rows = recipe.micro_batch_size or max(1, recipe.batch_size // processes)
-    if recipe.batch_size % (rows * processes):
+    rows = recipe.micro_batch_size or max(1, recipe.batch_size // PROCESSES)
+    if recipe.batch_size % (rows * PROCESSES):
         raise StudyError(
-            f"batch_size {recipe.batch_size} is no multiple of micro_batch_size x GPUs ({rows} x {processes}): choose "
+            f"batch_size {recipe.batch_size} is no multiple of micro_batch_size x GPUs ({rows} x {PROCESSES}): choose "
             "another micro_batch_size, or another number of GPUs (compute.train.gpus)."
         )
     return rows
@@ -61,11 +61,14 @@ def in_parts(trainer: type[Any], dtype: str, rows_per_part: int, size: Size) -> 
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
             self._collate, self.data_collator = self.data_collator, Batch
+            if PROCESSES > 1:  # TRL measures over all processes, of parts of one size; `_average` does it for any
+                self.accelerator.gather = self.accelerator.gather_for_metrics = lambda measured, *_, **__: measured
 
         def get_train_dataloader(self) -> Any:
             loader = super().get_train_dataloader()
-            if self.args.world_size > 1:  # every process sees all rows
-                loader.batch_sampler.num_processes, loader.batch_sampler.process_index = 1, 0
+            if PROCESSES > 1:  # accelerate gives each process other rows, and repeats some in a short last batch
+                batches = loader.batch_sampler
+                batches.num_processes, batches.process_index, batches.even_batches = 1, 0, False
             return loader
 
         def _get_num_items_in_batch(self, *_: Any) -> None:
@@ -75,16 +78,16 @@ def in_parts(trainer: type[Any], dtype: str, rows_per_part: int, size: Size) -> 
             return 0  # TRL would look for tokens; nobody reads the estimate
 
         def training_step(self, model: Any, inputs: Batch, *_: Any) -> Any:
-            rows, processes = inputs.rows, self.args.world_size
+            rows = inputs.rows
             total = sum(map(size, rows))
             parts = [
                 (
                     self._prepare_inputs(self._collate([rows[index] for index in indices])),
-                    processes * sum(size(rows[index]) for index in indices) / total if counts else 0.0,
+                    PROCESSES * sum(size(rows[index]) for index in indices) / total if counts else 0.0,
                 )
-                for indices, counts in split(len(rows), rows_per_part, self.args.process_index, processes)
+                for indices, counts in split(len(rows), rows_per_part, self.args.process_index, PROCESSES)
             ]
-            if len(parts) > 1 or processes > 1:
+            if len(parts) > 1 or PROCESSES > 1:
                 model.train()
                 with products_in(dtype):
                     self.before_parts(model, parts, len(rows))
@@ -92,7 +95,9 @@ def in_parts(trainer: type[Any], dtype: str, rows_per_part: int, size: Size) -> 
             for part, weight in parts:
                 self._weight = weight
                 loss += super().training_step(model, part)
-            self._average(rows, [weight for _, weight in parts])
+            if len(parts) > 1 or PROCESSES > 1:
+                self._average([weight for _, weight in parts])
+                loss = self.accelerator.reduce(loss, "mean")
             return loss
 
         def before_parts(self, model: Any, parts: list[tuple[dict[str, Any], float]], n_rows: int) -> None:
@@ -102,11 +107,15 @@ def in_parts(trainer: type[Any], dtype: str, rows_per_part: int, size: Size) -> 
             with products_in(dtype):
                 return super().compute_loss(model, inputs) * self._weight
 
-        def _average(self, rows: Sequence[Row], weights: Sequence[float]) -> None:
-            """TRL logs the mean over what was measured of each part; make it the mean over the batch."""
+        def _average(self, weights: Sequence[float]) -> None:
+            """What TRL measured of each part, as a mean over the batch."""
+            import torch
+
             for name, values in self._metrics["train"].items():
-                if len(values) == len(weights) > 1 and sum(weights):
-                    mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
-                    self._metrics["train"][name] = [mean]
+                if len(values) == len(weights):
+                    pairs = zip(values, weights, strict=True)
+                    sums = torch.tensor([sum(value * weight for value, weight in pairs), sum(weights)])
+                    total, whole = self.accelerator.reduce(sums.to(self.args.device), "sum").tolist()
+                    self._metrics["train"][name] = [total / whole]
 
     return PartedTrainer

@@ -1,52 +1,68 @@
 """A trained policy as a full checkpoint in Hugging Face format, and what share of its weights training changed."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
 
-_DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}  # safetensors' names and torch's
 
-
-def save_policy(trainer: Any, base: Path, recipe: DPORecipe | KTORecipe | SFTRecipe, output: Path) -> float | None:
-    """Save what was trained, and the tokenizer, to `output`. Returns the share of weights that differ from the base's.
+def save_policy(
+    trainer: Any, base: Path, recipe: DPORecipe | KTORecipe | SFTRecipe, output: Path
+) -> dict[str, float]:
+    """Save what was trained, and the tokenizer, to `output`. Returns what share of the weights differs from the base's:
+    `changed_share` as saved, and `changed_share_bfloat16` for one who loads the policy in bfloat16.
 
     Adapters are merged in float32 first, so evaluation needs to know nothing of them. Of several processes all have to
-    call this, for they may each hold a part; only the first writes, and the others return None.
+    call this, for they may each hold a part; only the first writes and measures.
     """
     import torch
 
-    state = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
+    dtype = getattr(torch, recipe.save_dtype)
+    model = trainer.model
+    state = _gathered(model, dtype, trainer.args.should_save) if trainer.is_fsdp_enabled else None
     if not trainer.args.should_save:
-        return None
-    dtype = getattr(torch, _stored_dtype(base) if recipe.save_dtype == "base" else recipe.save_dtype)
-    model = trainer.model.merge_and_unload() if recipe.lora else trainer.model
+        return {}
+    if recipe.lora:
+        model = model.merge_and_unload()
     if state is None:
-        model.to(dtype).save_pretrained(output)
-    else:
-        with torch.device("meta"):
-            whole = type(model).__mro__[1](model.config).to(dtype)  # the class below the one that shards
-        whole.save_pretrained(output, state_dict={name: value.to(dtype) for name, value in state.items()})
+        model.to(dtype)
+    model.save_pretrained(output, state_dict=state)
+    _name_dtype(output / "config.json", recipe.save_dtype)
     trainer.processing_class.save_pretrained(output)
-    return _changed_share(base, output)
+    return _changed(base, output)
 
 
-def _stored_dtype(base: Path) -> str:
-    """Name of the torch dtype that a checkpoint's largest tensor is stored in."""
-    largest = max((part for _, part in _slices(base)), key=_size)
-    return _DTYPES[largest.get_dtype()]
+def _gathered(model: Any, dtype: Any, keep: bool) -> dict[str, Any]:
+    """All weights of a model that several processes share, in the host's memory of those that keep them."""
+    state = {}
+    for name, part in model.state_dict().items():
+        whole = part.full_tensor()
+        if keep:
+            state[name] = whole.to("cpu", dtype)
+    return state
 
 
-def _changed_share(base: Path, policy: Path) -> float:
-    """Share of the weights that are not what the base's are in the policy's precision."""
-    found = {name: part for name, part in _slices(base)}
-    changed = total = 0
+def _name_dtype(config: Path, dtype: str) -> None:
+    """Have the configuration name what the weights are saved in; of shared weights, transformers names what they are."""
+    values = json.loads(config.read_text(encoding="utf-8"))
+    if values["dtype"] != dtype:
+        config.write_text(json.dumps(values | {"dtype": dtype}, indent=2) + "\n", encoding="utf-8")
+
+
+def _changed(base: Path, policy: Path) -> dict[str, float]:
+    import torch
+
+    found = dict(_slices(base))
+    total = saved = rounded = 0
     for name, part in _slices(policy):
         after = part[:]
         total += after.numel()
-        changed += int((found[name][:].to(after.dtype) != after).sum()) if name in found else after.numel()
-    return changed / total
+        before = found[name][:] if name in found else torch.full_like(after, torch.nan)  # differs from all
+        saved += int((before.to(after.dtype) != after).sum())
+        rounded += int((before.bfloat16() != after.bfloat16()).sum())
+    return {"changed_share": saved / total, "changed_share_bfloat16": rounded / total}
 
 
 def _slices(folder: Path) -> Iterator[tuple[str, Any]]:
@@ -56,10 +72,3 @@ def _slices(folder: Path) -> Iterator[tuple[str, Any]]:
     for path in sorted(folder.glob("*.safetensors")):
         file = safe_open(path, "pt")
         yield from ((name, file.get_slice(name)) for name in file.keys())  # noqa: SIM118
-
-
-def _size(part: Any) -> int:
-    size = 1
-    for length in part.get_shape():
-        size *= length
-    return size

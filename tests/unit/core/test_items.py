@@ -132,7 +132,7 @@ def test_one_id_for_two_problems_is_an_error_that_names_both_rows():
 
 
 def test_a_missing_column_is_told_with_those_that_there_are():
-    with pytest.raises(StudyError, match="there is no column 'a', 'day'. It has: p, answer"):
+    with pytest.raises(StudyError, match=r"there is no column 'a', 'day'\. It has: p, answer"):
         made([{"p": "x", "answer": "1"}], source(where={"day": ["x"]}))
 
 

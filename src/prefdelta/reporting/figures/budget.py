@@ -89,7 +89,7 @@ class BudgetFigure:
             y = height - legend - row * cell - head - _BODY
             axes = figure.add_axes((x / width, y / height, panel_width / width, _BODY / height))
             top = self._draw(axes, panel, looks, panel_width, palette)
-            draw_head(axes, panel.head, (0.0, top), panel_width, palette)
+            draw_head(axes, panel.head, (-_MARGIN, top), panel_width, palette)
         keys = figure.add_axes((left / width, 1 - legend / height, (width - left) / width, legend / height))
         _draw_keys(keys, looks, per_row, (width - left, legend), palette)
         return figure
@@ -186,7 +186,7 @@ def _draw_course(axes: "Axes", known: Sequence[_Mark], look: _Look, *, line: boo
         x, y = [mark.x for mark in known], [mark.value for mark in known]
         axes.plot(x, y, color=look.colour, linewidth=1.2, alpha=0.7)
     for mark in known:
-        axes.plot([mark.x] * 2, [mark.low, mark.high], color=look.colour, linewidth=1.1, alpha=0.8, zorder=2)
+        axes.plot([mark.x] * 2, [mark.low, mark.high], color=look.colour, linewidth=1, alpha=0.55, zorder=2)
         axes.plot([mark.x], [mark.value], look.mark, **_mark(look, palette), zorder=4)
 
 
