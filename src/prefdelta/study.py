@@ -43,6 +43,7 @@ from prefdelta.stages.train import TrainSettings
 BENCHMARKS = Path("resources/benchmarks")
 RUBRICS = Path("resources/rubrics")
 REPORT_TEMPLATE = "resources/templates/report.html"
+REPORT_CLAIMS = "resources/claims.yaml"
 PROBLEM_SLOTS = ("problem",)
 JUDGE_SLOTS = ("category", "rubric", "problem", "trace")
 ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
@@ -252,6 +253,15 @@ class Study:
     def report_grades(self, wildcards: Any) -> list[str]:
         return self._outputs("grade")
 
+    def report_judgements(self, wildcards: Any) -> list[str]:
+        """The main judgements of the generators that are judged in another way, too."""
+        compared = self.config.judge.compared
+        return self._tables("judge", self._judged(compared.generators, self.config.judge.forms) if compared else [])
+
+    def report_compared(self, wildcards: Any) -> list[str]:
+        """The other judgements."""
+        return self._tables("judge", self._compared)
+
     def report_manifests(self, wildcards: Any) -> list[str]:
         """The manifests of all jobs above the report."""
         return [job.manifest for stage in STAGES if stage != "report" for job in self.written(stage)]
@@ -298,7 +308,10 @@ class Study:
             "delta": [f"{pairing}/{name}" for pairing in self._pairings for name in self._deltas],
             "filter": [f"{pairing}/{selection}" for _, pairing, selection, _, _ in arms],
         }
-        return [f"{self.results}/{stage}/{name}.parquet" for name in dict.fromkeys(names[stage])]
+        return self._tables(stage, names[stage])
+
+    def _tables(self, stage: str, names: Iterable[str]) -> list[str]:
+        return [f"{self.results}/{stage}/{name}.parquet" for name in dict.fromkeys(names)]
 
     @property
     def _shards(self) -> list[str]:
@@ -390,7 +403,7 @@ class Study:
             "generate": lambda _: [self.config.generate.template],
             "judge": lambda wildcards: [self.config.judge.template, *self.form_rubrics(wildcards)],
             "reference": lambda _: [self.config.reference.template],
-            "report": lambda _: [REPORT_TEMPLATE],
+            "report": lambda _: [REPORT_TEMPLATE, REPORT_CLAIMS],
         }
         return lambda wildcards: _text_digest(paths_of[stage](wildcards))
 
@@ -586,6 +599,8 @@ class Study:
             study=config.study,
             seed=config.seed,
             dimensions=self._deltas,
+            forms=config.judge.forms if config.judge.compared else {},
+            compared=config.judge.compared.forms if config.judge.compared else {},
             benchmarks=benchmarks,
             experiments={
                 name: ReportExperiment(title=found.title, figure=found.figure, arms=_arms_of(found))

@@ -35,11 +35,12 @@ def byte_tokenizer() -> Any:
     )
 
 
-def make_judge(folder: Path, dimensions: list[str], steps: int = 150) -> None:
+def make_judge(folder: Path, dimensions: list[str], steps: int = 100) -> None:
     """Train it to reply with verdicts, so that it ends them: an untrained model writes spaces for ever."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     random = Random(0)
     tokenizer = byte_tokenizer()

@@ -30,11 +30,11 @@ def port_of(base_url: str) -> int:
 
 
 def pid_of_server_on(port: int) -> int:
-    """The process whose command line has `--port <port>`."""
+    """The process whose command line has `--port <port>`; not the keeper, which has it, too."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (folder / "cmdline").read_bytes().split(b"\0")
-            if b"--port" in words and str(port).encode() in words:
+            if b"--port" in words and str(port).encode() in words and b"prefdelta.servers.keeper" not in words:
                 return int(folder.name)
     raise AssertionError(f"no process serves port {port}")
 
@@ -162,3 +162,50 @@ def test_a_server_dies_with_a_parent_that_is_killed_without_a_chance_to_clean_up
         parent.kill()
         parent.wait()
     wait_until_gone(pid)
+
+
+# --- servers with processes of their own ---
+
+# Its child is not told of its death; the parent of the two listens to no SIGTERM, as vLLM while it loads a model.
+_STUBBORN = """
+import signal, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(child.pid, flush=True)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+time.sleep(600)
+"""
+
+
+def started_family() -> tuple[subprocess.Popen[bytes], int, list[int]]:
+    """A job that serves a stubborn server; the server, and the server with its child."""
+    job = (
+        "import sys; from prefdelta.processes import stop_on_signals; from prefdelta.servers.process import serve\n"
+        "stop_on_signals()\n"
+        f"with serve(lambda port: [sys.executable, '-c', {_STUBBORN!r}, '--port', str(port)], 'rules', 600): pass"
+    )
+    process = subprocess.Popen([sys.executable, "-c", job], stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    child = int(process.stderr.readline())
+    server = int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
+    return process, server, [server, child]
+
+
+@linux_only
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_job_that_is_killed_while_its_server_starts_leaves_nothing_of_it(number: signal.Signals) -> None:
+    job, _, family = started_family()
+    assert all(map(is_running, family))
+    job.send_signal(number)
+    job.wait(timeout=5)
+    for pid in family:
+        wait_until_gone(pid)
+
+
+@linux_only
+def test_a_server_that_is_killed_takes_its_own_processes_with_it_and_the_job_hears_of_it() -> None:
+    job, server, family = started_family()
+    os.kill(server, signal.SIGKILL)
+    _, told = job.communicate(timeout=10)
+    assert b"exit code 137" in told
+    for pid in family:
+        wait_until_gone(pid)

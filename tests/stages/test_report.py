@@ -535,6 +535,19 @@ def test_several_sizes_are_drawn_against_their_size(study):
     assert against[1].endswith("n = 40")
 
 
+def test_controls_of_other_experiments_are_shown_beside_selections_of_their_size(study):
+    names = ("top-clarity-1", "top-clarity-2", "random-1-s0", "random-3-s0", "bottom-clarity-2")
+    arms = [f"pico/big~small/{name}/dpo/s0" for name in names]
+    study.inputs["scores"].clear()
+    for name, solved in zip(["pico/base", *arms], (20, 24, 28, 21, 22, 23), strict=True):
+        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
+    page = study.run(experiments={"one": experiment("One", "filtering", *arms[:2])})
+    assert "2 arms are controls of other experiments" in page  # random-3 is of another size
+    assert page.count(">bottom-clarity</text>") == 2
+    against = next(row for row in Cells(page).rows if row[0] == "top-clarity-1" and row[-1] == "1")
+    assert against[1].startswith("+7.5 ")
+
+
 def ship(study, generator):
     """Let a data set have shipped a generator's traces."""
     study.manifest("generate", generator, rows=1)
@@ -575,10 +588,10 @@ def test_two_ways_of_judging_are_compared(study):
     forms = {"both": ["clarity", "depth"]}
     assert 'id="judging"' not in study.run(forms=forms)
     judged(study, "compared", "alone", [5, 5, 3])
-    row = Cells(study.run(forms=forms, compared={"alone": ["clarity"]})).row("clarity", 9)
-    assert row[1:5] == ["both (2)", "alone (1)", "3 3 prompts", "0"]
-    assert row[5].startswith("66.7 [")
-    assert row[7].startswith("+0.33 [")
+    row = Cells(study.run(forms=forms, compared={"alone": ["clarity"]})).row("clarity both (2), alone (1)", 7)
+    assert row[1:3] == ["3 3 prompts", "0"]
+    assert row[3].startswith("66.7 [")
+    assert row[5].startswith("+0.33 [")
 
 
 def claims_of(study, test):
@@ -618,7 +631,7 @@ TREND = {"kind": "trend", "experiments": ["line", "unheard_of"], "over": "in_dom
 def test_a_rising_line_supports_a_trend(study):
     claims_of(study, TREND)
     page = study.run(experiments=rising_study(study, [10, 10, 20, 20, 32, 28]), claims_note="Only a test.")
-    verdict, ((what, value, claimed, n, seeds, own),) = verdict_and_rows(page)
+    verdict, ((what, own, value, claimed, n, seeds),) = verdict_and_rows(page)
     assert (verdict, own) == ("Supported", "supported")
     assert what == "In domain: small, mid, big"
     # Mean gains 0, 25 and 50 points at generator-level deltas of 0, 25 and 50: 10 points per 10.
@@ -638,7 +651,7 @@ def test_a_falling_line_contradicts_it(study):
 def test_a_seed_that_falls_leaves_it_open(study):
     claims_of(study, TREND)
     page = study.run(experiments=rising_study(study, [10, 10, 20, 10, 40, 9]))
-    verdict, ((_, value, *_),) = verdict_and_rows(page)
+    verdict, ((_, _, value, *_),) = verdict_and_rows(page)
     assert "[+" in value  # the interval alone would support it
     assert verdict == "Cannot tell"
 
@@ -659,7 +672,7 @@ def test_left_minus_right_at_the_size_nearest_to_a_share(study):
     claims_of(
         study, {"kind": "difference", "experiments": ["one"], "over": "panels", "share": 0.6, "margin": 1} | sides
     )
-    _, ((what, value, claimed, *_),) = verdict_and_rows(
+    _, ((what, _, value, claimed, *_),) = verdict_and_rows(
         study.run(experiments={"one": experiment("One", "rows", *arms)})
     )
     assert what == "Sums: big~small, k = 3"  # of 6 pairs
@@ -674,7 +687,7 @@ def test_every_arm_has_to_gain(study):
         study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
     verdict, rows = verdict_and_rows(study.run(experiments={"one": experiment("One", "rows", TOP, ALL[0])}))
     assert verdict == "Contradicted"
-    assert [(row[0], row[-1]) for row in rows] == [
+    assert [(row[0], row[1]) for row in rows] == [
         ("In domain: top-clarity-2", "supported"),
         ("In domain: all", "contradicted"),
     ]
@@ -692,7 +705,7 @@ def test_a_line_that_never_moves_is_steadier_than_one_that_does(study):
         study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
     sides = {"left": {"selections": ["top-clarity-*"]}, "right": {"selections": ["top-mean-*"]}}
     claims_of(study, {"kind": "steadiness", "experiments": ["one"], "over": "panels"} | sides)
-    verdict, ((_, value, claimed, *_),) = verdict_and_rows(
+    verdict, ((_, _, value, claimed, *_),) = verdict_and_rows(
         study.run(experiments={"one": experiment("One", "filtering", *names)})
     )
     assert verdict == "Supported"
@@ -710,7 +723,7 @@ def test_a_dimensions_mean_delta_along_the_generators(study):
         study.table("pairs", f"pair/{pairing}.parquet", Pair, rows)
         deltas = [Delta(row.pair_id, 4.0, 4.0 - gap, gap, None) for row in rows]
         study.table("deltas", f"delta/{pairing}/clarity.parquet", Delta, deltas)
-    verdict, ((what, value, _, n, *_),) = verdict_and_rows(study.run(experiments=experiments))
+    verdict, ((what, _, value, _, n, *_),) = verdict_and_rows(study.run(experiments=experiments))
     assert verdict == "Supported"
     assert what.endswith("small~small 0.00 to big~small +2.00")
     assert (value, n) == ("+0.40 [+0.40, +0.40]", "4")  # 2 score points over 50 points

@@ -143,7 +143,7 @@ def test_what_the_snakefile_imports_is_light() -> None:
         "prefdelta import runs",
         "prefdelta.core.errors import StudyError",
         "prefdelta.files import say",
-        "prefdelta.study import REPORT_TEMPLATE",
+        "prefdelta.study import REPORT_CLAIMS",
     }
     assert imported == expected, "the probe imports something else"
     seconds, modules = [], set()

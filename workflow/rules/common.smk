@@ -6,7 +6,7 @@ from pathlib import Path
 from prefdelta import runs
 from prefdelta.core.errors import StudyError
 from prefdelta.files import say
-from prefdelta.study import REPORT_TEMPLATE, Study
+from prefdelta.study import REPORT_CLAIMS, REPORT_TEMPLATE, Study
 
 # Jobs run the interpreter that runs Snakemake, whatever is active in the shell.
 os.environ["PATH"] = os.pathsep.join(

@@ -2,10 +2,13 @@ rule report:
     """One page with all that was measured."""
     input:
         template=REPORT_TEMPLATE,
+        claims=REPORT_CLAIMS,
         scores=study.report_scores,
         deltas=study.report_deltas,
         pairs=study.report_pairs,
         grades=study.report_grades,
+        judgements=study.report_judgements,
+        compared=study.report_compared,
         manifests=study.report_manifests,
     output:
         page=f"{RESULTS}/report/index.html",
@@ -24,6 +27,7 @@ rule report:
     shell:
         "exec python -m prefdelta.stages.report"
         " --in template={input.template:q} scores={input.scores:q} deltas={input.deltas:q}"
-        " pairs={input.pairs:q} grades={input.grades:q} manifests={input.manifests:q}"
+        " pairs={input.pairs:q} grades={input.grades:q}"
+        " claims={input.claims:q} judgements={input.judgements:q} compared={input.compared:q} manifests={input.manifests:q}"
         " --out page={output.page:q} figures={output.figures:q} manifest={output.manifest:q}"
         " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"

@@ -111,6 +111,12 @@ class Scores:
         """Whether an arm (or base) was evaluated there."""
         return cell in self._answers and name in self._answers[cell].place
 
+    def draws(self, cell: Cell) -> int:
+        """How often each problem was answered: the k of avg@k."""
+        import numpy as np
+
+        return int(np.bincount(self._answers[cell].prompts).max())
+
     def check(self, arms: Iterable[Arm]) -> None:
         """Raise StudyError unless these arms and their bases have scores in all primary groups."""
         wanted = sorted({name for arm in arms for name in (arm.name, arm.base)})

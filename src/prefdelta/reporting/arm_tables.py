@@ -40,6 +40,7 @@ def accuracy_table(content: Content, cell: Cell) -> dict[str, Any]:
         "title": content.cell_title(cell),
         "group": content.groups[cell.group].title,
         "note": benchmark.about,
+        "draws": content.scores.draws(cell) if groups else 1,
         "groups": groups,
         "not_evaluated": [arm.name for arm in arms if not content.scores.has(arm.name, cell)],
     }
@@ -49,7 +50,7 @@ def against_random(content: Content, experiment: Experiment) -> list[dict[str, A
     """Each selection of k pairs minus the mean of the random ones of k, over the same items."""
     if experiment.figure != "filtering":
         return []
-    members = filtering_rows(experiment)
+    members = filtering_rows(content.drawn(experiment))
     labels = short_labels(members)
     shown = panels(content)
     rows = []
@@ -66,7 +67,8 @@ def gains_table(content: Content, experiment: Experiment) -> list[dict[str, Any]
     shown = panels(content)
     if not experiment.several_k and all(len(one.cells) == 1 for one in shown):
         return []
-    members = filtering_rows(experiment) if experiment.figure == "filtering" else families(experiment.arms)
+    filtering = experiment.figure == "filtering"
+    members = filtering_rows(content.drawn(experiment)) if filtering else families(experiment.arms)
     return [
         {
             "label": label,

@@ -34,6 +34,7 @@ def blocks(experiment: Experiment) -> list[Block]:
 
 def budgets(content: Content, experiment: Experiment) -> BudgetFigure:
     """A panel per block and panel of benchmarks."""
+    experiment = content.drawn(experiment)
     ks = sorted({arm.k for arm in experiment.arms if arm.k is not None})
     found = blocks(experiment)
     shown = []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefdelta.core.claims_data import Claim, Claims, Reported
+from prefdelta.core.claims_data import Claim, Claims
 from prefdelta.core.errors import StudyError
 from prefdelta.reporting.claim_tests import Measured, measure, words
 from prefdelta.reporting.content import Content
@@ -34,10 +34,6 @@ class Judged:
         if CONTRADICTED in found:
             return CONTRADICTED
         return SUPPORTED if found == {SUPPORTED} else OPEN
-
-    @property
-    def reported(self) -> Sequence[Reported]:
-        return self.claim.reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +74,14 @@ def judge_claims(claims: Claims, content: Content, note: str) -> PaperClaims:
 
 
 def verdict(found: Measured) -> str:
-    """By the interval, and by every training seed alone: a sign that another seed turns round supports nothing."""
+    """By the interval, and by every training seed alone: what another seed turns round decides nothing."""
     low, high = found.estimate.low, found.estimate.high
     if low is None or high is None:
         return OPEN
+    seeds = list(found.by_seed.values())
     if found.direction == "down":
-        low, high = -high, -low
+        low, high, seeds = -high, -low, [-value for value in seeds]
     bound = -found.margin
-    if high < bound:
-        return CONTRADICTED
-    sign = -1 if found.direction == "down" else 1
-    alike = all(sign * value > bound for value in found.by_seed.values())
-    return SUPPORTED if low > bound and alike else OPEN
+    if min([low, *seeds]) > bound:
+        return SUPPORTED
+    return CONTRADICTED if max([high, *seeds]) < bound else OPEN

@@ -1,7 +1,7 @@
 """All that the page shows, before it is put into sentences, tables and figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prefdelta.core.overlap import Overlap
@@ -13,6 +13,7 @@ from prefdelta.reporting.deltas import Pairings
 from prefdelta.reporting.generators import Grades
 from prefdelta.reporting.manifests import Manifest
 
+_CONTROLS = frozenset({"random", "bottom", "length-matched", "swapped", "all"})
 CONFOUNDED = "traces from a data set, so another prompt and sampling"  # what stands beside such a generator
 
 
@@ -79,8 +80,22 @@ class Content:
         """Whether the sides of a pairing differ in how they were asked, too."""
         return bool(self.confounded & set(pairing.split("~")))
 
+    def drawn(self, experiment: Experiment) -> Experiment:
+        """Selections of several sizes, with the study's controls of the same sizes, whichever experiment has them."""
+        if not experiment.several_k:
+            return experiment
+        ks = {arm.k for arm in experiment.arms} | {None}
+        trained = {(arm.policy, arm.pairing, arm.recipe) for arm in experiment.arms}
+        controls = [
+            arm
+            for arm in self.all_arms()
+            if arm.kind in _CONTROLS and arm.k in ks and (arm.policy, arm.pairing, arm.recipe) in trained
+        ]
+        return replace(experiment, arms=list(dict.fromkeys([*experiment.arms, *controls])))
+
     def cell_title(self, cell: Cell) -> str:
-        """The benchmark's title, and the group's where benchmarks of several are shown alike."""
+        """The benchmark's title, and the group's where several of the groups shown alike have it."""
         title = self.benchmarks[cell.benchmark].title
-        alike = [group for group in self.groups.values() if group.primary == self.groups[cell.group].primary]
+        primary = self.groups[cell.group].primary
+        alike = [one for one in self.groups.values() if one.primary is primary and cell.benchmark in one.benchmarks]
         return f"{title}, {self.groups[cell.group].title}" if len(alike) > 1 else title

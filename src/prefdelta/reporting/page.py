@@ -85,7 +85,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "drift": check_drift(arms, scores, {line.arm.name: line.method for line in trained}),
         "overview": overview(content),
         "panels": (shown := panels(content)),
-        "means": {one.title: [content.cell_title(cell) for cell in one.cells] for one in shown if len(one.cells) > 1},
+        "means": {one.title: [_averaged(content, cell) for cell in one.cells] for one in shown if len(one.cells) > 1},
         "confounded": content.confounded,
         "confounded_note": CONFOUNDED,
         "sources": source_lines(content.manifests),
@@ -138,6 +138,11 @@ def _cell(content: Content, cell: Cell) -> dict[str, Any]:
     return {"title": content.cell_title(cell), "in_domain": content.benchmarks[cell.benchmark].in_domain}
 
 
+def _averaged(content: Content, cell: Cell) -> str:
+    draws = content.scores.draws(cell)
+    return content.cell_title(cell) + (f" (avg@{draws})" if draws > 1 else "")
+
+
 def _with_length(content: Content) -> dict[str, Any]:
     """Correlations with length: pairings x dimensions."""
     lines = content.pairings.lines()
@@ -150,6 +155,7 @@ def _with_length(content: Content) -> dict[str, Any]:
 
 def _experiment(content: Content, experiment: Experiment) -> dict[str, Any]:
     members = families(experiment.arms, merge_draws=experiment.figure == "filtering")
+    borrowed = len(content.drawn(experiment).arms) - len(experiment.arms)
     return {
         "title": experiment.title,
         "figure": experiment.figure,
@@ -161,6 +167,7 @@ def _experiment(content: Content, experiment: Experiment) -> dict[str, Any]:
         "against": against_random(content, experiment),
         "gains": gains_table(content, experiment),
         "several_k": experiment.several_k,
+        "borrowed": borrowed,
         "confounded": any(content.is_confounded(arm.pairing) for arm in experiment.arms),
     }
 

@@ -14,23 +14,27 @@ from functools import partial
 from prefdelta.core.errors import StudyError
 from prefdelta.core.requests import Endpoint, ServerStoppedError, canary
 from prefdelta.processes import die_with_parent
+from prefdelta.servers.keeper import STOP_SECONDS
 
-KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where the server finds the key that its requests must carry
+KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where a server of ours finds the key that its requests must carry
+VLLM_KEY_VARIABLE = "VLLM_API_KEY"  # and where vLLM's does
+_STOP_SECONDS = STOP_SECONDS + 2.0  # for the keeper to end after that
 
 
 @contextmanager
 def serve(command: Callable[[int], list[str]], model: str, start_s: float) -> Iterator[Endpoint]:
     """Run `command(port)` and yield it as an endpoint once it has answered a completion (not merely a health check).
 
-    The key is made for this run and passed by environment only. Raises ServerStoppedError if the server stops, and
-    StudyError if it gives no completion within start_s seconds. It may be called again after either.
+    The key is made for this run and passed by environment only. Nothing is left of the server's process group when the
+    context is left, the job killed, or the server itself (`prefdelta.servers.keeper`). Raises ServerStoppedError if the
+    server stops, and StudyError if it gives no completion within start_s seconds. It may be called again after either.
     """
     port, key = _free_port(), secrets.token_urlsafe(24)
     process = subprocess.Popen(
-        command(port),
+        [sys.executable, "-m", "prefdelta.servers.keeper", *command(port)],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
-        env={**os.environ, KEY_VARIABLE: key},
+        env={**os.environ, KEY_VARIABLE: key, VLLM_KEY_VARIABLE: key},
         preexec_fn=partial(die_with_parent, os.getpid()),
     )
 
@@ -47,7 +51,7 @@ def serve(command: Callable[[int], list[str]], model: str, start_s: float) -> It
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -77,4 +81,6 @@ def _wait_for_completion(endpoint: Endpoint, model: str, start_s: float) -> None
                     raise StudyError(
                         f"the judge's server gave no completion within {start_s:g} s ({error}); its output is above."
                     ) from None
-            time.sleep(0.1)
+                # One that listens and fails says a lot about it in the log.
+                refused = isinstance(error, openai.APIConnectionError)
+            time.sleep(0.1 if refused else 1.0)

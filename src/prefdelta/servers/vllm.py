@@ -11,7 +11,6 @@ from prefdelta.core.options import VLLMServer
 from prefdelta.vllm_install import tensor_parallel_size, versions
 
 VERSION = 1  # raise it when the same request would get another reply
-KEY_VARIABLE = "VLLM_API_KEY"  # where vLLM looks for the key that its requests must carry
 
 
 def command(settings: VLLMServer, folder: Path, model: str, port: int) -> list[str]:

@@ -15,7 +15,7 @@ from prefdelta.core.recipes import KTORecipe
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.snapshots import Snapshots
 from prefdelta.training.logps import completion_logps
-from prefdelta.training.parts import in_parts, rows_per_part
+from prefdelta.training.parts import PROCESS, PROCESSES, in_parts, rows_per_part
 from prefdelta.training.tokens import PreferenceRow, Tokens
 from prefdelta.training.trainer import BATCH_TOKENS, check_reference, reference_not_loaded, run_training
 
@@ -38,8 +38,7 @@ def train(
     tokenizer, model = load_tokenizer(base), load_model(base, "float32", recipe.threads)
     check_reference(model, tokens, sums, recipe.dtype)
     mismatched = _mismatched(tokens, recipe.batch_size)
-    # The model as it is now, before training, is the reference.
-    mismatched_sums = dict(completion_logps(model, mismatched, BATCH_TOKENS, recipe.dtype))
+    mismatched_sums = _sums(model, mismatched, recipe.dtype)
     columns = [
         {
             "prompt_ids": row.prompt,
@@ -88,6 +87,15 @@ def _mismatched(tokens: Sequence[Tokens], batch_size: int) -> list[Tokens]:
         batch = tokens[start : start + batch_size]
         rows += [Tokens(row.prompt, batch[at - 2].completion) for at, row in enumerate(batch)]
     return rows
+
+
+def _sums(model: Any, rows: Sequence[Tokens], dtype: str) -> dict[int, float]:
+    """Sums by index under the model as it is now, before training: it is the reference. Each process computes some."""
+    from accelerate.utils import gather_object
+
+    mine = range(PROCESS, len(rows), PROCESSES)
+    found = completion_logps(model, [rows[index] for index in mine], BATCH_TOKENS, dtype)
+    return dict(gather_object([(mine[at], sum_) for at, sum_ in found]))
 
 
 def _trainer_type(recipe: KTORecipe) -> type[Any]:

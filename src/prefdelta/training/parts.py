@@ -14,7 +14,8 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.models import products_in
 
-PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))  # that train together, as torch's launcher says
+# Of those that train together, as torch's launcher says: how many they are, and the number of this one.
+PROCESSES, PROCESS = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
 Row = Mapping[str, Any]  # the columns of a row that TRL's collator reads
 Size = Callable[[Row], int]  # what a row counts for in the mean that is the loss
 
@@ -85,7 +86,7 @@ def in_parts(trainer: type[Any], dtype: str, rows_per_part: int, size: Size) -> 
                     self._prepare_inputs(self._collate([rows[index] for index in indices])),
                     PROCESSES * sum(size(rows[index]) for index in indices) / total if counts else 0.0,
                 )
-                for indices, counts in split(len(rows), rows_per_part, self.args.process_index, PROCESSES)
+                for indices, counts in split(len(rows), rows_per_part, PROCESS, PROCESSES)
             ]
             if len(parts) > 1 or PROCESSES > 1:
                 model.train()

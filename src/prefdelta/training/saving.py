@@ -8,9 +8,7 @@ from typing import Any
 from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
 
 
-def save_policy(
-    trainer: Any, base: Path, recipe: DPORecipe | KTORecipe | SFTRecipe, output: Path
-) -> dict[str, float]:
+def save_policy(trainer: Any, base: Path, recipe: DPORecipe | KTORecipe | SFTRecipe, output: Path) -> dict[str, float]:
     """Save what was trained, and the tokenizer, to `output`. Returns what share of the weights differs from the base's:
     `changed_share` as saved, and `changed_share_bfloat16` for one who loads the policy in bfloat16.
 
@@ -38,7 +36,7 @@ def _gathered(model: Any, dtype: Any, keep: bool) -> dict[str, Any]:
     """All weights of a model that several processes share, in the host's memory of those that keep them."""
     state = {}
     for name, part in model.state_dict().items():
-        whole = part.full_tensor()
+        whole = part.full_tensor() if hasattr(part, "full_tensor") else part  # a buffer is nobody's part
         if keep:
             state[name] = whole.to("cpu", dtype)
     return state

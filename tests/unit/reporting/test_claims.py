@@ -47,6 +47,7 @@ def test_too_few_places_have_no_slope(x):
         (0.1, 2.0, "up", 0.0, {0: 1.0, 1: 0.5}, SUPPORTED),
         (0.1, 2.0, "up", 0.0, {0: 2.0, 1: -0.2}, OPEN),  # one seed turns it round
         (-2.0, -0.1, "down", 0.0, {0: -2.0, 1: 0.2}, OPEN),
+        (-2.0, -0.1, "up", 0.0, {0: -2.0, 1: 0.2}, OPEN),
         (None, None, "up", 0.0, {}, OPEN),
     ],
 )

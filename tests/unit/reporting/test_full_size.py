@@ -45,7 +45,8 @@ def test_every_experiment_is_a_figure_and_every_benchmark_a_table(made):
     assert {path.stem for path in (made[2] / "figures").iterdir()} >= set(experiments())
     page = (made[2] / "index.html").read_text(encoding="utf-8")
     for bench in BENCHMARKS.values():
-        assert f"<summary>{bench.title}, " in page
+        assert f"<summary>{bench.title}</summary>" in page
+    assert page.count("avg@16: the mean over 16 draws of each problem") == 3
     assert not re.search(r"\bnan\b", re.sub(r"<[^>]*>", " ", page), flags=re.IGNORECASE)
 
 

@@ -15,7 +15,7 @@ from tempfile import mkdtemp
 
 from prefdelta import checkpoints, snapshots
 from prefdelta.claims import Claim
-from prefdelta.core.recipes import Budget, DPORecipe, KTORecipe, SFTRecipe
+from prefdelta.core.recipes import Budget, DPORecipe, KTORecipe, Lora, SFTRecipe
 from prefdelta.core.rungs import Corpus, LadderSection, Rung
 from prefdelta.core.tasks.corpus import ErrorRates
 from prefdelta.files import sha256_of
@@ -31,6 +31,10 @@ RECIPES = {
     "dpo": (dpo.train, DPORecipe(method="dpo", beta=0.3, batch_size=3, **COMMON)),
     "kto": (kto.train, KTORecipe(method="kto", beta=0.3, batch_size=6, **COMMON)),
     "sft": (sft.train, SFTRecipe(method="sft", batch_size=3, **COMMON)),
+    "dpo, adapters with dropout": (
+        dpo.train,
+        DPORecipe(method="dpo", beta=0.3, batch_size=3, lora=Lora(rank=2, alpha=4.0, dropout=0.2), **COMMON),
+    ),
 }
 SECTION = LadderSection(
     muon_learning_rate=0.02,

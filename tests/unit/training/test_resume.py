@@ -124,7 +124,7 @@ def test_sigterm_saves_the_step_and_ends_with_143_within_5_seconds(method, base,
 
 
 @pytest.mark.usefixtures("every_step")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, "dpo, adapters with dropout"])
 def test_stopped_after_every_step_in_turn_it_ends_in_the_same_bytes(method, base, rows, whole, tmp_path, monkeypatch):
     for step in range(1, UPDATES):
         with stopped_after(monkeypatch, 1):

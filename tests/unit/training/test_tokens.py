@@ -1,6 +1,7 @@
 import copy
 
 import pytest
+from tokenizers import normalizers
 
 from prefdelta.core.errors import StudyError
 from prefdelta.training.tokens import tokenise
@@ -43,13 +44,81 @@ PLAIN = "{{ bos_token }}{% for m in messages %}%s{% endfor %}{% if add_generatio
 TURN = "{% if m.role == 'user' %}<user>{{ m.content }}{% else %}<assistant>{{ m.content }}{{ eos_token }}{% endif %}"
 
 
-def test_a_template_that_renders_the_prompt_otherwise_with_a_completion_is_refused(tokenizer):
-    # As templates do that open a thought in the prompt, but not before a reply that is there already.
-    template = PLAIN.replace("%s", TURN).replace("<assistant>{% endif %}", "<assistant>={% endif %}")
-    with pytest.raises(StudyError, match="does not keep the prompt as a prefix: alone it ends in") as error:
-        tokenise(with_template(tokenizer, template), ASKED, "A:2")
-    assert "'Q:1+1?<assistant>='" in str(error.value)
-    assert "'Q:1+1?<assistant>A'" in str(error.value)
+# --- templates of reasoning models ---
+
+THOUGHT = "<think>1+1=2;</think>A:2"
+
+
+@pytest.fixture
+def thinking(tokenizer):
+    """The tokenizer with the characters and the tags of reasoning."""
+    changed = copy.deepcopy(tokenizer)
+    changed.add_tokens(["<think>", "</think>", "\n"])
+    return changed
+
+
+STRIPPING = TURN.replace("<assistant>{{ m.content }}", "<assistant>{{ m.content.split('</think>')[-1] }}")
+OPENING = PLAIN.replace("%s", TURN).replace("<assistant>{% endif %}", "<assistant><think>\n{% endif %}")
+
+
+def test_a_template_that_drops_the_reasoning_of_replies_does_not_drop_it_from_training(thinking):
+    changed = with_template(thinking, PLAIN.replace("%s", STRIPPING))
+    said = changed.apply_chat_template(
+        [{"role": "user", "content": "Q:1+1?"}, {"role": "assistant", "content": THOUGHT}], tokenize=False
+    )
+    assert "think" not in said  # as the template would have it
+    assert changed.decode(tokenise(changed, ASKED, THOUGHT).completion) == THOUGHT + "<eos>"
+
+
+@pytest.mark.parametrize(
+    ("completion", "learnt"),
+    [
+        ("<think>\n1+1=2;</think>A:2", "1+1=2;</think>A:2<eos>"),
+        ("\n<think>\n1+1=2;</think>A:2", "1+1=2;</think>A:2<eos>"),
+        ("<think>1+1=2;</think>A:2", "1+1=2;</think>A:2<eos>"),
+        ("<think>\n\n</think>A:2", "\n</think>A:2<eos>"),  # only what the prompt has already
+        ("1+1=2;</think>A:2", "1+1=2;</think>A:2<eos>"),
+        ("A:<think>", "A:<think><eos>"),
+    ],
+)
+def test_a_thought_that_the_prompt_opens_is_not_opened_again(completion, learnt, thinking):
+    changed = with_template(thinking, OPENING)
+    tokens = tokenise(changed, ASKED, completion)
+    assert changed.decode(tokens.prompt).endswith("<assistant><think>\n")
+    assert changed.decode(tokens.completion) == learnt
+
+
+def test_a_thought_that_the_prompt_has_closed_is_not_taken_for_an_open_one(thinking):
+    template = OPENING.replace("<think>\n{% endif %}", "<think></think>{% endif %}")
+    tokens = tokenise(with_template(thinking, template), ASKED, THOUGHT)
+    assert thinking.decode(tokens.completion) == THOUGHT + "<eos>"
+
+
+# --- where the prompt ends and the completion begins ---
+
+
+@pytest.fixture
+def merging(thinking):
+    """A tokenizer with a token for two line breaks, whose prompts end with one."""
+    changed = with_template(
+        thinking, PLAIN.replace("%s", TURN).replace("<assistant>{% endif %}", "<assistant>\n{% endif %}")
+    )
+    changed.add_tokens(["\n\n"])
+    return changed
+
+
+def test_a_merge_across_the_border_is_undone_because_the_model_cannot_make_it(merging):
+    line = merging.convert_tokens_to_ids("\n")
+    tokens = tokenise(merging, ASKED, "\nA:2")
+    assert merging.convert_tokens_to_ids("\n\n") in merging("<assistant>\n\nA:2")["input_ids"]
+    assert (tokens.prompt[-1], tokens.completion[0]) == (line, line)
+    assert tokens.prompt == tokenise(merging, ASKED, "A:2").prompt
+
+
+def test_a_completion_that_its_own_tokens_do_not_give_back_is_refused(merging):
+    merging.backend_tokenizer.normalizer = normalizers.Lowercase()
+    with pytest.raises(StudyError, match="no prefix of prompt \\+ completion.* not given back"):
+        tokenise(merging, [("user", "q:1+1?")], "\nA:2")
 
 
 def test_a_template_that_adds_a_second_beginning_of_sequence_is_refused(tokenizer):
@@ -70,11 +139,17 @@ def test_a_tokenizer_that_has_no_beginning_of_sequence_needs_none(tokenizer):
     assert tokenise(changed, ASKED, "A:2").prompt[0] == tokenizer.convert_tokens_to_ids("<user>")
 
 
-@pytest.mark.parametrize("end", ["", "{{ eos_token }};"])
-def test_a_template_whose_completions_do_not_end_with_end_of_sequence_is_refused(end, tokenizer):
+@pytest.mark.parametrize("end", ["", ";{{ eos_token }}"])
+def test_a_template_whose_turns_do_not_end_with_end_of_sequence_is_refused(end, tokenizer):
     template = PLAIN.replace("%s", TURN.replace("{{ eos_token }}", end))
     with pytest.raises(StudyError, match="does not end with end-of-sequence"):
         tokenise(with_template(tokenizer, template), ASKED, "A:2")
+
+
+def test_what_a_template_writes_after_end_of_sequence_is_not_learnt(tokenizer):
+    # A model stops there.
+    template = PLAIN.replace("%s", TURN.replace("{{ eos_token }}", "{{ eos_token }};"))
+    assert tokenizer.decode(tokenise(with_template(tokenizer, template), ASKED, "A:2").completion) == "A:2<eos>"
 
 
 def test_a_control_token_as_text_of_a_trace_is_refused(tokenizer):

@@ -1,0 +1,122 @@
+"""Two processes on a CPU train what one trains: the same update, to the last digits."""
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from prefdelta import checkpoints, snapshots
+from prefdelta.core.errors import StudyError
+from prefdelta.core.recipes import Lora
+from prefdelta.snapshots import Snapshots
+from prefdelta.training import several
+
+from .by_hand import load
+from .making import RECIPES, UPDATES, no_snapshots
+
+SHARED = "unit.training.sharing"
+
+
+@pytest.fixture(autouse=True)
+def _two_processes(monkeypatch):
+    monkeypatch.setattr(several, "processes", lambda: 2)
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+
+
+def recipe_of(method, **changes):
+    return RECIPES[method][1].model_copy(update=changes)
+
+
+def alone(method, base, rows, recipe, folder):
+    """(weights, what was measured) of a training by one process."""
+    told = RECIPES[method][0](base, rows, recipe, 0, folder, no_snapshots())
+    return load(folder).state_dict(), told
+
+
+def assert_equal(folder, told, weights, measured, base):
+    found = load(folder).state_dict()
+    assert found.keys() == weights.keys()
+    for name in weights:
+        assert found[name] == pytest.approx(weights[name], abs=2e-6), name
+    for name in measured["curve"].keys() - {"rewards/accuracies"}:
+        assert told["curve"][name] == pytest.approx(measured["curve"][name], abs=5e-5), name
+    assert told["processes"] == 2
+    moved = max((weights[name] - before).abs().max() for name, before in load(base).state_dict().items())
+    assert moved > 1e-3  # else the numbers would say nothing
+
+
+# Seven rows: the last update of a pass has three, so that one process has a part less than the other.
+@pytest.mark.parametrize(
+    ("method", "worker", "changes"),
+    [
+        pytest.param("dpo", SHARED, {"batch_size": 4, "micro_batch_size": 1}, id="dpo, all weights, in parts"),
+        pytest.param("kto", SHARED, {"batch_size": 8, "micro_batch_size": 2}, id="kto, all weights, in parts"),
+        pytest.param("sft", SHARED, {"batch_size": 4}, id="sft, all weights"),
+        pytest.param("dpo", several.WORKER, {"batch_size": 4, "lora": Lora(rank=2, alpha=4.0)}, id="dpo, adapters"),
+    ],
+)
+def test_two_processes_train_what_one_does(method, worker, changes, base, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(several, "WORKER", worker)
+    recipe = recipe_of(method, **changes)
+    weights, measured = alone(method, base, rows[:7], recipe, tmp_path / "alone")
+    told = several.train(f"training.{method}", base, rows[:7], recipe, 0, tmp_path / "policy", no_snapshots())
+    assert_equal(tmp_path / "policy", told, weights, measured, base)
+    assert {path.name for path in (tmp_path / "policy").iterdir()} == {
+        path.name for path in (tmp_path / "alone").iterdir()
+    }
+
+
+class Stopped(BaseException):
+    """As a kill: nothing in the package catches it."""
+
+
+def test_processes_that_were_stopped_go_on_from_the_snapshot_they_shared(base, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(several, "WORKER", SHARED)
+    monkeypatch.setattr(snapshots, "MIN_SECONDS", 0.0)
+    monkeypatch.setattr(snapshots, "MAX_SHARE", float("inf"))
+    recipe = recipe_of("dpo", batch_size=4)
+    steps, launched = [], []
+
+    def train(result, taken):
+        told = several.train("training.dpo", base, rows, recipe, 0, result, taken)
+        steps.append(taken.resumed_at)
+        return told
+
+    def seal(self, snapshot):
+        sealed(self, snapshot)
+        raise Stopped
+
+    def launch(*args):
+        launched.append(started(*args))
+        return launched[-1]
+
+    sealed, started = Snapshots.seal, several._launch
+    monkeypatch.setattr(several, "_launch", launch)
+    with monkeypatch.context() as patched, pytest.raises(Stopped):
+        patched.setattr(Snapshots, "seal", seal)
+        checkpoints.made(tmp_path, "policies", "k", "arm", train)
+    assert steps == []
+    assert subprocess.run(["pgrep", "-s", str(launched[0].pid)], stdout=subprocess.DEVNULL).returncode == 1  # all ended
+
+    monkeypatch.setattr(snapshots, "MIN_SECONDS", 1e9)
+    checkpoints.made(tmp_path, "policies", "k", "arm", train)
+    assert 1 <= steps[0] < UPDATES
+    weights, measured = alone("dpo", base, rows, recipe, tmp_path / "alone")
+    told = checkpoints.json.loads((tmp_path / "policies/k/training.json").read_text())
+    assert_equal(tmp_path / "policies/k", told, weights, measured, base)
+
+
+def test_what_a_process_finds_wrong_is_told_by_the_one_that_launched_it(base, rows, tmp_path):
+    wrong = [replace(row, ref_chosen_logps=row.ref_chosen_logps - 10) for row in rows]
+    recipe = recipe_of("dpo", batch_size=4)
+    with pytest.raises(StudyError, match="recorded reference log-probabilities differ"):
+        several.train("training.dpo", base, wrong, recipe, 0, tmp_path / "policy", no_snapshots())
+
+
+def test_with_one_gpu_or_none_there_is_no_other_process(base, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(several, "processes", lambda: 1)
+    monkeypatch.setattr(several, "_launch", None)
+    told = several.train("training.sft", base, rows, recipe_of("sft"), 0, tmp_path / "policy", no_snapshots())
+    assert (told["updates"], told["processes"]) == (UPDATES, 1)
