@@ -4,6 +4,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from prefdelta.core.recipes import Precision
+
 
 def load_tokenizer(folder: Path) -> Any:
     """The tokenizer of a checkpoint in Hugging Face format."""
@@ -31,7 +33,7 @@ def load_model(folder: Path, dtype: str, threads: int) -> Any:
     return model.eval()
 
 
-def products_in(dtype: str) -> AbstractContextManager[Any]:
+def products_in(dtype: Precision) -> AbstractContextManager[Any]:
     """Within the context, a model whose weights are float32 computes its matrix products in `dtype`.
 
     In training and for the reference sums alike: two ways to compute in bfloat16 differ by more than a policy moves.

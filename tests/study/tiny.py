@@ -59,7 +59,7 @@ def started(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     source = folder / "src" if (folder / "src").is_dir() else ROOT / "src"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"PYTHONPATH": str(source), "HOME": str(folder), "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=400)
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=900)
 
 
 def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -27,4 +27,4 @@ if __name__ == "__main__":
     checkpoint, record, n = sys.argv[1:]
     engine = VLLMEngine(Path(checkpoint), "weights", OPTIONS)
     answers = calls.complete(engine, requests(int(n)), Record(Path(record), Call, flush_seconds=0.5), "asking")
-    print(f"asked {answers.asked}")
+    sys.stdout.write(f"asked {answers.asked}\n")

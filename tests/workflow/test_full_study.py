@@ -1,13 +1,17 @@
 """The full study of config.yaml: what it plans, on a machine without GPUs, SLURM or network, and what it refuses."""
 
+import json
 import re
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from prefdelta.study import Study
 from workflow.test_dry_run import ROOT, arms_of, jobs_planned, snakemake
 
 CONFIG = ROOT / "config.yaml"
@@ -102,7 +106,7 @@ def test_every_value_says_where_it_comes_from() -> None:
     block = False  # inside a text of several lines, whose first line has the mark
     without = []
     for number, line in enumerate(CONFIG.read_text(encoding="utf-8").splitlines(), start=1):
-        code = re.sub(r'(^|\s)#.*', "", line) if not block else line
+        code = re.sub(r"(^|\s)#.*", "", line) if not block else line
         if block and (not line.strip() or line.startswith("    ")):
             continue
         block = bool(re.search(r":\s*\|$", code.rstrip()))
@@ -119,3 +123,57 @@ def test_a_value_without_a_mark_would_be_found(line: str, tmp_path: Path, monkey
     monkeypatch.setitem(test_every_value_says_where_it_comes_from.__globals__, "CONFIG", config)
     with pytest.raises(AssertionError):
         test_every_value_says_where_it_comes_from()
+
+
+# --- pins ---
+
+
+def settings_of(lock: dict[str, dict[str, str]], folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Job -> its settings, with these pins."""
+    pins = {
+        kind: {
+            name: {"revision": revision, "bytes": 0, "licence": None, "files": {}} for name, revision in found.items()
+        }
+        for kind, found in lock.items()
+    }
+    (folder / "resources").mkdir()
+    for path in (ROOT / "resources").iterdir():
+        (folder / "resources" / path.name).symlink_to(path)
+    (folder / "resources/pins.lock.json").unlink()
+    (folder / "resources/pins.lock.json").write_text(json.dumps(pins), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    study = Study(yaml.safe_load(CONFIG.read_text(encoding="utf-8")), "config.yaml")
+    found = {}
+    for stage, wildcards in (
+        ("prompts", [{"source": name} for name in ("train", *study.config.benchmarks)]),
+        ("generate", [{"generator": name} for name in study.config.generators]),
+        ("judge", [{"generator": name, "form": "logic"} for name in study.config.generators]),
+        ("reference", [{"policy": "nemotron-8b", "generator": name} for name in study.config.generators]),
+    ):
+        for one in wildcards:
+            found[" ".join([stage, *one.values()])] = study.settings(stage)(SimpleNamespace(**one))
+    for batch in (*study.train_batches, *study.evaluate_batches):
+        found[batch.manifest.removeprefix("results/full/")] = batch.settings
+    shutil.rmtree(folder / "resources")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "expected"),
+    [
+        ("models", "simplescaling/s1.1-32B", r"generate s1-32b"),
+        ("models", "openai/gpt-oss-120b", r"judge \S+ logic"),
+        ("models", "nvidia/Llama-3.1-Nemotron-Nano-8B-v1", r"reference .*|train/.*|evaluate/nemotron-8b/base-.*"),
+        ("datasets", "HuggingFaceH4/MATH-500", r"prompts math_500"),
+        ("datasets", "open-r1/OpenR1-Math-220k", r"prompts train|generate r1"),
+    ],
+)
+def test_another_pin_plans_only_the_jobs_that_use_its_name(
+    kind: str, name: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {"models": {}, "datasets": {}, kind: {name: "b" * 40}}
+    before = settings_of({"models": {}, "datasets": {}, kind: {name: "a" * 40}}, tmp_path, monkeypatch)
+    after = settings_of(other, tmp_path, monkeypatch)
+    changed = {job for job in before if before[job] != after[job]}
+    assert changed == {job for job in before if re.fullmatch(expected, job)}
+    assert changed

@@ -176,18 +176,19 @@ def _sampling(request: Request) -> "SamplingParams":
 
 def _step(engine: "LLMEngine") -> "list[RequestOutput]":
     try:
-        return engine.step()
+        outputs: list[RequestOutput] = engine.step()
     except Exception as error:
         raise StudyError(
             f"vLLM's engine died ({type(error).__name__}: {error}). What was answered is recorded; the same command "
             "asks for the rest. If it was short of memory, lower engine.gpu_memory_share or max_sequences, or ask for "
             "more GPUs; its own messages are above in this log."
         ) from error
+    return outputs
 
 
 def _result(output: "RequestOutput", tokenizer: Any) -> Reply | Failure:
     (completion,) = output.outputs
-    if completion.finish_reason not in ("stop", "length"):
-        return Failure(output.request_id, "engine_error", permanent=False, detail=str(completion.finish_reason))
-    ids = list(completion.token_ids)
-    return Reply(output.request_id, text_of(tokenizer, ids, completion.finish_reason), completion.finish_reason, len(ids))
+    reason, ids = completion.finish_reason, list(completion.token_ids)
+    if reason not in ("stop", "length"):
+        return Failure(output.request_id, "engine_error", permanent=False, detail=str(reason))
+    return Reply(output.request_id, text_of(tokenizer, ids, reason), reason, len(ids))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from prefdelta.reporting.arms import families
 from prefdelta.reporting.content import Content, Experiment
@@ -9,6 +10,8 @@ from prefdelta.reporting.figures.budget import BudgetFigure, BudgetPanel, Course
 from prefdelta.reporting.figures.marks import Head
 from prefdelta.reporting.gains import UNIT, Repeats, gain, panel_head
 from prefdelta.reporting.panels import panels
+
+_CONTROLS = ("all", "bottom", "length-matched", "swapped")  # with a mark of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ def budgets(content: Content, experiment: Experiment) -> BudgetFigure:
     experiment = content.drawn(experiment)
     ks = sorted({arm.k for arm in experiment.arms if arm.k is not None})
     found = blocks(experiment)
+    styles = _styles(content, [name for block in found for _, name in _courses(block)])
     shown = []
     for block in found:
         for panel in panels(content):
@@ -48,6 +52,7 @@ def budgets(content: Content, experiment: Experiment) -> BudgetFigure:
                 Course(
                     name,
                     kind,
+                    styles[name],
                     [gain(content, by_k[k], panel).estimate if k in by_k else None for k in (*ks, None)],
                 )
                 for (kind, name), by_k in courses.items()
@@ -55,6 +60,18 @@ def budgets(content: Content, experiment: Experiment) -> BudgetFigure:
             shown.append(BudgetPanel(head, drawn))
     whole = {content.pairings.eligible(block.pairing) for block in found}
     return BudgetFigure(shown, ks, max(whole) or None, UNIT)
+
+
+def _styles(content: Content, names: Sequence[str]) -> dict[str, int]:
+    """Dimensions by their place in the study; controls by their kind, those of one kind with different marks."""
+    dimensions = {name: place for place, name in enumerate(content.settings["dimensions"])}
+    found: dict[str, int] = {}
+    for name in dict.fromkeys(names):
+        kind = next((at for at, one in enumerate(_CONTROLS) if name.startswith(one)), len(_CONTROLS))
+        taken = {found[other] for other in found if other not in dimensions}
+        free = kind if kind not in taken else next(at for at in count(len(_CONTROLS)) if at not in taken)
+        found[name] = dimensions.get(name, free)
+    return found
 
 
 def _courses(block: Block) -> dict[tuple[str, str], dict[int | None, Repeats]]:

@@ -154,8 +154,8 @@ def _with_length(content: Content) -> dict[str, Any]:
 
 
 def _experiment(content: Content, experiment: Experiment) -> dict[str, Any]:
-    members = families(experiment.arms, merge_draws=experiment.figure == "filtering")
-    borrowed = len(content.drawn(experiment).arms) - len(experiment.arms)
+    drawn = content.drawn(experiment).arms
+    members = families(drawn, merge_draws=experiment.figure == "filtering")
     return {
         "title": experiment.title,
         "figure": experiment.figure,
@@ -167,7 +167,7 @@ def _experiment(content: Content, experiment: Experiment) -> dict[str, Any]:
         "against": against_random(content, experiment),
         "gains": gains_table(content, experiment),
         "several_k": experiment.several_k,
-        "borrowed": borrowed,
+        "borrowed": len(drawn) - len(experiment.arms),
         "confounded": any(content.is_confounded(arm.pairing) for arm in experiment.arms),
     }
 

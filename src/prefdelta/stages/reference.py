@@ -15,6 +15,7 @@ from prefdelta import code, tables
 from prefdelta.core.failures import count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
+from prefdelta.core.recipes import Precision
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
 from prefdelta.files import say
@@ -38,7 +39,7 @@ class ReferenceSection(Settings):
     template: str  # file with the slot {problem}: how the policy is asked, here, in training and in evaluation
     max_length: Annotated[int, Field(ge=2)]  # tokens of prompt + completion; a longer trace is a typed failure, not cut
     batch_tokens: Annotated[int, Field(ge=1)]  # tokens in one forward pass
-    dtype: str = "float32"
+    dtype: Precision = "float32"  # of the matrix products; that of the recipes, or the first loss is not ln 2
     threads: Annotated[int, Field(ge=1)] = 1
 
 
@@ -46,7 +47,7 @@ class ReferenceSettings(Settings):
     generator: Annotated[str, Field(description="whose traces")]
     max_length: Annotated[int, Field(description="tokens of prompt + completion")]
     batch_tokens: Annotated[int, Field(description="tokens in one forward pass")]
-    dtype: Annotated[str, Field(description="precision of the forward pass")]
+    dtype: Annotated[Precision, Field(description="precision of the matrix products")]
     threads: Annotated[int, Field(description="torch threads")]
     hub: Annotated[HubModel | None, Field(description="the policy, if it is of the hub")] = None
     system: Annotated[str | None, Field(description="the policy's system prompt")] = None
@@ -130,7 +131,7 @@ def _complete(
 def _logps(
     scored: Mapping[str, _Scored], missing: Collection[str], settings: ReferenceSettings, folder: Path
 ) -> Iterator[RecordedLogps]:
-    tokenizer, model = load_tokenizer(folder), load_model(folder, settings.dtype, settings.threads)
+    tokenizer, model = load_tokenizer(folder), load_model(folder, "float32", settings.threads)
     keys, tokens = [], []
     for key in (key for key in scored if key in missing):
         found = tokenise(tokenizer, scored[key].messages, scored[key].completion)
@@ -140,7 +141,7 @@ def _logps(
         keys.append(key)
         tokens.append(found)
     progress = Progress(f"reference {settings.generator}", len(tokens), "traces")
-    for at, logps in completion_logps(model, tokens, settings.batch_tokens):
+    for at, logps in completion_logps(model, tokens, settings.batch_tokens, settings.dtype):
         yield RecordedLogps(keys[at], logps, len(tokens[at].completion), None)
         progress.add()
     progress.close()

@@ -1,9 +1,9 @@
 """Stage train: a batch of arms. A policy is trained on the pairs of each selection by one recipe, with one seed.
 
 A checkpoint lies in the record under the hash of all that determines it (texts and reference log-probabilities of the
-rows, recipe, base weights, training code, library versions, seed), so an arm whose rows came out the same is not
-trained again, also when its batch reruns. Tokens are made only for an arm that has to be trained: loading the libraries
-for it takes longer than all else.
+rows, recipe, base weights, training code, library versions, seed; not how many GPUs share the work), so an arm whose
+rows came out the same is not trained again, also when its batch reruns. Tokens are made only for an arm that has to be
+trained: loading the libraries for it takes longer than all else.
 """
 
 import time
@@ -32,11 +32,13 @@ from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
 from prefdelta.snapshots import Snapshots
 from prefdelta.stages.entry import Job, Outcome, file_of, start
+from prefdelta.training import several
 from prefdelta.training.tokens import PairTexts
 from prefdelta.weights import Weights, open_weights, same_tensors
 
 # What else is in a method's import closure decides nothing that is not in the key itself.
 TRAINING_CODE = ("prefdelta.training", "prefdelta.models")
+_LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
 
 
@@ -93,17 +95,16 @@ def _policy(job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[Pai
             "seed": settings.seed,
             "base": base.identity,
             "code": code.digest(registry.module_of(method), within=TRAINING_CODE),
-            "versions": [version(name) for name in ("torch", "transformers", "trl", "accelerate")],
+            "versions": [version(name) for name in (*_LIBRARIES, *(["peft"] if recipe.lora else []))],
         }
     )
-    train = registry.load(method)
     updates = 0
 
     def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
         nonlocal updates
         tokenizer = load_tokenizer(base.folder)
         tokens = [row.tokenised(tokenizer) for row in rows]
-        told: Mapping[str, Any] = train(base.folder, tokens, recipe, settings.seed, output, snapshots)
+        told = several.train(method, base.folder, tokens, recipe, settings.seed, output, snapshots)
         updates = told["updates"] - snapshots.resumed_at
         return {**told, "differs_from_base": not same_tensors(output, base.folder)}
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from prefdelta.core.recipes import KTORecipe
+from prefdelta.core.recipes import KTORecipe, Precision
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.snapshots import Snapshots
 from prefdelta.training.logps import completion_logps
-from prefdelta.training.parts import PROCESS, PROCESSES, in_parts, rows_per_part
+from prefdelta.training.parts import PROCESS, PROCESSES, Parts, in_parts, rows_per_part
 from prefdelta.training.tokens import PreferenceRow, Tokens
 from prefdelta.training.trainer import BATCH_TOKENS, check_reference, reference_not_loaded, run_training
 
@@ -89,7 +89,7 @@ def _mismatched(tokens: Sequence[Tokens], batch_size: int) -> list[Tokens]:
     return rows
 
 
-def _sums(model: Any, rows: Sequence[Tokens], dtype: str) -> dict[int, float]:
+def _sums(model: Any, rows: Sequence[Tokens], dtype: Precision) -> dict[int, float]:
     """Sums by index under the model as it is now, before training: it is the reference. Each process computes some."""
     from accelerate.utils import gather_object
 
@@ -115,10 +115,12 @@ def _trainer_type(recipe: KTORecipe) -> type[Any]:
     class OnePointKTOTrainer(parted):  # type: ignore[misc]
         """The reference point is the whole batch's: TRL would estimate one from each part."""
 
-        _point: Any = None  # of the batch at hand, in nats; None: TRL estimates it, there being one part
+        _point: Any = None  # of the batch at hand, in nats; None: TRL estimates it
 
-        def before_parts(self, model: Any, parts: list[tuple[dict[str, Any], float]], n_rows: int) -> None:
+        def before_parts(self, model: Any, parts: Parts, n_rows: int, in_one: bool) -> None:
             self._point = None
+            if in_one:
+                return
             gained = 0.0
             for part, weight in parts:
                 gains = self._compute_kl_logps(model, part) - part["ref_KL_logps"]

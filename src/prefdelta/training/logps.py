@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from prefdelta.core.recipes import Precision
 from prefdelta.models import products_in
 from prefdelta.training.tokens import Tokens
 
@@ -10,7 +11,7 @@ POSITIONS = 1024  # whose logits are normalised at a time: a row of 16,384 has 8
 
 
 def completion_logps(
-    model: Any, rows: Sequence[Tokens], batch_tokens: int, dtype: str = "float32"
+    model: Any, rows: Sequence[Tokens], batch_tokens: int, dtype: Precision = "float32"
 ) -> Iterator[tuple[int, float]]:
     """(index of the row, nats summed over its completion's tokens), in order of length.
 
@@ -30,7 +31,7 @@ def completion_logps(
             [
                 part.float().log_softmax(-1).gather(-1, following[..., None]).squeeze(-1)
                 for part, following in zip(
-                    logits[:, :-1].split(POSITIONS, 1), ids[:, 1:].split(POSITIONS, 1), strict=True
+                    torch.split(logits[:, :-1], POSITIONS, 1), torch.split(ids[:, 1:], POSITIONS, 1), strict=True
                 )
             ],
             dim=1,

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
+from prefdelta.core.recipes import DPORecipe, KTORecipe, Precision, SFTRecipe
 from prefdelta.models import products_in
 
 # Of those that train together, as torch's launcher says: how many they are, and the number of this one.
 PROCESSES, PROCESS = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
 Row = Mapping[str, Any]  # the columns of a row that TRL's collator reads
+Parts = list[tuple[dict[str, Any], float]]  # of one process: what TRL's collator made of the rows, and the weight
 Size = Callable[[Row], int]  # what a row counts for in the mean that is the loss
 
 
@@ -53,7 +54,7 @@ def split(n_rows: int, rows_per_part: int, process: int, processes: int) -> list
     return [(part, True) for part in mine] + [(parts[0], False)] * missing
 
 
-def in_parts(trainer: type[Any], dtype: str, rows_per_part: int, size: Size) -> type[Any]:
+def in_parts(trainer: type[Any], dtype: Precision, rows_per_part: int, size: Size) -> type[Any]:
     """TRL's trainer, making each update in parts of rows_per_part rows, with matrix products in `dtype`."""
 
     class PartedTrainer(trainer):  # type: ignore[misc]
@@ -61,7 +62,8 @@ def in_parts(trainer: type[Any], dtype: str, rows_per_part: int, size: Size) -> 
 
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
-            self._collate, self.data_collator = self.data_collator, Batch
+            self._collate: Any = self.data_collator
+            self.data_collator: Any = Batch
             if PROCESSES > 1:  # TRL measures over all processes, of parts of one size; `_average` does it for any
                 self.accelerator.gather = self.accelerator.gather_for_metrics = lambda measured, *_, **__: measured
 
@@ -88,21 +90,21 @@ def in_parts(trainer: type[Any], dtype: str, rows_per_part: int, size: Size) -> 
                 )
                 for indices, counts in split(len(rows), rows_per_part, PROCESS, PROCESSES)
             ]
-            if len(parts) > 1 or PROCESSES > 1:
-                model.train()
-                with products_in(dtype):
-                    self.before_parts(model, parts, len(rows))
+            in_one = len(parts) == PROCESSES == 1
+            model.train()
+            with products_in(dtype):
+                self.before_parts(model, parts, len(rows), in_one)
             loss = 0.0
             for part, weight in parts:
                 self._weight = weight
                 loss += super().training_step(model, part)
-            if len(parts) > 1 or PROCESSES > 1:
+            if not in_one:
                 self._average([weight for _, weight in parts])
                 loss = self.accelerator.reduce(loss, "mean")
             return loss
 
-        def before_parts(self, model: Any, parts: list[tuple[dict[str, Any], float]], n_rows: int) -> None:
-            """For a method whose loss has a term of the whole batch."""
+        def before_parts(self, model: Any, parts: Parts, n_rows: int, in_one: bool) -> None:
+            """For a method whose loss has a term of the whole batch. in_one: TRL sees all of it."""
 
         def compute_loss(self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
             with products_in(dtype):

@@ -35,7 +35,11 @@ def save_policy(trainer: Any, base: Path, recipe: DPORecipe | KTORecipe | SFTRec
 def _gathered(model: Any, dtype: Any, keep: bool) -> dict[str, Any]:
     """All weights of a model that several processes share, in the host's memory of those that keep them."""
     state = {}
+    once = {name for name, _ in model.named_parameters()}
+    tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - once  # in `state` by another name
     for name, part in model.state_dict().items():
+        if name in tied:
+            continue
         whole = part.full_tensor() if hasattr(part, "full_tensor") else part  # a buffer is nobody's part
         if keep:
             state[name] = whole.to("cpu", dtype)
@@ -43,7 +47,7 @@ def _gathered(model: Any, dtype: Any, keep: bool) -> dict[str, Any]:
 
 
 def _name_dtype(config: Path, dtype: str) -> None:
-    """Have the configuration name what the weights are saved in; of shared weights, transformers names what they are."""
+    """Have the configuration name what the weights are saved in: transformers names what shared ones were before."""
     values = json.loads(config.read_text(encoding="utf-8"))
     if values["dtype"] != dtype:
         config.write_text(json.dumps(values | {"dtype": dtype}, indent=2) + "\n", encoding="utf-8")
@@ -68,5 +72,5 @@ def _slices(folder: Path) -> Iterator[tuple[str, Any]]:
     from safetensors import safe_open
 
     for path in sorted(folder.glob("*.safetensors")):
-        file = safe_open(path, "pt")
+        file: Any = safe_open(path, "pt")
         yield from ((name, file.get_slice(name)) for name in file.keys())  # noqa: SIM118

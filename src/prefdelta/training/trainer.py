@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
+from prefdelta.core.recipes import DPORecipe, KTORecipe, Precision, SFTRecipe
 from prefdelta.snapshots import Snapshots
 from prefdelta.training.budgets import count_updates
 from prefdelta.training.finite import check_numbers, check_weights
@@ -20,10 +20,10 @@ from prefdelta.training.parts import PROCESSES
 from prefdelta.training.saving import save_policy
 from prefdelta.training.tokens import Tokens
 
-# How far a recomputed reference sum may be from the recorded one, per token (nats), and the first loss from the one known
-# beforehand. bfloat16, measured with traces of 22 tokens and beta 0.2: 0.003 between sums computed in bfloat16 and in
-# float32 (9 rows of 10), 0.001 for the loss (0.006 if the sums come from weights in bfloat16, not from products in it).
-# The loss's grows with the root of the length: 4,000 tokens make about 0.02.
+# How far a recomputed reference sum may be from the recorded one, per token (nats), and the first loss from the one
+# known beforehand. bfloat16, measured with traces of 22 tokens and beta 0.2: 0.003 between sums computed in bfloat16
+# and in float32 (9 rows of 10), 0.001 for the loss (0.006 if the sums come from weights in bfloat16, not from products
+# in it). The loss's grows with the root of the length: for 4,000 tokens it should be about 0.02.
 SUM_TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
 LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
 CHECKED_ROWS = 32  # rows whose reference sums are computed afresh and compared
@@ -131,7 +131,7 @@ def reference_not_loaded(module: ModuleType) -> Iterator[None]:
         vars(module).update(before)
 
 
-def check_reference(model: Any, tokens: Sequence[Tokens], recorded: Sequence[float], dtype: str) -> None:
+def check_reference(model: Any, tokens: Sequence[Tokens], recorded: Sequence[float], dtype: Precision) -> None:
     """Raise StudyError unless recorded and fresh sums (nats) agree per token on the first CHECKED_ROWS rows."""
     for index, fresh in completion_logps(model, tokens[:CHECKED_ROWS], BATCH_TOKENS, dtype):
         gap = abs(fresh - recorded[index]) / len(tokens[index].completion)

@@ -55,45 +55,53 @@ BENCHMARKS = {
     "livecodebench": Bench("LiveCodeBench", "code", None, 400, 1, -0.6),
 }
 GROUPS = {
-    "once": [name for name, bench in BENCHMARKS.items() if bench.draws == 1],
-    "sixteen": [name for name, bench in BENCHMARKS.items() if bench.draws > 1],
+    domain: [name for name, bench in BENCHMARKS.items() if bench.domain == domain]
+    for domain in ("maths", "stem", "code")
 }
 
 
 def experiments() -> dict[str, report.ReportExperiment]:
-    """About 140 arms, in the paper's experiments and their controls."""
+    """The arms of the full study, in the paper's experiments and their controls."""
     pairings = [f"{name}~{REJECTED}" for name in GENERATORS]
-    widest, shipped = pairings[3], pairings[4]
-    recipes = [f"{method}{suffix}" for method in ("sft", "dpo", "kto") for suffix in ("", "-lora")]
-    dims, controls = [f"top-{name}-{k}" for name in DIMENSIONS for k in KS], []
-    for k in KS:
-        controls += [f"random-{k}-s{draw}" for draw in range(3)]
-        controls += [f"bottom-mean-{k}", f"length-matched-mean-{k}"]
+    widest, compared = pairings[3], [pairings[1], *pairings[3:]]
+    dimensions = [f"top-{name}-{k}" for name in DIMENSIONS if name != "mean" for k in KS]
+    controls = [f"top-mean-{k}" for k in KS]
+    controls += [f"{kind}-{k}" for k in (1000, 5000) for kind in ("bottom-mean", "length-matched-step_coherence")]
+    controls += [f"random-{k}-s{draw}" for k in KS for draw in range(3)]
     cells = [f"cell-{a}-{b}" for a in ("right", "wrong") for b in ("right", "wrong")]
+    common = ["common-scaling"]
     return {
         "methods": _experiment(
-            "SFT, DPO and KTO on the traces of a weak and of a strong generator",
+            "SFT, DPO and KTO on traces of weaker and of stronger generators",
             "methods",
-            _arms([pairings[1], shipped], ["common-scaling"], recipes, SEEDS),
+            _arms(compared, common, ["sft", "dpo", "kto"], SEEDS),
+        ),
+        "methods_lora": _experiment(
+            "SFT, DPO and KTO with LoRA", "methods", _arms(compared, common, ["sft-lora", "dpo-lora", "kto-lora"], [0])
         ),
         "scaling": _experiment(
-            "Does a larger generator delta help?", "scaling", _arms(pairings, ["common-scaling"], ["dpo"], SEEDS)
+            "Does a larger generator delta help?", "scaling", _arms(pairings, common, ["dpo"], SEEDS)
         ),
         "cells": _experiment("Correct or not?", "cells", _arms([widest], cells, ["dpo"], SEEDS)),
         "filtering": _experiment(
-            "Which pairs help, and how many?",
-            "filtering",
-            [
-                *_arms([widest], ["all"], ["dpo"], SEEDS),
-                *_arms([widest], dims, ["dpo"], (0, 1) if len(dims) > 30 else SEEDS),
-                *_arms([widest], [*controls, "swapped"], ["dpo"], (0,)),
-            ],
+            "Which pairs help, and how many?", "filtering", _arms([widest], [*dimensions, "all"], ["dpo"], SEEDS)
         ),
-        "equal_updates": _experiment(
-            "All pairs, at the number of updates that 5,000 get",
+        "filtering_controls": _experiment(
+            "Is it the delta, or only fewer pairs, or only length?",
             "filtering",
-            _arms([widest], ["all"], ["dpo-updates"], SEEDS),
+            _arms([widest], controls, ["dpo"], [0]),
         ),
+        "few_updates": _experiment(
+            "All pairs, at the number of updates that 1,000 get",
+            "filtering",
+            _arms([widest], ["all"], ["dpo-31"], SEEDS),
+        ),
+        "many_updates": _experiment(
+            "A thousand pairs, at the number of updates that all get",
+            "filtering",
+            _arms([widest], ["top-step_coherence-1000", "random-1000-s0"], ["dpo-516"], SEEDS),
+        ),
+        "swapped": _experiment("Exchanged", "rows", _arms([widest], ["all", "swapped"], ["dpo"], SEEDS)),
     }
 
 
@@ -161,8 +169,8 @@ def _settings(planned: dict[str, report.ReportExperiment], scale: float) -> repo
             for name, bench in BENCHMARKS.items()
         },
         groups={
-            "once": report.ReportGroup(title="pass@1", benchmarks=GROUPS["once"], primary=True),
-            "sixteen": report.ReportGroup(title="avg@16", benchmarks=GROUPS["sixteen"], primary=True),
+            name: report.ReportGroup(title=name.capitalize(), benchmarks=found, primary=True)
+            for name, found in GROUPS.items()
         },
         experiments=planned,
         overlap=report.Overlap(pairing=f"s1-32b~{REJECTED}", k=[round(k * scale) for k in (1000, 2500, 5000)]),

@@ -59,5 +59,5 @@ def test_several_sizes_are_drawn_along_an_axis(made):
 
 def test_what_a_data_set_ships_is_marked(made):
     page = (made[2] / "index.html").read_text(encoding="utf-8")
-    assert page.count("A confounded point.") == 2  # methods and scaling
+    assert page.count("A confounded point.") == 3  # methods, with LoRA too, and scaling
     assert "<td>9,100</td><td>1,900</td><td>240</td><td>410</td>" in page

@@ -33,7 +33,7 @@ RECIPES = {
     "sft": (sft.train, SFTRecipe(method="sft", batch_size=3, **COMMON)),
     "dpo, adapters with dropout": (
         dpo.train,
-        DPORecipe(method="dpo", beta=0.3, batch_size=3, lora=Lora(rank=2, alpha=4.0, dropout=0.2), **COMMON),
+        DPORecipe(method="dpo", beta=0.3, batch_size=3, lora=Lora(rank=2, alpha=4, dropout=0.2), **COMMON),
     ),
 }
 SECTION = LadderSection(

@@ -1,5 +1,6 @@
 """Two processes on a CPU train what one trains: the same update, to the last digits."""
 
+import json
 import os
 import subprocess
 from dataclasses import replace
@@ -54,7 +55,7 @@ def assert_equal(folder, told, weights, measured, base):
         pytest.param("dpo", SHARED, {"batch_size": 4, "micro_batch_size": 1}, id="dpo, all weights, in parts"),
         pytest.param("kto", SHARED, {"batch_size": 8, "micro_batch_size": 2}, id="kto, all weights, in parts"),
         pytest.param("sft", SHARED, {"batch_size": 4}, id="sft, all weights"),
-        pytest.param("dpo", several.WORKER, {"batch_size": 4, "lora": Lora(rank=2, alpha=4.0)}, id="dpo, adapters"),
+        pytest.param("dpo", several.WORKER, {"batch_size": 4, "lora": Lora(rank=2, alpha=4)}, id="dpo, adapters"),
     ],
 )
 def test_two_processes_train_what_one_does(method, worker, changes, base, rows, tmp_path, monkeypatch):
@@ -94,9 +95,10 @@ def test_processes_that_were_stopped_go_on_from_the_snapshot_they_shared(base, r
 
     sealed, started = Snapshots.seal, several._launch
     monkeypatch.setattr(several, "_launch", launch)
-    with monkeypatch.context() as patched, pytest.raises(Stopped):
+    with monkeypatch.context() as patched:
         patched.setattr(Snapshots, "seal", seal)
-        checkpoints.made(tmp_path, "policies", "k", "arm", train)
+        with pytest.raises(Stopped):
+            checkpoints.made(tmp_path, "policies", "k", "arm", train)
     assert steps == []
     assert subprocess.run(["pgrep", "-s", str(launched[0].pid)], stdout=subprocess.DEVNULL).returncode == 1  # all ended
 
@@ -104,7 +106,7 @@ def test_processes_that_were_stopped_go_on_from_the_snapshot_they_shared(base, r
     checkpoints.made(tmp_path, "policies", "k", "arm", train)
     assert 1 <= steps[0] < UPDATES
     weights, measured = alone("dpo", base, rows, recipe, tmp_path / "alone")
-    told = checkpoints.json.loads((tmp_path / "policies/k/training.json").read_text())
+    told = json.loads((tmp_path / "policies/k/training.json").read_text())
     assert_equal(tmp_path / "policies/k", told, weights, measured, base)
 
 

@@ -100,9 +100,7 @@ def test_a_thought_that_the_prompt_has_closed_is_not_taken_for_an_open_one(think
 @pytest.fixture
 def merging(thinking):
     """A tokenizer with a token for two line breaks, whose prompts end with one."""
-    changed = with_template(
-        thinking, PLAIN.replace("%s", TURN).replace("<assistant>{% endif %}", "<assistant>\n{% endif %}")
-    )
+    changed = with_template(thinking, OPENING.replace("<think>\n{% endif %}", "\n{% endif %}"))
     changed.add_tokens(["\n\n"])
     return changed
 
@@ -117,7 +115,7 @@ def test_a_merge_across_the_border_is_undone_because_the_model_cannot_make_it(me
 
 def test_a_completion_that_its_own_tokens_do_not_give_back_is_refused(merging):
     merging.backend_tokenizer.normalizer = normalizers.Lowercase()
-    with pytest.raises(StudyError, match="no prefix of prompt \\+ completion.* not given back"):
+    with pytest.raises(StudyError, match=r"no prefix of prompt \+ completion.* not given back"):
         tokenise(merging, [("user", "q:1+1?")], "\nA:2")
 
 

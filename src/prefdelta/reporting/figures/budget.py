@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _BODY = 220  # px
 _TOP = ("o", "s", "^", "D", "v", "P")  # marks of the lines
-_OTHER = ("X", "<", ">", "p", "h")  # open marks of the controls
+_OTHER = ("X", "<", ">", "p", "h", "8", "d")  # open marks of the controls
 _AXIS = "pairs trained on, a log scale; at the right, all of them"
 _MARGIN = 0.09  # of the axis, on both sides
 _CLOSEST = 0.18  # of the axis: the least distance of `all` from the largest k
@@ -39,6 +39,7 @@ class Course:
 
     name: str
     kind: str  # top: a line; random: a band; other: marks alone
+    style: int  # number of its colour or mark, so that it looks alike in every figure
     estimates: Sequence[Estimate | None]
 
 
@@ -96,15 +97,7 @@ class BudgetFigure:
 
     def _looks(self, palette: Palette) -> dict[str, _Look]:
         """By name of a course. The same ones in every panel."""
-        courses = {course.name: course.kind for panel in self.panels for course in panel.courses}
-        top = [name for name, kind in courses.items() if kind == "top"]
-        other = [name for name, kind in courses.items() if kind == "other"]
-        looks = {
-            name: _Look(palette.series[at % len(palette.series)], _TOP[at % len(_TOP)], True)
-            for at, name in enumerate(top)
-        }
-        looks |= {name: _Look(palette.muted, "", True) for name, kind in courses.items() if kind == "random"}
-        return looks | {name: _Look(palette.ink, _OTHER[at % len(_OTHER)], False) for at, name in enumerate(other)}
+        return {course.name: _look(course, palette) for panel in self.panels for course in panel.courses}
 
     def _places(self) -> list[float]:
         """Of every k, and of all pairs: 0 to 1."""
@@ -150,6 +143,16 @@ class BudgetFigure:
                 known = _known(course, shifted[course.name])
                 _draw_course(axes, known, looks[course.name], line=course.kind == "top", palette=palette)
         return span[1]
+
+
+def _look(course: Course, palette: Palette) -> _Look:
+    match course.kind:
+        case "top":
+            return _Look(palette.series[course.style % len(palette.series)], _TOP[course.style % len(_TOP)], True)
+        case "random":
+            return _Look(palette.muted, "", True)
+        case _:
+            return _Look(palette.ink, _OTHER[course.style % len(_OTHER)], False)
 
 
 def _beside(courses: Sequence[Course], places: Sequence[float], step: float) -> dict[str, list[float]]:
