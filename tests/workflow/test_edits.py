@@ -425,6 +425,7 @@ TEXTS = [
         below("evaluate/*/base/*", "evaluate/*/*/*/*/*/*"),
     ),
     Case("the report's template", reword(TEMPLATES / "report.html"), only_the_report),
+    Case("the paper's claims", reword(Path("resources/claims.yaml")), only_the_report),
     Case(
         "the report's template, by a clock that is a day late",
         reword(TEMPLATES / "report.html", -DAY),
