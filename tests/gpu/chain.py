@@ -27,7 +27,7 @@ from prefdelta.records.score import Score
 from prefdelta.records.trace import Trace
 from study.tiny import DIMENSIONS, ITEMS, PROMPTS, ROOT, make_checkout, shrunk
 
-ARM = "pa/g3~g1/all/dpo/s0"
+ARM = "pa/g3~g1/top-mean-8/dpo/s0"  # so that what the judge says decides what DPO trains on
 BENCHMARK = "mini_maths_easy"
 GENERATORS = ("g3", "g1")
 SAMPLES = {"g3": 2, "g1": 1}
@@ -54,7 +54,7 @@ def study(dtype: str) -> dict[str, Any]:
     (group,) = content["evaluate"]["groups"].values()
     group["benchmarks"] = [BENCHMARK]
     one = {"title": "One arm", "policies": ["pa"], "pairings": ["g3~g1"], "seeds": [0]}
-    content["experiments"] = {"chain": one | {"selections": ["all"], "recipes": ["dpo"]}}
+    content["experiments"] = {"chain": one | {"selections": ["top-mean-8"], "recipes": ["dpo"]}}
     return content
 
 
@@ -65,7 +65,7 @@ def run(folder: Path, on_cpu: bool) -> None:
     if on_cpu:
         environment |= {"CUDA_VISIBLE_DEVICES": "", "VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1"}
     snakemake = Path(sys.executable).with_name("snakemake")
-    scores = [f"results/mini/evaluate/{arm}/{name}.parquet" for arm in (ARM, "pa/base") for name in ("sampled",)]
+    scores = [f"results/mini/evaluate/{arm}/sampled.parquet" for arm in (ARM, "pa/base")]
     subprocess.run([snakemake, "--profile", "mini", "--cores", "1", *scores], cwd=folder, env=environment, check=True)
 
 

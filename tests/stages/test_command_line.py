@@ -133,7 +133,9 @@ def test_source_that_the_main_process_did_not_plan_is_refused_also_if_the_cluste
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        pytest.param(("--in", "prompts=x.parquet"), "inputs: found ['prompts'], needs exactly ['lock', 'train']", id="input"),
+        pytest.param(
+            ("--in", "prompts=x.parquet"), "inputs: found ['prompts'], needs exactly ['lock', 'train']", id="input"
+        ),
         pytest.param(("--out", "prompts=p", "table=t"), "found ['prompts', 'table']", id="output"),
         pytest.param(("--out", "prompts=p"), "needs exactly ['manifest', 'prompts']", id="missing output"),
         pytest.param(("--settings", "{}"), "source", id="missing setting"),

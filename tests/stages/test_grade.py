@@ -56,9 +56,7 @@ def test_grades_that_a_data_set_ships_are_counted_beside_ours(
     train_prompts: Made, traces: dict[str, Path], record: Path, tmp_path: Path
 ) -> None:
     # Of weak's 16 traces ours says: 4 right, 11 wrong, 1 cannot be graded. Theirs: the first 12 right.
-    rows = [
-        replace(trace, source_correct=index < 12) for index, trace in enumerate(tables.read(traces["weak"], Trace))
-    ]
+    rows = [replace(trace, source_correct=index < 12) for index, trace in enumerate(tables.read(traces["weak"], Trace))]
     tables.write(tmp_path / "shipped.parquet", Trace, rows)
     settings = grade.GradeSettings(grader="marker", max_failure_share=1.0)
     inputs = {"prompts": train_prompts.path, "traces": tmp_path / "shipped.parquet"}

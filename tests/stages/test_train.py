@@ -214,7 +214,19 @@ def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.Monke
         "prefdelta.training",
         *(
             f"prefdelta.training.{name}"
-            for name in ("budgets", "dpo", "finite", "kto", "logps", "sft", "tokens", "trainer")
+            for name in (
+                "budgets",
+                "dpo",
+                "finite",
+                "kto",
+                "logps",
+                "lora",
+                "parts",
+                "saving",
+                "sft",
+                "tokens",
+                "trainer",
+            )
         ),
     }
 

@@ -70,8 +70,9 @@ def test_traces_that_the_training_set_ships_agree_with_its_own_grades(results: P
     assert {trace.failure for trace in traces} == {None, "no_trace"}
     assert {trace.finish_reason for trace in traces} == {"stop", "length", None}
     agreement = manifest(results / "grade/r1.parquet")["details"]["source_agreement"]
-    assert agreement.keys() == {"both_right", "both_wrong"}
     assert agreement["both_right"] == TRAINING_PROBLEMS - 1
+    assert agreement["both_wrong"] > 0
+    assert (agreement["only_ours"], agreement["only_theirs"]) == (0, 0)
 
 
 def test_a_model_of_the_hub_writes_traces_with_what_config_says_of_it(results: Path) -> None:

@@ -332,9 +332,10 @@ def write_config_anew(folder: Path) -> None:
 
 
 NEW_ENGINE = all_of(
-    in_source("registry", lambda text: text.replace("= {", '= {"engines.vllm": "prefdelta.engines.vllm:Engine",', 1)),
-    create("src/prefdelta/engines/vllm.py", '"""vLLM."""\n\n\nclass Engine:\n    pass\n'),
-    in_source("engines/vllm", lambda text: f"{text}    speed = 2\n"),
+    in_source("registry", lambda text: text.replace("= {", '= {"engines.another": "prefdelta.engines.another:Engine",', 1)),
+    create("src/prefdelta/engines/another.py", '"""Another."""\n\n\nclass Engine:\n    pass\n'),
+    in_source("engines/another", lambda text: f"{text}    speed = 2\n"),
+    in_function("engines/vllm", "engine_arguments"),
 )
 IN_PLUMBING = all_of(
     in_function("tables", "write"),

@@ -22,6 +22,7 @@ class TrainingLine:
     losses: list[float]  # per update, nats
     margins: list[float]  # per update, nats (beta included); SFT has none
     differs_from_base: bool | None
+    survives_bfloat16: float | None  # share of the parameters that would still differ from the base in bfloat16
 
     @property
     def known_loss(self) -> float | None:
@@ -56,6 +57,7 @@ def _line(arm: Arm, details: Mapping[str, Any]) -> TrainingLine:
         losses=_known(curve.get("loss")),
         margins=_known(curve.get("rewards/margins")),
         differs_from_base=details.get("differs_from_base"),
+        survives_bfloat16=details.get("changed_share_bfloat16"),
     )
 
 

@@ -51,12 +51,14 @@ def run(job: Job[GradeSettings]) -> Outcome:
 
 def _agreement(traces: Sequence[Trace], grades: Sequence[Grade]) -> dict[str, int]:
     """How our grades and those that a data set ships with its traces agree; nothing where there are none."""
-    names = {(True, True): "both_right", (False, False): "both_wrong", (True, False): "only_ours"}
-    return Counter(
-        names.get((grade.correct, trace.source_correct), "only_theirs")
+    both = Counter(
+        (grade.correct, trace.source_correct)
         for trace, grade in zip(traces, grades, strict=True)
         if grade.correct is not None and trace.source_correct is not None
     )
+    kinds = {"both_right": (True, True), "both_wrong": (False, False)}
+    kinds |= {"only_ours": (True, False), "only_theirs": (False, True)}
+    return {name: both[kind] for name, kind in kinds.items()} if both else {}
 
 
 if __name__ == "__main__":
