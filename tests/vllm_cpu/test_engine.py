@@ -2,10 +2,13 @@
 
 import json
 import shutil
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from prefdelta.core.errors import StudyError
 from prefdelta.core.options import TransformersOptions, VLLMOptions
 from prefdelta.core.requests import Failure, Reply, Request, Sampling
 from prefdelta.engines.transformers import TransformersEngine
@@ -131,3 +134,35 @@ def test_of_a_checkpoints_generation_config_the_stop_tokens_count_and_nothing_el
     assert any(";" in str(text) for text in texts(results, "sampled"))
     assert texts(found, "sampled") == [str(text).partition(";")[0] for text in texts(results, "sampled")]
     assert {reply.finish_reason for reply in replies(found, "sampled")} <= {"stop", "length"}
+
+
+# --- an engine that does not start, or dies ---
+
+
+def test_what_vllm_cannot_start_with_is_an_error_that_says_what_can_be_set(rung: Path) -> None:
+    engine = VLLMEngine(rung, "weights", VLLMOptions(name="vllm", dtype="float32", max_length=100_000))
+    with pytest.raises(StudyError, match=r"did not start.*max_model_len") as raised:
+        list(engine.run(PLAN, {"sampled 00"}))
+    assert "max_length" in str(raised.value)
+
+
+def test_an_engine_that_dies_is_an_error_and_what_it_answered_counts(
+    rung: Path, monkeypatch: pytest.MonkeyPatch, results: Results
+) -> None:
+    from vllm import LLMEngine
+
+    step, steps = LLMEngine.step, count()
+
+    def step_then_die(engine: LLMEngine) -> Any:
+        if next(steps) == 15:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return step(engine)
+
+    monkeypatch.setattr(LLMEngine, "step", step_then_die)
+    answered: Results = {}
+    with pytest.raises(StudyError, match="illegal memory access") as raised:
+        for result in engine_for(rung).run(PLAN, {key for key, _ in plan_of("sampled", SAMPLED)}):
+            answered[result.key] = result
+    assert "the same command" in str(raised.value)
+    assert 0 < len(answered) < len(PROMPTS)
+    assert answered.items() <= results.items()

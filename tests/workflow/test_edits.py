@@ -332,7 +332,9 @@ def write_config_anew(folder: Path) -> None:
 
 
 NEW_ENGINE = all_of(
-    in_source("registry", lambda text: text.replace("= {", '= {"engines.another": "prefdelta.engines.another:Engine",', 1)),
+    in_source(
+        "registry", lambda text: text.replace("= {", '= {"engines.another": "prefdelta.engines.another:Engine",', 1)
+    ),
     create("src/prefdelta/engines/another.py", '"""Another."""\n\n\nclass Engine:\n    pass\n'),
     in_source("engines/another", lambda text: f"{text}    speed = 2\n"),
     in_function("engines/vllm", "engine_arguments"),

@@ -84,8 +84,10 @@ def select(
 
     pairs: of one pairing; the eligible pool pairs count, and for `cell` the eligible pairs of all cells.
     deltas: by pair_id, on the selection's dimension; only selections that name one look at them, and they leave out
-    pairs without a delta. common: for `common`, the prompts that all pairings of its set share. limit: how many prompts
-    are taken for `common` and `cell`, at most; the same ones for all pairings of a set, or for all cells. Ties are ordered by a hash of (tie_seed, pair_id), so that neither file order nor ids decide.
+    pairs without a delta.
+    common: for `common`, the prompts that all pairings of its set share.
+    limit: for `common` and `cell`, how many prompts are taken at most; the same ones for all pairings, or all cells.
+    Ties are ordered by a hash of (tie_seed, pair_id), so that neither file order nor ids decide.
     Raises StudyError if fewer than k pairs are there, or none.
     """
     eligible = {pair.pair_id: pair for pair in pairs if pair.pool and pair.eligible}
