@@ -14,7 +14,7 @@ from prefdelta.processes import stop_on_signals
 from prefdelta.record import Record
 from prefdelta.records.call import Call
 
-OPTIONS = VLLMOptions(name="vllm", dtype="float32", max_length=128, max_sequences=16)
+OPTIONS = VLLMOptions(name="vllm", dtype="float32", max_length=128, max_sequences=16, gpu_memory_share=0.3)
 SAMPLING = Sampling(temperature=1.0, max_tokens=60)
 
 

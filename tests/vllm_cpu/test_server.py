@@ -23,7 +23,7 @@ from servers.posting import post
 from .conftest import DIMENSIONS
 
 MODEL = "little-judge"
-SETTINGS = VLLMServer(name="vllm", dtype="float32", max_length=512)
+SETTINGS = VLLMServer(name="vllm", dtype="float32", max_length=512, gpu_memory_share=0.3)
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 import json
 import re
+import resource
 import shutil
-import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from prefdelta.study import Study
 from workflow.test_dry_run import ROOT, arms_of, jobs_planned, snakemake
 
 CONFIG = ROOT / "config.yaml"
-SECONDS = 10.0  # for the whole plan
+SECONDS = 10.0  # of CPU, for the whole plan: it waits for nothing, and wall time would measure what else runs here
 MOST_JOBS = 2500
 
 # Counted by hand from the axes in config.yaml: pairings x selections x recipes x seeds = arms, of which so many are not
@@ -55,10 +55,16 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def cpu_seconds() -> float:
+    """Of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_the_whole_plan_is_made_in_seconds_without_a_cluster(checkout: Path) -> None:
-    started = time.monotonic()
+    started = cpu_seconds()
     done = snakemake(checkout, "--profile", "slurm")
-    took = time.monotonic() - started
+    took = cpu_seconds() - started
     assert done.returncode == 0, done.stdout
     assert jobs_planned(done.stdout) == {**JOBS, "all": 1, "total": sum(JOBS.values()) + 1}
     assert sum(JOBS.values()) <= MOST_JOBS

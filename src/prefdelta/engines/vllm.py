@@ -95,17 +95,12 @@ class VLLMEngine:
                 "messages are above in this log. What can be set is engine.dtype, max_length, gpu_memory_share and "
                 "max_sequences, and how many GPUs the job asks for."
             ) from error
-        ending = False
         try:
             yield engine
-        except (SystemExit, GeneratorExit):  # the process ends, and has seconds to do so; the kernel tidies up
-            ending = True
-            raise
         finally:
-            if not ending:
-                engine.engine_core.shutdown()
-                del engine
-                cleanup_dist_env_and_memory()
+            engine.engine_core.shutdown()
+            del engine
+            cleanup_dist_env_and_memory()
 
 
 def engine_arguments(folder: Path, options: VLLMOptions, gpus: int) -> dict[str, Any]:
