@@ -209,3 +209,24 @@ def test_a_server_that_is_killed_takes_its_own_processes_with_it_and_the_job_hea
     assert b"exit code 137" in told
     for pid in family:
         wait_until_gone(pid)
+
+
+def test_a_servers_own_processes_have_time_to_tidy_up_after_it_has_ended(tmp_path: Path) -> None:
+    # vLLM's tracker of shared memory: killed at once, it would leave some hundred megabytes behind.
+    tidy = (
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        "    time.sleep(0.5); pathlib.Path(sys.argv[1]).touch(); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print(flush=True); time.sleep(600)"
+    )
+    server = (
+        "import subprocess, sys; from http.server import *\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {tidy!r}, {str(tmp_path / 'tidied')!r}], stdout=-1)\n"
+        "child.stdout.readline(); HTTPServer(('127.0.0.1', int(sys.argv[1])), SimpleHTTPRequestHandler).serve_forever()"
+    )
+    with (
+        pytest.raises(StudyError, match="no completion"),
+        serve(lambda port: [sys.executable, "-c", server, str(port)], "rules", start_s=3),
+    ):
+        raise AssertionError("the context was entered")
+    assert (tmp_path / "tidied").exists()

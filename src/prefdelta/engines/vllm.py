@@ -13,7 +13,7 @@ penalty in it would bend the sampling asked for.
 
 import os
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class VLLMEngine:
         """Replies to the missing requests. Raises StudyError if vLLM does not start, refuses a request, or dies."""
         tokenizer = load_tokenizer(self._folder)
         fitting: list[tuple[str, Request, list[int]]] = []
-        for key, request in plan:
+        for key, request in dict(plan).items():  # a request that stands in the plan twice is asked once
             if key in missing:
                 ids = prompt_ids(tokenizer, request)
                 if len(ids) + request.sampling.max_tokens > self._options.max_length:
@@ -98,7 +98,8 @@ class VLLMEngine:
         try:
             yield engine
         finally:
-            engine.engine_core.shutdown()
+            with suppress(Exception):  # one that died need not be able to
+                engine.engine_core.shutdown()
             del engine
             cleanup_dist_env_and_memory()
 

@@ -34,7 +34,7 @@ def serve(command: Callable[[int], list[str]], model: str, start_s: float) -> It
         [sys.executable, "-m", "prefdelta.servers.keeper", *command(port)],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
-        env={**os.environ, KEY_VARIABLE: key, VLLM_KEY_VARIABLE: key},
+        env={**os.environ, "DO_NOT_TRACK": "1", KEY_VARIABLE: key, VLLM_KEY_VARIABLE: key},
         preexec_fn=partial(die_with_parent, os.getpid()),
     )
 
