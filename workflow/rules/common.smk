@@ -22,7 +22,8 @@ if not workflow.config_settings.configfiles:
 try:
     study = Study(
         config,
-        where=", ".join(map(str, workflow.config_settings.configfiles)) or "config.yaml",
+        where=", ".join(map(str, workflow.config_settings.configfiles))
+        or "config.yaml",
     )
     if workflow.is_main_process:
         study.export_planned()
