@@ -69,6 +69,7 @@ PYTHON_GPU ?= python3.13
 setup-gpu: .venv-gpu/.ready
 
 .venv-gpu/.ready: envs/gpu.txt pyproject.toml
+	@$(PYTHON_GPU) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || { echo "envs/gpu.txt is for Python 3.13; name one: make setup-gpu PYTHON_GPU=python3.13"; exit 1; }
 	$(PYTHON_GPU) -m venv .venv-gpu
 	.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check --compile -r envs/gpu.txt
 	.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .

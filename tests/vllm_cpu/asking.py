@@ -3,6 +3,7 @@
 python asking.py CHECKPOINT RECORD N
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -22,9 +23,17 @@ def requests(n: int) -> list[Request]:
     return [Request((("user", f"Q:{i % 9 + 1}+{i % 7 + 1}?"),), SAMPLING, seed=i) for i in range(n)]
 
 
-if __name__ == "__main__":
+def main() -> None:
     stop_on_signals()
     checkpoint, record, n = sys.argv[1:]
     engine = VLLMEngine(Path(checkpoint), "weights", OPTIONS)
     answers = calls.complete(engine, requests(int(n)), Record(Path(record), Call, flush_seconds=0.5), "asking")
     sys.stdout.write(f"asked {answers.asked}\n")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SystemExit as stopped:  # by a signal: as every stage does, without taking the interpreter apart
+        sys.stderr.flush()
+        os._exit(int(stopped.code or 0))
