@@ -12,7 +12,7 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.settings import Settings
+from prefdelta.core.settings import Settings, mistakes
 
 Ngram = Annotated[int, Field(ge=1, description="words in a row that two texts must not share")]
 _WORD = re.compile(r"[^\W_]+")
@@ -37,7 +37,7 @@ class ExcludedPrompts(Settings):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            found = mistakes(error)
             raise StudyError(
                 f"{where}: not a lock file of excluded prompts: {found}. Write it again: prefdelta decontaminate."
             ) from None

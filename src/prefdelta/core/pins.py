@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import Revision
-from prefdelta.core.settings import Settings
+from prefdelta.core.settings import Settings, mistakes
 
 Kind = Literal["models", "datasets"]
 Bytes = Annotated[int, Field(ge=0)]
@@ -71,7 +71,7 @@ class Pins(Settings):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            found = mistakes(error)
             raise StudyError(
                 f"{where}: not a lock file of pins: {found}. It is written by `prefdelta pin` and never by hand: put "
                 f"back the one that was committed, or write {json.dumps(EMPTY)} into it and run `prefdelta pin`."

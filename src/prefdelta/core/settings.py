@@ -1,6 +1,6 @@
 """The base of everything that is read from a config file or passed to a stage."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Settings(BaseModel):
@@ -14,3 +14,8 @@ class Settings(BaseModel):
         Their source enters the digest of the jobs that use them, and of no others.
         """
         return []
+
+
+def mistakes(error: ValidationError) -> str:
+    """What is wrong in a file, in one line: key and rule of each mistake."""
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prefdelta.core.claims_data import Claim, Claims
 from prefdelta.core.errors import StudyError
+from prefdelta.core.settings import mistakes
 from prefdelta.reporting.claim_tests import Measured, measure, words
 from prefdelta.reporting.content import Content
 
@@ -55,7 +56,7 @@ def read_claims(path: Path) -> Claims:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StudyError(f"{path}: cannot be read as YAML: {error}. Write the claims, or restore the file.") from None
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        told = mistakes(error)
         raise StudyError(f"{path}: {told}. Mend the file.") from None
 
 

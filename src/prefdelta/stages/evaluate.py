@@ -95,8 +95,9 @@ def _scores(job: Job[EvaluateSettings], arm: str, items: list[Prompt]) -> tuple[
     """An arm's answers to all items of the group, graded; and how many were asked for now."""
     settings = job.settings
     templates = {str(path): path.read_text(encoding="utf-8").strip() for path in job.inputs["template"]}
-    manifests = job.inputs["weights"]
-    policy = open_weights(manifests if arm.endswith("/base") else [file_of(manifests, arm)], settings.hub, job.record)
+    weights = job.inputs["weights"]
+    manifests = weights if arm.endswith("/base") else [file_of(weights, arm)]
+    policy = open_weights(manifests, settings.hub, job.record)
     engine = registry.load(f"engines.{settings.engine.name}")(policy.folder, policy.identity, settings.engine)
     if policy.removed:
         engine = _Removed(engine, manifests)
