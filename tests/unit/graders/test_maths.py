@@ -169,7 +169,16 @@ def _process_of(pool):
 
 
 def _wait_until_dead(process):
+    """Until its parent can know, that is: its memory, by which `is_alive` judges, is gone some moments earlier."""
     ends = time.monotonic() + 10
-    while is_alive(process) and time.monotonic() < ends:
+    while not _has_ended(process) and time.monotonic() < ends:
         time.sleep(0.05)
-    assert not is_alive(process)
+    assert _has_ended(process)
+
+
+def _has_ended(process):
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"
