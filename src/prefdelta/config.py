@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from prefdelta.core.compute import Cluster, Compute
 from prefdelta.core.contamination import Contamination
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
@@ -99,22 +100,6 @@ class PromptsSection(Settings):
         return self.domain or (self.train.family if isinstance(self.train, MadeSource) else None)
 
 
-class Asked(Settings):
-    """What one job asks of the machine."""
-
-    gpus: Annotated[int, Field(ge=0)] = 0
-    mem_mb: Annotated[int, Field(ge=1)] = 2000
-    runtime: Annotated[int, Field(ge=1)] = 60  # minutes
-
-
-class Compute(Asked):
-    """What one job of a stage asks of the machine."""
-
-    threads: Annotated[int, Field(ge=1)] = 1
-    batch: Annotated[int, Field(ge=1)] = 1  # arms per job of train and evaluate, at most
-    sizes: dict[Name, Asked] = Field(default_factory=dict)  # models.<model>.size -> what its jobs ask for instead
-
-
 class Config(Settings):
     """A study."""
 
@@ -141,6 +126,7 @@ class Config(Settings):
     evaluate: EvaluateSection
     report: ReportSection
     compute: dict[str, Compute]
+    cluster: Cluster = Field(default_factory=Cluster)
 
     def problems(self) -> list[str]:
         """What no single value shows: names that nothing defines, and counts that cannot be met."""

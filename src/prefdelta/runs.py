@@ -20,6 +20,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Any, TextIO
 
+from prefdelta import slurm
 from prefdelta.core.errors import StudyError
 from prefdelta.files import INSTANCE, say
 from prefdelta.processes import is_alive
@@ -27,6 +28,7 @@ from prefdelta.processes import is_alive
 FILE = "run.json"
 VARIABLE = "PREFDELTA_RUN"  # in the environment of all that a run starts
 ORPHANS_SECONDS = 10.0  # for the jobs of a killed run to end; they are told by the kernel, and flush
+SLURM_SECONDS = 300.0  # for SLURM to end cancelled jobs: they get SIGTERM, and its KillWait later SIGKILL
 SNAKEMAKE = Path(".snakemake")
 # Snakemake's options with which it looks, or tidies, and runs no job.
 _LOOKING = (
@@ -59,11 +61,13 @@ def begin(results: Path) -> None:
                 f"it is alive. If it is not: rm {results / FILE}, and run the same command again."
             )
         say(f"{results}: an earlier run was killed: {_told(earlier)}. What it finished is kept; this run goes on.")
+        _cancel_orphans(results)
         _wait_for_orphans(earlier["id"])
     _heal(results)
     about = about_this_process()
     _write(file, about)
     os.environ[VARIABLE] = INSTANCE
+    os.environ.update(slurm.environment(results, INSTANCE))
 
     def end() -> None:
         if os.getpid() == about["pid"]:
@@ -139,6 +143,30 @@ def _write(file: TextIO, about: dict[str, Any]) -> None:
 
 def _told(about: dict[str, Any]) -> str:
     return ", ".join(f"{name} {about[name]}" for name in ("host", "pid", "started", "command") if name in about)
+
+
+def _cancel_orphans(results: Path) -> None:
+    """Take a killed run's jobs out of SLURM's queue: nobody waits for them, and new ones do the rest of their work.
+
+    Raises StudyError if SLURM does not answer, or does not end them.
+    """
+    if not slurm.submitted(results):
+        return
+    if not slurm.is_here():
+        raise StudyError(
+            f"{results}: jobs of an earlier run may still be in SLURM's queue, and this machine cannot ask it. Run the "
+            "same command where SLURM's commands are."
+        )
+    if orphans := slurm.unfinished(results):
+        ids = ", ".join(job.id for job in orphans)
+        say(f"{len(orphans)} jobs of it are still in SLURM's queue ({ids}): they are cancelled; what they did is kept.")
+        slurm.cancel(orphans)
+    ends = time.monotonic() + SLURM_SECONDS
+    while orphans := slurm.unfinished(results):
+        if time.monotonic() > ends:
+            ids = " ".join(job.id for job in orphans)
+            raise StudyError(f"{results}: SLURM has not ended jobs of an earlier run: {ids}. Try again later.")
+        time.sleep(1)
 
 
 def _wait_for_orphans(run: str) -> None:

@@ -13,7 +13,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from prefdelta.config import Asked, Compute, Config, Experiment, parse, read_benchmark
+from prefdelta.config import Config, Experiment, parse, read_benchmark
+from prefdelta.core.compute import Asked, Cluster, Compute
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel, is_local
 from prefdelta.core.ids import digest
@@ -580,7 +581,7 @@ class Study:
             settings=settings.model_dump_json(),
             texts=_text_digest(inputs["template"]),
             code=self._code(stage, settings),
-            resources=_resources(lambda _: self._asked_for(stage, policy)),
+            resources=_resources(self.config.cluster, lambda _: self._asked_for(stage, policy)),
         )
 
     def _report(self, wildcards: Any) -> Settings:
@@ -622,7 +623,7 @@ class Study:
 
         A second attempt at a job gets twice the memory and time, a third three times.
         """
-        return _resources(partial(self._asked, stage))
+        return _resources(self.config.cluster, partial(self._asked, stage))
 
     def _asked(self, stage: str, wildcards: Any) -> Asked:
         compute = self._compute(stage)
@@ -649,13 +650,22 @@ class Study:
         return self.config.compute.get(stage, Compute())
 
 
-def _resources(asked: Callable[[Any], Asked]) -> dict[str, Any]:
-    return {
+def _resources(cluster: Cluster, asked: Callable[[Any], Asked]) -> dict[str, Any]:
+    """The slurm_ ones, gpu_model, qos and constraint are read by Snakemake's executor for SLURM, and by it alone."""
+    found: dict[str, Any] = {
         "nodes": 1,  # the GPUs of one job lie on one node
         "gpu": lambda wildcards: asked(wildcards).gpus,
         "mem_mb": lambda wildcards, attempt: attempt * asked(wildcards).mem_mb,
         "runtime": lambda wildcards, attempt: attempt * asked(wildcards).runtime,
     }
+    fixed = {"slurm_account": cluster.account, "qos": cluster.qos, "constraint": cluster.constraint}
+    found |= {name: value for name, value in fixed.items() if value is not None}
+    if (partition := cluster.partition) or cluster.gpu_partition:
+        on_gpu = cluster.gpu_partition or partition
+        found["slurm_partition"] = lambda wildcards: (on_gpu if asked(wildcards).gpus else partition) or ""
+    if cluster.gpu_model:
+        found["gpu_model"] = lambda wildcards: cluster.gpu_model if asked(wildcards).gpus else ""
+    return found
 
 
 def _batches(arms: list[str], size: int) -> dict[str, list[str]]:

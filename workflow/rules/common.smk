@@ -8,9 +8,13 @@ from prefdelta.core.errors import StudyError
 from prefdelta.files import say
 from prefdelta.study import REPORT_CLAIMS, REPORT_TEMPLATE, Study
 
-# Jobs run the interpreter that runs Snakemake, whatever is active in the shell.
+# Jobs run the interpreter that runs Snakemake, whatever is active in the shell; and SLURM is asked through our sbatch.
 os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ["PATH"]]
+    [
+        str(Path(workflow.basedir, "workflow/bin")),
+        str(Path(sys.executable).parent),
+        os.environ["PATH"],
+    ]
 )
 
 # A config file that is given replaces the full study's; nothing is merged.

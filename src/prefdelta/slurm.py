@@ -1,0 +1,117 @@
+"""SLURM, as far as a study has to know it: which of its jobs are in the queue, and taking them out.
+
+A run's jobs carry its tag in their comment, and `workflow/bin/sbatch` writes a line about each that was accepted. So
+they are found whoever asked for them, also when the run that did was killed, and nobody else's are.
+"""
+
+import getpass
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.ids import digest
+
+TAG = "PREFDELTA_TAG"  # in the environment: what workflow/bin/sbatch adds to a job's comment
+SUBMITTED = "PREFDELTA_SUBMITTED"  # in the environment: the file to which it adds a line for each job
+FILE = Path("slurm/submitted.jsonl")  # in results/<study>/
+SECONDS = 60.0  # for SLURM to answer
+ENDED = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT")
+_FORMAT = "%i|%T|%M|%l|%N|%r|%k"  # the comment is last: it may hold anything
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmJob:
+    """A job of a study that SLURM knows."""
+
+    id: str
+    state: str  # PENDING, RUNNING, ..., as squeue says it
+    elapsed: str  # as squeue says it: [days-]hours:minutes:seconds
+    limit: str
+    nodes: str
+    reason: str  # why it waits
+    run: str  # of the run that asked for it: `files.INSTANCE` of its main process
+    about: str  # rule and wildcards, as Snakemake's executor puts it
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that SLURM accepted."""
+
+    id: str
+    run: str
+    target: str  # rule:wildcard=value,..., as Snakemake names it
+    log: str  # what SLURM itself writes of it; %j is filled in
+    at: float  # seconds since the epoch
+
+
+def environment(results: Path, run: str) -> dict[str, str]:
+    """What `workflow/bin/sbatch` needs to know of a run."""
+    return {TAG: f"{_tag(results)}:{run}", SUBMITTED: str((results / FILE).resolve())}
+
+
+def is_here() -> bool:
+    """Whether this machine can speak to a SLURM."""
+    return shutil.which("squeue") is not None
+
+
+def jobs(results: Path) -> list[SlurmJob]:
+    """The jobs of all runs in `results` that SLURM knows, those that ended a short time ago included.
+
+    Raises StudyError if SLURM does not answer.
+    """
+    printed = _answer(["squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", f"--format={_FORMAT}"])
+    found = []
+    for line in printed.splitlines():
+        *fields, comment = line.split("|", 6)
+        about, tagged, rest = comment.rpartition(f" {_tag(results)}:")
+        if tagged:
+            found.append(SlurmJob(*fields, rest.partition(":")[0].strip(), about.strip()))
+    return found
+
+
+def unfinished(results: Path) -> list[SlurmJob]:
+    """Those of `jobs` that wait or run."""
+    return [job for job in jobs(results) if not job.has_ended]
+
+
+def cancel(found: Iterable[SlurmJob]) -> None:
+    """Have SLURM end jobs: they get SIGTERM, and time to write down what they have. Raises StudyError if it refuses."""
+    if ids := [job.id for job in found]:
+        _answer(["scancel", *ids])
+
+
+def submitted(results: Path) -> list[Submitted]:
+    """All jobs that were ever accepted for `results`, in order; a line that was cut by a kill is left out."""
+    path = results / FILE
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            found.append(Submitted(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return found
+
+
+def _tag(results: Path) -> str:
+    return f"prefdelta:{digest(str(results.resolve()))[:10]}"
+
+
+def _answer(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, env=os.environ)
+    except FileNotFoundError:
+        raise StudyError(f"this machine has no {command[0]}: run this where SLURM's commands are.") from None
+    except subprocess.TimeoutExpired:
+        raise StudyError(f"SLURM did not answer `{command[0]}` within {SECONDS:g} s. Try again later.") from None
+    if done.returncode != 0:
+        raise StudyError(f"`{' '.join(command)}` failed: {done.stderr.strip()}")
+    return done.stdout
