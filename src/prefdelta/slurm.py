@@ -71,10 +71,11 @@ def jobs(results: Path) -> list[SlurmJob]:
     printed = _answer(["squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", f"--format={_FORMAT}"])
     found = []
     for line in printed.splitlines():
-        *fields, comment = line.split("|", 6)
+        job, state, elapsed, limit, nodes, reason, comment = line.split("|", 6)
         about, tagged, rest = comment.rpartition(f" {_tag(results)}:")
         if tagged:
-            found.append(SlurmJob(*fields, rest.partition(":")[0].strip(), about.strip()))
+            run = rest.partition(":")[0].strip()
+            found.append(SlurmJob(job, state, elapsed, limit, nodes, reason, run, about.strip()))
     return found
 
 
