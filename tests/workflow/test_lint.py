@@ -45,7 +45,7 @@ def test_each_stage_has_a_section_of_the_config_in_the_order_of_the_stages() -> 
         for kind in (get_args(field.annotation) if type(None) in get_args(field.annotation) else [field.annotation])
         if isinstance(kind, type) and issubclass(kind, Settings)
     ]
-    assert tuple(sections) == STAGES
+    assert tuple(sections) == (*STAGES, "cluster")
 
 
 def test_the_snakefile_includes_the_stages_in_their_order() -> None:

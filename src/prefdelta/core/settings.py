@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 class Settings(BaseModel):
     """Typed, frozen, and closed: an unknown key or a wrong type is an error, never a silent default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    # defer_build: what a process never validates is not compiled; the Snakefile is parsed in every job of a cluster.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
     def plugins(self) -> list[str]:
         """Names in `prefdelta.registry` that these settings make the stage load, e.g. `engines.openai`.
