@@ -53,13 +53,22 @@ def model_folder(model: HubModel) -> tuple[str, Path]:
     Raises StudyError if the model is not pinned, cannot be had, is not whole, or is made of pickles or code.
     """
     if is_local(model.name):
-        folder = _local("models", model.name)
-        _check_model(model.name, folder)
+        folder = local_folder("models", model.name)
         return _folder_digest([path for path in files_in(folder) if wanted("models", path)], folder), folder
     revision = _pinned("models", model.name, model.revision)
     folder = _snapshot("models", model.name, revision, MODEL_FILES)
     _check_model(f"{model.name}@{revision}", folder)
     return f"{model.name}@{revision}", folder
+
+
+def local_folder(kind: Kind, name: str) -> Path:
+    """The folder that stands in a repository's place; no content is hashed. Raises StudyError as `model_folder` does."""
+    folder = Path(name)
+    if not folder.is_dir():
+        raise StudyError(f"{name}: there is no such folder in {Path.cwd()}; it is named as the {NOUNS[kind]} to use.")
+    if kind == "models":
+        _check_model(name, folder)
+    return folder
 
 
 def _check_model(where: str, folder: Path) -> None:
@@ -126,7 +135,7 @@ def _tensors(where: str, folder: Path, shard: str) -> set[str]:
 def dataset_identity(name: str, revision: str | None) -> str:
     """What identifies a data set's content: <name>@<commit>; of a local folder, the sha256 of its files."""
     if is_local(name):
-        folder = _local("datasets", name)
+        folder = local_folder("datasets", name)
         return _folder_digest(files_in(folder), folder)
     return f"{name}@{_pinned('datasets', name, revision)}"
 
@@ -141,7 +150,7 @@ def dataset_rows(
     Raises StudyError if the data set is not pinned, cannot be had or read, or has no such config, split or file.
     """
     if is_local(name):
-        where, folder = name, _local("datasets", name)
+        where, folder = name, local_folder("datasets", name)
     else:
         revision = _pinned("datasets", name, revision)
         where = f"{name}@{revision}"
@@ -269,13 +278,6 @@ def _snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str]) -> 
     """The folder in the cache with a repository's files of these patterns, whole."""
     pin = read_pins().of(kind).get(name)
     return snapshot(kind, name, revision, patterns, pin if pin and pin.revision == revision else None)
-
-
-def _local(kind: Kind, name: str) -> Path:
-    folder = Path(name)
-    if not folder.is_dir():
-        raise StudyError(f"{name}: there is no such folder in {Path.cwd()}; it is named as the {NOUNS[kind]} to use.")
-    return folder
 
 
 def _folder_digest(files: Sequence[str], folder: Path) -> str:

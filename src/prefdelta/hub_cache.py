@@ -24,12 +24,12 @@ def snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str], pin:
 
     pin: of that commit, if there is one. Raises StudyError if files cannot be had, or are not what they should be.
     """
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import snapshot_download
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if not sys.stderr.isatty():
         disable_progress_bars()
-    beside = Path(constants.HF_HUB_CACHE, f"{kind}--{name.replace('/', '--')}")
+    beside = _place(kind, name)
     with hub_errors_told(kind, name, revision), full_disk_told(beside, lambda: pin.bytes if pin else 0):
         found = snapshot_download(
             name,
@@ -43,6 +43,17 @@ def snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str], pin:
         _check_sizes(where, folder, patterns, pin)
     _check_contents(where, folder, [file for file in files_in(folder) if matches(file, patterns)])
     return folder
+
+
+def cached(kind: Kind, name: str, revision: str) -> Path:
+    """Where the cache keeps a repository's files at a commit, whether they are there or not."""
+    return _place(kind, name) / "snapshots" / revision
+
+
+def missing(kind: Kind, name: str, pin: Pin) -> dict[str, int]:
+    """The files of a pin, with their sizes, that the cache does not hold. Nothing is fetched, no content is read."""
+    folder = cached(kind, name, pin.revision)
+    return {file: size for file, size in pin.files.items() if _size(folder / file) != size}
 
 
 def files_in(folder: Path) -> list[str]:
@@ -62,16 +73,27 @@ def how_to_mend(where: str, folder: Path) -> str:
     return f"Remove {folder.parents[1]}, and run the same command again where the hub can be reached."
 
 
+def _place(kind: Kind, name: str) -> Path:
+    """Where the cache keeps a repository."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE, f"{kind}--{name.replace('/', '--')}")
+
+
 def _check_sizes(where: str, folder: Path, patterns: Sequence[str], pin: Pin) -> None:
     """Raise StudyError if a file is missing, or has another size than its pin says."""
     for file, size in pin.files.items():
         if matches(file, patterns):
-            found = (folder / file).stat().st_size if (folder / file).is_file() else None
+            found = _size(folder / file)
             if found != size:
                 told = "is missing" if found is None else f"has {found:,} bytes"
                 raise StudyError(
                     f"{where}: {folder / file} {told}; {size:,} bytes are right. {how_to_mend(where, folder)}"
                 )
+
+
+def _size(file: Path) -> int | None:
+    return file.stat().st_size if file.is_file() else None
 
 
 def _check_contents(where: str, folder: Path, files: Sequence[str]) -> None:

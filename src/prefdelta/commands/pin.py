@@ -173,15 +173,5 @@ def _tell_table(lines: Sequence[_Line]) -> None:
 
 def _cells(line: _Line) -> tuple[str, ...]:
     pin = line.pin
-    shown = (pin.revision[:_COMMIT], _size(pin.bytes), pin.licence or "not said") if pin else ("-", "-", "-")
+    shown = (pin.revision[:_COMMIT], shared.size(pin.bytes), pin.licence or "not said") if pin else ("-", "-", "-")
     return (line.name, NOUNS[line.kind], *shown, line.change)
-
-
-def _size(count: int) -> str:
-    """Bytes for a person."""
-    value, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"

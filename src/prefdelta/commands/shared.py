@@ -28,12 +28,17 @@ PROFILES = Path("profiles")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of a command that changes something."""
+    add_configfile(parser)
+    parser.add_argument("--dry-run", "-n", action="store_true", help="say what would be done, and change nothing")
+
+
+def add_configfile(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--configfile",
         type=Path,
         help=f"the study's config file, e.g. resources/studies/mini.yaml (default: {DEFAULT_CONFIG}, if there is one)",
     )
-    parser.add_argument("--dry-run", "-n", action="store_true", help="say what would be done, and change nothing")
 
 
 def open_study(path: Path | None) -> Study:
@@ -59,18 +64,34 @@ def open_study(path: Path | None) -> Study:
 
 def snakemake_command(configfile: Path | None) -> str:
     """The command line that runs the study."""
-    path = configfile or DEFAULT_CONFIG
     program = Path(sys.executable).with_name("snakemake")
     named = str(program.relative_to(Path.cwd())) if program.is_relative_to(Path.cwd()) else "snakemake"
+    return " ".join([named, *profile_options(configfile)])
+
+
+def profile_options(configfile: Path | None) -> list[str]:
+    """With what options snakemake takes the study."""
+    path = configfile or DEFAULT_CONFIG
     for profile in sorted(PROFILES.glob("*/config.yaml")):
         says = yaml.safe_load(profile.read_text(encoding="utf-8"))
-        if isinstance(says, dict) and says.get("configfile") == path.as_posix():
-            return f"{named} --profile {profile.parent.name}"
-    return f"{named} --profile mini --configfile {path}"
+        # A profile that names none leaves it to the Snakefile, which takes config.yaml.
+        if isinstance(says, dict) and says.get("configfile", DEFAULT_CONFIG.as_posix()) == path.as_posix():
+            return ["--profile", profile.parent.name]
+    return ["--profile", "mini", "--configfile", str(path)]
 
 
 def tell(line: str) -> None:
     sys.stdout.write(f"{line}\n")
+
+
+def size(count: float) -> str:
+    """Bytes for a person."""
+    unit = "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            break
+        count /= 1000
+    return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
 
 
 def tell_sums(sums: Mapping[str, tuple[int, int]]) -> None:
