@@ -1,0 +1,57 @@
+"""A real SLURM of four nodes on this machine (cluster.sh): `make test-slurm`. Elsewhere nothing here is collected.
+
+A missing SLURM is a failure where these tests are asked for, never a skip.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CLUSTER = Path(__file__).with_name("cluster.sh")
+ASKED = "PREFDELTA_TEST_SLURM"  # in the environment: set by make test-slurm
+
+if ASKED not in os.environ:
+    collect_ignore_glob = ["test_*.py"]
+
+
+class Cluster:
+    """The sandbox cluster, and what may happen to it."""
+
+    def do(self, *words: str) -> str:
+        done = subprocess.run(
+            [str(CLUSTER), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    @staticmethod
+    def ask(*words: str) -> str:
+        """What a command of SLURM prints."""
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+    def jobs(self) -> list[str]:
+        """Ids of the jobs that wait or run, whoever asked for them."""
+        return self.ask("squeue", "--noheader", "--format=%i").split()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    os.environ["PREFDELTA_SLURM"] = str(tmp_path_factory.mktemp("slurm"))
+    os.environ["SLURM_CONF"] = f"{os.environ['PREFDELTA_SLURM']}/etc/slurm.conf"
+    found = Cluster()
+    found.do("up")
+    yield found
+    found.do("down")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(cluster: Cluster) -> Iterator[None]:
+    """A test begins with an empty queue, and what a failed one left is taken out of it."""
+    yield
+    if left := cluster.jobs():
+        cluster.ask("scancel", *left)
+    for node in ("n1", "n2", "n3", "n4"):
+        assert node in cluster.ask("sinfo", "--noheader", "-N", "--format=%N")

@@ -1,0 +1,91 @@
+"""Runs of a study through SLURM, started from outside as a person would, and looked at while they go on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+# The plain command; but the executor looks at its jobs every other second. In a profile's own pace, 40 s at least, it is
+# started in test_pace.py.
+_QUICK = """
+import sys
+from snakemake_executor_plugin_slurm import Executor
+Executor.next_seconds_between_status_checks = property(lambda self: 2, lambda self, seconds: None)
+from snakemake.cli import main
+main()
+"""
+SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake"))]
+QUICK = [sys.executable, "-c", _QUICK, "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5"]
+
+
+class Run:
+    """One start of Snakemake in a checkout."""
+
+    def __init__(self, folder: Path, *words: str, command: list[str] = QUICK, **environment: str) -> None:
+        self.folder = folder
+        self.output = folder / f"run-{len(list(folder.glob('run-*.log'))) + 1}.log"
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        kept |= {"PYTHONPATH": str(ROOT / "src"), "HOME": str(folder), "PREFDELTA_SBATCH_PATIENCE": "120"}
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*command, *words],
+                cwd=folder,
+                env=kept | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_listen_to_ctrl_c,
+            )
+
+    def printed(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def wait(self, seconds: float = 300) -> int:
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"has not ended after {seconds} s:\n{self.printed()[-4000:]}") from None
+
+    def finish(self, seconds: float = 300) -> str:
+        """It has to succeed. Returns what it printed."""
+        code = self.wait(seconds)
+        assert code == 0, self.printed()[-6000:]
+        return self.printed()
+
+    def until(self, true: Callable[[], Any], seconds: float = 120) -> Any:
+        """Wait until something has come true, while it runs; returns what that was."""
+        ends = time.monotonic() + seconds
+        while not (found := true()):
+            assert self.process.poll() is None, f"it has ended:\n{self.printed()[-4000:]}"
+            assert time.monotonic() < ends, f"not within {seconds} s:\n{self.printed()[-4000:]}"
+            time.sleep(0.2)
+        return found
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        self.process.send_signal(number)
+
+
+def _listen_to_ctrl_c() -> None:
+    # A shell that starts something in the background has it ignore SIGINT, and that is inherited.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def submitted(results: Path) -> list[dict[str, Any]]:
+    """What our sbatch wrote down of each job."""
+    path = results / "slurm/submitted.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def computed(results: Path, name: str) -> Mapping[str, int]:
+    """What a job says that it really did: calls, updates, ..."""
+    manifest = json.loads((results / f"{name}.manifest.json").read_text())
+    found: dict[str, int] = manifest["run"]["computed"]
+    return found
