@@ -57,7 +57,7 @@ def _ask(
     by_key = dict(plan)
     say(f"{what}: the first missing request is\n{_shown(next(by_key[key] for key, _ in plan if key in missing))}")
     transient: list[Failure] = []
-    progress = Progress(what, len(missing), "requests")
+    progress = Progress(what, len(by_key), "requests", done=len(by_key) - len(missing))
     with record:
         for result in engine.run(plan, missing):
             if isinstance(result, Failure) and not result.permanent:

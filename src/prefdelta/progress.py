@@ -1,8 +1,11 @@
-"""Progress for people: what, how many of how many, rate, time left."""
+"""Progress for people: what, how many of how many, rate, time left. And read again, from a log."""
 
+import re
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from prefdelta.files import say
 
@@ -10,9 +13,10 @@ from prefdelta.files import say
 class Progress:
     """Counts work done and says so every few seconds: plain lines in the log (stderr), and on a terminal (stdout)."""
 
-    def __init__(self, what: str, total: int, unit: str, every: float = 5.0) -> None:
+    def __init__(self, what: str, total: int, unit: str, done: int = 0, every: float = 5.0) -> None:
+        """done: of `total`, before now. It does not count for the rate."""
         self._what, self._total, self._unit, self._every = what, total, unit, every
-        self._done = 0
+        self._done = self._before = done
         self._start = self._said = time.monotonic()
 
     def add(self, n: int = 1) -> None:
@@ -28,7 +32,7 @@ class Progress:
         self._say(time.monotonic() - self._start)
 
     def _say(self, seconds: float) -> None:
-        rate = self._done / max(seconds, 1e-9)
+        rate = (self._done - self._before) / max(seconds, 1e-9)
         left = (self._total - self._done) / rate if rate else float("inf")
         ending = f"{left:.0f} s left" if self._done < self._total else f"{seconds:.1f} s"
         line = f"{self._what}: {self._done:,}/{self._total:,} {self._unit}, {rate:,.1f}/s, {ending}"
@@ -37,3 +41,31 @@ class Progress:
             with suppress(OSError):  # the terminal may be gone
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a line of progress says."""
+
+    what: str
+    done: int
+    total: int
+    unit: str
+    rate: float  # per second
+    left: float | None  # seconds; None if it does not know
+
+
+_LINE = re.compile(
+    r"(?P<what>.+): (?P<done>[\d,]+)/(?P<total>[\d,]+) (?P<unit>\S+), (?P<rate>[\d,.]+)/s, (?P<ending>.+)"
+)
+
+
+def last_told(lines: Iterable[str]) -> Told | None:
+    """The last line of progress in a log, if there is one."""
+    for line in reversed(list(lines)):
+        if found := _LINE.fullmatch(line):
+            done, total = (int(found[name].replace(",", "")) for name in ("done", "total"))
+            seconds, is_left, _ = found["ending"].partition(" s left")
+            left = 0.0 if done >= total else float(seconds) if is_left and seconds.isdigit() else None
+            return Told(found["what"], done, total, found["unit"], float(found["rate"].replace(",", "")), left)
+    return None

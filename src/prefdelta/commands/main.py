@@ -9,6 +9,7 @@ from prefdelta.core.errors import StudyError
 
 # Only the module of the command that is asked for is imported: so this one's --help is there at once.
 COMMANDS = {
+    "status": "how a study stands: done, running, failed and why, time left",
     "pin": "write down the commits of the models and data sets that a study uses",
     "decontaminate": "keep prompts out of the training set that overlap with a benchmark",
     "gc": "remove what no current output refers to",

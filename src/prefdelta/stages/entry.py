@@ -34,6 +34,8 @@ from prefdelta.staging import Staging
 S = TypeVar("S", bound=Settings)
 PLANNED = "PREFDELTA_PLANNED"  # in the environment: the source that the main process planned with, `job_code` by name
 OUT_OF_MEMORY = 3
+# How the last line of a log begins, by how the job ended; `prefdelta status` goes by them.
+DONE, ERROR, NO_MEMORY = "done:", "error:", "error: out of memory"
 _VERSIONS = ("snakemake", "torch", "transformers", "trl", "openai", "pyarrow", "pandas")
 
 
@@ -107,13 +109,13 @@ def _exit_code(work: Callable[[], None]) -> int:
     try:
         work()
     except StudyError as error:
-        say(f"error: {error}")
+        say(f"{ERROR} {error}")
         return 2
     except (MemoryError, RuntimeError) as error:
         # torch has an error of its own on a GPU, and a plain RuntimeError on a CPU.
         if not isinstance(error, MemoryError) and "memory" not in f"{type(error).__name__} {error}".lower():
             raise
-        say(f"error: out of memory ({error}). Raise compute.<stage>.mem_mb; a retry by Snakemake asks for more itself.")
+        say(f"{NO_MEMORY} ({error}). Raise compute.<stage>.mem_mb; a retry by Snakemake asks for more itself.")
         return OUT_OF_MEMORY
     return 0
 
@@ -159,6 +161,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
         }
         publish_text(staging.paths["manifest"][0], json.dumps(manifest, indent=2) + "\n")
         staging.publish(claim)
+        say(f"{DONE} {outcome.rows:,} rows, {sum(outcome.failures.values()):,} of them failed")
     finally:
         staging.remove()
         claim.release()

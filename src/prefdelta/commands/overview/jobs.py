@@ -1,0 +1,207 @@
+"""How each job of a study stands, as its files, its log, the claims of processes and SLURM tell. Only looks.
+
+A job is done if what it writes is there: whether an edit has made it stale, `snakemake -n` tells.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from prefdelta import slurm
+from prefdelta.commands import shared
+from prefdelta.commands.overview.last_run import LastRun, last_run
+from prefdelta.commands.overview.logs import Log, read_log
+from prefdelta.core.errors import StudyError
+from prefdelta.core.ids import digest
+from prefdelta.core.names import STAGES
+from prefdelta.slurm import SlurmJob, Submitted
+from prefdelta.study import Study, Written
+
+State = Literal["done", "running", "queued", "failed", "stopped", "missing"]
+STATES: tuple[State, ...] = get_args(State)
+STARTING_SECONDS = 60.0  # from a job's start, when its log is made, until it says that it is there
+# Rule -> the files of its jobs in results/<study>/. A batch of train or evaluate has a rule of its own.
+NAMES = {
+    "prompts": "prompts/{source}",
+    "ladder": "ladder/{model}/model",
+    "generate": "generate/{generator}",
+    "generate_shard": "generate/{generator}/shard-{shard}-of-{of}",
+    "grade": "grade/{generator}",
+    "judge": "judge/{generator}/{form}",
+    "pair": "pair/{chosen}~{rejected}",
+    "delta": "delta/{chosen}~{rejected}/{dimension}",
+    "filter": "filter/{chosen}~{rejected}/{selection}",
+    "reference": "reference/{policy}/{generator}",
+    "report": "report/index",
+}
+_WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
+_ENDED_BY_OTHERS = ("CANCELLED", "PREEMPTED")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A job's last submission to SLURM."""
+
+    submitted: Submitted
+    known: SlurmJob | None  # None if SLURM has forgotten it, or could not be asked
+
+    @property
+    def log(self) -> Log | None:
+        """What SLURM itself wrote of it."""
+        return read_log(Path(self.submitted.log)) if self.submitted.log else None
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    stage: str
+    name: str  # of its files in results/<study>/, without an ending
+    state: State
+    why: str | None  # of one that failed or was stopped: a key of `summary.ADVICE`, or a state of SLURM
+    outputs: list[str]
+    manifest: Mapping[str, Any]  # of one that is done
+    log_path: str
+    log: Log | None  # of one that is not
+    attempt: Attempt | None
+    pid: int | None  # of the process at work on this machine
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What there was to see at one moment."""
+
+    at: float  # seconds since the epoch
+    run: LastRun | None
+    jobs: list[JobStatus]
+    others: list[SlurmJob]  # of this study and in SLURM's queue, but for none of its jobs
+    slurm_problem: str | None  # why SLURM's queue is not known, where it would have to be
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A job's files."""
+
+    stage: str
+    job: Written
+    done: bool
+    manifest: Mapping[str, Any]
+    log: Log | None
+
+
+def look(study: Study) -> Look:
+    """How all jobs stand."""
+    results, at = Path(study.results), time.time()
+    run = last_run(results)
+    queue, problem = _queue(results)
+    submitted = _last_submitted(study)
+    claims = {claim.path.name: claim for claim in shared.claims(results)}
+    seen = [_see(stage, job) for stage in STAGES for job in study.written(stage)]
+    # Claims again: of a job that starts or ends meanwhile there is one, before or after.
+    claims = {claim.path.name: claim for claim in shared.claims(results)} | claims
+    jobs = []
+    for one in seen:
+        last = submitted.get(one.job.manifest)
+        attempt = Attempt(last, (queue or {}).get(last.id)) if last else None
+        claim = claims.get(digest(one.job.manifest)[:16])
+        state, why = _state(one, attempt, claim, run, at, queue is not None)
+        name = one.job.manifest.removeprefix(f"{study.results}/").removesuffix(".manifest.json")
+        pid = claim.pid if claim and claim.alive else None
+        jobs.append(
+            JobStatus(one.stage, name, state, why, one.job.outputs, one.manifest, one.job.log, one.log, attempt, pid)
+        )
+    ours = {last.id for last in submitted.values()}
+    others = [job for job in (queue or {}).values() if not job.has_ended and job.id not in ours]
+    return Look(at, run, jobs, others, problem)
+
+
+def _queue(results: Path) -> tuple[dict[str, SlurmJob] | None, str | None]:
+    """The study's jobs that SLURM knows, by id; or why they are not known."""
+    if not (results / slurm.FILE).is_file():
+        return {}, None
+    if not slurm.is_here():
+        return None, "this machine has no squeue: which jobs wait in SLURM's queue cannot be seen from here"
+    try:
+        return {job.id: job for job in slurm.jobs(results)}, None
+    except StudyError as error:
+        return None, str(error)
+
+
+def _last_submitted(study: Study) -> dict[str, Submitted]:
+    """Manifest -> the last job that was submitted to make it."""
+    batches = {batch.rule: batch.manifest for batch in (*study.train_batches, *study.evaluate_batches)}
+    found = {}
+    for one in slurm.submitted(Path(study.results)):
+        rule, _, wildcards = one.target.partition(":")
+        if rule in NAMES:
+            values = dict(part.partition("=")[::2] for part in wildcards.split(",") if part)
+            try:
+                found[f"{study.results}/{NAMES[rule].format(**values)}.manifest.json"] = one
+            except KeyError:  # of a version of this workflow with other wildcards
+                continue
+        elif rule in batches:
+            found[batches[rule]] = one
+    return found
+
+
+def _see(stage: str, job: Written) -> _Seen:
+    try:
+        manifest = dict(json.loads(Path(job.manifest).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        manifest = {}
+    done = bool(manifest) and all(Path(path).exists() for path in job.outputs)
+    return _Seen(stage, job, done, manifest if done else {}, None if done else read_log(Path(job.log)))
+
+
+def _state(
+    seen: _Seen,
+    attempt: Attempt | None,
+    claim: shared.FoundClaim | None,
+    run: LastRun | None,
+    at: float,
+    queue_known: bool,
+) -> tuple[State, str | None]:
+    """How a job stands, and why it failed or stopped."""
+    log, known = seen.log, attempt.known if attempt else None
+    goes_on = run is not None and run.alive is not False  # as far as this machine can see
+    if seen.done:
+        return "done", None
+    if known and not known.has_ended:
+        return ("queued" if known.state in _WAITING else "running"), None
+    if claim and claim.alive:
+        return "running", None
+    if claim and not claim.here and (not queue_known if attempt else goes_on):
+        return "running", None  # on another machine
+    if goes_on and not attempt and log and not log.lines and at - log.written < STARTING_SECONDS:
+        return "running", None
+    times = [log.written if log else 0, attempt.submitted.at if attempt else 0]
+    if run and run.alive and max(times) < run.started_at:
+        return "missing", None  # what is to be seen is of an earlier run
+    if attempt and log and log.written < attempt.submitted.at:
+        log = None  # of an earlier attempt
+    return _ended(log, attempt, claim, run, queue_known)
+
+
+def _ended(
+    log: Log | None, attempt: Attempt | None, claim: shared.FoundClaim | None, run: LastRun | None, queue_known: bool
+) -> tuple[State, str | None]:
+    """How a job stands that is not there, and that nobody is at work on."""
+    ending = log.ending if log else None
+    if ending == "done" or (attempt and attempt.known and attempt.known.state == "COMPLETED"):
+        return "missing", None  # what it made was taken away since
+    state = attempt.known.state if attempt and attempt.known else None
+    if attempt and state in (None, "FAILED") and queue_known and (slurm_log := attempt.log):
+        state = slurm_log.slurm_state or state
+    if state in _ENDED_BY_OTHERS:
+        return "stopped", state
+    if state not in (None, "FAILED"):
+        return "failed", state
+    if ending:
+        return "failed", ending
+    if claim:
+        was_killed = run is not None and run.state == "killed"
+        return ("stopped" if was_killed and not attempt else "failed"), "killed"
+    if attempt and queue_known:
+        return "failed", state or "unknown"
+    return ("stopped", "stopped") if log else ("missing", None)

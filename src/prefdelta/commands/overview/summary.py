@@ -1,0 +1,230 @@
+"""What `prefdelta status` says, as data: counts by stage and generator, each job, and what time is left."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+from prefdelta.commands.overview.jobs import STATES, JobStatus, Look
+from prefdelta.commands.overview.last_run import LastRun
+from prefdelta.core.names import STAGES
+from prefdelta.progress import Told
+from prefdelta.slurm import SlurmJob
+from prefdelta.study import Study
+
+PER_GENERATOR = ("generate", "grade", "judge")
+LAST_LINES = 8  # of the log of a job that failed
+# Why a job failed or was stopped -> what that means, and what to do besides giving the same command again.
+ADVICE = {
+    "error": "The message says what was found and what to do.",
+    "defect": "A defect of the program: report it with these lines.",
+    "out_of_memory": "Out of memory. A retry asks for more; or raise compute.{stage}.mem_mb.",
+    "OUT_OF_MEMORY": "Out of the memory it asked SLURM for. A retry asks for more; or raise compute.{stage}.mem_mb.",
+    "TIMEOUT": "Its time was up. A retry asks for more, and goes on from the record; or raise compute.{stage}.runtime.",
+    "DEADLINE": "Its deadline passed before it could end.",
+    "NODE_FAIL": "Its node died.",
+    "BOOT_FAIL": "Its node did not start.",
+    "CANCELLED": "Cancelled: by the run as it was stopped, by scancel, or by the site.",
+    "PREEMPTED": "A job of higher priority took its place.",
+    "FAILED": "SLURM says no more than that it failed, and its log does not say why. SLURM's own log may.",
+    "killed": "Killed without warning: out of memory, kill -9, or the machine went down.",
+    "stopped": "Its log ends without an error: it was stopped by a signal, or killed.",
+    "unknown": "SLURM does not know this job any more, and no log says how it ended.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Jobs that are counted together."""
+
+    stage: str
+    name: str | None  # None: the whole stage
+    jobs: int
+    states: dict[str, int]  # only those that there are
+    rows: int  # of jobs that are done
+    failures: dict[str, int]  # of these rows, by reason
+
+    @property
+    def failed(self) -> int:
+        return sum(self.failures.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmLine:
+    """A job's last submission."""
+
+    id: str
+    state: str | None  # None: SLURM has forgotten it, or could not be asked
+    elapsed: str | None
+    limit: str | None
+    nodes: str | None
+    reason: str | None
+    log: str
+    submitted_at: float
+    last_lines: list[str]  # of SLURM's log; only where a job failed and its own log says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    stage: str
+    name: str
+    state: str
+    why: str | None
+    advice: str | None
+    rows: int | None
+    failures: dict[str, int]
+    seconds: float | None  # that a finished one took
+    log: str
+    log_written: float | None  # seconds since the epoch
+    progress: Told | None  # the last line of progress in its log
+    last_lines: list[str]  # of a job that failed or was stopped
+    pid: int | None
+    slurm: SlurmLine | None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left to do, roughly: mean times of the finished jobs of each stage, times the others."""
+
+    job_seconds: float  # of all that is left, but for the stages `unknown`
+    at_once: int  # jobs that run now
+    seconds: float | None  # at that many jobs at once; None if none runs
+    unknown: list[str]  # stages of which no job that computed something is finished
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    study: str
+    results: str
+    at: float  # seconds since the epoch
+    run: LastRun | None
+    run_state: str | None
+    slurm_problem: str | None
+    total: Group
+    stages: list[Group]
+    groups: list[Group]  # of train and evaluate: by policy, and by recipe or group of benchmarks
+    generators: list[Group]  # by generator, for each of PER_GENERATOR
+    left: Left
+    jobs: list[JobLine]
+    others: list[SlurmJob]  # this study's in SLURM's queue, but for none of these jobs
+
+
+def summary(study: Study, found: Look) -> Summary:
+    stages = [_group(stage, None, [job for job in found.jobs if job.stage == stage]) for stage in STAGES]
+    groups: dict[tuple[str, str], list[JobStatus]] = {}
+    for job in found.jobs:
+        if job.stage in ("train", "evaluate"):
+            groups.setdefault((job.stage, _group_of(job)), []).append(job)
+    return Summary(
+        study=study.config.study,
+        results=study.results,
+        at=found.at,
+        run=found.run,
+        run_state=found.run.state if found.run else None,
+        slurm_problem=found.slurm_problem,
+        total=_group("all", None, found.jobs),
+        stages=[group for group in stages if group.jobs],
+        groups=[_group(stage, name, jobs) for (stage, name), jobs in groups.items()],
+        generators=[
+            _group(stage, generator, [job for job in found.jobs if job.name.split("/")[:2] == [stage, generator]])
+            for generator in study.config.generators
+            for stage in PER_GENERATOR
+        ],
+        left=_left(found.jobs, {name for name, one in study.config.generators.items() if one.shards > 1}),
+        jobs=[_line(job) for job in found.jobs],
+        others=found.others,
+    )
+
+
+def _group_of(job: JobStatus) -> str:
+    """Policy and recipe of a batch of train, policy and group of benchmarks of one of evaluate."""
+    words = job.outputs[0].split("/")  # results/<study>/train/<arm>/policy.json or …/evaluate/<arm>/<group>.parquet
+    return f"{words[3]} {words[6]}" if job.stage == "train" else f"{words[3]} {words[-1].removesuffix('.parquet')}"
+
+
+def _group(stage: str, name: str | None, jobs: Sequence[JobStatus]) -> Group:
+    states = Counter(job.state for job in jobs)
+    failures: Counter[str] = Counter()
+    counted = list(_once(jobs))
+    for job in counted:
+        failures.update(job.manifest.get("failures", {}))
+    rows = sum(job.manifest.get("rows", 0) for job in counted)
+    by_count = dict(sorted(failures.items(), key=lambda item: (-item[1], item[0])))
+    return Group(stage, name, len(jobs), {state: states[state] for state in STATES if states[state]}, rows, by_count)
+
+
+def _once(jobs: Iterable[JobStatus]) -> Iterable[JobStatus]:
+    """Finished jobs, without the shards of a generator whose traces are put together already."""
+    done = {job.name: job for job in jobs if job.state == "done"}
+    for name, job in done.items():
+        if not (_is_shard(job) and name.rpartition("/")[0] in done):
+            yield job
+
+
+def _is_shard(job: JobStatus) -> bool:
+    return job.stage == "generate" and job.name.count("/") == 2
+
+
+def _left(jobs: Iterable[JobStatus], sharded: set[str]) -> Left:
+    took: dict[str, list[float]] = {}
+    left: list[JobStatus] = []
+    for job in jobs:
+        if job.stage == "generate" and job.name.removeprefix("generate/") in sharded:
+            continue  # it takes all from the record: minutes
+        run = job.manifest.get("run", {})
+        if job.state != "done":
+            left.append(job)
+        elif any(run.get("computed", {}).values()) or (run and not run.get("computed")):
+            took.setdefault(job.stage, []).append(float(run["seconds"]))
+    seconds, unknown = 0.0, dict[str, None]()
+    for job in left:
+        told = job.log.told if job.log and job.state == "running" else None
+        if told and told.left:
+            seconds += told.left
+        elif job.stage in took:
+            seconds += mean(took[job.stage])
+        else:
+            unknown[job.stage] = None
+    at_once = sum(job.state == "running" for job in left)
+    return Left(round(seconds, 1), at_once, round(seconds / at_once, 1) if at_once else None, list(unknown))
+
+
+def _line(job: JobStatus) -> JobLine:
+    ended = job.state in ("failed", "stopped")
+    told = job.log.told if job.log and job.state in ("running", "stopped", "failed") else None
+    lines = job.log.last(LAST_LINES) if job.log and ended else []
+    advice = ADVICE.get(job.why, "SLURM's documentation explains this state.") if job.why else None
+    rows: int | None = job.manifest.get("rows")
+    return JobLine(
+        stage=job.stage,
+        name=job.name,
+        state=job.state,
+        why=job.why,
+        advice=advice.format(stage=job.stage) if advice else None,
+        rows=rows,
+        failures=dict(job.manifest.get("failures", {})),
+        seconds=job.manifest.get("run", {}).get("seconds"),
+        log=job.log_path,
+        log_written=job.log.written if job.log else None,
+        progress=told,
+        last_lines=lines,
+        pid=job.pid,
+        slurm=_slurm(job, ended and not lines),
+    )
+
+
+def _slurm(job: JobStatus, with_lines: bool) -> SlurmLine | None:
+    if job.attempt is None or job.state in ("done", "missing"):
+        return None
+    known, submitted = job.attempt.known, job.attempt.submitted
+    log = job.attempt.log if with_lines else None
+    names = ("state", "elapsed", "limit", "nodes", "reason")
+    told: dict[str, Any] = {name: getattr(known, name) if known else None for name in names}
+    return SlurmLine(
+        id=submitted.id,
+        **told,
+        log=submitted.log,
+        submitted_at=submitted.at,
+        last_lines=log.last(LAST_LINES) if log else [],
+    )

@@ -1,0 +1,225 @@
+"""What `prefdelta status` says, for a person: a screen, and what failed."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from shutil import get_terminal_size
+
+from prefdelta.commands.overview.jobs import STATES
+from prefdelta.commands.overview.summary import PER_GENERATOR, Group, JobLine, Summary
+
+SHOWN = 8  # jobs of one state; --failed and --json show all
+_RIGHT = {"jobs", *STATES, "rows"}
+
+
+def text(found: Summary, command: str) -> str:
+    """The whole."""
+    parts = [
+        _head(found),
+        _stages(found),
+        _generators(found),
+        _running(found),
+        _queued(found),
+        failures_text(found, command, everything=False),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+# --- the study --------------------------------------------------------------------------------------------------------
+
+
+def _head(found: Summary) -> str:
+    states = ", ".join(f"{count} {state}" for state, count in found.total.states.items() if state != "done")
+    done = found.total.states.get("done", 0)
+    lines = [f"{found.results}: {done} of {found.total.jobs} jobs done{', ' if states else ''}{states}", _run(found)]
+    lines += _left(found)
+    if found.slurm_problem:
+        lines.append(f"note: {found.slurm_problem}")
+    return "\n".join(_wrapped(line) for line in lines)
+
+
+def _run(found: Summary) -> str:
+    run = found.run
+    if run is None:
+        return "no run yet"
+    where = f"{run.command} (on {run.host}, process {run.pid}, since {run.started})"
+    match found.run_state:
+        case "running":
+            return f"running: {where}"
+        case "ended":
+            return f"ended {run.ended}: {where}"
+        case "killed":
+            return f"killed: the process is gone and did not say that it ended: {where}"
+    return f"not ended, but whether it is alive can only be seen on {run.host}: {where}"
+
+
+def _left(found: Summary) -> list[str]:
+    left = found.left
+    if found.total.jobs == found.total.states.get("done"):
+        return []
+    unknown = f"{', '.join(left.unknown)}, of which no job has finished that others could be measured by"
+    if not left.job_seconds:
+        return [f"left: unknown; it is {unknown}"]
+    known = f"about {_span(left.job_seconds)} of jobs one after another"
+    if left.seconds is not None:
+        known = f"about {_span(left.seconds)} at {left.at_once} jobs at once, as now"
+    rough = "roughly, by the mean times of finished jobs" if not left.unknown else f"and, unknown, {unknown}"
+    return [f"left: {known}; {rough}"]
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def _stages(found: Summary) -> str:
+    shown = [state for state in STATES if state in found.total.states or state == "done"]
+    rows = [["stage", "jobs", *shown, "rows", "failed rows"]]
+    for group in found.stages:
+        rows.append(_cells(group, group.stage, shown))
+        inner = [one for one in found.groups if one.stage == group.stage]
+        if len(inner) > 1 and group.states.keys() - {"missing"} and group.states.keys() != {"done"}:
+            rows += [_cells(one, f"  {one.name}", shown) for one in inner]
+    return _table(rows)
+
+
+def _cells(group: Group, name: str, shown: Iterable[str]) -> list[str]:
+    counts = [f"{group.states[state]}" if state in group.states else "" for state in shown]
+    failures = ", ".join(f"{count:,} {reason}" for reason, count in group.failures.items())
+    return [name, f"{group.jobs}", *counts, f"{group.rows:,}" if group.rows else "", failures]
+
+
+def _generators(found: Summary) -> str:
+    rows = [["generator", *PER_GENERATOR, "traces", "truncated", "other failed", "ungraded", "unjudged"]]
+    names = dict.fromkeys(group.name for group in found.generators)
+    for name in names:
+        groups = {group.stage: group for group in found.generators if group.name == name}
+        if not any(group.states.keys() - {"missing"} for group in groups.values()):
+            continue
+        generate = groups["generate"]
+        truncated = generate.failures.get("truncated", 0)
+        rows.append(
+            [
+                str(name),
+                *(f"{groups[stage].states.get('done', 0)}/{groups[stage].jobs}" for stage in PER_GENERATOR),
+                f"{generate.rows:,}" if generate.rows else "",
+                _share(truncated, generate.rows),
+                _share(generate.failed - truncated, generate.rows),
+                *(_share(groups[stage].failed, groups[stage].rows) for stage in ("grade", "judge")),
+            ]
+        )
+    return _table(rows, right=set(rows[0][1:])) if len(rows) > 1 else ""
+
+
+def _share(count: int, of: int) -> str:
+    return f"{count / of:.1%}" if of else ""
+
+
+def _table(rows: Sequence[Sequence[str]], right: set[str] = _RIGHT) -> str:
+    """Columns side by side, within the terminal's width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = zip(rows[0], row, widths, strict=True)
+        lines.append(" ".join(cell.rjust(width) if name in right else cell.ljust(width) for name, cell, width in cells))
+    return "\n".join(_cut(line.rstrip()) for line in lines)
+
+
+# --- jobs -------------------------------------------------------------------------------------------------------------
+
+
+def _running(found: Summary) -> str:
+    jobs = _of(found, "running")
+    jobs.sort(key=lambda job: job.progress is None)
+    lines = [line for job in jobs[:SHOWN] for line in (job.name, f"  {_cut(_at_work(job, found.at), 2)}")]
+    return _section("running", lines, len(jobs) - SHOWN)
+
+
+def _at_work(job: JobLine, at: float) -> str:
+    parts = []
+    if job.progress:
+        told = job.progress
+        parts.append(f"{told.done:,}/{told.total:,} {told.unit}, {told.rate:,.1f}/s")
+        if told.left:
+            parts.append(f"{_span(told.left)} left")
+    if job.log_written:
+        parts.append(f"log written {_span(at - job.log_written)} ago")
+    if job.slurm:
+        on, elapsed = f" on {job.slurm.nodes}" if job.slurm.nodes else "", f" for {job.slurm.elapsed}"
+        parts.append(f"SLURM {job.slurm.id}{on}{elapsed if job.slurm.elapsed else ''}")
+    elif job.pid:
+        parts.append(f"process {job.pid}")
+    return "; ".join(parts) or "just started"
+
+
+def _queued(found: Summary) -> str:
+    reasons = Counter(job.slurm.reason or "?" for job in _of(found, "queued") if job.slurm)
+    lines = [f"{count} for {reason}" for reason, count in reasons.most_common()]
+    lines += [f"{job.id} {job.state}, for no job of this study as it now is: {job.about}" for job in found.others]
+    return _section("waiting in SLURM's queue", [_cut(line, 2) for line in lines], 0)
+
+
+def failures_text(found: Summary, command: str, everything: bool) -> str:
+    """What failed or was stopped, with the ends of the logs. everything: all of it, and a word if there is nothing."""
+    parts = []
+    for state in ("failed", "stopped"):
+        jobs = sorted(_of(found, state), key=lambda job: -(job.log_written or 0))
+        shown = jobs if everything else jobs[:SHOWN]
+        lines = [line for job in shown for line in _failure(job, found.at)]
+        parts.append(_section(state, lines, len(jobs) - len(shown)))
+    if any(parts):
+        goes_on = found.run_state == "running"
+        parts.append(f"the rest {'when this run has ended' if goes_on else 'and these again'}: {command}")
+    elif everything:
+        parts.append(f"{found.results}: nothing failed")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _failure(job: JobLine, at: float) -> list[str]:
+    head = f"{job.name}: {job.why}"
+    lines = [_cut(head, 2)]
+    if job.slurm:
+        took = f", {job.slurm.elapsed} of {job.slurm.limit}" if job.slurm.elapsed else ""
+        on = f" on {job.slurm.nodes}" if job.slurm.nodes else ""
+        lines += [f"  SLURM job {job.slurm.id}{on}{took}", f"  SLURM's log: {job.slurm.log or 'not known'}"]
+        lines += _quoted(job.slurm.last_lines)
+    written = f" (written {_span(at - job.log_written)} ago)" if job.log_written else " (there is none)"
+    lines += [f"  log: {job.log}{written}", *_quoted(job.last_lines)]
+    return [*lines, *(f"  {line}" for line in _wrapped(job.advice or "", 4).splitlines())]
+
+
+def _quoted(lines: Iterable[str]) -> list[str]:
+    return [f"  | {_cut(line, 6)}" for line in lines]
+
+
+def _of(found: Summary, state: str) -> list[JobLine]:
+    return [job for job in found.jobs if job.state == state]
+
+
+def _section(title: str, lines: Sequence[str], more: int) -> str:
+    if not lines:
+        return ""
+    rest = [f"  and {more} more: prefdelta status --failed, or --json"] if more > 0 else []
+    return "\n".join([f"{title}:", *(f"  {line}" for line in lines), *rest])
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def _cut(line: str, indent: int = 0) -> str:
+    width = get_terminal_size().columns - indent
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def _wrapped(line: str, indent: int = 0) -> str:
+    return textwrap.fill(line, get_terminal_size().columns - indent, subsequent_indent="  ")
+
+
+def _span(seconds: float) -> str:
+    """A time for a person."""
+    seconds = max(0.0, seconds)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"

@@ -1,0 +1,30 @@
+"""How a study stands, while it runs and after: what is done, what runs and for how long, what failed and why.
+
+Only looks: it takes no lock and writes nothing, so it may be asked at any time, also from another machine. A job is
+done if what it writes is there; what an edit has made stale, `snakemake -n` tells.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+
+from prefdelta.commands import shared
+from prefdelta.commands.overview.jobs import look
+from prefdelta.commands.overview.summary import summary
+from prefdelta.commands.overview.text import failures_text, text
+
+
+def define(parser: argparse.ArgumentParser) -> None:
+    shared.add_configfile(parser)
+    parser.add_argument("--failed", action="store_true", help="only what failed or was stopped, and all of it")
+    parser.add_argument("--json", action="store_true", help="the same for programs, about every job")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    study = shared.open_study(arguments.configfile)
+    found = summary(study, look(study))
+    if arguments.json:
+        shared.tell(json.dumps(asdict(found), indent=2))
+        return
+    command = shared.snakemake_command(arguments.configfile)
+    shared.tell(failures_text(found, command, everything=True) if arguments.failed else text(found, command))
