@@ -21,6 +21,7 @@ from prefdelta.hub_cache import HASHERS, files_in, how_to_mend, snapshot
 
 LOCK = Path("resources/pins.lock.json")
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_MOST_HASHED = 2**30  # bytes, in passing
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -61,8 +62,22 @@ def model_folder(model: HubModel) -> tuple[str, Path]:
     return f"{model.name}@{revision}", folder
 
 
+def named(model: HubModel) -> str:
+    """What identifies a model's weights, as `model_folder` has it: nothing is fetched, and nothing large is read.
+
+    Raises StudyError if the model is not pinned, or is a local folder that would take long to hash.
+    """
+    if not is_local(model.name):
+        return f"{model.name}@{_pinned('models', model.name, model.revision)}"
+    folder = local_folder("models", model.name)
+    files = [path for path in files_in(folder) if wanted("models", path)]
+    if sum((folder / path).stat().st_size for path in files) > _MOST_HASHED:
+        raise StudyError(f"{folder}: what identifies it is not known before all of it is read.")
+    return _folder_digest(files, folder)
+
+
 def local_folder(kind: Kind, name: str) -> Path:
-    """The folder that stands in a repository's place; no content is hashed. Raises StudyError as `model_folder` does."""
+    """The folder that stands in a repository's place; no content is hashed. Raises StudyError as `model_folder`."""
     folder = Path(name)
     if not folder.is_dir():
         raise StudyError(f"{name}: there is no such folder in {Path.cwd()}; it is named as the {NOUNS[kind]} to use.")

@@ -1,0 +1,1 @@
+"""What `prefdelta doctor` looks at: one module per part of a machine or cluster. Nothing is changed."""

@@ -1,0 +1,37 @@
+"""What a check found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+_SHOWN = 4  # of a list of names
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A line for a person."""
+
+    state: Literal["ok", "warn", "fail"]
+    found: str
+    to_do: str = ""  # of warn and fail; a StudyError's text says it itself
+
+
+def ok(found: str) -> Finding:
+    return Finding("ok", found)
+
+
+def warn(found: str, to_do: str) -> Finding:
+    return Finding("warn", found, to_do)
+
+
+def fail(found: str, to_do: str = "") -> Finding:
+    return Finding("fail", found, to_do)
+
+
+NOT_NEEDED = ok("not needed by this study")
+
+
+def named(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

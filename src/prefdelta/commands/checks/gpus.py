@@ -1,0 +1,45 @@
+"""GPUs of this machine."""
+
+from collections import Counter
+from collections.abc import Iterator
+from shutil import which
+
+from prefdelta.commands.checks.examined import Examined
+from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok
+from prefdelta.commands.checks.programs import answer
+from prefdelta.commands.shared import size
+
+
+def gpus(examined: Examined) -> Iterator[Finding]:
+    """As many as the largest job asks for; where SLURM gives them, its own check looks at its nodes."""
+    most = examined.most_gpus
+    if most is None:
+        yield NOT_NEEDED
+        return
+    # torch is not imported on a head node, where SLURM has the GPUs.
+    found = _by_nvidia_smi() if which("nvidia-smi") else [] if examined.on_slurm else _by_torch()
+    told = ", ".join(f"{count} x {what}" for what, count in Counter(found).items()) or "none on this machine"
+    asked = f"{most.where} asks for {most.asked.gpus}"
+    if examined.on_slurm:
+        yield ok(f"{told}; SLURM gives jobs theirs ({asked})")
+    elif len(found) < most.asked.gpus:
+        yield fail(
+            f"{told}, and {asked}",
+            "Run the study where they are; through SLURM: --profile slurm. Or ask for fewer in compute:.",
+        )
+    else:
+        yield ok(f"{told}; {asked}")
+
+
+def _by_nvidia_smi() -> list[str]:
+    """One text per GPU."""
+    lines = answer("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits")
+    rows = [[cell.strip() for cell in line.split(",")] for line in lines.splitlines()]
+    return [f"{name} of {size(float(mebibytes) * 2**20)}, driver {driver}" for name, mebibytes, driver in rows]
+
+
+def _by_torch() -> list[str]:
+    import torch
+
+    about = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    return [f"{one.name} of {size(one.total_memory)}" for one in about]

@@ -1,0 +1,41 @@
+"""Whether keys and tokens are there. Their values are never shown, nor is what might be one."""
+
+import re
+from collections.abc import Iterator
+from os import environ
+
+from prefdelta.commands.checks.examined import Examined
+from prefdelta.commands.checks.fetched import to_fetch
+from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok, warn
+
+
+def judge_key(examined: Examined) -> Iterator[Finding]:
+    judge = examined.config.judge.engine
+    name = judge.api_key_env
+    if judge.server is not None:
+        yield NOT_NEEDED
+    elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        yield fail(
+            "judge.engine.api_key_env is no name of a variable (it is not shown: it may be the key itself)",
+            "Name the variable there, e.g. OPENAI_API_KEY, and put the key into that; one from a file is spent.",
+        )
+    elif not environ.get(name, "").strip():
+        yield fail(f"the environment has no {name}, the judge's key", f"export {name}=... where snakemake is started")
+    else:
+        yield ok(f"{name} is set")
+
+
+def hub_token(examined: Examined) -> Iterator[Finding]:
+    """Only for what is still to be fetched, and only gated repositories need one."""
+    if not to_fetch(examined.study):
+        yield NOT_NEEDED
+        return
+    from huggingface_hub import get_token
+
+    if get_token():
+        yield ok("there is a token of the hub")
+    else:
+        yield warn(
+            "there is no token of the hub: what its owners gate cannot be fetched",
+            "Put one into HF_TOKEN, or: hf auth login. Open models and data sets need none.",
+        )

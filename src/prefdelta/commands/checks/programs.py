@@ -1,0 +1,22 @@
+"""Asking other programs, with little patience: a doctor that hangs helps nobody."""
+
+import subprocess
+
+from prefdelta.core.errors import StudyError
+
+SECONDS = 6.0  # for one answer
+
+
+def answer(*command: str) -> str:
+    """What a program prints. Raises StudyError if it is not there, fails or does not answer in time."""
+    told = " ".join(command)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except OSError as error:
+        raise StudyError(f"{command[0]} cannot be run: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise StudyError(f"`{told}` did not answer within {SECONDS:g} s") from None
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise StudyError(f"`{told}` failed: {said[0] if said else f'exit code {done.returncode}'}")
+    return done.stdout.strip()

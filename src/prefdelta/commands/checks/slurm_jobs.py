@@ -1,0 +1,210 @@
+"""Whether the cluster has what `cluster:` names and what `compute:` asks for."""
+
+import getpass
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from prefdelta.commands.checks.examined import Examined, Job
+from prefdelta.commands.checks.finding import Finding, fail, named, ok, warn
+from prefdelta.commands.checks.programs import answer
+from prefdelta.commands.checks.slurm_state import Node, Partition
+from prefdelta.commands.shared import size
+from prefdelta.core.errors import StudyError
+
+_PLAIN = re.compile(r"[\w.-]+(&[\w.-]+)*")  # a constraint that is only a list of features
+_ACCOUNT_FORMAT = "Account,QOS,MaxSubmitJobs,GrpSubmitJobs"
+
+
+def partitions(examined: Examined) -> Iterator[Finding]:
+    """Those that jobs go to: there, up, and open to the account."""
+    slurm, cluster = examined.slurm, examined.config.cluster
+    if slurm is None:
+        return
+    good = []
+    for name in dict.fromkeys(job.partition for job in examined.jobs):
+        found = slurm.partition(name)
+        if found is None and name is None:
+            yield fail(
+                f"no partition is named, and SLURM has no default one. There are: {named(list(slurm.partitions))}",
+                "Fill in cluster.partition and cluster.gpu_partition.",
+            )
+        elif found is None:
+            yield fail(
+                f"there is no partition {name}. There are: {named(list(slurm.partitions))}",
+                "Correct it in cluster: or compute.train.submitit.",
+            )
+        elif found.state != "UP":
+            yield warn(f"partition {found.name} is {found.state}", "Its jobs wait; ask when it is up again.")
+        elif found.accounts is not None and cluster.account and cluster.account not in found.accounts:
+            yield fail(
+                f"partition {found.name} is not open to account {cluster.account}",
+                f"Name one of {named(sorted(found.accounts))} in cluster.account, or another partition.",
+            )
+        elif found.qos is not None and cluster.qos and cluster.qos not in found.qos:
+            yield fail(
+                f"partition {found.name} does not take qos {cluster.qos}",
+                f"Name one of {named(sorted(found.qos))} in cluster.qos, or another partition.",
+            )
+        else:
+            good.append(f"{found.name} ({len(slurm.nodes_of(found.name))} nodes)")
+    if good:
+        yield ok(", ".join(good))
+
+
+def jobs(examined: Examined) -> Iterator[Finding]:
+    """What each kind of job asks for, against the nodes and the time limit of its partition."""
+    slurm = examined.slurm
+    if slurm is None:
+        return
+    fitting, later = 0, []
+    attempts = int(examined.options.get("retries", 0)) + 1
+    for job in examined.jobs:
+        partition = slurm.partition(job.partition)
+        if partition is None:  # told by `partitions`
+            continue
+        wanted = _Wanted(examined, job, slurm.nodes_of(partition.name))
+        problems = [*wanted.problems(partition)]
+        yield from problems
+        fitting += not problems
+        if not problems and not wanted.fits(partition, attempts):
+            later.append(job.where)
+    if later:
+        yield warn(
+            f"attempt {attempts} of {named(later)} asks for {attempts} times the memory and time, which its partition "
+            "does not give: it would be refused, or wait for ever",
+            "Lower mem_mb or runtime in compute:, or the profile's retries.",
+        )
+    if fitting:
+        yield ok(f"{fitting} kinds of jobs fit")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A kind of job, against the nodes of its partition."""
+
+    examined: Examined
+    job: Job
+    nodes: list[Node]
+
+    def problems(self, partition: Partition) -> Iterator[Finding]:
+        job, asked, cluster = self.job, self.job.asked, self.examined.config.cluster
+        where = f"partition {partition.name}"
+        if asked.gpus and not any(node.gpus for node in self.nodes):
+            yield fail(
+                f"{job.where} asks for GPUs, and SLURM knows of none in {where}",
+                "Name cluster.gpu_partition. If nodes have some, administrators must say so: GresTypes=gpu in "
+                "slurm.conf, and gres.conf with File= (a bare count is silently dropped).",
+            )
+        elif asked.gpus and cluster.gpu_model and not any(node.gpus_of(cluster.gpu_model) for node in self.nodes):
+            models = sorted({model or "(not named)" for node in self.nodes for model in node.gpus})
+            yield fail(
+                f"{where} has no GPUs called {cluster.gpu_model}. There are: {named(models)}",
+                "Correct cluster.gpu_model, as `sinfo -o %G` calls it.",
+            )
+        elif cluster.constraint and _PLAIN.fullmatch(cluster.constraint) and not self._with_features(self.nodes):
+            has = sorted({feature for node in self.nodes for feature in node.features})
+            yield fail(
+                f"no node of {where} has the features {cluster.constraint}. There are: {named(has) or 'none'}",
+                "Correct cluster.constraint.",
+            )
+        elif len(fitting := self._fitting(1)) < job.nodes:
+            yield fail(
+                f"{job.where} asks for {_told(job)}; {len(fitting)} of {len(self.nodes)} nodes of {where} have that "
+                f"(at most: {self._largest()})",
+                f"Lower {job.where}, or name another partition.",
+            )
+        elif not [node for node in fitting if node.is_usable]:
+            yield warn(
+                f"{job.where}: the {len(fitting)} nodes of {where} that have {_told(job)} are down",
+                "Its jobs wait; sinfo -R says why.",
+            )
+        elif partition.minutes is not None and asked.runtime > partition.minutes:
+            yield fail(
+                f"{job.where}.runtime is {asked.runtime} minutes; {where} allows {partition.minutes:.0f}",
+                "Lower it: what a job has done is kept, and the next attempt goes on.",
+            )
+
+    def fits(self, partition: Partition, attempt: int) -> bool:
+        """Whether an attempt, which asks for so many times the memory and time, can run."""
+        in_time = partition.minutes is None or self.job.asked.runtime * attempt <= partition.minutes
+        return in_time and len(self._fitting(attempt)) >= self.job.nodes
+
+    def _fitting(self, attempt: int) -> list[Node]:
+        asked, model = self.job.asked, self.examined.config.cluster.gpu_model
+        return [
+            node
+            for node in self._with_features(self.nodes)
+            if node.gpus_of(model) >= asked.gpus
+            and node.mem_mb >= asked.mem_mb * attempt
+            and node.cpus >= self.job.threads
+        ]
+
+    def _with_features(self, nodes: Iterable[Node]) -> list[Node]:
+        """Those that meet the constraint; all, if it is more than a list of features, which SLURM alone can read."""
+        constraint = self.examined.config.cluster.constraint
+        if not constraint or not _PLAIN.fullmatch(constraint):
+            return list(nodes)
+        return [node for node in nodes if node.features.issuperset(constraint.split("&"))]
+
+    def _largest(self) -> str:
+        model = self.examined.config.cluster.gpu_model
+        gpus = max((node.gpus_of(model) for node in self.nodes), default=0)
+        memory = max((node.mem_mb for node in self.nodes), default=0)
+        return f"{_gpus(gpus)}, {size(memory * 1e6)}, {max((node.cpus for node in self.nodes), default=0)} CPUs"
+
+
+def _told(job: Job) -> str:
+    gpus = f"{_gpus(job.asked.gpus)}, " if job.asked.gpus else ""
+    nodes = f"{job.nodes} nodes with " if job.nodes > 1 else ""
+    return f"{nodes}{gpus}{size(job.asked.mem_mb * 1e6)} and {job.threads} CPUs"
+
+
+def _gpus(count: int) -> str:
+    return "1 GPU" if count == 1 else f"{count} GPUs"
+
+
+def accounts(examined: Examined) -> Iterator[Finding]:
+    """Account, qos and limits of submission, as far as SLURM's accounting says."""
+    slurm, cluster = examined.slurm, examined.config.cluster
+    if slurm is None:
+        return
+    findings = [*_queue_limit(examined, slurm.settings.get("MaxJobCount"), "of the whole cluster (MaxJobCount)")]
+    if not slurm.keeps_accounts:
+        yield from findings or [ok("SLURM keeps no accounts: cluster.account and cluster.qos are not looked at by it")]
+        return
+    user = getpass.getuser()
+    try:
+        listed = answer(
+            "sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", f"format={_ACCOUNT_FORMAT}"
+        )
+    except StudyError as error:
+        yield warn(f"SLURM's accounting does not say what {user} may use: {error}", "sacctmgr show associations")
+        return
+    rows = [line.split("|") for line in listed.splitlines() if line.count("|") == 3]
+    names = sorted({row[0] for row in rows})
+    mine = [row for row in rows if cluster.account in (None, row[0])]
+    allowed = sorted({qos for row in mine for qos in row[1].split(",") if qos})
+    if not rows and slurm.says("AccountingStorageEnforce", "associations"):
+        findings.append(fail(f"{user} has no account here, and SLURM wants one", "Ask the administrators for one."))
+    elif rows and not mine:
+        findings.append(
+            fail(f"{user} may not use account {cluster.account}", f"Name one of {named(names)} in cluster.account.")
+        )
+    elif cluster.qos and allowed and cluster.qos not in allowed:
+        findings.append(fail(f"{user} may not use qos {cluster.qos}", f"Name one of {named(allowed)} in cluster.qos."))
+    for row in mine:
+        for limit in row[2:]:
+            findings += _queue_limit(examined, limit, f"of account {row[0]}")
+    yield from findings or [ok(f"{user} may use {named(names) or 'SLURM without an account'}")]
+
+
+def _queue_limit(examined: Examined, limit: str | None, whose: str) -> Iterator[Finding]:
+    """Whether the profile puts more jobs into the queue than a limit allows."""
+    jobs = int(examined.options.get("jobs", 0))
+    if limit and limit.isdigit() and jobs > int(limit):
+        yield warn(
+            f"the profile puts up to {jobs} jobs into the queue, {limit} is the limit {whose}: sbatch is refused, and "
+            "tried again for minutes",
+            f"jobs: {limit} or fewer, in profiles/{examined.profile}/config.yaml",
+        )

@@ -1,0 +1,172 @@
+"""SLURM: whether it answers, how the profile speaks to it, and settings of the cluster that jobs stumble over."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prefdelta.commands.checks.examined import Examined
+from prefdelta.commands.checks.finding import Finding, fail, ok, warn
+from prefdelta.commands.checks.slurm_state import Partition, Slurm
+from prefdelta.core.errors import StudyError
+
+COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
+SBATCH = Path("workflow/bin/sbatch")  # ours, which comes before SLURM's
+LOOKS_S = 40  # between two looks at the queue, at least; a look is two calls, and sites allow about one in 20 s
+FLUSH_S = 5  # a stage writes down what it has in 3 to 5 s
+_ADMINISTRATORS = "Ask the cluster's administrators for"
+
+
+def reachable(examined: Examined) -> Iterator[Finding]:
+    """All other checks of SLURM wait for this one."""
+    if not examined.on_slurm:
+        yield ok(f"not needed by this study: --profile {examined.profile} runs its jobs on this machine")
+        return
+    if absent := [command for command in COMMANDS if shutil.which(command) is None]:
+        yield fail(f"this machine has no {', '.join(absent)}", "Run this, and snakemake, on a login node.")
+        return
+    try:
+        slurm = examined.ask_slurm()
+    except StudyError as error:
+        yield fail(
+            f"SLURM does not answer: {error}", "Try again later; `scontrol ping` and `sinfo` say whether it is up."
+        )
+        return
+    name, version = slurm.settings.get("ClusterName", "?"), slurm.settings.get("SLURM_VERSION", "?")
+    nodes = {node.name for node in slurm.nodes}
+    usable = {node.name for node in slurm.nodes if node.is_usable}
+    yield ok(f"SLURM {version}, cluster {name}: {len(usable)} of {len(nodes)} nodes usable")
+    if not os.access(SBATCH, os.X_OK):
+        yield fail(
+            f"{SBATCH} cannot be executed: jobs would carry no mark, and those of a killed run not be found",
+            f"chmod +x {SBATCH}; not on a file system that is mounted noexec.",
+        )
+
+
+def profile(examined: Examined) -> Iterator[Finding]:
+    """The traps of Snakemake's executor for SLURM."""
+    slurm = examined.slurm
+    if slurm is None:
+        return
+    name, options = f"profiles/{examined.profile}/config.yaml", examined.options
+    findings = [*_status(name, options, slurm)]
+    if "tasks" in _resources(options.get("default-resources")):
+        findings.append(
+            fail(
+                f"{name}: default-resources has tasks, which becomes --ntasks-per-gpu and multiplies a job's CPUs by "
+                "its GPUs",
+                "Take it out.",
+            )
+        )
+    if not options.get("slurm-requeue"):
+        findings.append(
+            warn(f"{name}: without slurm-requeue a job whose node dies fails at once", "slurm-requeue: true")
+        )
+    if options.get("slurm-array-jobs"):
+        findings.append(
+            warn(f"{name}: slurm-array-jobs: a task that fails takes finished outputs of others along", "Take it out.")
+        )
+    yield from findings or [ok(f"{name}: status by squeue, requeued, no tasks, no arrays")]
+
+
+def _status(name: str, options: dict[str, Any], slurm: Slurm) -> Iterator[Finding]:
+    looks_s = int(options.get("slurm-init-seconds-before-status-checks", LOOKS_S))
+    off = "" if slurm.keeps_accounts else "; with accounting off, as here, it never sees a job fail"
+    if options.get("slurm-status-command") != "squeue":
+        told = f"{name}: jobs are looked after by sacct, which never sees one cancelled{off}"
+        to_do = "slurm-status-command: squeue"
+        yield warn(told, to_do) if slurm.keeps_accounts else fail(told, to_do)
+    elif (age := slurm.seconds("MinJobAge")) < 3 * looks_s:
+        forgets = f"SLURM forgets an ended job after {age} s (MinJobAge)"
+        told = (
+            f"{forgets}, less than three looks at the queue ({looks_s} s each): the executor silently takes sacct{off}"
+        )
+        to_do = (
+            f"{_ADMINISTRATORS} MinJobAge={3 * looks_s}, or lower slurm-init-seconds-before-status-checks in {name}."
+        )
+        yield warn(told, to_do) if slurm.keeps_accounts else fail(told, to_do)
+    if looks_s < LOOKS_S:
+        yield warn(
+            f"{name}: SLURM is asked every {looks_s} s, twice; sites allow about one call in 20 s",
+            f"slurm-init-seconds-before-status-checks: {LOOKS_S}",
+        )
+
+
+def _resources(told: Any) -> set[str]:
+    """Names in default-resources, which is a list of name=value or a mapping."""
+    words = told if isinstance(told, (list, dict)) else str(told or "").split()
+    return {str(word).partition("=")[0].strip() for word in words}
+
+
+def settings(examined: Examined) -> Iterator[Finding]:
+    """What the cluster does to a job that it ends."""
+    slurm = examined.slurm
+    if slurm is None:
+        return
+    findings = []
+    if (wait := slurm.seconds("KillWait")) < FLUSH_S:
+        findings.append(
+            warn(
+                f"KillWait is {wait} s: a job that is ended has less than the 3 to 5 s in which it writes down what it "
+                "has; up to some seconds of work are done again",
+                f"{_ADMINISTRATORS} KillWait={FLUSH_S} or more.",
+            )
+        )
+    if any(job.asked.submitit for job in examined.jobs) and slurm.settings.get("JobRequeue") == "0":
+        findings.append(
+            warn(
+                "JobRequeue=0: a training that runs into its time limit or is preempted is not queued again "
+                "(compute.train.submitit)",
+                f"{_ADMINISTRATORS} JobRequeue=1; until then choose a runtime that is long enough.",
+            )
+        )
+    yield from findings or [ok(f"KillWait {wait} s, MinJobAge {slurm.seconds('MinJobAge')} s")]
+
+
+def preemption(examined: Examined) -> Iterator[Finding]:
+    """Of the partition that trainings through submitit run in."""
+    slurm = examined.slurm
+    if slurm is None:
+        return
+    through = {job.partition: job for job in examined.jobs if job.asked.submitit}
+    if not through:
+        yield ok("not needed by this study: compute.train.submitit is not set")
+    for name in through:
+        if partition := slurm.partition(name):  # one that is not there is told by the check of partitions
+            yield from _preempted(slurm, partition)
+
+
+def _preempted(slurm: Slurm, partition: Partition) -> Iterator[Finding]:
+    told = f"partition {partition.name}"
+    kind = slurm.settings.get("PreemptType", "preempt/none")
+    if kind.endswith("/none") or (kind.endswith("/partition_prio") and partition.preempt_mode == "OFF"):
+        yield ok(f"{told}: its jobs are not preempted")
+        return
+    findings = []
+    snapshot = "a training goes on from its last snapshot, some minutes back"
+    if not slurm.says("SlurmctldParameters", "preempt_send_user_signal"):
+        findings.append(
+            warn(
+                f"{told}: its jobs are preempted without the signal that they ask for (SlurmctldParameters lacks "
+                f"preempt_send_user_signal): {snapshot}",
+                f"{_ADMINISTRATORS} preempt_send_user_signal.",
+            )
+        )
+    if partition.preempt_mode == "CANCEL":
+        findings.append(
+            warn(
+                f"{told}: PreemptMode=CANCEL: preempted jobs end and are not queued again",
+                "Name a partition with PreemptMode=REQUEUE in compute.train.submitit.partition.",
+            )
+        )
+    if kind.endswith("/partition_prio") and partition.grace_s < FLUSH_S:
+        findings.append(
+            warn(
+                f"{told}: GraceTime is {partition.grace_s} s: too short for a snapshot; {snapshot}",
+                f"{_ADMINISTRATORS} GraceTime on it: a minute or more.",
+            )
+        )
+    yield from findings or [
+        ok(f"{told}: preempted jobs get a signal and {partition.grace_s} s, PreemptMode={partition.preempt_mode}")
+    ]

@@ -1,0 +1,144 @@
+"""What SLURM says of itself: its settings, partitions and nodes."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prefdelta.commands.checks.programs import answer
+from prefdelta.core.errors import StudyError
+
+_NODES = "%N|%R|%G|%m|%c|%f|%T"  # name, partition, GPUs, MB, CPUs, features, state: of each node in each partition
+_NOTHING = ("(null)", "N/A", "NONE", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node, as one partition has it."""
+
+    name: str
+    partition: str
+    gpus: dict[str, int]  # by model; "" for those whose model is not said
+    mem_mb: int
+    cpus: int
+    features: frozenset[str]
+    state: str
+
+    def gpus_of(self, model: str | None) -> int:
+        return sum(self.gpus.values()) if model is None else self.gpus.get(model, 0)
+
+    @property
+    def is_usable(self) -> bool:
+        """Now, or once it is started or free; `*` marks a node that does not answer."""
+        return not self.state.startswith(("down", "drain", "fail", "inval", "error")) and not self.state.endswith("*")
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A queue of the cluster."""
+
+    name: str
+    is_default: bool
+    state: str
+    minutes: float | None  # that a job may take; None: no limit
+    preempt_mode: str
+    grace_s: int
+    accounts: frozenset[str] | None  # that may use it; None: all
+    qos: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slurm:
+    """A cluster."""
+
+    settings: dict[str, str]  # of `scontrol show config`
+    partitions: dict[str, Partition]
+    nodes: list[Node]
+
+    def partition(self, name: str | None) -> Partition | None:
+        """The one of that name; the default one for None."""
+        if name is not None:
+            return self.partitions.get(name)
+        return next((one for one in self.partitions.values() if one.is_default), None)
+
+    def nodes_of(self, partition: str) -> list[Node]:
+        return [node for node in self.nodes if node.partition == partition]
+
+    def seconds(self, setting: str) -> int:
+        """Of a setting that is a time."""
+        found = re.match(r"\d+", self.settings.get(setting, ""))
+        return int(found[0]) if found else 0
+
+    def says(self, setting: str, word: str) -> bool:
+        """Whether a setting that is a list has a word."""
+        return word in re.split(r"[,\s]+", self.settings.get(setting, ""))
+
+    @property
+    def keeps_accounts(self) -> bool:
+        return self.settings.get("AccountingStorageType", "").endswith("/slurmdbd")
+
+
+def look() -> Slurm:
+    """Raises StudyError if SLURM does not answer."""
+    ping = answer("scontrol", "ping")
+    if "is UP" not in ping:
+        raise StudyError(ping or "`scontrol ping` said nothing")
+    settings = dict(_setting(line) for line in answer("scontrol", "show", "config").splitlines() if "=" in line)
+    partitions = answer("scontrol", "--all", "--oneliner", "show", "partition").splitlines()
+    nodes = answer("sinfo", "--all", "--noheader", "--Node", f"--format={_NODES}").splitlines()
+    found = [_partition(line) for line in partitions if line.startswith("PartitionName=")]
+    return Slurm(settings, {one.name: one for one in found}, [_node(line) for line in nodes if line.count("|") == 6])
+
+
+def minutes(told: str) -> float | None:
+    """SLURM's [days-]hours:minutes:seconds, minutes:seconds or minutes. None: no limit."""
+    days, _, rest = told.rpartition("-")
+    if not re.fullmatch(r"\d+(:\d+)*", rest):
+        return None
+    parts = [int(part) for part in rest.split(":")]
+    if days:  # days-hours[:minutes[:seconds]]
+        hours, mins, secs = (*parts, 0, 0)[:3]
+    elif len(parts) == 3:
+        hours, mins, secs = parts
+    else:
+        hours, (mins, secs) = 0, (*parts, 0)[:2]
+    return int(days or 0) * 1440 + hours * 60 + mins + secs / 60
+
+
+def _setting(line: str) -> tuple[str, str]:
+    name, _, value = line.partition("=")
+    return name.strip(), value.strip()
+
+
+def _partition(line: str) -> Partition:
+    said = dict(word.split("=", 1) for word in line.split() if "=" in word)
+    return Partition(
+        name=said["PartitionName"],
+        is_default=said.get("Default") == "YES",
+        state=said.get("State", ""),
+        minutes=minutes(said.get("MaxTime", "")),
+        preempt_mode=said.get("PreemptMode", "OFF"),
+        grace_s=int(said.get("GraceTime", "0")),
+        accounts=_allowed(said.get("AllowAccounts", "ALL")),
+        qos=_allowed(said.get("AllowQos", "ALL")),
+    )
+
+
+def _allowed(told: str) -> frozenset[str] | None:
+    return None if told == "ALL" else frozenset(told.split(","))
+
+
+def _node(line: str) -> Node:
+    name, partition, gres, mem_mb, cpus, features, state = line.split("|")
+    gpus: dict[str, int] = {}
+    for model, count in _gpus(gres):
+        gpus[model] = gpus.get(model, 0) + count
+    has = frozenset() if features in _NOTHING else frozenset(features.split(","))
+    return Node(name, partition, gpus, int(mem_mb.rstrip("+")), int(cpus.rstrip("+")), has, state)
+
+
+def _gpus(gres: str) -> Iterator[tuple[str, int]]:
+    """(model, count) of what a node has beside CPUs: gpu:4, gpu:h100:4, gpu:h100:4(S:0-1),nvme:1."""
+    for word in re.sub(r"\([^)]*\)", "", gres).split(","):
+        kind, *rest = word.split(":")
+        if kind == "gpu" and rest and rest[-1].isdigit():
+            yield ":".join(rest[:-1]), int(rest[-1])

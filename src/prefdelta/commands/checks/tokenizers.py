@@ -1,0 +1,114 @@
+"""Chat templates and special tokens of the models whose files are here. Only tokenizers are loaded."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prefdelta.commands.checks.examined import Examined
+from prefdelta.commands.checks.fetched import model_folder
+from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, named, ok, warn
+from prefdelta.core.errors import StudyError
+from prefdelta.core.options import ThinkingMarks
+from prefdelta.core.requests import Request
+from prefdelta.core.template import ask_problem
+from prefdelta.engines.vllm import prompt_ids
+from prefdelta.models import load_tokenizer
+from prefdelta.training.tokens import tokenise
+
+SECONDS = 6.0  # after which no other tokenizer is begun; importing transformers takes some of it
+_PROBLEM, _REPLY = "What is 1 + 1?", "<think>\nIt is 2.\n</think>\n\nThe answer is $\\boxed{2}$."
+_SPECIAL = re.compile(r"<\|[^|>]*\|>")  # how special tokens are written in most vocabularies
+
+
+def tokenizers(examined: Examined) -> Iterator[Finding]:
+    models = {name: model.hub for name, model in examined.config.models.items() if model.hub}
+    if not models:
+        yield NOT_NEEDED
+        return
+    folders = {name: folder for name, hub in models.items() if (folder := model_folder(hub)) and _has_one(folder)}
+    started, right, late = time.monotonic(), [], []
+    # Policies first: they are trained on what the template gives.
+    for name in sorted(folders, key=lambda name: name not in examined.config.policies):
+        if time.monotonic() - started > SECONDS:
+            late.append(name)
+            continue
+        try:
+            right.append(f"{name} ({_looked_at(examined, name, folders[name])})")
+        except StudyError as error:
+            yield fail(f"{name}: {error}")
+        except Exception as error:  # a library's, of files that are not as they should be
+            yield fail(
+                f"{name}: its tokenizer in {folders[name]} cannot be used: {type(error).__name__}: {error}",
+                "Fetch it again, or name another model.",
+            )
+    if right:
+        yield ok(f"right: {', '.join(right)}")
+    if late:
+        yield warn(f"not looked at, for lack of time: {named(late)}", "prefdelta doctor once more: it is faster then.")
+    if absent := [name for name in models if name not in folders]:
+        yield warn(
+            f"not looked at, because their files are not here: {named(absent)}", "prefdelta pin --fetch, then again."
+        )
+
+
+def _has_one(folder: Path) -> bool:
+    return any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json"))
+
+
+def _looked_at(examined: Examined, name: str, folder: Path) -> str:
+    """What was found of a model's tokenizer. Raises StudyError if it is not as it must be."""
+    tokenizer = load_tokenizer(folder)
+    if not tokenizer.chat_template:
+        raise StudyError(f"the tokenizer in {folder} has no chat template, without which it cannot be asked.")
+    config, model = examined.config, examined.config.models[name]
+    path = config.reference.template if name in config.policies else config.generate.template
+    messages = ask_problem(Path(path).read_text(encoding="utf-8"), _PROBLEM, path, model.system)
+    found = []
+    if name in config.policies:
+        tokenise(tokenizer, messages, _REPLY)  # raises for what training would stumble over
+        found.append("no BOS" if tokenizer.bos_token_id is None else "one BOS")
+        if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+            found.append("pads with end-of-sequence, which training masks by place")
+    else:
+        found.append(_beginning(tokenizer, prompt_ids(tokenizer, _request(examined, name, messages))))
+    if model.thinking:
+        _check_marks(tokenizer, model.thinking)
+        found.append("its marks of thinking are tokens")
+    return ", ".join(found)
+
+
+def _request(examined: Examined, name: str, messages: tuple[tuple[str, str], ...]) -> Request:
+    """As the model is asked for traces, or as the judge."""
+    config = examined.config
+    samplings = [one.sampling for one in config.generators.values() if one.model == name and one.sampling]
+    sampling = config.judge.sampling if name == config.judge.model else (samplings or [config.generate.sampling])[0]
+    return Request(messages, sampling, seed=0)
+
+
+def _beginning(tokenizer: Any, prompt: list[int]) -> str:
+    bos = tokenizer.bos_token_id
+    count = 0 if bos is None or bos == tokenizer.eos_token_id else prompt.count(bos)
+    if count > 1:
+        raise StudyError(
+            f"a rendered prompt has {count} beginning-of-sequence tokens; 1 is right. Its chat template is at fault: "
+            "take another commit of the model, or a local folder with a mended one."
+        )
+    return "one BOS" if count else "no BOS"
+
+
+def _check_marks(tokenizer: Any, marks: ThinkingMarks) -> None:
+    """Raise StudyError unless replies can hold the marks as the config has them."""
+    for mark in (marks.opening, marks.closing):
+        ids = tokenizer(mark, add_special_tokens=False)["input_ids"]
+        back = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        broken = [
+            word for word in _SPECIAL.findall(mark) if len(tokenizer(word, add_special_tokens=False)["input_ids"]) > 1
+        ]
+        if back != mark or broken:
+            told = f"its tokens give back {back!r}" if back != mark else f"{broken[0]} is no token of its vocabulary"
+            raise StudyError(
+                f"it cannot have marked its reasoning by {mark!r}: {told}. Correct models.<model>.thinking; its card "
+                "says how it marks."
+            )

@@ -1,0 +1,100 @@
+"""Look whether this machine or cluster has what a study needs, before it is started or after something went wrong.
+
+    prefdelta doctor
+    prefdelta doctor --configfile resources/studies/mini.yaml
+
+One line for each check: ok, warn or fail, what was found, and what to do. Nothing is changed, and no model is started.
+What this study does not need is not looked at. Keys and tokens are only looked for, never shown. The exit code is 2 if
+a check failed.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+from prefdelta.commands import shared
+from prefdelta.commands.checks import (
+    disk,
+    environment,
+    fetched,
+    gpus,
+    jail,
+    keys,
+    slurm_jobs,
+    slurm_settings,
+    tokenizers,
+)
+from prefdelta.commands.checks.examined import Examined
+from prefdelta.commands.checks.finding import Finding, fail
+from prefdelta.core.errors import StudyError
+
+# In the order of the lines. Checks of SLURM after the first say nothing if that one could not reach it.
+CHECKS: dict[str, Callable[[Examined], Iterator[Finding]]] = {
+    "source": environment.source,
+    "python": environment.python,
+    "packages": environment.packages,
+    "gpus": gpus.gpus,
+    "room": disk.room,
+    "files": disk.files,
+    "open files": disk.open_files,
+    "pins": fetched.pins,
+    "hub": fetched.files,
+    "hub token": keys.hub_token,
+    "judge key": keys.judge_key,
+    "templates": tokenizers.tokenizers,
+    "sandbox": jail.sandbox,
+    "slurm": slurm_settings.reachable,
+    "slurm profile": slurm_settings.profile,
+    "slurm settings": slurm_settings.settings,
+    "slurm partitions": slurm_jobs.partitions,
+    "slurm jobs": slurm_jobs.jobs,
+    "slurm accounts": slurm_jobs.accounts,
+    "slurm preemption": slurm_settings.preemption,
+}
+
+
+def define(parser: argparse.ArgumentParser) -> None:
+    shared.add_configfile(parser)
+    parser.add_argument(
+        "--profile", help="how snakemake is to run it: a folder of profiles/ (default: the one of the config file)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    study = shared.open_study(arguments.configfile)
+    examined = Examined(study, arguments.configfile, arguments.profile)
+    if not arguments.json:
+        shared.tell(f"study {study.config.study}, to be run with --profile {examined.profile}")
+    found = []
+    for name in CHECKS:
+        for finding in _findings(name, examined):
+            found.append({"check": name, **asdict(finding)})
+            if not arguments.json:
+                shared.tell(_line(name, finding))
+    count = {state: sum(one["state"] == state for one in found) for state in ("ok", "warn", "fail")}
+    if arguments.json:
+        shared.tell(json.dumps({"study": study.config.study, "profile": examined.profile, "checks": found}, indent=2))
+    if count["fail"]:
+        raise StudyError(f"{count['fail']} checks failed, {count['warn']} warned. What to do stands behind each.")
+    if not arguments.json:
+        shared.tell(f"no check failed, {count['warn']} warned")
+
+
+def _findings(name: str, examined: Examined) -> Iterator[Finding]:
+    """What a check finds. Whatever it stumbles over is a failure, and stops no other."""
+    try:
+        yield from CHECKS[name](examined)
+    except StudyError as error:
+        yield fail(str(error))
+    except Exception as error:
+        yield fail(
+            f"the check itself broke: {type(error).__name__}: {error}", "Look at this by hand; the other checks stand."
+        )
+
+
+def _line(name: str, finding: Finding) -> str:
+    width = max(map(len, CHECKS))
+    told = " ".join(finding.found.split())  # messages of others have line breaks
+    return f"{finding.state:<4}  {name:<{width}}  {told}" + (f" -> {finding.to_do}" if finding.to_do else "")
