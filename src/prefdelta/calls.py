@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from prefdelta.core.errors import StudyError
@@ -23,6 +24,33 @@ class Answers:
 
     calls: list[Call]
     asked: int
+    tokens: int  # of the replies to these
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked of a model, in a fixed order, and the partition of the record that keeps what it said."""
+
+    engine: Engine
+    requests: Sequence[Request]
+    partition: Path
+
+    def answered(self, what: str) -> Answers:
+        """As `complete`."""
+        return complete(self.engine, self.requests, Record(self.partition, Call), what)
+
+    def missing(self) -> int:
+        """How many calls `answered` would make. It only looks."""
+        identity = self.engine.identity()
+        record = Record(self.partition, Call, only_look=True)
+        return len(record.missing({request.key(identity) for request in self.requests}))
+
+    def recorded(self) -> list[Call | None]:
+        """The calls that are there already, in order. It only looks."""
+        identity = self.engine.identity()
+        keys = [request.key(identity) for request in self.requests]
+        found = Record(self.partition, Call, only_look=True).fetch(keys)
+        return [found.get(key) for key in keys]
 
 
 def complete(engine: Engine, requests: Sequence[Request], record: Record[Call], what: str) -> Answers:
@@ -34,15 +62,16 @@ def complete(engine: Engine, requests: Sequence[Request], record: Record[Call], 
     identity = engine.identity()
     plan = [(request.key(identity), request) for request in requests]
     keys = dict.fromkeys(key for key, _ in plan)
-    asked, found = 0, dict[str, Call]()
+    asked, found = list[str](), dict[str, Call]()
     while len(found) < len(keys):  # a second time round only if the record turns out to be damaged
         if missing := record.missing(keys):
             say(f"{what}: {len(keys):,} requests, {len(keys) - len(missing):,} of them recorded")
             _ask(engine, identity, plan, missing, record, what)
-            asked += len(missing)
+            asked += missing
         found = record.fetch(keys)
-    say(f"{what}: {len(keys):,} requests, {asked:,} of them asked now")
-    return Answers([found[key] for key, _ in plan], asked)
+    say(f"{what}: {len(keys):,} requests, {len(asked):,} of them asked now")
+    tokens = sum(found[key].n_tokens or 0 for key in asked)
+    return Answers([found[key] for key, _ in plan], len(asked), tokens)
 
 
 def _ask(

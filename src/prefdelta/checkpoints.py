@@ -98,18 +98,23 @@ def write_manifest(path: Path, checkpoint: Checkpoint) -> None:
     publish_text(path, json.dumps(asdict(checkpoint), indent=2) + "\n")
 
 
+def read_manifest(path: Path) -> Checkpoint:
+    """The checkpoint a manifest names. Raises StudyError if there is none, DamagedError if it cannot be read."""
+    try:
+        return Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise StudyError(f"{path}: there is no such manifest. Run the same command again to have it made.") from None
+    except (ValueError, TypeError) as error:
+        raise DamagedError(path, f"{path}: is no manifest of a checkpoint ({error}).") from None
+
+
 def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
     """The checkpoint a manifest names, and its folder (see `are_removed`).
 
     Raises DamagedError for the manifest if the weights are not in the record, or are not the ones it was written for;
     a damaged folder is set aside. Without its manifest, the job that makes both is planned again.
     """
-    try:
-        checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise StudyError(f"{path}: there is no such manifest. Run the same command again to have it made.") from None
-    except (ValueError, TypeError) as error:
-        raise DamagedError(path, f"{path}: is no manifest of a checkpoint ({error}).") from None
+    checkpoint = read_manifest(path)
     folder = record / checkpoint.folder
     if not folder.is_dir():
         raise DamagedError(path, f"{path} names weights in {folder}, which are not there.")

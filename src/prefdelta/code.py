@@ -26,6 +26,7 @@ PLUMBING = frozenset(
         "record",
         "registry",
         "runs",
+        "slurm",
         "snapshots",
         "staging",
         "tables",
@@ -50,6 +51,12 @@ def digest(module: str, plugins: tuple[str, ...] = (), within: tuple[str, ...] =
         if any(f"{name}.".startswith(f"{part}.") for part in within):
             hashed.update(f"{name}\n{_tree_text(name)}\n".encode())
     return hashed.hexdigest()[:16]
+
+
+def sources(module: str, plugins: tuple[str, ...] = ()) -> dict[str, str]:
+    """Digest of each module that `digest` covers, by name: so that two digests that differ can be told apart."""
+    names = sorted(_closure((module, *sorted(plugins))))
+    return {name: hashlib.sha256(_tree_text(name).encode()).hexdigest()[:8] for name in names}
 
 
 def _closure(start: Iterable[str]) -> set[str]:

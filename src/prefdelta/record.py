@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from prefdelta import tables
-from prefdelta.core.errors import DamagedError
+from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.files import INSTANCE, say, set_aside
 from prefdelta.processes import at_stop, uninterrupted
 from prefdelta.records.contract import Row
@@ -40,10 +40,18 @@ class Record(Generic[R]):
     """One partition. As a context it flushes by itself: in the background, at a signal, and when it is left."""
 
     def __init__(
-        self, folder: Path, row_type: type[R], flush_seconds: float = FLUSH_SECONDS, flush_rows: int = FLUSH_ROWS
+        self,
+        folder: Path,
+        row_type: type[R],
+        flush_seconds: float = FLUSH_SECONDS,
+        flush_rows: int = FLUSH_ROWS,
+        only_look: bool = False,
     ) -> None:
-        """Read the keys of `folder`. At most flush_seconds of work or flush_rows rows are ever not on disk."""
-        self._folder, self._row_type = folder, row_type
+        """Read the keys of `folder`. At most flush_seconds of work or flush_rows rows are ever not on disk.
+
+        only_look: leave a damaged segment where it is, also beside others that write.
+        """
+        self._folder, self._row_type, self._only_look = folder, row_type, only_look
         self._flush_seconds, self._flush_rows = flush_seconds, flush_rows
         self._where: dict[str, Path] = {}  # key -> its segment
         for segment in self._segments():
@@ -153,8 +161,12 @@ class Record(Generic[R]):
         try:
             return tables.read_arrow(segment, self._row_type, columns)
         except DamagedError as error:
-            _set_aside(error)
+            self._set_aside(error)
             return None
+        except StudyError:
+            if self._only_look:  # written anew by another process, under another name
+                return None
+            raise
 
     def _rows(self, segment: Path, keys: Container[str] | None = None) -> list[R] | None:
         """The rows of a segment (those of `keys` only), or None if it is damaged."""
@@ -165,9 +177,9 @@ class Record(Generic[R]):
         try:
             return tables.rows_of(segment, table, self._row_type)
         except DamagedError as error:
-            _set_aside(error)
+            self._set_aside(error)
             return None
 
-
-def _set_aside(error: DamagedError) -> None:
-    say(f"warning: {error.found}\nwarning: it is now {set_aside(error.path)}; what it held will be made again")
+    def _set_aside(self, error: DamagedError) -> None:
+        if not self._only_look:
+            say(f"warning: {error.found}\nwarning: it is now {set_aside(error.path)}; what it held will be made again")

@@ -22,11 +22,14 @@ class Weights:
     removed: bool = False  # there are no weights in it any more: what was asked of them is recorded
 
 
-def open_weights(manifests: Sequence[Path], model: HubModel | None, record: Path) -> Weights:
+def open_weights(manifests: Sequence[Path], model: HubModel | None, record: Path, only_look: bool = False) -> Weights:
     """The weights that the one manifest names, or those of a model of the hub.
 
+    only_look: what identifies them, as manifest or pin says it; none is read, and none is fetched.
     Raises StudyError or DamagedError if they are not there, or are not the ones that were named.
     """
+    if only_look:
+        return _named(manifests, model, record)
     if model is None:
         (manifest,) = manifests
         checkpoint, folder = checkpoints.open_manifest(manifest, record)
@@ -35,6 +38,15 @@ def open_weights(manifests: Sequence[Path], model: HubModel | None, record: Path
         raise StudyError(f"{model.name} is a model of the hub, but {manifests[0]} names weights, too. Give one.")
     identity, folder = hub.model_folder(model)
     return Weights(digest(identity), identity, folder)
+
+
+def _named(manifests: Sequence[Path], model: HubModel | None, record: Path) -> Weights:
+    if model is None:
+        (manifest,) = manifests
+        checkpoint = checkpoints.read_manifest(manifest)
+        return Weights(checkpoint.key, checkpoint.weights, record / checkpoint.folder)
+    identity = hub.named(model)
+    return Weights(digest(identity), identity, Path(model.name))
 
 
 def same_tensors(one: Path, other: Path) -> bool:

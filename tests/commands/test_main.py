@@ -102,7 +102,7 @@ def test_config_yaml_is_taken_if_it_is_there(capsys):
     assert main(["gc", "-n"]) == 0
     assert "results/mini: nothing to remove" in capsys.readouterr().out
     assert main(["invalidate", f"{RESULTS}/grade/g1.parquet"]) == 0
-    assert "--profile mini --configfile config.yaml" in capsys.readouterr().out
+    assert "snakemake --profile slurm\n" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("checkout")

@@ -87,7 +87,7 @@ def test_a_second_run_asks_nothing_and_gives_the_same_bytes(
     evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
 ) -> None:
     before = files_in(record)
-    assert again(below(tmp_path), record, inputs) == replace(evaluated.outcome, computed={"calls": 0})
+    assert again(below(tmp_path), record, inputs) == replace(evaluated.outcome, computed={"calls": 0, "tokens": 0})
     assert (below(tmp_path)).read_bytes() == evaluated.path.read_bytes()
     assert files_in(record) == before
 
@@ -221,7 +221,7 @@ def test_removed_weights_are_no_matter_as_long_as_nothing_new_is_asked(
     _, folder = checkpoints.open_manifest(inputs["weights"], tmp_path / "record")
     checkpoints.remove_weights(folder)
     path = below(tmp_path)
-    assert again(path, tmp_path / "record", inputs).computed == {"calls": 0}
+    assert again(path, tmp_path / "record", inputs).computed == {"calls": 0, "tokens": 0}
     assert path.read_bytes() == evaluated.path.read_bytes()
     with pytest.raises(StudyError, match=r"30 answers are not recorded, .* prefdelta invalidate .*model.json"):
         again(below(tmp_path / "more"), tmp_path / "record", inputs, seed=6)

@@ -75,7 +75,7 @@ def test_a_second_run_asks_nothing_and_gives_the_same_bytes(
     generated: Made, record: Path, inputs: dict[str, Path], tmp_path: Path
 ) -> None:
     before = files_in(record)
-    assert again(tmp_path / "again.parquet", record, inputs) == replace(generated.outcome, computed={"calls": 0})
+    assert again(tmp_path / "again.parquet", record, inputs) == replace(generated.outcome, computed={"calls": 0, "tokens": 0})
     assert (tmp_path / "again.parquet").read_bytes() == generated.path.read_bytes()
     assert files_in(record) == before
 
@@ -152,7 +152,7 @@ def test_shards_share_the_prompts_and_what_puts_them_together_asks_nothing(
     assert sum(map(len, shares)) == len(set().union(*shares)) == ITEMS
     request.getfixturevalue("no_model_is_asked")
     whole = tmp_path / "whole.parquet"
-    assert again(whole, tmp_path, inputs | {"shards": tables_made}).computed == {"calls": 0}
+    assert again(whole, tmp_path, inputs | {"shards": tables_made}).computed == {"calls": 0, "tokens": 0}
     assert whole.read_bytes() == generated.path.read_bytes()
 
 
@@ -169,7 +169,7 @@ def test_a_local_folder_stands_for_a_model_of_the_hub(
     # Another file under the same path is another model: nothing of the old one is taken for its traces.
     settings = json.loads((local / "generation_config.json").read_text())
     (local / "generation_config.json").write_text(json.dumps(settings | {"note": "edited"}))
-    assert again(tmp_path / "b.parquet", tmp_path, inputs | {"weights": []}, hub=hub).computed == {"calls": 2 * ITEMS}
+    assert again(tmp_path / "b.parquet", tmp_path, inputs | {"weights": []}, hub=hub).computed["calls"] == 2 * ITEMS
 
 
 def test_reasoning_is_kept_between_think_marks_and_the_record_keeps_what_came(

@@ -107,7 +107,7 @@ def test_the_manifest_names_weights_that_differ_from_the_base(
 def test_every_selected_pair_is_trained_on(trained: dict[str, Made]) -> None:
     for name, made in trained.items():
         assert_adds_up(made.outcome, 2, 2)  # arms
-        assert made.outcome.computed == {"updates": 2 * 9}
+        assert made.outcome.computed["updates"] == 2 * 9
         told = details(made.outcome, name)
         assert (told["pairs"], told["rows"]) == (N_PAIRS, N_PAIRS)
         assert told["updates"] == 9  # 12 pairs in batches of 4, three times
@@ -155,7 +155,7 @@ def test_a_second_run_trains_nothing_and_writes_the_same_manifest(
     for name, made in trained.items():
         assert manifest(tmp_path, name).read_bytes() == made.path.read_bytes()
         assert details(outcome, name) == details(made.outcome, name)
-    assert (outcome.rows, outcome.failures, outcome.computed) == (2, {}, {"updates": 0})
+    assert (outcome.rows, outcome.failures, outcome.computed) == (2, {}, {"updates": 0, "tokens": 0})
     assert files_in(record / "policies") == before
 
 
@@ -199,7 +199,7 @@ def test_a_second_run_loads_no_library_that_trains(
 ) -> None:
     outputs = {"policies": [manifest(tmp_path, name) for name in trained]}
     computed = computed_without_libraries("train", settings_of(*trained), inputs, outputs, record)
-    assert computed == {"updates": 0}
+    assert computed == {"updates": 0, "tokens": 0}
     for name, made in trained.items():
         assert manifest(tmp_path, name).read_bytes() == made.path.read_bytes()
 
@@ -261,7 +261,7 @@ def test_an_arm_whose_batch_gains_a_selection_is_not_trained_again(
     # The new selection comes first: an arm does not depend on its place in the batch.
     outcome = batch(tmp_path, record, inputs, "random-5-s0", "all", "swapped")
     assert asked == [5]
-    assert outcome.computed == {"updates": 6}  # 5 pairs in batches of 4, three times
+    assert outcome.computed["updates"] == 6  # 5 pairs in batches of 4, three times
     assert_adds_up(outcome, 3, 3)
     for name, made in trained.items():
         assert manifest(tmp_path, name).read_bytes() == made.path.read_bytes()

@@ -1,7 +1,7 @@
 """Intervals: how sure a number is. Every number of the report is an `Estimate`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 LEVEL = 0.95
@@ -19,6 +19,12 @@ class Estimate:
 
 
 NOTHING = Estimate(None, None, None, 0)
+
+
+def mean_of_known(values: Iterable[int | None]) -> float | None:
+    """The mean of the values that are not None; None if there is none."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def wilson_interval(successes: int, n: int) -> Estimate:

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from prefdelta import code, manifests, registry
 from prefdelta.claims import Claim
 from prefdelta.core.errors import DamagedError, StudyError
+from prefdelta.core.launch import Launch
 from prefdelta.core.settings import Settings
 from prefdelta.files import publish_text, say, set_aside, sha256_of
 from prefdelta.processes import die_with_parent, stop_on_signals
@@ -47,6 +48,7 @@ class Job(Generic[S]):
     inputs: Mapping[str, list[Path]]
     outputs: Mapping[str, list[Path]]
     record: Path  # results/<study>/record
+    launch: Launch = field(default_factory=Launch)
 
     def input(self, name: str) -> Path:
         """The one file of an input."""
@@ -99,9 +101,23 @@ def start(
 
 def job_code(stage: str, settings: Settings) -> tuple[str, str]:
     """The source that a stage's job runs with these settings: its name (stage and plug-ins), and its digest."""
-    plugins = sorted(settings.plugins())
-    modules = tuple(map(registry.module_of, plugins))
-    return "+".join([stage, *plugins]), code.digest(f"{code.PACKAGE}.stages.{stage}", modules)
+    return "+".join([stage, *sorted(settings.plugins())]), code.digest(*_modules(stage, settings))
+
+
+def job_sources(stage: str, settings: Settings) -> dict[str, str]:
+    """The modules that this digest covers, each with its own."""
+    return code.sources(*_modules(stage, settings))
+
+
+def job_texts(inputs: Iterable[Path], record: Path) -> dict[str, str]:
+    """The sha256 of each input that is no result of the study but a text that people edit, by path."""
+    texts = (path for path in inputs if not path.is_relative_to(record.parent) and path.is_file())
+    return {str(path): sha256_of(path) for path in texts}
+
+
+def _modules(stage: str, settings: Settings) -> tuple[str, tuple[str, ...]]:
+    """Of a stage, and of what its settings name."""
+    return f"{code.PACKAGE}.stages.{stage}", tuple(map(registry.module_of, sorted(settings.plugins())))
 
 
 def _exit_code(work: Callable[[], None]) -> int:
@@ -122,18 +138,17 @@ def _exit_code(work: Callable[[], None]) -> int:
 
 def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], arguments: argparse.Namespace) -> None:
     started = time.time()
-    try:
-        parsed = settings.model_validate_json(arguments.settings)
-    except ValidationError as error:
-        raise StudyError(f"--settings: {error}") from None
+    parsed, launch = _parsed("settings", settings, arguments), _parsed("launch", Launch, arguments)
     stage = module.rpartition(".")[2]
     digest = _planned_source(stage, parsed, arguments.code)
     claim = Claim(arguments.record, arguments.outputs["manifest"][0])
     staging = Staging(arguments.outputs)
     try:
         with _damage_set_aside(arguments.inputs):
-            manifests.check(path for paths in arguments.inputs.values() for path in paths)
-            outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record))
+            read = [path for paths in arguments.inputs.values() for path in paths]
+            manifests.check(read)
+            texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
+            outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
         usage = resource.getrusage(resource.RUSAGE_SELF)
         manifest = {
             "stage": stage,
@@ -142,6 +157,8 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
             "details": outcome.details,
             "settings": json.loads(parsed.model_dump_json()),
             "code": digest,
+            "sources": job_sources(stage, parsed),
+            "texts": texts,
             "outputs": {
                 str(final): sha256_of(staged)
                 for name, finals in arguments.outputs.items()
@@ -165,6 +182,14 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
     finally:
         staging.remove()
         claim.release()
+
+
+def _parsed(option: str, kind: type[S], arguments: argparse.Namespace) -> S:
+    """What an option says in JSON."""
+    try:
+        return kind.model_validate_json(getattr(arguments, option))
+    except ValidationError as error:
+        raise StudyError(f"--{option}: {error}") from None
 
 
 def _planned_source(stage: str, settings: Settings, planned_code: str) -> str:
@@ -210,26 +235,31 @@ def _parse(
         for name, info in schema["properties"].items()
     }
     parts.append(_listed("settings (--settings JSON)", fields))
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {stage}",
-        description="\n".join(parts),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--in", dest="inputs", nargs="*", default=[], metavar="NAME=PATH", help="inputs")
-    parser.add_argument("--out", dest="outputs", nargs="+", required=True, metavar="NAME=PATH", help="outputs")
-    parser.add_argument("--settings", required=True, help="the stage's settings as JSON")
-    parser.add_argument("--record", type=Path, required=True, help="folder of the record, results/<study>/record")
-    parser.add_argument("--code", default="", help="digest of the source this job was planned with")
+    parser = command_line(f"python -m {stage}", "\n".join(parts))
     arguments = parser.parse_args()
     for name, allowed in (("inputs", inputs), ("outputs", {**outputs, "manifest": ""})):
-        found = _named(getattr(arguments, name))
+        found = named_paths(getattr(arguments, name))
         if set(found) != set(allowed):
             parser.error(f"{name}: found {sorted(found)}, needs exactly {sorted(allowed)}")
         setattr(arguments, name, found)
     return arguments
 
 
-def _named(words: list[str]) -> dict[str, list[Path]]:
+def command_line(program: str, about: str) -> argparse.ArgumentParser:
+    """The options of all stages."""
+    parser = argparse.ArgumentParser(
+        prog=program, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--in", dest="inputs", nargs="*", default=[], metavar="NAME=PATH", help="inputs")
+    parser.add_argument("--out", dest="outputs", nargs="+", required=True, metavar="NAME=PATH", help="outputs")
+    parser.add_argument("--settings", required=True, help="the stage's settings as JSON")
+    parser.add_argument("--record", type=Path, required=True, help="folder of the record, results/<study>/record")
+    parser.add_argument("--code", default="", help="digest of the source this job was planned with")
+    parser.add_argument("--launch", default="{}", help="train: how its processes are started (core/launch.py), as JSON")
+    return parser
+
+
+def named_paths(words: list[str]) -> dict[str, list[Path]]:
     """`a=x y b=z` as {"a": [x, y], "b": [z]}; `c=` alone is an empty list."""
     found: dict[str, list[Path]] = {}
     name = ""

@@ -19,9 +19,9 @@ from prefdelta.core.ids import seed_of
 from prefdelta.core.options import GeneratorOptions
 from prefdelta.core.requests import Engine, Failure, Reply, Request, Sampling
 from prefdelta.core.settings import Settings
+from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
 from prefdelta.processes import cores
-from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
@@ -74,34 +74,51 @@ class EvaluateSettings(Settings):
 
 def run(job: Job[EvaluateSettings]) -> Outcome:
     settings = job.settings
-    items = [prompt for path in job.inputs["prompts"] for prompt in tables.read(path, Prompt)]
-    solved, rows, asked = {}, [], 0
+    plan = _plan(job)
+    solved, rows, asked, tokens = {}, list[Score](), 0, 0
     for arm in settings.arms:
-        scores, calls_made = _scores(job, arm, items)
+        questions = _questions(job, arm, plan)
+        answers = questions.answered(f"evaluate {arm}")
+        scores = _scores(job, plan, answers.calls)
         failures = count_failures(score.failure for score in scores)
         ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
         check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share)
         tables.write(file_of(job.outputs["scores"], arm), Score, scores)
         rows += scores
-        asked += calls_made
+        asked += answers.asked
+        tokens += answers.tokens
         solved[arm] = {
             name: count_outcomes(score for score in scores if score.benchmark == name) for name in settings.benchmarks
         }
     failed = count_failures(score.failure for score in rows)
-    return Outcome(len(rows), failed, {"solved_of_counted": solved}, {"calls": asked})
+    told = {"solved_of_counted": solved, "mean_tokens": mean_of_known(score.n_tokens for score in rows)}
+    return Outcome(len(rows), failed, told, {"calls": asked, "tokens": tokens})
 
 
-def _scores(job: Job[EvaluateSettings], arm: str, items: list[Prompt]) -> tuple[list[Score], int]:
-    """An arm's answers to all items of the group, graded; and how many were asked for now."""
+def missing(job: Job[EvaluateSettings]) -> int:
+    """How many calls `run` would make. It only looks."""
+    plan = _plan(job)
+    return sum(_questions(job, arm, plan, only_look=True).missing() for arm in job.settings.arms)
+
+
+def _plan(job: Job[EvaluateSettings]) -> list[tuple[Prompt, int]]:
+    """All draws of all items of the group: (item, sample)."""
+    items = [prompt for path in job.inputs["prompts"] for prompt in tables.read(path, Prompt)]
+    samples = {name: asked.samples for name, asked in job.settings.benchmarks.items()}
+    return [(prompt, sample) for prompt in items for sample in range(samples[prompt.source])]
+
+
+def _questions(
+    job: Job[EvaluateSettings], arm: str, plan: list[tuple[Prompt, int]], only_look: bool = False
+) -> calls.Questions:
     settings = job.settings
     templates = {str(path): path.read_text(encoding="utf-8").strip() for path in job.inputs["template"]}
     weights = job.inputs["weights"]
     manifests = weights if arm.endswith("/base") else [file_of(weights, arm)]
-    policy = open_weights(manifests, settings.hub, job.record)
+    policy = open_weights(manifests, settings.hub, job.record, only_look)
     engine = registry.load(f"engines.{settings.engine.name}")(policy.folder, policy.identity, settings.engine)
     if policy.removed:
         engine = _Removed(engine, manifests)
-    plan = [(prompt, sample) for prompt in items for sample in range(settings.benchmarks[prompt.source].samples)]
 
     def messages(prompt: Prompt) -> tuple[tuple[str, str], ...]:
         template = settings.benchmarks[prompt.source].template
@@ -116,13 +133,16 @@ def _scores(job: Job[EvaluateSettings], arm: str, items: list[Prompt]) -> tuple[
         )
         for prompt, sample in plan
     ]
-    record = Record(job.record / "calls" / "evaluate" / policy.key, Call)
-    answers = calls.complete(engine, requests, record, f"evaluate {arm}")
-    graders = {name: registry.load(f"graders.{asked.grader}") for name, asked in settings.benchmarks.items()}
-    answered = zip(plan, answers.calls, strict=True)
+    return calls.Questions(engine, requests, job.record / "calls" / "evaluate" / policy.key)
+
+
+def _scores(job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call]) -> list[Score]:
+    """An arm's answers to all items of the group, graded."""
+    graders = {name: registry.load(f"graders.{asked.grader}") for name, asked in job.settings.benchmarks.items()}
+    answered = zip(plan, replies, strict=True)
     graded = grade_all(((graders[prompt.source], call, prompt.answers) for (prompt, _), call in answered), cores())
     scores = []
-    for (prompt, sample), call, (extracted, correct, failure) in zip(plan, answers.calls, graded, strict=True):
+    for (prompt, sample), call, (extracted, correct, failure) in zip(plan, replies, graded, strict=True):
         scores.append(
             Score(
                 benchmark=prompt.source,
@@ -136,7 +156,7 @@ def _scores(job: Job[EvaluateSettings], arm: str, items: list[Prompt]) -> tuple[
                 failure=failure,
             )
         )
-    return scores, answers.asked
+    return scores
 
 
 class _Removed:

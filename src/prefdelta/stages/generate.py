@@ -15,9 +15,9 @@ from prefdelta.core.options import GeneratorOptions, ThinkingMarks
 from prefdelta.core.requests import Engine, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.sources import DataSource, TraceFields
+from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
 from prefdelta.core.thinking import marked_thinking
-from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -70,28 +70,13 @@ class GenerateSettings(Settings):
 
 def run(job: Job[GenerateSettings]) -> Outcome:
     settings = job.settings
-    template = job.input("template").read_text(encoding="utf-8").strip()
-    engine = _engine(job)
-    prompts = tables.read(job.input("prompts"), Prompt)
-    asked = [prompt for prompt in prompts if settings.shard is None or settings.shard.holds(prompt.prompt_id)]
-    plan = [(prompt, sample) for prompt in asked for sample in range(settings.samples)]
-    requests = [
-        Request(
-            messages=ask_problem(template, prompt.text, str(job.input("template")), settings.system),
-            sampling=settings.sampling,
-            seed=seed_of("generate", settings.seed, settings.generator, prompt.prompt_id, sample),
-            sample=sample,
-            prompt_id=prompt.prompt_id,
-        )
-        for prompt, sample in plan
-    ]
-    record = Record(job.record / "calls" / "generate" / settings.generator, Call)
-    answers = calls.complete(engine, requests, record, f"generate {settings.generator}")
+    questions = _questions(job)
+    answers = questions.answered(f"generate {settings.generator}")
     traces = [
         Trace(
-            prompt_id=prompt.prompt_id,
+            prompt_id=str(request.prompt_id),
             generator=settings.generator,
-            sample=sample,
+            sample=request.sample,
             text=_text(call, settings.thinking),
             finish_reason=call.finish_reason,
             n_tokens=call.n_tokens,
@@ -100,14 +85,38 @@ def run(job: Job[GenerateSettings]) -> Outcome:
             failure=call.failure,
             source_correct=call.source_correct,
         )
-        for (prompt, sample), request, call in zip(plan, requests, answers.calls, strict=True)
+        for request, call in zip(questions.requests, answers.calls, strict=True)
     ]
     unusable = count_failures(trace.unusable_because for trace in traces)
     check_share("generate.max_failure_share", len(traces), unusable, settings.max_failure_share)
     tables.write(job.output("traces"), Trace, traces)
-    tokens = [trace.n_tokens for trace in traces if trace.n_tokens is not None]
-    details = {"mean_tokens": sum(tokens) / len(tokens) if tokens else None}
-    return Outcome(len(traces), unusable, details, {"calls": answers.asked})
+    details = {"mean_tokens": mean_of_known(trace.n_tokens for trace in traces)}
+    return Outcome(len(traces), unusable, details, {"calls": answers.asked, "tokens": answers.tokens})
+
+
+def missing(job: Job[GenerateSettings]) -> int:
+    """How many calls `run` would make. It only looks."""
+    return _questions(job, only_look=True).missing()
+
+
+def _questions(job: Job[GenerateSettings], only_look: bool = False) -> calls.Questions:
+    settings = job.settings
+    template = job.input("template").read_text(encoding="utf-8").strip()
+    engine = _engine(job, only_look)
+    prompts = tables.read(job.input("prompts"), Prompt)
+    requests = [
+        Request(
+            messages=ask_problem(template, prompt.text, str(job.input("template")), settings.system),
+            sampling=settings.sampling,
+            seed=seed_of("generate", settings.seed, settings.generator, prompt.prompt_id, sample),
+            sample=sample,
+            prompt_id=prompt.prompt_id,
+        )
+        for prompt in prompts
+        if settings.shard is None or settings.shard.holds(prompt.prompt_id)
+        for sample in range(settings.samples)
+    ]
+    return calls.Questions(engine, requests, job.record / "calls" / "generate" / settings.generator)
 
 
 def _text(call: Call, thinking: ThinkingMarks | None) -> str | None:
@@ -116,14 +125,14 @@ def _text(call: Call, thinking: ThinkingMarks | None) -> str | None:
     return marked_thinking(call.text, thinking.opening, thinking.closing)
 
 
-def _engine(job: Job[GenerateSettings]) -> Engine:
+def _engine(job: Job[GenerateSettings], only_look: bool) -> Engine:
     settings = job.settings
     (plugin,) = settings.plugins()
     engine: Engine
     if settings.shipped is not None:
         engine = registry.load(plugin)(settings.shipped.source, settings.shipped.traces)
     else:
-        weights = open_weights(job.inputs["weights"], settings.hub, job.record)
+        weights = open_weights(job.inputs["weights"], settings.hub, job.record, only_look)
         engine = registry.load(plugin)(weights.folder, weights.identity, settings.engine)
     return engine
 

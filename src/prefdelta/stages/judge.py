@@ -4,7 +4,7 @@ A form is the set of dimensions asked in one request. The judge is any server be
 is not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure, never a number.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -21,10 +21,10 @@ from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.options import OpenAIOptions
 from prefdelta.core.requests import Endpoint, Request, Sampling
 from prefdelta.core.settings import Settings
+from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import fill
 from prefdelta.core.verdicts import NO_VERDICT, InvalidVerdictError, check_model, read_verdict, verdict_schema
 from prefdelta.engines.spending import Spending
-from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.prompt import Prompt
@@ -76,6 +76,55 @@ class JudgeSettings(Settings):
 
 def run(job: Job[JudgeSettings]) -> Outcome:
     settings = job.settings
+    traces, judged, requests = _requests(job)
+    made, tokens, said = 0, 0, list[int | None]()
+    questions = _questions(job) if judged else None
+
+    def ask(asked: list[Request]) -> Sequence[Call]:
+        nonlocal made, tokens
+        assert questions is not None
+        what = f"judge {settings.generator} {settings.form}, attempt {asked[0].attempt + 1}"
+        answers = replace(questions, requests=asked).answered(what)
+        made, tokens = made + answers.asked, tokens + answers.tokens
+        said.extend(call.n_tokens for call in answers.calls)
+        return answers.calls
+
+    found = _verdicts(settings, requests, ask)
+    verdicts = [found[index] for index in range(len(requests))]
+    by_trace = {(t.prompt_id, t.sample): verdict for t, verdict in zip(judged, verdicts, strict=True)}
+    rows = [
+        row for trace in traces for row in _judgements(trace, by_trace.get((trace.prompt_id, trace.sample)), settings)
+    ]
+
+    invalid = count_failures(verdict.failure for verdict in verdicts)
+    check_share("judge.max_failure_share", len(verdicts), invalid, settings.max_failure_share)
+    tables.write(job.output("judgements"), Judgement, rows)
+    failures = count_failures(row.failure for row in rows)
+    details = {"requests": len(said), "unparseable": dict(invalid), "mean_tokens": mean_of_known(said)}
+    return Outcome(len(rows), failures, details, {"calls": made, "tokens": tokens})
+
+
+def missing(job: Job[JudgeSettings]) -> int:
+    """How many calls `run` would make at least: a reply that is no verdict is asked for again. It only looks."""
+    _, judged, requests = _requests(job)
+    if not judged:
+        return 0
+    questions = _questions(job, only_look=True)
+    count = 0
+
+    def look(asked: list[Request]) -> Sequence[Call | None]:
+        nonlocal count
+        calls_there = replace(questions, requests=asked).recorded()
+        count += calls_there.count(None)
+        return calls_there
+
+    _verdicts(job.settings, requests, look)
+    return count
+
+
+def _requests(job: Job[JudgeSettings]) -> tuple[list[Trace], list[Trace], list[Request]]:
+    """The traces of the job, those of them that are judged, and a request for each of these."""
+    settings = job.settings
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
     template, rubric = _read_prompts(job)
     sampled = _sample(problems, settings.prompts)
@@ -101,18 +150,7 @@ def run(job: Job[JudgeSettings]) -> Outcome:
         )
 
     judged = [trace for trace in traces if trace.usable]
-    verdicts, asked = _ask(job, [request(trace) for trace in judged]) if judged else ([], 0)
-    by_trace = {(t.prompt_id, t.sample): verdict for t, verdict in zip(judged, verdicts, strict=True)}
-    rows = [
-        row for trace in traces for row in _judgements(trace, by_trace.get((trace.prompt_id, trace.sample)), settings)
-    ]
-
-    invalid = count_failures(verdict.failure for verdict in verdicts)
-    check_share("judge.max_failure_share", len(verdicts), invalid, settings.max_failure_share)
-    tables.write(job.output("judgements"), Judgement, rows)
-    failures = count_failures(row.failure for row in rows)
-    details = {"requests": sum(verdict.attempts for verdict in verdicts), "unparseable": dict(invalid)}
-    return Outcome(len(rows), failures, details, {"calls": asked})
+    return traces, judged, [request(trace) for trace in judged]
 
 
 def _sample(prompts: Iterable[str], count: int | None) -> set[str]:
@@ -145,29 +183,33 @@ def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
     return job.input("template").read_text(encoding="utf-8").strip(), "\n\n".join(sections)
 
 
-def _ask(job: Job[JudgeSettings], requests: list[Request]) -> tuple[list[_Verdict], int]:
-    """Verdicts in the order of `requests`, and how many calls were made now.
-
-    Those that do not parse are asked for again in further rounds.
-    """
+def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questions:
+    """Whom to ask, and where it is recorded; nothing is asked yet."""
     settings = job.settings
-    weights = open_weights([], settings.hub, job.record) if settings.hub else None
+    weights = open_weights([], settings.hub, job.record, only_look) if settings.hub else None
     engine = registry.load(f"engines.{settings.engine.name}")(
         settings.engine,
         partial(_serve, settings.engine, weights),
         _server_identity(settings.engine, weights),
         Spending.of(settings.engine, job.record / "spending"),
     )
-    record = Record(job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}", Call)
+    return calls.Questions(engine, [], job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}")
+
+
+def _verdicts(
+    settings: JudgeSettings, requests: list[Request], ask: Callable[[list[Request]], Sequence[Call | None]]
+) -> dict[int, _Verdict]:
+    """The verdict on each request, by its index; none where `ask` has no call.
+
+    Those that do not parse are asked for again in further rounds.
+    """
     verdicts: dict[int, _Verdict] = {}
-    waiting, made = list(range(len(requests))), 0
-    for attempt in range(settings.attempts):
-        asked = [replace(requests[index], attempt=attempt) for index in waiting]
-        what = f"judge {settings.generator} {settings.form}, attempt {attempt + 1}"
-        answers = calls.complete(engine, asked, record, what)
-        made += answers.asked
+    waiting = list(range(len(requests)))
+    for attempt in range(settings.attempts if requests else 0):
         again = []
-        for index, call in zip(waiting, answers.calls, strict=True):
+        for index, call in zip(waiting, ask([replace(requests[i], attempt=attempt) for i in waiting]), strict=True):
+            if call is None:
+                continue
             verdicts[index] = _parse(call, settings, attempt + 1)
             # A reply that is no verdict may be one the next time; a prompt that is too long, or that kills the server,
             # will not change.
@@ -176,7 +218,7 @@ def _ask(job: Job[JudgeSettings], requests: list[Request]) -> tuple[list[_Verdic
         waiting = again
         if not waiting:
             break
-    return [verdicts[index] for index in range(len(requests))], made
+    return verdicts
 
 
 def _parse(call: Call, settings: JudgeSettings, attempts: int) -> _Verdict:

@@ -17,6 +17,7 @@ from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import Precision
 from prefdelta.core.settings import Settings
+from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
 from prefdelta.files import say
 from prefdelta.models import load_model, load_tokenizer
@@ -56,21 +57,8 @@ class ReferenceSettings(Settings):
 def run(job: Job[ReferenceSettings]) -> Outcome:
     settings = job.settings
     weights = open_weights(job.inputs["weights"], settings.hub, job.record)
-    template = job.input("template").read_text(encoding="utf-8").strip()
-    problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
-
-    traces = tables.read(job.input("traces"), Trace)
-    scored: dict[str, _Scored] = {}
-    keys: dict[tuple[str, int], str] = {}
-    for trace in traces:
-        if trace.usable:
-            asked = ask_problem(template, problems[trace.prompt_id], str(job.input("template")), settings.system)
-            one = _Scored(asked, str(trace.text))
-            key = digest({**_identity(settings, weights), "messages": asked, "completion": one.completion})
-            scored[key] = one
-            keys[trace.prompt_id, trace.sample] = key
-
-    record = Record(job.record / "reference" / f"{weights.key}~{settings.generator}", RecordedLogps)
+    traces, scored, keys = _scored(job, weights)
+    record = Record(_partition(job, weights), RecordedLogps)
     found, computed = _complete(record, scored, settings, weights.folder)
     rows = []
     for trace in traces:
@@ -88,7 +76,44 @@ def run(job: Job[ReferenceSettings]) -> Outcome:
             )
         )
     tables.write(job.output("reference"), ReferenceLogps, rows)
-    return Outcome(len(rows), count_failures(row.failure for row in rows), computed={"traces": computed})
+    tokens = sum(found[key].n_tokens or 0 for key in computed)
+    return Outcome(
+        len(rows),
+        count_failures(row.failure for row in rows),
+        {"mean_tokens": mean_of_known(row.n_tokens for row in rows)},
+        {"traces": len(computed), "tokens": tokens},
+    )
+
+
+def missing(job: Job[ReferenceSettings]) -> int:
+    """How many traces `run` would score. It only looks."""
+    weights = open_weights(job.inputs["weights"], job.settings.hub, job.record, only_look=True)
+    _, scored, _ = _scored(job, weights)
+    return len(Record(_partition(job, weights), RecordedLogps, only_look=True).missing(scored))
+
+
+def _partition(job: Job[ReferenceSettings], weights: Weights) -> Path:
+    return job.record / "reference" / f"{weights.key}~{job.settings.generator}"
+
+
+def _scored(
+    job: Job[ReferenceSettings], weights: Weights
+) -> tuple[list[Trace], dict[str, "_Scored"], dict[tuple[str, int], str]]:
+    """All traces; what is scored, by its key in the record; the key of each (prompt, sample) that is."""
+    settings = job.settings
+    template = job.input("template").read_text(encoding="utf-8").strip()
+    problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
+    traces = tables.read(job.input("traces"), Trace)
+    scored: dict[str, _Scored] = {}
+    keys: dict[tuple[str, int], str] = {}
+    for trace in traces:
+        if trace.usable:
+            asked = ask_problem(template, problems[trace.prompt_id], str(job.input("template")), settings.system)
+            one = _Scored(asked, str(trace.text))
+            key = digest({**_identity(settings, weights), "messages": asked, "completion": one.completion})
+            scored[key] = one
+            keys[trace.prompt_id, trace.sample] = key
+    return traces, scored, keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +138,17 @@ def _identity(settings: ReferenceSettings, weights: Weights) -> dict[str, Any]:
 
 def _complete(
     record: Record[RecordedLogps], scored: Mapping[str, _Scored], settings: ReferenceSettings, folder: Path
-) -> tuple[dict[str, RecordedLogps], int]:
-    """The sums by key, from the record or computed now, and how many were computed now."""
+) -> tuple[dict[str, RecordedLogps], set[str]]:
+    """The sums by key, from the record or computed now, and the keys of those that were computed now."""
     found: dict[str, RecordedLogps] = {}
-    computed = 0
+    computed = set[str]()
     while len(found) < len(scored):  # a second time round only if the record turns out to be damaged
         if missing := record.missing(scored):
             say(f"reference {settings.generator}: {len(scored):,} traces, {len(missing):,} of them not yet recorded")
             with record:
                 for row in _logps(scored, missing, settings, folder):
                     record.append(row)
-            computed += len(missing)
+            computed |= missing
         found = record.fetch(scored)
     return found, computed
 

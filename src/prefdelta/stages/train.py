@@ -33,11 +33,12 @@ from prefdelta.records.trace import Trace
 from prefdelta.snapshots import Snapshots
 from prefdelta.stages.entry import Job, Outcome, file_of, start
 from prefdelta.training import several
-from prefdelta.training.tokens import PairTexts
+from prefdelta.training.tokens import PairTexts, PreferenceRow
 from prefdelta.weights import Weights, open_weights, same_tensors
 
 # What else is in a method's import closure decides nothing that is not in the key itself.
 TRAINING_CODE = ("prefdelta.training", "prefdelta.models")
+KIND = "policies"  # folder in the record
 _LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
 
@@ -64,12 +65,13 @@ def run(job: Job[TrainSettings]) -> Outcome:
     settings = job.settings
     base = open_weights(job.inputs["weights"], settings.hub, job.record)
     pairs = _Pairs(job)
-    arms, failures, computed = {}, 0, 0
+    arms, failures, computed, tokens = {}, 0, 0, 0
     for arm, selection in settings.selections.items():
         started = time.monotonic()
         rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
-        policy, updates = _policy(job, arm, base, rows)
+        policy, updates, read = _policy(job, arm, base, rows)
         computed += updates
+        tokens += read
         checkpoints.write_manifest(file_of(job.outputs["policies"], arm), policy)
         told = checkpoints.details(job.record, policy)
         arms[arm] = {
@@ -80,15 +82,27 @@ def run(job: Job[TrainSettings]) -> Outcome:
         }
         failures += not told["differs_from_base"]
         say(f"train: {len(arms)} of {len(settings.selections)} arms, {updates} updates made now: {arm}")
-    return Outcome(len(arms), {"unchanged": failures} if failures else {}, {"arms": arms}, {"updates": computed})
+    made = {"updates": computed, "tokens": tokens}
+    return Outcome(len(arms), {"unchanged": failures} if failures else {}, {"arms": arms}, made)
 
 
-def _policy(job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[PairTexts]) -> tuple[Checkpoint, int]:
-    """The policy trained on `rows`, from the record or trained now, and how many updates were made now."""
-    settings = job.settings
+def missing(job: Job[TrainSettings]) -> list[str]:
+    """The arms that `run` would train. It only looks."""
+    base = open_weights(job.inputs["weights"], job.settings.hub, job.record, only_look=True)
+    pairs = _Pairs(job)
+    found = []
+    for arm, selection in job.settings.selections.items():
+        rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
+        if not (job.record / KIND / _key(job.settings, base, rows)).is_dir():
+            found.append(arm)
+    return found
+
+
+def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> str:
+    """Names a policy in the record."""
     recipe = settings.recipe
     (method,) = settings.plugins()
-    key = digest(
+    return digest(
         {
             "rows": [asdict(row) for row in rows],
             "recipe": recipe.model_dump(),
@@ -98,18 +112,36 @@ def _policy(job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[Pai
             "versions": [version(name) for name in (*_LIBRARIES, *(["peft"] if recipe.lora else []))],
         }
     )
-    updates = 0
+
+
+def _policy(job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[PairTexts]) -> tuple[Checkpoint, int, int]:
+    """The policy trained on `rows`, from the record or trained now; updates made now, and about the tokens they read."""
+    settings = job.settings
+    recipe = settings.recipe
+    (method,) = settings.plugins()
+    updates, read = 0, 0
 
     def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
-        nonlocal updates
+        nonlocal updates, read
         tokenizer = load_tokenizer(base.folder)
         tokens = [row.tokenised(tokenizer) for row in rows]
-        told = several.train(method, base.folder, tokens, recipe, settings.seed, output, snapshots)
+        told = several.train(
+            method, base.folder, tokens, recipe, settings.seed, output, snapshots, job.launch, arm
+        )
         updates = told["updates"] - snapshots.resumed_at
+        read = round(updates * recipe.batch_size * _mean_length(tokens, recipe))
         return {**told, "differs_from_base": not same_tensors(output, base.folder)}
 
     needed = sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
-    return checkpoints.made(job.record, "policies", key, arm, make, needed), updates
+    key = _key(settings, base, rows)
+    return checkpoints.made(job.record, KIND, key, arm, make, needed), updates, read
+
+
+def _mean_length(rows: Sequence[PreferenceRow], recipe: Recipe) -> float:
+    """Tokens of one of the rows that a recipe's batch_size counts: a pair, a chosen trace, either trace of a pair."""
+    chosen = sum(len(row.prompt) + len(row.chosen) for row in rows) / len(rows)
+    rejected = sum(len(row.prompt) + len(row.rejected) for row in rows) / len(rows)
+    return {"dpo": chosen + rejected, "kto": (chosen + rejected) / 2, "sft": chosen}[recipe.method]
 
 
 class _Pairs:
