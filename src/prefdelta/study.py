@@ -49,6 +49,20 @@ PROBLEM_SLOTS = ("problem",)
 JUDGE_SLOTS = ("category", "rubric", "problem", "trace")
 ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
 _SIDES = ("chosen", "rejected")
+SETTINGS: dict[str, type[Settings]] = {
+    "prompts": PromptsSettings,
+    "ladder": LadderSettings,
+    "generate": GenerateSettings,
+    "grade": GradeSettings,
+    "judge": JudgeSettings,
+    "pair": PairSettings,
+    "delta": DeltaSettings,
+    "filter": FilterSettings,
+    "reference": ReferenceSettings,
+    "train": TrainSettings,
+    "evaluate": EvaluateSettings,
+    "report": ReportSettings,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -581,7 +595,7 @@ class Study:
             settings=settings.model_dump_json(),
             texts=_text_digest(inputs["template"]),
             code=self._code(stage, settings),
-            resources=_resources(self.config.cluster, lambda _: self._asked_for(stage, policy)),
+            resources=_resources(self.config.cluster, lambda _: self.asked_for(stage, policy)),
         )
 
     def _report(self, wildcards: Any) -> Settings:
@@ -638,9 +652,10 @@ class Study:
                 model = self.config.judge.model
             case "reference":
                 model = wildcards.policy
-        return self._asked_for(stage, model)
+        return self.asked_for(stage, model)
 
-    def _asked_for(self, stage: str, model: str | None) -> Asked:
+    def asked_for(self, stage: str, model: str | None) -> Asked:
+        """What a job of a stage asks for, if it is about a model (its name)."""
         compute = self._compute(stage)
         size = self.config.models[model].size if model else None
         return compute.sizes.get(size or "", compute)

@@ -9,8 +9,9 @@ from prefdelta.core.errors import StudyError
 
 # Only the module of the command that is asked for is imported: so this one's --help is there at once.
 COMMANDS = {
-    "doctor": "look whether this machine or cluster has what a study needs",
+    "plan": "what would run, why, and what it would cost",
     "status": "how a study stands: done, running, failed and why, time left",
+    "doctor": "look whether this machine or cluster has what a study needs",
     "pin": "write down the commits of the models and data sets that a study uses",
     "decontaminate": "keep prompts out of the training set that overlap with a benchmark",
     "stop": "end a run and take its jobs out of SLURM's queue, and nobody else's",

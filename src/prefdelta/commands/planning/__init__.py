@@ -1,0 +1,1 @@
+"""What `prefdelta plan` tells: which jobs would run and why, what they lack, and what that takes."""
