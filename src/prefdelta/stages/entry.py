@@ -174,6 +174,9 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
                 "python": sys.version.split()[0],
                 "versions": {name: version(name) for name in _VERSIONS},
                 "commit": _commit(),
+                "slurm_job": os.environ.get("SLURM_JOB_ID"),
+                "gpus_visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
+                "gpus": _gpus(),
             },
         }
         publish_text(staging.paths["manifest"][0], json.dumps(manifest, indent=2) + "\n")
@@ -275,6 +278,15 @@ def named_paths(words: list[str]) -> dict[str, list[Path]]:
 
 def _listed(title: str, entries: Mapping[str, str]) -> str:
     return f"{title}:\n" + "\n".join(f"  {name:<14} {text}".rstrip() for name, text in entries.items()) + "\n"
+
+
+def _gpus() -> list[str]:
+    """The names of the machine's GPUs, as its driver says them; none where there is no driver."""
+    try:
+        listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [line.strip() for line in listed.splitlines()]
 
 
 def _commit() -> str | None:
