@@ -39,12 +39,16 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    os.environ["PREFDELTA_SLURM"] = str(tmp_path_factory.mktemp("slurm"))
-    os.environ["SLURM_CONF"] = f"{os.environ['PREFDELTA_SLURM']}/etc/slurm.conf"
+    """One of our own; or one that is up already, if PREFDELTA_SLURM says where."""
     found = Cluster()
-    found.do("up")
+    is_up = "PREFDELTA_SLURM" in os.environ
+    folder = os.environ.setdefault("PREFDELTA_SLURM", str(tmp_path_factory.mktemp("slurm")))
+    os.environ["SLURM_CONF"] = f"{folder}/etc/slurm.conf"
+    if not is_up:
+        found.do("up")
     yield found
-    found.do("down")
+    if not is_up:
+        found.do("down")
 
 
 @pytest.fixture(autouse=True)
