@@ -90,12 +90,36 @@ def about_this_process() -> dict[str, Any]:
 
 def running(results: Path) -> str | None:
     """What a person is told about the run that goes on in `results` on this machine, or None if there is none."""
+    about = _about_running(results)
+    return None if about is None else _told(about)
+
+
+def main_process(results: Path) -> int | None:
+    """The process id of the run that goes on in `results` on this machine, or None if there is none.
+
+    Raises StudyError if one was started on another machine and has not ended, as far as can be seen from here.
+    """
+    if about := _about_running(results):
+        return int(about["pid"])
+    if (results / FILE).is_file():
+        with (results / FILE).open("r", encoding="utf-8") as file:
+            about = _content(file)
+        if about and about.get("ended") is None and about["host"] != gethostname():
+            raise StudyError(
+                f"{results}: the run was started on another machine: {_told(about)}. Run this there; its jobs would be "
+                f"asked for again from there. If it is no longer alive: rm {results / FILE}, and run this again."
+            )
+    return None
+
+
+def _about_running(results: Path) -> dict[str, Any] | None:
+    """What the run file says of the run that goes on here, or None if there is none."""
     try:
         with (results / FILE).open("r", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return _told(_content(file))
+                return _content(file)
     except FileNotFoundError:
         pass
     return None
