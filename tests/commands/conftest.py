@@ -1,9 +1,12 @@
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from .examining import Lines, examine, make_place
+from .fake_slurm import FakeSlurm
 from .made import make_checkout, make_results
 
 
@@ -24,3 +27,24 @@ def checkout(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A copy of it, as the working directory."""
     monkeypatch.chdir(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
     return tmp_path
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout without results, as the working directory of `doctor`."""
+    make_place(tmp_path, monkeypatch)
+    return tmp_path
+
+
+@pytest.fixture
+def doctor(here: Path, capsys: pytest.CaptureFixture) -> Callable[..., Lines]:
+    """doctor(*options, **changes of the small study) -> the lines that are printed."""
+    return lambda *words, **changes: examine(capsys, words, changes)
+
+
+@pytest.fixture
+def slurm(here: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
+    """A cluster of four nodes with 8 CPUs, 65,536 MB and 4 H100 each; its commands are on the PATH."""
+    found = FakeSlurm(here / "slurm")
+    monkeypatch.setenv("PATH", f"{found.folder}:{os.environ['PATH']}")
+    return found

@@ -38,16 +38,16 @@ def room(examined: Examined) -> Iterator[Finding]:
     known = {policy: taken or 0 for policy, taken in sizes.items()}
     snapshots = _SNAPSHOTS * _STATES * max(known.values(), default=0) if to_come else 0
     least, most = _sum(kept, known) + snapshots, _sum(to_come, known) + snapshots
-    needs = f"{len(kept)} policies to keep and a training's snapshots need about {size(least)}"
+    needs = f"a training's snapshots and the policies to keep ({len(kept)}) need about {size(least)}"
     if free < least:
         yield fail(f"{told}, but {needs}", "Make room, or keep fewer experiments' policies (train.keep).")
     elif free < most:
         yield warn(
-            f"{told}; {needs}, all {len(to_come)} at once about {size(most)}",
+            f"{told}; {needs}, all policies at once ({len(to_come)}) about {size(most)}",
             "While it runs: prefdelta gc --evaluated-policies, again and again.",
         )
     else:
-        yield ok(f"{told}; {len(to_come)} policies to come need about {size(most)}")
+        yield ok(f"{told}; policies to come ({len(to_come)}) need about {size(most)}")
 
 
 def files(examined: Examined) -> Iterator[Finding]:

@@ -151,17 +151,18 @@ class _Wanted:
         model = self.examined.config.cluster.gpu_model
         gpus = max((node.gpus_of(model) for node in self.nodes), default=0)
         memory = max((node.mem_mb for node in self.nodes), default=0)
-        return f"{_gpus(gpus)}, {size(memory * 1e6)}, {max((node.cpus for node in self.nodes), default=0)} CPUs"
+        cpus = max((node.cpus for node in self.nodes), default=0)
+        return f"{_count(gpus, 'GPU')}, {size(memory * 1e6)}, {_count(cpus, 'CPU')}"
 
 
 def _told(job: Job) -> str:
-    gpus = f"{_gpus(job.asked.gpus)}, " if job.asked.gpus else ""
+    gpus = f"{_count(job.asked.gpus, 'GPU')}, " if job.asked.gpus else ""
     nodes = f"{job.nodes} nodes with " if job.nodes > 1 else ""
-    return f"{nodes}{gpus}{size(job.asked.mem_mb * 1e6)} and {job.threads} CPUs"
+    return f"{nodes}{gpus}{size(job.asked.mem_mb * 1e6)} and {_count(job.threads, 'CPU')}"
 
 
-def _gpus(count: int) -> str:
-    return "1 GPU" if count == 1 else f"{count} GPUs"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def accounts(examined: Examined) -> Iterator[Finding]:

@@ -79,9 +79,7 @@ def _status(name: str, options: dict[str, Any], slurm: Slurm) -> Iterator[Findin
         yield warn(told, to_do) if slurm.keeps_accounts else fail(told, to_do)
     elif (age := slurm.seconds("MinJobAge")) < 3 * looks_s:
         forgets = f"SLURM forgets an ended job after {age} s (MinJobAge)"
-        told = (
-            f"{forgets}, less than three looks at the queue ({looks_s} s each): the executor silently takes sacct{off}"
-        )
+        told = f"{forgets}, less than three looks at the queue ({looks_s} s each): the executor silently takes sacct, if there is one{off}"
         to_do = (
             f"{_ADMINISTRATORS} MinJobAge={3 * looks_s}, or lower slurm-init-seconds-before-status-checks in {name}."
         )

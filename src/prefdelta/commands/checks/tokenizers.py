@@ -17,7 +17,7 @@ from prefdelta.engines.vllm import prompt_ids
 from prefdelta.models import load_tokenizer
 from prefdelta.training.tokens import tokenise
 
-SECONDS = 6.0  # after which no other tokenizer is begun; importing transformers takes some of it
+SECONDS = 8.0  # of CPU time, after which no other tokenizer is begun; importing transformers takes half of it
 _PROBLEM, _REPLY = "What is 1 + 1?", "<think>\nIt is 2.\n</think>\n\nThe answer is $\\boxed{2}$."
 _SPECIAL = re.compile(r"<\|[^|>]*\|>")  # how special tokens are written in most vocabularies
 
@@ -28,10 +28,10 @@ def tokenizers(examined: Examined) -> Iterator[Finding]:
         yield NOT_NEEDED
         return
     folders = {name: folder for name, hub in models.items() if (folder := model_folder(hub)) and _has_one(folder)}
-    started, right, late = time.monotonic(), [], []
+    started, right, late = time.process_time(), [], []
     # Policies first: they are trained on what the template gives.
     for name in sorted(folders, key=lambda name: name not in examined.config.policies):
-        if time.monotonic() - started > SECONDS:
+        if time.process_time() - started > SECONDS:
             late.append(name)
             continue
         try:
