@@ -96,7 +96,7 @@ def test_help_names_every_input_output_and_setting(helps: dict[str, tuple[int, s
 
 def test_a_stage_started_by_hand_writes_its_table_and_a_manifest_that_says_how(tmp_path: Path) -> None:
     done = start_prompts(tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "done: 9 rows, 0 of them failed\n")
     assert len(tables.read(tmp_path / "p.parquet", Prompt)) == 9
     manifest = json.loads((tmp_path / "p.json").read_text())
     assert {name: manifest[name] for name in ("stage", "rows", "failures", "settings", "code")} == {

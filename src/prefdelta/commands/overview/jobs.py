@@ -75,7 +75,7 @@ class Look:
     at: float  # seconds since the epoch
     run: LastRun | None
     jobs: list[JobStatus]
-    others: list[SlurmJob]  # of this study and in SLURM's queue, but for none of its jobs
+    others: list[SlurmJob]  # of this study and in SLURM's queue, but no job waits for them
     slurm_problem: str | None  # why SLURM's queue is not known, where it would have to be
 
 
@@ -103,6 +103,8 @@ def look(study: Study) -> Look:
     jobs = []
     for one in seen:
         last = submitted.get(one.job.manifest)
+        if last and run and last.run != run.id and one.log and one.log.written >= run.started_at:
+            last = None  # the last run started this job itself
         attempt = Attempt(last, (queue or {}).get(last.id)) if last else None
         claim = claims.get(digest(one.job.manifest)[:16])
         state, why = _state(one, attempt, claim, run, at, queue is not None)
@@ -111,7 +113,7 @@ def look(study: Study) -> Look:
         jobs.append(
             JobStatus(one.stage, name, state, why, one.job.outputs, one.manifest, one.job.log, one.log, attempt, pid)
         )
-    ours = {last.id for last in submitted.values()}
+    ours = {job.attempt.submitted.id for job in jobs if job.attempt}
     others = [job for job in (queue or {}).values() if not job.has_ended and job.id not in ours]
     return Look(at, run, jobs, others, problem)
 
@@ -167,7 +169,7 @@ def _state(
     goes_on = run is not None and run.alive is not False  # as far as this machine can see
     if seen.done:
         return "done", None
-    if known and not known.has_ended:
+    if known and not known.has_ended and known.state not in _ENDED_BY_OTHERS:
         return ("queued" if known.state in _WAITING else "running"), None
     if claim and claim.alive:
         return "running", None
@@ -180,11 +182,11 @@ def _state(
         return "missing", None  # what is to be seen is of an earlier run
     if attempt and log and log.written < attempt.submitted.at:
         log = None  # of an earlier attempt
-    return _ended(log, attempt, claim, run, queue_known)
+    return _ended(log, attempt, claim, queue_known)
 
 
 def _ended(
-    log: Log | None, attempt: Attempt | None, claim: shared.FoundClaim | None, run: LastRun | None, queue_known: bool
+    log: Log | None, attempt: Attempt | None, claim: shared.FoundClaim | None, queue_known: bool
 ) -> tuple[State, str | None]:
     """How a job stands that is not there, and that nobody is at work on."""
     ending = log.ending if log else None
@@ -200,8 +202,7 @@ def _ended(
     if ending:
         return "failed", ending
     if claim:
-        was_killed = run is not None and run.state == "killed"
-        return ("stopped" if was_killed and not attempt else "failed"), "killed"
+        return "failed", "killed"  # who is told to stop takes it back
     if attempt and queue_known:
         return "failed", state or "unknown"
     return ("stopped", "stopped") if log else ("missing", None)

@@ -107,7 +107,7 @@ class Summary:
     generators: list[Group]  # by generator, for each of PER_GENERATOR
     left: Left
     jobs: list[JobLine]
-    others: list[SlurmJob]  # this study's in SLURM's queue, but for none of these jobs
+    others: list[SlurmJob]  # this study's in SLURM's queue that none of these jobs waits for
 
 
 def summary(study: Study, found: Look) -> Summary:
@@ -180,7 +180,7 @@ def _left(jobs: Iterable[JobStatus], sharded: set[str]) -> Left:
     seconds, unknown = 0.0, dict[str, None]()
     for job in left:
         told = job.log.told if job.log and job.state == "running" else None
-        if told and told.left:
+        if told and told.left is not None:
             seconds += told.left
         elif job.stage in took:
             seconds += mean(took[job.stage])

@@ -9,6 +9,7 @@ from prefdelta.commands.overview.jobs import STATES
 from prefdelta.commands.overview.summary import PER_GENERATOR, Group, JobLine, Summary
 
 SHOWN = 8  # jobs of one state; --failed and --json show all
+LINE_ROWS = 8  # on the screen, of one line of a log: an error says on one line what to do
 _RIGHT = {"jobs", *STATES, "rows"}
 
 
@@ -57,14 +58,13 @@ def _left(found: Summary) -> list[str]:
     left = found.left
     if found.total.jobs == found.total.states.get("done"):
         return []
-    unknown = f"{', '.join(left.unknown)}, of which no job has finished that others could be measured by"
+    unknown = f"unknown for {', '.join(left.unknown)}, as none of their jobs has finished" if left.unknown else ""
     if not left.job_seconds:
-        return [f"left: unknown; it is {unknown}"]
-    known = f"about {_span(left.job_seconds)} of jobs one after another"
+        return [f"left: {unknown}"]
+    known = f"{_span(left.job_seconds)} of jobs, if one at a time"
     if left.seconds is not None:
-        known = f"about {_span(left.seconds)} at {left.at_once} jobs at once, as now"
-    rough = "roughly, by the mean times of finished jobs" if not left.unknown else f"and, unknown, {unknown}"
-    return [f"left: {known}; {rough}"]
+        known = f"{_span(left.seconds)}, at {left.at_once} at once as now"
+    return [f"left: roughly {known} (by the mean times of finished jobs)", *([f"  and {unknown}"] if unknown else [])]
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -128,9 +128,9 @@ def _table(rows: Sequence[Sequence[str]], right: set[str] = _RIGHT) -> str:
 
 def _running(found: Summary) -> str:
     jobs = _of(found, "running")
-    jobs.sort(key=lambda job: job.progress is None)
+    jobs.sort(key=lambda job: -(job.progress.left or 0) if job.progress else 1)  # what takes longest first
     lines = [line for job in jobs[:SHOWN] for line in (job.name, f"  {_cut(_at_work(job, found.at), 2)}")]
-    return _section("running", lines, len(jobs) - SHOWN)
+    return _section("running", lines, len(jobs) - SHOWN, "--json")
 
 
 def _at_work(job: JobLine, at: float) -> str:
@@ -153,8 +153,12 @@ def _at_work(job: JobLine, at: float) -> str:
 def _queued(found: Summary) -> str:
     reasons = Counter(job.slurm.reason or "?" for job in _of(found, "queued") if job.slurm)
     lines = [f"{count} for {reason}" for reason, count in reasons.most_common()]
-    lines += [f"{job.id} {job.state}, for no job of this study as it now is: {job.about}" for job in found.others]
-    return _section("waiting in SLURM's queue", [_cut(line, 2) for line in lines], 0)
+    others = [_cut(f"{job.id} {job.state} for {job.elapsed}: {job.about}", 2) for job in found.others]
+    sections = {
+        "waiting in SLURM's queue": [_cut(line, 2) for line in lines],
+        "in SLURM's queue, and nobody waits for them (prefdelta stop ends them)": others,
+    }
+    return "\n\n".join(_section(title, told) for title, told in sections.items() if told)
 
 
 def failures_text(found: Summary, command: str, everything: bool) -> str:
@@ -164,10 +168,10 @@ def failures_text(found: Summary, command: str, everything: bool) -> str:
         jobs = sorted(_of(found, state), key=lambda job: -(job.log_written or 0))
         shown = jobs if everything else jobs[:SHOWN]
         lines = [line for job in shown for line in _failure(job, found.at)]
-        parts.append(_section(state, lines, len(jobs) - len(shown)))
+        parts.append(_section(state, lines, len(jobs) - len(shown), "--failed"))
     if any(parts):
-        goes_on = found.run_state == "running"
-        parts.append(f"the rest {'when this run has ended' if goes_on else 'and these again'}: {command}")
+        when = ", when this run has ended" if found.run_state == "running" else ""
+        parts.append(f"to go on{when}: {command}")
     elif everything:
         parts.append(f"{found.results}: nothing failed")
     return "\n\n".join(part for part in parts if part)
@@ -187,17 +191,21 @@ def _failure(job: JobLine, at: float) -> list[str]:
 
 
 def _quoted(lines: Iterable[str]) -> list[str]:
-    return [f"  | {_cut(line, 6)}" for line in lines]
+    width = get_terminal_size().columns - 6
+    return [
+        f"  | {part}" for line in lines for part in textwrap.wrap(line, width, max_lines=LINE_ROWS, placeholder=" …")
+    ]
 
 
 def _of(found: Summary, state: str) -> list[JobLine]:
     return [job for job in found.jobs if job.state == state]
 
 
-def _section(title: str, lines: Sequence[str], more: int) -> str:
+def _section(title: str, lines: Sequence[str], more: int = 0, option: str = "") -> str:
+    """more: how many jobs are left out, which `option` shows."""
     if not lines:
         return ""
-    rest = [f"  and {more} more: prefdelta status --failed, or --json"] if more > 0 else []
+    rest = [f"  and {more} more: prefdelta status {option}"] if more > 0 else []
     return "\n".join([f"{title}:", *(f"  {line}" for line in lines), *rest])
 
 

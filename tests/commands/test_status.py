@@ -1,0 +1,376 @@
+"""`prefdelta status`: what is done, what runs, what failed and why; and it only looks."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from socket import gethostname
+
+import pytest
+import yaml
+
+from prefdelta import slurm
+from prefdelta.commands.main import main
+from prefdelta.commands.overview.jobs import NAMES
+from prefdelta.core.ids import digest
+from prefdelta.slurm import Submitted
+
+from .made import CONFIG, RESULTS, ROOT, dead_pid, study_here, write_text
+
+pytestmark = pytest.mark.usefixtures("checkout")
+RUN = "host-1-0123abcd"
+JUDGE = "judge:generator=g3,form=both"
+LOG = RESULTS / "logs/judge/g3/both.log"
+SLURM_LOG = Path("slurm-logs/7.log")
+WORKING = "import sys, time; print('ready', flush=True); time.sleep(60)"
+
+
+def look(capsys, *words):
+    """What the command prints, after checking that it changed nothing."""
+    before = everything()
+    assert main(["status", "--configfile", CONFIG, *words]) == 0
+    assert everything() == before
+    return capsys.readouterr().out
+
+
+def everything():
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in Path().rglob("*")}
+
+
+def jobs(capsys):
+    return {job["name"]: job for job in json.loads(look(capsys, "--json"))["jobs"]}
+
+
+def take_away(name, log=""):
+    """Have a job not be done; its log says `log`."""
+    write_text(RESULTS / f"logs/{name}.log", log)
+    for job in study_here().written(name.partition("/")[0]):
+        if job.manifest == f"{RESULTS}/{name}.manifest.json":
+            for path in (*job.outputs, job.manifest):
+                Path(path).unlink()
+
+
+def write_run(started="2026-01-02 03:04:05 UTC", **more):
+    about = {"id": RUN, "host": gethostname(), "pid": dead_pid(), "command": "snakemake --profile mini", "ended": None}
+    write_text(RESULTS / "run.json", json.dumps({**about, "started": started, **more}))
+
+
+def claim(name, owner):
+    write_text(RESULTS / "record/claims" / digest(f"{RESULTS}/{name}.manifest.json")[:16], owner)
+
+
+def working(*words):
+    process = subprocess.Popen([sys.executable, "-c", WORKING, *words], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    return process
+
+
+def submit(target=JUDGE, job="7", run=RUN, at=None, state=None, reason="None"):
+    """Have SLURM accept a job, and (state) know it."""
+    line = Submitted(job, run, target, str(SLURM_LOG), time.time() if at is None else at)
+    with (RESULTS / "slurm/submitted.jsonl").open("a") as file:
+        file.write(json.dumps(asdict(line)) + "\n")
+    if state:
+        tag = slurm.environment(RESULTS, run)[slurm.TAG]
+        with Path("bin/queue").open("a") as file:
+            file.write(f"{job}|{state}|2:00:00|4:00:00|n1|{reason}|rule_judge {tag}:0123abcd\n")
+
+
+@pytest.fixture
+def cluster(checkout, monkeypatch):
+    """A squeue that knows what `submit` tells it."""
+    (RESULTS / "slurm").mkdir()
+    write_text(Path("bin/queue"), "9|RUNNING|1:00|2:00|n1|None|somebody else's\n")
+    write_text(Path("bin/squeue"), f"#!/bin/sh\ncat {checkout}/bin/queue\n")
+    Path("bin/squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{checkout}/bin", prepend=os.pathsep)
+
+
+# --- the study --------------------------------------------------------------------------------------------------------
+
+
+def test_before_anything_ran(capsys):
+    RESULTS.rename("elsewhere")
+    told = look(capsys)
+    assert "results/mini: 0 of 25 jobs done, 25 missing\nno run yet\nleft: unknown for prompts, ladder," in told
+    assert "failed:" not in told
+    assert not RESULTS.exists()
+
+
+def test_when_all_is_done(capsys):
+    write_run(ended="2026-01-02 04:00:00 UTC")
+    told = look(capsys)
+    assert told.startswith("results/mini: 25 of 25 jobs done\nended 2026-01-02 04:00:00 UTC: snakemake --profile mini")
+    assert re.search(r"^judge +2 +2$", told, re.MULTILINE)
+    assert "left:" not in told
+    assert look(capsys, "--failed") == "results/mini: nothing failed\n"
+
+
+def test_while_it_runs(capsys):
+    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    take_away("judge/g1/both", "")
+    manifest = RESULTS / "grade/g3.manifest.json"
+    write_text(manifest, json.dumps({"rows": 6, "failures": {}, "run": {"seconds": 30.0, "computed": {}}}))
+    take_away("grade/g1")
+    (RESULTS / "logs/grade/g1.log").unlink()
+    with working("prefdelta.stages.judge", "--profile", "mini") as process:
+        write_run(pid=process.pid)
+        claim("judge/g3/both", f"{gethostname()}-{process.pid}-0123abcd")
+        told, found = look(capsys), json.loads(look(capsys, "--json"))
+        process.kill()
+    assert "22 of 25 jobs done, 2 running, 1 missing\nrunning: snakemake --profile mini" in told
+    assert "judge/g3/both\n    1,500/2,000 requests, 12.5/s; 40 s left; log written 0 s ago; process" in told
+    assert "judge/g1/both\n    log written 0 s ago" in told  # it has just started
+    assert found["left"] == {"job_seconds": 70.0, "at_once": 2, "seconds": 35.0, "unknown": ["judge"]}
+    assert "left: roughly 35 s, at 2 at once as now" in told
+
+
+def test_a_killed_run_and_what_it_was_at(capsys):
+    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    claim("judge/g3/both", f"{gethostname()}-{dead_pid()}-0123abcd")
+    take_away("judge/g1/both", "judge g1 both: 3 requests, 1 of them recorded\n")
+    write_run()
+    told = look(capsys)
+    assert "23 of 25 jobs done, 1 failed, 1 stopped\nkilled: the process is gone" in told
+    assert "judge/g3/both: killed" in told
+    assert "judge/g1/both: stopped" in told
+    assert "| judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left" in told
+    assert told.endswith("snakemake --profile mini\n")
+
+
+def test_a_run_on_another_machine_is_not_judged(capsys):
+    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    claim("judge/g3/both", "node7-12-0123abcd")
+    write_run(host="node7")
+    told = look(capsys)
+    assert "24 of 25 jobs done, 1 running\nnot ended, but whether it is alive can only be seen on node7" in told
+    write_run(host="node7", ended="2026-01-02 04:00:00 UTC")
+    assert jobs(capsys)["judge/g3/both"]["state"] == "failed"
+
+
+def test_a_process_that_got_the_id_of_a_dead_run_is_not_that_run(capsys):
+    with working("something", "else") as process:
+        write_run(pid=process.pid)
+        assert "\nkilled:" in look(capsys)
+        process.kill()
+
+
+def test_while_another_command_is_at_work(capsys):
+    with working("gc") as process:
+        write_run(pid=process.pid, command="prefdelta gc", before=json.dumps({}))
+        assert "\nrunning: prefdelta gc" in look(capsys)
+        process.kill()
+
+
+# --- what failed ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("log", "why", "advice"),
+    [
+        ("a first line\nerror: 30% of rows failed\n", "error", "The message says"),
+        ("Traceback (most recent call last):\n  File x\nKeyError: 'g3'\n", "defect", "report it"),
+        ("error: out of memory (x). Raise it.\n", "out_of_memory", "raise compute.judge.mem_mb"),
+        ("error: the server died:\nTraceback (most recent call last):\n", "error", "The message says"),
+    ],
+)
+def test_a_job_that_failed(log, why, advice, capsys):
+    take_away("judge/g3/both", log)
+    write_run(ended="2026-01-02 04:00:00 UTC")
+    told = look(capsys)
+    assert "24 of 25 jobs done, 1 failed" in told
+    assert f"judge/g3/both: {why}\n" in told
+    assert f"log: {LOG} (written 0 s ago)" in told
+    assert all(f"    | {line}" in told for line in log.splitlines())
+    assert advice in told
+    assert look(capsys, "--failed") == told[told.index("failed:\n") :]
+
+
+def test_a_log_cannot_control_the_terminal(capsys):
+    take_away("judge/g3/both", "error: \x1b[2J\x07 cleared \u202e\n")
+    assert "| error: \\x1b[2J\\x07 cleared \\u202e\n" in look(capsys)
+
+
+def test_what_was_made_and_taken_away_has_not_failed(capsys):
+    take_away("judge/g3/both", "error: an earlier line\ndone: 12 rows, 0 of them failed\n")
+    assert jobs(capsys)["judge/g3/both"]["state"] == "missing"
+
+
+def test_failures_of_an_earlier_run_are_not_those_of_one_that_goes_on(capsys):
+    take_away("judge/g3/both", "error: 30% of rows failed\n")
+    with working("snakemake", "--profile", "mini") as process:
+        write_run(pid=process.pid, started=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() + 5)))
+        assert jobs(capsys)["judge/g3/both"]["state"] == "missing"
+        process.kill()
+
+
+def test_many_failures_leave_room_for_the_rest(capsys):
+    study = study_here()
+    for stage in ("prompts", "generate", "grade", "judge", "delta"):
+        for job in study.written(stage):
+            take_away(job.manifest.removeprefix(f"{RESULTS}/").removesuffix(".manifest.json"), "error: no\n")
+    assert "and 3 more: prefdelta status --failed" in look(capsys)
+    assert look(capsys, "--failed").count("| error: no") == 11
+
+
+# --- SLURM ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(
+    ("state", "shown", "advice"),
+    [
+        ("TIMEOUT", "failed", "raise compute.judge.runtime"),
+        ("OUT_OF_MEMORY", "failed", "raise compute.judge.mem_mb"),
+        ("NODE_FAIL", "failed", "Its node died"),
+        ("CANCELLED", "stopped", "scancel"),
+        ("PREEMPTED", "stopped", "higher priority"),
+        ("FAILED", "failed", "SLURM's own log may"),
+    ],
+)
+def test_the_state_in_which_slurm_ended_a_job(state, shown, advice, capsys):
+    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    submit(state=state, at=time.time() - 5)
+    told = look(capsys)
+    assert f"24 of 25 jobs done, 1 {shown}" in told
+    assert f"judge/g3/both: {state}\n" in told
+    assert f"SLURM job 7 on n1, 2:00:00 of 4:00:00\n    SLURM's log: {SLURM_LOG}\n    log: {LOG}" in told
+    assert "| judge g3 both, attempt 1: 1,500/2,000" in told
+    assert advice in " ".join(told.split())
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [
+        ("slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-02T03:04:05 DUE TO TIME LIMIT ***\n", "TIMEOUT"),
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=7.batch.\n", "OUT_OF_MEMORY"),
+        ("slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-01-02T03:04:05 ***\n", "CANCELLED"),
+        ("something else\n", "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_a_job_that_slurm_has_forgotten_is_judged_by_its_logs(says, why, capsys):
+    take_away("judge/g3/both")
+    LOG.unlink()
+    if says:
+        write_text(SLURM_LOG, says)
+    submit()
+    found = jobs(capsys)["judge/g3/both"]
+    assert (found["why"], found["slurm"]["id"], found["slurm"]["state"]) == (why, "7", None)
+    assert found["slurm"]["last_lines"] == ([says.strip()] if says else [])
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_a_job_said_of_itself_is_more_than_that_it_failed(capsys):
+    take_away("judge/g3/both", "error: the server did not start\n")
+    submit(state="FAILED", at=time.time() - 5)
+    assert jobs(capsys)["judge/g3/both"]["why"] == "error"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_jobs_that_wait_and_run(capsys):
+    take_away("judge/g3/both")
+    take_away("judge/g1/both", "judge g1 both: 1/2 requests, 0.1/s, 10 s left\n")
+    batch = study_here().train_batches[0]
+    take_away(batch.manifest.removeprefix(f"{RESULTS}/").removesuffix(".manifest.json"))
+    submit(state="PENDING", reason="Resources")
+    submit("judge:generator=g1,form=both", "8", state="RUNNING")
+    submit(f"{batch.rule}:", "10", state="PENDING", reason="Priority")
+    submit("judge:generator=gx,form=both", "11", state="PENDING")
+    told = look(capsys)
+    assert "22 of 25 jobs done, 1 running, 2 queued" in told
+    assert "1/2 requests, 0.1/s; 10 s left; log written 0 s ago; SLURM 8 on n1 for 2:00:00" in told
+    assert "waiting in SLURM's queue:\n  1 for Resources\n  1 for Priority\n\n" in told
+    assert "nobody waits for them (prefdelta stop ends them):\n  11 PENDING for 2:00:00: rule_judge\n" in told
+    assert "somebody" not in told
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_later_attempt_counts(capsys):
+    take_away("judge/g3/both", "error: of the first attempt\n")
+    os.utime(LOG, (time.time() - 60, time.time() - 60))
+    submit(state="TIMEOUT", at=time.time() - 90)
+    submit(job="8", state="PENDING")
+    assert jobs(capsys)["judge/g3/both"]["state"] == "queued"
+    submit(job="9", at=time.time() + 1)
+    found = jobs(capsys)["judge/g3/both"]
+    assert (found["state"], found["why"], found["slurm"]["id"]) == ("failed", "unknown", "9")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_later_run_without_slurm_counts(capsys):
+    take_away("judge/g3/both", "error: of the later run\n")
+    submit(run="an earlier one", state="TIMEOUT", at=time.time() - 5)
+    write_run(ended="2026-01-02 04:00:00 UTC")
+    found = jobs(capsys)["judge/g3/both"]
+    assert (found["why"], found["slurm"]) == ("error", None)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_where_slurm_cannot_be_asked(checkout, capsys, monkeypatch):
+    take_away("judge/g3/both")
+    LOG.unlink()
+    submit(state="TIMEOUT")
+    write_text(Path("bin/squeue"), "#!/bin/sh\necho 'Unable to contact slurm controller' >&2; exit 1\n")
+    told = look(capsys)
+    assert "24 of 25 jobs done, 1 missing" in told
+    assert "Unable to contact slurm controller" in told
+    monkeypatch.setenv("PATH", str(checkout))
+    assert "note: this machine has no squeue" in look(capsys)
+
+
+def test_every_rule_is_known_by_its_files():
+    """The names of jobs here are those in workflow/rules."""
+    found = {}
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        rules = re.findall(
+            r'^rule (\w+):$.*?manifest=f?"\{RESULTS\}/(\S+).manifest.json"', path.read_text(), re.M | re.S
+        )
+        found |= {rule: name.replace("{{", "{").replace("}}", "}") for rule, name in rules}
+    assert found == NAMES
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_failed_is_counted_by_generator_and_reason(capsys):
+    config = yaml.safe_load(Path(CONFIG).read_text())
+    config["generators"]["g3"] |= {"shards": 2}
+    write_text(Path(CONFIG), yaml.safe_dump(config))
+    rows = {
+        "generate/g1": (2_000, {"truncated": 50, "too_long": 10}),
+        "grade/g1": (2_000, {"truncated": 50, "too_long": 10, "no_answer": 40}),
+        "judge/g1/both": (4_000, {"unusable_trace": 120, "not_json": 80}),
+        "generate/g3/shard-0-of-2": (900, {"truncated": 9}),
+        "generate/g3": (1_900, {"truncated": 19}),
+    }
+    for name, (count, failures) in rows.items():
+        write_text(RESULTS / f"{name}.manifest.json", json.dumps({"rows": count, "failures": failures}))
+    write_text(RESULTS / "generate/g3/shard-0-of-2.parquet", "")
+    told = look(capsys)
+    assert re.search(r"^g1 +1/1 +1/1 +1/1 +2,000 +2.5% +0.5% +5.0% +5.0%$", told, re.MULTILINE)
+    assert re.search(r"^g3 +2/3 +1/1 +1/1 +1,900 +1.0% +0.0%", told, re.MULTILINE)  # a shard's rows are not others
+    assert re.search(r"^judge +2 +2 +4,000 120 unusable_trace, 80 not_json$", told, re.MULTILINE)
+    (RESULTS / "generate/g3.parquet").unlink()
+    assert re.search(r"^g3 +1/3 +1/1 +1/1 +900 +1.0%", look(capsys), re.MULTILINE)
+
+
+def test_groups_of_a_stage_in_its_midst(capsys):
+    take_away("train/pa/g3~g1/dpo-s0-all")
+    told = look(capsys)
+    assert re.search(r"^train +2 +1 +1.*\n  pa dpo +1 +1\n  pa sft +1 +1 *$", told, re.MULTILINE)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_it_fits_the_terminal(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    take_away("judge/g3/both", f"error: {'a long line ' * 30}and its end\n")
+    write_run(command=f"snakemake --profile mini {'and more ' * 30}")
+    told = look(capsys)
+    assert max(map(len, told.splitlines())) <= columns
+    assert "and its end" in " ".join(told.replace("|", "").split())
