@@ -19,7 +19,7 @@ from prefdelta.commands.overview.jobs import NAMES
 from prefdelta.core.ids import digest
 from prefdelta.slurm import Submitted
 
-from .made import CONFIG, RESULTS, ROOT, dead_pid, study_here, write_text
+from .made import ALL, CONFIG, RESULTS, ROOT, SWAPPED, dead_pid, study_here, write_text
 
 pytestmark = pytest.mark.usefixtures("checkout")
 RUN = "host-1-0123abcd"
@@ -288,6 +288,24 @@ def test_jobs_that_wait_and_run(capsys):
     assert "waiting in SLURM's queue:\n  1 for Resources\n  1 for Priority\n\n" in told
     assert "nobody waits for them (prefdelta stop ends them):\n  11 PENDING for 2:00:00: rule_judge\n" in told
     assert "somebody" not in told
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_job_that_trains_an_arm_belongs_to_the_arms_batch(capsys):
+    name = "train/pa/g3~g1/dpo-s0-all"
+    take_away(name, "error: what it sent does not fit\n")
+    submit(ALL, state="RUNNING", at=time.time() - 5)
+    assert jobs(capsys)[name]["state"] == "running"
+    submit(SWAPPED, job="8", state="COMPLETED", at=time.time() - 5)
+    found = jobs(capsys)[name]
+    assert (found["why"], found["slurm"]["id"]) == ("error", "8")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_slurm_completed_and_was_taken_away_since_has_not_failed(capsys):
+    take_away("judge/g3/both")
+    submit(state="COMPLETED", at=time.time() - 5)
+    assert jobs(capsys)["judge/g3/both"]["state"] == "missing"
 
 
 @pytest.mark.usefixtures("cluster")

@@ -132,7 +132,9 @@ def _queue(results: Path) -> tuple[dict[str, SlurmJob] | None, str | None]:
 
 def _last_submitted(study: Study) -> dict[str, Submitted]:
     """Manifest -> the last job that was submitted to make it."""
-    batches = {batch.rule: batch.manifest for batch in (*study.train_batches, *study.evaluate_batches)}
+    manifests = {batch.rule: batch.manifest for batch in (*study.train_batches, *study.evaluate_batches)}
+    for batch in study.train_batches:  # a job of train may ask SLURM itself for one that trains an arm
+        manifests |= {_arm_of(path): batch.manifest for path in batch.outputs}
     found = {}
     for one in slurm.submitted(Path(study.results)):
         rule, _, wildcards = one.target.partition(":")
@@ -142,9 +144,14 @@ def _last_submitted(study: Study) -> dict[str, Submitted]:
                 found[f"{study.results}/{NAMES[rule].format(**values)}.manifest.json"] = one
             except KeyError:  # of a version of this workflow with other wildcards
                 continue
-        elif rule in batches:
-            found[batches[rule]] = one
+        elif rule in manifests:
+            found[manifests[rule]] = one
     return found
+
+
+def _arm_of(policy: str) -> str:
+    """results/<study>/train/<arm>/policy.json -> <arm>."""
+    return "/".join(policy.split("/")[3:-1])
 
 
 def _see(stage: str, job: Written) -> _Seen:
@@ -190,14 +197,14 @@ def _ended(
 ) -> tuple[State, str | None]:
     """How a job stands that is not there, and that nobody is at work on."""
     ending = log.ending if log else None
-    if ending == "done" or (attempt and attempt.known and attempt.known.state == "COMPLETED"):
-        return "missing", None  # what it made was taken away since
     state = attempt.known.state if attempt and attempt.known else None
+    if ending == "done" or (state == "COMPLETED" and not ending and not claim):
+        return "missing", None  # what it made was taken away since
     if attempt and state in (None, "FAILED") and queue_known and (slurm_log := attempt.log):
         state = slurm_log.slurm_state or state
     if state in _ENDED_BY_OTHERS:
         return "stopped", state
-    if state not in (None, "FAILED"):
+    if state not in (None, "FAILED", "COMPLETED"):
         return "failed", state
     if ending:
         return "failed", ending
