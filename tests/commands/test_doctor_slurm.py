@@ -97,7 +97,6 @@ def test_traps_of_the_profile(trap, on_slurm, slurm):
 
 SETTINGS_TRAPS = {
     "no time to flush": ("slurm settings", "config", {"KillWait                = 5": "KillWait = 2"}, "KillWait=5 or"),
-    "no requeue": ("slurm settings", "config", {"JobRequeue              = 1": "JobRequeue = 0"}, "JobRequeue=1"),
     "no signal": (
         "slurm preemption", "config", {"= preempt_send_user_signal": "= (null)"}, "without the signal that they ask",
     ),
@@ -115,6 +114,13 @@ def test_traps_of_the_cluster(trap, on_slurm, slurm):
     ((state, line),) = on_slurm()[check]
     assert state == "warn"
     assert told in line
+
+
+def test_jobs_ask_to_be_queued_again_whatever_the_cluster_does_by_default(on_slurm, slurm):
+    slurm.edit("config", {"JobRequeue              = 1": "JobRequeue = 0"})
+    state, line = only(on_slurm(), "slurm settings")
+    assert state == "ok"
+    assert "JobRequeue=0 does not matter" in line
 
 
 def test_without_preemption_there_is_nothing_to_warn_of(on_slurm, slurm):

@@ -5,7 +5,6 @@ import re
 import resource
 import shutil
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,11 +16,12 @@ from prefdelta.core.hub import is_local
 from prefdelta.engines.openai import OTHER_FILES
 from prefdelta.files import INSTANCE, publish
 from prefdelta.hub import read_pins
+from prefdelta.snapshots import KEPT
 from prefdelta.study import Study
 
 _SLOW_S = 1.0  # for one small file: every table and thousands of segments are written so
-_SNAPSHOTS = 2  # of a training in progress, kept at once
-_STATES = 3  # a snapshot holds weights and the optimiser's two moments, in float32
+_BYTES = {"float32": 4, "bfloat16": 2}
+_STATE_BYTES = 12  # a parameter's in a snapshot: its weight and the optimiser's two moments, in float32
 
 
 def room(examined: Examined) -> Iterator[Finding]:
@@ -32,12 +32,12 @@ def room(examined: Examined) -> Iterator[Finding]:
     told = f"{size(free)} free in {place.resolve()}"
     to_come = [arm for arm in study.arms if not Path(study.policy_manifest(arm)).is_file()]
     kept = [arm for arm in to_come if arm not in study.passing_arms]
-    sizes = {policy: _policy_bytes(study, policy) for policy in study.config.policies}
-    if unknown := sorted(policy for policy, taken in sizes.items() if taken is None):
+    parameters = {policy: _parameters(study, policy) for policy in study.config.policies}
+    if unknown := sorted(policy for policy, count in parameters.items() if count is None):
         told += f" (how large {', '.join(unknown)} is was not said)"
-    known = {policy: taken or 0 for policy, taken in sizes.items()}
-    snapshots = _SNAPSHOTS * _STATES * max(known.values(), default=0) if to_come else 0
-    least, most = _sum(kept, known) + snapshots, _sum(to_come, known) + snapshots
+    known = {policy: count or 0 for policy, count in parameters.items()}
+    snapshots = KEPT * _STATE_BYTES * max(known.values(), default=0) if to_come else 0
+    least, most = (sum(_policy_bytes(study, arm, known) for arm in arms) + snapshots for arms in (kept, to_come))
     needs = f"a training's snapshots and the policies to keep ({len(kept)}) need about {size(least)}"
     if free < least:
         yield fail(f"{told}, but {needs}", "Make room, or keep fewer experiments' policies (train.keep).")
@@ -120,22 +120,23 @@ def _lock(path: Path) -> str | None:
     return None
 
 
-def _sum(arms: list[str], sizes: dict[str, int]) -> int:
-    return sum(sizes[policy] * count for policy, count in Counter(arm.partition("/")[0] for arm in arms).items())
+def _policy_bytes(study: Study, arm: str, parameters: dict[str, float]) -> float:
+    policy, _, _, recipe, _ = arm.split("/")
+    return parameters[policy] * _BYTES[study.config.train.recipes[recipe].save_dtype]
 
 
-def _policy_bytes(study: Study, policy: str) -> int | None:
-    """About what a trained policy takes, in float32; None if nothing says."""
+def _parameters(study: Study, policy: str) -> float | None:
+    """About how many a policy has; None if nothing says."""
     model = study.config.models[policy]
     if model.ladder:
-        return 4 * 12 * model.ladder.layers * model.ladder.width**2
+        return 12 * model.ladder.layers * model.ladder.width**2
     assert model.hub
-    pin = read_pins().models.get(model.hub)
     if is_local(model.hub):
-        weights = {path.name: path.stat().st_size for path in Path(model.hub).glob("*.safetensors")}
+        weights = [path.stat().st_size for path in Path(model.hub).glob("*.safetensors")]
     else:
-        weights = {file: taken for file, taken in pin.files.items() if file.endswith(".safetensors")} if pin else {}
+        pin = read_pins().models.get(model.hub)
+        weights = [taken for file, taken in (pin.files if pin else {}).items() if file.endswith(".safetensors")]
     if weights:
-        return 2 * sum(weights.values())  # models are published in 16 bits
-    billions = re.fullmatch(r"(\d+(?:\.\d+)?)[bB]", model.size or "")
-    return round(4e9 * float(billions[1])) if billions else None
+        return sum(weights) / _BYTES["bfloat16"]  # as models are published
+    billions = re.fullmatch(r"(\d+(?:\.\d+)?)b", model.size or "")
+    return float(billions[1]) * 1e9 if billions else None

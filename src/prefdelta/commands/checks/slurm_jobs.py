@@ -67,7 +67,8 @@ def jobs(examined: Examined) -> Iterator[Finding]:
         problems = [*wanted.problems(partition)]
         yield from problems
         fitting += not problems
-        if not problems and not wanted.fits(partition, attempts):
+        # One through submitit asks for the same again, whenever it is queued again.
+        if not problems and not job.asked.submitit and not wanted.fits(partition, attempts):
             later.append(job.where)
     if later:
         yield warn(

@@ -79,7 +79,8 @@ def _status(name: str, options: dict[str, Any], slurm: Slurm) -> Iterator[Findin
         yield warn(told, to_do) if slurm.keeps_accounts else fail(told, to_do)
     elif (age := slurm.seconds("MinJobAge")) < 3 * looks_s:
         forgets = f"SLURM forgets an ended job after {age} s (MinJobAge)"
-        told = f"{forgets}, less than three looks at the queue ({looks_s} s each): the executor silently takes sacct, if there is one{off}"
+        told = f"{forgets}, less than three looks at the queue ({looks_s} s each)"
+        told = f"{told}: the executor silently takes sacct, if there is one{off}"
         to_do = (
             f"{_ADMINISTRATORS} MinJobAge={3 * looks_s}, or lower slurm-init-seconds-before-status-checks in {name}."
         )
@@ -102,24 +103,15 @@ def settings(examined: Examined) -> Iterator[Finding]:
     slurm = examined.slurm
     if slurm is None:
         return
-    findings = []
     if (wait := slurm.seconds("KillWait")) < FLUSH_S:
-        findings.append(
-            warn(
-                f"KillWait is {wait} s: a job that is ended has less than the 3 to 5 s in which it writes down what it "
-                "has; up to some seconds of work are done again",
-                f"{_ADMINISTRATORS} KillWait={FLUSH_S} or more.",
-            )
+        yield warn(
+            f"KillWait is {wait} s: an ended job has less than the 3 to 5 s in which it writes down what it has, "
+            "and some seconds of work are done again",
+            f"{_ADMINISTRATORS} KillWait={FLUSH_S} or more.",
         )
-    if any(job.asked.submitit for job in examined.jobs) and slurm.settings.get("JobRequeue") == "0":
-        findings.append(
-            warn(
-                "JobRequeue=0: a training that runs into its time limit or is preempted is not queued again "
-                "(compute.train.submitit)",
-                f"{_ADMINISTRATORS} JobRequeue=1; until then choose a runtime that is long enough.",
-            )
-        )
-    yield from findings or [ok(f"KillWait {wait} s, MinJobAge {slurm.seconds('MinJobAge')} s")]
+        return
+    default = "" if slurm.settings.get("JobRequeue") == "1" else "; JobRequeue=0 does not matter: jobs ask for it"
+    yield ok(f"KillWait {wait} s, MinJobAge {slurm.seconds('MinJobAge')} s{default}")
 
 
 def preemption(examined: Examined) -> Iterator[Finding]:
