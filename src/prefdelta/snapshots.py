@@ -18,7 +18,7 @@ from prefdelta.processes import stop_now
 SEAL = "sealed.json"
 MIN_SECONDS = 10.0  # between two snapshots: what a kill can cost, where saving is cheap
 MAX_SHARE = 0.05  # of the time that saving may take, where it is not
-_KEPT = 2  # the newest, and one in case that is damaged
+KEPT = 2  # the newest, and one in case that is damaged
 
 
 def seal(folder: Path) -> dict[str, str]:
@@ -94,7 +94,7 @@ class Snapshots:
         seal(snapshot)
         sync(self.folder)
         self.last = snapshot
-        for old in sorted(self.folder.glob("checkpoint-*"), key=_step)[:-_KEPT]:
+        for old in sorted(self.folder.glob("checkpoint-*"), key=_step)[:-KEPT]:
             shutil.rmtree(old)
         self._since = time.monotonic()
         self._cost = self._since - self._asked

@@ -1,21 +1,72 @@
-"""thin"""
+"""What would run, why, and what it would cost: before anything is submitted, and also while a run goes on.
+
+Says per stage how many jobs are stale, what they lack (calls of a model, traces to score, policies to train; what is in
+the record is not lacking), the tokens of that, GPU-hours, and which file or key made them stale. Each number says how
+it is known: counted, measured on finished jobs, or assumed by the figures of `compute:` in the config. Looks only.
+
+--json prints one object:
+  study, jobs            name; how many jobs would run
+  slurm                  jobs, with_gpus: what SLURM would be given
+  stages.<stage>         jobs; unit (calls, traces, policies, or null); missing, tokens, gpu_hours, core_hours: amounts;
+                         why: cause -> jobs
+  totals                 calls, traces, policies, tokens, gpu_hours, core_hours: amounts
+  why                    list of cause; own: stage -> jobs that read it; below: stage -> jobs that only stand on these
+  disk                   policies, snapshots, replies, needed: amounts of bytes; free: bytes; fits: true or false
+  notes                  list of texts
+An amount is an object: value (null if not known), basis (counted, as it stands, measured, estimated, assumed, at most,
+at least, not known).
+"""
+
 import argparse
-from collections import Counter, defaultdict
+import json
+from pathlib import Path
+
+from prefdelta import runs
 from prefdelta.commands import shared
-from prefdelta.commands.planning.dry_run import planned_jobs
 from prefdelta.commands.planning.causes import find_causes
+from prefdelta.commands.planning.disk import disk_needed
+from prefdelta.commands.planning.dry_run import planned_jobs
+from prefdelta.commands.planning.measures import Measures
+from prefdelta.commands.planning.summary import Plan, summed
+from prefdelta.commands.planning.text import text
+from prefdelta.commands.planning.work import MOST_READ, Reckoning
+from prefdelta.study import Study
+
 
 def define(parser: argparse.ArgumentParser) -> None:
     shared.add_configfile(parser)
+    parser.add_argument("--json", action="store_true", help="for a program")
+    parser.add_argument(
+        "--read-mb",
+        type=int,
+        default=MOST_READ // 10**6,
+        metavar="MB",
+        help="to look up in the record what jobs lack, read so many MB of their inputs; the rest is reckoned (default: "
+        "%(default)s)",
+    )
+
 
 def run(arguments: argparse.Namespace) -> None:
     study = shared.open_study(arguments.configfile)
-    jobs = planned_jobs(shared.profile_options(arguments.configfile))
+    plan = make_plan(study, shared.profile_options(arguments.configfile), arguments.read_mb * 10**6)
+    shared.tell(json.dumps(plan.as_json(), indent=2) if arguments.json else text(plan))
+
+
+def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
+    """The plan of what `snakemake <options>` would do for a study."""
+    jobs = planned_jobs(options)
     causes = find_causes(study, jobs)
-    shared.tell(str(Counter(job.stage for job in jobs)))
-    why = defaultdict(Counter)
-    for job in jobs:
-        for c in causes[job.name].all:
-            why[c][job.stage]+=1
-    for c, n in why.items():
-        shared.tell(f"{c}: {dict(n)}")
+    reckoning = Reckoning(study, jobs, causes, Measures(study), most_read)
+    works = [(job, reckoning.of(job)) for job in jobs]
+    return summed(study.config.study, works, causes, disk_needed(study, works), _notes(study))
+
+
+def _notes(study: Study) -> list[str]:
+    notes = []
+    if running := runs.running(Path(study.results)):
+        notes.append(f"a run is going on ({running}): what it has not finished counts as not made.")
+    if study.unpinned:
+        notes.append(
+            f"{len(study.unpinned)} models and data sets are not pinned: it does not run before `prefdelta pin`."
+        )
+    return notes

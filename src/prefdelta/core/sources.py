@@ -122,6 +122,7 @@ class Benchmark(Settings):
     domain: Domain
     difficulty: Literal["easy", "hard"] | None = None
     samples: Annotated[int, Field(ge=1)] = 1  # draws per item: avg@samples; 1 is pass@1
+    items: Annotated[int, Field(ge=1)] | None = None  # about how many there are: `plan` reckons with it beforehand
     limit: Annotated[int, Field(ge=1)] | None = None  # keep only so many items, drawn by seed
     template: str | None = None  # file with the slot {problem}, instead of evaluate.template
     source: Source

@@ -30,7 +30,19 @@ _AXES = {
     "evaluate": ("policy", "pairing", "selection", "recipe", "seed", "group"),
 }
 # Of several that are new in one job, the first is told: the others may be new because of it.
-_ORDER = ("model", "policy", "generator", "source", "dimension", "form", "pairing", "selection", "recipe", "seed", "group")
+_ORDER = (
+    "model",
+    "policy",
+    "generator",
+    "source",
+    "dimension",
+    "form",
+    "pairing",
+    "selection",
+    "recipe",
+    "seed",
+    "group",
+)
 # Settings that list axes: a job of a batch, or the report, gets another list when an axis gets or loses a value.
 _LISTS = {
     "train": ("selections",),
@@ -92,9 +104,7 @@ def _causes(
     lists = [told for key, told in differences if key in _LISTS.get(job.stage, ())]
     keys = [told for key, told in differences if key not in _LISTS.get(job.stage, ())]
     source = _changed_source(job, manifest, settings) if manifest else []
-    inherited = [
-        f"{one.name} is made anew" if told == NOT_MADE else told for one, its in above for told in its.all
-    ]
+    inherited = [f"{one.name} is made anew" if told == NOT_MADE else told for one, its in above for told in its.all]
     own = [*missing, *files, *keys, *source]
     if not own and not inherited:
         own = lists or [_as_told(job)]
@@ -148,8 +158,8 @@ def _key(study: Study, job: PlannedJob, path: tuple[str, ...]) -> str:
             source = job.writes[0].stem
             where = "prompts.train" if source == "train" else f"resources/benchmarks/{source}.yaml: source"
             return ".".join([where, *rest])
-        case "generate", "sampling" | "engine" | "samples" if (
-            first == "samples" or getattr(study.config.generators[json.loads(job.settings)["generator"]], first)
+        case "generate", "sampling" | "engine" | "samples" if first == "samples" or getattr(
+            study.config.generators[json.loads(job.settings)["generator"]], first
         ):
             return ".".join(["generators", json.loads(job.settings)["generator"], *path])
     return ".".join([job.stage, *path])

@@ -56,9 +56,8 @@ def planned_jobs(options: Sequence[str]) -> list[PlannedJob]:
 def read_dry_run(printed: str) -> list[PlannedJob]:
     """The jobs in what a dry run printed. Raises StudyError if not all of them were found in it."""
     blocks = re.split(rf"^(?=(?:{_LOCAL})?rule \w+:$)", printed, flags=re.MULTILINE)[1:]
-    jobs = [_job(block) for block in blocks if "\nShell command: " in block]
+    jobs = [_job(block) for block in blocks if "\nShell command: None" not in block]  # `all` has none
     counted = {int(count) for count in re.findall(r"^total +(\d+)$", printed, flags=re.MULTILINE)}
-    # `all`, which makes nothing, is counted if anything runs.
     if counted != ({len(jobs) + 1} if jobs else set()) or (not jobs and _NOTHING not in printed):
         raise StudyError(f"snakemake's dry run counts {counted or 'no'} jobs, and {len(jobs)} were read in it.")
     return jobs

@@ -1,0 +1,105 @@
+"""What finished jobs took: tokens of a reply, tokens per second, seconds; else what the config assumes of them."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from prefdelta.commands.planning.amounts import UNKNOWN, Amount, Basis
+from prefdelta.commands.planning.causes import read_manifest
+from prefdelta.core.compute import Compute
+from prefdelta.core.names import STAGES
+from prefdelta.study import Study
+
+WORKED = ("calls", "traces")  # what jobs that ask or score count
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A job that is done."""
+
+    name: str  # as PlannedJob.name
+    size: str | None  # of its model
+    manifest: dict[str, Any]
+
+    @property
+    def computed(self) -> dict[str, int]:
+        return dict(self.manifest.get("run", {}).get("computed", {}))
+
+    @property
+    def worked(self) -> bool:
+        """Whether it computed most of what it needed, so that its time says how fast it is."""
+        needed = self.manifest["details"].get("requests", self.manifest["rows"])  # a verdict makes several rows
+        done = max(self.computed.get(name, 0) for name in WORKED)
+        return self.computed.get("tokens", 0) > 0 and ("updates" in self.computed or 2 * done >= needed)
+
+
+class Measures:
+    """Means over the finished jobs of a study."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._finished: dict[str, list[_Finished]] = defaultdict(list)
+        for stage in STAGES:
+            for job in study.written(stage):
+                if manifest := read_manifest(Path(job.manifest)):
+                    name = Path(job.manifest).relative_to(study.results).as_posix().partition(".manifest")[0]
+                    size = self.size(model_of(study, stage, name))
+                    self._finished[stage].append(_Finished(name, size, manifest))
+
+    def size(self, model: str | None) -> str | None:
+        return self._study.config.models[model].size if model else None
+
+    def manifest(self, name: str) -> dict[str, Any]:
+        """The manifest of a finished job; nothing if it is not finished."""
+        stage = name.partition("/")[0]
+        return next((one.manifest for one in self._finished[stage] if one.name == name), {})
+
+    def tokens_per_call(self, stage: str, model: str | None, *names: str) -> Amount:
+        """Tokens of one reply, or of one trace that is read.
+
+        names: patterns for jobs whose replies count, the most alike first. Without them all of the stage do, then what
+        the config assumes. Unknown if nothing does.
+        """
+        for name in (*names, f"{stage}/*"):
+            if found := self._mean_tokens(name):
+                return found
+        compute = self._study.config.compute.get(stage, Compute())
+        assumed = self._study.asked_for(stage, model).tokens_per_call or compute.tokens_per_call
+        return Amount(assumed, Basis.ASSUMED) if assumed else UNKNOWN
+
+    def _mean_tokens(self, name: str) -> Amount | None:
+        tokens = rows = 0.0
+        for one in self._finished[name.partition("/")[0]]:
+            mean = one.manifest.get("details", {}).get("mean_tokens") if fnmatchcase(one.name, name) else None
+            if mean is not None:
+                tokens += mean * one.manifest["rows"]
+                rows += one.manifest["rows"]
+        return Amount(tokens / rows, Basis.MEASURED) if rows else None
+
+    def tokens_per_s(self, stage: str, model: str | None) -> Amount:
+        """Of one job, all its GPUs together, its start included. Unknown if nothing says it."""
+        jobs = [one for one in self._finished[stage] if one.size == self.size(model) and one.worked]
+        if seconds := sum(one.manifest["run"]["seconds"] for one in jobs):
+            return Amount(sum(one.computed["tokens"] for one in jobs) / seconds, Basis.MEASURED)
+        assumed = self._study.asked_for(stage, model).tokens_per_s
+        return Amount(assumed, Basis.ASSUMED) if assumed else UNKNOWN
+
+    def seconds(self, stage: str) -> Amount:
+        """Of one job, with whatever it took from the record. Unknown if none is finished."""
+        found = [one.manifest["run"]["seconds"] for one in self._finished[stage]]
+        return Amount(sum(found) / len(found), Basis.MEASURED) if found else UNKNOWN
+
+
+def model_of(study: Study, stage: str, name: str) -> str | None:
+    """The model that a job runs, by the job's name; None if it runs none."""
+    parts = name.split("/")
+    match stage:
+        case "generate":
+            return study.config.generators[parts[1]].model
+        case "judge":
+            return study.config.judge.model
+        case "ladder" | "reference" | "train" | "evaluate":
+            return parts[1]
+    return None

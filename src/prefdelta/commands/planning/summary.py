@@ -1,0 +1,146 @@
+"""A plan as a whole: its sums by stage, its causes, its disk; and the same as JSON."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefdelta.commands.planning.amounts import BASES, NOTHING, Amount, total
+from prefdelta.commands.planning.causes import Causes
+from prefdelta.commands.planning.disk import Disk
+from prefdelta.commands.planning.dry_run import PlannedJob
+from prefdelta.commands.planning.work import UNITS, Work
+from prefdelta.core.names import STAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The planned jobs of one stage."""
+
+    name: str
+    jobs: int
+    unit: str | None  # of `missing`; None: it asks no model and trains none
+    missing: Amount
+    tokens: Amount
+    gpu_hours: Amount
+    core_hours: Amount
+    why: dict[str, int]  # cause -> jobs
+
+
+@dataclass(slots=True)
+class Why:
+    """What one changed file or key, or one new value, makes stale."""
+
+    cause: str
+    own: Counter[str] = field(default_factory=Counter)  # stage -> jobs that read it themselves
+    below: Counter[str] = field(default_factory=Counter)  # stage -> jobs that only stand on these
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would run, why, and what it takes."""
+
+    study: str
+    stages: list[Stage]
+    why: list[Why]
+    disk: Disk
+    slurm_jobs: int
+    slurm_gpu_jobs: int
+    notes: list[str]
+
+    @property
+    def jobs(self) -> int:
+        return sum(stage.jobs for stage in self.stages)
+
+    def missing(self, unit: str) -> Amount:
+        return total(stage.missing for stage in self.stages if stage.unit == unit)
+
+    def sum_of(self, name: str) -> Amount:
+        return total(getattr(stage, name) for stage in self.stages)
+
+    def as_json(self) -> dict[str, Any]:
+        """See the docstring of `prefdelta.commands.plan`."""
+        return {
+            "study": self.study,
+            "jobs": self.jobs,
+            "slurm": {"jobs": self.slurm_jobs, "with_gpus": self.slurm_gpu_jobs},
+            "stages": {
+                stage.name: {
+                    "jobs": stage.jobs,
+                    "unit": stage.unit,
+                    **{name: _amount(getattr(stage, name)) for name in ("missing", *_SUMS)},
+                    "why": stage.why,
+                }
+                for stage in self.stages
+            },
+            "totals": {
+                **{unit: _amount(self.missing(unit)) for unit in dict.fromkeys(UNITS.values())},
+                **{name: _amount(self.sum_of(name)) for name in _SUMS},
+            },
+            "why": [{"cause": one.cause, "own": dict(one.own), "below": dict(one.below)} for one in self.why],
+            "disk": {
+                **{name: _amount(getattr(self.disk, name)) for name in ("policies", "snapshots", "replies", "needed")},
+                "free": self.disk.free,
+                "fits": self.disk.fits,
+            },
+            "notes": self.notes,
+        }
+
+
+_SUMS = ("tokens", "gpu_hours", "core_hours")
+
+
+def summed(
+    study: str,
+    works: Sequence[tuple[PlannedJob, Work]],
+    causes: Mapping[str, Causes],
+    disk: Disk,
+    notes: Iterable[str],
+) -> Plan:
+    stages = []
+    for name in STAGES:
+        its = [(job, work) for job, work in works if job.stage == name]
+        if its:
+            sums = {part: total(getattr(work, part) for _, work in its) for part in ("missing", *_SUMS)}
+            why = Counter(cause for job, _ in its for cause in causes[job.name].all)
+            stages.append(Stage(name, len(its), UNITS.get(name), **sums, why=dict(why.most_common())))
+    jobs = [job for job, _ in works]
+    on_cluster = [job for job in jobs if job.on_cluster]
+    gpu_jobs = sum(job.gpus > 0 for job in on_cluster)
+    notes = [*notes, *_too_long(works)]
+    return Plan(study, stages, _why(jobs, causes), disk, len(on_cluster), gpu_jobs, notes)
+
+
+def _why(jobs: Sequence[PlannedJob], causes: Mapping[str, Causes]) -> list[Why]:
+    """In the order of the stages that they concern first."""
+    found: dict[str, Why] = {}
+    for job in sorted(jobs, key=lambda job: STAGES.index(job.stage)):
+        its = causes[job.name]
+        for cause in its.all:
+            why = found.setdefault(cause, Why(cause))
+            (why.own if cause in its.own else why.below)[job.stage] += 1
+    return list(found.values())
+
+
+def _too_long(works: Sequence[tuple[PlannedJob, Work]]) -> list[str]:
+    """What is told of stages whose jobs may take longer than they may."""
+    notes = []
+    for stage in STAGES:
+        longest = max(
+            ((job, work) for job, work in works if job.stage == stage and work.hours.value * 60 > job.minutes),
+            key=lambda one: one[1].hours.value / one[0].minutes,
+            default=None,
+        )
+        if longest:
+            job, work = longest
+            notes.append(
+                f"{job.name} takes about {work.hours.value:,.0f} h ({BASES[work.hours.basis]}), and its time limit is "
+                f"{job.minutes / 60:,.0f} h: it would be cut off, and go on at its next attempt. Raise the runtime in "
+                f"compute.{stage}{', or give its generator more shards' if stage == 'generate' else ''}."
+            )
+    return notes
+
+
+def _amount(amount: Amount) -> dict[str, Any]:
+    known = amount == NOTHING or amount.value != 0 or BASES[amount.basis] != "at least"
+    return {"value": round(amount.value, 3) if known else None, "basis": BASES[amount.basis] if known else "not known"}

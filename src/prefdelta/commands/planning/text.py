@@ -1,0 +1,123 @@
+"""A plan for a person, on one screen."""
+
+import textwrap
+from collections import Counter
+
+from prefdelta.commands.planning.amounts import BASES, Amount, Basis
+from prefdelta.commands.planning.summary import Plan, Why
+from prefdelta.commands.shared import size
+
+WIDTH = 120
+MOST_CAUSES = 15
+_MEANINGS = {
+    Basis.COUNTED: "counted: made and looked up in the record",
+    Basis.STANDING: "as it stands: counted, if what is made anew above comes out the same",
+    Basis.MEASURED: "measured: means of finished jobs",
+    Basis.ESTIMATED: "estimated: from the numbers of prompts, samples and pairs in the config",
+    Basis.ASSUMED: "assumed: by figures of compute.<stage> and of benchmarks that nothing has measured yet",
+    Basis.AT_MOST: "at most: an upper bound; the record may hold a part of it",
+    Basis.AT_LEAST: "at least: a part of it is not known",
+}
+
+
+def text(plan: Plan) -> str:
+    if not plan.jobs:
+        lines = [f"study {plan.study}: nothing to do: every output is there and up to date"]
+        return "\n".join([*lines, *_notes(plan)])
+    head = [
+        f"study {plan.study}: {plan.jobs:,} jobs would run",
+        f"as SLURM jobs: {plan.slurm_jobs:,}, of which {plan.slurm_gpu_jobs:,} ask for GPUs",
+    ]
+    parts = [head, _table(plan), _causes(plan), [*_disk(plan), *_notes(plan)], _legend(plan)]
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _table(plan: Plan) -> list[str]:
+    kinds = {"gpu_hours": "GPU-hours", "core_hours": "core-hours"}
+    hours = [name for name in kinds if any(getattr(stage, name).value for stage in plan.stages)]
+    rows = [["stage", "jobs", "missing", "tokens", *(kinds[name] for name in hours)]]
+    for stage in plan.stages:
+        asked = ["", ""]
+        if stage.unit:
+            asked = [f"{stage.missing.value:,.0f} {stage.unit} {_known(stage.missing)}", _shown(stage.tokens)]
+        rows.append([stage.name, f"{stage.jobs:,}", *asked, *(_hours(getattr(stage, name)) for name in hours)])
+    sums = [_shown(plan.sum_of("tokens")), *(_hours(plan.sum_of(name)) for name in hours)]
+    rows.append(["total", f"{plan.jobs:,}", "", *sums])
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+
+
+def _shown(amount: Amount) -> str:
+    """A large number for a person."""
+    value, unit = amount.value, ""
+    for unit in ("", " k", " M", " G"):
+        if value < 1000 or unit == " G":
+            break
+        value /= 1000
+    return f"{value:,.0f}{unit} {_known(amount)}" if value >= 100 or not unit else f"{value:.2g}{unit} {_known(amount)}"
+
+
+def _hours(amount: Amount) -> str:
+    if not amount.value:
+        return "not known" if amount.basis == Basis.AT_LEAST else ""
+    if amount.value < 0.001:
+        return f"<0.001 {_known(amount)}"
+    return f"{amount.value:,.0f} {_known(amount)}" if amount.value >= 10 else f"{amount.value:.2g} {_known(amount)}"
+
+
+def _known(amount: Amount) -> str:
+    return BASES[amount.basis]
+
+
+def _causes(plan: Plan) -> list[str]:
+    shown = [_wrapped(_cause(why), "  ") for why in plan.why[:MOST_CAUSES]]
+    left = len(plan.why) - len(shown)
+    return ["why", *shown, *([f"  ... and {left} more causes (--json has all)"] if left else [])]
+
+
+def _cause(why: Why) -> str:
+    parts = [_counts(why.own)] if why.own else []
+    if why.below:
+        parts.append(f"{'and ' if why.own else ''}what stands on it: {_counts(why.below)}")
+    return f"{why.cause}: {'; '.join(parts)}"
+
+
+def _counts(jobs: Counter[str]) -> str:
+    return ", ".join(f"{stage} {count:,}" for stage, count in jobs.items())
+
+
+def _disk(plan: Plan) -> list[str]:
+    disk = plan.disk
+    parts = [
+        f"{size(amount.value)} {what} ({_known(amount)})"
+        for amount, what in (
+            (disk.policies, "for policies"),
+            (disk.snapshots, "for snapshots, of each training that goes on at the same time"),
+            (disk.replies, "for replies"),
+        )
+        if amount.value
+    ]
+    lines = [_wrapped(f"disk: {', '.join(parts) or 'next to nothing'}; {size(disk.free)} are free")]
+    if not disk.fits:
+        remedy = "prefdelta gc --evaluated-policies, between runs, removes policies that have their scores"
+        lines.append(_wrapped(f"warning: {size(disk.needed.value)} do not fit. {remedy}."))
+    return lines
+
+
+def _notes(plan: Plan) -> list[str]:
+    return [_wrapped(f"note: {note}") for note in plan.notes]
+
+
+def _legend(plan: Plan) -> list[str]:
+    shown = [amount for stage in plan.stages if stage.unit for amount in (stage.missing, stage.tokens)]
+    shown += [one for stage in plan.stages for one in (stage.gpu_hours, stage.core_hours) if one.value]
+    return [_MEANINGS[basis] for basis in sorted({amount.basis for amount in shown})]
+
+
+def _wrapped(line: str, indent: str = "") -> str:
+    return textwrap.fill(line, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}    ", break_on_hyphens=False)

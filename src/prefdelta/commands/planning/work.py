@@ -1,0 +1,250 @@
+"""What planned jobs lack: calls, traces and policies; the tokens that makes, and the hours these take.
+
+A job whose inputs are there is asked itself: its stage makes its requests, and the record says which are new. So it is
+too if its inputs are only made anew as they are: nothing above it lacks anything, and nothing but source was changed.
+Every other job is reckoned from the config and the tables that are there, as if the record had nothing for it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefdelta.commands.planning.amounts import NOTHING, UNKNOWN, Amount, Basis, total
+from prefdelta.commands.planning.causes import Causes
+from prefdelta.commands.planning.dry_run import PlannedJob
+from prefdelta.commands.planning.measures import Measures, model_of
+from prefdelta.core.errors import StudyError
+from prefdelta.core.names import TRAINING_PROMPTS
+from prefdelta.core.recipes import Recipe
+from prefdelta.core.selections import parse_selection
+from prefdelta.core.sources import MadeSource
+from prefdelta.stages import evaluate, generate, judge, reference, train
+from prefdelta.stages.entry import Job
+from prefdelta.study import SETTINGS, Study
+
+UNITS = {"generate": "calls", "judge": "calls", "reference": "traces", "train": "policies", "evaluate": "calls"}
+MOST_READ = 1_000_000_000  # bytes of inputs, of all jobs together: more would take minutes
+_COUNTS: dict[str, Callable[[Job[Any]], int | list[str]]] = {
+    "generate": generate.missing,
+    "judge": judge.missing,
+    "reference": reference.missing,
+    "train": train.missing,
+    "evaluate": evaluate.missing,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one job lacks, and what that takes."""
+
+    missing: Amount = NOTHING  # in the stage's unit
+    tokens: Amount = NOTHING
+    gpu_hours: Amount = NOTHING
+    core_hours: Amount = NOTHING  # of a job without GPUs
+    hours: Amount = NOTHING  # of the job itself, if it waits for nothing
+
+
+class Reckoning:
+    """The work of all planned jobs."""
+
+    def __init__(
+        self,
+        study: Study,
+        jobs: Sequence[PlannedJob],
+        causes: Mapping[str, Causes],
+        measures: Measures,
+        most_read: int = MOST_READ,
+    ) -> None:
+        """most_read: bytes of inputs that are read to make requests of them; what is beyond that is reckoned."""
+        self._study, self._causes, self._measures, self._left_to_read = study, causes, measures, most_read
+        self._by_name = {job.name: job for job in jobs}
+        self._made_by = {path: job for job in jobs for path in (*job.writes, job.manifest)}
+        self._lacks: dict[str, tuple[Amount, list[str]]] = {}
+        self._changing: dict[str, bool] = {}
+
+    def of(self, job: PlannedJob) -> Work:
+        missing, arms = self._lack(job)
+        tokens = self._tokens(job, missing, arms)
+        hours = self._hours(job, missing, tokens)
+        if job.gpus:
+            return Work(missing, tokens, gpu_hours=hours * job.gpus, hours=hours)
+        return Work(missing, tokens, core_hours=hours * self._study.threads(job.stage), hours=hours)
+
+    # --- what is missing ----------------------------------------------------------------------------------------------
+
+    def _lack(self, job: PlannedJob) -> tuple[Amount, list[str]]:
+        """What a job lacks; of train, the arms too."""
+        if job.name not in self._lacks:
+            self._lacks[job.name] = self._find_lack(job)
+        return self._lacks[job.name]
+
+    def _find_lack(self, job: PlannedJob) -> tuple[Amount, list[str]]:
+        settings: Any = _settings(job)
+        # A data set that ships traces is no model, and where there are shards, they have asked.
+        if job.stage not in UNITS or getattr(settings, "shipped", None) or job.inputs.get("shards"):
+            return NOTHING, []
+        above = [self._made_by[path] for path in job.reads if path in self._made_by]
+        if not any(map(self._changes, above)) and (found := self._counted(job, settings)) is not None:
+            count = len(found) if isinstance(found, list) else found
+            basis = Basis.STANDING if above else Basis.COUNTED
+            return Amount(count, basis), found if isinstance(found, list) else []
+        arms = list(settings.selections) if job.stage == "train" else []
+        amount = self._reckoned(job, settings)
+        # Some of it may be in the record.
+        return (amount.at_most() if all(path.exists() for path in job.writes) else amount), arms
+
+    def _counted(self, job: PlannedJob, settings: Any) -> int | list[str] | None:
+        """What the stage itself finds missing; None if it cannot say, or not in passing."""
+        if not all(path.is_file() for path in job.reads):
+            return None
+        size = sum(path.stat().st_size for path in job.reads)
+        if size > self._left_to_read:
+            return None
+        self._left_to_read -= size
+        try:
+            return _COUNTS[job.stage](Job(settings, job.inputs, job.outputs, job.record))
+        except (StudyError, OSError, LookupError):  # weights not known, or tables that do not belong together
+            return None
+
+    def _changes(self, job: PlannedJob) -> bool:
+        """Whether a job will probably give its outputs another content."""
+        if job.name not in self._changing:
+            above = (self._made_by[path] for path in job.reads if path in self._made_by)
+            if not all(path.exists() for path in job.writes) or any(map(self._changes, above)):
+                changes = True
+            elif job.stage in UNITS and not job.inputs.get("shards"):
+                changes = self._lack(job)[0].value > 0
+            else:
+                causes = self._causes[job.name]
+                changes = bool(causes.own) and not causes.only_source
+            self._changing[job.name] = changes
+        return self._changing[job.name]
+
+    def _reckoned(self, job: PlannedJob, settings: Any) -> Amount:
+        """What a job lacks if the record has nothing for it."""
+        study = self._study
+        prompts = self._rows(TRAINING_PROMPTS)
+        match job.stage:
+            case "generate":
+                return prompts * (int(settings.samples) / (settings.shard.of if settings.shard else 1))
+            case "judge":
+                judged = prompts if settings.prompts is None else _least(prompts, settings.prompts)
+                return judged * min(int(settings.samples), study.config.generators[settings.generator].samples)
+            case "reference":
+                return prompts * study.config.generators[settings.generator].samples
+            case "train":
+                return Amount(len(settings.selections), Basis.ESTIMATED)
+            case _:
+                items = total(self._rows(name) * asked.samples for name, asked in settings.benchmarks.items())
+                return items * len(settings.arms)
+
+    def _rows(self, source: str) -> Amount:
+        """How many prompts a source has."""
+        name = f"prompts/{source}"
+        if name not in self._by_name and (manifest := self._measures.manifest(name)):
+            return Amount(_left(manifest), Basis.ESTIMATED)
+        settings = self._study.prompts_settings(source)
+        if isinstance(settings.made, MadeSource):
+            return _least(Amount(settings.made.items, Basis.ESTIMATED), settings.limit)
+        benchmark = self._study.benchmarks.get(source)
+        if benchmark and benchmark.items:
+            return _least(Amount(benchmark.items, Basis.ASSUMED), settings.limit)
+        return Amount(settings.limit, Basis.ESTIMATED) if settings.limit else UNKNOWN
+
+    # --- tokens -------------------------------------------------------------------------------------------------------
+
+    def _tokens(self, job: PlannedJob, missing: Amount, arms: list[str]) -> Amount:
+        settings: Any = _settings(job)
+        model = model_of(self._study, job.stage, job.name)
+        if job.stage not in UNITS or not missing.value:
+            return Amount(0, missing.basis)
+        match job.stage:
+            case "generate":
+                return missing * self._trace_tokens(settings.generator, settings.sampling.max_tokens)
+            case "judge":
+                names = (job.name, f"judge/*/{settings.form}")
+                return missing * self._reply_tokens("judge", model, names, settings.sampling.max_tokens)
+            case "reference":
+                return missing * self._trace_tokens(settings.generator)
+            case "train":
+                read = total(self._read_by(arm, settings) for arm in arms)
+                return Amount(read.value, max(read.basis, missing.basis))
+            case _:
+                names = (job.name, f"evaluate/{model}/*-{job.writes[0].stem}")
+                return missing * self._reply_tokens("evaluate", model, names, settings.sampling.max_tokens)
+
+    def _reply_tokens(self, stage: str, model: str | None, names: Sequence[str], most: int) -> Amount:
+        found = self._measures.tokens_per_call(stage, model, *names)
+        return found if found.value else Amount(most, Basis.AT_MOST)
+
+    def _trace_tokens(self, generator: str, most: int | None = None) -> Amount:
+        """Mean tokens of a generator's traces."""
+        section, its = self._study.config.generate, self._study.config.generators[generator]
+        names = (f"generate/{generator}", f"generate/{generator}/*", f"reference/*/{generator}")
+        return self._reply_tokens("generate", its.model, names, most or (its.sampling or section.sampling).max_tokens)
+
+    def _read_by(self, arm: str, settings: Any) -> Amount:
+        """Tokens that the training of an arm reads."""
+        recipe: Recipe = settings.recipe
+        chosen, rejected = self._trace_tokens(settings.chosen), self._trace_tokens(settings.rejected)
+        pairs = self._pairs(arm)
+        row, per_pair = {
+            "dpo": (chosen + rejected, 1),
+            "kto": ((chosen + rejected) * 0.5, 2),
+            "sft": (chosen, 1),
+        }[recipe.method]
+        budget = recipe.budget
+        if budget.tokens is not None:
+            return Amount(budget.tokens, Basis.ESTIMATED)
+        if budget.epochs is not None:
+            return pairs * (per_pair * budget.epochs) * row
+        rows = budget.examples if budget.updates is None else budget.updates * recipe.batch_size
+        assert rows is not None
+        return Amount(rows, Basis.ESTIMATED) * row
+
+    def _pairs(self, arm: str) -> Amount:
+        """How many pairs an arm trains on."""
+        _, pairing, name, _, _ = arm.split("/")
+        job = f"filter/{pairing}/{name}"
+        if job not in self._by_name and (manifest := self._measures.manifest(job)):
+            return Amount(_left(manifest), Basis.ESTIMATED)
+        selection, section = parse_selection(name), self._study.config.filter
+        most = selection.k
+        if selection.set:
+            most = section.sets[selection.set].pairs
+        elif selection.cell:
+            most = section.cell_pairs
+        prompts = self._rows(TRAINING_PROMPTS)
+        return _least(prompts, most) if most else prompts.at_most()
+
+    # --- hours --------------------------------------------------------------------------------------------------------
+
+    def _hours(self, job: PlannedJob, missing: Amount, tokens: Amount) -> Amount:
+        """Of one job, from its start on."""
+        asks = job.stage in UNITS
+        if asks and not missing.value:
+            return Amount(0, missing.basis)
+        if asks:
+            speed = self._measures.tokens_per_s(job.stage, model_of(self._study, job.stage, job.name))
+            if speed.value:
+                return Amount(tokens.value / speed.value / 3600, max(tokens.basis, speed.basis))
+            if job.gpus:
+                return Amount(job.minutes / 60, Basis.AT_MOST)
+        return self._measures.seconds(job.stage) * (1 / 3600)
+
+
+def _settings(job: PlannedJob) -> Any:
+    return SETTINGS[job.stage].model_validate_json(job.settings)
+
+
+def _left(manifest: Mapping[str, Any]) -> int:
+    """Rows of a table that keeps those that did not fail."""
+    return int(manifest["rows"] - sum(manifest["failures"].values()))
+
+
+def _least(amount: Amount, limit: int | None) -> Amount:
+    if limit is None:
+        return amount
+    if not amount.value or limit <= amount.value:
+        return Amount(limit, Basis.ESTIMATED)
+    return amount
