@@ -20,7 +20,9 @@ TAG = "PREFDELTA_TAG"  # in the environment: what workflow/bin/sbatch adds to a 
 SUBMITTED = "PREFDELTA_SUBMITTED"  # in the environment: the file to which it adds a line for each job
 FILE = Path("slurm/submitted.jsonl")  # in results/<study>/
 SECONDS = 60.0  # for SLURM to answer
-ENDED = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT")
+ENDED = (
+    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT",
+)  # fmt: skip
 _FORMAT = "%i|%T|%M|%l|%N|%r|%k"  # the comment is last: it may hold anything
 
 
@@ -82,6 +84,19 @@ def jobs(results: Path) -> list[SlurmJob]:
 def unfinished(results: Path) -> list[SlurmJob]:
     """Those of `jobs` that wait or run."""
     return [job for job in jobs(results) if not job.has_ended]
+
+
+def state(job: str) -> str | None:
+    """Of the job of that id, as squeue says it (RUNNING, ...); None if SLURM does not know it, or no longer.
+
+    Raises StudyError if SLURM does not answer.
+    """
+    try:
+        return _answer(["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T"]).strip() or None
+    except StudyError as error:
+        if "invalid job id" in str(error).lower():
+            return None
+        raise
 
 
 def cancel(found: Iterable[SlurmJob]) -> None:

@@ -125,9 +125,7 @@ def _policy(job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[Pai
         nonlocal updates, read
         tokenizer = load_tokenizer(base.folder)
         tokens = [row.tokenised(tokenizer) for row in rows]
-        told = several.train(
-            method, base.folder, tokens, recipe, settings.seed, output, snapshots, job.launch, arm
-        )
+        told = several.train(method, base.folder, tokens, recipe, settings.seed, output, snapshots, job.launch, arm)
         updates = told["updates"] - snapshots.resumed_at
         read = round(updates * recipe.batch_size * _mean_length(tokens, recipe))
         return {**told, "differs_from_base": not same_tensors(output, base.folder)}

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prefdelta.core.compute import Fsdp
 from prefdelta.core.recipes import DPORecipe
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.snapshots import Snapshots
@@ -20,7 +21,13 @@ LN2 = math.log(2.0)  # the loss of a policy that equals its reference
 
 
 def train(
-    base: Path, rows: Sequence[PreferenceRow], recipe: DPORecipe, seed: int, output: Path, snapshots: Snapshots
+    base: Path,
+    rows: Sequence[PreferenceRow],
+    recipe: DPORecipe,
+    seed: int,
+    output: Path,
+    snapshots: Snapshots,
+    fsdp: Fsdp | None = None,
 ) -> dict[str, Any]:
     """Train the model in `base` on `rows`, in an order drawn from `seed`; see `run_training`.
 
@@ -53,9 +60,7 @@ def train(
             )
 
     mean_tokens = sum(len(row.prompt) + len(row.completion) for row in tokens) / len(rows)
-    return run_training(
-        make_trainer, model, base, recipe, len(rows), mean_tokens, seed, output, snapshots, first_loss=LN2
-    )
+    return run_training(make_trainer, model, base, recipe, len(rows), mean_tokens, seed, output, snapshots, LN2, fsdp)
 
 
 def _columns(row: PreferenceRow) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from prefdelta.core.compute import Fsdp
 from prefdelta.core.recipes import KTORecipe, Precision
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.snapshots import Snapshots
@@ -23,7 +24,13 @@ FIRST_LOSS = 0.5  # 1 - sigmoid(0): the loss of a policy that equals its referen
 
 
 def train(
-    base: Path, rows: Sequence[PreferenceRow], recipe: KTORecipe, seed: int, output: Path, snapshots: Snapshots
+    base: Path,
+    rows: Sequence[PreferenceRow],
+    recipe: KTORecipe,
+    seed: int,
+    output: Path,
+    snapshots: Snapshots,
+    fsdp: Fsdp | None = None,
 ) -> dict[str, Any]:
     """Train the model in `base` on both sides of `rows`, in an order drawn from `seed`; see `run_training`.
 
@@ -73,7 +80,17 @@ def train(
 
     mean_tokens = sum(len(row.prompt) + len(row.completion) for row in tokens) / len(tokens)
     return run_training(
-        make_trainer, model, base, recipe, len(tokens), mean_tokens, seed, output, snapshots, first_loss=FIRST_LOSS
+        make_trainer,
+        model,
+        base,
+        recipe,
+        len(tokens),
+        mean_tokens,
+        seed,
+        output,
+        snapshots,
+        first_loss=FIRST_LOSS,
+        fsdp=fsdp,
     )
 
 

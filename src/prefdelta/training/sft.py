@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prefdelta.core.compute import Fsdp
 from prefdelta.core.recipes import SFTRecipe
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.snapshots import Snapshots
@@ -15,7 +16,13 @@ IGNORED = -100  # label of tokens that are not learnt: the prompt
 
 
 def train(
-    base: Path, rows: Sequence[PreferenceRow], recipe: SFTRecipe, seed: int, output: Path, snapshots: Snapshots
+    base: Path,
+    rows: Sequence[PreferenceRow],
+    recipe: SFTRecipe,
+    seed: int,
+    output: Path,
+    snapshots: Snapshots,
+    fsdp: Fsdp | None = None,
 ) -> dict[str, Any]:
     """Train the model in `base` on the chosen side of `rows`, in an order drawn from `seed`; see `run_training`."""
     columns = [
@@ -38,9 +45,7 @@ def train(
         )
 
     mean_tokens = sum(len(row["input_ids"]) for row in columns) / len(columns)
-    return run_training(
-        make_trainer, model, base, recipe, len(rows), mean_tokens, seed, output, snapshots, first_loss=None
-    )
+    return run_training(make_trainer, model, base, recipe, len(rows), mean_tokens, seed, output, snapshots, None, fsdp)
 
 
 def _learnt(row: Row) -> int:

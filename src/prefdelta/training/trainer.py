@@ -9,14 +9,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from prefdelta.core.compute import Fsdp
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import DPORecipe, KTORecipe, Precision, SFTRecipe
+from prefdelta.progress import Progress
 from prefdelta.snapshots import Snapshots
 from prefdelta.training.budgets import count_updates
 from prefdelta.training.finite import check_numbers, check_weights
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.lora import adapters
-from prefdelta.training.parts import PROCESSES
+from prefdelta.training.parts import PROCESS, PROCESSES
 from prefdelta.training.saving import save_policy
 from prefdelta.training.tokens import Tokens
 
@@ -28,17 +30,8 @@ SUM_TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
 LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
 CHECKED_ROWS = 32  # rows whose reference sums are computed afresh and compared
 BATCH_TOKENS = 16_384  # in one forward pass without gradients
+TELL_SECONDS = 30.0  # between two lines of progress
 REMEDY = "Lower the recipe's learning_rate."
-
-# Several processes hold a part each of all weights, gradients and optimiser, and fetch a layer when they need it.
-_SHARED = {
-    "fsdp": True,
-    "fsdp_config": {
-        "version": 2,
-        "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-        "state_dict_type": "SHARDED_STATE_DICT",  # of snapshots: each process writes its part
-    },
-}
 
 # (model, adapters or None, TRL arguments common to all methods) -> a TRL trainer
 MakeTrainer = Callable[[Any, Any, Mapping[str, Any]], Any]
@@ -55,12 +48,13 @@ def run_training(
     output: Path,
     snapshots: Snapshots,
     first_loss: float | None,
+    fsdp: Fsdp | None,
 ) -> dict[str, Any]:
     """Train the model with the trainer that is made, save the policy to `output`, return what was measured.
 
     It goes on from the newest of `snapshots`, if there is one; on a CPU the result has the same bits either way.
     base: folder that the model is from. mean_tokens: of one row. first_loss: what the loss before the first update must
-    be, if that is known.
+    be, if that is known. fsdp: how several processes share all weights; None: as usual.
     The result has `updates`, `rows`, `step0_loss`, what `save_policy` returns, and a `curve`: per
     update `loss`, `grad_norm`, `learning_rate` and what else TRL measures of its batch (`rewards/*`, `logps/*`).
     Raises StudyError if the first loss is another, or if a loss, gradient or weight is not finite.
@@ -92,7 +86,7 @@ def run_training(
             "report_to": "none",
             "disable_tqdm": True,
             "dataloader_pin_memory": False,
-            **(_SHARED if PROCESSES > 1 and not recipe.lora else {}),
+            **(_shared(fsdp or Fsdp()) if PROCESSES > 1 and not recipe.lora else {}),
         },
     )
     trainer.remove_callback(transformers.PrinterCallback)  # a dictionary per update, on the terminal
@@ -113,6 +107,19 @@ def run_training(
         "step0_loss": steps[0]["loss"],
         **changed,
         "curve": curve,
+    }
+
+
+def _shared(fsdp: Fsdp) -> dict[str, Any]:
+    """TRL's arguments: several processes hold a part each of weights, gradients and optimiser, and fetch layers."""
+    return {
+        "fsdp": True,
+        "fsdp_config": {
+            "version": 2,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "state_dict_type": "SHARDED_STATE_DICT",  # of snapshots: each process writes its part
+            **fsdp.model_dump(),  # called there as here
+        },
     }
 
 
@@ -143,14 +150,21 @@ def check_reference(model: Any, tokens: Sequence[Tokens], recorded: Sequence[flo
 
 
 def _watch(snapshots: Snapshots, first_loss: float | None, tolerance: float) -> Any:
-    """Has snapshots taken; stops training if the first loss is not the known one, or a number is not finite.
+    """Tells progress, has snapshots taken; stops if the first loss is not the known one, or a number is not finite.
 
     The Trainer calls on_step_end, on_log, saves if it should, and calls on_save: so nothing is saved unchecked.
     """
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            self._progress = Progress(
+                "training", state.max_steps, "updates", done=state.global_step, every=TELL_SECONDS
+            )
+
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            if PROCESS == 0:
+                self._progress.add()
             # After the last update the policy itself is saved.
             control.should_save = state.global_step < state.max_steps and snapshots.due()
 

@@ -28,15 +28,19 @@ def loading(*args, **more):
 
 
 def saved(trained, *args):
-    """Each of the two processes must hold half of what it saves, and have loaded no reference model beside it."""
+    """Each process must hold its share of what it saves, and have loaded no reference model beside it."""
     assert len(loaded) == 1
     for name, weight in trained.model.named_parameters():
-        assert weight.to_local().numel() * 2 == weight.numel(), f"{name} is not shared"
+        assert len(weight.to_local()) <= -(-len(weight) // trainer.PROCESSES), f"{name} is not shared"
     return save(trained, *args)
 
 
-if __name__ == "__main__":
+def main(folder):
     AcceleratorState.__init__ = made
     trainer.save_policy = saved
     AutoModelForCausalLM.from_pretrained = loading
-    worker.main(Path(sys.argv[1]))
+    worker.main(folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

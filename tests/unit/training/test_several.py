@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from prefdelta import checkpoints, snapshots
 from prefdelta.core.errors import StudyError
+from prefdelta.core.launch import Launch
 from prefdelta.core.recipes import Lora
 from prefdelta.snapshots import Snapshots
 from prefdelta.training import several
@@ -24,6 +26,9 @@ SHARED = "unit.training.sharing"
 def _two_processes(monkeypatch):
     monkeypatch.setattr(several, "processes", lambda: 2)
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+
+
+train = partial(several.train, launch=Launch(), about="arm")
 
 
 def recipe_of(method, **changes):
@@ -62,7 +67,7 @@ def test_two_processes_train_what_one_does(method, worker, changes, base, rows, 
     monkeypatch.setattr(several, "WORKER", worker)
     recipe = recipe_of(method, **changes)
     weights, measured = alone(method, base, rows[:7], recipe, tmp_path / "alone")
-    told = several.train(f"training.{method}", base, rows[:7], recipe, 0, tmp_path / "policy", no_snapshots())
+    told = train(f"training.{method}", base, rows[:7], recipe, 0, tmp_path / "policy", no_snapshots())
     assert_equal(tmp_path / "policy", told, weights, measured, base)
     assert {path.name for path in (tmp_path / "policy").iterdir()} == {
         path.name for path in (tmp_path / "alone").iterdir()
@@ -80,8 +85,8 @@ def test_processes_that_were_stopped_go_on_from_the_snapshot_they_shared(base, r
     recipe = recipe_of("dpo", batch_size=4)
     steps, launched = [], []
 
-    def train(result, taken):
-        told = several.train("training.dpo", base, rows, recipe, 0, result, taken)
+    def trained(result, taken):
+        told = train("training.dpo", base, rows, recipe, 0, result, taken)
         steps.append(taken.resumed_at)
         return told
 
@@ -89,21 +94,22 @@ def test_processes_that_were_stopped_go_on_from_the_snapshot_they_shared(base, r
         sealed(self, snapshot)
         raise Stopped
 
-    def launch(*args):
-        launched.append(started(*args))
-        return launched[-1]
+    class Watched(several.TorchProcesses):
+        def __init__(self, *args):
+            super().__init__(*args)
+            launched.append(self._launcher)
 
-    sealed, started = Snapshots.seal, several._launch
-    monkeypatch.setattr(several, "_launch", launch)
+    sealed = Snapshots.seal
+    monkeypatch.setattr(several, "TorchProcesses", Watched)
     with monkeypatch.context() as patched:
         patched.setattr(Snapshots, "seal", seal)
         with pytest.raises(Stopped):
-            checkpoints.made(tmp_path, "policies", "k", "arm", train)
+            checkpoints.made(tmp_path, "policies", "k", "arm", trained)
     assert steps == []
     assert subprocess.run(["pgrep", "-s", str(launched[0].pid)], stdout=subprocess.DEVNULL).returncode == 1  # all ended
 
     monkeypatch.setattr(snapshots, "MIN_SECONDS", 1e9)
-    checkpoints.made(tmp_path, "policies", "k", "arm", train)
+    checkpoints.made(tmp_path, "policies", "k", "arm", trained)
     assert 1 <= steps[0] < UPDATES
     weights, measured = alone("dpo", base, rows, recipe, tmp_path / "alone")
     told = json.loads((tmp_path / "policies/k/training.json").read_text())
@@ -114,11 +120,11 @@ def test_what_a_process_finds_wrong_is_told_by_the_one_that_launched_it(base, ro
     wrong = [replace(row, ref_chosen_logps=row.ref_chosen_logps - 10) for row in rows]
     recipe = recipe_of("dpo", batch_size=4)
     with pytest.raises(StudyError, match="recorded reference log-probabilities differ"):
-        several.train("training.dpo", base, wrong, recipe, 0, tmp_path / "policy", no_snapshots())
+        train("training.dpo", base, wrong, recipe, 0, tmp_path / "policy", no_snapshots())
 
 
 def test_with_one_gpu_or_none_there_is_no_other_process(base, rows, tmp_path, monkeypatch):
     monkeypatch.setattr(several, "processes", lambda: 1)
-    monkeypatch.setattr(several, "_launch", None)
-    told = several.train("training.sft", base, rows, recipe_of("sft"), 0, tmp_path / "policy", no_snapshots())
+    monkeypatch.setattr(several, "_launched", None)
+    told = train("training.sft", base, rows, recipe_of("sft"), 0, tmp_path / "policy", no_snapshots())
     assert (told["updates"], told["processes"]) == (UPDATES, 1)
