@@ -1,6 +1,8 @@
 # make mini     set everything up, run the study on two CPU cores, write results/mini/report/index.html
 # make test     set everything up, run the tests
 # make test-faults   kill a small study a hundred times at random moments, and compare (CHAINS=10, SEED=, ONLY=)
+# make slurm-up, make slurm-down    a real SLURM of four nodes on this machine, to try `--profile slurm` with (root, Debian)
+# make test-slurm    run small studies through such a SLURM, and have happen to them what happens on clusters (root)
 # make test-vllm     set up vLLM in a third party's build for CPUs (.venv-vllm), run a rung of the ladder through it
 # make setup-gpu     set up what the full study runs with on a cluster (.venv-gpu; PYTHON_GPU=python3.13)
 # make sweep    choose mini's learning rates again, by the rule in resources/studies/sweep.yaml; writes docs/sweep.md
@@ -21,7 +23,7 @@ else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help setup setup-gpu mini sweep test test-faults test-vllm check schema clean
+.PHONY: help setup setup-gpu mini sweep test test-faults test-slurm slurm-up slurm-down test-vllm check schema clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -53,6 +55,21 @@ test: setup
 CHAINS ?= 10
 test-faults: setup
 	PYTHONPATH=tests $(BIN)/python -m faults.chain --chains $(CHAINS) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+slurm-up: setup
+	@tests/slurm/cluster.sh install
+	@tests/slurm/cluster.sh up
+	@echo
+	@echo "it is up. To use it in a shell, and to run mini through it:"
+	@tests/slurm/cluster.sh env
+	@echo "$(BIN)/snakemake --profile slurm --configfile resources/studies/mini.yaml"
+
+slurm-down:
+	@tests/slurm/cluster.sh down
+
+test-slurm: setup
+	@tests/slurm/cluster.sh install
+	PREFDELTA_TEST_SLURM=1 $(BIN)/python -m pytest tests/slurm
 
 # Python 3.11 or 3.12. torch's builds for CPUs are in an index of its own, https://pytorch.org says which: name it in
 # PIP_EXTRA_INDEX_URL.

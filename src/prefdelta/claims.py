@@ -17,6 +17,8 @@ class Claim:
     def __init__(self, record: Path, thing: Path) -> None:
         self._thing = thing
         self._file = record / "claims" / digest(str(thing))[:16]
+        # The instance that this one takes over from: it was killed, or will find that it may not publish.
+        self.predecessor = self._file.read_text(encoding="utf-8") if self._file.is_file() else None
         publish_text(self._file, INSTANCE)
 
     def check(self) -> None:

@@ -136,7 +136,7 @@ def _locked(results: Path) -> TextIO:
     except OSError as error:
         raise StudyError(f"{results}: cannot be written ({error}); nothing was started.") from None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(file)
     except BlockingIOError:
         told = _told(_content(file))
         raise StudyError(
@@ -146,6 +146,16 @@ def _locked(results: Path) -> TextIO:
     except OSError as error:  # some network file systems have no locks
         say(f"warning: {file.name} cannot be locked ({error}): see to it yourself that one run at a time works here.")
     return file
+
+
+def _lock(file: TextIO) -> None:
+    """Raises BlockingIOError if another process holds the lock, and not only for the moment that a look takes."""
+    for _ in range(5):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(0.1)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _content(file: TextIO) -> dict[str, Any]:
@@ -215,7 +225,10 @@ def _started_by(run: str) -> Iterator[int]:
 
 
 def _heal(results: Path) -> None:
-    """Take away what a dead process of this machine left: Snakemake's locks, temporary files, staged outputs."""
+    """Take away what dead processes left: Snakemake's locks, temporary files, staged outputs.
+
+    Whether a process of another machine is dead can be known only if SLURM gave it its work.
+    """
     inside = f"{results}/"
     for lock in sorted((SNAKEMAKE / "locks").glob("*.lock")):
         if any(line.startswith(inside) for line in lock.read_text(encoding="utf-8").splitlines()):
@@ -224,9 +237,11 @@ def _heal(results: Path) -> None:
     incomplete = [path for path in (SNAKEMAKE / "incomplete").glob("*") if _marked(path).startswith(inside)]
     if incomplete:
         say(f"{len(incomplete)} outputs were being made when it ended; their jobs run again and take up the record.")
+    nodes_are_done = bool(slurm.submitted(results)) and slurm.is_here() and not slurm.unfinished(results)
     for left in (*results.rglob(".*.tmp"), *results.rglob(".*.staged")):
-        owner = re.search(rf"{re.escape(gethostname())}-(\d+)-[0-9a-f]+\.\w+$", left.name)
-        if owner and not is_alive(int(owner[1])):
+        owner = re.search(r"-(\d+)-[0-9a-f]{8}\.\w+$", left.name)
+        ours = owner and f".{gethostname()}{owner[0]}" in left.name
+        if owner and (not is_alive(int(owner[1])) if ours else nodes_are_done):
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 

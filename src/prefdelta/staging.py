@@ -32,11 +32,13 @@ class Staging:
                 staged.replace(final)
                 sync(final.parent)
 
-    def remove(self) -> None:
-        """Remove the staged folders, with what was not published."""
+    def remove(self, claim: Claim) -> None:
+        """Remove the staged folders, with what was not published; also those of a killed instance of this job."""
         for final in self._finals:
-            shutil.rmtree(_staged(final).parent, ignore_errors=True)
+            for instance in (INSTANCE, claim.predecessor):
+                if instance:
+                    shutil.rmtree(_staged(final, instance).parent, ignore_errors=True)
 
 
-def _staged(final: Path) -> Path:
-    return final.parent / f".{INSTANCE}.staged" / final.name
+def _staged(final: Path, instance: str = INSTANCE) -> Path:
+    return final.parent / f".{instance}.staged" / final.name

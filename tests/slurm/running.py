@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-# The plain command; but the executor looks at its jobs every other second. In a profile's own pace, 40 s at least, it is
-# started in test_pace.py.
+# The plain command, but the executor looks at its jobs every other second; test_pace.py has it at the profile's pace.
 _QUICK = """
 import sys
 from snakemake_executor_plugin_slurm import Executor
@@ -21,22 +20,23 @@ from snakemake.cli import main
 main()
 """
 SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake"))]
-QUICK = [sys.executable, "-c", _QUICK, "--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5"]
+QUICK = [
+    sys.executable, "-c", _QUICK, "--latency-wait", "5",
+    "--slurm-init-seconds-before-status-checks", "2", "--max-status-checks-per-second", "2",
+]  # fmt: skip
 
 
 class Run:
     """One start of Snakemake in a checkout."""
 
-    def __init__(self, folder: Path, *words: str, command: list[str] = QUICK, **environment: str) -> None:
+    def __init__(self, folder: Path, *words: str, command: list[str] = QUICK, **variables: str) -> None:
         self.folder = folder
         self.output = folder / f"run-{len(list(folder.glob('run-*.log'))) + 1}.log"
-        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        kept |= {"PYTHONPATH": str(ROOT / "src"), "HOME": str(folder), "PREFDELTA_SBATCH_PATIENCE": "120"}
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [*command, *words],
                 cwd=folder,
-                env=kept | environment,
+                env=environment(folder) | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -71,6 +71,12 @@ class Run:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         self.process.send_signal(number)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """For what is started in a checkout."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(ROOT / "src"), "HOME": str(folder), "PREFDELTA_SBATCH_PATIENCE": "120"}
 
 
 def _listen_to_ctrl_c() -> None:

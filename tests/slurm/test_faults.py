@@ -16,9 +16,22 @@ import pytest
 from engines.scripted import ScriptedServer
 from faults.checks import faults_in, final_tables
 
-from .chain import GRADED, IN_FLIGHT, ITEMS, JUDGED, KEY, PROFILE, RESULTS, SAMPLES, TARGETS, Judge, chain, make_checkout
+from .chain import (
+    GRADED,
+    IN_FLIGHT,
+    ITEMS,
+    JUDGED,
+    KEY,
+    PROFILE,
+    RESULTS,
+    SAMPLES,
+    TARGETS,
+    Judge,
+    chain,
+    make_checkout,
+)
 from .conftest import Cluster
-from .running import ROOT, SNAKEMAKE, Run, computed, submitted
+from .running import SNAKEMAKE, Run, computed, submitted
 
 HELD_AFTER = 10  # replies
 
@@ -26,14 +39,14 @@ HELD_AFTER = 10  # replies
 class Checkout:
     """A checkout with the chain, the judge that it asks, and what it must come to."""
 
-    def __init__(self, folder: Path, judge: Judge, expected: dict[str, str]) -> None:
-        self.folder, self.judge, self._expected = folder, judge, expected
+    def __init__(self, folder: Path, judge: Judge, judge_address: str, expected: dict[str, str]) -> None:
+        self.folder, self.judge, self.judge_address, self._expected = folder, judge, judge_address, expected
         self.results = folder / RESULTS
 
     def run(self, *words: str) -> Run:
         return Run(self.folder, *PROFILE, *words, **KEY)
 
-    def held(self, run: Run, node: str | None = None) -> str:
+    def held(self, run: Run) -> str:
         """Wait until the judge's job is in its middle; its id."""
         run.until(lambda: self.judge.asked >= HELD_AFTER + IN_FLIGHT)
         job = self.last_job("judge:")
@@ -70,26 +83,28 @@ def checkout(tmp_path: Path, expected: dict[str, str], cluster: Cluster) -> Iter
     judge = Judge()
     judge.holds_after = HELD_AFTER
     with ScriptedServer(judge) as server:
-        yield Checkout(make_checkout(tmp_path, chain(server.base_url, runtime=1)), judge, expected)
+        folder = make_checkout(tmp_path, chain(server.base_url, runtime=1))
+        yield Checkout(folder, judge, server.base_url, expected)
 
 
-def the_stage(judge_of: Path) -> int:
-    """The process of the judge's stage that writes the log of this checkout."""
-    log = f"2> {judge_of}/{RESULTS}/logs/{JUDGED}.log"
-    for path in Path("/proc").glob("[0-9]*/cwd"):
+def processes(*words: str) -> list[int]:
+    """Process ids whose command line holds all of `words`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = (path.parent / "cmdline").read_bytes().split(b"\0")
-            if os.readlink(path) == str(judge_of) and b"prefdelta.stages.judge" in words:
-                return int(path.parent.name)
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-    raise AssertionError(f"no process: {log}")
+        if all(word in command for word in words) and int(path.parent.name) != os.getpid():
+            found.append(int(path.parent.name))
+    return found
 
 
 def test_a_job_whose_process_is_killed_is_tried_again(checkout: Checkout) -> None:
     run = checkout.run()
     first = checkout.held(run)
-    os.kill(the_stage(checkout.folder), signal.SIGKILL)
+    for stage in processes("-m prefdelta.stages.judge", checkout.judge_address):
+        os.kill(stage, signal.SIGKILL)
     checkout.release()
     run.finish()
     assert checkout.last_job("judge:") != first
@@ -128,28 +143,19 @@ def test_a_job_whose_node_dies_is_queued_again_by_slurm(checkout: Checkout, clus
     told = cluster.ask("scontrol", "show", "job", job)
     node = re.search(r" NodeList=n(\d)", told)
     assert node
-    # As when a machine loses its power: its daemon and all that runs there are gone at once.
+    # As when a machine loses its power: SLURM's own processes are gone first, so nothing tells how the job ended.
     cluster.do("node-down", node[1])
-    for number in processes_in(checkout.folder, {"prefdelta.stages.judge", "slurm-jobstep"}):
-        os.kill(number, signal.SIGKILL)
+    for process in [*processes(f"slurmstepd: [{job}."), *processes("snakemake", str(checkout.folder), "jobstep")]:
+        os.kill(process, signal.SIGKILL)
+    for process in processes("-m prefdelta.stages.judge", checkout.judge_address):
+        os.kill(process, signal.SIGKILL)
     checkout.release()
     try:
         run.finish()
     finally:
         cluster.do("node-up", node[1])
+    assert checkout.last_job("judge:") == job, "Snakemake used up no attempt"
     checkout.check()
-
-
-def processes_in(folder: Path, words: set[str]) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cwd"):
-        try:
-            command = (path.parent / "cmdline").read_text()
-            if os.readlink(path) == str(folder) and any(word in command for word in words):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
 
 
 def test_a_controller_that_is_away_for_30_seconds_loses_nothing(checkout: Checkout, cluster: Cluster) -> None:

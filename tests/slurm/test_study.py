@@ -1,4 +1,4 @@
-"""A small study, whole, through sbatch: what its jobs got, and the bytes of a run without SLURM; then one more generator.
+"""A small study through sbatch: what its jobs got, the bytes of a run without SLURM; then one more generator.
 
 Its models are real and trained here, on a CPU: the GPUs that SLURM hands out are null devices, so only what a job was
 given can be seen, not what it does with it.
@@ -6,7 +6,6 @@ given can be seen, not what it does with it.
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,9 @@ from .running import ROOT, SNAKEMAKE, Run, computed, submitted
 
 RESULTS = Path("results/mini")
 DIMENSION = "signal_to_noise"
-JOBS = 18  # prompts 2, ladder, generate 2, grade 2, judge 2, pair, delta, filter, reference 2, train, evaluate 2, report
+JOBS = (
+    18  # prompts 2, ladder, generate 2, grade 2, judge 2, pair, delta, filter, reference 2, train, evaluate 2, report
+)
 NEW_JOBS = 10  # of a chosen generator: generate, grade, judge, pair, delta, filter, reference, train, evaluate; report
 # Stage -> GPUs that its job asks for.
 GPUS = {"generate": 1, "judge": 2, "train": 4}
@@ -84,11 +85,11 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterator[Path]:
+def checkout(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Path:
     """The study, run through SLURM."""
     folder = make_checkout(tmp_path_factory.mktemp("slurm") / "checkout")
     Run(folder, "--profile", "slurm", "--configfile", "study.yaml").finish(900)
-    yield folder
+    return folder
 
 
 def manifests(folder: Path) -> dict[str, dict[str, Any]]:

@@ -20,9 +20,10 @@ def test_outputs_get_their_final_names_together(tmp_path):
     for path in staging.paths["policies"]:
         path.write_text(path.name)
     assert not any(path.exists() for path in finals)
-    staging.publish(Claim(tmp_path / "record", finals[0]))
+    claim = Claim(tmp_path / "record", finals[0])
+    staging.publish(claim)
     assert all(path.read_text() == "policy.json" for path in finals)
-    staging.remove()
+    staging.remove(claim)
     assert files(tmp_path / "train") == ["policy.json", "policy.json"]
 
 
@@ -38,9 +39,21 @@ def test_what_was_not_published_is_removed(tmp_path):
     staging, finals = staged(tmp_path)
     finals[0].write_text("old")
     staging.paths["policies"][0].write_text("new, but its job failed")
-    staging.remove()
+    staging.remove(Claim(tmp_path / "record", finals[0]))
     assert files(tmp_path / "train") == ["policy.json"]
     assert finals[0].read_text() == "old"
+
+
+def test_what_a_killed_instance_of_the_job_staged_is_removed_and_nobody_elses(tmp_path, monkeypatch):
+    final = tmp_path / "generate/g1.parquet"
+    monkeypatch.setattr(claims, "INSTANCE", "node-7-0123abcd")
+    Claim(tmp_path / "record", final)
+    monkeypatch.undo()
+    staging, claim = Staging({"traces": [final]}), Claim(tmp_path / "record", final)
+    for instance in ("node-7-0123abcd", "node-8-0123abcd"):
+        (tmp_path / f"generate/.{instance}.staged").mkdir()
+    staging.remove(claim)
+    assert [path.name for path in (tmp_path / "generate").iterdir()] == [".node-8-0123abcd.staged"]
 
 
 def test_a_folder_replaces_the_old_one_whole(tmp_path):

@@ -183,7 +183,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
         staging.publish(claim)
         say(f"{DONE} {outcome.rows:,} rows, {sum(outcome.failures.values()):,} of them failed")
     finally:
-        staging.remove()
+        staging.remove(claim)
         claim.release()
 
 
