@@ -19,14 +19,15 @@ at least, not known).
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from prefdelta import runs
 from prefdelta.commands import shared
 from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.disk import disk_needed
-from prefdelta.commands.planning.dry_run import planned_jobs
-from prefdelta.commands.planning.measures import Measures
+from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
+from prefdelta.commands.planning.measures import Measures, model_of
 from prefdelta.commands.planning.summary import Plan, summed
 from prefdelta.commands.planning.text import text
 from prefdelta.commands.planning.work import MOST_READ, Reckoning
@@ -54,11 +55,19 @@ def run(arguments: argparse.Namespace) -> None:
 
 def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
     """The plan of what `snakemake <options>` would do for a study."""
-    jobs = planned_jobs(options)
+    jobs = [_as_asked(study, job) for job in planned_jobs(options)]
     causes = find_causes(study, jobs)
     reckoning = Reckoning(study, jobs, causes, Measures(study), most_read)
     works = [(job, reckoning.of(job)) for job in jobs]
     return summed(study.config.study, works, causes, disk_needed(study, works), _notes(study))
+
+
+def _as_asked(study: Study, job: PlannedJob) -> PlannedJob:
+    """A job as SLURM gets it: one that goes through submitit is asked for by a job that needs nothing itself."""
+    asked = study.asked_for(job.stage, model_of(study, job.stage, job.name))
+    if asked.submitit is None:
+        return job
+    return replace(job, gpus=asked.gpus * asked.submitit.nodes, minutes=asked.runtime)
 
 
 def _notes(study: Study) -> list[str]:

@@ -1,7 +1,6 @@
 """Where results are written: room, what the file system can do, and how many files may be open."""
 
 import fcntl
-import re
 import resource
 import shutil
 import time
@@ -9,34 +8,31 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from prefdelta.commands import sizes
 from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok, warn
 from prefdelta.commands.shared import size
-from prefdelta.core.hub import is_local
+from prefdelta.commands.sizes import existing
 from prefdelta.engines.openai import OTHER_FILES
 from prefdelta.files import INSTANCE, publish
-from prefdelta.hub import read_pins
-from prefdelta.snapshots import KEPT
 from prefdelta.study import Study
 
 _SLOW_S = 1.0  # for one small file: every table and thousands of segments are written so
-_BYTES = {"float32": 4, "bfloat16": 2}
-_STATE_BYTES = 12  # a parameter's in a snapshot: its weight and the optimiser's two moments, in float32
 
 
 def room(examined: Examined) -> Iterator[Finding]:
     """Against what trained policies take: docs/full.md says how much that is."""
     study = examined.study
-    place = _existing(Path(study.results))
+    place = existing(Path(study.results))
     free = shutil.disk_usage(place).free
     told = f"{size(free)} free in {place.resolve()}"
     to_come = [arm for arm in study.arms if not Path(study.policy_manifest(arm)).is_file()]
     kept = [arm for arm in to_come if arm not in study.passing_arms]
-    parameters = {policy: _parameters(study, policy) for policy in study.config.policies}
+    parameters = {policy: sizes.parameters(study, policy) for policy in study.config.policies}
     if unknown := sorted(policy for policy, count in parameters.items() if count is None):
         told += f" (how large {', '.join(unknown)} is was not said)"
     known = {policy: count or 0 for policy, count in parameters.items()}
-    snapshots = KEPT * _STATE_BYTES * max(known.values(), default=0) if to_come else 0
+    snapshots = sizes.SNAPSHOT_BYTES * max(known.values(), default=0) if to_come else 0
     least, most = (sum(_policy_bytes(study, arm, known) for arm in arms) + snapshots for arms in (kept, to_come))
     needs = f"a training's snapshots and the policies to keep ({len(kept)}) need about {size(least)}"
     if free < least:
@@ -52,7 +48,7 @@ def room(examined: Examined) -> Iterator[Finding]:
 
 def files(examined: Examined) -> Iterator[Finding]:
     """What publishing a file needs: temp, fsync, rename; and the lock of one run at a time."""
-    place = _existing(Path(examined.study.results))
+    place = existing(Path(examined.study.results))
     probe = place / f".{INSTANCE}.doctor"
     try:
         start = time.monotonic()
@@ -106,10 +102,6 @@ def open_files(examined: Examined) -> Iterator[Finding]:
         yield ok(f"{told}; the judge needs {needed}")
 
 
-def _existing(path: Path) -> Path:
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
-
-
 def _lock(path: Path) -> str | None:
     """Why a file cannot be locked, or None."""
     with path.open("a") as file:
@@ -122,21 +114,4 @@ def _lock(path: Path) -> str | None:
 
 def _policy_bytes(study: Study, arm: str, parameters: dict[str, float]) -> float:
     policy, _, _, recipe, _ = arm.split("/")
-    return parameters[policy] * _BYTES[study.config.train.recipes[recipe].save_dtype]
-
-
-def _parameters(study: Study, policy: str) -> float | None:
-    """About how many a policy has; None if nothing says."""
-    model = study.config.models[policy]
-    if model.ladder:
-        return 12 * model.ladder.layers * model.ladder.width**2
-    assert model.hub
-    if is_local(model.hub):
-        weights = [path.stat().st_size for path in Path(model.hub).glob("*.safetensors")]
-    else:
-        pin = read_pins().models.get(model.hub)
-        weights = [taken for file, taken in (pin.files if pin else {}).items() if file.endswith(".safetensors")]
-    if weights:
-        return sum(weights) / _BYTES["bfloat16"]  # as models are published
-    billions = re.fullmatch(r"(\d+(?:\.\d+)?)b", model.size or "")
-    return float(billions[1]) * 1e9 if billions else None
+    return parameters[policy] * sizes.BYTES[study.config.train.recipes[recipe].save_dtype]

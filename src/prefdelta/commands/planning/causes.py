@@ -57,7 +57,7 @@ class Causes:
 
     own: list[str] = field(default_factory=list)  # files and keys of its own
     inherited: list[str] = field(default_factory=list)  # those of the jobs that it stands on
-    only_source: bool = False  # of its own there is nothing but source
+    only_source: bool = False  # of its own there is nothing but source, which rarely changes what comes out
 
     @property
     def all(self) -> list[str]:
@@ -104,6 +104,8 @@ def _causes(
     lists = [told for key, told in differences if key in _LISTS.get(job.stage, ())]
     keys = [told for key, told in differences if key not in _LISTS.get(job.stage, ())]
     source = _changed_source(job, manifest, settings) if manifest else []
+    if "Code has changed" in job.reason:  # Snakemake's word for the text of a rule's command
+        source.append(f"workflow/rules/{job.stage}.smk changed")
     inherited = [f"{one.name} is made anew" if told == NOT_MADE else told for one, its in above for told in its.all]
     own = [*missing, *files, *keys, *source]
     if not own and not inherited:

@@ -12,7 +12,7 @@ from prefdelta import manifests
 from prefdelta.core.errors import StudyError
 from prefdelta.stages.entry import command_line, named_paths
 
-_LOCAL = "localrule "
+_LOCAL = "localrule "  # runs where snakemake runs
 _NOTHING = "Nothing to be done"
 _TOLD = 15  # last lines of a dry run that failed
 
@@ -32,7 +32,6 @@ class PlannedJob:
     reason: str
     gpus: int
     minutes: int  # its time limit
-    on_cluster: bool  # no `localrule`, which runs where snakemake runs
 
     @property
     def reads(self) -> list[Path]:
@@ -55,7 +54,7 @@ def planned_jobs(options: Sequence[str]) -> list[PlannedJob]:
 
 def read_dry_run(printed: str) -> list[PlannedJob]:
     """The jobs in what a dry run printed. Raises StudyError if not all of them were found in it."""
-    blocks = re.split(rf"^(?=(?:{_LOCAL})?rule \w+:$)", printed, flags=re.MULTILINE)[1:]
+    blocks = re.split(rf"^(?=(?:rule |{_LOCAL})\w+:$)", printed, flags=re.MULTILINE)[1:]
     jobs = [_job(block) for block in blocks if "\nShell command: None" not in block]  # `all` has none
     counted = {int(count) for count in re.findall(r"^total +(\d+)$", printed, flags=re.MULTILINE)}
     if counted != ({len(jobs) + 1} if jobs else set()) or (not jobs and _NOTHING not in printed):
@@ -81,7 +80,6 @@ def _job(block: str) -> PlannedJob:
         reason=_one(r"^    reason: (.*)$", block),
         gpus=int(_one(r"^    resources: .*\bgpu=(\d+)", block) or 0),
         minutes=int(_one(r"^    resources: .*\bruntime=(\d+)", block) or 0),
-        on_cluster=not block.startswith(_LOCAL),
     )
 
 

@@ -44,8 +44,7 @@ class Plan:
     stages: list[Stage]
     why: list[Why]
     disk: Disk
-    slurm_jobs: int
-    slurm_gpu_jobs: int
+    gpu_jobs: int
     notes: list[str]
 
     @property
@@ -63,7 +62,7 @@ class Plan:
         return {
             "study": self.study,
             "jobs": self.jobs,
-            "slurm": {"jobs": self.slurm_jobs, "with_gpus": self.slurm_gpu_jobs},
+            "slurm": {"jobs": self.jobs, "with_gpus": self.gpu_jobs},
             "stages": {
                 stage.name: {
                     "jobs": stage.jobs,
@@ -105,10 +104,7 @@ def summed(
             why = Counter(cause for job, _ in its for cause in causes[job.name].all)
             stages.append(Stage(name, len(its), UNITS.get(name), **sums, why=dict(why.most_common())))
     jobs = [job for job, _ in works]
-    on_cluster = [job for job in jobs if job.on_cluster]
-    gpu_jobs = sum(job.gpus > 0 for job in on_cluster)
-    notes = [*notes, *_too_long(works)]
-    return Plan(study, stages, _why(jobs, causes), disk, len(on_cluster), gpu_jobs, notes)
+    return Plan(study, stages, _why(jobs, causes), disk, sum(job.gpus > 0 for job in jobs), [*notes, *_too_long(works)])
 
 
 def _why(jobs: Sequence[PlannedJob], causes: Mapping[str, Causes]) -> list[Why]:
@@ -127,7 +123,7 @@ def _too_long(works: Sequence[tuple[PlannedJob, Work]]) -> list[str]:
     notes = []
     for stage in STAGES:
         longest = max(
-            ((job, work) for job, work in works if job.stage == stage and work.hours.value * 60 > job.minutes),
+            ((job, work) for job, work in works if job.stage == stage and work.hours.value * 60 > job.minutes > 0),
             key=lambda one: one[1].hours.value / one[0].minutes,
             default=None,
         )

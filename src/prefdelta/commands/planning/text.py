@@ -26,7 +26,7 @@ def text(plan: Plan) -> str:
         return "\n".join([*lines, *_notes(plan)])
     head = [
         f"study {plan.study}: {plan.jobs:,} jobs would run",
-        f"as SLURM jobs: {plan.slurm_jobs:,}, of which {plan.slurm_gpu_jobs:,} ask for GPUs",
+        f"as SLURM jobs: {plan.jobs:,}, of which {plan.gpu_jobs:,} ask for GPUs",
     ]
     parts = [head, _table(plan), _causes(plan), [*_disk(plan), *_notes(plan)], _legend(plan)]
     return "\n\n".join("\n".join(part) for part in parts if part)

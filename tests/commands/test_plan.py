@@ -1,0 +1,341 @@
+"""`prefdelta plan`, at the command line, on real dry runs.
+
+The study is finished by hand but for prompts and judge, which run for real: nothing else is cheap.
+"""
+
+import fcntl
+import json
+import os
+import re
+import resource
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prefdelta import tables
+from prefdelta.code import PACKAGE
+from prefdelta.commands.main import main
+from prefdelta.commands.planning.amounts import NOTHING, Amount, Basis, total
+from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
+from prefdelta.core.settings import Settings
+from prefdelta.records.call import Call
+from prefdelta.records.prompt import Prompt
+from prefdelta.records.trace import Trace
+from prefdelta.stages.entry import job_sources, job_texts
+from prefdelta.study import SETTINGS
+from study.tiny import started
+from workflow.planning import touch
+
+from .made import CONFIG, DIMENSIONS, POLICIES, RECORD, RESULTS, ROOT, add_checkpoint, small_study, write_text
+
+SECONDS = 20.0  # of CPU, for the plan of the full study
+PROMPTS, SAMPLES = 12, 2
+CUT = 2  # traces that are cut off, and so not judged
+WORDS = ("plan", "--configfile", CONFIG)
+RUBRIC = Path(f"resources/rubrics/{DIMENSIONS[0]}.md")
+JUDGED = ["results/mini/judge/g3/both.parquet", "results/mini/judge/g1/both.parquet"]
+
+
+def study() -> dict[str, Any]:
+    found = small_study()
+    found["prompts"]["train"]["items"] = PROMPTS
+    found["generators"]["g3"]["samples"] = SAMPLES
+    found["compute"]["judge"] |= {"tokens_per_s": 100.0, "tokens_per_call": 1000.0}
+    found["compute"]["generate"] |= {"gpus": 2, "tokens_per_s": 50.0, "tokens_per_call": 40.0}
+    return found
+
+
+def write_study(content: dict[str, Any]) -> None:
+    Path(CONFIG).write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def make_checkout(folder: Path) -> Path:
+    for name in ("Snakefile", "profiles", "mini", "slurm"):
+        (folder / name).symlink_to(ROOT / name)
+    for name in ("workflow", "resources"):
+        shutil.copytree(ROOT / name, folder / name)
+    os.chdir(folder)
+    write_study(study())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    before = Path.cwd()
+    folder = make_checkout(tmp_path_factory.mktemp("planned"))
+    try:
+        jobs = planned_jobs(["--profile", "mini"])
+        for job in jobs:
+            if job.stage == "prompts":
+                start_by_hand(job)
+        make_traces()
+        for job in jobs:
+            if job.stage == "judge":
+                start_by_hand(job)
+            elif job.stage != "prompts":
+                pretend(job)
+        touch(folder, "--forceall")
+        yield folder
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture
+def checkout(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True, symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def start_by_hand(job: PlannedJob) -> None:
+    """Run a job by its command line, which takes less than having Snakemake run it."""
+    listed = [
+        [f"--{option}", *(f"{name}={' '.join(map(str, paths))}" for name, paths in files.items())]
+        for option, files in (("in", job.inputs), ("out", {**job.outputs, "manifest": [job.manifest]}))
+    ]
+    words = [word for part in listed for item in part for word in item.split(" ")]
+    words += ["--settings", job.settings, "--code", job.code, "--record", str(job.record)]
+    done = started(Path.cwd(), sys.executable, "-m", f"{PACKAGE}.stages.{job.stage}", *words)
+    assert done.returncode == 0, done.stderr
+
+
+def run_for_real(*targets: str) -> None:
+    done = started(Path.cwd(), str(Path(sys.executable).with_name("snakemake")), "--profile", "mini", *targets)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def make_traces() -> None:
+    """Of g1 the first few are cut off."""
+    prompts = tables.read(RESULTS / "prompts/train.parquet", Prompt)
+    for generator, samples in (("g3", SAMPLES), ("g1", 1)):
+        whole = [
+            Trace(prompt.prompt_id, generator, sample, f"{prompt.text}\nA:{sample}", "stop", 40, 7, "key", None)
+            for prompt in prompts
+            for sample in range(samples)
+        ]
+        cut = CUT if generator == "g1" else 0
+        (RESULTS / "generate").mkdir(parents=True, exist_ok=True)
+        rows = [replace(trace, finish_reason="length") for trace in whole[:cut]] + whole[cut:]
+        tables.write(RESULTS / f"generate/{generator}.parquet", Trace, rows)
+
+
+def pretend(job: PlannedJob) -> None:
+    """Write the outputs of a job that are not there, and a manifest as the job would have."""
+    for path in job.writes:
+        if path.name in ("policy.json", "model.json"):
+            arm = path.parent.relative_to(RESULTS / job.stage).as_posix()
+            kind = "policies" if job.stage == "train" else "models"
+            add_checkpoint(kind, POLICIES.get(arm, f"model-{arm}"), path)
+        elif not path.suffix:
+            write_text(path / "scaling.svg", "<svg/>")
+        elif not path.exists():
+            write_text(path, f"what {path} holds\n")
+    settings: Settings = SETTINGS[job.stage].model_validate_json(job.settings)
+    manifest = {
+        "stage": job.stage,
+        "rows": 10,
+        "failures": {},
+        "details": {},
+        "settings": json.loads(job.settings),
+        "code": job.code,
+        "sources": job_sources(job.stage, settings),
+        "texts": job_texts(job.reads, job.record),
+        "outputs": {},
+        "run": {"seconds": 36.0, "computed": {}},
+    }
+    write_text(job.manifest, json.dumps(manifest))
+
+
+def planned(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert main([*WORDS, "--json", *words]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def recorded() -> int:
+    """Verdicts in the record."""
+    return sum(len(tables.read(path, Call)) for path in (RECORD / "calls/judge").rglob("*.parquet"))
+
+
+def edit_rubric() -> None:
+    RUBRIC.write_text(RUBRIC.read_text() + "Be strict.\n")
+
+
+JUDGE_FIRST = {"judge": 2}
+BELOW_JUDGE = {"delta": 3, "filter": 1, "train": 1, "evaluate": 1, "report": 1}
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_finished_study_has_nothing_to_do(capsys):
+    assert main(list(WORDS)) == 0
+    assert "study mini: nothing to do: every output is there and up to date" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("checkout")
+def test_an_edited_rubric_is_named_and_a_run_makes_exactly_the_calls_that_the_plan_counts(capsys):
+    edit_rubric()
+    found = planned(capsys)
+    assert found["why"] == [{"cause": f"{RUBRIC} changed", "own": JUDGE_FIRST, "below": BELOW_JUDGE}]
+    assert found["jobs"] == 2 + sum(BELOW_JUDGE.values())
+    judge = found["stages"]["judge"]
+    assert judge["why"] == {f"{RUBRIC} changed": 2}
+    assert judge["missing"] == {"value": 2 * PROMPTS - CUT, "basis": "counted"}
+    # What the first run measured stands in the place of what `compute:` assumes.
+    replies = [
+        call.n_tokens for path in (RECORD / "calls/judge").rglob("*.parquet") for call in tables.read(path, Call)
+    ]
+    mean = sum(filter(None, replies)) / len(replies)
+    assert judge["tokens"] == {"value": pytest.approx(mean * (2 * PROMPTS - CUT), abs=1), "basis": "measured"}
+    # As deltas may come out the same, what stands on them is an upper bound.
+    assert found["stages"]["train"]["missing"] == {"value": 3, "basis": "at most"}
+
+    before = recorded()
+    run_for_real(*JUDGED)
+    assert recorded() - before == judge["missing"]["value"]
+    assert "judge" not in planned(capsys)["stages"]
+
+
+@pytest.mark.usefixtures("checkout")
+def test_calls_that_are_recorded_are_not_missing(capsys):
+    edit_rubric()
+    run_for_real(JUDGED[0])
+    found = planned(capsys)["stages"]["judge"]
+    assert (found["jobs"], found["missing"]) == (1, {"value": PROMPTS - CUT, "basis": "counted"})
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_changed_temperature_is_named_with_its_old_and_its_new_value(capsys):
+    content = study()
+    content["judge"]["sampling"]["temperature"] = 0.7
+    write_study(content)
+    assert main(list(WORDS)) == 0
+    out = capsys.readouterr().out
+    assert "judge.sampling.temperature: 0.6 -> 0.7: judge 2; and what stands on it: delta 3, filter 1" in out
+    assert re.search(rf"^judge +2 +{2 * PROMPTS - CUT} calls counted +[\d.]+ k measured", out, flags=re.MULTILINE)
+    assert "measured: means of finished jobs" in out
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_new_generator_is_named_and_costs_its_own_rows(capsys):
+    content = study()
+    content["generators"]["hot"] = {"model": "pa", "samples": 3}
+    content["experiments"]["hot"] = content["experiments"]["methods"] | {"pairings": ["hot~g1"]}
+    write_study(content)
+    found = planned(capsys)
+    (why,) = found["why"]
+    assert why["cause"] == "generator hot is new"
+    assert why["below"] == {"report": 1}
+    assert why["own"] == {
+        "generate": 1, "grade": 1, "judge": 1, "pair": 1, "delta": 3, "filter": 1, "train": 1, "evaluate": 1
+    }  # fmt: skip
+    generate = found["stages"]["generate"]
+    assert generate["missing"] == {"value": 3 * PROMPTS, "basis": "counted"}
+    assert generate["tokens"] == {"value": 3 * PROMPTS * 40, "basis": "assumed"}  # no manifest says what traces have
+    assert generate["gpu_hours"] == {
+        "value": pytest.approx(3 * PROMPTS * 40 / 50 * 2 / 3600, abs=0.001),
+        "basis": "assumed",
+    }
+    assert found["stages"]["judge"]["missing"] == {"value": PROMPTS, "basis": "estimated"}
+    assert found["slurm"] == {"jobs": found["jobs"], "with_gpus": 1}
+
+
+def test_changed_source_is_named_by_module_and_what_is_recorded_is_not_asked_again(checkout):
+    shutil.copytree(ROOT / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    verdicts = checkout / "src" / PACKAGE / "core/verdicts.py"
+    verdicts.write_text(verdicts.read_text() + "\n\nNOTHING_NEW = 1\n")
+    done = started(checkout, sys.executable, "-m", "prefdelta.commands.main", *WORDS, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["stages"]["judge"]["why"] == {"source of core.verdicts changed": 2}
+    assert found["stages"]["judge"]["missing"] == {"value": 0, "basis": "counted"}
+    assert found["totals"]["calls"]["value"] <= found["stages"]["evaluate"]["missing"]["value"]
+
+
+def test_it_works_while_a_run_goes_on_and_changes_nothing(checkout, capsys):
+    edit_rubric()
+    locks = checkout / ".snakemake/locks"
+    locks.mkdir(exist_ok=True)
+    write_text(locks / "0.output.lock", f"{JUDGED[0]}\n")
+    with (RESULTS / "run.json").open("w") as run:
+        run.write('{"host": "here", "pid": 1}')
+        run.flush()
+        fcntl.flock(run, fcntl.LOCK_EX)
+        before = {path: path.stat().st_mtime_ns for path in RESULTS.rglob("*") if path.is_file()}
+        found = planned(capsys)
+        assert {path: path.stat().st_mtime_ns for path in RESULTS.rglob("*") if path.is_file()} == before
+    assert found["stages"]["judge"]["jobs"] == 2
+    assert any("a run is going on (host here, pid 1)" in note for note in found["notes"])
+    assert (locks / "0.output.lock").exists()
+
+
+def test_a_study_that_never_ran_is_reckoned_from_its_config(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    make_checkout(tmp_path)
+    found = planned(capsys)
+    assert [why["cause"] for why in found["why"]] == ["not made yet"]
+    judge = found["stages"]["judge"]
+    assert judge["missing"] == {"value": 2 * PROMPTS, "basis": "estimated"}
+    assert judge["tokens"] == {"value": 2 * PROMPTS * 1000, "basis": "assumed"}
+    assert judge["core_hours"] == {
+        "value": pytest.approx(2 * PROMPTS * 1000 / 100 / 3600, abs=0.001),
+        "basis": "assumed",
+    }
+    assert found["stages"]["reference"]["missing"] == {"value": PROMPTS * (1 + SAMPLES), "basis": "estimated"}
+    assert found["disk"]["fits"] is True
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_path, monkeypatch, capsys):
+    for name in ("Snakefile", "config.yaml", "workflow", "profiles", "slurm", "resources"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    before = cpu_seconds()
+    assert main(["plan", "--json"]) == 0
+    assert cpu_seconds() - before < SECONDS
+    found = json.loads(capsys.readouterr().out)
+    # 22,000 prompts: 4 + 1 + 1 + 4 samples; those that OpenR1-Math ships are not asked for.
+    assert found["stages"]["generate"]["missing"] == {"value": 220_000, "basis": "estimated"}
+    # 2 + 1 + 1 + 1 + 1 judged, in 2 forms; and in 5 more, of 500 prompts, 2 + 1.
+    assert found["stages"]["judge"]["missing"] == {"value": 22_000 * 6 * 2 + 500 * 3 * 5, "basis": "estimated"}
+    # Of 150 arms: GSM8K, MATH-500, AMC and AIME sixteen times, OlympiadBench; TheoremQA, MMLU-Pro; LiveCodeBench.
+    items = 1319 + 500 + 16 * (83 + 30 + 30) + 674 + 800 + 1000 + 167
+    assert found["stages"]["evaluate"]["missing"] == {"value": 150 * items, "basis": "assumed"}
+    for stage in ("generate", "judge", "reference", "evaluate"):
+        assert found["stages"][stage]["gpu_hours"]["basis"] == "assumed"
+    assert found["totals"]["gpu_hours"]["value"] > 100
+    # 149 policies of 8 billion parameters in float32; two snapshots with the optimiser's state.
+    assert found["disk"]["policies"] == {"value": 149 * 8e9 * 4, "basis": "assumed"}
+    assert found["disk"]["snapshots"] == {"value": 8e9 * 12 * 2, "basis": "assumed"}
+    assert found["slurm"] == {"jobs": 751, "with_gpus": 20 + 20 + 5 + 149 + 450}
+    assert not (tmp_path / "results").exists()
+
+
+def cpu_seconds() -> float:
+    """Of this process and all its children that have ended."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def test_a_plan_that_cannot_be_made_is_told(tmp_path, monkeypatch, capsys):
+    make_checkout(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Snakefile").unlink()
+    assert main(list(WORDS)) == 2
+    assert "cannot plan" in capsys.readouterr().err
+
+
+def test_a_sum_is_known_as_the_worst_of_its_parts_is():
+    counted, assumed, unknown = Amount(2), Amount(3, Basis.ASSUMED), Amount(0, Basis.AT_LEAST)
+    assert total([counted, assumed]) == Amount(5, Basis.ASSUMED)
+    assert total([counted, NOTHING, Amount(0, Basis.ASSUMED)]) == counted
+    assert total([counted, unknown]) == Amount(2, Basis.AT_LEAST)
+    assert counted * assumed == Amount(6, Basis.ASSUMED)
+    assert NOTHING * assumed == NOTHING
