@@ -183,6 +183,8 @@ class Config(Settings):
         sizes = {model.size for model in self.models.values() if model.size}
         for stage, compute in self.compute.items():
             known(f"compute.{stage}.sizes", compute.sizes, sizes)
+            if stage != "train" and any(one.fsdp or one.submitit for one in (compute, *compute.sizes.values())):
+                found.append(f"compute.{stage}: fsdp and submitit are for train alone; leave them out here")
         for name, experiment in self.experiments.items():
             where = f"experiments.{name}"
             known(f"{where}.policies", experiment.policies, self.policies)

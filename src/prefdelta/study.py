@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from prefdelta.config import Config, Experiment, parse, read_benchmark
-from prefdelta.core.compute import Asked, Cluster, Compute
+from prefdelta.core.compute import Asked, Cluster, Compute, Fsdp
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel, is_local
 from prefdelta.core.ids import digest
+from prefdelta.core.launch import Launch
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.pins import Kind
 from prefdelta.core.recipes import NEEDS_REFERENCE
@@ -77,6 +78,8 @@ class Batch:
     settings: str  # JSON
     texts: str
     code: str
+    is_local: bool  # a job of the machine where Snakemake runs, which waits for one that it asks SLURM for itself
+    threads: int
     resources: dict[str, Any]
 
 
@@ -586,6 +589,11 @@ class Study:
         settings: Settings,
         policy: str,
     ) -> "Batch":
+        asked = self.asked_for(stage, policy)
+        waits = asked.submitit is not None
+        resources = {} if waits else _resources(self.config.cluster, lambda _: asked)
+        if stage == "train":
+            resources["launch"] = lambda wildcards, attempt: self._launch(asked, attempt)
         return Batch(
             rule=f"{stage}_{_identifier(name)}",
             inputs=inputs,
@@ -595,7 +603,9 @@ class Study:
             settings=settings.model_dump_json(),
             texts=_text_digest(inputs["template"]),
             code=self._code(stage, settings),
-            resources=_resources(self.config.cluster, lambda _: self.asked_for(stage, policy)),
+            is_local=waits,
+            threads=1 if waits else self.threads(stage),
+            resources=resources,
         )
 
     def _report(self, wildcards: Any) -> Settings:
@@ -638,6 +648,21 @@ class Study:
         A second attempt at a job gets twice the memory and time, a third three times.
         """
         return _resources(self.config.cluster, partial(self._asked, stage))
+
+    def _launch(self, asked: Asked, attempt: int) -> str:
+        """How a training's processes are started, as JSON. It is no setting: no policy depends on it."""
+        launch = Launch(fsdp=asked.fsdp or Fsdp())
+        if asked.submitit is not None:
+            launch = Launch(
+                fsdp=launch.fsdp,
+                submitit=asked.submitit,
+                gpus=asked.gpus,
+                cpus=self.threads("train"),
+                mem_mb=attempt * asked.mem_mb,
+                runtime=attempt * asked.runtime,
+                cluster=self.config.cluster,
+            )
+        return launch.model_dump_json(exclude_defaults=True)
 
     def _asked(self, stage: str, wildcards: Any) -> Asked:
         compute = self._compute(stage)

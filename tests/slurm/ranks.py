@@ -1,6 +1,6 @@
 """Processes of a training on the sandbox cluster: they share all weights on CPUs, and take their time for an update.
 
-PAUSE: seconds for each; FAILING: the number of a process that breaks after the first.
+PAUSE: seconds after each; FAILING: the number of a process that breaks after the first.
 """
 
 import os
@@ -8,20 +8,25 @@ import sys
 import time
 from pathlib import Path
 
+from prefdelta.files import say
 from prefdelta.training import worker
 from unit.training import sharing
 
+UPDATED = "an update was made"
 
-def main(folder: Path) -> None:
+
+def main(folder):
     due = worker._SharedSnapshots.due
 
-    def slow(self: worker._SharedSnapshots) -> bool:
-        time.sleep(float(os.environ["PAUSE"]))
+    def slow(self):
+        if self._first:
+            say(UPDATED)
         if os.environ["RANK"] == os.environ.get("FAILING"):
             raise ValueError("this process is broken")
+        time.sleep(float(os.environ["PAUSE"]))
         return due(self)
 
-    worker._SharedSnapshots.due = slow  # type: ignore[method-assign]
+    worker._SharedSnapshots.due = slow
     sharing.main(folder)
 
 

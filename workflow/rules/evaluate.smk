@@ -12,7 +12,7 @@ for batch in study.evaluate_batches:
             manifest=batch.manifest,
         log:
             batch.log,
-        threads: study.threads("evaluate")
+        threads: batch.threads
         resources:
             **batch.resources,
         params:

@@ -12,7 +12,8 @@ for batch in study.train_batches:
             manifest=batch.manifest,
         log:
             batch.log,
-        threads: study.threads("train")
+        localrule: batch.is_local
+        threads: batch.threads
         resources:
             **batch.resources,
         params:
@@ -27,4 +28,5 @@ for batch in study.train_batches:
             " rejected_traces={input.rejected_traces:q} rejected_reference={input.rejected_reference:q}"
             " template={input.template:q} weights={input.weights:q}"
             " --out policies={output.policies:q} manifest={output.manifest:q}"
-            " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"
+            " --settings {params.settings:q} --code {params.code} --record {params.record:q}"
+            " --launch {resources.launch:q} 2> {log:q}"

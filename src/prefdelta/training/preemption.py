@@ -42,13 +42,13 @@ def leave(first: bool) -> NoReturn:
     """
     job = os.environ["SLURM_JOB_ID"]
     if first and _runs(job):
-        say(f"SLURM takes this job's nodes back: job {job} is queued again, and goes on from the snapshot")
+        say(f"{signal.Signals(_came[0]).name}: SLURM job {job} makes way, is queued again, and goes on from the snapshot")
         for requeue in _submitits:
             requeue(signal.SIGUSR2, None)  # ends this process
     elif not first:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         time.sleep(_END_SECONDS)
-    sys.exit(128 + _came[0] if _came else 1)
+    sys.exit(128 + _came[0])
 
 
 def _runs(job: str) -> bool:
