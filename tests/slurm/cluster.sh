@@ -81,7 +81,7 @@ SlurmdTimeout=15
 KillWait=5
 InactiveLimit=0
 OverTimeLimit=0
-MinJobAge=300
+MinJobAge=7200
 JobRequeue=1
 # Without this no job hears of its preemption before it.
 SlurmctldParameters=preempt_send_user_signal
