@@ -291,6 +291,19 @@ def test_a_study_that_never_ran_is_reckoned_from_its_config(tmp_path, monkeypatc
     assert not (tmp_path / "results").exists()
 
 
+def test_a_training_that_asks_slurm_for_a_job_of_its_own_counts_with_all_its_gpus(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    make_checkout(tmp_path)
+    content = study()
+    content["compute"]["train"] |= {"batch": 1, "gpus": 4, "tokens_per_s": 2.0, "submitit": {"nodes": 2}}
+    write_study(content)
+    found = planned(capsys)
+    train = found["stages"]["train"]
+    assert train["jobs"] == len(POLICIES)
+    assert train["gpu_hours"]["value"] == pytest.approx(train["tokens"]["value"] / 2 * 8 / 3600, abs=0.001)
+    assert found["slurm"]["with_gpus"] == train["jobs"] + found["stages"]["generate"]["jobs"]
+
+
 def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_path, monkeypatch, capsys):
     for name in ("Snakefile", "config.yaml", "workflow", "profiles", "slurm", "resources"):
         (tmp_path / name).symlink_to(ROOT / name)

@@ -284,3 +284,16 @@ def test_a_full_disk_is_told_with_path_and_bytes_and_keeps_what_was_there(tmp_pa
     assert rows(tmp_path) == [call("a")]
     record.flush()  # there is room again: nothing was lost
     assert [row.key for row in rows(tmp_path)] == ["a", "b"]
+
+
+def test_one_who_only_looks_leaves_a_damaged_segment_where_it_is(tmp_path):
+    with record_in(tmp_path) as record:
+        record.append(call("a"))
+    (segment,) = segments(tmp_path)
+    segment.write_bytes(b"damaged")
+    looking = record_in(tmp_path, only_look=True)
+    assert looking.missing(["a"]) == {"a"}
+    assert looking.fetch(["a"]) == {}
+    assert segments(tmp_path) == [segment]
+    assert record_in(tmp_path).missing(["a"]) == {"a"}
+    assert segments(tmp_path) == []

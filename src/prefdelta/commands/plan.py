@@ -59,7 +59,10 @@ def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
     causes = find_causes(study, jobs)
     reckoning = Reckoning(study, jobs, causes, Measures(study), most_read)
     works = [(job, reckoning.of(job)) for job in jobs]
-    return summed(study.config.study, works, causes, disk_needed(study, works), _notes(study))
+    notes = _notes(study)
+    for stage, why in reckoning.not_looked_up.items():
+        notes.append(f"what {stage} lacks was not looked up in the record for every job: {why}")
+    return summed(study.config.study, works, causes, disk_needed(study, works), notes)
 
 
 def _as_asked(study: Study, job: PlannedJob) -> PlannedJob:

@@ -98,7 +98,9 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
 def missing(job: Job[EvaluateSettings]) -> int:
     """How many calls `run` would make. It only looks."""
     plan = _plan(job)
-    return sum(_questions(job, arm, plan, only_look=True).missing() for arm in job.settings.arms)
+    asked = (_questions(job, arm, plan, only_look=True) for arm in job.settings.arms)
+    by_policy = {questions.partition: questions for questions in asked}  # arms may have come to the same one
+    return sum(questions.missing() for questions in by_policy.values())
 
 
 def _plan(job: Job[EvaluateSettings]) -> list[tuple[Prompt, int]]:

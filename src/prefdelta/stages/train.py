@@ -90,12 +90,13 @@ def missing(job: Job[TrainSettings]) -> list[str]:
     """The arms that `run` would train. It only looks."""
     base = open_weights(job.inputs["weights"], job.settings.hub, job.record, only_look=True)
     pairs = _Pairs(job)
-    found = []
+    found: dict[str, str] = {}  # key -> the first arm that needs it
     for arm, selection in job.settings.selections.items():
         rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
-        if not (job.record / KIND / _key(job.settings, base, rows)).is_dir():
-            found.append(arm)
-    return found
+        key = _key(job.settings, base, rows)
+        if not (job.record / KIND / key).is_dir():
+            found.setdefault(key, arm)
+    return list(found.values())
 
 
 def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> str:
@@ -115,7 +116,7 @@ def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> s
 
 
 def _policy(job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[PairTexts]) -> tuple[Checkpoint, int, int]:
-    """The policy trained on `rows`, from the record or trained now; updates made now, and about the tokens they read."""
+    """The policy trained on `rows`, recorded or trained now; the updates made now, and about the tokens they read."""
     settings = job.settings
     recipe = settings.recipe
     (method,) = settings.plugins()

@@ -15,7 +15,7 @@ _MEANINGS = {
     Basis.MEASURED: "measured: means of finished jobs",
     Basis.ESTIMATED: "estimated: from the numbers of prompts, samples and pairs in the config",
     Basis.ASSUMED: "assumed: by figures of compute.<stage> and of benchmarks that nothing has measured yet",
-    Basis.AT_MOST: "at most: an upper bound; the record may hold a part of it",
+    Basis.AT_MOST: "at most: an upper bound, of pairs or of what the record may hold already",
     Basis.AT_LEAST: "at least: a part of it is not known",
 }
 
@@ -104,8 +104,8 @@ def _disk(plan: Plan) -> list[str]:
     ]
     lines = [_wrapped(f"disk: {', '.join(parts) or 'next to nothing'}; {size(disk.free)} are free")]
     if not disk.fits:
-        remedy = "prefdelta gc --evaluated-policies, between runs, removes policies that have their scores"
-        lines.append(_wrapped(f"warning: {size(disk.needed.value)} do not fit. {remedy}."))
+        remedy = "Between runs, `prefdelta gc --evaluated-policies` removes policies that have their scores."
+        lines.append(_wrapped(f"warning: {size(disk.needed.value)} do not fit at once. {remedy}"))
     return lines
 
 

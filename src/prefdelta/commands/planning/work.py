@@ -59,6 +59,7 @@ class Reckoning:
         self._study, self._causes, self._measures, self._left_to_read = study, causes, measures, most_read
         self._by_name = {job.name: job for job in jobs}
         self._made_by = {path: job for job in jobs for path in (*job.writes, job.manifest)}
+        self.not_looked_up: dict[str, str] = {}  # stage -> why, of jobs whose inputs are there
         self._lacks: dict[str, tuple[Amount, list[str]]] = {}
         self._changing: dict[str, bool] = {}
 
@@ -99,12 +100,16 @@ class Reckoning:
             return None
         size = sum(path.stat().st_size for path in job.reads)
         if size > self._left_to_read:
+            self.not_looked_up.setdefault(job.stage, "its tables are larger than --read-mb allows")
             return None
         self._left_to_read -= size
         try:
             return _COUNTS[job.stage](Job(settings, job.inputs, job.outputs, job.record))
-        except (StudyError, OSError, LookupError):  # weights not known, or tables that do not belong together
-            return None
+        except (StudyError, OSError) as error:  # weights that are not known here, most of all
+            self.not_looked_up.setdefault(job.stage, str(error))
+        except LookupError:
+            self.not_looked_up.setdefault(job.stage, "its tables do not belong together")
+        return None
 
     def _changes(self, job: PlannedJob) -> bool:
         """Whether a job will probably give its outputs another content."""
