@@ -453,6 +453,20 @@ TEXTS = [
 SETTINGS = [
     Case("the config without comments and anchors", write_config_anew, nothing),
     Case("what a job asks of the machine", set_in_config("compute", "judge", "mem_mb", to=999), nothing),
+    Case(
+        "what the site calls its partitions, account and GPUs",
+        in_config(lambda study: study.update(cluster={"account": "a", "gpu_partition": "gpu", "gpu_model": "h100"})),
+        nothing,
+    ),
+    Case(
+        "training as jobs of two nodes that the rules ask for themselves, and how their GPUs share weights",
+        in_config(
+            lambda study: study["compute"]["train"].update(
+                gpus=8, submitit={"nodes": 2, "partition": "scavenge"}, fsdp={"cpu_offload": True}
+            )
+        ),
+        nothing,
+    ),
     Case("items of the training prompts", set_in_config("prompts", "train", "items", to=2100), below("prompts/train")),
     # Of the benchmarks too: all jobs but the ladder's.
     Case("a limit on prompts", set_in_config("prompts", "limit", to=1900), below("prompts/*")),
