@@ -75,7 +75,9 @@ def test_a_second_run_asks_nothing_and_gives_the_same_bytes(
     generated: Made, record: Path, inputs: dict[str, Path], tmp_path: Path
 ) -> None:
     before = files_in(record)
-    assert again(tmp_path / "again.parquet", record, inputs) == replace(generated.outcome, computed={"calls": 0, "tokens": 0})
+    assert again(tmp_path / "again.parquet", record, inputs) == replace(
+        generated.outcome, computed={"calls": 0, "tokens": 0}
+    )
     assert (tmp_path / "again.parquet").read_bytes() == generated.path.read_bytes()
     assert files_in(record) == before
 
