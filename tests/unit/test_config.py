@@ -52,7 +52,7 @@ def test_the_committed_study_is_right():
     ("place", "value", "expected"),
     [
         # Unknown keys: at the top, in a section, in a dict of models, in a list, in an optional section.
-        ("sede", 1, r"sede: 'sede' is not known; did you mean 'seed'\? allowed: benchmarks, cluster, compute, .*seed, study"),
+        ("sede", 1, r"sede: 'sede' is not known; did you mean 'seed'\? allowed: benchmarks, cluster, .*seed, study"),
         ("jugde", {}, r"jugde: 'jugde' is not known; did you mean 'judge'\?"),
         ("judge__samplse", 1, r"judge\.samplse: 'samplse' is not known; did you mean 'samples'\? allowed: attempts, "),
         (
