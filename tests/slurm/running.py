@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 ROOT = Path(__file__).parents[2]
 # The plain command, but the executor looks at its jobs every other second; test_pace.py has it at the profile's pace.
@@ -29,6 +29,8 @@ QUICK = [
 class Run:
     """One start of Snakemake in a checkout."""
 
+    started: ClassVar[list["Run"]] = []
+
     def __init__(self, folder: Path, *words: str, command: list[str] = QUICK, **variables: str) -> None:
         self.folder = folder
         self.output = folder / f"run-{len(list(folder.glob('run-*.log'))) + 1}.log"
@@ -43,6 +45,15 @@ class Run:
                 start_new_session=True,
                 preexec_fn=_listen_to_ctrl_c,
             )
+        self.started.append(self)
+
+    @classmethod
+    def end_all(cls) -> None:
+        """Leave none alive, whatever became of its test."""
+        for run in cls.started:
+            run.process.kill()
+            run.process.wait()
+        cls.started.clear()
 
     def printed(self) -> str:
         return self.output.read_text(errors="replace")
@@ -88,6 +99,11 @@ def submitted(results: Path) -> list[dict[str, Any]]:
     """What our sbatch wrote down of each job."""
     path = results / "slurm/submitted.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def last_job(results: Path, rule: str) -> str:
+    """The SLURM id of a rule's last job."""
+    return next(line["id"] for line in reversed(submitted(results)) if line["target"].startswith(f"{rule}:"))
 
 
 def computed(results: Path, name: str) -> Mapping[str, int]:

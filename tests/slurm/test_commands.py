@@ -13,7 +13,7 @@ from engines.scripted import ScriptedServer
 
 from .chain import IN_FLIGHT, JUDGED, KEY, PROFILE, RESULTS, Judge, chain, make_checkout
 from .conftest import Cluster
-from .running import Run, environment
+from .running import Run, environment, last_job
 
 HELD_AFTER = 4  # replies
 
@@ -54,7 +54,7 @@ def test_stop_ends_a_run_with_its_jobs_and_nobody_elses(folder: Path, judge: Jud
     other = somebody_elses(cluster, folder)
     run = Run(folder, *PROFILE, **KEY)
     run.until(lambda: judge.asked >= HELD_AFTER + IN_FLIGHT)
-    (ours,) = set(cluster.jobs()) - {other}
+    ours = last_job(folder / RESULTS, "judge")
 
     told = prefdelta(folder, "status", "--json")
     (judging,) = [job for job in json.loads(told)["jobs"] if job["name"] == JUDGED]
@@ -76,7 +76,7 @@ def test_stop_finds_the_jobs_of_a_run_that_was_killed(folder: Path, judge: Judge
     run.until(lambda: judge.asked >= HELD_AFTER + IN_FLIGHT)
     run.kill(signal.SIGKILL)
     run.wait()
-    (orphan,) = set(cluster.jobs()) - {other}
+    orphan = last_job(folder / RESULTS, "judge")
     assert f"job {orphan}, running" in prefdelta(folder, "stop")
     assert cluster.jobs() == [other]
     judge.holds_after = None

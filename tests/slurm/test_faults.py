@@ -31,7 +31,7 @@ from .chain import (
     make_checkout,
 )
 from .conftest import Cluster
-from .running import SNAKEMAKE, Run, computed, submitted
+from .running import SNAKEMAKE, Run, computed, last_job, submitted
 
 HELD_AFTER = 10  # replies
 
@@ -49,12 +49,13 @@ class Checkout:
     def held(self, run: Run) -> str:
         """Wait until the judge's job is in its middle; its id."""
         run.until(lambda: self.judge.asked >= HELD_AFTER + IN_FLIGHT)
-        job = self.last_job("judge:")
+        job = self.judging()
         time.sleep(6)  # what was answered is recorded every 5 s
         return job
 
-    def last_job(self, target: str) -> str:
-        return next(line["id"] for line in reversed(submitted(self.results)) if line["target"].startswith(target))
+    def judging(self) -> str:
+        """The SLURM id of the judge's last job."""
+        return last_job(self.results, "judge")
 
     def release(self) -> None:
         self.judge.holds_after = None
@@ -107,7 +108,7 @@ def test_a_job_whose_process_is_killed_is_tried_again(checkout: Checkout) -> Non
         os.kill(stage, signal.SIGKILL)
     checkout.release()
     run.finish()
-    assert checkout.last_job("judge:") != first
+    assert checkout.judging() != first
     checkout.check()
 
 
@@ -117,7 +118,7 @@ def test_a_job_that_somebody_cancels_is_tried_again(checkout: Checkout, cluster:
     cluster.ask("scancel", first)
     checkout.release()
     assert "CANCELLED" in run.finish()
-    assert checkout.last_job("judge:") != first
+    assert checkout.judging() != first
     checkout.check()
 
 
@@ -129,7 +130,7 @@ def test_a_job_at_its_time_limit_goes_on_in_a_second_one_with_more_time_and_memo
     run.until(lambda: "TIMEOUT" in run.printed(), 150)
     checkout.release()
     run.finish()
-    second = checkout.last_job("judge:")
+    second = checkout.judging()
     asked = [cluster.ask("scontrol", "show", "job", job) for job in (first, second)]
     limits = [re.search(r"TimeLimit=(\S+)", text) for text in asked]
     assert [limit and limit[1] for limit in limits] == ["00:01:00", "00:02:00"]
@@ -154,7 +155,7 @@ def test_a_job_whose_node_dies_is_queued_again_by_slurm(checkout: Checkout, clus
         run.finish()
     finally:
         cluster.do("node-up", node[1])
-    assert checkout.last_job("judge:") == job, "Snakemake used up no attempt"
+    assert checkout.judging() == job, "Snakemake used up no attempt"
     checkout.check()
 
 
@@ -168,7 +169,7 @@ def test_a_controller_that_is_away_for_30_seconds_loses_nothing(checkout: Checko
     finally:
         cluster.do("controller-up")
     run.finish()
-    assert checkout.last_job("judge:") == first, "the job itself goes on"
+    assert checkout.judging() == first, "the job itself goes on"
     checkout.check(kills=0)
 
 
@@ -195,7 +196,7 @@ def test_sigterm_lets_the_jobs_in_the_queue_finish_and_starts_no_more(checkout: 
     run.kill(signal.SIGTERM)
     checkout.release()
     assert run.wait() != 0 or (checkout.results / f"{JUDGED}.parquet").is_file()
-    assert checkout.last_job("judge:") == first
+    assert checkout.judging() == first
     checkout.run().finish()
     checkout.check(kills=0)
 
@@ -209,7 +210,7 @@ def test_after_a_kill_of_the_main_process_its_jobs_are_cancelled_and_the_same_co
     run.wait()
     assert orphan in cluster.jobs(), "nobody told SLURM"
     again = checkout.run()
-    again.until(lambda: checkout.last_job("judge:") != orphan)
+    again.until(lambda: checkout.judging() != orphan)
     assert f"({orphan})" in again.printed()
     assert orphan not in cluster.jobs(), "no two jobs at the same work"
     checkout.release()
