@@ -28,6 +28,7 @@ def hear() -> None:
     """From now on, note these signals, and do what submitit would do only in `leave`."""
     before = [signal.signal(number, _note) for number in _SIGNALS]
     _submitits[:] = [handler for handler in before[:1] if callable(handler)]
+    signal.signal(signal.SIGCONT, signal.SIG_DFL)  # comes with them; submitit would tell of it
 
 
 def came() -> bool:
@@ -42,7 +43,8 @@ def leave(first: bool) -> NoReturn:
     """
     job = os.environ["SLURM_JOB_ID"]
     if first and _runs(job):
-        say(f"{signal.Signals(_came[0]).name}: SLURM job {job} makes way, is queued again, and goes on from the snapshot")
+        name = signal.Signals(_came[0]).name
+        say(f"{name}: SLURM job {job} makes way; it is queued again, and goes on from the snapshot")
         for requeue in _submitits:
             requeue(signal.SIGUSR2, None)  # ends this process
     elif not first:
