@@ -6,6 +6,7 @@ given can be seen, not what it does with it.
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,21 @@ def test_a_new_generator_submits_its_own_jobs_and_computes_its_own_rows(checkout
     assert computed(results, "judge/new/both")["calls"] == usable
     after = final_tables(results)
     assert {path: after[path] for path in local if not path.startswith("report")} == local, "nothing else has changed"
+
+
+def test_a_training_in_a_job_that_its_rule_asks_for_makes_the_same_policy(checkout: Path, cluster: Cluster) -> None:
+    results = checkout / RESULTS
+    (policy, *_) = sorted(results.glob("train/pa/long~short/*/dpo/*/policy.json"))
+    before, asked_for = policy.read_text(), len(submitted(results))
+    content = study()
+    content["compute"]["train"] = {"mem_mb": 2000, "submitit": {"partition": "scavenge", "warning_s": 60}}
+    write(checkout, content)
+    policy.unlink()
+    shutil.rmtree(results / "record" / json.loads(before)["folder"])
+    target = str(policy.relative_to(checkout))
+    printed = Run(checkout, target, "--profile", "slurm", "--configfile", "study.yaml").finish()
+    assert len(re.findall(r"^localrule train_", printed, flags=re.MULTILINE)) == 1
+    (job,) = submitted(results)[asked_for:]  # no job of Snakemake's besides
+    assert job["target"] == str(policy.parent.relative_to(results / "train"))
+    assert f"training in SLURM job {job['id']}: 1 process" in next((results / "logs/train").rglob("*.log")).read_text()
+    assert policy.read_text() == before

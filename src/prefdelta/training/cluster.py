@@ -42,7 +42,7 @@ class SlurmProcesses:
         self.count = launch.submitit.nodes * launch.tasks
         self._exchange = exchange
         self._job = _submit(Ranks(worker, exchange.folder.resolve()), exchange.folder.parent / "slurm", launch, about)
-        say(f"training in SLURM job {self._job.job_id}: {self.count} processes, on {launch.submitit.nodes} nodes")
+        say(f"training in SLURM job {self._job.job_id}: {self.count} process(es) on {launch.submitit.nodes} node(s)")
         self._paths = [self._job.task(rank).paths for rank in range(self.count)]
         self._logs = [_Log(paths.stderr, f"[{rank}] " if rank else "") for rank, paths in enumerate(self._paths)]
         self._state: str | None = "PENDING"
