@@ -52,7 +52,8 @@ SlurmctldPort=$PORTS
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$FOLDER/run/munge.sock
+# A job that is queued again waits as long as a credential is good, two minutes elsewhere.
+AuthInfo=socket=$FOLDER/run/munge.sock,cred_expire=30
 CredType=cred/munge
 StateSaveLocation=$FOLDER/state
 SlurmdSpoolDir=$FOLDER/spool.%n
