@@ -146,7 +146,7 @@ def test_a_job_whose_node_dies_is_queued_again_by_slurm(checkout: Checkout, clus
     assert node
     # As when a machine loses its power: SLURM's own processes are gone first, so nothing tells how the job ended.
     cluster.do("node-down", node[1])
-    for process in [*processes(f"slurmstepd: [{job}."), *processes("snakemake", str(checkout.folder), "jobstep")]:
+    for process in [*processes(f"slurmstepd: [{job}."), *processes("--mode remote", str(checkout.folder))]:
         os.kill(process, signal.SIGKILL)
     for process in processes("-m prefdelta.stages.judge", checkout.judge_address):
         os.kill(process, signal.SIGKILL)
