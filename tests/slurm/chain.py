@@ -5,7 +5,6 @@ The judge is a server of the test's own, so that the test says how long its job 
 
 import asyncio
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def make_checkout(folder: Path, study: dict[str, Any]) -> Path:
     """What a run of the chain needs, in `folder`, which must be empty."""
     for name in ("Snakefile", "workflow", "profiles", "slurm", "mini", "resources"):
         (folder / name).symlink_to(ROOT / name)
-    (folder / "chain.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    write_study(folder, study)
     (folder / "data").mkdir()
     rows = [
         {"problem": f"Q:{n}+1?", "answer": f"{(n + 1) % 10}", "generations": [f"{n}+1={n + 1};A:{(n + 1) % 10}"] * 2}
@@ -89,6 +88,5 @@ class Judge:
         return web.json_response(completion(content=text) | {"model": "scripted"})
 
 
-def remove_results(folder: Path) -> None:
-    shutil.rmtree(folder / "results", ignore_errors=True)
-    shutil.rmtree(folder / ".snakemake", ignore_errors=True)
+def write_study(folder: Path, study: dict[str, Any]) -> None:
+    (folder / "chain.yaml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")

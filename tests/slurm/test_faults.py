@@ -84,7 +84,7 @@ def checkout(tmp_path: Path, expected: dict[str, str], cluster: Cluster) -> Iter
     judge = Judge()
     judge.holds_after = HELD_AFTER
     with ScriptedServer(judge) as server:
-        folder = make_checkout(tmp_path, chain(server.base_url, runtime=1))
+        folder = make_checkout(tmp_path, chain(server.base_url))
         yield Checkout(folder, judge, server.base_url, expected)
 
 
@@ -125,6 +125,7 @@ def test_a_job_that_somebody_cancels_is_tried_again(checkout: Checkout, cluster:
 def test_a_job_at_its_time_limit_goes_on_in_a_second_one_with_more_time_and_memory(
     checkout: Checkout, cluster: Cluster
 ) -> None:
+    write_study(checkout.folder, chain(checkout.judge_address, runtime=1))
     run = checkout.run()
     first = checkout.held(run)
     run.until(lambda: "TIMEOUT" in run.printed(), 150)
