@@ -29,6 +29,7 @@ from .chain import (
     Judge,
     chain,
     make_checkout,
+    write_study,
 )
 from .conftest import Cluster
 from .running import SNAKEMAKE, Run, computed, last_job, submitted
