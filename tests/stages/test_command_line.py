@@ -142,6 +142,7 @@ def test_source_that_the_main_process_did_not_plan_is_refused_also_if_the_cluste
         pytest.param(("--settings", json.dumps({**PROMPTS, "sead": 2})), "sead", id="misspelt setting"),
         pytest.param(("--settings", json.dumps({**PROMPTS, "seed": "2"})), "seed", id="setting of a wrong type"),
         pytest.param(("--settings", "{"), "JSON", id="broken settings"),
+        pytest.param(("--launch", '{"gpu": 2}'), "gpu", id="misspelt launch"),
     ],
 )
 def test_what_a_stage_does_not_know_is_refused_by_name(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
