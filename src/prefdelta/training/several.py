@@ -76,9 +76,8 @@ def train(
     """
     if launch.submitit is None and processes() == 1:
         return {**registry.load(method)(base, rows, recipe, seed, output, snapshots), "processes": 1}
-    for dead in snapshots.folder.parent.glob(
-        "exchange-*"
-    ):  # a killed instance's; what it launched sees that it is gone
+    # A killed instance's; what it launched sees that it is gone.
+    for dead in snapshots.folder.parent.glob("exchange-*"):
         shutil.rmtree(dead)
     exchange = Exchange(snapshots.folder.with_name(f"exchange-{INSTANCE}"))
     exchange.folder.mkdir(parents=True)
