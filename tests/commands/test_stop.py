@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("checkout")
 # As a run's main process: it holds the lock on its run file, and hears Ctrl-C or, begun by nohup, does not.
 _RUN = """
 import fcntl, json, os, signal, socket, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 if sys.argv[2] == "deaf":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
