@@ -161,6 +161,20 @@ def test_a_job_whose_node_dies_is_queued_again_by_slurm(checkout: Checkout, clus
     checkout.check()
 
 
+def test_a_job_that_makes_way_for_another_goes_on_afterwards(checkout: Checkout, cluster: Cluster) -> None:
+    study = chain(checkout.judge_address)
+    study["cluster"]["gpu_partition"] = "scavenge"
+    write_study(checkout.folder, study)
+    run = checkout.run()
+    checkout.held(run)
+    urgent = ["--partition=gpu", "--nodes=4", "--exclusive", "--wrap=sleep 3", "--output=/dev/null"]
+    other = cluster.ask("sbatch", "--parsable", *urgent).strip()
+    run.until(lambda: "PENDING" not in cluster.ask("squeue", "--states=all", f"--jobs={other}", "--format=%T"))
+    checkout.release()
+    run.finish()
+    checkout.check()
+
+
 def test_a_controller_that_is_away_for_30_seconds_loses_nothing(checkout: Checkout, cluster: Cluster) -> None:
     run = checkout.run()
     first = checkout.held(run)

@@ -158,7 +158,7 @@ def test_what_the_snakefile_imports_is_light() -> None:
     assert min(seconds) < 0.5
 
 
-# --- what docs/faults.md says is tested ---
+# --- what docs/faults.md and docs/cluster.md say is tested ---
 
 
 def test_every_fault_has_a_test_that_exists() -> None:
@@ -168,3 +168,9 @@ def test_every_fault_has_a_test_that_exists() -> None:
     assert len(named) >= len(rows)
     for file, test in named:
         assert f"def {test or 'test_'}" in (ROOT / file).read_text(), f"{file}::{test}"
+
+
+def test_what_clusters_do_has_a_test_that_exists_and_each_of_them_is_told() -> None:
+    tests = re.findall(r"^def (test_\w+)", (ROOT / "tests/slurm/test_faults.py").read_text(), flags=re.MULTILINE)
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs/cluster.md").read_text())
+    assert sorted(named) == sorted(tests)
