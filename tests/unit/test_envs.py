@@ -21,6 +21,7 @@ OTHER = {
         "numpy": "mistral-common, which vLLM needs, wants numpy < 2.4 below Python 3.13",
         "snakemake-executor-plugin-slurm": "left out: it wants numpy >= 2.4.5",
         "snakemake-executor-plugin-slurm-jobstep": "left out with it",
+        "submitit": "left out: nothing goes through SLURM there",
     },
 }
 
