@@ -28,7 +28,8 @@ _PUBLISHED = {
 _CHECKPOINTS = ("models", "policies")
 _LOADS_WEIGHTS = ("generate", "reference", "train", "evaluate")
 _LOADED = "Loading weights"  # transformers says so in the log
-_COUNT = re.compile(r": ([\d,]+)/([\d,]+) (?:requests|traces),|: the first missing request is")
+_COUNT = re.compile(r": ([\d,]+)/([\d,]+) (?:requests|traces),")
+_BEFORE = re.compile(r": [\d,]+ requests, ([\d,]+) of them recorded")  # of the round that begins
 
 
 def processes_of(mark: str) -> list[int]:
@@ -78,8 +79,8 @@ class StageProcess:
             return 0
         rows = sum(parquet.read_metadata(segment).num_rows for segment in self._segments())
         # The last round's; a reply is counted just before it is recorded, so the signal may come between the two.
-        done, _ = self._last_count()
-        return max(0, done - 1 - rows)
+        before, done, _ = self._last_count()
+        return max(0, done - before - 1 - rows)
 
     def look(self) -> bool:
         """Bring what is known of it up to date. False if it has ended."""
@@ -89,7 +90,7 @@ class StageProcess:
             return False
         read = int(told.splitlines()[0].removeprefix("rchar: "))
         self.has_loaded = self.has_loaded or self.stage not in _LOADS_WEIGHTS or _LOADED in self._told()
-        done, total = self._last_count()
+        _, done, total = self._last_count()
         self.has_all = 0 < done == total and self._published() > 0
         if not self.has_loaded or (read - self.seen_read > _READING and not self._published()):
             self.working_since = time.time()
@@ -102,11 +103,12 @@ class StageProcess:
     def _told(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def _last_count(self) -> tuple[int, int]:
-        """How many replies of how many its log counts last; (0, 0) if it has begun to ask and counted none yet."""
-        counts = [found.groups(default="0") for found in _COUNT.finditer(self._told())]
-        done, total = counts[-1] if counts else ("0", "0")
-        return int(done.replace(",", "")), int(total.replace(",", ""))
+    def _last_count(self) -> tuple[int, int, int]:
+        """Of the last round that its log tells of: the replies there were before it, those it counts, and how many of
+        them there are to be; (_, 0, 0) if it has counted none yet."""
+        *_, before, told = "0", *_BEFORE.split(self._told())  # each round begins with what is there already
+        done, total = (_COUNT.findall(told) or [("0", "0")])[-1]
+        return _number(before), _number(done), _number(total)
 
     def _published(self) -> float:
         """When it last published something; 0.0 if it has not."""
@@ -161,6 +163,10 @@ def _command(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
     except OSError:
         return []
+
+
+def _number(told: str) -> int:
+    return int(told.replace(",", ""))
 
 
 def _newest(paths: Iterable[Path]) -> float:
