@@ -17,15 +17,18 @@ class Progress:
         """done: of `total`, before now. It does not count for the rate."""
         self._what, self._total, self._unit, self._every = what, total, unit, every
         self._done = self._before = done
-        self._start = self._said = time.monotonic()
+        self._start = self._said = self._last = time.monotonic()
 
     def add(self, n: int = 1) -> None:
         """`n` more are done."""
-        self._done += n
         now = time.monotonic()
         if now - self._said >= self._every:
             self._said = now
-            self._say(now - self._start)
+            if self._done > self._before:
+                # What came before this: replies may come in batches, and a batch's first one took the time of all.
+                self._say(self._last - self._start)
+        self._done += n
+        self._last = now
 
     def close(self) -> None:
         """The last line, with the rate over all."""

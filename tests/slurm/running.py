@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from prefdelta.slurm import submitted
+
 ROOT = Path(__file__).parents[2]
 # The plain command, but the executor looks at its jobs every other second; test_pace.py has it at the profile's pace.
 _QUICK = """
@@ -95,15 +97,9 @@ def _listen_to_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def submitted(results: Path) -> list[dict[str, Any]]:
-    """What our sbatch wrote down of each job."""
-    path = results / "slurm/submitted.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-
-
 def last_job(results: Path, rule: str) -> str:
     """The SLURM id of a rule's last job."""
-    return next(line["id"] for line in reversed(submitted(results)) if line["target"].startswith(f"{rule}:"))
+    return next(job.id for job in reversed(submitted(results)) if job.target.startswith(f"{rule}:"))
 
 
 def computed(results: Path, name: str) -> Mapping[str, int]:

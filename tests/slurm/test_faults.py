@@ -15,6 +15,7 @@ import pytest
 
 from engines.scripted import ScriptedServer
 from faults.checks import faults_in, final_tables
+from prefdelta.slurm import submitted
 
 from .chain import (
     GRADED,
@@ -32,7 +33,7 @@ from .chain import (
     write_study,
 )
 from .conftest import Cluster
-from .running import SNAKEMAKE, Run, computed, last_job, submitted
+from .running import SNAKEMAKE, Run, computed, last_job
 
 HELD_AFTER = 10  # replies
 

@@ -5,10 +5,11 @@ import time
 from pathlib import Path
 
 from engines.scripted import ScriptedServer
+from prefdelta.slurm import submitted
 
 from .chain import IN_FLIGHT, JUDGED, KEY, PROFILE, RESULTS, TARGETS, Judge, chain, make_checkout
 from .conftest import Cluster
-from .running import SNAKEMAKE, Run, submitted
+from .running import SNAKEMAKE, Run
 
 LOOKS_AFTER = 40.0  # seconds: the first; the second comes 50 s later
 MOST = 1 / 20  # calls per second that a site should have to bear, of all kinds together

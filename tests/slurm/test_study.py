@@ -17,9 +17,10 @@ from faults.checks import faults_in, final_tables
 from faults.study import BENCHMARK, small_study
 from prefdelta import tables
 from prefdelta.records.trace import Trace
+from prefdelta.slurm import submitted
 
 from .conftest import Cluster
-from .running import ROOT, SNAKEMAKE, Run, computed, submitted
+from .running import ROOT, SNAKEMAKE, Run, computed
 
 RESULTS = Path("results/mini")
 DIMENSION = "signal_to_noise"
@@ -104,7 +105,7 @@ def manifests(folder: Path) -> dict[str, dict[str, Any]]:
 def test_the_tables_are_those_of_a_run_without_slurm(checkout: Path, local: dict[str, str]) -> None:
     assert faults_in(checkout, checkout / RESULTS, local) == []
     jobs = submitted(checkout / RESULTS)
-    assert len(jobs) == len({job["id"] for job in jobs}) == len(manifests(checkout)) == JOBS
+    assert len(jobs) == len({job.id for job in jobs}) == len(manifests(checkout)) == JOBS
 
 
 def test_every_job_gets_the_gpus_that_its_stage_asks_for_on_one_node(checkout: Path, cluster: Cluster) -> None:
@@ -131,7 +132,7 @@ def test_a_new_generator_submits_its_own_jobs_and_computes_its_own_rows(checkout
     before = len(submitted(results))
     write(checkout, with_another_generator(study()))
     Run(checkout, "--profile", "slurm", "--configfile", "study.yaml").finish(900)
-    targets = [job["target"] for job in submitted(results)[before:]]
+    targets = [job.target for job in submitted(results)[before:]]
     assert len(targets) == NEW_JOBS
     ours = re.compile(r"new|report|rule_train|train_|evaluate_|filter|pair|delta")
     assert [target for target in targets if not ours.search(target)] == []
@@ -156,6 +157,6 @@ def test_a_training_in_a_job_that_its_rule_asks_for_makes_the_same_policy(checko
     printed = Run(checkout, target, "--profile", "slurm", "--configfile", "study.yaml").finish()
     assert len(re.findall(r"^localrule train_", printed, flags=re.MULTILINE)) == 1
     (job,) = submitted(results)[asked_for:]  # no job of Snakemake's besides
-    assert job["target"] == str(policy.parent.relative_to(results / "train"))
-    assert f"training in SLURM job {job['id']}: 1 process" in next((results / "logs/train").rglob("*.log")).read_text()
+    assert job.target == str(policy.parent.relative_to(results / "train"))
+    assert f"training in SLURM job {job.id}: 1 process" in next((results / "logs/train").rglob("*.log")).read_text()
     assert policy.read_text() == before

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from prefdelta.slurm import submitted
 from prefdelta.training import dpo
 from unit.training.by_hand import load
 from unit.training.conftest import _one_thread, base, rows, tokenizer  # noqa: F401
@@ -20,7 +21,7 @@ from unit.training.making import UPDATES, no_snapshots
 
 from .coordinator import RECIPE
 from .ranks import UPDATED
-from .running import ROOT, Run, submitted
+from .running import ROOT, Run
 
 NEVER = 1e9  # seconds between two snapshots
 SILENCE = 5.0  # seconds without a sign of life of the waiting process, after which those that train end
@@ -65,7 +66,7 @@ class Training(Run):
 
     def jobs(self):
         """Ids of the jobs that were asked for in this folder."""
-        return [job["id"] for job in submitted(self.results)]
+        return [job.id for job in submitted(self.results)]
 
     def policy(self):
         """(folder, what was measured) of what it trains, when it has ended."""

@@ -1,5 +1,7 @@
 """Lines of progress, and reading them again."""
 
+import time
+
 import pytest
 
 from prefdelta.progress import Progress, Told, last_told
@@ -9,15 +11,34 @@ def lines_of(capsys):
     return capsys.readouterr().err.splitlines()
 
 
-def test_what_was_done_before_counts_but_not_for_the_rate(capsys):
-    progress = Progress("generate g3", 3_000, "requests", done=2_000, every=0.0)
-    progress.add(500)
-    told = last_told(lines_of(capsys))
-    assert (told.what, told.done, told.total, told.unit) == ("generate g3", 2_500, 3_000, "requests")
-    assert told.left == pytest.approx(500 / told.rate, abs=1)
-    progress.add(500)
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands until it is set: clock[0]."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_what_was_done_before_counts_but_not_for_the_rate(capsys, clock):
+    progress = Progress("generate g3", 3_000, "requests", done=2_000)
+    clock[0] += 4
+    progress.add(400)
+    clock[0] += 4
+    progress.add(400)
+    assert last_told(lines_of(capsys)) == Told("generate g3", 2_400, 3_000, "requests", 100.0, 6.0)
+    progress.add(200)
     progress.close()
-    assert last_told(lines_of(capsys)).left == 0
+    assert last_told(lines_of(capsys)) == Told("generate g3", 3_000, 3_000, "requests", 125.0, 0.0)
+
+
+def test_replies_that_come_in_batches_have_the_rate_of_batches(capsys, clock):
+    """The first reply of a batch does not stand for all the time that the batch took."""
+    progress = Progress("generate g3", 3_000, "requests")
+    for _ in range(2):
+        clock[0] += 10
+        for _ in range(1_000):
+            progress.add()
+    assert lines_of(capsys) == ["generate g3: 1,000/3,000 requests, 100.0/s, 20 s left"]
 
 
 def test_the_last_line_of_progress_is_found_among_others():

@@ -55,7 +55,7 @@ def train_rung(
     model = _new_model(rung, tokenizer)
     optimizers = _optimizers(model, section)
     start, curve = _restore(snapshots, model, optimizers)
-    progress = Progress(f"ladder {name}, seed {rung.seed}", rung.steps - start, "steps")
+    progress = Progress(f"ladder {name}, seed {rung.seed}", rung.steps, "steps", done=start)
     for step in range(start, rung.steps):
         rate = _rate(step, rung.steps, section)
         for optimizer, peak in optimizers:
