@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import os
 import shutil
 import sys
@@ -70,7 +71,8 @@ def say(line: str) -> None:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
     except OSError:
-        pass
+        # What could not be written stays in the buffer, and Python would end with an error for it: no more buffer.
+        sys.stderr = io.TextIOWrapper(io.FileIO(sys.stderr.fileno(), "w", closefd=False), write_through=True)
 
 
 @contextmanager

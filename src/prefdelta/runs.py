@@ -29,6 +29,7 @@ FILE = "run.json"
 VARIABLE = "PREFDELTA_RUN"  # in the environment of all that a run starts
 ORPHANS_SECONDS = 10.0  # for the jobs of a killed run to end; they are told by the kernel, and flush
 SLURM_SECONDS = 300.0  # for SLURM to end cancelled jobs: they get SIGTERM, and its KillWait later SIGKILL
+LONGEST_PAUSE = 20.0  # seconds between two looks at SLURM's queue
 SNAKEMAKE = Path(".snakemake")
 # Snakemake's options with which it looks, or tidies, and runs no job.
 _LOOKING = (
@@ -54,15 +55,16 @@ def begin(results: Path) -> None:
     """
     file = _locked(results)
     earlier = _content(file)
-    if earlier and earlier.get("ended") is None:
+    killed = bool(earlier) and earlier.get("ended") is None
+    if killed:
         if earlier["host"] != gethostname():
             raise StudyError(
                 f"{results}: a run on another machine has not ended: {_told(earlier)}. This machine cannot see whether "
                 f"it is alive. If it is not: rm {results / FILE}, and run the same command again."
             )
         say(f"{results}: an earlier run was killed: {_told(earlier)}. What it finished is kept; this run goes on.")
-        _cancel_orphans(results)
-        _wait_for_orphans(earlier["id"])
+        wait_for_orphans(earlier["id"])  # before the queue is looked at: one of them may be asking SLURM for a job
+    _cancel_orphans(results, killed)
     _heal(results)
     about = about_this_process()
     _write(file, about)
@@ -179,31 +181,42 @@ def _told(about: dict[str, Any]) -> str:
     return ", ".join(f"{name} {about[name]}" for name in ("host", "pid", "started", "command") if name in about)
 
 
-def _cancel_orphans(results: Path) -> None:
-    """Take a killed run's jobs out of SLURM's queue: nobody waits for them, and new ones do the rest of their work.
+def _cancel_orphans(results: Path, killed: bool) -> None:
+    """Take an earlier run's jobs out of SLURM's queue: nobody waits for them, and new ones do the rest of their work.
 
-    Raises StudyError if SLURM does not answer, or does not end them.
+    killed: it could not do so itself. If it ended properly, jobs are left only if SLURM did not answer it then.
+
+    Raises StudyError if SLURM does not end them, and if a killed run's cannot be asked for.
     """
-    if not slurm.submitted(results):
+    if not slurm.was_used(results) or not (killed or slurm.is_here()):
         return
     if not slurm.is_here():
         raise StudyError(
             f"{results}: jobs of an earlier run may still be in SLURM's queue, and this machine cannot ask it. Run the "
             "same command where SLURM's commands are."
         )
-    if orphans := slurm.unfinished(results):
+    try:
+        orphans = slurm.unfinished(results)
+    except StudyError as error:
+        if killed:
+            raise
+        say(f"warning: whether an earlier run left jobs in SLURM's queue is not known: {error}")
+        return
+    if orphans:
         ids = ", ".join(job.id for job in orphans)
-        say(f"{len(orphans)} jobs of it are still in SLURM's queue ({ids}): they are cancelled; what they did is kept.")
+        say(f"jobs of an earlier run are in SLURM's queue ({ids}): they are cancelled; what they did is kept.")
         slurm.cancel(orphans)
-    ends = time.monotonic() + SLURM_SECONDS
-    while orphans := slurm.unfinished(results):
+    ends, pause = time.monotonic() + SLURM_SECONDS, 1.0
+    while orphans:
         if time.monotonic() > ends:
             ids = " ".join(job.id for job in orphans)
             raise StudyError(f"{results}: SLURM has not ended jobs of an earlier run: {ids}. Try again later.")
-        time.sleep(1)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+        orphans = slurm.unfinished(results)
 
 
-def _wait_for_orphans(run: str) -> None:
+def wait_for_orphans(run: str) -> None:
     """Wait until nothing that a killed run started is alive; what then still is, is killed."""
     ends = time.monotonic() + ORPHANS_SECONDS
     while orphans := list(_started_by(run)):

@@ -60,6 +60,11 @@ def environment(results: Path, run: str) -> dict[str, str]:
     return {TAG: f"{_tag(results)}:{run}", SUBMITTED: str((results / FILE).resolve())}
 
 
+def was_used(results: Path) -> bool:
+    """Whether a job was ever asked of SLURM for `results`, accepted or not."""
+    return (results / FILE).is_file()
+
+
 def is_here() -> bool:
     """Whether this machine can speak to a SLURM."""
     return shutil.which("squeue") is not None

@@ -96,9 +96,13 @@ PartitionName=scavenge Nodes=n[1-$NODES] MaxTime=24:00:00 DefMemPerCPU=512 Prior
 CONF
 }
 
-# Programs that SLURM starts itself look nowhere else.
+# Programs that SLURM starts itself look nowhere else, so a machine has one at a time.
 link_configuration() {
   mkdir -p /etc/slurm
+  local other; other=$(dirname "$(dirname "$(readlink /etc/slurm/slurm.conf || echo /)")")
+  if runs "$other/run/slurmctld.pid"; then
+    fail "a sandbox cluster is up in $other; to end it: PREFDELTA_SLURM=$other tests/slurm/cluster.sh down"
+  fi
   for name in slurm.conf gres.conf; do
     local link=/etc/slurm/$name
     if [ -e "$link" ] && ! { [ -L "$link" ] && [ -f "$(dirname "$(readlink "$link")")/../munge/key" ]; }; then
@@ -112,8 +116,8 @@ up() {
   [ "$(id -u)" = 0 ] || fail "the sandbox cluster has to be started by root"
   command -v slurmctld >/dev/null || fail "SLURM is not installed: tests/slurm/cluster.sh install"
   if runs "$FOLDER/run/slurmctld.pid"; then fail "it is up already, in $FOLDER"; fi
-  write_files
   link_configuration
+  write_files
   munged --force --key-file="$FOLDER/munge/key" --socket="$FOLDER/run/munge.sock" --pid-file="$FOLDER/run/munged.pid" \
     --log-file="$FOLDER/log/munged.log" --seed-file="$FOLDER/munge/seed" --num-threads=2
   slurmctld

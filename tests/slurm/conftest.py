@@ -46,10 +46,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     is_up = "PREFDELTA_SLURM" in os.environ
     folder = os.environ.setdefault("PREFDELTA_SLURM", str(tmp_path_factory.mktemp("slurm")))
     os.environ["SLURM_CONF"] = f"{folder}/etc/slurm.conf"
-    if not is_up:
+    if is_up:
+        yield found
+        return
+    try:
         found.do("up")
-    yield found
-    if not is_up:
+        yield found
+    finally:
         found.do("down")
 
 

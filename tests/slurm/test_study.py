@@ -117,6 +117,7 @@ def test_every_job_gets_the_gpus_that_its_stage_asks_for_on_one_node(checkout: P
         visible = [number for number in (run["gpus_visible"] or "").split(",") if number]
         assert len(set(visible)) == asked, name
         assert "NumNodes=1 " in told, name
+        assert "NumTasks=1 " in told, name  # so srun would start its command once, too
         assert f"Partition={'gpu' if asked else 'cpu'} " in told, name
 
 

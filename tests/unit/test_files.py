@@ -95,7 +95,9 @@ def test_a_folder_is_set_aside_too(tmp_path):
     assert names(tmp_path / "a.damaged") == ["y"]
 
 
-def test_a_log_that_cannot_be_written_stops_nothing():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     # /dev/full answers every write with "No space left on device".
     line = "from prefdelta.files import say; say('x'); say('y'); print('done')"
     with Path("/dev/full").open("w") as full:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 
@@ -11,6 +12,12 @@ from prefdelta import slurm
 BIN = Path(__file__).parents[2] / "workflow/bin"
 AWAY = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
 WRONG = "sbatch: error: invalid partition specified: gqu"
+TOO_MANY = (
+    "sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: Job violates "
+    "accounting/QOS policy (job submit limit, user's size and/or time limits)"
+)
+TOO_LONG = TOO_MANY.replace("QOSMaxSubmitJobPerUserLimit", "QOSMaxWallDurationPerJobLimit")
+GONE = "sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received"
 LOST = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
 WORDS = ["--parsable", "--comment", "rule_judge_wildcards_g1_logic", "--output", "logs/judge/%j.log"]
 COMMAND = "--wrap=python -m snakemake --target-jobs 'judge:generator=g1,form=logic' --more"
@@ -42,9 +49,11 @@ class Sbatch:
             f"cat > stdin.txt; echo {job}",
         )
 
-    def run(self, *words: str, patience: str = "60", tagged: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, patience: str = "60", tagged: bool = True, by: str = "host-7-0123abcd"
+    ) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join([str(BIN), str(self._folder / "bin"), os.environ["PATH"]])
-        tag = slurm.environment(self.results, "host-7-0123abcd") if tagged else {}
+        tag = slurm.environment(self.results, by) if tagged else {}
         return subprocess.run(
             ["sbatch", *words],
             env={"PATH": path, "PREFDELTA_SBATCH_PATIENCE": patience, **tag},
@@ -82,15 +91,16 @@ def test_an_accepted_job_is_tagged_and_remembered(sbatch: Sbatch) -> None:
     )  # fmt: skip
 
 
-def test_a_refusal_that_passes_is_tried_again_and_told(sbatch: Sbatch) -> None:
-    sbatch.answers([AWAY])
+@pytest.mark.parametrize("error", [AWAY, TOO_MANY, LOST, GONE])
+def test_a_refusal_that_passes_is_tried_again_and_told(sbatch: Sbatch, error: str) -> None:
+    sbatch.answers([error])
     done = sbatch.run(*WORDS, COMMAND)
     assert (done.returncode, done.stdout, sbatch.calls) == (0, "41\n", 2)
-    assert "Unable to contact slurm controller" in (sbatch.results / "slurm/sbatch.log").read_text()
+    assert error.rpartition(": ")[2] in (sbatch.results / "slurm/sbatch.log").read_text()
     assert [job.id for job in slurm.submitted(sbatch.results)] == ["41"]
 
 
-@pytest.mark.parametrize(("error", "patience"), [(WRONG, "60"), (AWAY, "1")])
+@pytest.mark.parametrize(("error", "patience"), [(WRONG, "60"), (TOO_LONG, "60"), (AWAY, "1")])
 def test_any_other_refusal_and_one_that_lasts_are_passed_on(sbatch: Sbatch, error: str, patience: str) -> None:
     sbatch.answers([error])
     done = sbatch.run(*WORDS, COMMAND, patience=patience)
@@ -98,13 +108,33 @@ def test_any_other_refusal_and_one_that_lasts_are_passed_on(sbatch: Sbatch, erro
     assert slurm.submitted(sbatch.results) == []
 
 
-def test_a_job_whose_acceptance_got_lost_is_not_asked_for_again(sbatch: Sbatch) -> None:
-    sbatch.answers([LOST])
+@pytest.mark.parametrize("error", [LOST, GONE])
+@pytest.mark.parametrize("patience", ["60", "1"])
+def test_a_job_whose_acceptance_got_lost_is_not_asked_for_again(sbatch: Sbatch, error: str, patience: str) -> None:
+    sbatch.answers([error])
     # squeue lists it with the comment that sbatch was given.
     sbatch.write("squeue", 'echo "77 $(grep prefdelta: words.txt)"')
-    done = sbatch.run(*WORDS, COMMAND)
+    done = sbatch.run(*WORDS, COMMAND, patience=patience)
     assert (done.returncode, done.stdout, sbatch.calls) == (0, "77\n", 1)
     assert [job.id for job in slurm.submitted(sbatch.results)] == ["77"]
+
+
+def test_nothing_is_asked_for_again_before_the_queue_can_be_seen(sbatch: Sbatch, tmp_path: Path) -> None:
+    sbatch.answers([LOST])
+    sbatch.write("squeue", "echo . >> looks.txt; [ $(wc -l < looks.txt) -gt 1 ]")  # the controller is away at first
+    done = sbatch.run(*WORDS, COMMAND)
+    assert (done.returncode, done.stdout, sbatch.calls) == (0, "41\n", 2)
+    assert len((tmp_path / "looks.txt").read_text().splitlines()) == 2
+
+
+def test_nothing_is_asked_for_when_the_run_is_gone(sbatch: Sbatch) -> None:
+    with subprocess.Popen(["true"]) as main:
+        pass
+    sbatch.answers([AWAY])
+    done = sbatch.run(*WORDS, COMMAND, by=f"{gethostname()}-{main.pid}-0123abcd")
+    assert (done.returncode, done.stdout, sbatch.calls) == (1, "", 1)
+    assert slurm.was_used(sbatch.results)
+    assert slurm.submitted(sbatch.results) == []
 
 
 def test_a_script_on_the_standard_input_is_given_again(sbatch: Sbatch, tmp_path: Path) -> None:

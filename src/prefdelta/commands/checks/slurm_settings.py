@@ -13,6 +13,7 @@ from prefdelta.core.errors import StudyError
 
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
 SBATCH = Path("workflow/bin/sbatch")  # ours, which comes before SLURM's
+LONGEST_S = 180  # between two looks of the executor at the queue: it looks more and more seldom
 LOOKS_S = 40  # between two looks at the queue, at least; a look is two calls, and sites allow about one in 20 s
 FLUSH_S = 5  # a stage writes down what it has in 3 to 5 s
 _ADMINISTRATORS = "Ask the cluster's administrators for"
@@ -80,11 +81,17 @@ def _status(name: str, options: dict[str, Any], slurm: Slurm) -> Iterator[Findin
     elif (age := slurm.seconds("MinJobAge")) < 3 * looks_s:
         forgets = f"SLURM forgets an ended job after {age} s (MinJobAge)"
         told = f"{forgets}, less than three looks at the queue ({looks_s} s each)"
-        told = f"{told}: the executor silently takes sacct, if there is one{off}"
+        told = f"{told}: the executor silently takes sacct, which never sees a job cancelled{off}"
         to_do = (
             f"{_ADMINISTRATORS} MinJobAge={3 * looks_s}, or lower slurm-init-seconds-before-status-checks in {name}."
         )
         yield warn(told, to_do) if slurm.keeps_accounts else fail(told, to_do)
+    elif age < LONGEST_S + looks_s:
+        yield fail(
+            f"SLURM forgets an ended job after {age} s (MinJobAge), and {LONGEST_S} s may pass between two looks at "
+            "the queue: the run would wait for ever for a job that ended between them",
+            f"{_ADMINISTRATORS} MinJobAge={LONGEST_S + looks_s} or more.",
+        )
     if looks_s < LOOKS_S:
         yield warn(
             f"{name}: SLURM is asked every {looks_s} s, twice; sites allow about one call in 20 s",
