@@ -6,7 +6,9 @@
 # make test-vllm     set up vLLM in a third party's build for CPUs (.venv-vllm), run a rung of the ladder through it
 # make setup-gpu     set up what the full study runs with on a cluster (.venv-gpu; PYTHON_GPU=python3.13)
 # make sweep    choose mini's learning rates again, by the rule in resources/studies/sweep.yaml; writes docs/sweep.md
+# make setup    set up .venv alone
 # make check    lint, types, import rules, schema, workflow rules
+# make schema   write the config's schema again, after a change of src/prefdelta/config.py or core/
 
 SHELL := bash
 PYTHON ?= python3
@@ -23,7 +25,7 @@ else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help setup setup-gpu mini sweep test test-faults test-slurm slurm-up slurm-down test-vllm check schema clean
+.PHONY: help setup setup-gpu mini sweep test test-faults test-slurm slurm-up slurm-down test-vllm check schema
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -31,7 +33,7 @@ help:
 setup: .venv/.ready
 
 .venv/.ready: envs/cpu.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up .venv (once; about two minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(INSTALL) -r envs/cpu.txt
@@ -104,7 +106,3 @@ check: .venv/.ready-check
 	$(BIN)/python -m prefdelta.config | diff - workflow/schemas/config.schema.json || { echo "the schema is stale: run make schema"; exit 1; }
 	$(BIN)/python tests/workflow/snakemake_lint.py
 	$(BIN)/python -m pytest tests/workflow/test_lint.py
-
-# Everything that a run made; the environment stays.
-clean:
-	rm -rf results .snakemake

@@ -2,8 +2,7 @@
 
 python envs/conda.py
 
-The pins are written out and not named by `-r cpu.txt`: Snakemake copies a yaml elsewhere before conda reads it, and
-makes an environment anew only if the yaml itself has changed.
+The pins are written out and not named by `-r cpu.txt`, so that a yaml file also works where it was copied to.
 """
 
 from pathlib import Path
@@ -16,7 +15,8 @@ def yaml_of(name: str) -> str:
     lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     pins = "".join(f"      - {line}\n" for line in lines if line and not line.startswith("#"))
     return (
-        f"# {name}.txt for users of conda, also by `snakemake --sdm conda`. Written by envs/conda.py.\n"
+        f"# {name}.txt for users of conda: conda env create -f envs/{name}.yaml, then pip install --no-deps -e .\n"
+        "# Written by envs/conda.py.\n"
         "channels: [conda-forge, nodefaults]\n"
         "dependencies:\n"
         f'  - "python{PYTHON[name]}"\n'

@@ -107,13 +107,25 @@ def _call(result: Reply | Failure, request: Request, identity: Mapping[str, Any]
     question = replace(request, attempt=0).key(dict(identity)) if request.attempt else result.key
     made_at, host = time.time(), socket.gethostname()
     if isinstance(result, Failure):
-        return Call(result.key, question, request.attempt, None, None, None, result.kind, None, None, made_at, host)
+        return Call(
+            key=result.key,
+            question=question,
+            attempt=request.attempt,
+            text=_in_utf8(result.text),
+            finish_reason=None,
+            n_tokens=result.n_tokens,
+            failure=result.kind,
+            model=None,
+            seconds=None,
+            made_at=made_at,
+            host=host,
+            detail=_in_utf8(result.detail or None),
+        )
     return Call(
         key=result.key,
         question=question,
         attempt=request.attempt,
-        # A lone surrogate (JSON may hold one) has no UTF-8: it is kept as its escape.
-        text=None if result.text is None else result.text.encode("utf-8", "backslashreplace").decode("utf-8"),
+        text=_in_utf8(result.text),
         finish_reason=result.finish_reason,
         n_tokens=result.n_tokens,
         failure=None,
@@ -123,6 +135,11 @@ def _call(result: Reply | Failure, request: Request, identity: Mapping[str, Any]
         host=host,
         source_correct=result.source_correct,
     )
+
+
+def _in_utf8(text: str | None) -> str | None:
+    """A lone surrogate (JSON may hold one) has no UTF-8: it is kept as its escape."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _shown(request: Request) -> str:

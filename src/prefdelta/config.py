@@ -84,6 +84,9 @@ class Experiment(Settings):
     selections: list[str]
     recipes: list[Name]
     seeds: list[Annotated[int, Field(ge=0)]]
+    # <selection>/<recipe> of other arms that got as many updates as these: the figure shows them beside, and the report
+    # says so if the numbers differ after all.
+    as_many_updates_as: str | None = None
 
 
 class PromptsSection(Settings):
@@ -150,8 +153,11 @@ class Config(Settings):
             known(f"judge.forms.{form}", dimensions, self.dimensions)
         if compared:
             known("judge.compared.generators", compared.generators, self.generators)
+            known("judge.compared.repeats", compared.repeats.values(), self.judge.forms)
             for form in compared.forms.keys() & self.judge.forms.keys():
                 found.append(f"judge.compared.forms: {form!r} is the name of a main form; choose another")
+            for form in compared.repeats.keys() & {**self.judge.forms, **compared.forms}.keys():
+                found.append(f"judge.compared.repeats: {form!r} is the name of another form; choose another")
         asked = [dimension for dimensions in self.judge.forms.values() for dimension in dimensions]
         for dimension in self.dimensions:
             if asked.count(dimension) != 1:
@@ -185,6 +191,7 @@ class Config(Settings):
             known(f"compute.{stage}.sizes", compute.sizes, sizes)
             if stage != "train" and any(one.fsdp or one.submitit for one in (compute, *compute.sizes.values())):
                 found.append(f"compute.{stage}: fsdp and submitit are for train alone; leave them out here")
+        found.extend(self._size_problems())
         for name, experiment in self.experiments.items():
             where = f"experiments.{name}"
             known(f"{where}.policies", experiment.policies, self.policies)
@@ -192,17 +199,57 @@ class Config(Settings):
             for pairing in experiment.pairings:
                 known(f"{where}.pairings", pairing.split("~"), self.generators)
                 found.extend(self._self_pairing_problems(where, pairing))
+            if experiment.as_many_updates_as is not None:
+                known(f"{where}.as_many_updates_as", [experiment.as_many_updates_as], self._trained_as(experiment))
             for selection in experiment.selections:
                 found.extend(self._selection_problems(f"{where}.selections", selection))
                 found.extend(self._set_problems(where, selection, experiment.pairings))
+        return found
+
+    def _trained_as(self, experiment: Experiment) -> set[str]:
+        """<selection>/<recipe> of all arms of the policies and pairings of an experiment."""
+        return {
+            f"{selection}/{recipe}"
+            for other in self.experiments.values()
+            if set(experiment.policies) <= set(other.policies) and set(experiment.pairings) <= set(other.pairings)
+            for selection in other.selections
+            for recipe in other.recipes
+        }
+
+    def _size_problems(self) -> list[str]:
+        """A model of a size that a stage does not know would get no GPU where only the sizes say how many."""
+        asking: dict[str, Iterable[str | None]] = {
+            "generate": [generator.model for generator in self.generators.values()],
+            "judge": [self.judge.model],
+            "reference": self.policies,
+            "train": self.policies,
+            "evaluate": self.policies,
+        }
+        found = []
+        for stage, names in asking.items():
+            compute = self.compute.get(stage, Compute())
+            if compute.gpus or not any(asked.gpus for asked in compute.sizes.values()):
+                continue
+            for name in dict.fromkeys(name for name in names if name is not None and name in self.models):
+                size = self.models[name].size
+                if size in compute.sizes:
+                    continue
+                told = f"there is none for models.{name}.size, {size!r}" if size else f"{name!r} has no size"
+                found.append(
+                    f"compute.{stage}.sizes: {told}, so its jobs would get no GPU; there are "
+                    f"{', '.join(compute.sizes)}. {'Add it' if size else f'Give models.{name}.size'}, or say in "
+                    f"compute.{stage}.gpus what others get"
+                )
         return found
 
     def _judge_problems(self) -> list[str]:
         judge, engine = self.judge, self.judge.engine
         found = [f"judge.engine: {told}" for told in engine.problems()]
         needs_weights = isinstance(engine.server, VLLMServer)
-        if needs_weights != (judge.model is not None):
-            found.append("judge.model: a vllm server serves one of models; name it there, and only there")
+        if needs_weights and judge.model is None:
+            found.append("judge.model: is missing: which of models does the vllm server of judge.engine serve")
+        elif judge.model is not None and not needs_weights:
+            found.append("judge.model: judge.engine starts no vllm server that could serve it; take judge.model out")
         elif judge.model is not None and judge.model not in self.models:
             found.append(f"judge.model: {_unknown(judge.model, self.models)}")
         elif judge.model is not None and self.models[judge.model].hub is None:

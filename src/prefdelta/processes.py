@@ -10,28 +10,38 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socket import gethostname
 from types import FrameType
 
 from prefdelta.files import say
 
 GRACE_SECONDS = 3.0  # from a signal until the process ends whatever it is doing
+# So much later, if it is to save its work first: the rest of a step and a snapshot. SLURM kills 30 s after its signal.
+SAVE_SECONDS = 25.0
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
+_POLL_SECONDS = 0.05  # between two looks whether work is still being saved
 
 _at_stop: list[Callable[[], None]] = []
 _received: list[int] = []
 _deferred = False
+_asked = False  # whether one came, by work that is to save itself then
+_parent: int | None = None  # with which this process is to end
 
 
-def die_with_parent(parent: int) -> None:
+def die_with_parent(parent: int, run: str = "") -> None:
     """Have the kernel send SIGTERM to this process when its parent dies (Linux; elsewhere nothing happens).
 
-    parent: the parent's process id as it should be; if it has died already, this process ends at once.
+    If it has died already, this process ends at once. parent: its process id as it should be. run: the workflow's main
+    process, as `files.INSTANCE` names it there, if that must live, too: a parent that died while this process was still
+    being loaded has left it to another, which passes for the parent now.
     """
+    global _parent
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
+    _parent = parent
+    if _is_orphan() or _is_dead(run):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -54,7 +64,9 @@ def stop_on_signals() -> None:
     """Have SIGTERM and SIGINT end this process with exit code 128 + signal, at the latest after GRACE_SECONDS.
 
     The main thread unwinds. If it cannot (a long call into C holds it), what was given to `at_stop` has been done by
-    then by another thread, and the process ends without it. Further signals do not disturb the flushing.
+    then by another thread, and the process ends without it. Further signals do not disturb the flushing. The time does
+    not begin, for SAVE_SECONDS at most, while work asks in `stop_deferred` whether to save, unless the parent has died:
+    then somebody may start the same work again.
     """
     watched, written = socket.socketpair()
     written.setblocking(False)
@@ -76,13 +88,16 @@ def at_stop(action: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def stop_deferred() -> Iterator[Callable[[], bool]]:
-    """Within the context a signal does not unwind the main thread. Yields whether one came: save, then `stop_now`."""
-    global _deferred
+    """Within the context a signal does not unwind the main thread. Yields whether one came: save, then `stop_now`.
+
+    Once it was asked, there is time to finish a step and to save it (`stop_on_signals`).
+    """
+    global _deferred, _asked
     before, _deferred = _deferred, True
     try:
-        yield lambda: bool(_received)
+        yield _has_come
     finally:
-        _deferred = before
+        _deferred, _asked = before, _asked and before
 
 
 @contextmanager
@@ -103,6 +118,12 @@ def stop_now() -> None:
     sys.exit(128 + _received[0])
 
 
+def _has_come() -> bool:
+    global _asked
+    _asked = True
+    return bool(_received)
+
+
 def _stop(number: int, _: FrameType | None) -> None:
     first = not _received
     _received.append(number)
@@ -118,11 +139,27 @@ def _end_in_time(watched: socket.socket, _: socket.socket) -> None:
     number = 0
     while number not in _STOPPING:
         number = watched.recv(1)[0]
-    ends = time.monotonic() + GRACE_SECONDS
+    came = begins = time.monotonic()
     for action in list(_at_stop):
         try:
             action()
         except Exception as error:  # a full disk, for example: the process ends all the same
             say(f"error: at the end: {error}")
-    time.sleep(max(0.0, ends - time.monotonic()))
-    os._exit(128 + number)
+    while True:
+        now = time.monotonic()
+        if _asked and not _is_orphan():
+            begins = min(now, came + SAVE_SECONDS)
+        if now >= begins + GRACE_SECONDS:
+            os._exit(128 + number)
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_orphan() -> bool:
+    """Whether the parent has died."""
+    return _parent is not None and os.getppid() != _parent
+
+
+def _is_dead(run: str) -> bool:
+    """Whether the main process of a run is known to be dead: of one on another machine that cannot be known."""
+    host, _, rest = run.rpartition("-")[0].rpartition("-")
+    return host == gethostname() and not is_alive(int(rest))

@@ -8,13 +8,13 @@ was not yet flushed. At the start only the column of keys is read; rows are read
 import threading
 import time
 from collections.abc import Callable, Container, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from prefdelta import tables
-from prefdelta.core.errors import DamagedError, StudyError
+from prefdelta.core.errors import DamagedError
 from prefdelta.files import INSTANCE, say, set_aside
 from prefdelta.processes import at_stop, uninterrupted
 from prefdelta.records.contract import Row
@@ -163,10 +163,8 @@ class Record(Generic[R]):
         except DamagedError as error:
             self._set_aside(error)
             return None
-        except StudyError:
-            if self._only_look:  # written anew by another process, under another name
-                return None
-            raise
+        except tables.MissingTableError:  # another process has set it aside, or written it anew under another name
+            return None
 
     def _rows(self, segment: Path, keys: Container[str] | None = None) -> list[R] | None:
         """The rows of a segment (those of `keys` only), or None if it is damaged."""
@@ -181,5 +179,7 @@ class Record(Generic[R]):
             return None
 
     def _set_aside(self, error: DamagedError) -> None:
-        if not self._only_look:
+        if self._only_look:
+            return
+        with suppress(FileNotFoundError):  # another process found the same
             say(f"warning: {error.found}\nwarning: it is now {set_aside(error.path)}; what it held will be made again")

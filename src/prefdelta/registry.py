@@ -1,4 +1,4 @@
-"""What a config may name, and the code behind each name. The package's one dynamic import."""
+"""What a config may name, and the code behind each name. The one dynamic import below the commands."""
 
 from importlib import import_module
 from typing import Any

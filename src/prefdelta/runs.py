@@ -99,19 +99,30 @@ def running(results: Path) -> str | None:
 def main_process(results: Path) -> int | None:
     """The process id of the run that goes on in `results` on this machine, or None if there is none.
 
-    Raises StudyError if one was started on another machine and has not ended, as far as can be seen from here.
+    Raises StudyError if one was started on another machine and has not ended, as far as can be seen from here; if the
+    results are taken by a command that is no run; and if it cannot be told yet which process it is.
     """
-    if about := _about_running(results):
-        return int(about["pid"])
-    if (results / FILE).is_file():
-        with (results / FILE).open("r", encoding="utf-8") as file:
-            about = _content(file)
-        if about and about.get("ended") is None and about["host"] != gethostname():
-            raise StudyError(
-                f"{results}: the run was started on another machine: {_told(about)}. Run this there; its jobs would be "
-                f"asked for again from there. If it is no longer alive: rm {results / FILE}, and run this again."
-            )
-    return None
+    running = _about_running(results)
+    about = _about(results) if running is None else running
+    # First of all: a network file system shows a lock to all its machines, and process ids mean nothing on others.
+    if about and about.get("ended") is None and about["host"] != gethostname():
+        raise StudyError(
+            f"{results}: the run was started on another machine: {_told(about)}. Run this there; its jobs would be "
+            f"asked for again from there. If it is no longer alive: rm {results / FILE}, and run this again."
+        )
+    if running is None:
+        return None
+    if "before" in running:
+        raise StudyError(
+            f"{results}: no run goes on here, but another command is at work: {_told(running)}. Nothing was changed. "
+            f"Wait for it, or end it by Ctrl-C, or kill -INT {running['pid']}: it then leaves the run file as it was."
+        )
+    if not running or running.get("ended") is not None or not is_alive(running["pid"]):
+        raise StudyError(
+            f"{results}: a run begins or ends here at this moment, and {results / FILE} does not name its process. "
+            "Nothing was changed. Run this again in a while."
+        )
+    return int(running["pid"])
 
 
 def _about_running(results: Path) -> dict[str, Any] | None:
@@ -122,9 +133,38 @@ def _about_running(results: Path) -> dict[str, Any] | None:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 return _content(file)
+            except OSError:  # some network file systems have no locks
+                about = _content(file)
+                return about if _goes_on(about) else None
     except FileNotFoundError:
         pass
     return None
+
+
+def _goes_on(about: dict[str, Any]) -> bool:
+    """Whether a process of this machine has not ended, by what the run file says of it."""
+    here = bool(about) and about.get("ended") is None and about["host"] == gethostname()
+    return here and is_process(about["pid"], about["command"])
+
+
+def is_process(pid: int, command: str) -> bool:
+    """Whether a process of this id is alive and has these arguments: ids are given again to others."""
+    if not is_alive(pid):
+        return False
+    try:
+        words = Path("/proc", str(pid), "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return False
+    return " ".join(words).strip().endswith(command.partition(" ")[2].strip())
+
+
+def _about(results: Path) -> dict[str, Any]:
+    """What the run file says; nothing if there is none."""
+    try:
+        with (results / FILE).open("r", encoding="utf-8") as file:
+            return _content(file)
+    except FileNotFoundError:
+        return {}
 
 
 def _locked(results: Path) -> TextIO:
@@ -219,7 +259,7 @@ def _cancel_orphans(results: Path, killed: bool) -> None:
 def wait_for_orphans(run: str) -> None:
     """Wait until nothing that a killed run started is alive; what then still is, is killed."""
     ends = time.monotonic() + ORPHANS_SECONDS
-    while orphans := list(_started_by(run)):
+    while orphans := list(started_by(run)):
         if time.monotonic() > ends:
             say(f"its processes {orphans} do not end by themselves: they are killed now.")
             for pid in orphans:
@@ -228,7 +268,7 @@ def wait_for_orphans(run: str) -> None:
         time.sleep(0.1)
 
 
-def _started_by(run: str) -> Iterator[int]:
+def started_by(run: str) -> Iterator[int]:
     """Process ids of what a run started (Linux; none are found elsewhere)."""
     mark = f"{VARIABLE}={run}".encode()
     for path in Path("/proc").glob("[0-9]*/environ"):

@@ -85,6 +85,10 @@ class Snapshots:
         self._asked = time.monotonic()
         return self._stopping() or self._asked - self._since >= max(MIN_SECONDS, self._cost / MAX_SHARE)
 
+    def began(self, ago: float) -> None:
+        """The save at hand began so many seconds ago, not when `due` said so: others had an update to end first."""
+        self._asked = time.monotonic() - ago
+
     def seal(self, snapshot: Path) -> None:
         """Make a snapshot that was written valid, and remove all but the newest. Ends the process if a signal came.
 

@@ -17,7 +17,7 @@ from prefdelta.config import Config, Experiment, parse, read_benchmark
 from prefdelta.core.compute import Asked, Cluster, Compute, Fsdp
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel, is_local
-from prefdelta.core.ids import digest
+from prefdelta.core.ids import digest, seed_of
 from prefdelta.core.launch import Launch
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.pins import Kind
@@ -189,6 +189,10 @@ class Study:
     def _form_of(self, dimension: str) -> str:
         return next(form for form, asked in self.config.judge.forms.items() if dimension in asked)
 
+    def _judged_samples(self, generator: str) -> int:
+        """How many first samples of a prompt the judge rates."""
+        return self.config.generators[generator].judged or self.config.judge.samples
+
     def _components(self, dimension: str) -> list[str]:
         return self.config.delta.composites.get(dimension, [dimension])
 
@@ -201,6 +205,22 @@ class Study:
 
     def _source(self, name: str) -> Source:
         return self.config.prompts.train if name == TRAINING_PROMPTS else self.benchmarks[name].source
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        """Wildcard -> a pattern of the names that it may be."""
+        config, generators = self.config, list(self.config.generators)
+        names = {
+            "source": [TRAINING_PROMPTS, *config.benchmarks],
+            "model": list(config.models),
+            "generator": generators,
+            "chosen": generators,
+            "rejected": generators,
+            "form": list(self._forms),
+            "dimension": self._deltas,
+            "policy": config.policies,
+        }
+        return {name: "|".join(map(re.escape, allowed)) or r"(?!)" for name, allowed in names.items()}
 
     # --- inputs ---------------------------------------------------------------------------------------------------
 
@@ -242,8 +262,12 @@ class Study:
     @property
     def _forms(self) -> dict[str, list[str]]:
         """All forms: those of the study, and those that are compared with them."""
-        compared = self.config.judge.compared
-        return {**self.config.judge.forms, **(compared.forms if compared else {})}
+        return {**self.config.judge.forms, **self._compared_forms}
+
+    @property
+    def _compared_forms(self) -> dict[str, list[str]]:
+        judge = self.config.judge
+        return judge.compared.asked(judge.forms) if judge.compared else {}
 
     def delta_judgements(self, wildcards: Any) -> list[str]:
         forms = dict.fromkeys(self._form_of(name) for name in self._components(wildcards.dimension))
@@ -347,7 +371,7 @@ class Study:
     def _compared(self) -> list[str]:
         """Judge's other way, on a sample: <generator>/<form>."""
         compared = self.config.judge.compared
-        return self._judged(compared.generators, compared.forms) if compared else []
+        return self._judged(compared.generators, self._compared_forms) if compared else []
 
     # --- what the hub has -----------------------------------------------------------------------------------------
 
@@ -478,24 +502,31 @@ class Study:
         return GradeSettings(grader=grader, max_failure_share=self.config.grade.max_failure_share)
 
     def _judge(self, wildcards: Any) -> Settings:
-        section, generator = self.config.judge, self.config.generators[wildcards.generator]
+        section, compared = self.config.judge, self._compared_forms
+        repeated = section.compared.repeats.get(wildcards.form) if section.compared else None
         return JudgeSettings(
             generator=wildcards.generator,
-            form=wildcards.form,
+            form=repeated or wildcards.form,
             dimensions=self._forms[wildcards.form],
             engine=section.engine,
             sampling=section.sampling,
-            samples=generator.judged or section.samples,
+            samples=self._judged_samples(wildcards.generator),
             attempts=section.attempts,
             max_failure_share=section.max_failure_share,
-            seed=self.config.seed,
+            # A repeat asks the very question of the main form; only its seed tells the two calls apart.
+            seed=seed_of("repeat", self.config.seed, wildcards.form) if repeated else self.config.seed,
             hub=self._hub(section.model) if section.model else None,
-            prompts=section.compared.prompts if section.compared and wildcards.form in section.compared.forms else None,
+            prompts=section.compared.prompts if section.compared and wildcards.form in compared else None,
         )
 
     def _pair(self, wildcards: Any) -> Settings:
-        share = self.config.pair.max_failure_share
-        return PairSettings(chosen=wildcards.chosen, rejected=wildcards.rejected, max_failure_share=share)
+        chosen, rejected = wildcards.chosen, wildcards.rejected
+        return PairSettings(
+            chosen=chosen,
+            rejected=rejected,
+            judged={name: self._judged_samples(name) for name in sorted({chosen, rejected})},
+            max_failure_share=self.config.pair.max_failure_share,
+        )
 
     def _delta(self, wildcards: Any) -> Settings:
         components = sorted(self._components(wildcards.dimension))
@@ -545,6 +576,8 @@ class Study:
             selections=selections,
             recipe=recipe,
             seed=int(seed.removeprefix("s")),
+            max_length=self.config.reference.max_length,
+            max_too_long_share=self.config.train.max_too_long_share,
             hub=self._hub(policy),
             system=self.config.models[policy].system,
         )
@@ -625,10 +658,12 @@ class Study:
             seed=config.seed,
             dimensions=self._deltas,
             forms=config.judge.forms if config.judge.compared else {},
-            compared=config.judge.compared.forms if config.judge.compared else {},
+            compared=self._compared_forms,
             benchmarks=benchmarks,
             experiments={
-                name: ReportExperiment(title=found.title, figure=found.figure, arms=_arms_of(found))
+                name: ReportExperiment(
+                    title=found.title, figure=found.figure, arms=_arms_of(found), beside=self._beside(found)
+                )
                 for name, found in config.experiments.items()
             },
             groups={
@@ -636,6 +671,13 @@ class Study:
                 for name, group in config.evaluate.groups.items()
             },
         )
+
+    def _beside(self, experiment: Experiment) -> list[str]:
+        """The arms that got as many updates as those of an experiment should have got."""
+        compared = experiment.as_many_updates_as
+        trained = [(policy, pairing) for policy in experiment.policies for pairing in experiment.pairings]
+        starts = tuple(f"{policy}/{pairing}/{compared}/s" for policy, pairing in trained if compared)
+        return [arm for arm in self.arms if arm.startswith(starts)]
 
     # --- resources ------------------------------------------------------------------------------------------------
 
@@ -674,6 +716,8 @@ class Study:
                 if model is None or (generator.shards > 1 and not hasattr(wildcards, "shard")):
                     return compute.model_copy(update={"gpus": 0})  # it reads what is there
             case "judge":
+                if self.config.judge.engine.server is None:
+                    return compute.model_copy(update={"gpus": 0})  # the judge runs elsewhere
                 model = self.config.judge.model
             case "reference":
                 model = wildcards.policy

@@ -1,5 +1,6 @@
 """Tables: typed rows to Parquet and back. One schema per noun, sorted rows, the same bytes for the same rows."""
 
+import os
 import types
 import typing
 from collections.abc import Iterable
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 R = TypeVar("R", bound=Row)
+
+
+class MissingTableError(StudyError):
+    """There is no table of that name."""
 
 
 def schema(row_type: type[Row]) -> "pa.Schema":
@@ -86,20 +91,41 @@ def rows_of(path: Path, table: "pa.Table", row_type: type[R]) -> list[R]:
 def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None) -> "pa.Table":
     """A table (or some of its columns) in Arrow.
 
-    Raises StudyError if it is missing, DamagedError if it is damaged (every page has a checksum) or of another type.
+    Raises MissingTableError; DamagedError if it is damaged (every page has a checksum) or of another type; and
+    StudyError if it may well be whole, but cannot be read now, or not by this source.
     """
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            if not file.schema_arrow.equals(schema(row_type), check_metadata=True):
-                raise DamagedError(path, f"{path}: is no table of {row_type.__name__} version {row_type.VERSION}.")
+            _check_schema(path, file.schema_arrow, row_type)
             return file.read(columns=columns)
     except FileNotFoundError:
-        raise StudyError(f"{path}: there is no such table.") from None
+        raise MissingTableError(f"{path}: there is no such table.") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        # The system says with a number what it could not do. Arrow says without one what is wrong with the content.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise StudyError(
+                f"{path}: cannot be read now: {os.strerror(error.errno)}. That says nothing about its content, so it "
+                "stays as it is. See to it that it can be read, and run the same command again."
+            ) from None
         raise _damaged(path, error) from None
+
+
+def _check_schema(path: Path, found: "pa.Schema", row_type: type[Row]) -> None:
+    expected = schema(row_type)
+    if found.equals(expected, check_metadata=True):
+        return
+    told, ours = found.metadata or {}, expected.metadata
+    if told.get(b"row") == ours[b"row"] and (version := told.get(b"version")) != ours[b"version"]:
+        raise StudyError(
+            f"{path}: is a table of {row_type.__name__} version {(version or b'unknown').decode('utf-8', 'replace')}; "
+            f"this source reads version {row_type.VERSION}. It stays as it is. Run the source that wrote it, or move "
+            "it away (a segment of the record with its whole folder) and run the same command again: what it holds is "
+            "then made anew, models being asked again."
+        )
+    raise DamagedError(path, f"{path}: is no table of {row_type.__name__} version {row_type.VERSION}.")
 
 
 def _damaged(path: Path, error: Exception) -> DamagedError:

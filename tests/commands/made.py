@@ -62,6 +62,14 @@ def small_study() -> dict[str, Any]:
     return study
 
 
+def judge_in_batches() -> None:
+    """Let the study in the working directory ask a hosted judge, through a batch API."""
+    study = yaml.safe_load(Path(CONFIG).read_text())
+    engine = {"name": "openai", "model": "gpt-oss-120b", "base_url": "https://judge.example/v1"}
+    study["judge"]["engine"] = engine | {"batch": {}}
+    Path(CONFIG).write_text(yaml.safe_dump(study, sort_keys=False))
+
+
 def make_checkout(folder: Path) -> Path:
     """A folder with the study's config and its results, all of them there."""
     shutil.copytree(ROOT / "resources", folder / "resources")

@@ -119,6 +119,12 @@ def test_gpus_are_counted_against_the_largest_job(count, state, doctor, here):
     assert ("--profile slurm" in told) == (state == "fail")
 
 
+def test_gpus_without_a_driver_are_none_where_slurm_gives_them(doctor, here):
+    program(here, "nvidia-smi", "echo 'NVIDIA-SMI has failed: no communication with the driver'; exit 9")
+    state, told = only(doctor("--profile", "slurm", compute={"train": {"gpus": 4}}), "gpus")
+    assert (state, told) == ("ok", "none on this machine; SLURM gives jobs theirs (compute.train asks for 4)")
+
+
 def test_a_head_node_needs_no_gpu(doctor, slurm):
     state, told = only(doctor("--profile", "slurm", compute={"train": {"gpus": 4}}), "gpus")
     assert (state, told) == ("ok", "none on this machine; SLURM gives jobs theirs (compute.train asks for 4)")

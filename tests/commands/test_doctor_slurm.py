@@ -74,7 +74,7 @@ PROFILE_TRAPS = {
         {}, WITH_ACCOUNTS | {"= 300 sec": "= 60 sec"}, "warn", "after 60 s (MinJobAge), less than three looks",
     ),
     "jobs forgotten too soon, no accounting": (
-        {}, {"= 300 sec": "= 60 sec"}, "fail", "silently takes sacct, which never sees a job cancelled; with accounting off",
+        {}, {"= 300 sec": "= 60 sec"}, "fail", "which never sees a job cancelled; with accounting off",
     ),
     "jobs forgotten between two looks": (
         {}, WITH_ACCOUNTS | {"= 300 sec": "= 200 sec"}, "fail", "the run would wait for ever",

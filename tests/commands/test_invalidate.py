@@ -5,7 +5,7 @@ import pytest
 from prefdelta.commands import standing
 from prefdelta.commands.main import main
 
-from .made import ALL, CONFIG, RECORD, RESULTS, SFT, TOP, all_keys, snapshot, study_here, write_text
+from .made import ALL, CONFIG, RECORD, RESULTS, SFT, TOP, all_keys, judge_in_batches, snapshot, study_here, write_text
 
 CONFIGFILE = ["--configfile", CONFIG]
 pytestmark = pytest.mark.usefixtures("checkout")
@@ -100,6 +100,14 @@ def test_a_dry_run_changes_nothing_and_tells_the_same(capsys):
     assert snapshot() == before
     assert invalidate("judge/g1/both.parquet", f"train/{ALL}/policy.json") == 0
     assert dry.splitlines()[:-1] == capsys.readouterr().out.splitlines()[:-1]
+
+
+@pytest.mark.parametrize(("path", "told"), [("judge/g1/both.parquet", True), ("generate/g1.parquet", False)])
+@pytest.mark.parametrize("words", [[], ["--dry-run"]], ids=["real", "dry"])
+def test_that_a_batchs_file_gives_the_same_reply_again_is_told(path, told, words, capsys):
+    judge_in_batches()
+    assert invalidate(path, words=words) == 0
+    assert ("note: judge.engine.batch is set" in capsys.readouterr().out) == told
 
 
 @pytest.mark.parametrize(

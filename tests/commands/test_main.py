@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from socket import gethostname
 
 import pytest
 
+from prefdelta import slurm
 from prefdelta.commands.main import COMMANDS, main
 
 from .made import ALL, CONFIG, RESULTS, add_garbage, dead_pid, snapshot, write_text
@@ -56,6 +58,37 @@ def test_a_job_that_is_at_work_without_a_run_is_told(command, dry, capsys):
         assert snapshot() == before
         job.kill()
     assert main([*WORDS[command], "--configfile", CONFIG, *dry]) == 0
+
+
+@pytest.mark.usefixtures("checkout")
+@every_command
+@dry_or_not
+def test_jobs_that_a_killed_run_left_in_slurms_queue_are_told_and_nothing_changed(
+    command, dry, capsys, tmp_path, monkeypatch
+):
+    tag = slurm.environment(RESULTS, "host-7-0123abcd")[slurm.TAG]
+    lines = [f"{job}|{state}|1:02|10:00|n1|None|rule_judge {tag}" for job, state in ((7, "RUNNING"), (8, "COMPLETED"))]
+    write_text(tmp_path / "bin/squeue", "#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
+    (tmp_path / "bin/squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    write_text(RESULTS / slurm.FILE, "")
+    before = snapshot()
+    assert main([*WORDS[command], "--configfile", CONFIG, *dry]) == 2
+    told = capsys.readouterr().err
+    assert "SLURM still has jobs of these results: 7 (running). Nothing was changed." in told
+    assert "prefdelta stop" in told
+    assert snapshot() == before
+    write_text(tmp_path / "bin/squeue", f"#!/bin/sh\necho '{lines[1]}'\n")  # it has ended too
+    assert main([*WORDS[command], "--configfile", CONFIG, *dry]) == 0
+
+
+@pytest.mark.usefixtures("checkout")
+@every_command
+def test_slurm_is_not_asked_if_it_had_no_job_of_these_results(command, tmp_path, monkeypatch):
+    write_text(tmp_path / "bin/squeue", "#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin/squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert main([*WORDS[command], "--configfile", CONFIG]) == 0
 
 
 @pytest.mark.usefixtures("checkout")

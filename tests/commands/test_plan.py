@@ -22,13 +22,14 @@ from prefdelta import tables
 from prefdelta.code import PACKAGE
 from prefdelta.commands.main import main
 from prefdelta.commands.planning.amounts import NOTHING, Amount, Basis, total
+from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
 from prefdelta.core.settings import Settings
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.stages.entry import job_sources, job_texts
-from prefdelta.study import SETTINGS
+from prefdelta.study import SETTINGS, Study
 from study.tiny import started
 from workflow.planning import touch
 
@@ -245,6 +246,57 @@ def test_a_new_generator_is_named_and_costs_its_own_rows(capsys):
     assert found["slurm"] == {"jobs": found["jobs"], "with_gpus": 1}
 
 
+@pytest.mark.usefixtures("checkout")
+def test_a_new_selection_costs_its_own_arm(capsys):
+    content = study()
+    content["experiments"]["selections"]["selections"].append("random-4-s1")
+    write_study(content)
+    found = planned(capsys)
+    assert [why["cause"] for why in found["why"]] == ["selection random-4-s1 is new"]
+    assert found["stages"]["train"]["missing"] == {"value": 1, "basis": "estimated"}
+    assert found["stages"]["evaluate"]["missing"]["basis"] == "estimated"
+    of_one = found["stages"]["evaluate"]["missing"]["value"]
+
+    content["train"]["recipes"]["dpo"]["learning_rate"] = 1e-6
+    write_study(content)
+    found = planned(capsys)
+    assert found["stages"]["train"]["missing"] == {"value": 4, "basis": "at most"}
+    assert found["stages"]["evaluate"]["missing"] == {"value": 4 * of_one, "basis": "at most"}
+
+
+@pytest.mark.usefixtures("checkout")
+def test_another_template_is_named_with_the_one_before():
+    content = study()
+    before, after = content["judge"]["template"], "resources/templates/other.txt"
+    shutil.copy(before, after)
+    content["judge"]["template"] = after
+    write_study(content)
+    jobs = planned_jobs(["--profile", "mini"])
+    causes = find_causes(Study(content, CONFIG), jobs)
+    assert causes["judge/g3/both"].own == [f"{before} -> {after}"]
+
+
+OWNER, OTHER = {"name": "owner/tiny", "revision": "a" * 40}, {"name": "other/tiny", "revision": "b" * 40}
+LATER = {"name": "owner/tiny", "revision": "b" * 40}
+
+
+@pytest.mark.usefixtures("checkout")
+def test_another_model_and_another_commit_are_named_by_where_they_stand():
+    def told(before: dict[str, str] | None, after: dict[str, str] | None) -> list[str]:
+        write_text(job.manifest, json.dumps({**manifest, "settings": settings | {"hub": before}}))
+        now = replace(job, settings=json.dumps(settings | {"hub": after}))
+        return find_causes(Study(study(), CONFIG), [now])[job.name].own
+
+    jobs = planned_jobs(["--profile", "mini", "--forcerun", "generate"])
+    (job,) = [replace(job, reason="") for job in jobs if job.name == "generate/g3"]
+    manifest, settings = json.loads(job.manifest.read_text()), json.loads(job.settings)
+    assert told(OWNER, None) == ["models.g3.hub: owner/tiny -> none"]
+    assert told(None, OWNER) == ["models.g3.hub: none -> owner/tiny"]
+    assert told(OWNER, OTHER) == ["models.g3.hub: owner/tiny -> other/tiny"]
+    revision = "resources/pins.lock.json: models.owner/tiny.revision"
+    assert told(OWNER, LATER) == [f"{revision}: {'a' * 40} -> {'b' * 40}"]
+
+
 def test_changed_source_is_named_by_module_and_what_is_recorded_is_not_asked_again(checkout):
     shutil.copytree(ROOT / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     verdicts = checkout / "src" / PACKAGE / "core/verdicts.py"
@@ -291,6 +343,19 @@ def test_a_study_that_never_ran_is_reckoned_from_its_config(tmp_path, monkeypatc
     assert not (tmp_path / "results").exists()
 
 
+def test_amounts_are_told_in_units_that_fit_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    make_checkout(tmp_path)
+    content = study()
+    calls = PROMPTS * (1 + SAMPLES)
+    content["compute"]["generate"] |= {"tokens_per_call": 99_700 / calls, "tokens_per_s": 10.0, "runtime": 30}
+    write_study(content)
+    assert main(list(WORDS)) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"{calls} calls estimated 100 k assumed" in out
+    assert "generate/g3 takes about 111 min (assumed), and its time limit is 30 min: it would be cut off" in out
+
+
 def test_a_training_that_asks_slurm_for_a_job_of_its_own_counts_with_all_its_gpus(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     make_checkout(tmp_path)
@@ -314,18 +379,18 @@ def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_pa
     found = json.loads(capsys.readouterr().out)
     # 22,000 prompts: 4 + 1 + 1 + 4 samples; those that OpenR1-Math ships are not asked for.
     assert found["stages"]["generate"]["missing"] == {"value": 220_000, "basis": "estimated"}
-    # 2 + 1 + 1 + 1 + 1 judged, in 2 forms; and in 5 more, of 500 prompts, 2 + 1.
-    assert found["stages"]["judge"]["missing"] == {"value": 22_000 * 6 * 2 + 500 * 3 * 5, "basis": "estimated"}
-    # Of 150 arms: GSM8K, MATH-500, AMC and AIME sixteen times, OlympiadBench; TheoremQA, MMLU-Pro; LiveCodeBench.
+    # 2 + 1 + 1 + 1 + 1 judged, in 2 forms; and in 5 more, and the 2 again, of 500 prompts, 2 + 1.
+    assert found["stages"]["judge"]["missing"] == {"value": 22_000 * 6 * 2 + 500 * 3 * (5 + 2), "basis": "estimated"}
+    # Of 177 arms: GSM8K, MATH-500, AMC and AIME sixteen times, OlympiadBench; TheoremQA, MMLU-Pro; LiveCodeBench.
     items = 1319 + 500 + 16 * (83 + 30 + 30) + 674 + 800 + 1000 + 167
-    assert found["stages"]["evaluate"]["missing"] == {"value": 150 * items, "basis": "assumed"}
+    assert found["stages"]["evaluate"]["missing"] == {"value": 177 * items, "basis": "assumed"}
     for stage in ("generate", "judge", "reference", "evaluate"):
         assert found["stages"][stage]["gpu_hours"]["basis"] == "assumed"
     assert found["totals"]["gpu_hours"]["value"] > 100
-    # 149 policies of 8 billion parameters in float32; two snapshots with the optimiser's state.
-    assert found["disk"]["policies"] == {"value": 149 * 8e9 * 4, "basis": "assumed"}
+    # 176 policies of 8 billion parameters in float32; two snapshots with the optimiser's state.
+    assert found["disk"]["policies"] == {"value": 176 * 8e9 * 4, "basis": "assumed"}
     assert found["disk"]["snapshots"] == {"value": 8e9 * 12 * 2, "basis": "assumed"}
-    assert found["slurm"] == {"jobs": 751, "with_gpus": 20 + 20 + 5 + 149 + 450}
+    assert found["slurm"] == {"jobs": 867, "with_gpus": 20 + 24 + 5 + 176 + 531}
     assert not (tmp_path / "results").exists()
 
 

@@ -6,7 +6,7 @@ from prefdelta.commands import standing
 from prefdelta.commands.main import main
 from prefdelta.records.judgement import Judgement
 
-from .made import CONFIG, RECORD, RESULTS, SWAPPED, all_keys, keys_in, snapshot
+from .made import CONFIG, RECORD, RESULTS, SWAPPED, all_keys, judge_in_batches, keys_in, snapshot
 
 CONFIGFILE = ["--configfile", CONFIG]
 pytestmark = pytest.mark.usefixtures("checkout")
@@ -90,6 +90,22 @@ def test_a_dry_run_changes_nothing_and_tells_the_same(capsys):
     real = capsys.readouterr().out
     assert dry.splitlines()[:-1] == real.splitlines()[:-1]
     assert dry.splitlines()[-1] == "dry run: nothing was changed"
+
+
+@pytest.mark.parametrize(
+    ("stage", "failure", "in_batches", "told"),
+    [
+        ("judge", "not_json", True, True),
+        ("judge", "not_json", False, False),
+        ("generate", "too_long", True, False),  # it is asked another way
+    ],
+)
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["real", "dry"])
+def test_that_a_batchs_file_gives_the_same_reply_again_is_told(stage, failure, in_batches, told, dry, capsys):
+    if in_batches:
+        judge_in_batches()
+    assert retry(stage, failure, *dry) == 0
+    assert ("note: judge.engine.batch is set" in capsys.readouterr().out) == told
 
 
 @pytest.mark.parametrize(

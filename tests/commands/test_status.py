@@ -129,6 +129,35 @@ def test_while_it_runs(capsys):
     assert "left: roughly 35 s, at 2 at once as now" in told
 
 
+def test_next_to_nothing_is_left(capsys):
+    take_away("judge/g3/both", "judge g3 both, attempt 1: 2,000/2,000 requests, 12.5/s, 0 s left\n")
+    with working("prefdelta.stages.judge", "--profile", "mini") as process:
+        write_run(pid=process.pid)
+        claim("judge/g3/both", f"{gethostname()}-{process.pid}-0123abcd")
+        told = look(capsys)
+        process.kill()
+    assert "\nleft: next to nothing, by the mean times" in told
+
+
+def test_what_is_begun_and_not_done_stands_below_its_generator(capsys):
+    take_away("grade/g3", "error: no\n")
+    take_away("judge/g3/both")
+    with working("prefdelta.stages.judge", "--profile", "mini") as process:
+        write_run(pid=process.pid)
+        claim("judge/g3/both", f"{gethostname()}-{process.pid}-0123abcd")
+        told = look(capsys)
+        process.kill()
+    assert re.search(r"^g3 +1/1 +0/1 +0/1.*\n  grade: 1 failed; judge: 1 running\ng1 +1/1 ", told, re.MULTILINE)
+
+
+def test_a_study_without_a_profile_goes_on_as_it_ran_before(capsys):
+    take_away("judge/g3/both", "error: no\n")
+    write_run(command="/there/bin/snakemake --profile slurm --jobs 7")
+    assert look(capsys).endswith("to go on: snakemake --profile slurm --jobs 7\n")
+    write_run(command="/there/bin/prefdelta gc")
+    assert look(capsys).endswith("to go on: snakemake --profile mini\n")
+
+
 def test_a_killed_run_and_what_it_was_at(capsys):
     take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
     claim("judge/g3/both", f"{gethostname()}-{dead_pid()}-0123abcd")
@@ -390,5 +419,7 @@ def test_it_fits_the_terminal(columns, capsys, monkeypatch):
     take_away("judge/g3/both", f"error: {'a long line ' * 30}and its end\n")
     write_run(command=f"snakemake --profile mini {'and more ' * 30}")
     told = look(capsys)
-    assert max(map(len, told.splitlines())) <= columns
+    *lines, command = told.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert command.startswith("to go on: snakemake --profile mini and more")  # as one line, it can be copied
     assert "and its end" in " ".join(told.replace("|", "").split())

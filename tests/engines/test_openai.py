@@ -297,15 +297,39 @@ def test_a_silent_request_does_not_hold_up_the_others() -> None:
     [
         pytest.param(status(400), "rejected", "scripted 400", id="bad request"),
         pytest.param(status(413), "rejected", "scripted 413", id="too large"),
-        pytest.param(body(completion(refusal="I must not rate this")), "refusal", "I must not rate", id="refusal"),
     ],
 )
-def test_a_refusal_is_a_permanent_failure_after_one_request(behaviour: Behaviour, kind: str, detail: str) -> None:
+def test_a_refused_request_is_a_permanent_failure_after_one_request(
+    behaviour: Behaviour, kind: str, detail: str
+) -> None:
     with ScriptedServer(behaviour) as server:
         (failure,) = ask(engine_for(server), questions(1)).values()
     assert isinstance(failure, Failure)
     assert (failure.kind, failure.permanent) == (kind, True)
     assert detail in failure.detail
+    assert (failure.text, failure.n_tokens) == (None, None)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "text"),
+    [
+        pytest.param(completion(refusal="I must not rate this"), "refusal", "I must not rate this", id="refusal"),
+        pytest.param(completion(content=["a", {"b": 1}]), "not_text", '["a", {"b": 1}]', id="no text"),
+        pytest.param(
+            completion(content="5") | {"choices": [{"index": 0, "message": {"content": "5"}}, None]},
+            "several_choices",
+            '[{"index": 0, "message": {"content": "5"}}, null]',
+            id="two choices",
+        ),
+    ],
+)
+def test_a_reply_that_is_a_failure_is_kept_with_its_tokens(reply: dict[str, Any], kind: str, text: str) -> None:
+    with ScriptedServer(body(reply)) as server:
+        (failure,) = ask(engine_for(server), questions(1)).values()
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.permanent) == (kind, True)
+    assert (failure.text, failure.n_tokens) == (text, 7)
     assert len(server.seen) == 1
 
 

@@ -24,7 +24,9 @@ from aiohttp import web
 from engines.scripted import ScriptedServer, Seen, body, completion
 from prefdelta import tables
 from prefdelta.records.call import Call
+from prefdelta.records.delta import Delta
 from prefdelta.records.judgement import Judgement
+from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 
@@ -36,8 +38,8 @@ JUDGED = "results/mini/judge/g3/both.parquet"
 VERDICT = body(completion(content=json.dumps(dict.fromkeys(DIMENSIONS, 4))))
 
 
-def config(base_url: str) -> dict[str, Any]:
-    """Mini with a handful of prompts, one pairing, and a judge that runs elsewhere."""
+def config(base_url: str, items: int = ITEMS) -> dict[str, Any]:
+    """Mini with a few prompts, one pairing, and a judge that runs elsewhere."""
     study: dict[str, Any] = yaml.safe_load((ROOT / "resources/studies/mini.yaml").read_text())
     study["models"] = {"pa": study["models"]["pa"]}
     study["generators"] = {"g3": {"model": "pa"}, "g1": {"model": "pa"}}
@@ -48,7 +50,7 @@ def config(base_url: str) -> dict[str, Any]:
         "name": "openai", "model": "scripted", "base_url": base_url, "api_key_env": "SCRIPTED_KEY",
         "in_flight": IN_FLIGHT, "deadline_s": 600,
     }  # fmt: skip
-    study["prompts"]["train"] |= {"items": ITEMS}
+    study["prompts"]["train"] |= {"items": items}
     study["experiments"] = {
         "one": {
             "title": "One", "policies": ["pa"], "pairings": ["g3~g1"], "selections": ["all"], "recipes": ["dpo"],
@@ -68,11 +70,11 @@ def environment(source: Path = ROOT / "src") -> dict[str, str]:
 class Checkout:
     """A folder in which the workflow runs, with prompts and traces in place."""
 
-    def __init__(self, folder: Path, base_url: str) -> None:
+    def __init__(self, folder: Path, base_url: str, items: int = ITEMS) -> None:
         self.folder = folder
         for name in ("Snakefile", "workflow", "profiles", "mini", "resources"):
             (folder / name).symlink_to(ROOT / name)
-        (folder / "study.yaml").write_text(yaml.safe_dump(config(base_url)))
+        (folder / "study.yaml").write_text(yaml.safe_dump(config(base_url, items)))
         code, output = self.run("results/mini/prompts/train.parquet")
         assert code == 0, output
         for generator in ("g3", "g1"):
@@ -225,6 +227,17 @@ def test_2_after_sigkill_of_snakemake_its_jobs_end_within_5_seconds(checkout: Ch
     assert_only_the_rest_is_asked(checkout, judge)
 
 
+def test_2_a_job_that_is_being_loaded_when_snakemake_is_killed_does_not_go_on(checkout: Checkout, judge: Judge) -> None:
+    process = checkout.start(JUDGED)
+    wait_until(lambda: any(is_stage(pid) for pid in checkout.children()))
+    process.kill()
+    process.wait()
+    assert wait_until(lambda: not checkout.children()) < 5
+    assert judge.server.seen == []
+    assert not (checkout.folder / JUDGED).exists()
+    assert_only_the_rest_is_asked(checkout, judge, recorded=0)
+
+
 def test_2_a_new_run_waits_for_the_jobs_of_a_killed_one(checkout: Checkout, judge: Judge) -> None:
     process = stuck(checkout, judge)
     (job,) = [pid for pid in checkout.children() if pid != process.pid and is_stage(pid)]
@@ -350,7 +363,8 @@ def test_7_an_instance_that_was_overtaken_publishes_nothing(checkout: Checkout, 
     os.kill(pid, signal.SIGCONT)  # the replies it waited for have come meanwhile
     assert old.wait(timeout=60) != 0
     assert "another instance of this job was started later" in checkout.output()
-    # Snakemake takes the output of a job that failed away: the plain command makes it again, out of the record.
+    # The table of the new one stays, though Snakemake saw its job fail; and the plain command has nothing to ask.
+    assert (checkout.folder / JUDGED).read_bytes() == published
     judge.go_on()
     code, output = checkout.run(JUDGED)
     assert (code, len(judge.server.seen)) == (0, 0), output
@@ -429,6 +443,39 @@ def test_11_a_table_that_is_gone_behind_its_manifest_is_made_anew(checkout: Chec
     assert (checkout.folder / PAIRS.replace(".parquet", ".manifest.json")).is_file()
     assert checkout.run(PAIRS, SELECTED)[0] == 0
     assert (checkout.folder / PAIRS).read_bytes() == right
+
+
+# --- 15: replies that are no verdicts ---
+
+DELTAS = "results/mini/delta/g3~g1/signal_to_noise.parquet"
+
+
+def test_15_one_reply_in_a_hundred_that_is_no_verdict_is_left_out_and_counted_and_the_stages_go_on(
+    tmp_path: Path,
+) -> None:
+    items, bad = 200, list[Prompt]()
+
+    async def reply(request: web.Request, seen: Seen) -> web.StreamResponse:
+        prose = "g3 says" in seen.question and any(f"\n{prompt.text}\n" in seen.question for prompt in bad)
+        return await (body(completion(content="I give it a 4.")) if prose else VERDICT)(request, seen)
+
+    with ScriptedServer(reply) as server:
+        checkout = Checkout(tmp_path, server.base_url, items)
+        bad += tables.read(tmp_path / "results/mini/prompts/train.parquet", Prompt)[:2]
+        code, output = checkout.run(DELTAS)
+        assert code == 0, output
+    lost = {prompt.prompt_id for prompt in bad}
+    rows = checkout.judgements()
+    assert {row.prompt_id for row in rows if row.score is None} == lost
+    assert {row.failure for row in rows if row.prompt_id in lost} == {"not_json"}
+    manifest = json.loads((tmp_path / JUDGED).with_suffix(".manifest.json").read_text())
+    assert (manifest["rows"], manifest["failures"]) == (2 * items, {"not_json": 2 * len(bad)})
+    prompt_of = {row.pair_id: row.prompt_id for row in tables.read(tmp_path / PAIRS, Pair)}
+    deltas = tables.read(tmp_path / DELTAS, Delta)
+    assert {prompt_of[row.pair_id]: row.failure for row in deltas if row.delta is None} == dict.fromkeys(
+        lost, "chosen_unjudged"
+    )
+    assert len(deltas) == items
 
 
 # --- 21: closed pipes ---

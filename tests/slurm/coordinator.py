@@ -31,7 +31,7 @@ def main(base, rows, record, launch, every, silence):
     stop_on_signals()
 
     def train(result, taken):
-        told = several.train("training.dpo", Path(base), rows, RECIPE, 0, result, taken, Launch(**launch), "arm")
+        told, _ = several.train("training.dpo", Path(base), rows, RECIPE, 0, result, taken, Launch(**launch), "arm")
         return {**told, "resumed_at": taken.resumed_at}
 
     try:

@@ -192,7 +192,8 @@ def pair_inputs(train_prompts: Made, traces: dict[str, Path], grades: dict[str, 
 @pytest.fixture(scope="session")
 def pairs(work: Path, record: Path, train_prompts: Made, traces: dict[str, Path], grades: dict[str, Made]) -> Made:
     path = work / "pair/strong~weak.parquet"
-    settings = pair.PairSettings(chosen="strong", rejected="weak", max_failure_share=0.3)
+    judged = {"strong": 1, "weak": 1}
+    settings = pair.PairSettings(chosen="strong", rejected="weak", judged=judged, max_failure_share=0.3)
     return Made(path, run(pair, settings, pair_inputs(train_prompts, traces, grades), {"pairs": path}, record))
 
 

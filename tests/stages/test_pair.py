@@ -13,7 +13,7 @@ from prefdelta.stages.entry import Outcome
 from .conftest import ITEMS, Made, pair_inputs
 from .running import assert_adds_up, read_checked, run
 
-SETTINGS = pair.PairSettings(chosen="strong", rejected="weak", max_failure_share=0.3)
+SETTINGS = pair.PairSettings(chosen="strong", rejected="weak", judged={"strong": 1, "weak": 1}, max_failure_share=0.3)
 
 
 def test_every_prompt_has_a_pair_or_the_reason_why_not(pairs: Made, problems: list[Prompt]) -> None:
@@ -119,6 +119,6 @@ def test_a_generator_against_itself_faces_even_with_odd_samples(
     rows = [trace_of(p.prompt_id, "weak", f"1+1={n};A:{n}", sample=n) for p in problems for n in range(4)]
     tables.write(tmp_path / "t.parquet", Trace, rows)
     inputs = pair_inputs(train_prompts, dict.fromkeys(("strong", "weak"), tmp_path / "t.parquet"), grades)
-    settings = SETTINGS.model_copy(update={"chosen": "weak"})
+    settings = SETTINGS.model_copy(update={"chosen": "weak", "judged": {"weak": 2}})
     run(pair, settings, inputs, {"pairs": tmp_path / "p.parquet"}, record)
     assert {(row.chosen_sample, row.rejected_sample) for row in read_checked(tmp_path / "p.parquet", Pair)} == {(0, 1)}

@@ -570,6 +570,30 @@ def test_a_generator_from_a_data_set_is_a_confounded_point(study):
     assert Cells(page).row("big", 6)[0] == "big traces from a data set, so another prompt and sampling"
 
 
+def test_deltas_of_a_generator_from_a_data_set_are_marked(study):
+    assert "Open: pairings with" not in study.run()
+    filled = study.path("figures/deltas.svg").read_bytes()
+    study.inputs["manifests"] = [path for path in study.inputs["manifests"] if "generate/big" not in path.as_posix()]
+    ship(study, "big")
+    assert "over pairs. Open: pairings with big: traces from a data set, so another prompt" in study.run()
+    assert study.path("figures/deltas.svg").read_bytes() != filled  # open marks
+
+
+def test_arms_at_equal_updates_stand_beside_each_other_and_differences_are_told(study):
+    one = report.ReportExperiment(title="One", figure="filtering", arms=ALL, beside=[TOP])
+    page = study.run(experiments={"one": one})
+    assert "Every arm was trained for 3 updates." in page
+    assert page.count(">top-clarity-2</text>") == 2  # in the wide figure and in the narrow one
+    curve = {"loss": [0.6931], "rewards/margins": [0.0]}
+    study.inputs["manifests"] = [path for path in study.inputs["manifests"] if "train/top" not in path.as_posix()]
+    study.manifest("train", "top", arms={TOP: {"updates": 4, "curve": curve, "method": "dpo"}})
+    page = study.run(experiments={"one": one})
+    assert "Not at equal numbers of updates</strong>, as they should be: top-clarity-2 4, all 3." in page
+    study.inputs["manifests"].pop()
+    assert "as they should be: top-clarity-2 unknown, all 3." in study.run(experiments={"one": one})
+    assert "updates</strong>" not in study.run()  # where nothing is meant to be equal
+
+
 def test_the_grades_of_a_data_set_stand_beside_ours(study):
     counts = {"both_right": 6, "both_wrong": 2, "only_ours": 1, "only_theirs": 1}
     assert "agree with our grades" not in study.run()
@@ -678,6 +702,18 @@ def test_left_minus_right_at_the_size_nearest_to_a_share(study):
     assert what == "Sums: big~small, k = 3"  # of 6 pairs
     assert value.startswith("+5.00 [")
     assert claimed == "points, > −1"
+
+
+def test_seeds_that_some_arms_lack_are_told(study):
+    claims_of(
+        study,
+        {"kind": "difference", "experiments": ["one"], "over": "panels"}
+        | {"left": {"selections": ["all"]}, "right": {"selections": ["top-*"]}},
+    )
+    page = study.run(experiments={"one": experiment("One", "rows", *ALL, TOP)})
+    _, ((_, own, _, _, _, seeds),) = verdict_and_rows(page)
+    assert own.endswith("not by seed 1 alone, which some arms lack")
+    assert seeds == "0, 1"
 
 
 def test_every_arm_has_to_gain(study):

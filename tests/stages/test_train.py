@@ -20,6 +20,8 @@ from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
 from prefdelta.stages import ladder, train
 from prefdelta.stages.entry import Outcome
+from prefdelta.training import several
+from prefdelta.training.exchange import Ran
 
 from .conftest import LADDER, Made, rung
 from .running import PROBLEM_TEMPLATE, assert_adds_up, files_in, run
@@ -36,7 +38,13 @@ def arm(selection: str) -> str:
 def settings_of(*selections: str, **changes: Any) -> train.TrainSettings:
     """A batch of arms, one per selection."""
     settings = train.TrainSettings(
-        chosen="strong", rejected="weak", selections={arm(name): name for name in selections}, recipe=DPO, seed=0
+        chosen="strong",
+        rejected="weak",
+        selections={arm(name): name for name in selections},
+        recipe=DPO,
+        seed=0,
+        max_length=64,
+        max_too_long_share=0.0,
     )
     return settings.model_copy(update=changes)
 
@@ -299,6 +307,26 @@ KTO = KTORecipe(method="kto", learning_rate=1e-3, beta=0.1, batch_size=8, budget
 SFT = SFTRecipe(method="sft", learning_rate=1e-3, batch_size=4, budget=Budget(epochs=1.0))
 
 
+def test_slurm_jobs_that_trained_are_told_with_their_time_and_gpus(
+    inputs: dict[str, Any], record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = several.train
+    rans = iter([Ran(60.0, "7", ["n1: H100 (0)", "n2: H100 (0)"]), Ran(30.5, "8", ["n1: H100 (0)"])])
+
+    def elsewhere(*given: Any) -> tuple[dict[str, Any], Ran]:
+        return made(*given)[0], next(rans)
+
+    monkeypatch.setattr(several, "train", elsewhere)
+    outcome = batch(tmp_path, record, inputs, "all", "swapped", seed=11)
+    assert outcome.elsewhere == {
+        "training_seconds": 90.5,
+        "slurm_job": "7,8",
+        "gpus": ["n1: H100 (0)", "n2: H100 (0)"],
+    }
+    again = batch(tmp_path, record, inputs, "all", "swapped", seed=11)
+    assert again.elsewhere == {}  # both from the record: no job was asked for
+
+
 def test_kto_trains_on_both_traces_of_every_pair(inputs: dict[str, Any], record: Path, tmp_path: Path) -> None:
     told = details(batch(tmp_path, record, inputs, "all", recipe=KTO), "all")
     assert (told["method"], told["pairs"], told["rows"], told["updates"]) == ("kto", N_PAIRS, 2 * N_PAIRS, 3)
@@ -334,20 +362,65 @@ def assert_refused(inputs: dict[str, Any], record: Path, tmp_path: Path, message
     assert files_in(record / "policies") == before
 
 
-@pytest.mark.usefixtures("trained")
-def test_a_selected_pair_without_reference_is_an_error_that_names_it(
-    inputs: dict[str, Any], make_reference: Callable[..., Outcome], record: Path, tmp_path: Path
+@pytest.fixture
+def short(inputs: dict[str, Any], make_reference: Callable[..., Outcome], tmp_path: Path) -> dict[str, Any]:
+    """Reference sums of traces up to 19 tokens with their prompt: too few for those with filler."""
+    for side, generator in (("chosen", "strong"), ("rejected", "weak")):
+        make_reference(tmp_path / f"{generator}.parquet", generator, max_length=19)
+        inputs = {**inputs, f"{side}_reference": tmp_path / f"{generator}.parquet"}
+    return inputs
+
+
+def lacking(inputs: dict[str, Any]) -> int:
+    """How many eligible pairs have a trace that was too long for a reference sum."""
+    too_long = {
+        row.prompt_id
+        for side in ("chosen", "rejected")
+        for row in tables.read(inputs[f"{side}_reference"], ReferenceLogps)
+        if row.failure == "too_long"
+    }
+    return sum(row.eligible and row.prompt_id in too_long for row in tables.read(inputs["pairs"], Pair))
+
+
+@pytest.mark.parametrize("recipe", [DPO, KTO, SFT], ids=["dpo", "kto", "sft"])
+def test_every_method_leaves_out_the_same_pairs_with_a_trace_that_is_too_long_and_counts_them(
+    recipe: Any, short: dict[str, Any], record: Path, tmp_path: Path
 ) -> None:
-    make_reference(tmp_path / "r.parquet", "weak", max_length=19)  # too short for the traces with filler
-    pair_ids = {row.prompt_id: row.pair_id for row in tables.read(inputs["pairs"], Pair)}
-    rows = tables.read(tmp_path / "r.parquet", ReferenceLogps)
-    lacking = "|".join(pair_ids[row.prompt_id] for row in rows if row.failure == "too_long")
-    assert_refused(
-        {**inputs, "rejected_reference": tmp_path / "r.parquet"},
-        record,
-        tmp_path,
-        rf"pair ({lacking}) was selected, but .* reference\.max_length",
-    )
+    count = lacking(short)
+    assert 0 < count < N_PAIRS / 2
+    bare = {**short, "chosen_reference": [], "rejected_reference": []} if recipe is SFT else short
+    changes = {"recipe": recipe, "max_length": 19, "max_too_long_share": 0.5}
+    told = details(batch(tmp_path, record, bare, "all", **changes), "all")
+    assert (told["pairs"], told["left_out"]) == (N_PAIRS - count, {"too_long": count})
+    assert told["rows"] == (N_PAIRS - count) * (2 if recipe is KTO else 1)
+    # From the record, it is told again; and it is held to the share that is allowed now.
+    assert details(batch(tmp_path, record, bare, "all", **changes), "all") == told
+    with pytest.raises(StudyError, match=rf"{arm('all')}: {count} of its {N_PAIRS} pairs .*train\.max_too_long_share"):
+        batch(tmp_path, record, bare, "all", **{**changes, "max_too_long_share": 0.01})
+
+
+@pytest.mark.parametrize("recipe", [DPO, SFT], ids=["dpo", "sft"])
+@pytest.mark.usefixtures("no_model_is_asked")
+def test_too_many_pairs_that_are_too_long_stop_the_stage_before_it_trains(
+    recipe: Any, short: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "record"
+    other.mkdir()
+    (other / "models").symlink_to(record / "models")
+    with pytest.raises(StudyError, match=r"reference\.max_length \(19 tokens .*max_too_long_share allows 10\.0%"):
+        batch(tmp_path, other, short, "all", recipe=recipe, max_length=19, max_too_long_share=0.1)
+    assert not [*(other / "policies").glob("[!.]*")]
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_selected_trace_that_the_reference_table_lacks_is_an_error_that_names_the_pair(
+    inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    (*_, last) = (row for row in tables.read(inputs["pairs"], Pair) if row.eligible)
+    rows = [row for row in tables.read(inputs["rejected_reference"], ReferenceLogps) if row.prompt_id != last.prompt_id]
+    tables.write(tmp_path / "r.parquet", ReferenceLogps, rows)
+    lacks = {**inputs, "rejected_reference": tmp_path / "r.parquet"}
+    assert_refused(lacks, record, tmp_path, f"pair {last.pair_id} was selected, but .*no reference log-probability")
 
 
 @pytest.mark.usefixtures("trained")

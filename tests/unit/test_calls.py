@@ -139,7 +139,15 @@ def test_an_engine_that_says_nothing_of_a_request_is_found_out(tmp_path):
 
 def test_a_permanent_failure_is_a_call_without_text_that_says_why(tmp_path):
     (call,) = complete(Scripted(q0=PERMANENT), requests(1), Record(tmp_path, Call), "test")
-    assert (call.text, call.failure) == (None, "too_long")
+    assert (call.text, call.failure, call.detail) == (None, "too_long", None)
+
+
+def test_what_came_with_a_permanent_failure_is_recorded_with_it(tmp_path):
+    refused = ("refusal", True, "HTTP 200 \ud800", "I must not rate \ud800 this", 5)
+    complete(Scripted(q0=refused), requests(1), Record(tmp_path, Call), "test")
+    call = recorded(tmp_path, requests(1)[0])
+    assert (call.text, call.n_tokens, call.failure) == ("I must not rate \\ud800 this", 5, "refusal")
+    assert call.detail == "HTTP 200 \\ud800"
 
 
 def test_a_permanent_failure_is_not_asked_again(tmp_path):

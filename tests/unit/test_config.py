@@ -224,6 +224,42 @@ def test_a_form_of_an_unknown_dimension_is_refused():
     assert line.startswith("judge.forms.style: 'eloquence' is not known; allowed: computational_precision, factuality,")
 
 
+COMPARED = {"forms": {}, "generators": ["g0"], "prompts": 5}
+
+
+def test_a_repeat_is_of_a_main_form_and_has_a_name_of_its_own():
+    config.parse(edited(judge__compared=COMPARED | {"repeats": {"again": "logic"}}), WHERE)
+    (line,) = mistakes(judge__compared=COMPARED | {"repeats": {"again": "logik"}})
+    assert line.startswith("judge.compared.repeats: 'logik' is not known; did you mean 'logic'?")
+    (line,) = mistakes(judge__compared=COMPARED | {"repeats": {"brevity": "logic"}})
+    assert line == "judge.compared.repeats: 'brevity' is the name of another form; choose another"
+
+
+def test_equal_updates_are_those_of_an_arm_of_the_same_pairings():
+    place = "experiments__equal_updates__as_many_updates_as"
+    config.parse(edited(**{place: "top-mean-500/dpo"}), WHERE)
+    (line,) = mistakes(**{place: "top-mean-501/dpo"})
+    assert "equal_updates.as_many_updates_as: 'top-mean-501/dpo' is not known; did you mean 'top-mean-500/dpo'?" in line
+    (line,) = mistakes(**{place: "common-scaling/dpo"})  # of other pairings
+    assert "'common-scaling/dpo' is not known" in line
+
+
+def test_a_size_that_would_get_no_gpu_is_refused():
+    generators = {"8b": {"gpus": 1, "mem_mb": 9}}
+    models = MINI["models"] | {"g1": MINI["models"]["g1"] | {"size": "8b"}}
+    lines = mistakes(models=models, compute__generate={"sizes": generators})
+    assert len(lines) == 5  # the other generators
+    assert lines[0] == (
+        "compute.generate.sizes: 'g0' has no size, so its jobs would get no GPU; there are 8b. Give models.g0.size, or "
+        "say in compute.generate.gpus what others get"
+    )
+    models = {name: {**model, "size": "8b" if name != "g0" else "70b"} for name, model in MINI["models"].items()}
+    (line,) = mistakes(models=models, compute__generate={"sizes": generators})
+    assert "there is none for models.g0.size, '70b', so its jobs would get no GPU; there are 8b. Add it, or say" in line
+    config.parse(edited(models=models, compute__generate={"gpus": 1, "sizes": generators}), WHERE)
+    config.parse(edited(models=models, compute__generate={"sizes": {"8b": {"mem_mb": 9}}}), WHERE)  # GPUs for none
+
+
 def group(*benchmarks, **more):
     return {"title": "T", "benchmarks": list(benchmarks), "sampling": {"temperature": 1.0, "max_tokens": 80}, **more}
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from prefdelta import tables
+from prefdelta import files, tables
 from prefdelta.core.errors import StudyError
 from prefdelta.record import Record
 from prefdelta.records.call import Call
+from unit.limits import no_free_file
 
 
 def call(key, text="x"):
@@ -156,6 +157,81 @@ def test_every_reader_takes_the_row_that_was_published_first(tmp_path):
     other.flush()
     one.flush()
     assert record_in(tmp_path).fetch(["a"])["a"].text == "other"
+
+
+def test_it_is_fast_enough_for_a_million_calls(tmp_path):
+    # It is to take 20,000 rows per second and to look up 1,000,000 keys in 2 seconds (benchmarks/record_speed.py). A
+    # tenth of that must do on a machine that is busy with other things.
+    rows = [call(f"{index:064}", text=f"{index} " * 40) for index in range(10_000)]
+    started = time.perf_counter()
+    record = record_in(tmp_path)
+    for row in rows:
+        record.append(row)
+    record.flush()
+    appended = time.perf_counter()
+    assert record_in(tmp_path).missing(f"{index:064}" for index in range(100_000)) == {
+        f"{index:064}" for index in range(10_000, 100_000)
+    }
+    looked_up = time.perf_counter()
+    assert appended - started < 10_000 / 2_000
+    assert looked_up - appended < 100_000 / 50_000
+
+
+# --- segments that cannot be read -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """A segment that held one row."""
+    with record_in(tmp_path) as record:
+        record.append(call("a"))
+    (segment,) = segments(tmp_path)
+    segment.write_bytes(segment.read_bytes()[:-9])
+    return segment
+
+
+def test_what_cannot_be_read_now_stops_the_work_and_stays(tmp_path):
+    with record_in(tmp_path) as record:
+        record.append(call("a"))
+    (segment,) = segments(tmp_path)
+    with no_free_file(), pytest.raises(StudyError, match=f"{segment}: cannot be read now"):
+        record.fetch(["a"])
+    assert segments(tmp_path) == [segment]
+    assert record.fetch(["a"]) == {"a": call("a")}
+
+
+def test_rows_of_another_version_stop_the_work_and_stay(tmp_path, monkeypatch):
+    with record_in(tmp_path) as record:
+        record.append(call("a"))
+    (segment,) = segments(tmp_path)
+    monkeypatch.setattr(Call, "VERSION", Call.VERSION + 1)
+    with pytest.raises(StudyError, match=f"{segment}: is a table of Call version {Call.VERSION - 1}"):
+        record_in(tmp_path)
+    assert segments(tmp_path) == [segment]
+
+
+def test_a_damaged_segment_that_another_sets_aside_before_it_is_read_is_missing(tmp_path, damaged, monkeypatch):
+    listed = Record._segments
+
+    def overtaken(self):
+        found = listed(self)
+        monkeypatch.undo()
+        assert record_in(tmp_path).missing(["a"]) == {"a"}
+        return found
+
+    monkeypatch.setattr(Record, "_segments", overtaken)
+    assert record_in(tmp_path).missing(["a"]) == {"a"}
+    assert [path.name for path in tmp_path.iterdir()] == [f"{damaged.name}.damaged"]
+
+
+def test_a_damaged_segment_that_another_sets_aside_after_it_was_read_is_missing(tmp_path, damaged, monkeypatch):
+    def overtaken(path):
+        files.set_aside(path)
+        return files.set_aside(path)
+
+    monkeypatch.setattr("prefdelta.record.set_aside", overtaken)
+    assert record_in(tmp_path).missing(["a"]) == {"a"}
+    assert [path.name for path in tmp_path.iterdir()] == [f"{damaged.name}.damaged"]
 
 
 # --- forgetting -------------------------------------------------------------------------------------------------------

@@ -151,6 +151,20 @@ def test_where_saving_is_slow_it_takes_a_twentieth_of_the_time(clock, taken):
     assert taken.due()
 
 
+def test_where_others_save_the_time_until_they_began_is_no_cost_of_saving(clock, taken):
+    clock.now += 10
+    assert taken.due()
+    clock.now += 3600  # they load, and end an update
+    write(taken.path(1))
+    clock.now += 2
+    taken.began(2)
+    taken.seal(taken.path(1))
+    clock.now += 39.9
+    assert not taken.due()
+    clock.now += 0.2
+    assert taken.due()
+
+
 def test_a_signal_makes_one_due_at_once_and_ends_the_process_when_it_is_sealed(tmp_path, claim, monkeypatch):
     asked = False
     taken = Snapshots(tmp_path / "snapshots", claim, lambda: asked)

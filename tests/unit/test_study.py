@@ -1,5 +1,6 @@
 """What the jobs of the full study ask SLURM for, by the config's sections `compute` and `cluster`."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ SITE = {"account": "lab", "partition": "cpu", "gpu_partition": "gpu", "gpu_model
 def study_at(monkeypatch):
     monkeypatch.chdir(ROOT)
     content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    return lambda cluster: Study({**content, "cluster": cluster}, "config.yaml")
+    return lambda cluster, **sections: Study({**content, "cluster": cluster, **sections}, "config.yaml")
 
 
 def asked(resources, attempt=1, **wildcards):
@@ -59,3 +60,47 @@ def test_a_second_attempt_gets_twice_the_memory_and_time_and_no_more_gpus(study_
     )
     assert (second["mem_mb"], second["runtime"]) == (2 * first["mem_mb"], 2 * first["runtime"])
     assert second["gpu"] == first["gpu"]
+
+
+def test_a_judge_that_runs_elsewhere_needs_no_gpu(study_at):
+    judge = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["judge"]
+    hosted = {"name": "openai", "model": "m", "base_url": "https://api.example.com/v1", "api_key_env": "K"}
+    study = study_at(SITE, judge={**judge, "model": None, "engine": hosted})
+    found = asked(study.resources("judge"), generator="r1", form="logic")
+    assert (found["gpu"], found["slurm_partition"]) == (0, "cpu")
+
+
+def test_a_repeat_asks_the_judge_the_same_with_another_seed(study_at):
+    settings_of = study_at({}).settings("judge")
+    main, again, alone = (
+        json.loads(settings_of(SimpleNamespace(generator="s1-32b", form=form)))
+        for form in ("logic", "logic_again", "factuality")
+    )
+    assert {key for key in main if main[key] != again[key]} == {"seed", "prompts"}
+    assert again["prompts"] == alone["prompts"] == 500
+    assert main["seed"] == alone["seed"]
+
+
+def test_an_experiment_shows_the_arms_that_should_have_got_as_many_updates(study_at):
+    experiments = json.loads(study_at({}).settings("report")(SimpleNamespace()))["experiments"]
+    assert experiments["few_updates"]["beside"] == [
+        f"nemotron-8b/s1-32b~s1-3b/top-step_coherence-1000/dpo/s{seed}" for seed in (0, 1, 2)
+    ]
+    assert experiments["cells"]["beside"] == []
+
+
+def test_pairs_are_made_of_the_samples_that_the_judge_rates(study_at):
+    study = study_at({})
+    judged = {
+        name: json.loads(study.settings("judge")(SimpleNamespace(generator=name, form="logic")))["samples"]
+        for name in ("s1-3b", "s1-32b")
+    }
+    sides = SimpleNamespace(chosen="s1-32b", rejected="s1-3b")
+    assert json.loads(study.settings("pair")(sides))["judged"] == judged == {"s1-3b": 2, "s1-32b": 1}
+
+
+def test_what_is_too_long_for_a_reference_is_too_long_for_every_method(study_at):
+    study = study_at({})
+    batches = [json.loads(batch.settings) for batch in study.train_batches]
+    assert {one["recipe"]["method"] for one in batches} == {"dpo", "kto", "sft"}
+    assert {one["max_length"] for one in batches} == {study.config.reference.max_length}

@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prefdelta import records, tables
-from prefdelta.core.errors import StudyError
+from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.records.delta import Delta
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
+from unit.limits import no_free_file
 from unit.rows import trace
 
 # Every noun that has a table, those of tomorrow too.
@@ -151,8 +152,10 @@ def test_a_table_of_another_version_is_refused_even_if_its_columns_are_the_same(
         swapped: bool
 
     tables.write(tmp_path / "t.parquet", SelectedPair, [SelectedPair("a", 0, False)])
-    with pytest.raises(StudyError, match=r"t\.parquet: is no table of SelectedPair version 1"):
+    told = r"t\.parquet: is a table of SelectedPair version 2; this source reads version 1.* made anew"
+    with pytest.raises(StudyError, match=told) as raised:
         tables.read(tmp_path / "t.parquet", globals()["SelectedPair"])
+    assert not isinstance(raised.value, DamagedError)  # what its writer can read is not to be set aside
 
 
 def test_a_parquet_file_that_is_no_table_of_ours_is_refused(tmp_path):
@@ -164,6 +167,14 @@ def test_a_parquet_file_that_is_no_table_of_ours_is_refused(tmp_path):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(StudyError, match=r"t\.parquet: there is no such table"):
         tables.read(tmp_path / "t.parquet", Delta)
+
+
+def test_a_table_that_cannot_be_read_now_is_not_called_damaged(tmp_path):
+    write_traces(tmp_path / "t.parquet")
+    told = r"t\.parquet: cannot be read now: Too many open files"
+    with no_free_file(), pytest.raises(StudyError, match=told) as raised:
+        tables.read(tmp_path / "t.parquet", Trace)
+    assert not isinstance(raised.value, DamagedError)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1PAR1", b'{"pair_id": "a"}\n', b"PAR1" + b"\0" * 500 + b"PAR1"])

@@ -157,3 +157,11 @@ def test_a_rubric_that_cannot_be_read_is_told_before_anything_starts(checkout: P
     assert "resources/rubrics/factuality.md: the rubric of dimension 'factuality'" in done.stdout
     assert "Job stats" not in done.stdout
     assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize("target", ["judge/strong/logic.parquet", "pair/g4~strong.parquet", "delta/g3~g1/x.parquet"])
+def test_a_name_that_the_study_does_not_have_is_no_rules(checkout: Path, target: str) -> None:
+    done = snakemake(checkout, "--profile", "mini", f"results/mini/{target}")
+    assert done.returncode != 0
+    assert f"No rule to produce results/mini/{target}" in done.stdout
+    assert "Traceback" not in done.stdout

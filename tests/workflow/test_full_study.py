@@ -5,13 +5,18 @@ import re
 import resource
 import shutil
 from collections import Counter
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
+from prefdelta.config import parse
 from prefdelta.study import Study
+from prefdelta.training.budgets import count_updates
 from workflow.test_dry_run import ROOT, arms_of, jobs_planned, snakemake
 
 CONFIG = ROOT / "config.yaml"
@@ -26,21 +31,23 @@ EXPERIMENTS = {
     "scaling": (15, 6),  # 5 x 1 x 1 x 3; methods has 3 of the 5 pairings by DPO with 3 seeds: 9
     "cells": (12, 12),  # 1 x 4 x 1 x 3
     "filtering": (63, 63),  # 1 x (5 dimensions x 4 k + all) x 1 x 3
-    "filtering_controls": (20, 20),  # 1 x (4 top, 2 bottom, 2 length-matched, 4 k x 3 draws) x 1 x 1
-    "few_updates": (3, 3),  # 1 x 1 x 1 x 3
-    "many_updates": (6, 6),  # 1 x 2 x 1 x 3
+    "filtering_controls": (21, 21),  # 1 x (4 top, 4 bottom, 4 length-matched, 3 k x 3 draws) x 1 x 1
+    "filtering_claim": (12, 11),  # 1 x (1 top, 3 draws) x 1 x 3; filtering_controls has the top one with one seed: 1
+    "few_updates": (6, 6),  # 1 x 2 x 1 x 3
+    "many_updates": (18, 18),  # 1 x (1 top, 1 bottom, 1 length-matched, 3 draws) x 1 x 3
     "swapped": (6, 3),  # 1 x 2 x 1 x 3; filtering has `all`: 3
 }
-ARMS = 149
+ARMS = 176
 
 JOBS = {
     "prompts": 10,  # the training prompts and 9 benchmarks
     "generate": 25,  # 5 generators, and shards of four of them: 2 + 2 + 4 + 12
     "grade": 5,
-    "judge": 20,  # 5 generators x 2 forms; 2 generators x 5 forms of one dimension each, on a sample
+    "judge": 24,  # 5 generators x 2 forms; on a sample, 2 generators x (5 forms of one dimension each, the 2 again)
     "pair": 5,
     "delta": 30,  # 5 pairings x (5 dimensions + their mean)
-    "filter": 51,  # common 5 (one per pairing); s1-32b over s1-3b: cells 4, filtering 21, controls 20, swapped 1
+    # Common 5 (one per pairing); s1-32b over s1-3b: cells 4, filtering 21, controls 21 and 3 draws of 5,000, swapped 1.
+    "filter": 55,
     "reference": 5,  # one policy, 5 generators
     "train": ARMS,
     "evaluate": (ARMS + 1) * 3,  # with the untrained policy, on maths, STEM and code
@@ -99,11 +106,41 @@ def test_a_dry_run_warns_of_what_is_not_pinned_and_a_run_refuses(checkout: Path)
     assert not (checkout / "results").exists()
 
 
+def carrying(test: dict[str, Any], arms: Iterable[tuple[str, ...]]) -> list[set[tuple[str, ...]]]:
+    """For each side of a claim's test, those of its experiments' arms that it is about. 30% of all is 5,000."""
+    sides = [test[side] for side in ("left", "right", "arms") if side in test]
+    return [
+        {
+            arm
+            for arm in arms
+            if any(fnmatchcase(arm[2], one.replace("{k}", "5000")) for one in side.get("selections", ["*"]))
+            and any(fnmatchcase(arm[3], one) for one in side.get("recipes", ["*"]))
+        }
+        for side in sides or [{}]
+    ]
+
+
 def test_each_arm_that_carries_a_claim_has_three_seeds() -> None:
     study = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    for name in ("methods", "scaling", "cells", "filtering", "swapped"):
-        without_seed = Counter(arm[:-1] for arm in arms_of(study, [name]))
-        assert set(without_seed.values()) == {3}, name
+    claims = yaml.safe_load((ROOT / "resources/claims.yaml").read_text(encoding="utf-8"))["claims"]
+    for test in (one["test"] for claim in claims for one in claim["tests"]):
+        arms = arms_of(study, test["experiments"])
+        for side in carrying(test, arms):
+            without_seed = Counter(arm[:-1] for arm in side)
+            assert set(without_seed.values()) == {3}, test
+
+
+def test_controls_at_equal_updates_have_the_budget_of_what_they_are_compared_with() -> None:
+    study = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    config = parse(study, "config.yaml")
+    pairs = {"top-step_coherence-1000": 1000, "all": 16500}
+    for name, updates in (("few_updates", 32), ("many_updates", 516)):
+        experiment = config.experiments[name]
+        selection, recipe = str(experiment.as_many_updates_as).split("/")
+        (other,) = experiment.recipes
+        for used, rows in ((recipe, pairs[selection]), (other, 5)):
+            settings = config.train.recipes[used]
+            assert count_updates(settings.budget, rows, settings.batch_size, 1.0) == updates, used
 
 
 def test_every_value_says_where_it_comes_from() -> None:

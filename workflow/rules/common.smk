@@ -1,4 +1,4 @@
-# What every rule shares: the study, its folders, and the shape of every wildcard.
+# What every rule shares: the study, its folders, and the values of every wildcard.
 import os
 import sys
 from pathlib import Path
@@ -44,15 +44,9 @@ RECORD = study.record
 LOGS = f"{RESULTS}/logs"
 
 
+# A file is asked for only by names that the study has: a misspelt one is no rule's.
 wildcard_constraints:
-    source=r"[A-Za-z0-9][A-Za-z0-9._-]*",
-    model=r"[A-Za-z0-9][A-Za-z0-9._-]*",
-    generator=r"[A-Za-z0-9][A-Za-z0-9._-]*",
-    chosen=r"[A-Za-z0-9][A-Za-z0-9._-]*",
-    rejected=r"[A-Za-z0-9][A-Za-z0-9._-]*",
-    form=r"[a-z][a-z0-9_]*",
-    dimension=r"[a-z][a-z0-9_]*",
+    **study.wildcards,
     selection=r"[a-z][a-z0-9_-]*",
     shard=r"[0-9]+",
     of=r"[1-9][0-9]*",
-    policy=r"[A-Za-z0-9][A-Za-z0-9._-]*",

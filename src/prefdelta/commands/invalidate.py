@@ -52,6 +52,9 @@ def run(arguments: argparse.Namespace) -> None:
         for plan in plans:
             for path in plan.others:
                 shared.tell(f"  made again too, as it rests on some of the same: {path}")
+        for plan in plans:
+            if plan.rows:
+                shared.tell_of_batches(study, plan.stage)
         if arguments.dry_run:
             shared.tell("dry run: nothing was changed")
             return

@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
                 f"note: {failure} is no failed request but what a whole reply came to. With fixed seeds a model "
                 "replies the same again; without, it gets a second chance just where it failed, which favours it."
             )
+        shared.tell_of_batches(study, stage)
         if arguments.dry_run:
             shared.tell("dry run: nothing was changed")
             return

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import yaml
 
-from prefdelta import runs
+from prefdelta import runs, slurm
 from prefdelta.core.errors import StudyError
 from prefdelta.files import say
 from prefdelta.study import Study
@@ -58,15 +58,23 @@ def open_study(path: Path | None) -> Study:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StudyError(f"{path}: cannot be read as YAML: {error}") from None
     if not isinstance(content, dict):
-        raise StudyError(f"{path}: is no config of a study: it must have the keys that {PROFILES} or README name.")
+        raise StudyError(
+            f"{path}: is no config of a study: it must be a mapping with the keys of "
+            "workflow/schemas/config.schema.json."
+        )
     return Study(content, str(path))
 
 
 def snakemake_command(configfile: Path | None) -> str:
     """The command line that runs the study."""
+    return command_line(profile_options(configfile))
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Snakemake's, with these words."""
     program = Path(sys.executable).with_name("snakemake")
     named = str(program.relative_to(Path.cwd())) if program.is_relative_to(Path.cwd()) else "snakemake"
-    return " ".join([named, *profile_options(configfile)])
+    return " ".join([named, *words])
 
 
 def profile_options(configfile: Path | None) -> list[str]:
@@ -75,9 +83,15 @@ def profile_options(configfile: Path | None) -> list[str]:
     for profile in sorted(PROFILES.glob("*/config.yaml")):
         says = yaml.safe_load(profile.read_text(encoding="utf-8"))
         # A profile that names none leaves it to the Snakefile, which takes config.yaml.
-        if isinstance(says, dict) and says.get("configfile", DEFAULT_CONFIG.as_posix()) == path.as_posix():
+        if isinstance(says, dict) and Path(says.get("configfile", DEFAULT_CONFIG)).resolve() == path.resolve():
             return ["--profile", profile.parent.name]
-    return ["--profile", "mini", "--configfile", str(path)]
+    return ["--profile", "slurm" if _needs_slurm(open_study(path)) else "mini", "--configfile", str(path)]
+
+
+def _needs_slurm(study: Study) -> bool:
+    """Whether a study has run through SLURM, or asks for GPUs: no profile is made for its config file."""
+    parts = [asked for compute in study.config.compute.values() for asked in (compute, *compute.sizes.values())]
+    return slurm.was_used(Path(study.results)) or any(asked.gpus for asked in parts)
 
 
 def tell(line: str) -> None:
@@ -100,6 +114,16 @@ def tell_sums(sums: Mapping[str, tuple[int, int]]) -> None:
     for kind, (count, taken) in sums.items():
         tell(f"  {kind:<{width}} {count:>9,} {taken:>16,} bytes")
     tell(f"  {'together':<{width}} {'':>9} {sum(taken for _, taken in sums.values()):>16,} bytes")
+
+
+def tell_of_batches(study: Study, stage: str) -> None:
+    """Say so if what is forgotten of a stage may come back as it was."""
+    if stage == "judge" and study.config.judge.engine.batch is not None:
+        tell(
+            "note: judge.engine.batch is set, so a reply that the provider still keeps in a batch's file is taken from "
+            "there, and not asked for anew; what was refused or not begun is asked anew. To have all of it asked anew, "
+            "delete the output files of these batches at the provider before the next run, or run without batch."
+        )
 
 
 # --- alone in the results ---------------------------------------------------------------------------------------------
@@ -179,6 +203,13 @@ def _check_other_work(results: Path) -> None:
                 f"{results}: a job is still at work here: process {claim.pid}. Nothing was changed. Wait for it, or "
                 "stop it, and run this again."
             )
+    # A run that was killed leaves its jobs on the cluster: they go on to read and write.
+    if slurm.was_used(results) and slurm.is_here() and (jobs := slurm.unfinished(results)):
+        named = ", ".join(f"{job.id} ({job.state.lower()})" for job in jobs)
+        raise StudyError(
+            f"{results}: SLURM still has jobs of these results: {named}. Nothing was changed. Wait for them, or take "
+            "them out with `prefdelta stop`, and run this again."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from prefdelta.commands import shared
 from prefdelta.commands.overview.jobs import look
+from prefdelta.commands.overview.last_run import command_to_go_on
 from prefdelta.commands.overview.summary import summary
 from prefdelta.commands.overview.text import failures_text, text
 
@@ -26,5 +27,5 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         shared.tell(json.dumps(asdict(found), indent=2))
         return
-    command = shared.snakemake_command(arguments.configfile)
+    command = command_to_go_on(found.run, arguments.configfile)
     shared.tell(failures_text(found, command, everything=True) if arguments.failed else text(found, command))

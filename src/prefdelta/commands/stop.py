@@ -8,12 +8,12 @@ import argparse
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from prefdelta import runs, slurm
 from prefdelta.commands import shared
+from prefdelta.commands.overview.last_run import command_to_go_on, last_run
 from prefdelta.core.errors import StudyError
 
 PATIENCE = {signal.SIGINT: 30.0, signal.SIGTERM: 10.0, signal.SIGKILL: 10.0}  # seconds until the next, stronger one
@@ -28,12 +28,16 @@ def run(arguments: argparse.Namespace) -> None:
     study = shared.open_study(arguments.configfile)
     results = Path(study.results)
     main = runs.main_process(results)
-    jobs = slurm.unfinished(results) if slurm.submitted(results) else []
-    if main is None and not jobs:
+    last = last_run(results)
+    orphans = list(runs.started_by(last.id)) if last and main is None else []
+    jobs = slurm.unfinished(results) if slurm.was_used(results) else []
+    if main is None and not orphans and not jobs:
         shared.tell(f"{results}: no run goes on here, and SLURM has no job of one")
         return
     if main is not None:
         shared.tell(f"{results}: the run of process {main} is to end")
+    for pid in orphans:
+        shared.tell(f"  process {pid}, which a run left that is dead")
     for job in jobs:
         shared.tell(f"  job {job.id}, {job.state.lower()} for {job.elapsed}: {job.about}")
     if arguments.dry_run:
@@ -42,7 +46,11 @@ def run(arguments: argparse.Namespace) -> None:
     if main is not None:
         _end(main, results)
     _cancel(results)
-    shared.tell(f"stopped; what was done is kept. To go on: {shared.snakemake_command(arguments.configfile)}")
+    if last:
+        runs.wait_for_orphans(last.id)  # one of them may be asking SLURM for a job, for minutes if it does not answer
+    _cancel(results)
+    _wait_for_jobs(results)
+    shared.tell(f"stopped; what was done is kept. To go on: {command_to_go_on(last, arguments.configfile)}")
 
 
 def _end(main: int, results: Path) -> None:
@@ -50,26 +58,29 @@ def _end(main: int, results: Path) -> None:
     for number, seconds in PATIENCE.items():
         with suppress(ProcessLookupError):
             os.kill(main, number)
-        if number != signal.SIGINT and slurm.submitted(results):
-            slurm.cancel(slurm.unfinished(results))  # it may wait for them, and will not ask for others
-        if _becomes_true(lambda: runs.main_process(results) is None, seconds):
-            return
-    raise StudyError(f"{results}: process {main} does not end. Nothing else was changed; look at it with ps.")
+        if number != signal.SIGINT:
+            _cancel(results)  # it may wait for them, and will not ask for others
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            if runs.running(results) is None:
+                return
+            time.sleep(0.2)
+    raise StudyError(f"{results}: process {main} does not end. Look at it with ps, and run this again when it is gone.")
 
 
 def _cancel(results: Path) -> None:
-    if not slurm.submitted(results):
+    if slurm.was_used(results):
+        slurm.cancel(slurm.unfinished(results))
+
+
+def _wait_for_jobs(results: Path) -> None:
+    """Until SLURM has ended what was cancelled. It is asked more and more rarely: others ask it too."""
+    if not slurm.was_used(results):
         return
-    slurm.cancel(slurm.unfinished(results))
-    if not _becomes_true(lambda: not slurm.unfinished(results), JOBS_SECONDS):
-        left = " ".join(job.id for job in slurm.unfinished(results))
-        raise StudyError(f"SLURM has not yet ended the jobs {left}. Run this again in a while.")
-
-
-def _becomes_true(condition: Callable[[], bool], seconds: float) -> bool:
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if condition():
-            return True
-        time.sleep(0.5)
-    return condition()
+    ends, pause = time.monotonic() + JOBS_SECONDS, 0.5
+    while jobs := slurm.unfinished(results):
+        if time.monotonic() > ends:
+            left = " ".join(job.id for job in jobs)
+            raise StudyError(f"SLURM has not yet ended the jobs {left}. Run this again in a while.")
+        time.sleep(pause)
+        pause = min(2 * pause, runs.LONGEST_PAUSE)

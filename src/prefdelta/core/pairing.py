@@ -23,19 +23,23 @@ def pool_pairs(
     prompt_ids: Iterable[str],
     traces: Mapping[str, Iterable[Trace]],
     grades: Mapping[str, Iterable[Grade]],
+    judged: Mapping[str, int],
 ) -> list[Pair]:
-    """One pair per prompt: the lowest usable sample on each side.
+    """One pair per prompt: the lowest usable sample on each side, of those that the judge rates.
 
+    A sample that nobody rates has no delta: were it taken where the first ones are truncated, selections by delta
+    would lack these prompts, often the hard ones, a random draw would not, and their difference would be difficulty.
     A generator paired with itself takes even samples as chosen and odd ones as rejected. A prompt that gives no pair
     keeps its row with `eligible=False` and the reason, so that prompts in = pairs out.
 
     traces, grades: by generator name, in any order.
+    judged: by generator name, how many first samples of a prompt are rated.
     """
-    table = _Traces(chosen, rejected, traces, grades)
+    table = _Traces(chosen, rejected, traces, grades, judged)
     pairs = []
     for prompt_id in sorted(prompt_ids):
-        left, left_reason = _first_usable(table.side("chosen", prompt_id))
-        right, right_reason = _first_usable(table.side("rejected", prompt_id))
+        left, left_reason = _first_usable(table.judged("chosen", prompt_id))
+        right, right_reason = _first_usable(table.judged("rejected", prompt_id))
         if left is None:
             reason: str | None = f"chosen_{left_reason}"
         elif right is None:
@@ -52,13 +56,14 @@ def cell_pairs(
     prompt_ids: Iterable[str],
     traces: Mapping[str, Iterable[Trace]],
     grades: Mapping[str, Iterable[Grade]],
+    judged: Mapping[str, int],
 ) -> list[Pair]:
     """The correctness cells (paper, experiment 3) of the prompts for which all four exist, without their pool pairs.
 
-    A cell's pair takes the lowest usable sample of the wanted correctness on each side; one of the four is the pool
-    pair, if that one is graded. Arguments as in `pool_pairs`.
+    A cell's pair takes the lowest usable sample of the wanted correctness on each side, judged or not: no cell goes by
+    a delta. One of the four is the pool pair, if that one has both sides, graded. Arguments as in `pool_pairs`.
     """
-    table = _Traces(chosen, rejected, traces, grades)
+    table = _Traces(chosen, rejected, traces, grades, judged)
     pairs = []
     for prompt_id in sorted(prompt_ids):
         firsts = {
@@ -68,7 +73,7 @@ def cell_pairs(
         }
         if any(trace is None for trace in firsts.values()):
             continue
-        pool = {side: _first_usable(table.side(side, prompt_id))[0] for side in ("chosen", "rejected")}
+        pool = {side: _first_usable(table.judged(side, prompt_id))[0] for side in ("chosen", "rejected")}
         for left, right in product((True, False), repeat=2):
             sides = firsts["chosen", left], firsts["rejected", right]
             if sides != (pool["chosen"], pool["rejected"]):
@@ -86,8 +91,10 @@ class _Traces:
         rejected: str,
         traces: Mapping[str, Iterable[Trace]],
         grades: Mapping[str, Iterable[Grade]],
+        judged: Mapping[str, int],
     ) -> None:
         self._chosen, self._rejected = chosen, rejected
+        self._judged = {"chosen": judged[chosen], "rejected": judged[rejected]}
         parity = {"chosen": 0, "rejected": 1} if chosen == rejected else {}
         self._sides = {
             side: _by_prompt(trace for trace in traces[name] if trace.sample % 2 == parity.get(side, trace.sample % 2))
@@ -102,6 +109,10 @@ class _Traces:
     def side(self, side: str, prompt_id: str) -> list[Trace]:
         """The traces that one side offers for a prompt."""
         return self._sides[side].get(prompt_id, [])
+
+    def judged(self, side: str, prompt_id: str) -> list[Trace]:
+        """Those of them that the judge rates, if they are whole."""
+        return [trace for trace in self.side(side, prompt_id) if trace.sample < self._judged[side]]
 
     def correct(self, trace: Trace | None) -> bool | None:
         return None if trace is None else self._correct.get((trace.generator, trace.prompt_id, trace.sample))
@@ -122,6 +133,8 @@ class _Traces:
             rejected_correct=correct[1],
             eligible=reason is None,
             reason=reason,
+            chosen_characters=len(left.text) if left and left.text else None,
+            rejected_characters=len(right.text) if right and right.text else None,
         )
 
 

@@ -64,12 +64,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why nothing came back for the request `key`. Only permanent failures are recorded."""
+    """Why nothing of use came back for the request `key`. Only permanent failures are recorded."""
 
     key: str
     kind: str
     permanent: bool
-    detail: str = ""
+    detail: str = ""  # what is known of the cause, e.g. the server's message
+    text: str | None = None  # what came back all the same: a refusal, or in JSON what is no text
+    n_tokens: int | None = None  # of that
 
 
 class Quarantine:

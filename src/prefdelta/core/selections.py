@@ -2,7 +2,8 @@
 
 `all` · `swapped` (all pairs, chosen and rejected exchanged: a control that must hurt) · `top-<dimension>-<k>` (largest
 sample deltas) · `bottom-<dimension>-<k>` (smallest) · `random-<k>-s<seed>` (the control at equal budget) ·
-`length-matched-<dimension>-<k>` (random pairs with the length differences of the top k: is it just length?) ·
+`length-matched-<dimension>-<k>` (random pairs with the length differences of the top k: is it just length? In tokens,
+or in characters if a trace has no token count) ·
 `cell-<right|wrong>-<right|wrong>` (chosen and rejected by correctness, on the prompts where all four cells exist) ·
 `common-<set>` (the prompts that are eligible in every pairing of a set that the config names).
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import fraction
+from prefdelta.core.lengths import length_differences
 from prefdelta.core.settings import Settings
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
@@ -88,7 +90,7 @@ def select(
     common: for `common`, the prompts that all pairings of its set share.
     limit: for `common` and `cell`, how many prompts are taken at most; the same ones for all pairings, or all cells.
     Ties are ordered by a hash of (tie_seed, pair_id), so that neither file order nor ids decide.
-    Raises StudyError if fewer than k pairs are there, or none.
+    Raises StudyError if fewer than k pairs are there, or none; for `length-matched`, if a pair has no length.
     """
     eligible = {pair.pair_id: pair for pair in pairs if pair.pool and pair.eligible}
     # A random draw has an order of its own: the order of ties would favour the pairs that `top` favours.
@@ -145,12 +147,14 @@ def _cell(pairs: Iterable[Pair], cell: str, tie_seed: int) -> list[str]:
 
 
 def _length_matched(eligible: Sequence[Pair], top: Collection[str], seed: int) -> list[str]:
-    """As many random pairs as `top` has from every stratum of length difference (chosen minus rejected, in tokens)."""
-    differences = {
-        pair.pair_id: pair.chosen_tokens - pair.rejected_tokens
-        for pair in eligible
-        if pair.chosen_tokens is not None and pair.rejected_tokens is not None
-    }
+    """As many random pairs as `top` has from every stratum of length difference (chosen minus rejected)."""
+    differences, unit = length_differences(eligible)
+    if lacking := [pair.pair_id for pair in eligible if pair.pair_id not in differences]:
+        raise StudyError(
+            f"length-matched needs the lengths of both traces of all {len(eligible)} eligible and judged pairs, but "
+            f"{len(lacking)} lack them in {unit} ({lacking[0]} first). Make the table of pairs anew, or select by "
+            "random-<k>-s<seed> instead."
+        )
     ends = quantiles(differences.values(), n=STRATA) if len(differences) > 1 else []
     stratum = {pair_id: bisect_right(ends, difference) for pair_id, difference in differences.items()}
     wanted = Counter(stratum[pair_id] for pair_id in top)

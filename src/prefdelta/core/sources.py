@@ -56,10 +56,8 @@ class Fields(Settings):
         return [column for column in self.model_dump().values() if column is not None]
 
 
-# What a grader needs to know of a problem, besides the problem.
+# What a grader needs to know of a problem, if it is not just the answer.
 _NEEDS: dict[DataGrader, tuple[str, ...]] = {
-    "maths": ("answer",),
-    "marker": ("answer",),
     "theoremqa": ("answer", "answer_type"),
     "choice": ("answer", "options"),
     "code": ("public_tests", "private_tests", "metadata"),
@@ -84,7 +82,7 @@ class DataSource(Settings):
 
     @model_validator(mode="after")
     def _grader_can_work(self) -> Self:
-        missing = [name for name in _NEEDS[self.grader] if getattr(self.fields, name) is None]
+        missing = [name for name in _NEEDS.get(self.grader, ("answer",)) if getattr(self.fields, name) is None]
         if missing:
             raise ValueError(f"grader {self.grader!r} needs a column for {', '.join(missing)} in `fields`")
         return self

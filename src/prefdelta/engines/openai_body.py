@@ -53,21 +53,17 @@ def result_of(key: str, completion: "ChatCompletion", seconds: float | None) -> 
     """What a completion says. The package does not check types, and what is of another cannot be recorded."""
     choice = completion.choices[0]
     text: object = choice.message.content
+    counted: object = completion.usage.completion_tokens if completion.usage else None
+    tokens = counted if type(counted) is int else None
     if text is None and choice.message.refusal:
-        return Failure(key, "refusal", permanent=True, detail=str(choice.message.refusal))
+        return Failure(key, "refusal", permanent=True, text=str(choice.message.refusal), n_tokens=tokens)
     if len(completion.choices) > 1:  # one was asked for, and nothing says which of them is the reply
-        return Failure(key, "several_choices", permanent=True, detail=f"{len(completion.choices)} choices")
+        found = json.dumps(completion.to_dict(warnings=False)["choices"])
+        told = f"{len(completion.choices)} choices"
+        return Failure(key, "several_choices", permanent=True, detail=told, text=found, n_tokens=tokens)
     if text is not None and not isinstance(text, str):
-        return Failure(key, "not_text", permanent=True, detail=f"the content is {json.dumps(text)[:80]}")
-    tokens: object = completion.usage.completion_tokens if completion.usage else None
-    return Reply(
-        key,
-        text,
-        _text(choice.finish_reason),
-        tokens if type(tokens) is int else None,
-        _text(completion.model),
-        seconds,
-    )
+        return Failure(key, "not_text", permanent=True, text=json.dumps(text), n_tokens=tokens)
+    return Reply(key, text, _text(choice.finish_reason), tokens, _text(completion.model), seconds)
 
 
 def _text(value: object) -> str | None:

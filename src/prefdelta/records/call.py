@@ -8,18 +8,19 @@ from typing import ClassVar
 class Call:
     """One row of a partition of the record. Keyed by everything that determines the reply."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
     KEY: ClassVar[tuple[str, ...]] = ("key",)
 
     key: str
     question: str  # the key of its first attempt: all attempts at one question share it
     attempt: int  # from 0; later ones because the reply before did not parse
-    text: str | None  # the raw reply, kept even if it does not parse
+    text: str | None  # the raw reply, kept even if it does not parse or is a failure (a refusal)
     finish_reason: str | None
     n_tokens: int | None  # completion tokens
-    failure: str | None  # a permanent failure; a transient one is never recorded
+    failure: str | None  # the kind of a permanent failure; a transient one is never recorded
     model: str | None  # as the server named itself
     seconds: float | None  # from request to reply, as the engine saw it
     made_at: float  # Unix time
     host: str
     source_correct: bool | None = None  # what a data set says of its own trace
+    detail: str | None = None  # what is known of the failure, e.g. the server's message

@@ -8,7 +8,7 @@ from typing import ClassVar
 class Pair:
     """One row of `pair/<chosen>~<rejected>.parquet`. A pair that may not be trained on says why."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     KEY: ClassVar[tuple[str, ...]] = ("pair_id",)
 
     pair_id: str  # hash of prompt, both generators and both samples
@@ -17,9 +17,11 @@ class Pair:
     rejected_sample: int | None
     pool: bool  # whether it is the one pair by which its prompt enters the pool
     cell: str | None  # "right-wrong" = chosen right, rejected wrong; None: a side is not graded
-    chosen_tokens: int | None
+    chosen_tokens: int | None  # as its generator counts; None: nothing was counted, as for traces of a data set
     rejected_tokens: int | None
     chosen_correct: bool | None
     rejected_correct: bool | None
     eligible: bool
     reason: str | None  # why not eligible: "chosen_truncated", "identical", ...
+    chosen_characters: int | None = None  # None: that side has no usable trace
+    rejected_characters: int | None = None

@@ -45,13 +45,15 @@ def agreements(
     compared_forms: Mapping[str, Sequence[str]],
     bootstrap: Bootstrap,
 ) -> list[AgreementLine]:
-    """One line per dimension of every compared form, in order. Raises StudyError for a form that is not named."""
+    """One line per dimension and compared form that asks it, those of one dimension together.
+
+    Raises StudyError for a form that is not named.
+    """
     first, second = _read(main, study, forms), _read(compared, study, compared_forms)
     lines = []
-    for other, dimensions in compared_forms.items():
-        for dimension in dimensions:
-            form = next((name for name, asked in forms.items() if dimension in asked), None)
-            if form is None or other not in second or form not in first:
+    for form, dimension in [(form, dimension) for form, asked in forms.items() for dimension in asked]:
+        for other, dimensions in compared_forms.items():
+            if dimension not in dimensions or other not in second or form not in first:
                 continue
             sides = (found[found["dimension"] == dimension] for found in (first[form], second[other]))
             both = next(sides).merge(next(sides), on=_KEY, suffixes=("_main", "_other"), validate="one_to_one")

@@ -7,6 +7,7 @@ from prefdelta.reporting.arms import families, short_labels
 from prefdelta.reporting.content import Content, Experiment
 from prefdelta.reporting.experiments import filtering_rows, references
 from prefdelta.reporting.panels import panel_difference, panel_gain, panels
+from prefdelta.reporting.training import training
 
 
 def overview(content: Content) -> list[dict[str, Any]]:
@@ -68,7 +69,7 @@ def gains_table(content: Content, experiment: Experiment) -> list[dict[str, Any]
     if not experiment.several_k and all(len(one.cells) == 1 for one in shown):
         return []
     filtering = experiment.figure == "filtering"
-    members = filtering_rows(content.drawn(experiment)) if filtering else families(experiment.arms)
+    members = filtering_rows(content.drawn(experiment)) if filtering else families(content.drawn(experiment).arms)
     return [
         {
             "label": label,
@@ -77,6 +78,18 @@ def gains_table(content: Content, experiment: Experiment) -> list[dict[str, Any]
             "draws": len({arm.draw for arm in repeats}) if repeats[0].kind == "random" else None,
             "confounded": content.is_confounded(repeats[0].pairing),
         }
+        for label, repeats in zip(short_labels(members), members, strict=True)
+    ]
+
+
+def updates_table(content: Content, experiment: Experiment) -> list[dict[str, Any]]:
+    """How many updates the arms got, where they should have got equal numbers of them."""
+    if not experiment.beside:
+        return []
+    made = {line.arm.name: line.updates for line in training(content.manifests) if line.updates is not None}
+    members = families(content.drawn(experiment).arms, merge_draws=True)
+    return [
+        {"label": label, "updates": tuple(sorted({made[arm.name] for arm in repeats if arm.name in made}))}
         for label, repeats in zip(short_labels(members), members, strict=True)
     ]
 

@@ -44,6 +44,7 @@ class Measured:
     seeds: Sequence[int] = ()  # of training; none: no arms are involved
     by_seed: Mapping[int, float] = field(default_factory=dict)  # the number from one seed alone; empty if there is one
     margin: float = 0.0
+    unshared: Sequence[int] = ()  # seeds that some of the arms lack: there is no number from one of these alone
 
 
 def words(test: Test) -> str:
@@ -191,11 +192,12 @@ def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list
             by_side = means.reshape(*means.shape[:-1], *shape).std(axis=-1, ddof=1)
             return by_side[..., :n].mean(axis=-1) - by_side[..., n:].mean(axis=-1)
 
-        seeds = sorted({arm.seed for side in sides for k in ks for arm in side[k]})
+        seeds, unshared = _seeds([side[k] for side in sides for k in ks])
         told = f"{named}, k = {', '.join(f'{k:,}' for k in ks)}"
         for title, cells in _where(content, test.over):
             estimate = content.scores.of_accuracies(sums, cells, spread, "steadiness")
-            found.append(Measured(f"{title}: {told}", scaled(estimate, _POINTS), "down", seeds))
+            what, points = f"{title}: {told}", scaled(estimate, _POINTS)
+            found.append(Measured(what, points, "down", seeds, unshared=unshared))
     return found
 
 
@@ -240,14 +242,23 @@ def _contrast(
                 total[name] = total.get(name, 0.0) + weight * share
         return scaled(content.scores.contrast(total, cells), _POINTS) if cells else NOTHING
 
-    seeds = sorted({arm.seed for repeats, _ in weighted for arm in repeats})
+    seeds, unshared = _seeds([repeats for repeats, _ in weighted])
     by_seed = {}
     for seed in seeds if len(seeds) > 1 else []:
         alone = [(tuple(arm for arm in repeats if arm.seed == seed), weight) for repeats, weight in weighted]
         value = estimate(alone).value if all(repeats for repeats, _ in alone) else None
         if value is not None:
             by_seed[seed] = value
-    return Measured(what, estimate(weighted), direction, seeds, by_seed if len(by_seed) > 1 else {}, margin)
+    if len(by_seed) < 2:
+        by_seed = {}
+    return Measured(what, estimate(weighted), direction, seeds, by_seed, margin, unshared)
+
+
+def _seeds(members: Sequence[Repeats]) -> tuple[list[int], list[int]]:
+    """All training seeds of some families, and those of them that a family lacks."""
+    sets = [{arm.seed for arm in repeats} for repeats in members]
+    every = set[int]().union(*sets)
+    return sorted(every), sorted(every - every.intersection(*sets))
 
 
 def _where(content: Content, over: Over) -> list[tuple[str, Sequence[Cell]]]:

@@ -33,6 +33,7 @@ class Experiment:
     title: str
     figure: str  # scaling, methods, cells, filtering, rows
     arms: Sequence[Arm]
+    beside: Sequence[Arm] = ()  # of other experiments: they should have got as many updates, so they are shown too
 
     @property
     def several_k(self) -> bool:
@@ -81,9 +82,12 @@ class Content:
         return bool(self.confounded & set(pairing.split("~")))
 
     def drawn(self, experiment: Experiment) -> Experiment:
-        """Selections of several sizes, with the study's controls of the same sizes, whichever experiment has them."""
+        """An experiment with what its figure shows beside its own arms.
+
+        Selections of several sizes have the study's controls of the same sizes there, whichever experiment has them.
+        """
         if not experiment.several_k:
-            return experiment
+            return replace(experiment, arms=list(dict.fromkeys([*experiment.beside, *experiment.arms])))
         ks = {arm.k for arm in experiment.arms} | {None}
         trained = {(arm.policy, arm.pairing, arm.recipe) for arm in experiment.arms}
         controls = [

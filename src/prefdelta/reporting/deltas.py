@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefdelta import tables
 from prefdelta.core.errors import StudyError
+from prefdelta.core.lengths import length_differences
 from prefdelta.core.overlap import Overlap, overlaps
 from prefdelta.core.statistics import Estimate, rank_correlation
 from prefdelta.records.delta import Delta
@@ -27,9 +28,10 @@ class DeltaLine:
 
 @dataclass(frozen=True, slots=True)
 class LengthLine:
-    """Chosen minus rejected, in tokens."""
+    """Chosen minus rejected."""
 
     pairing: str
+    unit: str  # tokens, or characters where a trace has no token count
     difference: Estimate  # mean over the pool's eligible pairs
     longer: float | None  # share of pairs whose chosen trace is the longer one
 
@@ -54,7 +56,10 @@ class Pairings:
             self._deltas[pairing, dimension] = {row.pair_id: row for row in tables.read(path, Delta)}
         place = {name: index for index, name in enumerate(dimensions)}
         self._keys = sorted(self._deltas, key=lambda key: (key[0], place.get(key[1], len(place)), key[1]))
-        self._lengths = {pairing: _length_differences(rows) for pairing, rows in self._pairs.items()}
+        self._lengths = {
+            pairing: length_differences(pair for pair in rows if pair.pool and pair.eligible)
+            for pairing, rows in self._pairs.items()
+        }
 
     def lines(self) -> list[DeltaLine]:
         """One line per pairing and dimension: pairings by name, dimensions in order."""
@@ -63,10 +68,11 @@ class Pairings:
     def lengths(self) -> list[LengthLine]:
         """One line per pairing, by name."""
         lines = []
-        for pairing, found in sorted(self._lengths.items()):
+        for pairing, (found, unit) in sorted(self._lengths.items()):
             values = list(found.values())
             mean = self._bootstrap.estimate(values, "length", pairing)
-            lines.append(LengthLine(pairing, mean, sum(v > 0 for v in values) / len(values) if values else None))
+            longer = sum(v > 0 for v in values) / len(values) if values else None
+            lines.append(LengthLine(pairing, unit, mean, longer))
         return lines
 
     def eligible(self, pairing: str) -> int:
@@ -101,7 +107,7 @@ class Pairings:
         rows = self._deltas[pairing, dimension]
         known = {pair_id: row.delta for pair_id, row in rows.items() if row.delta is not None}
         values = list(known.values())
-        lengths = self._lengths.get(pairing, {})
+        lengths, _ = self._lengths.get(pairing, ({}, ""))
         both = [pair_id for pair_id in known if pair_id in lengths]
         return DeltaLine(
             pairing=pairing,
@@ -111,12 +117,3 @@ class Pairings:
             failures=Counter(row.failure for row in rows.values() if row.failure is not None),
             with_length=rank_correlation([known[key] for key in both], [lengths[key] for key in both]),
         )
-
-
-def _length_differences(pairs: Iterable[Pair]) -> dict[str, float]:
-    """Chosen minus rejected tokens of the pool's eligible pairs, by pair_id."""
-    return {
-        pair.pair_id: float(pair.chosen_tokens - pair.rejected_tokens)
-        for pair in pairs
-        if pair.pool and pair.eligible and pair.chosen_tokens is not None and pair.rejected_tokens is not None
-    }

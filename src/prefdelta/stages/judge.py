@@ -4,7 +4,7 @@ A form is the set of dimensions asked in one request. The judge is any server be
 is not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure, never a number.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -35,11 +35,17 @@ from prefdelta.weights import Weights, open_weights
 
 
 class Compared(Settings):
-    """Another way to judge, on a sample: the report compares its scores with those of the main forms."""
+    """Other ways to judge, on a sample: the report compares their scores with those of the main forms."""
 
     forms: dict[str, list[str]]  # form -> the dimensions asked together; names other than those of the main forms
+    # Form -> the main form that it asks again, word for word and with another seed: the judge's own noise.
+    repeats: dict[str, str] = Field(default_factory=dict)
     generators: list[str]
     prompts: Annotated[int, Field(ge=1)]  # how many, drawn by a hash
+
+    def asked(self, main: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """Form -> its dimensions. main: the same for the main forms."""
+        return {**self.forms, **{form: main[repeated] for form, repeated in self.repeats.items()}}
 
 
 class JudgeSection(Settings):

@@ -22,6 +22,7 @@ class PairSection(Settings):
 class PairSettings(Settings):
     chosen: Annotated[str, Field(description="generator of the chosen traces")]
     rejected: Annotated[str, Field(description="generator of the rejected traces")]
+    judged: Annotated[dict[str, int], Field(description="generator -> how many first samples per prompt are judged")]
     max_failure_share: Annotated[float, Field(description="above it the stage stops")]
 
 
@@ -31,8 +32,8 @@ def run(job: Job[PairSettings]) -> Outcome:
     traces = {name: tables.read(job.input(f"{side}_traces"), Trace) for side, name in _sides(job.settings)}
     grades = {name: tables.read(job.input(f"{side}_grades"), Grade) for side, name in _sides(job.settings)}
     prompt_ids = [prompt.prompt_id for prompt in prompts]
-    pool = pool_pairs(chosen, rejected, prompt_ids, traces, grades)
-    cells = cell_pairs(chosen, rejected, prompt_ids, traces, grades)
+    pool = pool_pairs(chosen, rejected, prompt_ids, traces, grades, job.settings.judged)
+    cells = cell_pairs(chosen, rejected, prompt_ids, traces, grades, job.settings.judged)
     check_share(
         "pair.max_failure_share", len(pool), count_failures(p.reason for p in pool), job.settings.max_failure_share
     )

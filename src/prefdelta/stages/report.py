@@ -66,6 +66,7 @@ class ReportExperiment(Settings):
     title: str
     figure: FigureKind
     arms: list[str]  # <policy>/<chosen>~<rejected>/<selection>/<recipe>/s<seed>
+    beside: list[str] = Field(default=[])  # arms of other experiments that should have got as many updates as these
 
 
 class ReportSettings(ReportSection):
@@ -85,7 +86,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
     bootstrap = Bootstrap(settings.resamples, settings.seed)
     groups = {name: Group(group.title, group.benchmarks, group.primary) for name, group in settings.groups.items()}
     experiments = {
-        key: Experiment(one.title, one.figure, [read_arm(name) for name in one.arms])
+        key: Experiment(one.title, one.figure, *([read_arm(name) for name in arms] for arms in (one.arms, one.beside)))
         for key, one in settings.experiments.items()
     }
     scores = Scores(job.inputs["scores"], study, list(settings.benchmarks), groups, bootstrap)

@@ -33,6 +33,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.snapshots import Snapshots
 from prefdelta.stages.entry import Job, Outcome, file_of, start
 from prefdelta.training import several
+from prefdelta.training.exchange import Ran
 from prefdelta.training.tokens import PairTexts, PreferenceRow
 from prefdelta.weights import Weights, open_weights, same_tensors
 
@@ -45,6 +46,7 @@ _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
 
 class TrainSection(Settings):
     recipes: dict[str, Recipe]  # name -> method and settings
+    max_too_long_share: Annotated[float, Field(ge=0, lt=1)] = 0.01  # of an arm's pairs; above it the stage stops
     keep: list[str] | None = None  # experiments whose policies `gc --evaluated-policies` keeps; None: all
 
 
@@ -54,6 +56,8 @@ class TrainSettings(Settings):
     selections: Annotated[dict[str, str], Field(description="arm -> its selection")]
     recipe: Annotated[Recipe, Field(description="method and settings")]
     seed: Annotated[int, Field(description="seed of the order of the pairs")]
+    max_length: Annotated[int, Field(description="tokens with the prompt; pairs with a longer trace are left out")]
+    max_too_long_share: Annotated[float, Field(description="of an arm's pairs left out; above it the stage stops")]
     hub: Annotated[HubModel | None, Field(description="the base policy, if it is of the hub")] = None
     system: Annotated[str | None, Field(description="the policy's system prompt")] = None
 
@@ -66,24 +70,42 @@ def run(job: Job[TrainSettings]) -> Outcome:
     base = open_weights(job.inputs["weights"], settings.hub, job.record)
     pairs = _Pairs(job)
     arms, failures, computed, tokens = {}, 0, 0, 0
+    elsewhere: list[Ran] = []
     for arm, selection in settings.selections.items():
         started = time.monotonic()
         rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
-        policy, updates, read = _policy(job, arm, base, rows)
+        policy, updates, read, ran = _policy(job, arm, base, rows)
         computed += updates
         tokens += read
+        elsewhere += [ran] if ran else []
         checkpoints.write_manifest(file_of(job.outputs["policies"], arm), policy)
         told = checkpoints.details(job.record, policy)
+        too_long = told.pop("too_long", 0)  # a policy may be older than the count: then there was none
+        _check_too_long(arm, len(rows), too_long, settings)
         arms[arm] = {
             **told,
-            "pairs": len(rows),
+            "pairs": len(rows) - too_long,
+            "left_out": {"too_long": too_long},
             "method": settings.recipe.method,
             "seconds": round(time.monotonic() - started, 3),
         }
         failures += not told["differs_from_base"]
         say(f"train: {len(arms)} of {len(settings.selections)} arms, {updates} updates made now: {arm}")
     made = {"updates": computed, "tokens": tokens}
-    return Outcome(len(arms), {"unchanged": failures} if failures else {}, {"arms": arms}, made)
+    return Outcome(
+        len(arms), {"unchanged": failures} if failures else {}, {"arms": arms}, made, _told_of_run(elsewhere)
+    )
+
+
+def _told_of_run(elsewhere: Sequence[Ran]) -> dict[str, Any]:
+    """For the manifest: of the SLURM jobs that trained. This process waits for them, in a queue first."""
+    if not elsewhere:
+        return {}
+    return {
+        "training_seconds": round(sum(ran.seconds for ran in elsewhere), 3),
+        "slurm_job": ",".join(ran.slurm_job for ran in elsewhere if ran.slurm_job),
+        "gpus": list(dict.fromkeys(gpu for ran in elsewhere for gpu in ran.gpus)),
+    }
 
 
 def missing(job: Job[TrainSettings]) -> list[str]:
@@ -103,8 +125,11 @@ def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> s
     """Names a policy in the record."""
     recipe = settings.recipe
     (method,) = settings.plugins()
+    # What is too long has no reference sum. Where there are no sums, the rows do not say what is left out.
+    limit = {} if recipe.method in NEEDS_REFERENCE else {"max_length": settings.max_length}
     return digest(
         {
+            **limit,
             "rows": [asdict(row) for row in rows],
             "recipe": recipe.model_dump(),
             "seed": settings.seed,
@@ -115,25 +140,56 @@ def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> s
     )
 
 
-def _policy(job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[PairTexts]) -> tuple[Checkpoint, int, int]:
-    """The policy trained on `rows`, recorded or trained now; the updates made now, and about the tokens they read."""
+def _policy(
+    job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[PairTexts]
+) -> tuple[Checkpoint, int, int, Ran | None]:
+    """The policy trained on `rows`, recorded or trained now; the updates made now, and about the tokens they read.
+
+    Last, where that was, if in a SLURM job of its own.
+    """
     settings = job.settings
     recipe = settings.recipe
     (method,) = settings.plugins()
     updates, read = 0, 0
+    ran: Ran | None = None
 
     def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
-        nonlocal updates, read
+        nonlocal updates, read, ran
         tokenizer = load_tokenizer(base.folder)
-        tokens = [row.tokenised(tokenizer) for row in rows]
-        told = several.train(method, base.folder, tokens, recipe, settings.seed, output, snapshots, job.launch, arm)
+        every = [row.tokenised(tokenizer) for row in rows]
+        # The same rule for every method, and the one of stage reference: all train on the same pairs.
+        tokens = [row for row in every if _length(row) <= settings.max_length]
+        _check_too_long(arm, len(every), len(every) - len(tokens), settings)
+        told, ran = several.train(
+            method, base.folder, tokens, recipe, settings.seed, output, snapshots, job.launch, arm
+        )
         updates = told["updates"] - snapshots.resumed_at
         read = round(updates * recipe.batch_size * _mean_length(tokens, recipe))
-        return {**told, "differs_from_base": not same_tensors(output, base.folder)}
+        return {
+            **told,
+            "too_long": len(every) - len(tokens),
+            "differs_from_base": not same_tensors(output, base.folder),
+        }
 
     needed = sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
     key = _key(settings, base, rows)
-    return checkpoints.made(job.record, KIND, key, arm, make, needed), updates, read
+    return checkpoints.made(job.record, KIND, key, arm, make, needed), updates, read, ran
+
+
+def _length(row: PreferenceRow) -> int:
+    """Tokens of the prompt with the longer completion."""
+    return len(row.prompt) + max(len(row.chosen), len(row.rejected))
+
+
+def _check_too_long(arm: str, pairs: int, too_long: int, settings: TrainSettings) -> None:
+    """Raise StudyError if so many pairs are left out that the arm is no longer the one its selection says."""
+    if too_long > settings.max_too_long_share * pairs:
+        raise StudyError(
+            f"arm {arm}: {too_long:,} of its {pairs:,} pairs have a trace that is longer than reference.max_length "
+            f"({settings.max_length:,} tokens with the prompt); train.max_too_long_share allows "
+            f"{settings.max_too_long_share:.1%}. Raise reference.max_length as far as the policy can hold, or lower "
+            "max_tokens of the generator, or raise the share."
+        )
 
 
 def _mean_length(rows: Sequence[PreferenceRow], recipe: Recipe) -> float:
@@ -155,19 +211,19 @@ class _Pairs:
         self._pairs = {pair.pair_id: pair for pair in tables.read(job.input("pairs"), Pair)}
         self._problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
         self._texts: dict[_TraceKey, str | None] = {}
-        self._logps: dict[_TraceKey, float | None] = {}
+        self._logps: dict[_TraceKey, ReferenceLogps] = {}
         self._needs_reference = settings.recipe.method in NEEDS_REFERENCE
         for side, generator in zip(("chosen", "rejected"), self._generators, strict=True):
             for trace in tables.read(job.input(f"{side}_traces"), Trace):
                 self._texts[generator, trace.prompt_id, trace.sample] = trace.text
             for path in job.inputs[f"{side}_reference"]:
                 for row in tables.read(path, ReferenceLogps):
-                    self._logps[generator, row.prompt_id, row.sample] = row.logps
+                    self._logps[generator, row.prompt_id, row.sample] = row
 
     def rows(self, selected: Sequence[SelectedPair]) -> list[PairTexts]:
-        """The rows to train on, in order of rank.
+        """The rows of a selection, in order of rank; also those that will be left out because a trace is too long.
 
-        Raises StudyError if the method needs a reference log-probability that a selected trace does not have.
+        Raises StudyError if the method needs a reference log-probability that any other selected trace does not have.
         """
         return [self._row(row) for row in selected]
 
@@ -177,12 +233,13 @@ class _Pairs:
         keys = [(name, pair.prompt_id, sample) for name, sample in zip(self._generators, samples, strict=True)]
         if selected.swapped:
             keys.reverse()
-        sums = [self._logps.get(key) for key in keys]
-        if self._needs_reference and None in sums:
+        found = [self._logps.get(key) for key in keys]
+        if self._needs_reference and any(row is None or row.failure not in (None, "too_long") for row in found):
             raise StudyError(
-                f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability: it is "
-                "longer than reference.max_length. Raise that as far as the policy can hold, or lower max_tokens."
+                f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability, and is not "
+                "too long for one. The tables of traces, pairs and reference are not of one run: make them anew."
             )
+        sums = [row.logps if row else None for row in found]
         problem = self._problems[pair.prompt_id]
         asked = ask_problem(self._template_text, problem, str(self._template), self._system)
         chosen, rejected = (str(self._texts[key]) for key in keys)

@@ -9,6 +9,7 @@ import runpy
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,9 +24,10 @@ from prefdelta.processes import GRACE_SECONDS, at_stop
 from prefdelta.training import preemption
 from prefdelta.training.exchange import Exchange
 
-# Between two looks into the queue: 16 that wait at once (the profile's local-cores) ask once in 20 s together. Most is
-# known without: what breaks in a process is in the exchange at once.
-LOOK_SECONDS = 320.0
+# Between two looks into the queue: 16 that wait at once (the profile's local-cores) ask once in 40 s together. Most is
+# known without: what breaks in a process is in the exchange at once, and then SLURM is asked what becomes of the job.
+LOOK_SECONDS = 640.0
+BROKEN_SECONDS = 5.0  # between two looks after that
 FOLLOW_SECONDS = 1.0  # between two looks into the logs of the processes
 FILES_SECONDS = 30.0  # that a shared file system may take to show what a process wrote last
 END_SECONDS = 10.0  # for processes that trained well to end by themselves
@@ -59,7 +61,7 @@ class SlurmProcesses:
         if now - self._followed >= FOLLOW_SECONDS:
             self._followed = now
             self._follow()
-        if now - self._looked >= LOOK_SECONDS:
+        if now - self._looked >= (BROKEN_SECONDS if self._exchange.broken() else LOOK_SECONDS):
             self._looked = now
             self._look()
         if self._exchange.told() or any(self._exchange.error()):
@@ -86,9 +88,11 @@ class SlurmProcesses:
         if state == "OUT_OF_MEMORY":
             raise MemoryError(f"SLURM job {job}")
         ended = f"ended as {state}" if state else "is no longer known to SLURM, and ended"
+        broken = self._exchange.broken()
         raise StudyError(
-            f"SLURM job {job} {ended} before the training did; what its processes wrote is above in this log, and in "
-            f"{self._paths[0].folder}. The same command goes on from the last snapshot."
+            f"SLURM job {job} {ended} before the training did{f' ({broken})' if broken else ''}; what its processes "
+            f"wrote is above in this log, and in {self._paths[0].folder}. The same command goes on from the last "
+            "snapshot."
         )
 
     def _look(self) -> None:
@@ -102,6 +106,8 @@ class SlurmProcesses:
         if state != self._state:
             say(f"SLURM job {job}: {state or 'no longer known'}")
         self._state = state
+        if state == "PENDING":  # queued again: what broke was not the training, but the loss of a node
+            self._exchange.mend()
         ended = state is None or state in slurm.ENDED
         self._ended_at = (self._ended_at or time.monotonic()) if ended else None
 
@@ -133,7 +139,15 @@ class Ranks:
         os.environ |= rendezvous(os.environ)
         preemption.hear()
         sys.argv = [self.worker, str(self.folder)]
-        runpy.run_module(self.worker, run_name="__main__", alter_sys=True)
+        try:
+            runpy.run_module(self.worker, run_name="__main__", alter_sys=True)
+        except Exception as error:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{at.filename}, line {at.lineno}, in {at.name}"
+            Exchange(self.folder).break_off(
+                f"process {os.environ['RANK']}: {type(error).__name__}: {error}, in {where}"
+            )
+            raise
 
     def checkpoint(self) -> Any:
         from submitit.helpers import DelayedSubmission

@@ -1,13 +1,14 @@
 """Files by which the process that launches a training and those that train together speak, on whatever machines.
 
-Each file appears whole. Of those that train only the first reads and writes here, but for the job itself.
+Each file appears whole. Of those that train only the first reads and writes here, but for the job itself and for what
+went wrong.
 """
 
 import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,22 @@ class TrainJob:
     silence: float  # seconds without a sign of life of the launching process after which the others end
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """Where those that train do it, and how long they have."""
+
+    seconds: float = 0.0  # of all their starts, each until it last said so; waiting in a queue is none of it
+    slurm_job: str | None = None
+    gpus: list[str] = field(default_factory=list)  # `<host>: <name> (<number>)`, one for each
+
+
 class Exchange:
     """The files, in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._job, self._told, self._error = (folder / name for name in ("job.json", "told.json", "error.json"))
+        self._broken, self._ran = folder / "broken", folder / "ran.json"
         self._starting, self._newest = folder / "starting", folder / "newest"
         self._asked, self._saved, self._alive = folder / "asked", folder / "saved", folder / "alive"
 
@@ -83,10 +94,34 @@ class Exchange:
         kind, text = json.loads(self._error.read_text(encoding="utf-8"))
         return kind, text
 
+    def break_off(self, text: str) -> None:
+        """Tell what broke a process. The first that does is the one to know of: the others break because it is gone."""
+        if not self._broken.exists():
+            publish_text(self._broken, text)
+
+    def broken(self) -> str:
+        """What broke a process since the last start; empty if nothing did."""
+        try:
+            return self._broken.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def mend(self) -> None:
+        """Forget it: they will start again."""
+        self._broken.unlink(missing_ok=True)
+
+    def note(self, ran: Ran) -> None:
+        publish_text(self._ran, json.dumps(asdict(ran)))
+
+    def ran(self) -> Ran:
+        """What was noted last."""
+        return Ran(**json.loads(self._ran.read_text(encoding="utf-8"))) if self._ran.exists() else Ran()
+
     # --- the snapshot to go on from: the launching process says it, at every start of the others ---
 
     def start(self) -> None:
         """Ask for it."""
+        self.mend()
         self._newest.unlink(missing_ok=True)
         self._starting.touch()
 
@@ -114,17 +149,17 @@ class Exchange:
         """Whether a snapshot was asked for since the last time."""
         return _taken(self._asked)
 
-    def save(self, snapshot: Path) -> None:
-        """Tell that a snapshot was written."""
-        publish_text(self._saved, str(snapshot))
+    def save(self, snapshot: Path, seconds: float) -> None:
+        """Tell that a snapshot was written, in so many seconds."""
+        publish_text(self._saved, json.dumps([str(snapshot), seconds]))
 
-    def saved(self) -> Path | None:
-        """The snapshot that was written since the last time."""
+    def saved(self) -> tuple[Path, float] | None:
+        """The snapshot that was written since the last time, and the seconds that it took."""
         if not self._saved.exists():
             return None
-        snapshot = Path(self._saved.read_text(encoding="utf-8"))
+        snapshot, seconds = json.loads(self._saved.read_text(encoding="utf-8"))
         self._saved.unlink()
-        return snapshot
+        return Path(snapshot), seconds
 
     # --- signs of life ---
 

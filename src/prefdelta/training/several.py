@@ -28,7 +28,7 @@ from prefdelta.processes import die_with_parent
 from prefdelta.snapshots import Snapshots
 from prefdelta.training import worker
 from prefdelta.training.cluster import SlurmProcesses
-from prefdelta.training.exchange import Exchange, TrainJob
+from prefdelta.training.exchange import Exchange, Ran, TrainJob
 from prefdelta.training.tokens import PreferenceRow
 
 WORKER = worker.__name__
@@ -68,14 +68,15 @@ def train(
     snapshots: Snapshots,
     launch: Launch,
     about: str,
-) -> dict[str, Any]:
-    """Train by a method of the registry, for example `training.dpo`; returns what that returns, and `processes`.
+) -> tuple[dict[str, Any], Ran | None]:
+    """Train by a method of the registry, for example `training.dpo`.
 
+    Returns what that returns, with `processes`; and where it ran, if that was in a SLURM job of its own.
     about: the arm, for the one who looks into the queue of a cluster.
     Raises StudyError as the method does, or if a process stops; MemoryError if one runs out of memory.
     """
     if launch.submitit is None and processes() == 1:
-        return {**registry.load(method)(base, rows, recipe, seed, output, snapshots), "processes": 1}
+        return {**registry.load(method)(base, rows, recipe, seed, output, snapshots), "processes": 1}, None
     # A killed instance's; what it launched sees that it is gone.
     for dead in snapshots.folder.parent.glob("exchange-*"):
         shutil.rmtree(dead)
@@ -90,7 +91,8 @@ def train(
                 _serve(launched, snapshots, exchange)
             finally:
                 launched.end()
-        return {**_told(launched, exchange), "processes": launched.count}
+        told = {**_told(launched, exchange), "processes": launched.count}
+        return told, exchange.ran() if launch.submitit else None
     finally:
         shutil.rmtree(exchange.folder, ignore_errors=True)
 
@@ -106,7 +108,9 @@ def _serve(launched: Processes, snapshots: Snapshots, exchange: Exchange) -> Non
     resumed_at, asked = None, False
     while launched.running():
         if saved := exchange.saved():
-            snapshots.seal(saved)
+            snapshot, seconds = saved
+            snapshots.began(seconds)
+            snapshots.seal(snapshot)
             asked = False
         elif exchange.starting():  # for SLURM starts them again where it has taken their nodes back
             exchange.go_on_from(snapshots.newest())

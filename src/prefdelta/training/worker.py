@@ -5,6 +5,7 @@ process that holds the claim (`prefdelta.training.several`).
 """
 
 import os
+import platform
 import sys
 import time
 from collections.abc import Callable
@@ -13,10 +14,11 @@ from typing import TypeVar
 
 from prefdelta import registry
 from prefdelta.core.errors import StudyError
+from prefdelta.core.memory import is_out_of_memory
 from prefdelta.processes import die_with_parent
 from prefdelta.snapshots import Snapshots
 from prefdelta.training import preemption
-from prefdelta.training.exchange import Exchange, TrainJob
+from prefdelta.training.exchange import Exchange, Ran, TrainJob
 
 T = TypeVar("T")
 _WAIT_SECONDS = 0.2  # between two looks for the launching process' answer
@@ -29,9 +31,10 @@ class _SharedSnapshots(Snapshots):
     takes the nodes back, or end because nobody waits for them.
     """
 
-    def __init__(self, exchange: Exchange, job: TrainJob, first: bool) -> None:
+    def __init__(self, exchange: Exchange, job: TrainJob, first: bool, note: Callable[[], None]) -> None:
+        """note: has the first process note how long they have run."""
         self.folder, self.last = job.snapshots, None
-        self._exchange, self._first, self._silence = exchange, first, job.silence
+        self._exchange, self._first, self._note, self._silence = exchange, first, note, job.silence
         self._heard, self._since = "", time.monotonic()
         self._leaving = False
 
@@ -53,6 +56,7 @@ class _SharedSnapshots(Snapshots):
         )
         if alone:
             _end()
+        self._asked = time.monotonic()
         return asked or self._leaving
 
     def seal(self, snapshot: Path) -> None:
@@ -61,7 +65,8 @@ class _SharedSnapshots(Snapshots):
         wait_for_everyone()
         self.last = snapshot
         if self._first:
-            self._exchange.save(snapshot)
+            self._note()
+            self._exchange.save(snapshot, time.monotonic() - self._asked)
         if self._leaving:
             preemption.leave(self._first)
 
@@ -93,14 +98,16 @@ def main(folder: Path) -> None:
         exchange.fail(type(error).__name__, str(error))
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:
-        if "memory" in f"{type(error).__name__} {error}".lower():
+        if is_out_of_memory(error):
             exchange.fail(MemoryError.__name__, str(error))
         raise
 
 
 def _train(exchange: Exchange) -> None:
+    started = time.monotonic()
     import torch
     from accelerate import PartialState
+    from accelerate.utils import gather_object
 
     job = exchange.job()
     on_gpu = torch.cuda.is_available()
@@ -110,12 +117,25 @@ def _train(exchange: Exchange) -> None:
             # By these accelerate lets processes also exchange what lies in main memory (read in its source).
             os.environ |= {"ACCELERATE_USE_FSDP": "true", "FSDP_OFFLOAD_PARAMS": "true"}
     state = PartialState(cpu=not on_gpu)
-    snapshots = _SharedSnapshots(exchange, job, state.is_main_process)
+    gpus = gather_object([_gpu()] if on_gpu else [])
+    before = exchange.ran().seconds  # SLURM may have started them before, and taken their nodes back
+
+    def note() -> None:
+        exchange.note(Ran(before + time.monotonic() - started, os.environ.get("SLURM_JOB_ID"), gpus))
+
+    snapshots = _SharedSnapshots(exchange, job, state.is_main_process, note)
     train = registry.load(job.method)
     told = train(job.base, job.rows, job.recipe, job.seed, job.output, snapshots, job.fsdp)
     if state.is_main_process:
+        note()
         exchange.tell(told)
     state.destroy_process_group()
+
+
+def _gpu() -> str:
+    import torch
+
+    return f"{platform.node()}: {torch.cuda.get_device_name()} ({torch.cuda.current_device()})"
 
 
 if __name__ == "__main__":

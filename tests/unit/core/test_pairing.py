@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prefdelta.core.deltas import sample_deltas
 from prefdelta.core.pairing import cell_pairs, pair_id, pool_pairs
-from unit.rows import grade, trace
+from prefdelta.core.selections import parse_selection, select
+from unit.rows import grade, judgement, trace
 
 WHOLE = {"text": "A:1", "finish_reason": "stop"}
 UNUSABLE = {
@@ -15,11 +17,11 @@ UNUSABLE = {
 }
 
 
-def pair_up(chosen_traces, rejected_traces, prompt_ids=("p1",), grades=(), make=pool_pairs):
-    """Pairs of strong over weak."""
+def pair_up(chosen_traces, rejected_traces, prompt_ids=("p1",), grades=(), make=pool_pairs, judged=(9, 9)):
+    """Pairs of strong over weak, which have so many judged samples."""
     by_generator = {name: [row for row in grades if row.generator == name] for name in ("strong", "weak")}
     traces = {"strong": list(chosen_traces), "weak": list(rejected_traces)}
-    return make("strong", "weak", prompt_ids, traces, by_generator)
+    return make("strong", "weak", prompt_ids, traces, by_generator, dict(zip(("strong", "weak"), judged, strict=True)))
 
 
 def strong(prompt_id="p1", sample=0, **columns):
@@ -31,9 +33,10 @@ def weak(prompt_id="p1", sample=0, **columns):
 
 
 def test_a_prompt_with_a_whole_trace_on_both_sides_gives_an_eligible_pair():
-    (pair,) = pair_up([strong(n_tokens=9)], [weak(n_tokens=5)])
+    (pair,) = pair_up([strong(n_tokens=9)], [weak(n_tokens=5, text="A:-12")])
     assert (pair.eligible, pair.reason, pair.pool) == (True, None, True)
     assert (pair.chosen_sample, pair.rejected_sample, pair.chosen_tokens, pair.rejected_tokens) == (0, 0, 9, 5)
+    assert (pair.chosen_characters, pair.rejected_characters) == (3, 5)
 
 
 def test_each_side_takes_its_lowest_usable_sample_in_whatever_order_they_come():
@@ -41,6 +44,19 @@ def test_each_side_takes_its_lowest_usable_sample_in_whatever_order_they_come():
     rejected = [weak(sample=5), weak(sample=1), weak(sample=4)]
     (pair,) = pair_up(chosen, rejected)
     assert (pair.chosen_sample, pair.rejected_sample) == (2, 1)
+
+
+def test_a_prompt_whose_judged_samples_are_cut_is_not_in_the_pool_even_if_a_later_one_is_whole():
+    cut = UNUSABLE["truncated"]
+    chosen = [strong(sample=0, **cut), strong(sample=1, **cut), strong(sample=2)]
+    rejected = [weak(sample=0, **cut), weak(sample=1)]
+    found = {judged: pair_up(chosen, rejected, judged=judged)[0] for judged in ((2, 2), (3, 1), (3, 2))}
+    assert {judged: (pair.reason, pair.chosen_sample, pair.rejected_sample) for judged, pair in found.items()} == {
+        (2, 2): ("chosen_truncated", None, 1),
+        (3, 1): ("rejected_truncated", 2, None),
+        (3, 2): (None, 2, 1),
+    }
+    assert [pair.eligible for pair in found.values()] == [False, False, True]
 
 
 @pytest.mark.parametrize("why", UNUSABLE)
@@ -83,12 +99,12 @@ def test_a_generator_paired_with_itself_takes_even_samples_as_chosen_and_odd_as_
         strong(sample=2, text="two"),
         strong(sample=3, text="three"),
     ]
-    (pair,) = pool_pairs("strong", "strong", ["p1"], {"strong": traces}, {"strong": []})
+    (pair,) = pool_pairs("strong", "strong", ["p1"], {"strong": traces}, {"strong": []}, {"strong": 4})
     assert (pair.chosen_sample, pair.rejected_sample, pair.reason) == (2, 1, None)
 
 
 def test_a_generator_paired_with_itself_lacks_a_rejected_trace_if_it_drew_once():
-    (pair,) = pool_pairs("strong", "strong", ["p1"], {"strong": [strong()]}, {"strong": []})
+    (pair,) = pool_pairs("strong", "strong", ["p1"], {"strong": [strong()]}, {"strong": []}, {"strong": 2})
     assert pair.reason == "rejected_missing"
 
 
@@ -152,6 +168,13 @@ def test_prompts_in_are_pairs_out_each_eligible_or_with_a_reason(study):
     assert all(pair.eligible == (pair.reason is None) for pair in pairs)
 
 
+@given(studies, st.integers(1, 3), st.integers(1, 3))
+def test_both_sides_of_an_eligible_pool_pair_are_judged(study, left, right):
+    chosen, rejected, grades = rows_of(study)
+    for pair in pair_up(chosen, rejected, list(study), grades, judged=(left, right)):
+        assert not pair.eligible or (pair.chosen_sample < left and pair.rejected_sample < right)
+
+
 @given(studies, st.integers(0, 10))
 def test_pairs_do_not_depend_on_the_order_of_any_input(study, seed):
     chosen, rejected, grades = rows_of(study)
@@ -179,7 +202,7 @@ def test_dropping_a_trace_changes_no_pair_but_that_of_its_prompt(study, data):
 CELLS = ["right-right", "right-wrong", "wrong-right", "wrong-wrong"]
 
 
-def in_cells(chosen, rejected, prompt_ids=("p1",), **more):
+def in_cells(chosen, rejected, prompt_ids=("p1",), judged=(9, 9), **more):
     """(pool pairs, the other pairs of cells); chosen, rejected: whether each sample of p1 is right (or None)."""
     sides = (("strong", chosen), ("weak", rejected))
     traces = [
@@ -187,7 +210,7 @@ def in_cells(chosen, rejected, prompt_ids=("p1",), **more):
         for name, side in sides
     ]
     grades = [grade("p1", name, n, correct=right) for name, side in sides for n, right in enumerate(side)]
-    return tuple(pair_up(*traces, prompt_ids, grades, make) for make in (pool_pairs, cell_pairs))
+    return tuple(pair_up(*traces, prompt_ids, grades, make, judged) for make in (pool_pairs, cell_pairs))
 
 
 def samples(pairs):
@@ -218,6 +241,26 @@ def test_if_the_pool_pair_is_not_graded_all_four_cells_are_pairs_of_their_own():
     assert sorted(pair.cell for pair in others) == CELLS
 
 
+@pytest.mark.parametrize("judged", [(1, 1), (1, 2), (4, 3)])
+def test_cells_take_samples_that_are_not_judged_too(judged):
+    pool, others = in_cells([False, True, True, False], [True, True, False], judged=judged)
+    assert samples(pool) == {"wrong-right": (0, 0)}
+    assert samples(others) == {"right-right": (1, 0), "right-wrong": (1, 2), "wrong-wrong": (0, 2)}
+
+
+def test_a_prompt_without_a_pool_pair_may_have_all_four_cells_of_later_samples():
+    texts = {"strong": [None, "one", "two"], "weak": ["three", "four"]}
+    traces = [
+        [trace("p1", name, n, text=text, finish_reason="stop" if text else "length") for n, text in enumerate(of_one)]
+        for name, of_one in texts.items()
+    ]
+    grades = [grade("p1", name, n, correct=n == 1) for name in texts for n in range(len(texts[name]))]
+    pool, others = (pair_up(*traces, ["p1"], grades, make, (1, 1)) for make in (pool_pairs, cell_pairs))
+    assert [(pair.eligible, pair.reason) for pair in pool] == [(False, "chosen_truncated")]
+    assert sorted(pair.cell for pair in others) == CELLS
+    assert all(pair.eligible for pair in others)
+
+
 def test_a_cell_of_two_equal_texts_keeps_its_row_and_is_not_eligible():
     traces = [[trace("p1", name, n, text=f"A:{n}") for n in range(2)] for name in ("strong", "weak")]
     grades = [grade("p1", name, n, correct=n == 0) for name in ("strong", "weak") for n in range(2)]
@@ -232,7 +275,7 @@ def test_a_cell_of_two_equal_texts_keeps_its_row_and_is_not_eligible():
 def test_a_generator_paired_with_itself_has_cells_of_even_over_odd_samples():
     traces = [trace("p1", "strong", n, text=str(n)) for n in range(4)]
     grades = [grade("p1", "strong", n, correct=n in (0, 3)) for n in range(4)]
-    arguments = ("strong", "strong", ["p1"], {"strong": traces}, {"strong": grades})
+    arguments = ("strong", "strong", ["p1"], {"strong": traces}, {"strong": grades}, {"strong": 4})
     found = {**samples(pool_pairs(*arguments)), **samples(cell_pairs(*arguments))}
     assert found == {"right-wrong": (0, 1), "right-right": (0, 3), "wrong-wrong": (2, 1), "wrong-right": (2, 3)}
 
@@ -268,3 +311,21 @@ def test_cells_do_not_depend_on_the_order_of_any_input(study, seed):
     for rows in (chosen, rejected, grades, prompt_ids):
         random.shuffle(rows)
     assert pair_up(chosen, rejected, prompt_ids, grades, cell_pairs) == expected
+
+
+def test_top_and_random_draw_from_the_same_prompts_if_every_judged_trace_has_its_verdict():
+    # Of ten prompts, four have a first draw that was cut and three whole ones after it; one sample is judged.
+    prompt_ids = [f"p{n}" for n in range(10)]
+    chosen = [
+        strong(prompt_id, sample, **(UNUSABLE["truncated"] if sample == 0 and prompt_id < "p4" else {}))
+        for prompt_id in prompt_ids
+        for sample in range(4)
+    ]
+    rejected = [weak(prompt_id) for prompt_id in prompt_ids]
+    pairs = pair_up(chosen, rejected, prompt_ids, judged=(1, 1))
+    rated = [row for row in (*chosen, *rejected) if row.sample == 0 and row.usable]
+    judgements = [judgement(row.generator, "factuality", 3, prompt_id=row.prompt_id) for row in rated]
+    deltas = {row.pair_id: row for row in sample_deltas("strong", "weak", pairs, judgements, ["factuality"])}
+    names = ("all", "swapped", "random-6-s0", "top-factuality-6", "bottom-factuality-6", "length-matched-factuality-6")
+    taken = [{row.pair_id for row in select(parse_selection(name), pairs, deltas, 0)} for name in names]
+    assert taken == [{pair.pair_id for pair in pairs if pair.prompt_id >= "p4"}] * len(names)

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -272,6 +273,27 @@ def test_length_matched_draws_judged_pairs_only():
         assert set(ids("length-matched-mean-4", pairs, deltas, seed)) <= set(IDS[:6])
     with pytest.raises(StudyError, match="asks for 7 pairs, but only 6 are eligible and judged"):
         ids("length-matched-mean-7", pairs, deltas)
+
+
+def test_length_matched_goes_by_characters_if_the_traces_of_a_side_have_no_token_counts():
+    def of_data_set(row):
+        sides = {f"{side}_characters": getattr(row, f"{side}_tokens") for side in ("chosen", "rejected")}
+        return replace(row, **sides, chosen_tokens=None)
+
+    counted = [longer(f"pair{index:02d}", index % 7) for index in range(40)]
+    deltas = [delta(row.pair_id, index / 40) for index, row in enumerate(counted)]
+    matched = ids("length-matched-mean-10", counted, deltas)
+    assert ids("length-matched-mean-10", [of_data_set(row) for row in counted], deltas) == matched
+    # One trace without a count is enough: tokens and characters are not compared with each other.
+    alike = [replace(row, chosen_characters=9, rejected_characters=9) for row in counted]
+    mixed = [replace(alike[0], chosen_tokens=None), *alike[1:]]
+    assert ids("length-matched-mean-10", mixed, deltas) != matched
+
+
+def test_length_matched_without_lengths_is_an_error_that_says_what_is_missing_and_what_to_do():
+    pairs = [pair(name, chosen_tokens=None) for name in IDS]
+    with pytest.raises(StudyError, match=r"all 20 .* pairs, but 20 lack them .*\(pair.*random-<k>-s<seed> instead"):
+        ids("length-matched-mean-4", pairs, [delta(name, 1) for name in IDS])
 
 
 # --- cells ---

@@ -66,8 +66,12 @@ def experiments() -> dict[str, report.ReportExperiment]:
     widest, compared = pairings[3], [pairings[1], *pairings[3:]]
     dimensions = [f"top-{name}-{k}" for name in DIMENSIONS if name != "mean" for k in KS]
     controls = [f"top-mean-{k}" for k in KS]
-    controls += [f"{kind}-{k}" for k in (1000, 5000) for kind in ("bottom-mean", "length-matched-step_coherence")]
-    controls += [f"random-{k}-s{draw}" for k in KS for draw in range(3)]
+    opposed = [f"{kind}-{name}" for kind in ("bottom", "length-matched") for name in ("mean", "step_coherence")]
+    controls += [f"{name}-{k}" for name in opposed for k in (1000, 5000)]
+    controls += [f"random-{k}-s{draw}" for k in (1000, 2500, 10000) for draw in range(3)]
+    claimed = ["top-mean-5000", *(f"random-5000-s{draw}" for draw in range(3))]
+    repeated = [f"{kind}-step_coherence-1000" for kind in ("top", "bottom", "length-matched")]
+    repeated += [f"random-1000-s{draw}" for draw in range(3)]
     cells = [f"cell-{a}-{b}" for a in ("right", "wrong") for b in ("right", "wrong")]
     common = ["common-scaling"]
     return {
@@ -91,22 +95,27 @@ def experiments() -> dict[str, report.ReportExperiment]:
             "filtering",
             _arms([widest], controls, ["dpo"], [0]),
         ),
+        "filtering_claim": _experiment(
+            "The largest mean deltas, and as many random pairs", "filtering", _arms([widest], claimed, ["dpo"], SEEDS)
+        ),
         "few_updates": _experiment(
             "All pairs, at the number of updates that 1,000 get",
             "filtering",
-            _arms([widest], ["all"], ["dpo-31"], SEEDS),
+            _arms([widest], ["all", "swapped"], ["dpo-few"], SEEDS),
+            _arms([widest], ["top-step_coherence-1000"], ["dpo"], SEEDS),
         ),
         "many_updates": _experiment(
             "A thousand pairs, at the number of updates that all get",
             "filtering",
-            _arms([widest], ["top-step_coherence-1000", "random-1000-s0"], ["dpo-516"], SEEDS),
+            _arms([widest], repeated, ["dpo-many"], SEEDS),
+            _arms([widest], ["all"], ["dpo"], SEEDS),
         ),
         "swapped": _experiment("Exchanged", "rows", _arms([widest], ["all", "swapped"], ["dpo"], SEEDS)),
     }
 
 
-def _experiment(title: str, figure: Any, arms: list[str]) -> report.ReportExperiment:
-    return report.ReportExperiment(title=title, figure=figure, arms=arms)
+def _experiment(title: str, figure: Any, arms: list[str], beside: Iterable[str] = ()) -> report.ReportExperiment:
+    return report.ReportExperiment(title=title, figure=figure, arms=arms, beside=list(beside))
 
 
 def _arms(

@@ -45,6 +45,19 @@ def test_a_repeat_that_gives_the_same_scores_agrees_perfectly(tmp_path):
     assert (line.exact.value, line.kappa.value, line.kappa.low) == (1.0, 1.0, 1.0)
 
 
+def test_what_is_said_of_one_dimension_stands_together(tmp_path):
+    mains = [table(tmp_path, "logic", {"factuality": [1, 2], "step_coherence": [3, 4]})]
+    others = [table(tmp_path, "single", {"factuality": [1, 2]})]
+    others.append(table(tmp_path, "again", {"factuality": [1, 3], "step_coherence": [3, 4]}))
+    compared = {"single": ["factuality"], "again": ["factuality", "step_coherence"]}
+    lines = agreements(mains, others, "tiny", FORMS, compared, BOOTSTRAP)
+    assert [(line.dimension, line.other, line.other_dimensions) for line in lines] == [
+        ("factuality", "single", 1),
+        ("factuality", "again", 2),
+        ("step_coherence", "again", 2),
+    ]
+
+
 def test_where_nothing_varies_there_is_no_kappa(tmp_path):
     (line,) = compare(tmp_path, [4, 4, 4], [4, 4, 4])
     assert (line.exact.value, line.kappa.value) == (1.0, None)

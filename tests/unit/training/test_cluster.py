@@ -1,10 +1,15 @@
 """What a training's job asks SLURM for, and what its processes make of what SLURM tells them."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
+from prefdelta.core.errors import StudyError
 from prefdelta.core.launch import Launch
-from prefdelta.training import cluster
-from prefdelta.training.cluster import parameters, rendezvous
+from prefdelta.training import cluster, preemption
+from prefdelta.training.cluster import Ranks, SlurmProcesses, parameters, rendezvous
+from prefdelta.training.exchange import Exchange
 
 # As two nodes of the sandbox cluster told it to the third of four processes.
 TOLD = {
@@ -92,3 +97,93 @@ def test_what_processes_write_is_told_line_by_line_and_once(tmp_path, capsys):
             file.flush()
             log.follow()
             assert capsys.readouterr().err == told
+
+
+# --- what breaks ---
+
+
+@pytest.fixture
+def exchange(tmp_path):
+    (tmp_path / "exchange").mkdir()
+    return Exchange(tmp_path / "exchange")
+
+
+class Clock:
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+class Queue:
+    """SLURM's answers: one state at a time."""
+
+    def __init__(self):
+        self.state, self.asked = "RUNNING", 0
+
+    def __call__(self, job):
+        self.asked += 1
+        return self.state
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    monkeypatch.setattr(cluster, "time", clock := Clock())
+    return clock
+
+
+@pytest.fixture
+def queue(monkeypatch):
+    monkeypatch.setattr(cluster.slurm, "state", queue := Queue())
+    return queue
+
+
+@pytest.fixture
+def waiting(exchange, clock, queue, monkeypatch):
+    """The process that waits for a job which runs."""
+    paths = SimpleNamespace(stderr=exchange.folder / "log", folder=exchange.folder)
+    job = SimpleNamespace(job_id="7", task=lambda rank: SimpleNamespace(paths=paths))
+    monkeypatch.setattr(cluster, "_submit", lambda *_: job)
+    found = SlurmProcesses("worker", exchange, launch(submitit={"nodes": 2}), "arm")
+    yield found
+    found._over.set()
+    found._until_over.close()
+
+
+def test_an_exception_of_a_process_is_told_to_the_one_that_waits(exchange, tmp_path, monkeypatch):
+    (tmp_path / "breaking.py").write_text("def load():\n    raise ValueError('no such layer')\n\nload()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(preemption, "hear", lambda: None)
+    monkeypatch.setattr(cluster.os, "environ", dict(TOLD))
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    with pytest.raises(ValueError, match="no such layer"):
+        Ranks("breaking", exchange.folder)()
+    at = f"{tmp_path / 'breaking.py'}, line 2, in load"
+    assert exchange.broken() == f"process 2: ValueError: no such layer, in {at}"
+
+
+def test_slurm_is_asked_seldom_until_a_process_breaks_and_then_soon(exchange, clock, queue, waiting):
+    clock.now = cluster.LOOK_SECONDS - 1
+    assert waiting.running()
+    assert queue.asked == 0
+    exchange.break_off("process 2: ValueError: no such layer")
+    assert waiting.running()
+    assert queue.asked == 1  # it runs, for SLURM has not ended the others yet
+    queue.state = "FAILED"
+    clock.now += cluster.BROKEN_SECONDS
+    assert waiting.running()
+    clock.now += cluster.FILES_SECONDS
+    assert not waiting.running()
+    with pytest.raises(StudyError, match=r"ended as FAILED .* \(process 2: ValueError: no such layer\)"):
+        waiting.check()
+
+
+def test_a_job_that_slurm_queues_again_is_waited_for_whatever_broke(exchange, clock, queue, waiting):
+    exchange.break_off("process 2: RuntimeError: connection closed by peer")
+    queue.state = "PENDING"
+    clock.now = cluster.BROKEN_SECONDS
+    assert waiting.running()
+    assert exchange.broken() == ""
+    clock.now += cluster.LOOK_SECONDS - 1
+    assert waiting.running()
+    assert queue.asked == 1

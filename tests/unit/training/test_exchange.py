@@ -8,7 +8,7 @@ import pytest
 
 from prefdelta.core.compute import Fsdp
 from prefdelta.training import exchange as exchanges
-from prefdelta.training.exchange import Exchange, TrainJob
+from prefdelta.training.exchange import Exchange, Ran, TrainJob
 
 from .making import RECIPES
 
@@ -37,8 +37,8 @@ def test_a_request_is_answered_once(exchange):
     exchange.ask()
     assert exchange.asked()
     assert not exchange.asked()
-    exchange.save(Path("checkpoint-3"))
-    assert exchange.saved() == Path("checkpoint-3")
+    exchange.save(Path("checkpoint-3"), 4.5)
+    assert exchange.saved() == (Path("checkpoint-3"), 4.5)
     assert exchange.saved() is None
 
 
@@ -50,6 +50,22 @@ def test_each_start_asks_anew_where_to_go_on(exchange):
         exchange.go_on_from(snapshot)
         assert exchange.newest() == (snapshot,)
     assert not exchange.starting()
+
+
+def test_what_broke_first_is_told_until_they_start_again(exchange):
+    assert exchange.broken() == ""
+    exchange.break_off("process 2: ValueError: x")
+    exchange.break_off("process 0: RuntimeError: connection closed by peer")
+    assert exchange.broken() == "process 2: ValueError: x"
+    exchange.start()
+    assert exchange.broken() == ""
+
+
+def test_how_long_they_ran_and_where_arrives_as_it_was_noted(exchange):
+    assert exchange.ran() == Ran(0.0, None, [])
+    noted = Ran(12.5, "7", ["n1: H100 (0)", "n2: H100 (0)"])
+    exchange.note(noted)
+    assert exchange.ran() == noted
 
 
 def test_signs_of_life_come_until_the_end(exchange, monkeypatch):

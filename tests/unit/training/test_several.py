@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from prefdelta.core.launch import Launch
 from prefdelta.core.recipes import Lora
 from prefdelta.snapshots import Snapshots
 from prefdelta.training import several
+from prefdelta.training.exchange import Exchange
 
 from .by_hand import load
 from .making import RECIPES, UPDATES, no_snapshots
@@ -28,7 +28,10 @@ def _two_processes(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 
 
-train = partial(several.train, launch=Launch(), about="arm")
+def train(*given):
+    told, ran = several.train(*given, launch=Launch(), about="arm")
+    assert ran is None  # it was on this machine, as the manifest says anyway
+    return told
 
 
 def recipe_of(method, **changes):
@@ -121,6 +124,56 @@ def test_what_a_process_finds_wrong_is_told_by_the_one_that_launched_it(base, ro
     recipe = recipe_of("dpo", batch_size=4)
     with pytest.raises(StudyError, match="recorded reference log-probabilities differ"):
         train("training.dpo", base, wrong, recipe, 0, tmp_path / "policy", no_snapshots())
+
+
+class Clocked:
+    """Processes that load, and save after the update at hand when they are asked; all by a clock of their own."""
+
+    count = 4
+    LOAD, UPDATE, SAVE, ENDS = 360.0, 60.0, 5.0, 3000.0
+
+    def __init__(self, exchange, taken):
+        self.now, self.sealed = 0.0, []
+        self._exchange, self._taken = exchange, taken
+        self._next, self._saves, self._started, self._step = self.LOAD, False, False, 0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def running(self):
+        if self.now >= self._next:
+            self._next = self.now + self.UPDATE
+            if not self._started:
+                self._started = True
+                self._exchange.start()
+            elif self._saves:
+                self._saves = False
+                snapshot = self._taken.path(self._step)
+                snapshot.mkdir(parents=True)
+                self._exchange.save(snapshot, self.SAVE)
+                self.sealed.append(self.now)
+            else:
+                self._step += 1
+                self._saves = self._exchange.asked()
+                self._next = self.now + self.SAVE if self._saves else self._next
+        return self.now < self.ENDS
+
+
+def test_what_processes_do_before_they_save_does_not_make_snapshots_rare(tmp_path, monkeypatch):
+    exchange = Exchange(tmp_path / "exchange")
+    exchange.folder.mkdir()
+    taken = no_snapshots()
+    clocked = Clocked(exchange, taken)
+    monkeypatch.setattr(snapshots, "time", clocked)
+    monkeypatch.setattr(several, "time", clocked)
+    taken._since = taken._asked = 0.0
+    several._serve(clocked, taken, exchange)
+    # Twenty times the saving is 100 s, and then the update at hand: not 20 times the 360 s of loading.
+    assert max(after - before for before, after in zip(clocked.sealed, clocked.sealed[1:], strict=False)) < 200
+    assert len(clocked.sealed) > 10
 
 
 def test_with_one_gpu_or_none_there_is_no_other_process(base, rows, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok
 from prefdelta.commands.checks.programs import answer
 from prefdelta.commands.shared import size
+from prefdelta.core.errors import StudyError
 
 
 def gpus(examined: Examined) -> Iterator[Finding]:
@@ -16,8 +17,7 @@ def gpus(examined: Examined) -> Iterator[Finding]:
     if most is None:
         yield NOT_NEEDED
         return
-    # torch is not imported on a head node, where SLURM has the GPUs.
-    found = _by_nvidia_smi() if which("nvidia-smi") else [] if examined.on_slurm else _by_torch()
+    found = _on_a_head_node() if examined.on_slurm else _by_nvidia_smi() if which("nvidia-smi") else _by_torch()
     told = ", ".join(f"{count} x {what}" for what, count in Counter(found).items()) or "none on this machine"
     asked = f"{most.where} asks for {most.asked.gpus}"
     if examined.on_slurm:
@@ -29,6 +29,14 @@ def gpus(examined: Examined) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{told}; {asked}")
+
+
+def _on_a_head_node() -> list[str]:
+    """SLURM has the GPUs: torch is not imported here, and a program that finds no driver says that there are none."""
+    try:
+        return _by_nvidia_smi() if which("nvidia-smi") else []
+    except StudyError:
+        return []
 
 
 def _by_nvidia_smi() -> list[str]:

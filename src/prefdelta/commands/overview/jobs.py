@@ -176,7 +176,7 @@ def _state(
     goes_on = run is not None and run.alive is not False  # as far as this machine can see
     if seen.done:
         return "done", None
-    if known and not known.has_ended and known.state not in _ENDED_BY_OTHERS:
+    if known and not known.has_ended:
         return ("queued" if known.state in _WAITING else "running"), None
     if claim and claim.alive:
         return "running", None

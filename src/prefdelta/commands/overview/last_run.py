@@ -9,7 +9,7 @@ from time import strptime
 from typing import Any
 
 from prefdelta import runs
-from prefdelta.processes import is_alive
+from prefdelta.commands import shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,13 @@ def _read(about: dict[str, Any]) -> LastRun:
     if about["ended"] is not None:
         alive: bool | None = False
     else:
-        alive = _is_it(about["pid"], about["command"]) if about["host"] == gethostname() else None
+        alive = runs.is_process(about["pid"], about["command"]) if about["host"] == gethostname() else None
     return LastRun(**fields, alive=alive)
 
 
-def _is_it(pid: int, command: str) -> bool:
-    """Whether a process of this id is alive and has these arguments: ids are given again to others."""
-    if not is_alive(pid):
-        return False
-    try:
-        words = Path("/proc", str(pid), "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-    except OSError:
-        return False
-    return " ".join(words).strip().endswith(command.partition(" ")[2].strip())
+def command_to_go_on(run: LastRun | None, configfile: Path | None) -> str:
+    """The command line of the last run; where none is known, or it was no run of Snakemake, one that runs the study."""
+    words = run.command.split() if run else []
+    if words and Path(words[0]).name == "snakemake":
+        return shared.command_line(words[1:])
+    return shared.snakemake_command(configfile)

@@ -19,7 +19,7 @@ LAST_LINES = 8  # of the log of a job that failed
 ADVICE = {
     "error": "The message says what was found and what to do.",
     "defect": "A defect of the program: report it with these lines.",
-    "out_of_memory": "Out of memory. A retry asks for more; or raise compute.{stage}.mem_mb.",
+    "out_of_memory": "Out of memory; the log says which, and what to do.",
     "OUT_OF_MEMORY": "Out of the memory it asked SLURM for. A retry asks for more; or raise compute.{stage}.mem_mb.",
     "TIMEOUT": "Its time was up. A retry asks for more, and goes on from the record; or raise compute.{stage}.runtime.",
     "DEADLINE": "Its deadline passed before it could end.",

@@ -60,7 +60,7 @@ def _left(found: Summary) -> list[str]:
         return []
     unknown = f"unknown for {', '.join(left.unknown)}, as none of their jobs has finished" if left.unknown else ""
     if not left.job_seconds:
-        return [f"left: {unknown}"]
+        return [f"left: {unknown or 'next to nothing, by the mean times of finished jobs'}"]
     known = f"{_span(left.job_seconds)} of jobs, if one at a time"
     if left.seconds is not None:
         known = f"{_span(left.seconds)}, at {left.at_once} at once as now"
@@ -90,12 +90,14 @@ def _cells(group: Group, name: str, shown: Iterable[str]) -> list[str]:
 def _generators(found: Summary) -> str:
     rows = [["generator", *PER_GENERATOR, "traces", "truncated", "other failed", "ungraded", "unjudged"]]
     names = dict.fromkeys(group.name for group in found.generators)
+    inner = {}  # row -> what its counts of finished jobs do not say
     for name in names:
         groups = {group.stage: group for group in found.generators if group.name == name}
         if not any(group.states.keys() - {"missing"} for group in groups.values()):
             continue
         generate = groups["generate"]
         truncated = generate.failures.get("truncated", 0)
+        inner[len(rows)] = "; ".join(f"{stage}: {told}" for stage, one in groups.items() if (told := _not_done(one)))
         rows.append(
             [
                 str(name),
@@ -106,7 +108,18 @@ def _generators(found: Summary) -> str:
                 *(_share(groups[stage].failed, groups[stage].rows) for stage in ("grade", "judge")),
             ]
         )
-    return _table(rows, right=set(rows[0][1:])) if len(rows) > 1 else ""
+    if len(rows) == 1:
+        return ""
+    lines = []
+    for number, line in enumerate(_table(rows, right=set(rows[0][1:])).splitlines()):
+        lines += [line, *(f"  {part}" for part in _wrapped(inner.get(number, ""), 2).splitlines())]
+    return "\n".join(lines)
+
+
+def _not_done(group: Group) -> str:
+    """How the jobs stand that have been begun, or wait in a queue, and are not done."""
+    counts = group.states.items()
+    return ", ".join(f"{count} {state}" for state, count in counts if state not in ("done", "missing"))
 
 
 def _share(count: int, of: int) -> str:

@@ -4,17 +4,20 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from prefdelta.code import PACKAGE
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.core.settings import Settings
+from prefdelta.hub import LOCK
 from prefdelta.stages.entry import job_sources, job_texts
 from prefdelta.study import SETTINGS, Study
 
 NOT_MADE = "not made yet"
 LONGEST = 40  # characters of a value that are shown
+_HUB_NAME, _HUB_REVISION = ("hub", "name"), ("hub", "revision")  # in the settings of a job that runs a model
 # What the parts of an output's path are, below its stage's folder.
 _AXES = {
     "prompts": ("source",),
@@ -58,6 +61,7 @@ class Causes:
     own: list[str] = field(default_factory=list)  # files and keys of its own
     inherited: list[str] = field(default_factory=list)  # those of the jobs that it stands on
     only_source: bool = False  # of its own there is nothing but source, which rarely changes what comes out
+    only_absent: bool = False  # what is there of its outputs stays as it is: others are merely not there
 
     @property
     def all(self) -> list[str]:
@@ -97,9 +101,9 @@ def _causes(
     absent = [path for path in job.writes if not path.exists()]
     missing = sorted({_new(study, path, known) for path in absent})
     if missing and not manifest:
-        return Causes(own=missing)
+        return Causes(own=missing, only_absent=len(absent) == len(job.writes))
     settings: Settings = SETTINGS[job.stage].model_validate_json(job.settings)
-    files = [f"{path} changed" for path in _changed_files(job, manifest)]
+    files = _changed_files(job, manifest)
     differences = _differences(study, job, manifest.get("settings", {}))
     lists = [told for key, told in differences if key in _LISTS.get(job.stage, ())]
     keys = [told for key, told in differences if key not in _LISTS.get(job.stage, ())]
@@ -110,16 +114,20 @@ def _causes(
     own = [*missing, *files, *keys, *source]
     if not own and not inherited:
         own = lists or [_as_told(job)]
-    return Causes(own, list(dict.fromkeys(inherited)), only_source=own == source)
+    only_absent = bool(missing) and own == missing and all(its.only_absent for _, its in above)
+    return Causes(own, list(dict.fromkeys(inherited)), only_source=own == source, only_absent=only_absent)
 
 
 def _changed_files(job: PlannedJob, manifest: Mapping[str, Any]) -> list[str]:
-    """The inputs that no job makes and that are not as they were."""
-    before = manifest.get("texts", {})
+    """What is told of the inputs that no job makes and that are not as they were, or not those that they were."""
     now = job_texts(job.reads, job.record)
+    before = manifest.get("texts", now)
+    gone, come = [path for path in before if path not in now], [path for path in now if path not in before]
     changed = [path for path, content in now.items() if before.get(path, content) != content]
-    told = re.search(r"Updated input files: ([^;]+)", job.reason)
-    return list(dict.fromkeys([*changed, *(told[1].split(", ") if told else [])]))
+    told = re.search(r"Updated input files: ([^;]+)", job.reason)  # also of those that were not read before
+    changed += [path for path in (told[1].split(", ") if told else []) if path not in (*changed, *come)]
+    others = zip_longest(gone, come, fillvalue="none")
+    return [*(f"{path} changed" for path in changed), *(f"{old} -> {new}" for old, new in others)]
 
 
 def _differences(study: Study, job: PlannedJob, before: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -127,10 +135,11 @@ def _differences(study: Study, job: PlannedJob, before: Mapping[str, Any]) -> li
     if not before:
         return []
     old, new = dict(_flat(before)), dict(_flat(json.loads(job.settings)))
+    changed = [path for path in dict.fromkeys([*old, *new]) if old.get(path) != new.get(path)]
+    if _HUB_NAME in changed:  # another model has another revision
+        changed = [path for path in changed if path != _HUB_REVISION]
     return [
-        (path[0], f"{_key(study, job, path)}: {_shown(old.get(path))} -> {_shown(new.get(path))}")
-        for path in dict.fromkeys([*old, *new])
-        if old.get(path) != new.get(path)
+        (path[0], f"{_key(study, job, path)}: {_shown(old.get(path))} -> {_shown(new.get(path))}") for path in changed
     ]
 
 
@@ -144,12 +153,16 @@ def _flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
 
 def _key(study: Study, job: PlannedJob, path: tuple[str, ...]) -> str:
     """A setting of a job as the config has it."""
+    from prefdelta.commands.planning.measures import model_of  # which reads manifests by this module
+
     first, rest = path[0], path[1:]
     match job.stage, first:
         case _, "seed" if job.stage != "train":
             return "seed"
+        case _, "hub" if path == _HUB_REVISION:
+            return f"{LOCK}: models.{json.loads(job.settings)['hub']['name']}.revision"
         case _, "hub":
-            return ".".join(["models", json.loads(job.settings)["hub"]["name"], *rest])
+            return f"models.{model_of(study, job.stage, job.name)}.hub"
         case "train", "recipe":
             return ".".join(["train.recipes", job.writes[0].parts[-3], *rest])
         case "ladder", "rung":

@@ -28,6 +28,12 @@ class _Finished:
         return dict(self.manifest.get("run", {}).get("computed", {}))
 
     @property
+    def seconds(self) -> float:
+        """How long it held what it computes on. A training in a SLURM job of its own may first wait for hours."""
+        run = self.manifest["run"]
+        return float(run.get("training_seconds", run["seconds"]))
+
+    @property
     def worked(self) -> bool:
         """Whether it computed most of what it needed, so that its time says how fast it is."""
         needed = self.manifest["details"].get("requests", self.manifest["rows"])  # a verdict makes several rows
@@ -81,14 +87,14 @@ class Measures:
     def tokens_per_s(self, stage: str, model: str | None) -> Amount:
         """Of one job, all its GPUs together, its start included. Unknown if nothing says it."""
         jobs = [one for one in self._finished[stage] if one.size == self.size(model) and one.worked]
-        if seconds := sum(one.manifest["run"]["seconds"] for one in jobs):
+        if seconds := sum(one.seconds for one in jobs):
             return Amount(sum(one.computed["tokens"] for one in jobs) / seconds, Basis.MEASURED)
         assumed = self._study.asked_for(stage, model).tokens_per_s
         return Amount(assumed, Basis.ASSUMED) if assumed else UNKNOWN
 
     def seconds(self, stage: str) -> Amount:
         """Of one job, with whatever it took from the record. Unknown if none is finished."""
-        found = [one.manifest["run"]["seconds"] for one in self._finished[stage]]
+        found = [one.seconds for one in self._finished[stage]]
         return Amount(sum(found) / len(found), Basis.MEASURED) if found else UNKNOWN
 
 

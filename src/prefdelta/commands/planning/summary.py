@@ -130,11 +130,16 @@ def _too_long(works: Sequence[tuple[PlannedJob, Work]]) -> list[str]:
         if longest:
             job, work = longest
             notes.append(
-                f"{job.name} takes about {work.hours.value:,.0f} h ({BASES[work.hours.basis]}), and its time limit is "
-                f"{job.minutes / 60:,.0f} h: it would be cut off, and go on at its next attempt. Raise the runtime in "
+                f"{job.name} takes about {_span(work.hours.value)} ({BASES[work.hours.basis]}), and its time limit is "
+                f"{_span(job.minutes / 60)}: it would be cut off, and go on at its next attempt. Raise the runtime in "
                 f"compute.{stage}{', or give its generator more shards' if stage == 'generate' else ''}."
             )
     return notes
+
+
+def _span(hours: float) -> str:
+    """A time for a person."""
+    return f"{hours * 60:,.0f} min" if hours < 10 else f"{hours:,.0f} h"
 
 
 def _amount(amount: Amount) -> dict[str, Any]:

@@ -56,10 +56,10 @@ def _shown(amount: Amount) -> str:
     """A large number for a person."""
     value, unit = amount.value, ""
     for unit in ("", " k", " M", " G"):
-        if value < 1000 or unit == " G":
+        if value < 999.5 or unit == " G":
             break
         value /= 1000
-    return f"{value:,.0f}{unit} {_known(amount)}" if value >= 100 or not unit else f"{value:.2g}{unit} {_known(amount)}"
+    return f"{value:,.0f}{unit} {_known(amount)}" if value >= 10 or not unit else f"{value:.2g}{unit} {_known(amount)}"
 
 
 def _hours(amount: Amount) -> str:

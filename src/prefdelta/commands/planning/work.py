@@ -89,10 +89,12 @@ class Reckoning:
             count = len(found) if isinstance(found, list) else found
             basis = Basis.STANDING if above else Basis.COUNTED
             return Amount(count, basis), found if isinstance(found, list) else []
-        arms = list(settings.selections) if job.stage == "train" else []
-        amount = self._reckoned(job, settings)
-        # Some of it may be in the record.
-        return (amount.at_most() if all(path.exists() for path in job.writes) else amount), arms
+        absent = [path for path in job.writes if not path.exists()]
+        made = absent if self._causes[job.name].only_absent else job.writes
+        arms = [path.parent.relative_to(job.record.parent / job.stage).as_posix() for path in made]
+        amount = self._reckoned(job, settings, arms)
+        # Of what is made anew, some may be in the record.
+        return (amount if made == absent else amount.at_most()), arms if job.stage == "train" else []
 
     def _counted(self, job: PlannedJob, settings: Any) -> int | list[str] | None:
         """What the stage itself finds missing; None if it cannot say, or not in passing."""
@@ -125,8 +127,8 @@ class Reckoning:
             self._changing[job.name] = changes
         return self._changing[job.name]
 
-    def _reckoned(self, job: PlannedJob, settings: Any) -> Amount:
-        """What a job lacks if the record has nothing for it."""
+    def _reckoned(self, job: PlannedJob, settings: Any, arms: Sequence[str]) -> Amount:
+        """What a job lacks if the record has nothing for it; of a batch, for these arms."""
         study = self._study
         prompts = self._rows(TRAINING_PROMPTS)
         match job.stage:
@@ -138,10 +140,10 @@ class Reckoning:
             case "reference":
                 return prompts * study.config.generators[settings.generator].samples
             case "train":
-                return Amount(len(settings.selections), Basis.ESTIMATED)
+                return Amount(len(arms), Basis.ESTIMATED)
             case _:
                 items = total(self._rows(name) * asked.samples for name, asked in settings.benchmarks.items())
-                return items * len(settings.arms)
+                return items * len(arms)
 
     def _rows(self, source: str) -> Amount:
         """How many prompts a source has."""

@@ -1,0 +1,26 @@
+"""What an error says of memory: whether there was too little, and of which kind. Goes by the text, without torch."""
+
+import re
+
+# Torch has an error of its own for a GPU's memory, and a plain RuntimeError for the machine's. Others that speak of
+# memory (an illegal access, tensors that share a location) are defects.
+_OUT = re.compile(r"out of memory|(can't|cannot) allocate memory|not enough memory", re.IGNORECASE)
+_ON_GPU = re.compile(r"\b(CUDA|HIP)\b.*out of memory", re.IGNORECASE | re.DOTALL)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error was raised for want of memory, of the machine or of a GPU."""
+    if not isinstance(error, RuntimeError):
+        return isinstance(error, MemoryError)
+    return type(error).__name__ == "OutOfMemoryError" or _OUT.search(str(error)) is not None
+
+
+def remedy(told: str, stage: str) -> str:
+    """What helps. told: the text of the error."""
+    if not _ON_GPU.search(told):
+        return f"Raise compute.{stage}.mem_mb; a retry by Snakemake asks for more itself."
+    less = {
+        "train": "Lower the recipe's micro_batch_size",
+        "reference": "Lower reference.batch_tokens",
+    }.get(stage, "Lower the engine's max_length or gpu_memory_share (vllm) or its batch_size (transformers)")
+    return f"{less}, or raise compute.{stage}.gpus. That is memory of a GPU: mem_mb and a retry give no more of it."
