@@ -146,12 +146,12 @@ def remove_weights(folder: Path) -> None:
 
 
 def _hash_of(folder: Path) -> str:
-    """The hash of a checkpoint's weights. Raises DamagedError if they are not the ones that were sealed."""
+    """The hash of a checkpoint's weights. Raises as `read_seal`."""
     if not are_removed(folder):
         return _weights(read_seal(folder))
     try:
         return str(json.loads((folder / REMOVED).read_text(encoding="utf-8"))["weights"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise DamagedError(folder, f"{folder / REMOVED}: cannot be read ({error}).") from None
 
 

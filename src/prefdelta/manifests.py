@@ -31,5 +31,5 @@ def _outputs(manifest: Path) -> dict[str, str]:
     """Path -> sha256 of what a manifest describes."""
     try:
         return dict(json.loads(manifest.read_text(encoding="utf-8"))["outputs"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
         raise DamagedError(manifest, f"{manifest}: is no manifest of a job ({error!r}).") from None

@@ -31,10 +31,13 @@ def seal(folder: Path) -> dict[str, str]:
 
 
 def read_seal(folder: Path) -> dict[str, str]:
-    """Name -> sha256 of a sealed folder's files. Raises DamagedError if they are not the ones that were sealed."""
+    """Name -> sha256 of a sealed folder's files.
+
+    Raises DamagedError if they are not the ones that were sealed, and OSError if that cannot be seen now.
+    """
     try:
         sealed = dict(json.loads((folder / SEAL).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (FileNotFoundError, ValueError, TypeError):
         raise DamagedError(folder, f"{folder}: has no {SEAL} that can be read: writing it was not finished.") from None
     found = _hashes(folder)
     if wrong := sorted(name for name in sealed.keys() | found if sealed.get(name) != found.get(name)):

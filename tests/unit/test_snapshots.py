@@ -7,6 +7,7 @@ from prefdelta import claims, processes, snapshots
 from prefdelta.claims import Claim
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.snapshots import SEAL, Snapshots, read_seal, seal
+from unit.limits import no_free_file
 
 
 @pytest.fixture
@@ -187,3 +188,9 @@ def test_an_instance_that_was_overtaken_seals_nothing(taken, tmp_path, monkeypat
         taken.seal(write(taken.path(2)))
     assert not (taken.path(2) / SEAL).exists()
     assert taken.newest() == taken.path(1)
+
+
+def test_a_folder_that_cannot_be_read_now_is_not_taken_for_a_damaged_one(folder):
+    with no_free_file(), pytest.raises(OSError, match="Too many open files"):
+        read_seal(folder)
+    assert set(read_seal(folder)) == {"model", "sub/vocabulary"}
