@@ -47,8 +47,8 @@ def chain(address: str, runtime: int = 10) -> dict[str, Any]:
     study["delta"]["composites"], study["filter"]["sets"] = {}, {}
     study["evaluate"]["groups"] = {}
     study["report"]["overlap"] = None
-    study["compute"] = {"judge": {"gpus": 1, "mem_mb": 500, "runtime": runtime}}
-    study["cluster"] = {"partition": "cpu", "gpu_partition": "gpu", "gpu_model": "h100"}
+    study["compute"] = {"judge": {"mem_mb": 500, "runtime": runtime}}
+    study["cluster"] = {"partition": "cpu"}
     return study
 
 

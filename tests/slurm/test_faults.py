@@ -164,7 +164,7 @@ def test_a_job_whose_node_dies_is_queued_again_by_slurm(checkout: Checkout, clus
 
 def test_a_job_that_makes_way_for_another_goes_on_afterwards(checkout: Checkout, cluster: Cluster) -> None:
     study = chain(checkout.judge_address)
-    study["cluster"]["gpu_partition"] = "scavenge"
+    study["cluster"]["partition"] = "scavenge"
     write_study(checkout.folder, study)
     run = checkout.run()
     checkout.held(run)
