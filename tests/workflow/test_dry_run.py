@@ -137,7 +137,7 @@ def test_every_mistake_in_a_config_is_told_at_once_with_file_key_and_nearest_nam
 
 def test_a_name_that_nothing_defines_is_told_with_the_nearest_one(checkout: Path) -> None:
     study = yaml.safe_load(MINI.read_text())
-    study["experiments"]["filtering"]["selections"] = ["top-step_coherance-5"]
+    study["experiments"]["filtering"]["selections"].append("top-step_coherance-5")
     (checkout / "mine.yaml").write_text(yaml.safe_dump(study))
     done = snakemake(checkout, "--cores", "1", "--configfile", "mine.yaml")
     assert done.returncode != 0
