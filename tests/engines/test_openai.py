@@ -612,16 +612,21 @@ def test_concurrency_adapts_to_the_open_files_that_are_allowed(soft: int, hard: 
 @pytest.mark.filterwarnings("error")
 def test_closing_early_cancels_what_is_open_and_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
     async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
-        return await (answer if seen.question == "question 0" else silence)(request, seen)
+        if seen.question != "question 0":
+            return await silence(request, seen)
+        while server.open < 8:
+            await asyncio.sleep(0.01)
+        return await answer(request, seen)
 
     with ScriptedServer(behaviour) as server, caplog.at_level(logging.WARNING):
         results = engine_for(server).run(plan := questions(40), {key for key, _ in plan})
         assert next(results).key == "key 0"
-        wait_until(lambda: server.open == 8)
+        wait_until(lambda: server.open >= 7)
         results.close()
         wait_until(lambda: server.open == 0)
         gc.collect()  # asyncio and aiohttp complain about what is left when it is collected
-    assert len(server.seen) == 9  # 1 answered, 8 left in flight; none of the others were sent
+    # 8 in flight, and perhaps the one that takes the answered one's place; none of the others were sent.
+    assert len(server.seen) in (8, 9)
     assert caplog.records == []
 
 

@@ -19,6 +19,7 @@ DROP = object()
 def edited(**edits):
     """Mini's config with some values replaced, dropped or added; `a__b` is the key b of a."""
     content = copy.deepcopy(MINI)
+    del content["experiments"]["equal_updates"]["as_many_updates_as"]  # it names an arm of another experiment
     for place, value in edits.items():
         *above, last = place.split("__")
         section = content
