@@ -115,7 +115,7 @@ class ScriptedServer:
         self.most_open = 0
         self._behaviour, self._port = behaviour, port
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)  # or a test that fails here hangs pytest
 
     @property
     def base_url(self) -> str:
