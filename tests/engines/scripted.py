@@ -115,7 +115,8 @@ class ScriptedServer:
         self.most_open = 0
         self._behaviour, self._port = behaviour, port
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)  # or a test that fails here hangs pytest
+        # A daemon, or pytest would not end after a test in which this did not end.
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     @property
     def base_url(self) -> str:
