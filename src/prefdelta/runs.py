@@ -29,7 +29,6 @@ FILE = "run.json"
 VARIABLE = "PREFDELTA_RUN"  # in the environment of all that a run starts
 ORPHANS_SECONDS = 10.0  # for the jobs of a killed run to end; they are told by the kernel, and flush
 SLURM_SECONDS = 300.0  # for SLURM to end cancelled jobs: they get SIGTERM, and its KillWait later SIGKILL
-LONGEST_PAUSE = 20.0  # seconds between two looks at SLURM's queue
 SNAKEMAKE = Path(".snakemake")
 # Snakemake's options with which it looks, or tidies, and runs no job.
 _LOOKING = (
@@ -246,14 +245,9 @@ def _cancel_orphans(results: Path, killed: bool) -> None:
         ids = ", ".join(job.id for job in orphans)
         say(f"jobs of an earlier run are in SLURM's queue ({ids}): they are cancelled; what they did is kept.")
         slurm.cancel(orphans)
-    ends, pause = time.monotonic() + SLURM_SECONDS, 1.0
-    while orphans:
-        if time.monotonic() > ends:
-            ids = " ".join(job.id for job in orphans)
-            raise StudyError(f"{results}: SLURM has not ended jobs of an earlier run: {ids}. Try again later.")
-        time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
-        orphans = slurm.unfinished(results)
+    if orphans and (left := slurm.left_after(results, SLURM_SECONDS)):
+        ids = " ".join(job.id for job in left)
+        raise StudyError(f"{results}: SLURM has not ended jobs of an earlier run: {ids}. Try again later.")
 
 
 def wait_for_orphans(run: str) -> None:

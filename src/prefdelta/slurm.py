@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ TAG = "PREFDELTA_TAG"  # in the environment: what workflow/bin/sbatch adds to a 
 SUBMITTED = "PREFDELTA_SUBMITTED"  # in the environment: the file to which it adds a line for each job
 FILE = Path("slurm/submitted.jsonl")  # in results/<study>/
 SECONDS = 60.0  # for SLURM to answer
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0  # seconds between two looks at its queue: others ask it too
 ENDED = (
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT",
 )  # fmt: skip
@@ -108,6 +110,18 @@ def cancel(found: Iterable[SlurmJob]) -> None:
     """Have SLURM end jobs: they get SIGTERM, and time to write down what they have. Raises StudyError if it refuses."""
     if ids := [job.id for job in found]:
         _answer(["scancel", *ids])
+
+
+def left_after(results: Path, seconds: float) -> list[SlurmJob]:
+    """Wait so long for cancelled jobs to end; those that have not. SLURM is asked more and more rarely.
+
+    Raises StudyError if it does not answer.
+    """
+    ends, pause = time.monotonic() + seconds, FIRST_PAUSE
+    while (left := unfinished(results)) and time.monotonic() < ends:
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+    return left
 
 
 def submitted(results: Path) -> list[Submitted]:

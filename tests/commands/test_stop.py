@@ -179,7 +179,7 @@ def test_slurm_is_asked_more_and_more_rarely(capsys, queue, monkeypatch):
         if len(pauses) == 8:
             queue.write_text("")
 
-    monkeypatch.setattr(stop, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    monkeypatch.setattr(slurm, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
     assert stopped(capsys)[0] == 0
     assert pauses == [0.5, 1, 2, 4, 8, 16, 20, 20]
 

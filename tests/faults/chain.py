@@ -111,7 +111,7 @@ class Run:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a group of its own, to be killed without us
-                preexec_fn=_listen_to_ctrl_c,
+                preexec_fn=listen_to_ctrl_c,
             )
         self.started = time.monotonic()
         self.watch = Watch(self.mark, checkout)
@@ -147,7 +147,8 @@ class Run:
         self.process.wait()
 
 
-def _listen_to_ctrl_c() -> None:
+def listen_to_ctrl_c() -> None:
+    """In a process that is about to be started."""
     # A shell that starts something in the background has it ignore SIGINT, and that is inherited.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

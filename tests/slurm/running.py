@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from faults.chain import listen_to_ctrl_c
 from prefdelta.slurm import submitted
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +46,7 @@ class Run:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_listen_to_ctrl_c,
+                preexec_fn=listen_to_ctrl_c,
             )
         self.started.append(self)
 
@@ -90,11 +91,6 @@ def environment(folder: Path) -> dict[str, str]:
     """For what is started in a checkout."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | {"PYTHONPATH": str(ROOT / "src"), "HOME": str(folder), "PREFDELTA_SBATCH_PATIENCE": "120"}
-
-
-def _listen_to_ctrl_c() -> None:
-    # A shell that starts something in the background has it ignore SIGINT, and that is inherited.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def last_job(results: Path, rule: str) -> str:

@@ -49,7 +49,10 @@ def run(arguments: argparse.Namespace) -> None:
     if last:
         runs.wait_for_orphans(last.id)  # one of them may be asking SLURM for a job, for minutes if it does not answer
     _cancel(results)
-    _wait_for_jobs(results)
+    if slurm.was_used(results) and (left := slurm.left_after(results, JOBS_SECONDS)):
+        raise StudyError(
+            f"SLURM has not yet ended the jobs {' '.join(job.id for job in left)}. Run this again in a while."
+        )
     shared.tell(f"stopped; what was done is kept. To go on: {command_to_go_on(last, arguments.configfile)}")
 
 
@@ -71,16 +74,3 @@ def _end(main: int, results: Path) -> None:
 def _cancel(results: Path) -> None:
     if slurm.was_used(results):
         slurm.cancel(slurm.unfinished(results))
-
-
-def _wait_for_jobs(results: Path) -> None:
-    """Until SLURM has ended what was cancelled. It is asked more and more rarely: others ask it too."""
-    if not slurm.was_used(results):
-        return
-    ends, pause = time.monotonic() + JOBS_SECONDS, 0.5
-    while jobs := slurm.unfinished(results):
-        if time.monotonic() > ends:
-            left = " ".join(job.id for job in jobs)
-            raise StudyError(f"SLURM has not yet ended the jobs {left}. Run this again in a while.")
-        time.sleep(pause)
-        pause = min(2 * pause, runs.LONGEST_PAUSE)
