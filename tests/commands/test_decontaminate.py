@@ -74,7 +74,7 @@ def test_the_lock_names_the_prompts_and_the_file_beside_it_the_items(capsys):
     told = capsys.readouterr().out
     assert f"{TRAINING_PROBLEMS} training prompts; the same 13 words in a row" in told
     assert "gsm8k       1 of       3 items, with       1 prompts" in told  # all items, whatever the limit
-    assert "amc         0 of       2 items, with       0 prompts" in told
+    assert "amc         0 of       3 items, with       0 prompts" in told
     lock, reasons = (json.loads(path.read_text()) for path in (LOCK, REASONS))
     assert lock == {"ngram": 13, "prompts": list(reasons)}
     ((item,),) = reasons.values()

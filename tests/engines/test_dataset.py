@@ -16,7 +16,7 @@ from prefdelta.hub import dataset_rows
 from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
-from study.formats import write_all
+from study.formats import OPENR1_NUMBERS, write_all
 
 TRACES = TraceFields(
     generations="generations",
@@ -30,7 +30,7 @@ SAMPLING = Sampling(temperature=0.0, max_tokens=1)
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     folder = write_all(tmp_path_factory.mktemp("data"))["open-r1/OpenR1-Math-220k"]
-    fields = Fields(problem="problem", answer="answer", id="uuid")
+    fields = Fields(problem="problem", answer="answer")
     return DataSource(dataset=str(folder), config="default", split="train", fields=fields, grader="maths")
 
 
@@ -38,8 +38,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
 def prompts(source: DataSource) -> dict[int, Prompt]:
     """Number of the row in study/formats.py -> its prompt."""
     rows = dataset_rows(source.dataset, None, source.config, source.split)
-    found = [(int(row["uuid"][-12:]), prompt) for row, prompt in read_items(rows, source, "train")]
-    return {number: prompt for number, prompt in found if isinstance(prompt, Prompt)}
+    found = zip(OPENR1_NUMBERS, read_items(rows, source, "train"), strict=True)
+    return {number: prompt for number, (_, prompt) in found if isinstance(prompt, Prompt)}
 
 
 def request(prompt: Prompt, sample: int) -> Request:

@@ -25,7 +25,7 @@ OPENR1 = "open-r1/OpenR1-Math-220k"
 BENCHMARKS: dict[str, tuple[int, dict[str, int]]] = {
     "gsm8k": (3, {}),
     "math_500": (3, {}),
-    "amc": (2, {}),
+    "amc": (3, {}),
     "aime_2024": (2, {}),
     "aime_2025": (2, {}),
     "olympiadbench": (2, {}),
@@ -115,7 +115,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def openr1(folders: dict[str, Path]) -> DataSource:
-    fields = Fields(problem="problem", answer="answer", id="uuid")
+    fields = Fields(problem="problem", answer="answer")
     return DataSource(dataset=str(folders[OPENR1]), config="default", split="train", fields=fields, grader="maths")
 
 

@@ -24,6 +24,8 @@ Types = dict[str, pa.DataType]
 SHARED = "a farmer sells nine baskets of pears and each of the baskets holds seven ripe pears"
 TRAINING_PROBLEMS = 24  # of OpenR1-Math that make a prompt, the contaminated one included
 FLAWED = {"no_problem": 2, "no_answer": 1, "repeated": 1}  # rows of OpenR1-Math that make none
+OPENR1_NUMBERS = [*range(TRAINING_PROBLEMS - 1), 100, 101, 102, 103, 104]  # of its rows, in order
+UUIDS = {3: "NaN", 7: "NaN", 12: f"00000000-0000-5000-8000-{2:012d}"}  # no id: public rows lack it, or share one
 
 
 def write_all(folder: Path) -> dict[str, Path]:
@@ -90,7 +92,7 @@ def _openr1_row(problem: str | None, answer: int | None, number: int) -> dict[st
         "problem_type": "Algebra",
         "question_type": "math-word-problem",
         "source": "olympiads",
-        "uuid": f"00000000-0000-5000-8000-{number:012d}",
+        "uuid": UUIDS.get(number, f"00000000-0000-5000-8000-{number:012d}"),
         "is_reasoning_complete": [True] if single else [True, not cut],
         "generations": generations,
         "correctness_math_verify": [True] if single else [True, False],
@@ -140,6 +142,11 @@ def _amc(folder: Path) -> None:
             "problem": "What is the third term of $5, 10, \\dots$ if each is twice the last?",
             "answer": 20.0,
         },
+        {
+            "id": 0,
+            "problem": "A clock strikes $1$ to $12$. How many strokes are that?",
+            "answer": 78.0,
+        },  # as on the hub
     ]
     _parquet(folder / "data/train-00000-of-00001.parquet", types, [{**row, "url": "https://a.example"} for row in rows])
     _card(folder, {"default": {"train": "data/train-*"}})

@@ -43,14 +43,14 @@ class Fields(Settings):
     """The columns of a data set that say what a problem is."""
 
     problem: str
-    options: str | None = None  # choice: the texts of A, B, ...
+    options: str | None = None  # choice: the texts of A, B, ..., with or without labels (core/choices.py)
     answer: str | None = None  # all but code
     answer_type: str | None = None  # theoremqa
     starter_code: str | None = None  # code
     public_tests: str | None = None  # code
     private_tests: str | None = None  # code
     metadata: str | None = None  # code
-    id: str | None = None  # two different problems of one id are an error
+    id: str | None = None  # a check, no identity: two different problems of one id, or a row without one, are an error
 
     def columns(self) -> list[str]:
         return [column for column in self.model_dump().values() if column is not None]
@@ -76,6 +76,7 @@ class DataSource(Settings):
     files: Annotated[list[str], Field(min_length=1)] | None = None
     fields: Fields
     answer_after: str | None = None  # the answer is what follows the last of these marks: `####` in GSM8K
+    answer_from: Literal[0, 1] | None = None  # choice: the answer is an option's place, counted from this
     # Column -> the values that are taken; rows with any other are left out.
     where: dict[str, list[Scalar] | Between] = Field(default_factory=dict)
     grader: DataGrader  # how a final answer is compared with the right ones
