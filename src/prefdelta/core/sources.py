@@ -90,12 +90,18 @@ class DataSource(Settings):
 
 
 class TraceFields(Settings):
-    """The columns of a data set that ships traces: each holds a list, one element per trace."""
+    """The columns of a data set that ships traces: each holds a text or value for one trace, or a list for several.
+
+    Several rows of one problem ship its traces one after the other. core/shipped.py says which values are read.
+    """
 
     generations: str
     complete: str | None = None  # whether the reasoning is whole; None: all are
     finish: str | None = None  # as the server said it: "length" if it was cut
     correct: str | None = None  # what the data set says of its own trace
+
+    def columns(self) -> list[str]:
+        return [column for column in self.model_dump().values() if column is not None]
 
 
 # --- sources and benchmarks -------------------------------------------------------------------------------------------
