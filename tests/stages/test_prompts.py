@@ -30,8 +30,9 @@ BENCHMARKS: dict[str, tuple[int, dict[str, int]]] = {
     "aime_2025": (2, {}),
     "olympiadbench": (2, {}),
     "theoremqa": (5, {"filtered": 1}),
-    "mmlu_pro": (2, {}),
+    "mmlu_pro": (3, {}),
     "livecodebench": (2, {}),
+    "livecodebench_v5": (3, {"filtered": 1}),
 }
 
 
@@ -134,6 +135,14 @@ def test_every_benchmark_is_read_in_its_true_format(name: str, folders: dict[str
     assert_adds_up(outcome, count + sum(left_out.values()), len(rows))
     assert outcome.failures == left_out
     assert all(len(row.answers) == 1 and row.answers[0] for row in rows)
+
+
+def test_repeated_items_are_counted_as_their_makers_do_and_told(folders: dict[str, Path], tmp_path: Path) -> None:
+    of = benchmark("mmlu_pro", folders)
+    outcome = make(tmp_path / "p.parquet", of, source="mmlu_pro")
+    assert (outcome.failures, outcome.details) == ({}, {"repeated_and_counted": 1})
+    once = make(tmp_path / "once.parquet", of.model_copy(update={"repeated": "dropped"}), source="mmlu_pro")
+    assert (once.failures, once.details) == ({"repeated": 1}, {})
 
 
 def test_what_is_asked_and_what_is_right_come_from_the_right_columns(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -251,6 +251,7 @@ def _mmlu_pro(folder: Path) -> None:
         {"question": "What do 3 and 4 make?", "options": [str(n) for n in range(6, 16)], "category": "math"},
     ]
     more = {"answer": "B", "answer_index": 1, "cot_content": "", "src": "invented"}
+    rows.append(rows[0])  # as on the hub, word for word, with a question_id of its own
     numbered = [{"question_id": 70 + number, **row, **more} for number, row in enumerate(rows)]
     for split in ("test", "validation"):
         _parquet(folder / f"data/{split}-00000-of-00001.parquet", types, numbered if split == "test" else numbered[:1])
@@ -264,8 +265,9 @@ def _livecodebench(folder: Path) -> None:
     functional = _code_row("3471", "leetcode", "Return twice the given number.", starter, {"func_name": "double"})
     functional |= _tests("functional", [("4", "8")], [("0", "0"), ("-3", "-6")])
     old = {**stdin, "question_id": "abc100_a", "contest_date": "2023-05-01T00:00:00", "question_content": "Print 1."}
-    _jsonl(folder / "test5.jsonl", [stdin, functional])
-    _jsonl(folder / "test.jsonl", [old])
+    summer = {**old, "question_id": "abc365_a", "contest_date": "2024-08-03T00:00:00", "question_content": "Print 2."}
+    for name, rows in (("", [old]), ("2", []), ("3", []), ("4", [summer]), ("5", [stdin, functional]), ("6", [])):
+        _jsonl(folder / f"test{name}.jsonl", rows)
     # The hub's repository has a loading script too, which must never be run.
     (folder / "code_generation_lite.py").write_text("raise SystemExit('a loading script was run')\n", encoding="utf-8")
     (folder / "README.md").write_text("---\npretty_name: LiveCodeBench\n---\n", encoding="utf-8")

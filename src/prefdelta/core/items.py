@@ -1,7 +1,9 @@
 """Rows of a data set -> prompts. Every row makes a prompt or says why it makes none."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from prefdelta.core.cells import RejectedRowError, clean, plain, shown
@@ -22,18 +24,20 @@ _LEADING_ZEROS = re.compile(r"^0+(?=\d+$)")
 def read_items(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[tuple[Row, Prompt | str]]:
     """Each row with its prompt, or with the reason why it makes none. name: of the training set or benchmark.
 
-    Of several rows of one problem the first is taken. Raises StudyError if a column is missing or holds what no
-    problem is made of; and, after the last row, if the column `id` is not an id.
+    Of several rows of one problem the first is taken; or each is an item of its own, if the source counts them so.
+    Raises StudyError if a column is missing or holds what no problem is made of; and, after the last row, if the
+    column `id` is not an id.
     """
-    taken: set[str] = set()
+    times = Counter[str]()  # how many rows so far make a prompt
     ids = IdColumn(source, name)
     for number, (row, prompt) in enumerate(read_rows(rows, source, name), start=1):
         if isinstance(prompt, Prompt):
             ids.see(number, row, prompt.prompt_id)
-            if prompt.prompt_id in taken:
-                yield row, "repeated"
+            times[prompt.prompt_id] += 1
+            if (time := times[prompt.prompt_id]) > 1:
+                again = replace(prompt, prompt_id=digest([source.kind, prompt.text, time])[:16])
+                yield row, "repeated" if source.repeated == "dropped" else again
                 continue
-            taken.add(prompt.prompt_id)
         yield row, prompt
     ids.check()
 

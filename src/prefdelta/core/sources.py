@@ -79,6 +79,9 @@ class DataSource(Settings):
     answer_from: Literal[0, 1] | None = None  # choice: the answer is an option's place, counted from this
     # Column -> the values that are taken; rows with any other are left out.
     where: dict[str, list[Scalar] | Between] = Field(default_factory=dict)
+    # What becomes of a problem's further rows. Counted, each is an item that is asked and graded, for benchmarks whose
+    # makers count them so.
+    repeated: Literal["dropped", "counted"] = "dropped"
     grader: DataGrader  # how a final answer is compared with the right ones
 
     @model_validator(mode="after")

@@ -50,7 +50,8 @@ def run(job: Job[PromptsSettings]) -> Outcome:
     for path in job.inputs.get("train", []):
         _check_clean(kept, tables.read(path, Prompt), settings)
     tables.write(job.output("prompts"), Prompt, kept)
-    return Outcome(rows, left_out)
+    again = len(kept) - len({prompt.text for prompt in kept})
+    return Outcome(rows, left_out, {"repeated_and_counted": again} if again else {})
 
 
 def read_prompts(settings: PromptsSettings) -> tuple[list[Prompt], Counter[str]]:

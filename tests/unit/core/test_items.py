@@ -123,6 +123,21 @@ def test_of_several_rows_of_one_problem_the_first_is_taken():
     assert second == "repeated"
 
 
+def test_a_benchmark_that_counts_repeated_rows_has_an_item_for_each():
+    rows = [{"p": "x", "a": "1"}, {"p": "y", "a": "1"}, {"p": "x", "a": "1"}, {"p": " x", "a": "2"}]
+    once, counted = made(rows), made(rows, source(repeated="counted"))
+    assert counted[:2] == once[:2]
+    assert [prompt.text for prompt in counted if isinstance(prompt, Prompt)] == ["x", "y", "x", "x"]
+    assert [prompt.answers for prompt in counted if isinstance(prompt, Prompt)] == [["1"], ["1"], ["1"], ["2"]]
+    assert len({prompt.prompt_id for prompt in counted if isinstance(prompt, Prompt)}) == 4
+    assert made(rows, source(repeated="counted")) == counted
+
+
+def test_repeated_rows_share_an_id_or_have_one_each_as_they_like():
+    rows = [{"p": "x", "a": "1", "n": 1}, {"p": "x", "a": "1", "n": 1}, {"p": "x", "a": "1", "n": 2}]
+    assert len(made(rows, source(fields={"id": "n"}, repeated="counted"))) == 3
+
+
 def test_a_column_that_is_no_id_is_told_with_counts_after_the_last_row():
     values = [1, 1.0, "1", "NaN", None, float("nan"), " ", 1, "9"]
     problems = ["x", "x", "y", "a", "b", "c", "d", "e", "f"]
