@@ -1,4 +1,4 @@
-"""config.yaml as it is, on data sets in their true formats: pinned, decontaminated, and made into prompts and traces."""
+"""config.yaml as it is, on data sets in their true formats: pinned, decontaminated, made into prompts and traces."""
 
 import json
 import shutil
