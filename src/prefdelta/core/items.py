@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from prefdelta.core.cells import RejectedRowError, clean, plain, shown
@@ -14,7 +13,7 @@ from prefdelta.core.final_answers import theoremqa_answer
 from prefdelta.core.ids import digest
 from prefdelta.core.item_ids import IdColumn
 from prefdelta.core.sources import Between, DataSource
-from prefdelta.records.prompt import Prompt
+from prefdelta.records.prompt import Prompt, repeated
 
 Row = Mapping[str, Any]
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
@@ -35,8 +34,7 @@ def read_items(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[t
             ids.see(number, row, prompt.prompt_id)
             times[prompt.prompt_id] += 1
             if (time := times[prompt.prompt_id]) > 1:
-                again = replace(prompt, prompt_id=digest([source.kind, prompt.text, time])[:16])
-                yield row, "repeated" if source.repeated == "dropped" else again
+                yield row, "repeated" if source.repeated == "dropped" else repeated(prompt, time)
                 continue
         yield row, prompt
     ids.check()

@@ -1,6 +1,6 @@
 """A prompt: one problem put to models, with the answers that count as right."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 
@@ -11,9 +11,17 @@ class Prompt:
     VERSION: ClassVar[int] = 1
     KEY: ClassVar[tuple[str, ...]] = ("prompt_id",)
 
-    # Hash of how it is made (a family, or `data`) and its text: an edited prompt is another prompt. A repeated row that
-    # a benchmark counts again has its number in it, too.
-    prompt_id: str
+    prompt_id: str  # hash of how it is made (a family, or `data`) and its text: an edited prompt is another prompt
     source: str  # the training set or the benchmark it belongs to
     text: str  # the problem as written, before any template
     answers: list[str]  # each of them is right; how they are compared is the grader's business
+
+
+def repeated(prompt: Prompt, time: int) -> Prompt:
+    """The item of a problem's further row, where a benchmark counts each. time: 2 for the second row."""
+    return replace(prompt, prompt_id=f"{prompt.prompt_id}.{time}")
+
+
+def problem_of(prompt_id: str) -> str:
+    """The id of the problem's first item: the same for all that repeat it."""
+    return prompt_id.partition(".")[0]

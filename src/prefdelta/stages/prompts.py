@@ -21,7 +21,7 @@ from prefdelta.core.settings import Settings
 from prefdelta.core.sources import MadeSource, Source
 from prefdelta.core.tasks.families import draw_problems
 from prefdelta.hub import dataset_rows
-from prefdelta.records.prompt import Prompt
+from prefdelta.records.prompt import Prompt, problem_of
 from prefdelta.stages.entry import Job, Outcome, start
 
 
@@ -50,7 +50,7 @@ def run(job: Job[PromptsSettings]) -> Outcome:
     for path in job.inputs.get("train", []):
         _check_clean(kept, tables.read(path, Prompt), settings)
     tables.write(job.output("prompts"), Prompt, kept)
-    again = len(kept) - len({prompt.text for prompt in kept})
+    again = len(kept) - len({problem_of(prompt.prompt_id) for prompt in kept})
     return Outcome(rows, left_out, {"repeated_and_counted": again} if again else {})
 
 
