@@ -143,6 +143,8 @@ class Config(Settings):
             known(f"generators.{name}.model", [generator.model] if generator.model else [], self.models)
             if generator.shipped and not isinstance(self.prompts.train, DataSource):
                 found.append(f"generators.{name}.shipped: prompts.train is no data set, so it ships no traces")
+        if isinstance(self.prompts.train, DataSource) and self.prompts.train.repeated != "dropped":
+            found.append("prompts.train.repeated: rows of one problem are one training prompt; leave it out")
         if self.prompts.train_domain is None:
             found.append("prompts.domain: is missing; say what the data set of the training prompts is about")
         if any(model.ladder for model in self.models.values()) and self.ladder is None:

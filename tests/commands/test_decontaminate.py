@@ -72,13 +72,16 @@ def make_prompts(*sources: str) -> "subprocess.CompletedProcess[str]":
 def test_the_lock_names_the_prompts_and_the_file_beside_it_the_items(capsys):
     assert decontaminate() == 0
     told = capsys.readouterr().out
-    assert f"{TRAINING_PROBLEMS} training prompts; the same 13 words in a row" in told
-    assert "gsm8k       1 of       3 items, with       1 prompts" in told  # all items, whatever the limit
-    assert "amc         0 of       2 items, with       0 prompts" in told
+    assert f"{TRAINING_PROBLEMS} training prompts." in told
+    words, characters = "by 13 words in a row", "by all characters of a shorter one"
+    for name, items, by_words in (("gsm8k", 3, 1), ("amc  ", 3, 0)):  # all items, whatever the limit
+        counted = f"{by_words} with      {by_words} prompts {words};      0 with      0 prompts {characters}"
+        assert f"{name} of      {items} items      {counted}" in told
     lock, reasons = (json.loads(path.read_text()) for path in (LOCK, REASONS))
     assert lock == {"ngram": 13, "prompts": list(reasons)}
-    ((item,),) = reasons.values()
+    (((item, rule),),) = (found.items() for found in reasons.values())
     assert item.startswith("gsm8k:")
+    assert rule == "words"
 
 
 def test_a_benchmark_that_adds_nothing_leaves_the_lock_as_it_is_and_one_more_reason_too(study, capsys):
@@ -127,7 +130,10 @@ def test_the_workflow_stops_at_an_overlap_until_the_command_has_run():
     LOCK.write_text('{"ngram": 13, "prompts": []}\n')
     done = make_prompts("gsm8k", "amc")
     assert done.returncode != 0
-    assert "share 13 words in a row with 1 of" in Path("results/mini/logs/prompts/gsm8k.log").read_text()
+    assert (
+        "share 13 words in a row, or all characters of a shorter text, with 1 of"
+        in Path("results/mini/logs/prompts/gsm8k.log").read_text()
+    )
     assert not Path("results/mini/prompts/gsm8k.parquet").exists()
     assert Path("results/mini/prompts/amc.parquet").exists()
 

@@ -16,7 +16,7 @@ from prefdelta.hub import dataset_rows
 from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
-from study.formats import write_all
+from study.formats import OPENR1_NUMBERS, write_all
 
 TRACES = TraceFields(
     generations="generations",
@@ -30,7 +30,7 @@ SAMPLING = Sampling(temperature=0.0, max_tokens=1)
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
     folder = write_all(tmp_path_factory.mktemp("data"))["open-r1/OpenR1-Math-220k"]
-    fields = Fields(problem="problem", answer="answer", id="uuid")
+    fields = Fields(problem="problem", answer="answer")
     return DataSource(dataset=str(folder), config="default", split="train", fields=fields, grader="maths")
 
 
@@ -38,8 +38,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> DataSource:
 def prompts(source: DataSource) -> dict[int, Prompt]:
     """Number of the row in study/formats.py -> its prompt."""
     rows = dataset_rows(source.dataset, None, source.config, source.split)
-    found = [(int(row["uuid"][-12:]), prompt) for row, prompt in read_items(rows, source, "train")]
-    return {number: prompt for number, prompt in found if isinstance(prompt, Prompt)}
+    found = zip(OPENR1_NUMBERS, read_items(rows, source, "train"), strict=True)
+    return {number: prompt for number, (_, prompt) in found if isinstance(prompt, Prompt)}
 
 
 def request(prompt: Prompt, sample: int) -> Request:
@@ -83,6 +83,12 @@ def test_a_trace_that_there_is_not_is_a_permanent_failure(source, prompts):
     assert [(one.kind, one.permanent) for one in found[1:]] == [("no_trace", True)] * 2
 
 
+def test_several_rows_of_one_problem_give_several_samples_in_their_order(source, prompts):
+    found = answers(DatasetEngine(source, TRACES), [request(prompts[0], sample) for sample in (3, 2, 1, 0)])
+    assert found[0].detail == "the data set has 3 traces of the problem"
+    assert [one.text[-10:] for one in found[1:]] == ["boxed{6}$.", "boxed{7}$.", "boxed{6}$."]
+
+
 def test_only_what_is_missing_is_looked_up(source, prompts):
     engine = DatasetEngine(source, TRACES)
     plan = [(str(number), request(prompt, 0)) for number, prompt in prompts.items()]
@@ -99,7 +105,7 @@ def test_rows_in_another_order_give_the_same_traces(source, prompts, tmp_path):
         parquet.write_table(backwards, tmp_path / f"data/train-{number:05d}-of-{len(paths):05d}.parquet")
     (tmp_path / "README.md").write_text((Path(source.dataset) / "README.md").read_text())
     moved = source.model_copy(update={"dataset": str(tmp_path)})
-    # Number 0 is left out: two rows hold its problem, and which of them is the first has changed.
+    # Number 0 is left out: two rows hold its problem, and its traces come in the order of the rows.
     requests = [request(prompts[number], 0) for number in (1, 2, 20, 100)]
     texts = [[reply.text for reply in answers(DatasetEngine(at, TRACES), requests)] for at in (source, moved)]
     assert texts[0] == texts[1]
@@ -134,3 +140,45 @@ def test_a_column_of_traces_that_is_not_there_is_told(source, prompts):
     engine = DatasetEngine(source, TRACES.model_copy(update={"correct": "correctness"}))
     with pytest.raises(StudyError, match=r"there is no column 'correctness' for its traces\. It has: problem, "):
         answers(engine, [request(prompts[0], 0)])
+
+
+# --- other data sets --------------------------------------------------------------------------------------------------
+
+
+def shipped(folder: Path, rows: list[dict[str, object]], samples: int, **columns: str) -> list[Reply | Failure]:
+    """The traces of the first row's problem, from rows in a file."""
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fields = Fields(problem="problem", answer="answer")
+    source = DataSource(dataset=str(folder), split="train", fields=fields, grader="maths")
+    ((_, prompt),) = read_items([rows[0]], source, "train")
+    assert isinstance(prompt, Prompt)
+    requests = [request(prompt, sample) for sample in range(samples)]
+    return answers(DatasetEngine(source, TraceFields(**columns)), requests)
+
+
+PROBLEM = {"problem": "What is 2+3?", "answer": "5"}
+SOLUTION = "<think>\n2+3\n</think>\n\nThe answer is \\boxed{5}."
+
+
+def test_a_column_of_texts_has_one_trace_per_row_and_rows_of_one_problem_add_up(tmp_path):
+    rows = [
+        {**PROBLEM, "solution": SOLUTION, "finish": "length", "ok": "False"},
+        {"problem": "What is 2+4?", "answer": "6", "solution": "Six.", "finish": "stop", "ok": "True"},
+        {**PROBLEM, "solution": "Five.", "finish": "stop", "ok": "yes"},
+        {**PROBLEM, "solution": "Refused.", "finish": "content_filter", "ok": None},
+        {**PROBLEM, "solution": None, "finish": None, "ok": None},
+    ]
+    found = shipped(tmp_path, rows, 4, generations="solution", finish="finish", correct="ok")
+    assert [one.text for one in found] == [SOLUTION, "Five.", "Refused.", None]
+    assert [(one.finish_reason, one.source_correct) for one in found[:2]] == [("length", False), ("stop", True)]
+    assert [(one.kind, one.detail) for one in found[2:]] == [
+        ("ended_otherwise", "content_filter"),
+        ("no_trace", "the data set has 3 traces of the problem"),
+    ]
+
+
+def test_what_is_no_trace_is_told_with_column_and_row(tmp_path):
+    message = {"role": "assistant", "content": "5"}
+    rows = [{**PROBLEM, "solution": [message]}]
+    with pytest.raises(StudyError, match="row 1: column 'solution' holds a list of dict"):
+        shipped(tmp_path, rows, 1, generations="solution")

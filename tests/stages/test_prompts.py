@@ -25,13 +25,14 @@ OPENR1 = "open-r1/OpenR1-Math-220k"
 BENCHMARKS: dict[str, tuple[int, dict[str, int]]] = {
     "gsm8k": (3, {}),
     "math_500": (3, {}),
-    "amc": (2, {}),
+    "amc": (3, {}),
     "aime_2024": (2, {}),
     "aime_2025": (2, {}),
     "olympiadbench": (2, {}),
     "theoremqa": (5, {"filtered": 1}),
-    "mmlu_pro": (2, {}),
+    "mmlu_pro": (3, {}),
     "livecodebench": (2, {}),
+    "livecodebench_v5": (3, {"filtered": 1}),
 }
 
 
@@ -115,7 +116,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def openr1(folders: dict[str, Path]) -> DataSource:
-    fields = Fields(problem="problem", answer="answer", id="uuid")
+    fields = Fields(problem="problem", answer="answer")
     return DataSource(dataset=str(folders[OPENR1]), config="default", split="train", fields=fields, grader="maths")
 
 
@@ -134,6 +135,14 @@ def test_every_benchmark_is_read_in_its_true_format(name: str, folders: dict[str
     assert_adds_up(outcome, count + sum(left_out.values()), len(rows))
     assert outcome.failures == left_out
     assert all(len(row.answers) == 1 and row.answers[0] for row in rows)
+
+
+def test_repeated_items_are_counted_as_their_makers_do_and_told(folders: dict[str, Path], tmp_path: Path) -> None:
+    of = benchmark("mmlu_pro", folders)
+    outcome = make(tmp_path / "p.parquet", of, source="mmlu_pro")
+    assert (outcome.failures, outcome.details) == ({}, {"repeated_and_counted": 1})
+    once = make(tmp_path / "once.parquet", of.model_copy(update={"repeated": "dropped"}), source="mmlu_pro")
+    assert (once.failures, once.details) == ({"repeated": 1}, {})
 
 
 def test_what_is_asked_and_what_is_right_come_from_the_right_columns(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -187,7 +196,7 @@ def test_a_benchmark_that_overlaps_with_the_training_prompts_stops_and_names_an_
         make(tmp_path / "gsm8k.parquet", benchmark("gsm8k", folders), source="gsm8k", ngram=13, train=[train])
     told = str(error.value)
     assert told.startswith(
-        "1 of 3 items of the benchmark 'gsm8k' share 13 words in a row with 1 of 24 training prompts"
+        "1 of 3 items of the benchmark 'gsm8k' share 13 words in a row, or all characters of a shorter text, with 1 of"
     )
     assert f"In autumn {SHARED}. How many pears are sold?" in told
     assert f"Every morning {SHARED}. How many is that?" in told

@@ -24,6 +24,8 @@ Types = dict[str, pa.DataType]
 SHARED = "a farmer sells nine baskets of pears and each of the baskets holds seven ripe pears"
 TRAINING_PROBLEMS = 24  # of OpenR1-Math that make a prompt, the contaminated one included
 FLAWED = {"no_problem": 2, "no_answer": 1, "repeated": 1}  # rows of OpenR1-Math that make none
+OPENR1_NUMBERS = [*range(TRAINING_PROBLEMS - 1), 100, 101, 102, 103, 104]  # of its rows, in order
+UUIDS = {3: "NaN", 7: "NaN", 12: f"00000000-0000-5000-8000-{2:012d}"}  # no id: public rows lack it, or share one
 
 
 def write_all(folder: Path) -> dict[str, Path]:
@@ -90,7 +92,7 @@ def _openr1_row(problem: str | None, answer: int | None, number: int) -> dict[st
         "problem_type": "Algebra",
         "question_type": "math-word-problem",
         "source": "olympiads",
-        "uuid": f"00000000-0000-5000-8000-{number:012d}",
+        "uuid": UUIDS.get(number, f"00000000-0000-5000-8000-{number:012d}"),
         "is_reasoning_complete": [True] if single else [True, not cut],
         "generations": generations,
         "correctness_math_verify": [True] if single else [True, False],
@@ -140,6 +142,11 @@ def _amc(folder: Path) -> None:
             "problem": "What is the third term of $5, 10, \\dots$ if each is twice the last?",
             "answer": 20.0,
         },
+        {
+            "id": 0,
+            "problem": "A clock strikes $1$ to $12$. How many strokes are that?",
+            "answer": 78.0,
+        },  # as on the hub
     ]
     _parquet(folder / "data/train-00000-of-00001.parquet", types, [{**row, "url": "https://a.example"} for row in rows])
     _card(folder, {"default": {"train": "data/train-*"}})
@@ -244,6 +251,7 @@ def _mmlu_pro(folder: Path) -> None:
         {"question": "What do 3 and 4 make?", "options": [str(n) for n in range(6, 16)], "category": "math"},
     ]
     more = {"answer": "B", "answer_index": 1, "cot_content": "", "src": "invented"}
+    rows.append(rows[0])  # as on the hub, word for word, with a question_id of its own
     numbered = [{"question_id": 70 + number, **row, **more} for number, row in enumerate(rows)]
     for split in ("test", "validation"):
         _parquet(folder / f"data/{split}-00000-of-00001.parquet", types, numbered if split == "test" else numbered[:1])
@@ -257,8 +265,9 @@ def _livecodebench(folder: Path) -> None:
     functional = _code_row("3471", "leetcode", "Return twice the given number.", starter, {"func_name": "double"})
     functional |= _tests("functional", [("4", "8")], [("0", "0"), ("-3", "-6")])
     old = {**stdin, "question_id": "abc100_a", "contest_date": "2023-05-01T00:00:00", "question_content": "Print 1."}
-    _jsonl(folder / "test5.jsonl", [stdin, functional])
-    _jsonl(folder / "test.jsonl", [old])
+    summer = {**old, "question_id": "abc365_a", "contest_date": "2024-08-03T00:00:00", "question_content": "Print 2."}
+    for name, rows in (("", [old]), ("2", []), ("3", []), ("4", [summer]), ("5", [stdin, functional]), ("6", [])):
+        _jsonl(folder / f"test{name}.jsonl", rows)
     # The hub's repository has a loading script too, which must never be run.
     (folder / "code_generation_lite.py").write_text("raise SystemExit('a loading script was run')\n", encoding="utf-8")
     (folder / "README.md").write_text("---\npretty_name: LiveCodeBench\n---\n", encoding="utf-8")

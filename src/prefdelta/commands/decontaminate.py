@@ -2,9 +2,10 @@
 
     prefdelta decontaminate --configfile config.yaml
 
-A prompt overlaps with an item if both hold the same prompts.contamination.ngram words in a row. All prompts and items
-count, whatever the limits: so a limit can change later without a new lock. Commit the lock; the file .reasons.json
-beside it says which items are to blame, and nothing reads it.
+A prompt overlaps with an item if both hold the same prompts.contamination.ngram words in a row, or if a shorter one of
+the two is all in the other. How either is typeset does not count, nor does a label (`5. (10 points)`) before it. All
+prompts and items count, whatever the limits: so a limit can change later without a new lock. Commit the lock; the file
+.reasons.json beside it says which items are to blame, and by which rule, and nothing reads it.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prefdelta.commands import shared
-from prefdelta.core.contamination import ExcludedPrompts, counts_by_benchmark, overlaps
+from prefdelta.core.contamination import ExcludedPrompts, Rule, counts_by_benchmark, overlaps
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import TRAINING_PROMPTS
 from prefdelta.files import publish_text, say
@@ -42,12 +43,16 @@ def run(arguments: argparse.Namespace) -> None:
         items |= {f"{name}:{item}": text for item, text in texts.items()}
     found = overlaps(train.items(), items.items(), gate.ngram)
 
-    shared.tell(f"{len(train):,} training prompts; the same {gate.ngram} words in a row:")
+    shared.tell(f"{len(train):,} training prompts. Items, and prompts that they overlap with:")
     width = max(map(len, counts), default=0)
-    overlapping = counts_by_benchmark(found)
+    titles: dict[Rule, str] = {"words": f"{gate.ngram} words in a row", "characters": "all characters of a shorter one"}
+    overlapping = {rule: counts_by_benchmark(found, rule) for rule in titles}
     for name, count in counts.items():
-        of_items, of_prompts = overlapping.get(name, (0, 0))
-        shared.tell(f"  {name:<{width}} {of_items:>7,} of {count:>7,} items, with {of_prompts:>7,} prompts")
+        told = []
+        for rule, title in titles.items():
+            of_items, of_prompts = overlapping[rule].get(name, (0, 0))
+            told.append(f"{of_items:>6,} with {of_prompts:>6,} prompts by {title}")
+        shared.tell(f"  {name:<{width}} of {count:>6,} items {'; '.join(told)}")
     _write(Path(gate.lock), ExcludedPrompts(ngram=gate.ngram, prompts=list(found)), found, arguments.dry_run)
 
 
@@ -58,7 +63,7 @@ def _texts(study: Study, source: str) -> dict[str, str]:
     return {prompt.prompt_id: prompt.text for prompt in prompts}
 
 
-def _write(path: Path, lock: ExcludedPrompts, reasons: dict[str, list[str]], dry_run: bool) -> None:
+def _write(path: Path, lock: ExcludedPrompts, reasons: dict[str, dict[str, Rule]], dry_run: bool) -> None:
     before = path.read_text(encoding="utf-8") if path.is_file() else None
     known: set[str] = set()
     if before is not None:

@@ -43,14 +43,14 @@ class Fields(Settings):
     """The columns of a data set that say what a problem is."""
 
     problem: str
-    options: str | None = None  # choice: the texts of A, B, ...
+    options: str | None = None  # choice: the texts of A, B, ..., with or without labels (core/choices.py)
     answer: str | None = None  # all but code
     answer_type: str | None = None  # theoremqa
     starter_code: str | None = None  # code
     public_tests: str | None = None  # code
     private_tests: str | None = None  # code
     metadata: str | None = None  # code
-    id: str | None = None  # two different problems of one id are an error
+    id: str | None = None  # a check, no identity: two different problems of one id, or a row without one, are an error
 
     def columns(self) -> list[str]:
         return [column for column in self.model_dump().values() if column is not None]
@@ -76,8 +76,12 @@ class DataSource(Settings):
     files: Annotated[list[str], Field(min_length=1)] | None = None
     fields: Fields
     answer_after: str | None = None  # the answer is what follows the last of these marks: `####` in GSM8K
+    answer_from: Literal[0, 1] | None = None  # choice: the answer is an option's place, counted from this
     # Column -> the values that are taken; rows with any other are left out.
     where: dict[str, list[Scalar] | Between] = Field(default_factory=dict)
+    # What becomes of a problem's further rows. Counted, each is an item that is asked and graded, for benchmarks whose
+    # makers count them so.
+    repeated: Literal["dropped", "counted"] = "dropped"
     grader: DataGrader  # how a final answer is compared with the right ones
 
     @model_validator(mode="after")
@@ -89,12 +93,18 @@ class DataSource(Settings):
 
 
 class TraceFields(Settings):
-    """The columns of a data set that ships traces: each holds a list, one element per trace."""
+    """The columns of a data set that ships traces: each holds a text or value for one trace, or a list for several.
+
+    Several rows of one problem ship its traces one after the other. core/shipped.py says which values are read.
+    """
 
     generations: str
     complete: str | None = None  # whether the reasoning is whole; None: all are
     finish: str | None = None  # as the server said it: "length" if it was cut
     correct: str | None = None  # what the data set says of its own trace
+
+    def columns(self) -> list[str]:
+        return [column for column in self.model_dump().values() if column is not None]
 
 
 # --- sources and benchmarks -------------------------------------------------------------------------------------------

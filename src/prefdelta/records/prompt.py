@@ -1,6 +1,6 @@
 """A prompt: one problem put to models, with the answers that count as right."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 
@@ -15,3 +15,13 @@ class Prompt:
     source: str  # the training set or the benchmark it belongs to
     text: str  # the problem as written, before any template
     answers: list[str]  # each of them is right; how they are compared is the grader's business
+
+
+def repeated(prompt: Prompt, time: int) -> Prompt:
+    """The item of a problem's further row, where a benchmark counts each. time: 2 for the second row."""
+    return replace(prompt, prompt_id=f"{prompt.prompt_id}.{time}")
+
+
+def problem_of(prompt_id: str) -> str:
+    """The id of the problem's first item: the same for all that repeat it."""
+    return prompt_id.partition(".")[0]

@@ -9,6 +9,7 @@ from prefdelta import tables
 from prefdelta.core.accuracy import COUNTS_AS_WRONG
 from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import NOTHING, Estimate, wilson_interval
+from prefdelta.records.prompt import problem_of
 from prefdelta.records.score import Score
 from prefdelta.reporting.arms import Arm, base_of, is_base, read_arm
 from prefdelta.reporting.bootstrap import Bootstrap
@@ -67,6 +68,7 @@ class _Answers:
     there: "np.ndarray[Any, Any]"  # whether the arm has the item
     truncated: "np.ndarray[Any, Any]"  # items per arm
     prompts: "np.ndarray[Any, Any]"  # the prompt's number, per item
+    problems: "np.ndarray[Any, Any] | None"  # the problem's number, per prompt; None: no prompt repeats another
 
 
 class Scores:
@@ -202,7 +204,8 @@ class Scores:
 
         Seeds answer the same items, and draws of one prompt are no independent trials: there, prompts are resampled.
         """
-        if len(rows) == 1 and len(set(answers.prompts.tolist())) == len(answers.prompts):
+        single = answers.problems is None and len(set(answers.prompts.tolist())) == len(answers.prompts)
+        if len(rows) == 1 and single:
             return _wilson(answers, rows[0])
         mean = answers.outcomes[list(rows)].mean(axis=0)
         return self._bootstrap.estimate(_per_prompt(mean, answers).tolist(), "accuracy", *what)
@@ -262,13 +265,23 @@ def _line(
 
 
 def _per_prompt(items: "np.ndarray[Any, Any]", answers: _Answers) -> "np.ndarray[Any, Any]":
-    """Values by item as one mean per prompt, in the prompts' order; items without a value left out."""
+    """Values by item as one mean per prompt, in the prompts' order; items without a value left out.
+
+    Prompts that repeat a problem are one value, as they are not independent of each other: so far from the mean that
+    each of them counts in the mean of the values (the linearised ratio estimator, Cochran 1977, chapter 6).
+    """
     import numpy as np
 
     known = ~np.isnan(items)
     numbers = answers.prompts[known]
     sums, counts = np.bincount(numbers, items[known]), np.bincount(numbers)
-    return np.asarray(sums[counts > 0] / counts[counts > 0])
+    there = np.flatnonzero(counts)
+    means = np.asarray(sums[there] / counts[there])
+    if answers.problems is None or not len(means):
+        return means
+    mean = means.mean()
+    _, problems, weights = np.unique(answers.problems[there], return_inverse=True, return_counts=True)
+    return np.asarray(mean + np.bincount(problems, means - mean) * len(weights) / len(means))
 
 
 def _read(paths: Iterable[Path], study: str) -> "pd.DataFrame":
@@ -322,7 +335,8 @@ def _answers(rows: "pd.DataFrame", cell: Cell) -> _Answers:
     import pandas as pd
 
     arm_codes, arms = pd.factorize(rows["arm"], sort=True)
-    prompt_codes, _ = pd.factorize(rows["prompt_id"], sort=True)
+    prompt_codes, prompt_ids = pd.factorize(rows["prompt_id"], sort=True)
+    problems, names = pd.factorize(np.array([problem_of(name) for name in prompt_ids], dtype=object))
     samples = rows["sample"].to_numpy().astype(np.int64)
     keys = prompt_codes.astype(np.int64) * (int(samples.max()) + 1) + samples
     items, item_codes = np.unique(keys, return_inverse=True)
@@ -339,4 +353,5 @@ def _answers(rows: "pd.DataFrame", cell: Cell) -> _Answers:
         there=times > 0,
         truncated=np.bincount(arm_codes, rows["truncated"].to_numpy(), minlength=len(arms)),
         prompts=items // (int(samples.max()) + 1),
+        problems=problems if len(names) < len(prompt_ids) else None,
     )

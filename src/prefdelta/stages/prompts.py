@@ -21,7 +21,7 @@ from prefdelta.core.settings import Settings
 from prefdelta.core.sources import MadeSource, Source
 from prefdelta.core.tasks.families import draw_problems
 from prefdelta.hub import dataset_rows
-from prefdelta.records.prompt import Prompt
+from prefdelta.records.prompt import Prompt, problem_of
 from prefdelta.stages.entry import Job, Outcome, start
 
 
@@ -50,7 +50,8 @@ def run(job: Job[PromptsSettings]) -> Outcome:
     for path in job.inputs.get("train", []):
         _check_clean(kept, tables.read(path, Prompt), settings)
     tables.write(job.output("prompts"), Prompt, kept)
-    return Outcome(rows, left_out)
+    again = len(kept) - len({problem_of(prompt.prompt_id) for prompt in kept})
+    return Outcome(rows, left_out, {"repeated_and_counted": again} if again else {})
 
 
 def read_prompts(settings: PromptsSettings) -> tuple[list[Prompt], Counter[str]]:
@@ -94,11 +95,13 @@ def _check_clean(items: list[Prompt], train: list[Prompt], settings: PromptsSett
     if not found:
         return
     overlapping = {item for names in found.values() for item in names}
-    prompt, (item, *_) = next(iter(found.items()))
+    prompt = next(iter(found))
+    item, rule = next(iter(found[prompt].items()))
     raise StudyError(
         f"{len(overlapping):,} of {len(items):,} items of the benchmark {settings.source!r} share {settings.ngram} "
-        f"words in a row with {len(found):,} of {len(train):,} training prompts that the lock does not hold. For "
-        f"example prompt {prompt}: {_shown(train_texts[prompt])!r}, and item {item}: {_shown(item_texts[item])!r}. "
+        f"words in a row, or all characters of a shorter text, with {len(found):,} of {len(train):,} training prompts "
+        f"that the lock does not hold. For example prompt {prompt}: {_shown(train_texts[prompt])!r}, and item {item}: "
+        f"{_shown(item_texts[item])!r} (by {rule}). "
         "A model must not train on what it is tested on. Exclude these prompts with `prefdelta decontaminate`, and "
         "run the same command again; all that rests on the training set is then made again."
     )

@@ -123,12 +123,41 @@ def test_of_several_rows_of_one_problem_the_first_is_taken():
     assert second == "repeated"
 
 
-def test_one_id_for_two_problems_is_an_error_that_names_both_rows():
-    with_id = source(fields={"id": "n"})
-    rows = [{"p": "x", "a": "1", "n": 1}, {"p": "x", "a": "1", "n": 1.0}, {"p": "y", "a": "1", "n": "1"}]
-    assert made(rows[:2], with_id)[1] == "repeated"
-    with pytest.raises(StudyError, match="o/d, row 3: the id '1' is that of row 1 already"):
-        made(rows, with_id)
+def test_a_benchmark_that_counts_repeated_rows_has_an_item_for_each():
+    rows = [{"p": "x", "a": "1"}, {"p": "y", "a": "1"}, {"p": "x", "a": "1"}, {"p": " x", "a": "2"}]
+    once, counted = made(rows), made(rows, source(repeated="counted"))
+    assert counted[:2] == once[:2]
+    assert [prompt.text for prompt in counted if isinstance(prompt, Prompt)] == ["x", "y", "x", "x"]
+    assert [prompt.answers for prompt in counted if isinstance(prompt, Prompt)] == [["1"], ["1"], ["1"], ["2"]]
+    assert len({prompt.prompt_id for prompt in counted if isinstance(prompt, Prompt)}) == 4
+    assert made(rows, source(repeated="counted")) == counted
+
+
+def test_repeated_rows_share_an_id_or_have_one_each_as_they_like():
+    rows = [{"p": "x", "a": "1", "n": 1}, {"p": "x", "a": "1", "n": 1}, {"p": "x", "a": "1", "n": 2}]
+    assert len(made(rows, source(fields={"id": "n"}, repeated="counted"))) == 3
+
+
+def test_a_column_that_is_no_id_is_told_with_counts_after_the_last_row():
+    values = [1, 1.0, "1", "NaN", None, float("nan"), " ", 1, "9"]
+    problems = ["x", "x", "y", "a", "b", "c", "d", "e", "f"]
+    rows = [{"p": problem, "a": "1", "n": value} for problem, value in zip(problems, values, strict=True)]
+    found = read_items(rows, source(fields={"id": "n"}), "amc")
+    assert [next(found)[1] for _ in rows][1] == "repeated"  # one problem twice, under one id
+    with pytest.raises(StudyError) as error:
+        next(found)
+    assert str(error.value) == (
+        "o/d: the column 'n' is not an id: of 9 rows with a problem 4 have none (row 4 holds str 'NaN') and 2 have "
+        "that of an earlier row with another problem (row 3 holds '1', as row 1 does). A problem is known by its text, "
+        "so no id is needed: take `id: n` out of the `fields` of the source of resources/benchmarks/amc.yaml."
+    )
+    with pytest.raises(StudyError, match=r"take `id: n` out of the `fields` of prompts\.train"):
+        list(read_items(rows, source(fields={"id": "n"}), "train"))
+
+
+def test_a_column_whose_values_name_the_problems_is_an_id():
+    rows = [{"p": "x", "a": "1", "n": 1}, {"p": "y", "a": "1", "n": "2"}, {"p": None, "a": "1", "n": None}]
+    assert made(rows, source(fields={"id": "n"}))[2] == "no_problem"
 
 
 def test_a_missing_column_is_told_with_those_that_there_are():
@@ -165,6 +194,76 @@ def test_options_are_listed_by_letter_and_fillers_are_not():
 )
 def test_a_choice_without_options_or_the_right_one_is_rejected(options, answer, reason):
     assert made([{"p": "Which?", "o": options, "a": answer}], CHOICE) == [reason]
+
+
+LABELLED = "Which?\n\nA. one\nB. two\nC. three"
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ({"text": ["one", "two", "three"], "label": ["A", "B", "C"]}, "C"),  # ARC, OpenBookQA, CommonsenseQA
+        ({"label": ["C", "A", "B"], "text": ["three", "one", "two"]}, "C"),
+        ({"text": ["one", "two", "three"], "label": ["1", "2", "3"]}, "3"),
+        ({"text": ["one", "two", "three"], "label": [1, 2, 3]}, 3),
+        ({"text": ["two", "one", "three"], "label": ["1", "0", "2"]}, "2"),
+        ({"text": ["one", "two", "three"], "label": ["x", "y", "z"]}, "z"),
+        ([{"label": "A", "text": "one"}, {"label": "C", "text": "three"}, {"label": "B", "text": "two"}], "c"),
+        ([{"key": "A", "value": "one"}, {"key": "B", "value": "two"}, {"key": "C", "value": "three"}], "C"),
+        ({"A": "one", "B": "two", "C": "three", "D": None}, "C"),  # MedQA; Arrow fills what other rows have
+        ({"C": "three", "B": "two", "A": "one"}, "C"),
+        (["one", "two", "three"], "c"),
+    ],
+)
+def test_options_with_labels_are_shown_by_letter_in_the_order_of_their_labels(options, answer):
+    prompt = only({"p": "Which?", "o": options, "a": answer}, CHOICE)
+    assert (prompt.text, prompt.answers) == (LABELLED, ["C"])
+
+
+def test_options_may_be_numbers():
+    assert only({"p": "Which?", "o": [6, 7.0, 8.5], "a": "B"}, CHOICE).text == "Which?\n\nA. 6\nB. 7\nC. 8.5"
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "told"),
+    [
+        ("red;blue", "A", "column 'o' holds str 'red;blue', where options should be: a list of texts, "),
+        ("['red', 'blue']", "A", "column 'o' holds str "),
+        ('{"A": "red", "B": "blue"}', "A", "column 'o' holds str "),
+        ({"text": ["red", "blue"], "label": ["A"]}, "A", "column 'o' holds 2 texts and 1 labels"),
+        ({"text": ["red", "blue"], "label": ["A", "A"]}, "A", "holds two options of one label: A, A"),
+        ({"text": ["red", "blue"], "label": ["A", None]}, "A", "holds an option without a label"),
+        ({"text": "red", "label": "A"}, "A", "column 'o' holds dict "),
+        ({"right": "red", "wrong": "blue"}, "right", "column 'o' holds dict "),
+        ([{"text": "red"}, {"text": "blue"}], "A", "column 'o' holds list "),
+        ([["red"], ["blue"]], "A", "column 'o' holds list "),
+        (7, "A", "column 'o' holds int '7'"),
+        (["red", "blue"], {"label": "A"}, "column 'a' holds dict "),
+        (["red", "blue"], True, "column 'a' holds bool 'True', where an option should be named"),
+        (["red", "blue"], 1, r"column 'a' holds int '1', .* `answer_from: 0` or `answer_from: 1`"),
+        (["red", "blue"], "1", r"column 'a' holds str '1', .* `answer_from: 0`"),
+    ],
+)
+def test_options_and_answers_of_other_forms_are_refused_by_name(options, answer, told):
+    with pytest.raises(StudyError, match=f"o/d, row 1: .*{told}"):
+        made([{"p": "Which?", "o": options, "a": answer}], CHOICE)
+
+
+@pytest.mark.parametrize(
+    ("first", "answer", "letter"),
+    [(0, 1, "B"), (1, 1, "A"), (0, "2", "C"), (0, 1.0, "B"), (1, 3, "C"), (0, 3, None), (1, 0, None), (0, -1, None)],
+)
+def test_an_answer_may_be_the_place_of_an_option_if_the_source_says_so(first, answer, letter):
+    of = source("choice", {"options": "o"}, answer_from=first)
+    (item,) = made([{"p": "Which?", "o": ["one", "two", "three"], "a": answer}], of)
+    assert (item.answers if isinstance(item, Prompt) else item) == ([letter] if letter else "answer_is_no_option")
+
+
+@pytest.mark.parametrize("grader", ["maths", "marker"])
+@pytest.mark.parametrize("answer", [{"ground_truth": "34", "style": "rule"}, [{"a": 1}], [["1"], ["2"]], b"34"])
+def test_an_answer_that_is_an_object_is_refused_by_name(grader, answer):
+    with pytest.raises(StudyError, match=r"o/d, row 2: column 'a' holds .*, where a text, a number or a list"):
+        made([{"p": "x", "a": "1"}, {"p": "y", "a": answer}], source(grader))
 
 
 def test_an_answer_of_theoremqa_keeps_its_type():

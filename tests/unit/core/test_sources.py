@@ -70,4 +70,5 @@ def test_the_paper_s_benchmarks_are_there_and_drawn_as_often_as_it_says():
         "theoremqa": ("stem", None, 1),
         "mmlu_pro": ("stem", None, 1),
         "livecodebench": ("code", None, 1),
+        "livecodebench_v5": ("code", None, 1),
     }

@@ -1,0 +1,123 @@
+"""Problems as texts that can be compared: in what is written, not in how it is typeset."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+_TOKEN = re.compile(r"[^\W\d_]+|\d+|[-+*/^=<>]|(?<=\d)\.(?=\d)")
+_WORD = re.compile(r"[^\W_]+")
+_MARKS = frozenset("-+*/^=<>.")
+
+# What LaTeX has several ways to write, or writes for the eye alone. Texts are in lower case by then.
+_COMMANDS: dict[str, str] = {
+    **dict.fromkeys(("left", "right", "middle", "big", "bigl", "bigr", "bigg", "biggl", "biggr"), " "),
+    **dict.fromkeys(("displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "quad", "qquad", "par"), " "),
+    **dict.fromkeys(("text", "textrm", "textbf", "textit", "texttt", "mbox", "emph", "operatorname"), " "),
+    **dict.fromkeys(("mathrm", "mathbf", "mathit", "mathsf", "boldsymbol", "rm", "bf", "hfill", "hline"), " "),
+    **dict.fromkeys(("dfrac", "tfrac", "cfrac"), " frac "),
+    **dict.fromkeys(("dbinom", "tbinom"), " binom "),
+    **dict.fromkeys(("cdot", "times", "ast"), " * "),
+    **dict.fromkeys(("ldots", "cdots", "dotsc", "dotsb", "dotsm", "dotso"), " dots "),
+    **dict.fromkeys(("le", "leq", "leqslant"), " <= "),
+    **dict.fromkeys(("ge", "geq", "geqslant"), " >= "),
+    **dict.fromkeys(("degree", "circ"), " circ "),
+    "div": " / ",
+    "lt": " < ",
+    "gt": " > ",
+    "neq": " ne ",
+    "lvert": " ",
+    "rvert": " ",
+    "varphi": " phi ",
+    "varepsilon": " epsilon ",
+    "bmod": " mod ",
+    "pmod": " mod ",
+}
+_LATEX = re.compile(r"\\(?:([a-z]+)|.)", re.DOTALL)  # \, \; \! and the like, \( and \[, \\ and \$: nothing
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("−–‐‑", "-"),
+        **dict.fromkeys("×·⋅∗", "*"),
+        "÷": "/",
+        "≤": "<=",
+        "≥": ">=",
+        "≠": " ne ",
+        "√": " sqrt ",
+        "π": " pi ",
+        "∞": " infty ",
+        "°": " circ ",
+        "²": "^2",
+        "³": "^3",
+        "…": " dots ",
+    }
+)
+_HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_]{2})")  # whole-number
+# `5. (10 points)`, `Example 3`, `Problem 4:`, `Q7)`: what a collection writes before a problem.
+_LABEL = re.compile(
+    r"\s*(?:(?:example|problem|question|exercise|task|ex|q|no|nr)\b[\s.#]*\d+[a-z]?\b[\s.:)\]-]*"
+    r"|[(\[]?\d+[.:)\]]+(?![\d])"
+    r"|[(\[]\s*\d+\s*(?:points?|pts?|marks?|%)?\s*[)\]])"
+)
+
+
+@dataclass(frozen=True)
+class Comparable:
+    """A problem's text, in lower case and without typesetting."""
+
+    text: str
+
+    @classmethod
+    def of(cls, text: str) -> "Comparable":
+        text = text.lower()
+        if not text.isascii():
+            text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).lower()
+        if "\\" in text:
+            text = _LATEX.sub(_written, text)
+        return cls(_HYPHEN.sub(" ", text))
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Runs of letters and digits."""
+        return _WORD.findall(self.text)
+
+    @cached_property
+    def tokens(self) -> list[str]:
+        """Letters, digits and the signs of arithmetic, a run or sign each; brackets and other marks do not count."""
+        return _TOKEN.findall(self.text)
+
+    def letters(self) -> tuple[str, list[int]]:
+        """All letters and digits in one, and where a run of either begins. Its length is the last."""
+        return _joined([token for token in self.tokens if token not in _MARKS])
+
+    def characters(self) -> tuple[str, list[int]]:
+        """As `letters`, with the signs of arithmetic."""
+        return _joined(self.tokens)
+
+    def unlabelled(self) -> str:
+        """The characters without what a collection writes before a problem."""
+        text, place = self.text, 0
+        while found := _LABEL.match(text, place):
+            place = found.end()
+        return "".join(_TOKEN.findall(text[place:])) or "".join(self.tokens)
+
+    def stands_alone(self, first: int, last: int) -> bool:
+        """Whether the characters from `first` to before `last` are no part of a longer formula or word."""
+        found = list(_TOKEN.finditer(self.text))
+        ends = list(accumulate(len(one.group()) for one in found))
+        start = 0 if first == 0 else ends.index(first) + 1
+        end = ends.index(last)
+        if start > 0 and (found[start - 1].group() in _MARKS or found[start - 1].end() == found[start].start()):
+            return False
+        if end + 1 == len(found):
+            return True
+        return found[end + 1].group() not in _MARKS and found[end].end() != found[end + 1].start()
+
+
+def _written(found: re.Match[str]) -> str:
+    name = found.group(1)
+    return _COMMANDS.get(name, f" {name} ") if name else " "
+
+
+def _joined(tokens: list[str]) -> tuple[str, list[int]]:
+    return "".join(tokens), list(accumulate(map(len, tokens), initial=0))
