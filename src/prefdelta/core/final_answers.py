@@ -105,26 +105,6 @@ def braced_powers(latex: str) -> str:
     return "".join(characters)
 
 
-def letter(text: str, letters: str) -> str | None:
-    """The chosen one of `letters`, e.g. "ABCDEFGHIJ". None if the text chooses none.
-
-    In this order: a box that holds a letter; the last "answer is (C)"; the last "Answer: C"; the last letter that
-    stands alone. All but the first as TIGER-AI-Lab/MMLU-Pro, evaluate_from_api.py (extract_answer, extract_again,
-    extract_final), with two differences: the last "answer is" counts, not the first, and a letter that begins a word
-    ("the answer is Berlin") is none.
-    """
-    one = f"([{letters}])"
-    for content in reversed(boxed(text)):
-        if match := re.match(rf"\(?{one}(?:[).:,]|$)", _WRAPPED.sub(r"\1", content).strip(" $*")):
-            return match[1]
-    # Emphasis goes, as upstream, and so do the marks of mathematics around a letter.
-    text = re.sub(r"\*\*|\$|\\(?=[()\[\]])", "", _WRAPPED.sub(r"\1", text))
-    for pattern in (rf"answer is:?\s*\(?{one}(?!\w)", rf"[aA]nswer:\s*\(?{one}(?!\w)", rf"\b{one}\b"):
-        if found := re.findall(pattern, text):
-            return str(found[-1])
-    return None
-
-
 def theoremqa_answer(answer: str, answer_type: str) -> str:
     """TheoremQA's fields Answer and Answer_type as the one text that the grader `theoremqa` takes as an answer.
 
