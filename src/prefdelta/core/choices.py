@@ -24,7 +24,7 @@ _NAME = r"(?:(?:the\s+)?(?:answer|option|choice|letter)\s+)?"
 _SUBJECT = rf"\b(?:answer(?:\s+(?:choice|option|letter))?|{_BEST}\s+(?:choice|option|letter|one))"
 _IS = r"\s+(?:is|was|(?:would|should|must|will)\s+be|has\s+to\s+be)\b"
 _SURELY = r"(?:\s+(?:therefore|thus|hence|indeed|clearly|likely|most\s+likely|probably|simply|then|both|either)\b,?)*"
-_HEADING = rf"^[#\s]*(?:the\s+)?(?:{_BEST}\s+)?(?:answer|choice|option)[ \t]*\n\s*"
+_HEADING = rf"^[# \t]*(?:the\s+)?(?:{_BEST}\s+)?(?:answer|choice|option)[ \t]*\n\s*"
 
 
 def letter(text: str, letters: str) -> str | None:
@@ -66,13 +66,17 @@ class _Reader:
     """Each rule gives the letters it finds: "" for none, "C", or "AC" where several were chosen."""
 
     def __init__(self, letters: str) -> None:
-        big, both = f"[{letters}]", f"[{letters}{letters.lower()}]"
+        big, small, both = f"[{letters}]", f"[{letters.lower()}]", f"[{letters}{letters.lower()}]"
         bare_end = r"(?![\w'’*^]|-\w|\s*(?:[=≈^_+<>]|\\[a-z]))"  # no part of a word, no variable
         small_end = r"(?=\s*(?:[),;:\]]|\.(?!\w)|\n|$))"  # "a" alone is an article
-        option = rf"(?:[(\[]\s*({both})\s*[)\]]|({big})(?:\)|{bare_end})|({letters.lower() and f'[{letters.lower()}]'}){small_end})"
-        self._sole = re.compile(rf"(?i:{_NAME}(?:(?:answer|option|choice)?\s*(?:is|:)\s*)?)[(\[{{]*\s*({both})\s*[)\]}}]*")
+        option = rf"(?:[(\[]\s*({both})\s*[)\]]|({big})(?:\)|{bare_end})|({small}){small_end})"
+        self._sole = re.compile(
+            rf"(?i:{_NAME}(?:(?:answer|option|choice)?\s*(?:is|:)\s*)?)[(\[{{]*\s*({both})\s*[)\]}}]*"
+        )
         one = rf"[(\[]?{both}[)\]]?"
-        self._several = re.compile(rf"{one}(?:(?:\s*(?:,|;|/|&|\b(?:and|or)\b))+\s*{one}|(?<=\))\s*(?=\(){one}|\s+{one})+")
+        self._several = re.compile(
+            rf"{one}(?:(?:\s*(?:,|;|/|&|\b(?:and|or)\b))+\s*{one}|(?<=\))\s*(?=\(){one}|\s+{one})+"
+        )
         self._label = re.compile(
             rf"(?i:{_NAME})(?:[(\[]({both})[)\]]\s*(?=[^\s,;/&(]|\([^)]{{2,}})"  # (E) text
             rf"|({both})(?:\)|[.:](?=\s))\s*(?=\S)"  # E) text, E. text, E: text
@@ -85,15 +89,21 @@ class _Reader:
             re.compile(rf"(?i:{_SUBJECT}{_IS}{_SURELY}\s+{_NAME}){option}"),
             re.compile(rf"(?i:{_SUBJECT}(?:{_IS}{_SURELY})?\s*(?P<colon>[:=]|[-–—]\s)\s*{_NAME}){option}"),
             re.compile(rf"(?im:(?P<colon>{_HEADING}){_NAME}){option}", re.MULTILINE),
-            re.compile(rf"(?i:\b(?:choose|pick|select|go\s+with)\s+(?:the\s+)?(?:answer|option|choice|letter)\s+){option}"),
+            re.compile(
+                rf"(?i:\b(?:choose|pick|select|go\s+with)\s+(?:the\s+)?(?:answer|option|choice|letter)\s+){option}"
+            ),
             re.compile(rf"(?i:\b(?:option|choice|answer)\s+){option}(?=(?i:\s+is\s+(?:the\s+)?{_BEST}\b))"),
-            re.compile(rf"(?<![\w-]){option}(?=(?i:\s+is\s+(?:the\s+)?(?:most\s+)?{_BEST}\s+(?:answer|option|choice)\b))"),
+            re.compile(
+                rf"(?<![\w-]){option}(?=(?i:\s+is\s+(?:the\s+)?(?:most\s+)?{_BEST}\s+(?:answer|option|choice)\b))"
+            ),
         ]
         self._also = re.compile(rf"\s*(?:(?:,|;|/|&|\band\b|\bor\b)\s*)+{option}")
         self._line = re.compile(
             rf"^[\s>#*•-]*(?:[(\[]({big})[)\]](?=\s|$)|({big})(?:(?:[.)]|(?<!A):)(?=\s|$)|\s+[-–—]\s)|\(?({both})\W*$)"
         )
-        self._alone = re.compile(rf"(?<![\w'’\\^_°-])(?<!\\circ )(?<!\d )(?<!\d)({big})(?![\w'’*^]|-\w|\s*(?:[=≈^_]|\\[a-z]))")
+        self._alone = re.compile(
+            rf"(?<![\w'’\\^_°-])(?<!\\circ )(?<!\d )(?<!\d)({big})(?![\w'’*^]|-\w|\s*(?:[=≈^_]|\\[a-z]))"
+        )
 
     @staticmethod
     def plain(text: str) -> str:
@@ -134,8 +144,10 @@ class _Reader:
 
     @staticmethod
     def _is_word(text: str, match: re.Match[str]) -> bool:
-        """Whether what is announced is an English word: "Answer: A voltage", "the answer is I think". ("The answer is A
-        voltage" would be odd English.)"""
+        """Whether what is announced is a word: "Answer: A voltage", "the answer is I think".
+
+        Behind "is" a capital is no article: "The answer is A voltage" announces A.
+        """
         found = _group(match)
         return (found == "I" or "colon" in match.re.groupindex) and _reads_as_word(text, match.end(), found)
 

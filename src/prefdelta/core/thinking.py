@@ -17,7 +17,7 @@ def without_thinking(text: str) -> str | None:
     if not (_OPEN in text or _CLOSE in text):
         return text
     end, balanced = _end_of_block(text, _OPEN, _CLOSE)
-    while balanced and _ANOTHER.match(text, end):
+    while end is not None and balanced and _ANOTHER.match(text, end):
         end, balanced = _end_of_block(text, _OPEN, _CLOSE, end)
     return None if end is None else text[end:]
 
@@ -40,8 +40,10 @@ def marked_thinking(text: str, opening: str, closing: str) -> str:
 
 
 def _end_of_block(text: str, opening: str, closing: str, start: int = 0) -> tuple[int | None, bool]:
-    """Where the block of reasoning from `start` ends, behind its closing mark (None if no mark closes it), and whether
-    as many marks close in it as open."""
+    """Where the block of reasoning from `start` ends, and whether as many marks close in it as open.
+
+    It ends behind its closing mark; None if there is none.
+    """
     depth, first = 0, None
     for mark in re.compile(f"{re.escape(opening)}|{re.escape(closing)}").finditer(text, start):
         if mark[0] == opening:

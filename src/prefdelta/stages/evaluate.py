@@ -96,7 +96,7 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
         }
         upstream[arm] = _by_upstreams_rule(job, plan, answers.calls, scores)
     failed = count_failures(score.failure for score in rows)
-    told = {"solved_of_counted": solved, "mean_tokens": mean_of_known(score.n_tokens for score in rows)}
+    told: dict[str, Any] = {"solved_of_counted": solved, "mean_tokens": mean_of_known(score.n_tokens for score in rows)}
     if any(upstream.values()):
         told["by_upstreams_rule"] = upstream
     if said := grader_said(graded):
@@ -172,10 +172,10 @@ def _score(draw: tuple[Prompt, int], call: Call, graded: Graded) -> Score:
 def _by_upstreams_rule(
     job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call], scores: list[Score]
 ) -> dict[str, dict[str, int]]:
-    """Benchmark -> what the benchmark's own rule says, where ours is another one, of the answers that count:
+    """What benchmarks' own rules say where our graders have others, by benchmark.
 
-    solved: how many it takes as right; counted; differ: how many get another verdict than ours. It sees truncated
-    answers too, as upstream does.
+    Of the answers that are `counted`: how many upstream takes as right (`solved`), and to how many it gives another
+    verdict than we do (`differ`). It sees truncated answers too, as upstream does.
     """
     found = {}
     for name, asked in job.settings.benchmarks.items():

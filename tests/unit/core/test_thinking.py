@@ -44,7 +44,10 @@ def test_the_answer_is_what_follows_the_reasoning(text, answer):
             "<|im_start|>think\nso <|im_start|>answer\nno <|im_start|>answer\n2\n",
             "<think>\nso\n</think>\n\nno <|im_start|>answer\n2\n",
         ),
-        ("<|im_start|>think\nso\n<|im_start|>answer\n2 <|im_start|>think", "<think>\nso\n</think>\n\n2 <|im_start|>think"),
+        (
+            "<|im_start|>think\nso\n<|im_start|>answer\n2 <|im_start|>think",
+            "<think>\nso\n</think>\n\n2 <|im_start|>think",
+        ),
         ("so\n<|im_start|>answer\n2 <|im_start|>think", "<think>\nso\n</think>\n\n2 <|im_start|>think"),
         ("<|im_start|>think so", "<think>\nso\n"),
     ],
