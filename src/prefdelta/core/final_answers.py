@@ -134,7 +134,7 @@ def _numbers(answer: str, as_list: bool) -> float | list[float] | None:
     items = _flat(value)
     if not items or any(isinstance(item, bool) or not isinstance(item, int | float) for item in items):
         return None
-    if not all(math.isfinite(item) for item in items):
+    if not all(isinstance(item, int) or math.isfinite(item) for item in items):
         return None
     return items if as_list else items[0] if items == [value] else None
 
