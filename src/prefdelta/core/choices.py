@@ -10,6 +10,7 @@ from functools import cache
 from prefdelta.core.final_answers import boxed
 
 _DRESS = re.compile(r"\\(?:text|textbf|textit|textrm|textsf|mathrm|mathbf|mathit|mathsf|operatorname)\s*\{([^{}]*)\}")
+_OPENED = re.compile(r"^(?:\\(?:text|mathrm)[a-z]*\s*\{\s*)+")  # around an option's text that has braces itself
 _MARKS = re.compile(r"\*\*|__|[$`]|\\(?=[()\[\]])|\\[,;:!](?=\W|$)")
 _SPACES = re.compile(r"\\(?= )|\\q?quad\b|~|\u00a0")
 
@@ -34,11 +35,13 @@ def letter(text: str, letters: str) -> str | None:
     1. the last box that holds an option: its letter in either case, or the letter before the option's text;
     2. the last letter that is announced: "answer is", "Answer:", "the correct option is", "C is the correct answer";
     3. the letter that begins a line ("C. A voltage is induced"), if it is the last line or no line has another one;
-    4. the last capital that stands alone and is no article ("A voltage"), pronoun ("I think"), unit or variable.
+    4. the last capital that stands alone and is no article ("A voltage"), pronoun ("I think"), unit or variable;
+    5. "the answer is A voltage", which would be odd English for an article.
     """
     reads = _reader(letters)
     plain = reads.plain(text)
-    found = reads.boxed(text) or reads.announced(plain) or reads.at_a_line(plain) or reads.alone(plain)
+    announced, doubtful = reads.announced(plain)
+    found = reads.boxed(text) or announced or reads.at_a_line(plain) or reads.alone(plain) or doubtful
     return found if len(found) == 1 else None
 
 
@@ -67,7 +70,7 @@ class _Reader:
 
     def __init__(self, letters: str) -> None:
         big, small, both = f"[{letters}]", f"[{letters.lower()}]", f"[{letters}{letters.lower()}]"
-        bare_end = r"(?![\w'’*^]|-\w|\s*(?:[=≈^_+<>]|\\[a-z]))"  # no part of a word, no variable
+        bare_end = r"(?![\w'’*^(]|-\w|\s*(?:[=≈^_+<>]|\\[a-z]))"  # no part of a word, no variable
         small_end = r"(?=\s*(?:[),;:\]]|\.(?!\w)|\n|$))"  # "a" alone is an article
         option = rf"(?:[(\[]\s*({both})\s*[)\]]|({big})(?:\)|{bare_end})|({small}){small_end})"
         self._sole = re.compile(
@@ -81,7 +84,7 @@ class _Reader:
             rf"(?i:{_NAME})(?:[(\[]({both})[)\]]\s*(?=[^\s,;/&(]|\([^)]{{2,}})"  # (E) text
             rf"|({both})(?:\)|[.:](?=\s))\s*(?=\S)"  # E) text, E. text, E: text
             rf"|({big})\.(?=[^\W\d])"  # E.text
-            rf"|({big})\s*(?:-{{1,3}}|[–—])\s+(?=(?:[Aa]n?\s+)?[\"'(]?(?:[^\W\d]{{2}}|[-+]?\d))"  # E - A text
+            rf"|({big})\s*(?:-{{1,3}}|[–—])\s+(?!{one}\s*$)(?=\S)"  # E - A text
             rf"|({big}),\s+(?=(?:[Aa]n?\s+)?[^\W\d]{{2}})"  # E, a text
             rf"|({big})\s+(?=\([^)]{{2,}}\)))"  # E (text)
         )
@@ -91,6 +94,9 @@ class _Reader:
             re.compile(rf"(?im:(?P<colon>{_HEADING}){_NAME}){option}", re.MULTILINE),
             re.compile(
                 rf"(?i:\b(?:choose|pick|select|go\s+with)\s+(?:the\s+)?(?:answer|option|choice|letter)\s+){option}"
+            ),
+            re.compile(
+                rf"(?i:\b(?:is|corresponds\s+to|matches|i\.e\.,?)\s+(?:answer\s+)?(?:option|choice)\s+){option}"
             ),
             re.compile(rf"(?i:\b(?:option|choice|answer)\s+){option}(?=(?i:\s+is\s+(?:the\s+)?{_BEST}\b))"),
             re.compile(
@@ -102,7 +108,7 @@ class _Reader:
             rf"^[\s>#*•-]*(?:[(\[]({big})[)\]](?=\s|$)|({big})(?:(?:[.)]|(?<!A):)(?=\s|$)|\s+[-–—]\s)|\(?({both})\W*$)"
         )
         self._alone = re.compile(
-            rf"(?<![\w'’\\^_°-])(?<!\\circ )(?<!\d )(?<!\d)({big})(?![\w'’*^]|-\w|\s*(?:[=≈^_]|\\[a-z]))"
+            rf"(?<![\w'’\\^_°{{-])(?<!\w\()(?<!\\circ )(?<!\d )(?<!\d)({big})(?![\w'’*^(]|-\w|\s*(?:[=≈^_]|\\[a-z]))"
         )
 
     @staticmethod
@@ -116,22 +122,24 @@ class _Reader:
         return "".join(dict.fromkeys(found))
 
     def _option(self, content: str) -> str:
-        content = content.strip().removesuffix(".").strip(" ,;:")
+        content = _OPENED.sub("", content.strip()).removesuffix(".").strip(" ,;:")
         if sole := self._sole.fullmatch(content):
             return sole[1].upper()
         if self._several.fullmatch(content):
             return "".join(re.findall(r"(?<![^\W_])[^\W_](?![^\W_])", content)).upper()
         return _group(label).upper() if (label := self._label.match(content)) else ""
 
-    def announced(self, text: str) -> str:
-        last, found = -1, ""
+    def announced(self, text: str) -> tuple[str, str]:
+        """What is announced, and what may be: "the answer is A voltage"."""
+        last, found, doubtful = -1, "", ""
         for pattern in self._announced:
             for match in pattern.finditer(text):
-                place = match.start(match.lastindex or 0)
-                if place <= last or self._is_word(text, match):
-                    continue
-                last, found = place, self._with_others(text, match)
-        return found
+                place, one = match.start(match.lastindex or 0), _group(match)
+                if _reads_as_word(text, match.end(), one):
+                    doubtful = doubtful or (one if one == "A" and "colon" not in pattern.groupindex else "")
+                elif place > last:
+                    last, found = place, self._with_others(text, match)
+        return found, doubtful
 
     def _with_others(self, text: str, match: re.Match[str]) -> str:
         """The letter of an announcement, with those that follow it: "A or C"."""
@@ -141,15 +149,6 @@ class _Reader:
                 break
             found, end = found + _group(other).upper(), other.end()
         return "".join(dict.fromkeys(found))
-
-    @staticmethod
-    def _is_word(text: str, match: re.Match[str]) -> bool:
-        """Whether what is announced is a word: "Answer: A voltage", "the answer is I think".
-
-        Behind "is" a capital is no article: "The answer is A voltage" announces A.
-        """
-        found = _group(match)
-        return (found == "I" or "colon" in match.re.groupindex) and _reads_as_word(text, match.end(), found)
 
     def at_a_line(self, text: str) -> str:
         lines = [line for line in text.splitlines() if line.strip()]
@@ -172,7 +171,7 @@ def _group(match: re.Match[str]) -> str:
 
 def _reads_as_word(text: str, end: int, found: str) -> bool:
     """Whether "A" or "I", which ends at `end`, is an article or a pronoun there."""
-    if found not in ("A", "I"):
+    if found not in ("A", "I") or text[end - 1] != found:  # "A)" is no word
         return False
     follows = re.compile(r"['’]|[ \t]+[\"“]?([\w'’]+)").match(text, end)
     if not follows:

@@ -110,14 +110,15 @@ def value_of(text: str) -> Any:
     return json.loads(text, parse_int=_whole)
 
 
-def _whole(digits: str) -> int:
+def _whole(written: str) -> int:
+    digits = written.removeprefix("-")
     if len(digits) > MOST_DIGITS:
         raise ValueError(f"a whole number of {len(digits):,} digits; {MOST_DIGITS:,} are allowed")
-    value, unsigned = 0, digits.removeprefix("-")
-    for start in range(0, len(unsigned), _AT_ONCE):  # so it meets no limit of Python's, whatever that is
-        part = unsigned[start : start + _AT_ONCE]
+    value = 0
+    for start in range(0, len(digits), _AT_ONCE):  # so it meets no limit of Python's, whatever that is
+        part = digits[start : start + _AT_ONCE]
         value = value * 10 ** len(part) + int(part)
-    return -value if unsigned != digits else value
+    return -value if digits != written else value
 
 
 def _same_line(expected: str, got: str) -> bool:

@@ -38,6 +38,8 @@ from prefdelta.graders.choice import grade, upstream
         (r"\boxed{a. 5 m}", "A"),
         (r"\boxed{E - 1}", "E"),
         (r"\boxed{a - b}, so D", "D"),
+        (r"\boxed{\text{C. $\frac{1}{e}$}}", "C"),
+        (r"\boxed{C - $\frac{1}{e}$}", "C"),
         # Several are none.
         (r"\boxed{A, C}", None),
         (r"\boxed{A or B}", None),
@@ -63,6 +65,7 @@ from prefdelta.graders.choice import grade, upstream
         ("The answer is C and I am sure", "C"),
         ("The answer is A because of B", "A"),
         ("The answer is I.", "I"),
+        ("The answer is (a) 2 A, (b) 3 A, which corresponds to option C.", "C"),
         # The line that starts with an option.
         ("C. A voltage is induced", "C"),
         ("(C) A voltage is induced by D", "C"),
@@ -82,6 +85,10 @@ from prefdelta.graders.choice import grade, upstream
         ("The answer is E = 3 J, option B", "B"),
         ("It is B, as A* finds", "B"),
         ("It is B, by I-V curves of B-cells", "B"),
+        ("The answer is A voltage, which is option D.", "D"),
+        ("The answer is A voltage.", "A"),
+        ("Answer: A) 41,558 for route C", "A"),
+        (r"It is B: $\\vec{F} = C(9, 3)\\, f(D)$", "B"),
         ("It must be A", "A"),
         ("Neither B nor I. It is A.", "A"),
         # Only options count.
