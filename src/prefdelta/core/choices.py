@@ -85,6 +85,7 @@ class _Reader:
             rf"|({both})(?:\)|[.:](?=\s))\s*(?=\S)"  # E) text, E. text, E: text
             rf"|({big})\.(?=[^\W\d])"  # E.text
             rf"|({big})\s*(?:-{{1,3}}|[–—])\s+(?!{one}\s*$)(?=\S)"  # E - A text
+            rf"|({small})\s*(?:-{{1,3}}|[–—])\s+(?=(?:an?\s+)?[^\W\d]{{2}})"  # e - a text; no difference of numbers
             rf"|({big}),\s+(?=(?:[Aa]n?\s+)?[^\W\d]{{2}})"  # E, a text
             rf"|({big})\s+(?=\([^)]{{2,}}\)))"  # E (text)
         )

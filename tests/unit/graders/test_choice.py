@@ -36,6 +36,7 @@ from prefdelta.graders.choice import grade, upstream
         (r"\boxed{E: A polygenic risk score}", "E"),
         (r"\boxed{(e) a polygenic risk score}", "E"),
         (r"\boxed{a. 5 m}", "A"),
+        (r"\boxed{e - a polygenic risk score}", "E"),
         (r"\boxed{E - 1}", "E"),
         (r"\boxed{a - b}, so D", "D"),
         (r"\boxed{\text{C. $\frac{1}{e}$}}", "C"),
