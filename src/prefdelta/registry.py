@@ -15,6 +15,7 @@ _PLUGINS = {
     "graders.maths": "prefdelta.graders.maths:grade",
     "graders.theoremqa": "prefdelta.graders.theoremqa:grade",
     "graders.choice": "prefdelta.graders.choice:grade",
+    "graders.choice.upstream": "prefdelta.graders.choice:upstream",
     "graders.code": "prefdelta.graders.code:grade",
     "servers.rules": "prefdelta.servers.rules:command",
     "servers.vllm": "prefdelta.servers.vllm:command",

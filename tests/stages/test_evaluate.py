@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prefdelta import checkpoints
+from prefdelta import checkpoints, registry
 from prefdelta.core.errors import StudyError
 from prefdelta.core.requests import Sampling
 from prefdelta.core.sources import MadeSource
@@ -138,6 +138,47 @@ def test_a_policy_whose_weights_are_gone_is_an_error_before_anything_is_asked(
     with pytest.raises(StudyError, match=r"policies/gone, which are not there"):
         again(below(tmp_path), record, {**inputs, "weights": tmp_path / "policy.json"})
     assert not (below(tmp_path)).exists()
+
+
+@pytest.mark.usefixtures("no_model_is_asked")
+def test_what_a_grader_raises_is_the_failure_of_that_item_and_is_told(
+    evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker, seen = registry.load("graders.marker"), list[str]()
+
+    def raises_once(text: str, answers: list[str]) -> Any:
+        seen.append(text)
+        if len(seen) == 1:
+            raise RecursionError("maximum recursion depth exceeded")
+        return marker(text, answers)
+
+    monkeypatch.setattr("prefdelta.graders.marker.grade", raises_once)
+    outcome = again(below(tmp_path), record, inputs, max_failure_share=0.1)
+    rows = read_checked(below(tmp_path), Score)
+    assert [row.correct for row in rows if row.failure == "grader_error"] == [None]
+    assert outcome.failures["grader_error"] == 1
+    assert outcome.details["grader_said"] == {"RecursionError: maximum recursion depth exceeded": 1}
+    seen.clear()
+    with pytest.raises(StudyError, match=r"1 grader_error.*evaluate\.max_failure_share"):
+        again(below(tmp_path / "strict"), record, inputs)
+
+
+@pytest.mark.usefixtures("no_model_is_asked")
+def test_upstreams_verdicts_are_counted_beside_ours_where_its_rule_is_another(
+    evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the grader for letters, which finds none in mini's traces; upstream's rule is made to find some."""
+    monkeypatch.setattr("prefdelta.graders.choice.upstream", lambda text, answers: "+" in text)
+    choice = {**BENCHMARKS, "short": evaluate.AskedBenchmark(grader="choice", template=TEMPLATE, samples=2)}
+    outcome = again(below(tmp_path), record, inputs, benchmarks=choice)
+    calls = {call.key: call.text or "" for call in recorded(*(record / "calls/evaluate").iterdir())}
+    rows = [row for row in read_checked(below(tmp_path), Score) if row.benchmark == "short"]
+    theirs = sum("+" in calls[row.call_key] for row in rows)
+    assert theirs > 0
+    assert not any(row.correct for row in rows)
+    counted = {"short": {"solved": theirs, "counted": 20, "differ": theirs}}  # "long" is graded as everywhere
+    assert outcome.details["by_upstreams_rule"] == {"able/base": counted}
+    assert "by_upstreams_rule" not in evaluated.outcome.details
 
 
 # --- batches ---

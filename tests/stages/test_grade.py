@@ -1,9 +1,10 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from prefdelta import tables
+from prefdelta import registry, tables
 from prefdelta.core.errors import StudyError
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
@@ -63,3 +64,27 @@ def test_grades_that_a_data_set_ships_are_counted_beside_ours(
     outcome = run(grade, settings, inputs, {"grades": tmp_path / "g.parquet"}, record)
     # Ours has 0, 3, 8 and 12 right; 4 has no answer.
     assert outcome.details["source_agreement"] == {"both_right": 3, "only_ours": 1, "only_theirs": 8, "both_wrong": 3}
+
+
+def test_what_a_grader_raises_is_the_failure_of_that_trace_and_is_told(
+    train_prompts: Made, traces: dict[str, Path], record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows 0 to 15 of strong's: three failed before any grader saw them."""
+    marker, odd = registry.load("graders.marker"), tables.read(traces["strong"], Trace)[5].text
+
+    def raises_once(text: str, answers: list[str]) -> Any:
+        if text == odd:
+            raise OverflowError("cannot convert float infinity to integer")
+        return marker(text, answers)
+
+    monkeypatch.setattr("prefdelta.graders.marker.grade", raises_once)
+    inputs = {"prompts": train_prompts.path, "traces": traces["strong"]}
+    settings = grade.GradeSettings(grader="marker", max_failure_share=0.25)
+    outcome = run(grade, settings, inputs, {"grades": tmp_path / "g.parquet"}, record)
+    rows = read_checked(tmp_path / "g.parquet", Grade)
+    assert [index for index, row in enumerate(rows) if row.failure == "grader_error"] == [5]
+    assert outcome.failures["grader_error"] == 1
+    assert outcome.details["grader_said"] == {"OverflowError: cannot convert float infinity to integer": 1}
+    strict = settings.model_copy(update={"max_failure_share": 0.2})
+    with pytest.raises(StudyError, match=r"1 grader_error.*grade\.max_failure_share allows 20\.0%"):
+        run(grade, strict, inputs, {"grades": tmp_path / "strict.parquet"}, record)

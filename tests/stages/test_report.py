@@ -625,6 +625,14 @@ def test_the_grades_of_a_data_set_stand_beside_ours(study):
     assert ["big", "6", "2", "1", "1", f"{shown(8, 10)} n = 10"] in rows
 
 
+def test_accuracies_by_a_benchmarks_own_rule_stand_beside_ours(study):
+    assert "own rule" not in study.run()
+    counted = {"by_upstreams_rule": {"pico/base": {"letters": {"solved": 5, "counted": 10, "differ": 3}}}}
+    study.manifest("evaluate", "mcq", solved_of_counted={"pico/base": {"letters": [8, 10], "sums": [1, 2]}}, **counted)
+    rows = [[" ".join(cell.split()) for cell in row] for row in Cells(study.run()).rows]
+    assert ["letters", "pico/base", f"{shown(8, 10)} n = 10", shown(5, 10), "3"] in rows
+
+
 def judged(study, kind, form, scores):
     rows = [Judgement(f"p{i}", "big", 0, "clarity", one, 1, "key", None) for i, one in enumerate(scores)]
     study.table(kind, f"judge/big/{form}.parquet", Judgement, rows)

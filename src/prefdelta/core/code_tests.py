@@ -18,6 +18,10 @@ from typing import Any, Literal
 from prefdelta.core.errors import StudyError
 
 Kind = Literal["stdin", "call", "assert"]
+# Of a whole number. Python allows 4,300, because the time to convert one grows with the square of its digits;
+# LiveCodeBench raises that to this (lcb_runner/evaluation/compute_code_generation_metrics.py).
+MOST_DIGITS = 50_000
+_AT_ONCE = 600  # the limit of Python cannot be set lower than 640
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,25 @@ def same_output(expected: str, got: str) -> bool:
 def same_value(expected: Any, got: str) -> bool:
     """Whether `got`, a result in JSON, is `expected`. JSON has one kind of list: a tuple and a list are the same."""
     try:
-        return bool(json.loads(got) == expected)
-    except (ValueError, RecursionError):  # not JSON, or nested too deeply to be read
+        return bool(value_of(got) == expected)
+    except (ValueError, RecursionError):  # not JSON, nested too deeply, or a number that is too long
         return False
+
+
+def value_of(text: str) -> Any:
+    """JSON as Python has it. Raises ValueError if it is none, or holds a whole number of more than MOST_DIGITS."""
+    return json.loads(text, parse_int=_whole)
+
+
+def _whole(written: str) -> int:
+    digits = written.removeprefix("-")
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a whole number of {len(digits):,} digits; {MOST_DIGITS:,} are allowed")
+    value = 0
+    for start in range(0, len(digits), _AT_ONCE):  # so it meets no limit of Python's, whatever that is
+        part = digits[start : start + _AT_ONCE]
+        value = value * 10 ** len(part) + int(part)
+    return -value if digits != written else value
 
 
 def _same_line(expected: str, got: str) -> bool:

@@ -8,7 +8,6 @@ import ast
 import json
 import math
 import re
-from collections.abc import Sequence
 
 from prefdelta.core.errors import StudyError
 
@@ -21,17 +20,10 @@ _BETWEEN_BOXES = re.compile(
 _ANSWER_IS = re.compile(r"\banswer(?:\s+is\b\s*:?|\s*:)", re.IGNORECASE)
 _WRAPPED = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
 _MATRIX = re.compile(r"\\(?:begin|end)\{[a-z]*matrix\}|\\(?:left|right)\b")
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_LONGEST_NUMBER = 200  # characters, with its unit
-_NO_UNIT = r"(?:pi|e|i|x|sqrt|sin|cos|tan|log|ln|exp)\b"
-_UNIT = rf"(?:°|\^\{{?\\circ).*|[€£¥]|\\(?:text|mathrm)\{{.*|\s(?!{_NO_UNIT})[A-Za-zΩμ].*"
-_NUMBER_WITH_UNIT = re.compile(rf"({_NUMBER})\s*(?:(%)|{_UNIT})?")
-_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!]|\{,\}|,)(?=\d{3}(?!\d))")
 
 # TheoremQA's Answer_type has these values.
 THEOREMQA_TYPES = ("bool", "integer", "float", "list of integer", "list of float", "option")
 _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
-TOLERANCE = 0.04  # of the right answer
 
 
 def boxed(text: str) -> list[str]:
@@ -105,26 +97,6 @@ def braced_powers(latex: str) -> str:
     return "".join(characters)
 
 
-def letter(text: str, letters: str) -> str | None:
-    """The chosen one of `letters`, e.g. "ABCDEFGHIJ". None if the text chooses none.
-
-    In this order: a box that holds a letter; the last "answer is (C)"; the last "Answer: C"; the last letter that
-    stands alone. All but the first as TIGER-AI-Lab/MMLU-Pro, evaluate_from_api.py (extract_answer, extract_again,
-    extract_final), with two differences: the last "answer is" counts, not the first, and a letter that begins a word
-    ("the answer is Berlin") is none.
-    """
-    one = f"([{letters}])"
-    for content in reversed(boxed(text)):
-        if match := re.match(rf"\(?{one}(?:[).:,]|$)", _WRAPPED.sub(r"\1", content).strip(" $*")):
-            return match[1]
-    # Emphasis goes, as upstream, and so do the marks of mathematics around a letter.
-    text = re.sub(r"\*\*|\$|\\(?=[()\[\]])", "", _WRAPPED.sub(r"\1", text))
-    for pattern in (rf"answer is:?\s*\(?{one}(?!\w)", rf"[aA]nswer:\s*\(?{one}(?!\w)", rf"\b{one}\b"):
-        if found := re.findall(pattern, text):
-            return str(found[-1])
-    return None
-
-
 def theoremqa_answer(answer: str, answer_type: str) -> str:
     """TheoremQA's fields Answer and Answer_type as the one text that the grader `theoremqa` takes as an answer.
 
@@ -154,7 +126,7 @@ def _numbers(answer: str, as_list: bool) -> float | list[float] | None:
     items = _flat(value)
     if not items or any(isinstance(item, bool) or not isinstance(item, int | float) for item in items):
         return None
-    if not all(math.isfinite(item) for item in items):
+    if not all(isinstance(item, int) or math.isfinite(item) for item in items):
         return None
     return items if as_list else items[0] if items == [value] else None
 
@@ -183,19 +155,6 @@ def right_hand_side(text: str) -> str:
     return bare(re.split(r"=|≈|\\approx|\\simeq", text)[-1])
 
 
-def number(text: str) -> float | None:
-    """The number that a text is, if it is one in plain digits, with or without a unit; "%" is a hundredth of it."""
-    text = re.sub(r"\\[,;!: ]", " ", _THOUSANDS.sub("", text)).replace("$", "").replace(r"\%", "%").strip()
-    match = _NUMBER_WITH_UNIT.fullmatch(text) if len(text) <= _LONGEST_NUMBER else None
-    return float(match[1]) / (100 if match[2] else 1) if match else None
-
-
-def last_number(text: str) -> float | None:
-    """The last number in plain digits anywhere in a text."""
-    found = re.findall(_NUMBER, _THOUSANDS.sub("", text))
-    return float(found[-1]) if found else None
-
-
 def list_items(text: str) -> list[str]:
     r"""The items of a list: `[1, 2]`, `(1, 2)`, `\{1, 2\}`, a matrix, or "1, 2 and 3". Lists within it are opened."""
     text = re.sub(r"\\\{", "[", re.sub(r"\\\}", "]", _MATRIX.sub(" ", text)))
@@ -209,25 +168,3 @@ def list_items(text: str) -> list[str]:
             break
     items = [bare(item) for item in re.split(r",|;|&|\\\\|\band\b|\\text\{\s*and\s*\}", re.sub(r"[\[\]]", "", text))]
     return [item if item.count("(") == item.count(")") else item.strip("()") for item in items if item]
-
-
-def close(answer: float | None, right: float) -> bool:
-    """Whether a number counts as `right` by TheoremQA's own rule.
-
-    TIGER-AI-Lab/TheoremQA, utils.py (compare_two_numbers, within_eps): a whole right answer must be met after
-    rounding, any other within 4 % of itself.
-    """
-    if answer is None:
-        return False
-    if isinstance(right, int):
-        return round(answer) == right
-    margin = TOLERANCE * abs(right)
-    return right - margin <= answer <= right + margin
-
-
-def lists_close(answer: Sequence[float | None], right: Sequence[float]) -> bool:
-    """Whether two lists have equally many numbers, each `close` once both are sorted (upstream: compare_two_list)."""
-    known = [item for item in answer if item is not None]
-    if len(known) != len(answer) or len(known) != len(right):
-        return False
-    return all(map(close, sorted(known), sorted(right)))

@@ -1,13 +1,27 @@
 """Grading: from a trace to right, wrong, or a reason why neither can be said."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from prefdelta.core.errors import StudyError
 
 # (trace, right answers) -> (extracted answer, whether it is right), or None if the trace has no answer. Raises
-# GradingError if neither can be said.
+# GradingError if neither can be said, StudyError if that would be so for every trace.
 Grader = Callable[[str, Sequence[str]], tuple[str, bool] | None]
-Graded = tuple[str | None, bool | None, str | None]  # extracted, correct, failure
+
+_LONGEST_DETAIL = 300  # characters
+_MOST_DETAILS = 20
+
+
+class Graded(NamedTuple):
+    """`correct` is None exactly if `failure` is not."""
+
+    extracted: str | None
+    correct: bool | None
+    failure: str | None
+    detail: str | None = None  # what the grader said of a failure of its own
 
 
 class GradingError(Exception):
@@ -38,13 +52,26 @@ def grade_all(plan: Iterable[tuple[Grader, Answer, Sequence[str]]], threads: int
 
 
 def grade(grader: Grader, answer: Answer, right: Sequence[str]) -> Graded:
-    """(extracted, correct, failure): `correct` is None exactly if `failure` is not. A truncated trace is not graded."""
+    """Grade one answer. A truncated trace is not graded.
+
+    Models write what no grader foresaw, so whatever a grader raises is this answer's failure, `grader_error`, and ends
+    nothing else. A StudyError passes: it is about the study or the machine, and would be raised for every answer.
+    """
     if answer.failure is not None:
-        return None, None, answer.failure
+        return Graded(None, None, answer.failure)
     if answer.finish_reason == "length":
-        return None, None, "truncated"
+        return Graded(None, None, "truncated")
     try:
         found = grader(answer.text or "", right)
+    except StudyError:
+        raise
     except GradingError as error:
-        return None, None, error.kind
-    return (*found, None) if found else (None, None, "no_answer")
+        return Graded(None, None, error.kind, str(error)[:_LONGEST_DETAIL])
+    except Exception as error:
+        return Graded(None, None, "grader_error", f"{type(error).__name__}: {error}"[:_LONGEST_DETAIL])
+    return Graded(*found, None) if found else Graded(None, None, "no_answer")
+
+
+def grader_said(graded: Iterable[Graded]) -> dict[str, int]:
+    """How often graders gave each reason for a failure of their own, the most frequent first, 20 at most."""
+    return dict(Counter(one.detail for one in graded if one.detail is not None).most_common(_MOST_DETAILS))

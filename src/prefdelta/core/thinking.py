@@ -1,15 +1,25 @@
 """Reasoning and answer in one text: where the one ends and the other begins."""
 
+import re
+
 _OPEN, _CLOSE = "<think>", "</think>"
+_ANOTHER = re.compile(rf"\s*{_OPEN}")
 
 
 def without_thinking(text: str) -> str | None:
-    """What follows the last `</think>`; all of a text without marks; None if reasoning was opened and never closed.
+    """The answer: what follows the reasoning; all of a text without marks; None if reasoning was never closed.
 
-    A text that only closes has its reasoning opened by the prompt, as some chat templates do.
+    Reasoning stands before the answer, in one block or in several that follow each other. A block ends at the mark that
+    closes it, blocks within it counted; where fewer are closed than opened, one was only mentioned, and the first
+    closing mark counts. A text that closes first has its reasoning opened by the prompt, as some chat templates do.
+    From there on marks are text: an answer may speak of them.
     """
-    answer = text.rpartition(_CLOSE)[2]
-    return None if _OPEN in answer else answer
+    if not (_OPEN in text or _CLOSE in text):
+        return text
+    end, balanced = _end_of_block(text, _OPEN, _CLOSE)
+    while end is not None and balanced and _ANOTHER.match(text, end):
+        end, balanced = _end_of_block(text, _OPEN, _CLOSE, end)
+    return None if end is None else text[end:]
 
 
 def marked_thinking(text: str, opening: str, closing: str) -> str:
@@ -17,15 +27,30 @@ def marked_thinking(text: str, opening: str, closing: str) -> str:
 
     s1 and s1.1, for example, write `<|im_start|>think\n…\n<|im_start|>answer\n…` (simplescaling/s1). These are special
     tokens, so such replies must be decoded without skipping them. Whitespace around the marks does not count. The
-    answer begins at the last closing mark; without one the reasoning stays open.
+    reasoning ends as in `without_thinking`; without a closing mark it stays open.
     """
     opening, closing = opening.strip(), closing.strip()
-    thinking, closed, answer = text.rpartition(closing)
-    if not closed:
-        thinking, answer = text, ""
-    before, opened, after = thinking.partition(opening)
-    if not opened and not closed:
+    if not (opening in text or closing in text):
         return text
-    thinking = (after if opened else before).strip()
-    start = before if opened else ""
-    return f"{start}{_OPEN}\n{thinking}\n" + (f"{_CLOSE}\n\n{answer.lstrip()}" if closed else "")
+    end, _ = _end_of_block(text, opening, closing)
+    reasoned, answer = (text, "") if end is None else (text[: end - len(closing)], text[end:])
+    before, opened, after = reasoned.partition(opening)
+    thinking, start = (after, before) if opened else (reasoned, "")
+    return f"{start}{_OPEN}\n{thinking.strip()}\n" + ("" if end is None else f"{_CLOSE}\n\n{answer.lstrip()}")
+
+
+def _end_of_block(text: str, opening: str, closing: str, start: int = 0) -> tuple[int | None, bool]:
+    """Where the block of reasoning from `start` ends, and whether as many marks close in it as open.
+
+    It ends behind its closing mark; None if there is none.
+    """
+    depth, first = 0, None
+    for mark in re.compile(f"{re.escape(opening)}|{re.escape(closing)}").finditer(text, start):
+        if mark[0] == opening:
+            depth += 1
+            continue
+        depth -= 1
+        first = first or mark.end()
+        if depth <= 0:
+            return mark.end(), True
+    return first, False

@@ -1,8 +1,8 @@
-"""Grader `choice`: a letter from A to J, as in MMLU-Pro. How it is found is stated in `final_answers.letter`."""
+"""Grader `choice`: a letter from A to J, as in MMLU-Pro. How it is found is stated in `core.letters.letter`."""
 
 from collections.abc import Sequence
 
-from prefdelta.core.final_answers import letter
+from prefdelta.core.letters import letter, mmlu_pro_letter
 from prefdelta.core.thinking import without_thinking
 
 LETTERS = "ABCDEFGHIJ"
@@ -13,3 +13,9 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     answer = without_thinking(text)
     chosen = letter(answer, LETTERS) if answer else None
     return (chosen, chosen in answers) if chosen else None
+
+
+def upstream(text: str, answers: Sequence[str]) -> bool:
+    """Whether MMLU-Pro's own rule takes the answer for right; its guess where there is no letter is left out."""
+    answer = without_thinking(text)
+    return answer is not None and mmlu_pro_letter(answer, LETTERS) in answers

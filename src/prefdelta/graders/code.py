@@ -1,12 +1,11 @@
 """Grader of coding problems: runs the trace's program on the problem's tests, in the sandbox only."""
 
 import hashlib
-import json
 import re
 import textwrap
 from collections.abc import Sequence
 
-from prefdelta.core.code_tests import Case, CodeTests, read_tests, same_output, same_value
+from prefdelta.core.code_tests import Case, CodeTests, read_tests, same_output, same_value, value_of
 from prefdelta.core.errors import StudyError
 from prefdelta.core.grading import GradingError
 from prefdelta.core.thinking import without_thinking
@@ -72,9 +71,11 @@ def _right_output(jail: Jail, case: Case) -> bool:
 
 def _right_value(jail: Jail, function: str, case: Case) -> bool:
     try:
-        arguments = [json.loads(line) for line in case.input.split("\n")]
-        expected = json.loads(case.output)
+        arguments = case.input.split("\n")
+        for argument in arguments:
+            value_of(argument)
+        expected = value_of(case.output)
     except ValueError as error:
-        raise GradingError("error", f"a test is not JSON: {error}") from None
+        raise GradingError("error", f"a test cannot be read as JSON: {error}") from None
     run = jail.call(function, arguments)
     return run.well and same_value(expected, run.output.decode(errors="replace"))

@@ -35,7 +35,11 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
     process = getattr(_of_thread, "process", None)
     if process is None or not process.usable():
         process = _of_thread.process = _Process()
-    reply = process.ask(request)
+    try:
+        reply = process.ask(request)
+    except BaseException:
+        process.stop()  # a reply that nobody read would be the next request's
+        raise
     if "error" in reply:
         raise GradingError("error", reply["error"])
     return reply

@@ -52,9 +52,17 @@ def _equal(found: list[Any], gold: str) -> bool:
     return False
 
 
+def _read_whole(latex: str) -> list[Any]:
+    """math-verify's reading of one piece of LaTeX. Without its reading of plain text, which takes any number in it."""
+    from math_verify import LatexExtractionConfig, parse
+
+    found: list[Any] = parse(f"${latex}$", [LatexExtractionConfig()], parsing_timeout=None)
+    return found
+
+
 def value(latex: str) -> float | None:
     """The finite real number that a piece of LaTeX stands for, None if it is none."""
-    for expression in _parsed(f"${latex}$"):
+    for expression in _read_whole(latex):
         if getattr(expression, "is_number", False):
             try:
                 number = float(expression.doit().evalf())

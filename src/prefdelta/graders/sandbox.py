@@ -49,6 +49,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from prefdelta.core.code_tests import MOST_DIGITS
 from prefdelta.core.errors import StudyError
 from prefdelta.core.grading import GradingError
 from prefdelta.graders import sandbox_harness, sandbox_seccomp
@@ -76,6 +77,7 @@ class Limits:
     output_bytes: int = 8 * 2**20
     processes: int = 8  # threads too; process 1 of the jail is one of them
     file_bytes: int = 16 * 2**20  # also the size of /tmp
+    digits: int = MOST_DIGITS  # of a whole number that is read or written; a candidate may allow itself more
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,8 @@ class Jail:
         """Run the code as a program; the output is its standard output."""
         return self._run({"do": "script", "code": self._code, "stdin": stdin})
 
-    def call(self, function: str, arguments: list[Any]) -> Run:
-        """Call a function of the code, or a method of its class `Solution`; the output is the result in JSON."""
+    def call(self, function: str, arguments: list[str]) -> Run:
+        """Call a function of the code, or a method of its class `Solution`; arguments and output are JSON."""
         return self._run({"do": "call", "code": self._code, "function": function, "arguments": arguments})
 
     def check(self, setup: str, function: str, program: str) -> bool:

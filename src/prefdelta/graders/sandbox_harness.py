@@ -56,6 +56,7 @@ def main(settings: dict[str, Any]) -> None:
     # Process 1 cannot be killed from within its own namespace, unless it handles a signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv[1:] = []
+    sys.set_int_max_str_digits(settings["limits"]["digits"])  # in every process to come
     site.setquit()  # exit and quit, which the interpreter's option -S leaves out with all the rest of site
     sys.path += settings["packages"]
     exec(PRELUDE, {})  # imported once, here; every process to come inherits it
@@ -102,8 +103,8 @@ def _run_script(code: str) -> NoReturn:
     sys.exit(status)
 
 
-def _call(limits: dict[str, Any], code: str, function: str, arguments: list[Any]) -> tuple[bytes, bytes]:
-    """Call one function, or the method of that name of `Solution`; the output is its result in JSON."""
+def _call(limits: dict[str, Any], code: str, function: str, arguments: list[str]) -> tuple[bytes, bytes]:
+    """Call one function, or the method of that name of `Solution`, with arguments in JSON; so is the output."""
     sink, target = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
     process = _start(limits, [null, null, null, target], lambda: _run_call(code, function, arguments))
@@ -111,13 +112,14 @@ def _call(limits: dict[str, Any], code: str, function: str, arguments: list[Any]
     return _watch(limits, process, sink)
 
 
-def _run_call(code: str, function: str, arguments: list[Any]) -> NoReturn:
+def _run_call(code: str, function: str, arguments: list[str]) -> NoReturn:
     try:
+        values = [json.loads(argument) for argument in arguments]
         names = _new_module("candidate")
         exec(PRELUDE, names)
         exec(compile(code, "<candidate>", "exec", dont_inherit=True), names)
         found = getattr(names["Solution"](), function) if "class Solution" in code else names[function]
-        _write(3, json.dumps(found(*arguments), default=lambda number: number.item()).encode())
+        _write(3, json.dumps(found(*values), default=lambda number: number.item()).encode())
     except BaseException:
         os._exit(1)
     os._exit(0)

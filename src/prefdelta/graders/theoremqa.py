@@ -1,24 +1,20 @@
 r"""Grader `theoremqa`: whole numbers, numbers, lists, truths and options, by the rules of TIGER-AI-Lab/TheoremQA."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from prefdelta.core.final_answers import (
-    boxed,
-    close,
-    last_line,
-    last_number,
-    list_items,
-    lists_close,
-    number,
-    option,
-    right_hand_side,
-    stated,
-    truth,
-)
+from prefdelta.core.final_answers import bare, boxed, last_line, list_items, option, right_hand_side, stated, truth
+from prefdelta.core.plain_numbers import as_latex, close, last_number, lists_close, number
 from prefdelta.core.thinking import without_thinking
 from prefdelta.graders import maths_process
+
+# A truth in the place of a number: the word alone, or what goes on behind a stop ("Yes, it converges").
+_TRUTH = re.compile(
+    r"\W*(?:\\(?:text|mathrm)\s*\{)?(true|yes|false|no)\b\W*(?:(?<=[.,;:]\s)\w.*)?", re.IGNORECASE | re.DOTALL
+)
+_PERCENT = re.compile(r"(?:%|\bper\s?cent)\W*$")
 
 
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
@@ -26,8 +22,8 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
 
     answers: as `theoremqa_answer` writes them. The answer is the last box, else what follows the last "answer is", else
     the last line if it holds one of the right type. Whole numbers are compared after rounding, others within 4 %, lists
-    in any order. Two differences from upstream: truths are words ("know" is no "no"), and an answer that names several
-    options chose the first. Raises GradingError if LaTeX cannot be evaluated within the limits.
+    in any order; True is 1 and False is 0 where a number is asked for. docs/graders.md has the differences from
+    upstream. Raises GradingError if LaTeX cannot be evaluated within the limits.
     """
     answer = without_thinking(text)
     if answer is None:
@@ -48,7 +44,7 @@ def _holds(line: str, answer_type: str) -> bool:
         return truth(line) is not None
     if answer_type == "option":
         return option(line) is not None
-    return last_number(line) is not None
+    return last_number(line) is not None or bool(_TRUTH.fullmatch(line))
 
 
 def _equal(text: str, gold: dict[str, Any], anywhere: bool = False) -> bool:
@@ -61,12 +57,19 @@ def _equal(text: str, gold: dict[str, Any], anywhere: bool = False) -> bool:
     if gold["type"].startswith("list"):
         return lists_close(_numbers([right_hand_side(item) for item in list_items(text)]), right)
     value = _numbers([right_hand_side(text)])[0]
-    return close(last_number(text) if value is None and anywhere else value, right)
+    if value is None and anywhere:
+        value = last_number(text)
+    if value is None and (said := _TRUTH.fullmatch(bare(text))):
+        value = int(bool(truth(said[1])))
+    if close(value, right):
+        return True
+    # "What percentage": the data set has some answers as 54.8, others as 0.548.
+    return value is not None and right > 1 and bool(_PERCENT.search(text)) and close(value * 100, right)
 
 
 def _numbers(texts: list[str]) -> list[float | None]:
     """The number each text stands for; those that are not plain digits are evaluated as LaTeX."""
     values = [number(text) for text in texts]
-    latex = [text.replace("×", r"\times ") for text, value in zip(texts, values, strict=True) if value is None]
+    latex = [as_latex(text) for text, value in zip(texts, values, strict=True) if value is None]
     evaluated = iter(maths_process.ask({"numbers": latex})["values"] if latex else [])
     return [next(evaluated) if value is None else value for value in values]

@@ -22,6 +22,7 @@ from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, v
 from prefdelta.reporting.panels import panels
 from prefdelta.reporting.spending import stage_lines
 from prefdelta.reporting.training import training
+from prefdelta.reporting.upstream import upstream_lines
 
 _FORMATS = ("percent", "points", "signed", "decimal", "count", "duration", "reasons", "breakable", "span")
 
@@ -89,6 +90,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "confounded": content.confounded,
         "confounded_note": CONFOUNDED,
         "sources": source_lines(content.manifests),
+        "by_upstream": upstream_lines(content.manifests),
         "agreements": content.agreements,
         "cells": [_cell(content, cell) for cell in scores.cells(primary=True)],
         "cell_titles": {cell: content.cell_title(cell) for cell in scores.cells(primary=True)},

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from prefdelta import calls, registry, tables
-from prefdelta.core.accuracy import COUNTS_AS_WRONG, count_outcomes
+from prefdelta.core.accuracy import COUNTS_AS_WRONG, count_outcomes, outcome
 from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.grading import grade_all
+from prefdelta.core.grading import Graded, grade_all, grader_said
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import seed_of
 from prefdelta.core.options import GeneratorOptions
@@ -27,6 +27,8 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
 from prefdelta.stages.entry import Job, Outcome, file_of, start
 from prefdelta.weights import open_weights
+
+_HAVE_UPSTREAMS_RULE = {"choice"}  # graders with `upstream(text, answers)`, the rule of the benchmark's own code
 
 
 class Group(Settings):
@@ -75,23 +77,30 @@ class EvaluateSettings(Settings):
 def run(job: Job[EvaluateSettings]) -> Outcome:
     settings = job.settings
     plan = _plan(job)
-    solved, rows, asked, tokens = {}, list[Score](), 0, 0
+    solved, upstream, rows, graded, asked, tokens = {}, {}, list[Score](), list[Graded](), 0, 0
     for arm in settings.arms:
         questions = _questions(job, arm, plan)
         answers = questions.answered(f"evaluate {arm}")
-        scores = _scores(job, plan, answers.calls)
+        its_grades = _graded(job, plan, answers.calls)
+        scores = [_score(*one) for one in zip(plan, answers.calls, its_grades, strict=True)]
         failures = count_failures(score.failure for score in scores)
         ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
         check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share)
         tables.write(file_of(job.outputs["scores"], arm), Score, scores)
         rows += scores
+        graded += its_grades
         asked += answers.asked
         tokens += answers.tokens
         solved[arm] = {
             name: count_outcomes(score for score in scores if score.benchmark == name) for name in settings.benchmarks
         }
+        upstream[arm] = _by_upstreams_rule(job, plan, answers.calls, scores)
     failed = count_failures(score.failure for score in rows)
-    told = {"solved_of_counted": solved, "mean_tokens": mean_of_known(score.n_tokens for score in rows)}
+    told: dict[str, Any] = {"solved_of_counted": solved, "mean_tokens": mean_of_known(score.n_tokens for score in rows)}
+    if any(upstream.values()):
+        told["by_upstreams_rule"] = upstream
+    if said := grader_said(graded):
+        told["grader_said"] = said
     return Outcome(len(rows), failed, told, {"calls": asked, "tokens": tokens})
 
 
@@ -138,27 +147,52 @@ def _questions(
     return calls.Questions(engine, requests, job.record / "calls" / "evaluate" / policy.key)
 
 
-def _scores(job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call]) -> list[Score]:
-    """An arm's answers to all items of the group, graded."""
+def _graded(job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call]) -> list[Graded]:
+    """The grades of an arm's answers to all items of the group."""
     graders = {name: registry.load(f"graders.{asked.grader}") for name, asked in job.settings.benchmarks.items()}
     answered = zip(plan, replies, strict=True)
-    graded = grade_all(((graders[prompt.source], call, prompt.answers) for (prompt, _), call in answered), cores())
-    scores = []
-    for (prompt, sample), call, (extracted, correct, failure) in zip(plan, replies, graded, strict=True):
-        scores.append(
-            Score(
-                benchmark=prompt.source,
-                prompt_id=prompt.prompt_id,
-                sample=sample,
-                extracted=extracted,
-                correct=correct,
-                finish_reason=call.finish_reason,
-                n_tokens=call.n_tokens,
-                call_key=call.key,
-                failure=failure,
-            )
-        )
-    return scores
+    return grade_all(((graders[prompt.source], call, prompt.answers) for (prompt, _), call in answered), cores())
+
+
+def _score(draw: tuple[Prompt, int], call: Call, graded: Graded) -> Score:
+    prompt, sample = draw
+    return Score(
+        benchmark=prompt.source,
+        prompt_id=prompt.prompt_id,
+        sample=sample,
+        extracted=graded.extracted,
+        correct=graded.correct,
+        finish_reason=call.finish_reason,
+        n_tokens=call.n_tokens,
+        call_key=call.key,
+        failure=graded.failure,
+    )
+
+
+def _by_upstreams_rule(
+    job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call], scores: list[Score]
+) -> dict[str, dict[str, int]]:
+    """What benchmarks' own rules say where our graders have others, by benchmark.
+
+    Of the answers that are `counted`: how many upstream takes as right (`solved`), and to how many it gives another
+    verdict than we do (`differ`). It sees truncated answers too, as upstream does.
+    """
+    found = {}
+    for name, asked in job.settings.benchmarks.items():
+        if asked.grader not in _HAVE_UPSTREAMS_RULE:
+            continue
+        rule = registry.load(f"graders.{asked.grader}.upstream")
+        verdicts = [
+            (bool(rule(call.text or "", prompt.answers)), outcome(score))
+            for (prompt, _), call, score in zip(plan, replies, scores, strict=True)
+            if prompt.source == name and outcome(score) is not None
+        ]
+        found[name] = {
+            "solved": sum(theirs for theirs, _ in verdicts),
+            "counted": len(verdicts),
+            "differ": sum(theirs != ours for theirs, ours in verdicts),
+        }
+    return found
 
 
 class _Removed:

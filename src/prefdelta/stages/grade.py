@@ -8,7 +8,7 @@ from pydantic import Field
 
 from prefdelta import registry, tables
 from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.grading import grade_all
+from prefdelta.core.grading import grade_all, grader_said
 from prefdelta.core.settings import Settings
 from prefdelta.processes import cores
 from prefdelta.records.grade import Grade
@@ -37,13 +37,15 @@ def run(job: Job[GradeSettings]) -> Outcome:
     traces = tables.read(job.input("traces"), Trace)
     graded = grade_all(((grader, trace, answers[trace.prompt_id]) for trace in traces), cores())
     grades = [
-        Grade(trace.prompt_id, trace.generator, trace.sample, *its_grade)
+        Grade(trace.prompt_id, trace.generator, trace.sample, its_grade.extracted, its_grade.correct, its_grade.failure)
         for trace, its_grade in zip(traces, graded, strict=True)
     ]
     failures = count_failures(grade.failure for grade in grades)
     check_share("grade.max_failure_share", len(grades), failures, job.settings.max_failure_share)
     tables.write(job.output("grades"), Grade, grades)
     details: dict[str, Any] = {"correct": sum(grade.correct is True for grade in grades)}
+    if said := grader_said(graded):
+        details["grader_said"] = said
     if agreement := _agreement(traces, grades):
         details["source_agreement"] = agreement
     return Outcome(len(grades), failures, details)

@@ -123,7 +123,7 @@ def _accuracy(
     replies = calls.complete(engine, requests, record, f"ladder {job.settings.model}, seed {rung.seed}")
     grader = registry.load(GRADER)
     grades = [
-        Grade(question, "", 0, *grade(grader, call, right))
+        Grade(question, "", 0, *grade(grader, call, right)[:3])
         for (question, right), call in zip(answers.items(), replies.calls, strict=True)
     ]
     solved, counted = count_outcomes(grades)

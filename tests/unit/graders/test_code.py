@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from prefdelta.core.code_tests import livecodebench_tests
+from prefdelta.core.code_tests import humaneval_tests, livecodebench_tests
 from prefdelta.core.errors import StudyError
 from prefdelta.core.grading import GradingError
 from prefdelta.graders import sandbox
@@ -65,6 +65,34 @@ def test_programs_are_graded_by_their_output(program, expected):
 )
 def test_functions_are_graded_by_their_result(program, expected):
     assert right(program, DOUBLES) is expected
+
+
+LONG = "7" * 5000
+
+
+@pytest.mark.parametrize(
+    ("program", "answers"),
+    [
+        ("print(10**int(input()))", written("stdin", [("5000\n", "1" + "0" * 5000)])),
+        ("print(int(input()) + 1)", written("stdin", [(LONG, LONG[:-1] + "8")])),
+        ("def f(x):\n    return x + 1", written("functional", [(LONG, LONG[:-1] + "8")], "f")),
+        ("def f(x):\n    return [10**x]", written("functional", [("49999", f"[1{'0' * 49_999}]")], "f")),
+        ("def f(x):\n    return 10**x", [humaneval_tests("", "def check(f):\n    assert f(5000) == 10**5000", "f")]),
+        (
+            "def f(x):\n    return str(x)",
+            [humaneval_tests("", f"def check(f):\n    assert f({LONG}) == '{LONG}'", "f")],
+        ),
+    ],
+    ids=["printed", "read", "argument", "result", "asserted", "asserted argument"],
+)
+def test_whole_numbers_may_have_50000_digits(program, answers):
+    assert right(program, answers)
+
+
+def test_a_longer_number_fails_the_program_or_is_an_error_of_the_test():
+    assert not right("print(10**int(input()))", written("stdin", [("50000", "1" + "0" * 50_000)]))
+    with pytest.raises(GradingError, match="50,001 digits; 50,000 are allowed"):
+        right("def f(x):\n    return x", written("functional", [("1", "1" * 50_001)], "f"))
 
 
 def test_each_test_has_a_fresh_process():

@@ -1,0 +1,132 @@
+r"""Numbers in plain digits, as models write them: `-1,234.5`, `7 × 10^-24 J`, `6.02\times10^{23}`, `10⁻³`, `12.5 %`.
+
+A number whose value is whole comes back as an int, exactly, however large; so it is compared exactly. Every function
+takes time about proportional to the text, and no number is written out that is larger than `LARGEST_EXPONENT` says.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+LARGEST_EXPONENT = 4_300  # digits of a whole number; what is larger is infinite here, what is smaller is 0
+TOLERANCE = 0.04  # of the right answer
+_LONGEST_UNIT = 100  # characters
+
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_MINUS = str.maketrans({"\u2212": "-", "\ufe63": "-", "\uff0d": "-", "\u2010": "-", "\u2011": "-", "\u2012": "-"})
+_SPACE = re.compile(r"\\[,;:! ]|~|[\u00a0\u2002-\u200a\u202f]")
+_THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!]|\{,\}|,|[\u2009\u202f\u00a0])(?=\d{3}(?!\d))")
+_POWER = r"\s*(?:\^|\*\*)\s*(?:\{\s*([-+]?\d+)\s*\}|\(\s*([-+]?\d+)\s*\)|([-+]?\d+))"
+_TIMES = r"(?:×|⋅|·|∙|\*|[xX]|\\times|\\cdot)"
+_DIGITS = r"(?:\d+\.?\d*|\.\d+)"
+# Groups: 1 the sign and 2 to 4 the exponent of a power of ten alone; 5 the digits, 6 the exponent behind "e", 7 to 9
+# behind "times 10".
+_NUMBER = (
+    rf"(?:([-+]?)\s?10{_POWER}"
+    rf"|([-+]?\s?{_DIGITS})(?:\s?[eE]([-+]?\d+)(?!\w)|\s*{_TIMES}\s*10(?!\d){_POWER})?)"
+)
+_START = r"(?:(?:approximately|approx\.?|about|around|roughly|nearly|exactly)\s+|[≈~]\s*)?"
+_NO_UNIT = r"(?:pi|e|i|x|sqrt|sin|cos|tan|log|ln|exp|times|over)\b"
+_GLUED = (
+    r"(?:[numkcMGTP]?(?:m|s|g|N|J|W|V|A|Hz|Pa|eV|mol|L|l|C|F|T|H|Wb|bits?|B|bytes?|cal|bar)|min|hr?|rad|deg|K|dB|ft|in|lb|"
+    r"years?|Ω|ohms?)(?![A-Za-z])"
+)
+_UNIT = (
+    rf"\s*(?:°|\^\s*\{{?\\circ|[€£¥Ωμ]|\\(?:text|mathrm|rm|Omega|mu|deg|degree)(?![a-z])).*|\s*{_GLUED}.*"
+    rf"|\s+(?!{_NO_UNIT})[A-Za-zΩμ].*|\s*\((?:[A-Za-z]{{2}}|[^()]*\b(?:or|i\.e)\b).*"
+)
+_WHOLE = re.compile(rf"{_START}(?:{_NUMBER})\s*(?:(%)\s*|{_UNIT})?", re.DOTALL)
+_MIXED = re.compile(rf"{_START}([-+]?)(\d{{1,9}})\s+(\d{{1,9}})/(\d{{1,9}})(?:{_UNIT})?", re.DOTALL)
+# A number anywhere; first what is none: digits of names such as H2O, exponents of units.
+_ANYWHERE = re.compile(rf"[A-Za-z_]\{{?\d+(?:\.\d+)?|(?:\^|\*\*)\s*[{{(]?\s*[-+]?\d+|{_NUMBER}")
+
+
+def number(text: str) -> float | None:
+    """The number that a text is, with or without a unit; "%" is a hundredth of it. None if it is not one alone."""
+    text = _tidied(text)
+    if mixed := _MIXED.fullmatch(text[: 5 * _LONGEST_UNIT]) if len(text) <= 5 * _LONGEST_UNIT else None:
+        whole, above, below = map(int, mixed.groups()[1:])
+        return None if below == 0 else (-1 if mixed[1] == "-" else 1) * (whole + above / below)
+    match = _WHOLE.fullmatch(text)
+    if not match or len(text) - match.end(_last_group(match)) > _LONGEST_UNIT:
+        return None
+    return _value(match, percent=match[match.re.groups] is not None)
+
+
+def last_number(text: str) -> float | None:
+    """The last number anywhere in a text; exponents of units and digits in names are none."""
+    text = _tidied(text)
+    places = [match for match in _ANYWHERE.finditer(text) if match[1] is not None or match[5]]
+    return _value(places[-1], text[places[-1].end() :].lstrip().startswith("%")) if places else None
+
+
+def as_latex(text: str) -> str:
+    r"""A text with powers and products as LaTeX has them: `2 × 3^-4` as `2 \times 3^{-4}`."""
+    text = re.sub(r"[×⋅∙·]", r" \\times ", _raised(text.translate(_MINUS)))
+    text = re.sub(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))", r" \\times ", text)
+    text = re.sub(r"(?<![\\A-Za-z])(pi|exp|ln|sin|cos|tan)(?![A-Za-z])", r"\\\1 ", text)
+    return re.sub(r"(?:\^|\*\*)\s*\(?([-+]?\d+(?:\.\d+)?)\)?", r"^{\1}", text)
+
+
+def _tidied(text: str) -> str:
+    text = _THOUSANDS.sub("", _raised(text.translate(_MINUS)))
+    text = re.sub(r"^(\W*)\u2013(?=\s?[\d.])", r"\1-", text)  # a dash before the number
+    text = re.sub(r"\\[()\[\]]|\$", "", _SPACE.sub(" ", text).replace(r"\%", "%"))
+    return re.sub(r"\bper\s?cent\b", "%", text).strip()
+
+
+def _raised(text: str) -> str:
+    """Superscripts as powers: 10⁻³ as 10^{-3}."""
+    return re.sub(r"(?:[⁻⁺]|(?<=\d)-)?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", text)
+
+
+def _last_group(match: re.Match[str]) -> int:
+    return max(group for group in range(1, match.re.groups + 1) if match[group] is not None)
+
+
+def _value(match: re.Match[str], percent: bool = False) -> float:
+    sign, *of_ten, digits, behind_e = match.groups()[:6]
+    exponent = next((found for found in (*of_ten, behind_e, *match.groups()[6:9]) if found), "0")
+    return _exact(digits.replace(" ", "") if digits else f"{sign}1", exponent, percent)
+
+
+def _exact(digits: str, exponent: str, percent: bool) -> float:
+    """The number digits x 10^exponent: an int if that is whole, else the nearest float."""
+    sign, places, shift = Decimal(digits).as_tuple()
+    assert isinstance(shift, int)
+    # An exponent of more digits than this says nothing that infinity and 0 do not say.
+    power = (
+        int(exponent) if len(exponent) <= 9 else int(exponent[0] + "999999999" if exponent[0] in "+-" else "999999999")
+    )
+    value = Decimal((sign, places, shift + power - (2 if percent else 0)))
+    if not any(places):
+        return 0
+    if value.adjusted() >= LARGEST_EXPONENT:
+        return -math.inf if sign else math.inf
+    if value.adjusted() < -LARGEST_EXPONENT:
+        return 0.0
+    whole = value.adjusted() >= 0 and (shift + power - (2 if percent else 0) >= 0 or value == value.to_integral_value())
+    return int(value) if whole else float(value)
+
+
+def close(answer: float | None, right: float) -> bool:
+    """Whether a number counts as `right` by TheoremQA's own rule; what is infinite never does.
+
+    TIGER-AI-Lab/TheoremQA, utils.py (compare_two_numbers, within_eps): a whole right answer must be met after
+    rounding, any other within 4 % of itself.
+    """
+    if answer is None or not (isinstance(answer, int) or math.isfinite(answer)):
+        return False
+    if isinstance(right, int):
+        return round(answer) == right
+    margin = TOLERANCE * abs(right)
+    return right - margin <= answer <= right + margin
+
+
+def lists_close(answer: Sequence[float | None], right: Sequence[float]) -> bool:
+    """Whether two lists have equally many numbers, each `close` once both are sorted (upstream: compare_two_list)."""
+    known = [item for item in answer if item is not None]
+    if len(known) != len(answer) or len(known) != len(right):
+        return False
+    return all(map(close, sorted(known), sorted(right)))

@@ -1,0 +1,31 @@
+"""Accuracies by a benchmark's own rule, beside ours, where the two rules differ."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from prefdelta.core.statistics import Estimate, wilson_interval
+from prefdelta.reporting.manifests import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamLine:
+    """One arm's answers to one benchmark, by both rules."""
+
+    arm: str
+    benchmark: str
+    ours: Estimate
+    theirs: Estimate
+    differ: int  # answers with another verdict
+
+
+def upstream_lines(found: Iterable[Manifest]) -> list[UpstreamLine]:
+    """One line per arm and benchmark whose evaluation counted upstream's verdicts, by benchmark, then by arm."""
+    lines = []
+    for manifest in found:
+        details = manifest.content["details"]
+        for arm, benchmarks in details.get("by_upstreams_rule", {}).items():
+            for benchmark, theirs in benchmarks.items():
+                solved, counted = details["solved_of_counted"][arm][benchmark]
+                ours, upstream = wilson_interval(solved, counted), wilson_interval(theirs["solved"], theirs["counted"])
+                lines.append(UpstreamLine(arm, benchmark, ours, upstream, theirs["differ"]))
+    return sorted(lines, key=lambda line: (line.benchmark, line.arm))
