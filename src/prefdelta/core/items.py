@@ -9,6 +9,7 @@ from prefdelta.core.code_tests import livecodebench_tests
 from prefdelta.core.errors import StudyError
 from prefdelta.core.final_answers import theoremqa_answer
 from prefdelta.core.ids import digest
+from prefdelta.core.maths_text import with_unit
 from prefdelta.core.sources import Between, DataSource
 from prefdelta.records.prompt import Prompt
 
@@ -143,7 +144,9 @@ def _answer(row: Row, source: DataSource) -> str:
             return theoremqa_answer(answer, answer_type)
         except StudyError:
             raise _RejectedError("unreadable_answer") from None
-    return _LEADING_ZEROS.sub("", answer) if source.grader == "maths" else answer  # AIME's 033 is 33
+    if source.grader == "maths":
+        return with_unit(_LEADING_ZEROS.sub("", answer), _plain(row.get(fields.unit or "")))  # AIME's 033 is 33
+    return answer
 
 
 def _plain(value: Any) -> str | None:

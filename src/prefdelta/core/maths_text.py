@@ -246,3 +246,12 @@ def with_mixed_numbers(text: str) -> str:
     before = r"(?<![\w.}^,/)\]])(?<!\\cdot )(?<!\\times )(?<![\d] )(\d{1,15})"
     text = re.sub(before + r"\s*\\frac\{(\d{1,15})\}\{(\d{1,15})\}", improper, text)
     return re.sub(before + r"\s+(\d{1,15})\s*/\s*(\d{1,15})(?![\d.])", improper, text)
+
+
+def with_unit(answer: str, unit: str | None) -> str:
+    r"""An answer with the unit that a data set keeps in a column of its own: km, `$cm^2$`, %, ^{\circ}."""
+    unit = "" if unit is None else unit.replace("$", "").strip()
+    if not unit:
+        return answer
+    sign = {"%": r"\%", r"\%": r"\%"}.get(unit)
+    return answer + (sign or (unit if "\\" in unit else rf"\text{{ {unit}}}"))

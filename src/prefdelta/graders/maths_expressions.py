@@ -73,6 +73,8 @@ def expression(text: str) -> Any:
     )
     text = re.sub(r"\\cr(?![A-Za-z])", r"\\\\", text)
     text = re.sub(r"\\%", r"\\cdot \\frac{1}{100}", text).replace(r"\degree", "")
+    text = re.sub(r"_\{\\([A-Za-z]+)\}", r"_{\1}", text)  # R_{\odot}
+    text = re.sub(r"([A-Za-z])('+)", lambda found: f"{found[1]}_{{prime{len(found[2])}}}", text)  # x' is not x
     text = re.sub(r"\\lg(?![A-Za-z])", r"\\log_{10}", text)
     text = re.sub(r"\|\s*([^|]*?)\s*\|", r"\\left|\1\\right|", text) if text.count("|") == 2 else text
     try:
