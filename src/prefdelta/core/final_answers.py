@@ -31,8 +31,13 @@ def boxed(text: str) -> list[str]:
 
     Braces are balanced; a box that is never closed is none.
     """
+    return list(dict.fromkeys(content for content, _ in boxes(text)))
+
+
+def boxes(text: str) -> list[tuple[str, str]]:
+    r"""As `boxed`, each with what stands before it: since the box before, or on the first one's line."""
     closed = _pairs(text, "{}")
-    found: list[str] = []
+    found: list[tuple[str, int, int]] = []
     begins = len(text)
     for mark in reversed(list(_BOX.finditer(text))):
         end = closed.get(mark.end() - 1)
@@ -40,9 +45,12 @@ def boxed(text: str) -> list[str]:
             continue
         if found and not _BETWEEN_BOXES.fullmatch(text, end + 1, begins):
             break
-        found.insert(0, text[mark.end() : end].strip())
+        found.insert(0, (text[mark.end() : end].strip(), mark.start(), end))
         begins = mark.start()
-    return list(dict.fromkeys(content for content in found if content))
+    starts = [text.rfind("\n", 0, begins) + 1, *(end + 1 for _, _, end in found)]
+    return [
+        (content, text[before:start]) for (content, start, _), before in zip(found, starts, strict=False) if content
+    ]
 
 
 def _pairs(text: str, brackets: str) -> dict[int, int]:

@@ -12,6 +12,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.final_answers import theoremqa_answer
 from prefdelta.core.ids import digest
 from prefdelta.core.item_ids import IdColumn
+from prefdelta.core.maths_text import with_unit
 from prefdelta.core.sources import Between, DataSource
 from prefdelta.records.prompt import Prompt, repeated
 
@@ -126,7 +127,10 @@ def _answer(row: Row, source: DataSource, where: str) -> str:
             return theoremqa_answer(answer, answer_type)
         except StudyError:
             raise RejectedRowError("unreadable_answer") from None
-    return _LEADING_ZEROS.sub("", answer) if source.grader == "maths" else answer  # AIME's 033 is 33
+    if source.grader == "maths":
+        unit = plain(row.get(fields.unit or ""), fields.unit, where)
+        return with_unit(_LEADING_ZEROS.sub("", answer), unit)  # AIME's 033 is 33
+    return answer
 
 
 def _tests(row: Row, source: DataSource, where: str) -> str:

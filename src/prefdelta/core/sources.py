@@ -46,6 +46,7 @@ class Fields(Settings):
     options: str | None = None  # choice: the texts of A, B, ..., with or without labels (core/choices.py)
     answer: str | None = None  # all but code
     answer_type: str | None = None  # theoremqa
+    unit: str | None = None  # maths: what the answer is measured in; another unit is another answer, none is not
     starter_code: str | None = None  # code
     public_tests: str | None = None  # code
     private_tests: str | None = None  # code
@@ -89,6 +90,8 @@ class DataSource(Settings):
         missing = [name for name in _NEEDS.get(self.grader, ("answer",)) if getattr(self.fields, name) is None]
         if missing:
             raise ValueError(f"grader {self.grader!r} needs a column for {', '.join(missing)} in `fields`")
+        if self.fields.unit is not None and self.grader != "maths":
+            raise ValueError(f"grader {self.grader!r} knows no units: leave `unit` out of `fields`, or grade by maths")
         return self
 
 

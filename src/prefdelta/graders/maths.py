@@ -1,16 +1,17 @@
-r"""Grader `maths`: the last `\boxed{}`, or else what math-verify takes for the final answer, compared by math-verify.
+r"""Grader `maths`: the last `\boxed{}`, or else what math-verify takes for the final answer.
 
-Each comparison runs in a process with hard limits (`maths_process`): a hang is a failure, never a wrong answer.
+docs/graders.md says what counts as the same answer; `maths_compare` compares. Each comparison runs in a process with
+hard limits (`maths_process`): a hang is a failure, never a wrong answer.
 """
 
 import re
 from collections.abc import Sequence
 
-from prefdelta.core.final_answers import boxed, braced_powers, plain, stated
+from prefdelta.core.final_answers import boxed, boxes, plain, stated
 from prefdelta.core.thinking import without_thinking
 from prefdelta.graders import maths_process
 
-_MARKED = re.compile(r"\$|\\\[|\\\(|\\boxed")  # mathematics that math-verify finds by itself
+_NAMED = re.compile(r"([A-Za-z]+)(?:_\{?\w+\}?|')*\s*=\s*\Z")  # without its index: x_1 and x_2 are a list of x
 
 
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
@@ -22,15 +23,37 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     answer = without_thinking(text)
     if answer is None or not answer.strip():
         return None
-    boxes = [] if _ends_like_minerva(answer) else boxed(answer)
-    extracted = ", ".join(boxes) or None
-    if extracted and _same_text(extracted, answers):
-        return extracted, True
-    marked = " and ".join(f"$\\boxed{{{braced_powers(box)}}}$" for box in boxes) or answer
-    reply = maths_process.ask({"answer": marked, "golds": [_marked(gold) for gold in answers]})
+    found = [] if _ends_like_minerva(answer) else _boxed_answers(answer)
+    golds = [", ".join(boxed(gold)) or gold for gold in answers]
+    if not found:
+        return _unboxed(answer, golds)
+    if _same_text(found[0], golds):
+        return found[0], True
+    reply = maths_process.ask({"answers": found, "golds": golds})
+    return reply["extracted"], reply["correct"]
+
+
+def _boxed_answers(text: str) -> list[str]:
+    r"""The last box, with those that form one list with it; then, if each has a name of its own, the last alone.
+
+    `$a = \boxed{3}$, $b = \boxed{4}$ and $ab = \boxed{12}$` is a list for a right answer of three values, and 12 for
+    one of a single value.
+    """
+    found = boxes(text)
+    contents = list(dict.fromkeys(content for content, _ in found))
+    if len(contents) < 2:
+        return contents
+    between = [before for _, before in found[1:]]
+    whole = (" or " if any(re.search(r"\bor\b", before) for before in between) else ", ").join(contents)
+    names = [match[1] for _, before in found if (match := _NAMED.search(before))]
+    return [whole, contents[-1]] if len(set(names)) == len(found) else [whole]
+
+
+def _unboxed(answer: str, golds: list[str]) -> tuple[str, bool] | None:
+    reply = maths_process.ask({"text": answer, "golds": golds})
     # Words are no mathematics, so math-verify may find nothing in "The answer is Evelyn."
-    extracted = extracted or reply["extracted"] or stated(answer)
-    return (extracted, reply["correct"] or _same_text(extracted, answers)) if extracted else None
+    extracted = reply["extracted"] or stated(answer)
+    return (extracted, reply["correct"] or _same_text(extracted, golds)) if extracted else None
 
 
 def _ends_like_minerva(text: str) -> bool:
@@ -39,10 +62,10 @@ def _ends_like_minerva(text: str) -> bool:
     return 0 <= end.find("final answer is") < end.rfind("i hope")
 
 
+_DIGITS_APART = re.compile(r"\d\s+\d|\d\s*\\[,;:!]?\s*\d")
+
+
 def _same_text(extracted: str, answers: Sequence[str]) -> bool:
-    return plain(extracted) in [plain(answer) for answer in answers]
-
-
-def _marked(gold: str) -> str:
-    """A right answer as mathematics: data sets write it with or without the marks of LaTeX."""
-    return gold if _MARKED.search(gold) else f"${' '.join(braced_powers(gold).split())}$"
+    if _DIGITS_APART.search(extracted):  # 3 1/2 is not 31/2
+        return extracted.strip() in [answer.strip() for answer in answers]
+    return plain(extracted) in [plain(answer) for answer in answers if not _DIGITS_APART.search(answer)]

@@ -1,22 +1,30 @@
-r"""What runs in the process of `maths_process`: math-verify, one request and one reply per line of JSON.
+r"""What runs in the process of `maths_process`: one request and one reply per line of JSON.
 
-    {"answer": str, "golds": [str, …]} -> {"extracted": str | null, "correct": bool}
-    {"numbers": [str, …]}              -> {"values": [float | null, …]}
+    {"answers": [str, …], "golds": [str, …]} -> {"extracted": str, "correct": bool}
+    {"text": str, "golds": [str, …]}         -> {"extracted": str | null, "correct": bool}
+    {"numbers": [str, …]}                    -> {"values": [float | null, …]}
 
-or {"error": str}. Golds and answers are texts with their mathematics marked (`$…$`, `\boxed{…}`), numbers are LaTeX.
+or {"error": str}. answers: a final answer, and the same without what only a gold answer of several values asks for.
+text: where no answer is marked, so that math-verify finds it. numbers are LaTeX.
 """
 
 import json
 import math
 import os
+import re
 import sys
 from functools import lru_cache
 from itertools import product
 from typing import Any
 
+from prefdelta.core.final_answers import braced_powers
+from prefdelta.graders.maths_compare import has_parts, same
 from prefdelta.processes import die_with_parent
 
 READY = "ready"
+_MARKED = re.compile(r"(?<!\\)\$|\\\[|\\\(|\\boxed")  # mathematics that math-verify finds by itself
+
+_ONE_LETTER = re.compile(r"\\mathrm\{([A-Za-z])\}")  # math-verify reads no further than it
 
 
 @lru_cache(maxsize=1024)  # one gold answer meets many answers
@@ -31,11 +39,31 @@ def _parsed(text: str) -> list[Any]:
     return found
 
 
-def compare(answer: str, golds: list[str]) -> dict[str, Any]:
-    """Whether what math-verify finds in `answer` equals what it finds in one of `golds`."""
-    found = _parsed(answer)
+def compare(answers: list[str], golds: list[str]) -> dict[str, Any]:
+    """Whether one of `answers` is one of `golds`; the second is for golds that are a single value."""
+    for gold in golds:
+        if same(gold, answers[0]):
+            return {"extracted": answers[0], "correct": True}
+    single = [gold for gold in golds if not has_parts(gold)]
+    last = answers[-1] if single else answers[0]
+    return {"extracted": last, "correct": len(answers) > 1 and any(same(gold, last) for gold in single)}
+
+
+def search(text: str, golds: list[str]) -> dict[str, Any]:
+    """Whether what math-verify takes for the final answer of a text is one of `golds`."""
+    found = _parsed(_ONE_LETTER.sub(r"\1", text))
     strings = [part for part in found if isinstance(part, str)]
-    return {"extracted": strings[-1] if strings else None, "correct": any(_equal(found, gold) for gold in golds)}
+    if not strings:
+        return {"extracted": None, "correct": False}
+    extracted = strings[-1]
+    if _parsed(f"${extracted}$")[:1] == found[:1] or len(found) == 1:  # the string is all that was read
+        return {"extracted": extracted, "correct": any(same(gold, extracted) for gold in golds)}
+    return {"extracted": extracted, "correct": any(_equal(found, _marked(gold)) for gold in golds)}
+
+
+def _marked(gold: str) -> str:
+    """A right answer as mathematics: data sets write it with or without the marks of LaTeX."""
+    return gold if _MARKED.search(gold) else f"${' '.join(braced_powers(gold).split())}$"
 
 
 def _equal(found: list[Any], gold: str) -> bool:
@@ -76,7 +104,9 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
     try:
         if "numbers" in request:
             return {"values": [value(latex) for latex in request["numbers"]]}
-        return compare(request["answer"], request["golds"])
+        if "text" in request:
+            return search(request["text"], request["golds"])
+        return compare(request["answers"], request["golds"])
     except Exception as error:
         return {"error": type(error).__name__}
 
