@@ -45,7 +45,7 @@ _UNIT = (
     rf"\s*(?:°|\^\s*\{{?\\circ|[€£¥Ωμ]|\\(?:text|mathrm|rm|Omega|mu|deg|degree)(?![a-z])).*|\s*{_GLUED}.*"
     rf"|\s+(?!{_NO_UNIT})[A-Za-zΩμ].*|\s*\((?:[A-Za-z]{{2}}|{_GLUED}|[^()]*\b(?:or|i\.e)\b).*"
 )
-_WHOLE = re.compile(rf"{_START}(?:{_NUMBER})\s*(?:(%)\s*|{_UNIT})?", re.DOTALL)
+_WHOLE = re.compile(rf"{_START}(?:{_NUMBER})\s*(?:(%)(?:\s*[A-Za-z(,;].*)?|{_UNIT})?", re.DOTALL)
 _MIXED = re.compile(rf"{_START}([-+]?)(\d{{1,9}})\s+(\d{{1,9}})/(\d{{1,9}})(?:{_UNIT})?", re.DOTALL)
 # A number anywhere; first what is none: digits of names such as H2O, exponents of units.
 _ANYWHERE = re.compile(rf"[A-Za-z_]\{{?\d+(?:\.\d+)?|(?:\^|\*\*)\s*[{{(]?\s*[-+]?\d+|{_NUMBER}")
@@ -64,8 +64,8 @@ _IN_LATEX = [
 def number(text: str) -> float | None:
     """The number that a text is, with or without a unit; "%" is a hundredth of it. None if it is not one alone."""
     text = _GROUPS_OF_THREE.sub(lambda match: match[0].replace(" ", ""), _tidied(text))
-    if mixed := _MIXED.fullmatch(text[: 5 * _LONGEST_UNIT]) if len(text) <= 5 * _LONGEST_UNIT else None:
-        whole, above, below = map(int, mixed.groups()[1:])
+    if mixed := _MIXED.fullmatch(text):
+        whole, above, below = map(int, mixed.groups()[1:4])
         return None if below == 0 else (-1 if mixed[1] == "-" else 1) * (whole + above / below)
     match = _WHOLE.fullmatch(text)
     if not match or len(text) - match.end(_last_group(match)) > _LONGEST_UNIT:
@@ -115,18 +115,16 @@ def _exact(digits: str, exponent: str, percent: bool) -> float:
     """The number digits x 10^exponent: an int if that is whole, else the nearest float."""
     sign, places, shift = Decimal(digits).as_tuple()
     assert isinstance(shift, int)
-    # An exponent of more digits than this says nothing that infinity and 0 do not say.
-    power = (
-        int(exponent) if len(exponent) <= 9 else int(exponent[0] + "999999999" if exponent[0] in "+-" else "999999999")
-    )
-    value = Decimal((sign, places, shift + power - (2 if percent else 0)))
+    # An exponent of more digits says nothing that infinity and 0 do not say. Percent is two places.
+    power = shift + int(exponent[:10]) - (2 if percent else 0)
+    value = Decimal((sign, places, power))
     if not any(places):
         return 0
     if value.adjusted() >= LARGEST_EXPONENT:
         return -math.inf if sign else math.inf
     if value.adjusted() < -LARGEST_EXPONENT:
         return 0.0
-    whole = value.adjusted() >= 0 and (shift + power - (2 if percent else 0) >= 0 or value == value.to_integral_value())
+    whole = value.adjusted() >= 0 and (power >= 0 or value == value.to_integral_value())
     return int(value) if whole else float(value)
 
 

@@ -16,7 +16,7 @@ _TRUTH = re.compile(
 )
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SCALE = re.compile(rf"\d\s*({'|'.join(_SCALES)})\b", re.IGNORECASE)
-_PERCENT = re.compile(r"(?:%|\bper\s?cent)\W*$")
+_PERCENT = re.compile(r"\d\s*(?:\\?%|per\s?cent\b)")
 
 
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:

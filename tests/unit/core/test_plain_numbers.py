@@ -19,6 +19,7 @@ from prefdelta.core.plain_numbers import as_latex, close, last_number, lists_clo
         ("20%", 0.2),
         (r"20\%", 0.2),
         ("12.5 percent", 0.125),
+        ("12.5% per year (about)", 0.125),
         ("3.5 m/s^2", 3.5),
         (r"3.5\,\text{m/s}^2", 3.5),
         (r"45^\circ", 45),
