@@ -1,8 +1,8 @@
-"""Grader `choice`: a letter from A to J, as in MMLU-Pro. How it is found is stated in `core.choices.letter`."""
+"""Grader `choice`: a letter from A to J, as in MMLU-Pro. How it is found is stated in `core.letters.letter`."""
 
 from collections.abc import Sequence
 
-from prefdelta.core.choices import letter, mmlu_pro_letter
+from prefdelta.core.letters import letter, mmlu_pro_letter
 from prefdelta.core.thinking import without_thinking
 
 LETTERS = "ABCDEFGHIJ"
