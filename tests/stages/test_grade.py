@@ -67,7 +67,12 @@ def test_grades_that_a_data_set_ships_are_counted_beside_ours(
 
 
 def test_what_a_grader_raises_is_the_failure_of_that_trace_and_is_told(
-    train_prompts: Made, traces: dict[str, Path], record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train_prompts: Made,
+    traces: dict[str, Path],
+    record: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Rows 0 to 15 of strong's: three failed before any grader saw them."""
     marker, odd = registry.load("graders.marker"), tables.read(traces["strong"], Trace)[5].text
@@ -88,3 +93,5 @@ def test_what_a_grader_raises_is_the_failure_of_that_trace_and_is_told(
     strict = settings.model_copy(update={"max_failure_share": 0.2})
     with pytest.raises(StudyError, match=r"1 grader_error.*grade\.max_failure_share allows 20\.0%"):
         run(grade, strict, inputs, {"grades": tmp_path / "strict.parquet"}, record)
+    told = "1 traces cannot be graded: OverflowError: cannot convert float infinity to integer\n"
+    assert capfd.readouterr().err.count(told) == 2  # in the log also where no table was written

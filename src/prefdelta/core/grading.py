@@ -66,10 +66,14 @@ def grade(grader: Grader, answer: Answer, right: Sequence[str]) -> Graded:
     except StudyError:
         raise
     except GradingError as error:
-        return Graded(None, None, error.kind, str(error)[:_LONGEST_DETAIL])
+        return Graded(None, None, error.kind, _one_line(str(error)))
     except Exception as error:
-        return Graded(None, None, "grader_error", f"{type(error).__name__}: {error}"[:_LONGEST_DETAIL])
+        return Graded(None, None, "grader_error", _one_line(f"{type(error).__name__}: {error}"))
     return Graded(*found, None) if found else Graded(None, None, "no_answer")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text[: 10 * _LONGEST_DETAIL].split())[:_LONGEST_DETAIL]
 
 
 def grader_said(graded: Iterable[Graded]) -> dict[str, int]:

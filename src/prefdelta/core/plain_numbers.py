@@ -14,19 +14,28 @@ TOLERANCE = 0.04  # of the right answer
 _LONGEST_UNIT = 100  # characters
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
-_MINUS = str.maketrans({"\u2212": "-", "\ufe63": "-", "\uff0d": "-", "\u2010": "-", "\u2011": "-", "\u2012": "-"})
+_SIGNS = str.maketrans(
+    {"\u2212": "-", "\ufe63": "-", "\uff0d": "-", "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u00b5": "μ"}
+)
 _SPACE = re.compile(r"\\[,;:! ]|~|[\u00a0\u2002-\u200a\u202f]")
 _THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!]|\{,\}|,|[\u2009\u202f\u00a0])(?=\d{3}(?!\d))")
 _POWER = r"\s*(?:\^|\*\*)\s*(?:\{\s*([-+]?\d+)\s*\}|\(\s*([-+]?\d+)\s*\)|([-+]?\d+))"
 _TIMES = r"(?:×|⋅|·|∙|\*|[xX]|\\times|\\cdot)"
 _DIGITS = r"(?:\d+\.?\d*|\.\d+)"
 # Groups: 1 the sign and 2 to 4 the exponent of a power of ten alone; 5 the digits, 6 the exponent behind "e", 7 to 9
-# behind "times 10".
+# behind "times 10"; 10 the same where the text has lost that it was raised ("3 × 10-8").
 _NUMBER = (
     rf"(?:([-+]?)\s?10{_POWER}"
-    rf"|([-+]?\s?{_DIGITS})(?:\s?[eE]([-+]?\d+)(?!\w)|\s*{_TIMES}\s*10(?!\d){_POWER})?)"
+    rf"|([-+]?\s?{_DIGITS})(?:\s?[eE]([-+]?\d+)|\s*{_TIMES}\s*10(?!\d)(?:{_POWER}|(-\d+)))?)"
 )
-_START = r"(?:(?:approximately|approx\.?|about|around|roughly|nearly|exactly)\s+|[≈~]\s*)?"
+_DOTS = re.compile(r"(?<=\d)(?:\.{2,}|…|\\[lc]?dots)")
+_DRESS = re.compile(
+    r"^(?:\\(?:mathbf|mathrm|boldsymbol|text|textbf)\s*\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}|\(([^(),]*)\))$"
+)
+_GROUPS_OF_THREE = re.compile(r"(?<![\d.] )(?<![\d.])\d{1,3}(?: \d{3})+(?![\d/])")
+_START = (
+    r"(?:(?:approximately|approx\.?|about|around|roughly|nearly|exactly)\s+|[≈~]\s*)?(?:[£€¥]|(?:USD|EUR|GBP)\s)?\s*"
+)
 _NO_UNIT = r"(?:pi|e|i|x|sqrt|sin|cos|tan|log|ln|exp|times|over)\b"
 _GLUED = (
     r"(?:[numkcMGTP]?(?:m|s|g|N|J|W|V|A|Hz|Pa|eV|mol|L|l|C|F|T|H|Wb|bits?|B|bytes?|cal|bar)|min|hr?|rad|deg|K|dB|ft|in|lb|"
@@ -34,19 +43,29 @@ _GLUED = (
 )
 _UNIT = (
     rf"\s*(?:°|\^\s*\{{?\\circ|[€£¥Ωμ]|\\(?:text|mathrm|rm|Omega|mu|deg|degree)(?![a-z])).*|\s*{_GLUED}.*"
-    rf"|\s+(?!{_NO_UNIT})[A-Za-zΩμ].*|\s*\((?:[A-Za-z]{{2}}|[^()]*\b(?:or|i\.e)\b).*"
+    rf"|\s+(?!{_NO_UNIT})[A-Za-zΩμ].*|\s*\((?:[A-Za-z]{{2}}|{_GLUED}|[^()]*\b(?:or|i\.e)\b).*"
 )
-_WHOLE = re.compile(rf"{_START}(?:{_NUMBER})\s*(?:(%)\s*|{_UNIT})?", re.DOTALL)
+_WHOLE = re.compile(rf"{_START}(?:{_NUMBER})\s*(?:(%)(?:\s*[A-Za-z(,;].*)?|{_UNIT})?", re.DOTALL)
 _MIXED = re.compile(rf"{_START}([-+]?)(\d{{1,9}})\s+(\d{{1,9}})/(\d{{1,9}})(?:{_UNIT})?", re.DOTALL)
 # A number anywhere; first what is none: digits of names such as H2O, exponents of units.
 _ANYWHERE = re.compile(rf"[A-Za-z_]\{{?\d+(?:\.\d+)?|(?:\^|\*\*)\s*[{{(]?\s*[-+]?\d+|{_NUMBER}")
+# In this order.
+_IN_LATEX = [
+    (re.compile(r"[×⋅∙·]"), r" \\times "),
+    (re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))"), r" \\times "),
+    (re.compile(r"√\s*(\d+)"), r"\\sqrt{\1}"),
+    (re.compile(r"(?:√|(?<![\\A-Za-z])sqrt)\s*\(([^()]*)\)"), r"\\sqrt{\1}"),
+    (re.compile(r"(?<![\\A-Za-z])(pi|exp|ln|sin|cos|tan)(?![A-Za-z])"), r"\\\1 "),
+    (re.compile(r"(?:\^|\*\*)\s*\(?([-+]?\d+(?:\.\d+)?)\)?"), r"^{\1}"),
+    (re.compile(rf"(?<=[\d}})π])\s+{_GLUED}[^=]*$"), ""),
+]
 
 
 def number(text: str) -> float | None:
     """The number that a text is, with or without a unit; "%" is a hundredth of it. None if it is not one alone."""
-    text = _tidied(text)
-    if mixed := _MIXED.fullmatch(text[: 5 * _LONGEST_UNIT]) if len(text) <= 5 * _LONGEST_UNIT else None:
-        whole, above, below = map(int, mixed.groups()[1:])
+    text = _GROUPS_OF_THREE.sub(lambda match: match[0].replace(" ", ""), _tidied(text))
+    if mixed := _MIXED.fullmatch(text):
+        whole, above, below = map(int, mixed.groups()[1:4])
         return None if below == 0 else (-1 if mixed[1] == "-" else 1) * (whole + above / below)
     match = _WHOLE.fullmatch(text)
     if not match or len(text) - match.end(_last_group(match)) > _LONGEST_UNIT:
@@ -62,18 +81,19 @@ def last_number(text: str) -> float | None:
 
 
 def as_latex(text: str) -> str:
-    r"""A text with powers and products as LaTeX has them: `2 × 3^-4` as `2 \times 3^{-4}`."""
-    text = re.sub(r"[×⋅∙·]", r" \\times ", _raised(text.translate(_MINUS)))
-    text = re.sub(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))", r" \\times ", text)
-    text = re.sub(r"(?<![\\A-Za-z])(pi|exp|ln|sin|cos|tan)(?![A-Za-z])", r"\\\1 ", text)
-    return re.sub(r"(?:\^|\*\*)\s*\(?([-+]?\d+(?:\.\d+)?)\)?", r"^{\1}", text)
+    r"""A text with powers, roots and products as LaTeX has them: `2 × 3^-4` as `2 \times 3^{-4}`; without a unit."""
+    text = _raised(text.translate(_SIGNS))
+    for pattern, latex in _IN_LATEX:
+        text = pattern.sub(latex, text)
+    return text
 
 
 def _tidied(text: str) -> str:
-    text = _THOUSANDS.sub("", _raised(text.translate(_MINUS)))
+    text = _THOUSANDS.sub("", _raised(text.translate(_SIGNS)))
     text = re.sub(r"^(\W*)\u2013(?=\s?[\d.])", r"\1-", text)  # a dash before the number
     text = re.sub(r"\\[()\[\]]|\$", "", _SPACE.sub(" ", text).replace(r"\%", "%"))
-    return re.sub(r"\bper\s?cent\b", "%", text).strip()
+    text = _DOTS.sub("", re.sub(r"\bper\s?cent\b", "%", text)).strip().rstrip(",;:")
+    return _DRESS.sub(r"\1\2", text)
 
 
 def _raised(text: str) -> str:
@@ -87,7 +107,7 @@ def _last_group(match: re.Match[str]) -> int:
 
 def _value(match: re.Match[str], percent: bool = False) -> float:
     sign, *of_ten, digits, behind_e = match.groups()[:6]
-    exponent = next((found for found in (*of_ten, behind_e, *match.groups()[6:9]) if found), "0")
+    exponent = next((found for found in (*of_ten, behind_e, *match.groups()[6:10]) if found), "0")
     return _exact(digits.replace(" ", "") if digits else f"{sign}1", exponent, percent)
 
 
@@ -95,18 +115,16 @@ def _exact(digits: str, exponent: str, percent: bool) -> float:
     """The number digits x 10^exponent: an int if that is whole, else the nearest float."""
     sign, places, shift = Decimal(digits).as_tuple()
     assert isinstance(shift, int)
-    # An exponent of more digits than this says nothing that infinity and 0 do not say.
-    power = (
-        int(exponent) if len(exponent) <= 9 else int(exponent[0] + "999999999" if exponent[0] in "+-" else "999999999")
-    )
-    value = Decimal((sign, places, shift + power - (2 if percent else 0)))
+    # An exponent of more digits says nothing that infinity and 0 do not say. Percent is two places.
+    power = shift + int(exponent[:10]) - (2 if percent else 0)
+    value = Decimal((sign, places, power))
     if not any(places):
         return 0
     if value.adjusted() >= LARGEST_EXPONENT:
         return -math.inf if sign else math.inf
     if value.adjusted() < -LARGEST_EXPONENT:
         return 0.0
-    whole = value.adjusted() >= 0 and (shift + power - (2 if percent else 0) >= 0 or value == value.to_integral_value())
+    whole = value.adjusted() >= 0 and (power >= 0 or value == value.to_integral_value())
     return int(value) if whole else float(value)
 
 

@@ -14,7 +14,9 @@ from prefdelta.graders import maths_process
 _TRUTH = re.compile(
     r"\W*(?:\\(?:text|mathrm)\s*\{)?(true|yes|false|no)\b\W*(?:(?<=[.,;:]\s)\w.*)?", re.IGNORECASE | re.DOTALL
 )
-_PERCENT = re.compile(r"(?:%|\bper\s?cent)\W*$")
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALE = re.compile(rf"\d\s*({'|'.join(_SCALES)})\b", re.IGNORECASE)
+_PERCENT = re.compile(r"\d\s*(?:\\?%|per\s?cent\b)")
 
 
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
@@ -61,15 +63,22 @@ def _equal(text: str, gold: dict[str, Any], anywhere: bool = False) -> bool:
         value = last_number(text)
     if value is None and (said := _TRUTH.fullmatch(bare(text))):
         value = int(bool(truth(said[1])))
-    if close(value, right):
-        return True
-    # "What percentage": the data set has some answers as 54.8, others as 0.548.
-    return value is not None and right > 1 and bool(_PERCENT.search(text)) and close(value * 100, right)
+    if value is None:
+        return False
+    # "What percentage": the data set has some answers as 54.8, others as 0.548. So it is with "in millions".
+    factors = [1, 100] if right > 1 and _PERCENT.search(text) else [1]
+    if scale := _SCALE.search(text):
+        factors.append(_SCALES[scale[1].casefold()])
+    return any(close(value * factor, right) for factor in factors)
 
 
 def _numbers(texts: list[str]) -> list[float | None]:
     """The number each text stands for; those that are not plain digits are evaluated as LaTeX."""
     values = [number(text) for text in texts]
-    latex = [as_latex(text) for text, value in zip(texts, values, strict=True) if value is None]
-    evaluated = iter(maths_process.ask({"numbers": latex})["values"] if latex else [])
-    return [next(evaluated) if value is None else value for value in values]
+    # Numbers side by side are no product.
+    asked = [index for index, value in enumerate(values) if value is None and not re.search(r"\d\s+\d", texts[index])]
+    latex = [as_latex(texts[index]) for index in asked]
+    evaluated = maths_process.ask({"numbers": latex})["values"] if latex else []
+    for index, value in zip(asked, evaluated, strict=True):
+        values[index] = value
+    return values

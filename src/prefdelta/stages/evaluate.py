@@ -21,6 +21,7 @@ from prefdelta.core.requests import Engine, Failure, Reply, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
+from prefdelta.files import say
 from prefdelta.processes import cores
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
@@ -83,6 +84,8 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
         answers = questions.answered(f"evaluate {arm}")
         its_grades = _graded(job, plan, answers.calls)
         scores = [_score(*one) for one in zip(plan, answers.calls, its_grades, strict=True)]
+        for reason, count in grader_said(its_grades).items():
+            say(f"{arm}: {count:,} answers cannot be graded: {reason}")
         failures = count_failures(score.failure for score in scores)
         ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
         check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share)

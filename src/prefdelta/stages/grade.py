@@ -10,6 +10,7 @@ from prefdelta import registry, tables
 from prefdelta.core.failures import check_share, count_failures
 from prefdelta.core.grading import grade_all, grader_said
 from prefdelta.core.settings import Settings
+from prefdelta.files import say
 from prefdelta.processes import cores
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
@@ -41,10 +42,13 @@ def run(job: Job[GradeSettings]) -> Outcome:
         for trace, its_grade in zip(traces, graded, strict=True)
     ]
     failures = count_failures(grade.failure for grade in grades)
+    said = grader_said(graded)
+    for reason, count in said.items():
+        say(f"{count:,} traces cannot be graded: {reason}")
     check_share("grade.max_failure_share", len(grades), failures, job.settings.max_failure_share)
     tables.write(job.output("grades"), Grade, grades)
     details: dict[str, Any] = {"correct": sum(grade.correct is True for grade in grades)}
-    if said := grader_said(graded):
+    if said:
         details["grader_said"] = said
     if agreement := _agreement(traces, grades):
         details["source_agreement"] = agreement

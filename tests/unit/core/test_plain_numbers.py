@@ -19,6 +19,7 @@ from prefdelta.core.plain_numbers import as_latex, close, last_number, lists_clo
         ("20%", 0.2),
         (r"20\%", 0.2),
         ("12.5 percent", 0.125),
+        ("12.5% per year (about)", 0.125),
         ("3.5 m/s^2", 3.5),
         (r"3.5\,\text{m/s}^2", 3.5),
         (r"45^\circ", 45),
@@ -44,6 +45,18 @@ from prefdelta.core.plain_numbers import as_latex, close, last_number, lists_clo
         ("10^-3", 0.001),
         ("-10^{3} m", -1000),
         ("10⁵", 10**5),
+        ("7.5 × 10^3 (N)", 7500),
+        ("1.2e5N", 120000),
+        (r"$\mathbf{7.5 \times 10^{3}}$", 7500),
+        ("(7 × 10^-24)", 7e-24),
+        ("1.38 × 10\u221223 J/K", 1.38e-23),  # the text lost that it was raised
+        # In other dress.
+        ("1 000 000 m", 10**6),
+        ("£5", 5),
+        ("USD 5", 5),
+        ("0.33...", 0.33),
+        ("3.2 \u00b5m", 3.2),
+        ("5,", 5),
         # Whole numbers are exact; what is out of reach is told as such.
         ("12345678901234567891", 12345678901234567891),
         ("10**400", 10**400),

@@ -46,6 +46,11 @@ from prefdelta.graders.theoremqa import grade
         ("The answer is 54.8%", "0.548", "float", ("54.8%", True)),
         ("The answer is 54.8%", "54.8", "float", ("54.8%", True)),
         ("The answer is 0.5%", "0.5", "float", ("0.5%", False)),
+        ("The answer is $1.5 million", "1500000", "integer", ("$1.5 million", True)),
+        ("The answer is 3.6 million", "3.6", "float", ("3.6 million", True)),
+        ("The answer is 2 sqrt(3)", "3.464", "float", ("2 sqrt(3)", True)),
+        ("The answer is π/2 rad", "1.5708", "float", ("π/2 rad", True)),
+        ("The answer is 2 3", "6", "integer", ("2 3", False)),
         # Truths for numbers, as upstream.
         ("The answer is True.", "1", "integer", ("True", True)),
         (r"\boxed{\text{Yes}}", "1.0", "float", (r"\text{Yes}", True)),
