@@ -18,7 +18,7 @@ import asyncio
 import random
 import resource
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,7 @@ from prefdelta.engines.openai_body import body_of, checked, identity_of, result_
 from prefdelta.engines.openai_faults import LONGEST_WAIT_S, OUR_FAULT, PASSING, described, never_sent, retry_after
 from prefdelta.engines.spending import Spending
 from prefdelta.files import say
+from prefdelta.processes import at_stop, uninterrupted
 
 if TYPE_CHECKING:
     import openai
@@ -106,6 +107,30 @@ class _Pulse:
         return monotonic() - self.answered_at
 
 
+class _Arrived:
+    """Results that came and are not handed over yet."""
+
+    def __init__(self) -> None:
+        self._results = deque[Reply | Failure]()
+        self._woken = asyncio.Event()
+
+    def add(self, result: Reply | Failure) -> None:
+        self._results.append(result)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have whoever waits look: something came, or there is an end to it."""
+        self._woken.set()
+
+    async def some(self) -> None:
+        """Wait to be woken."""
+        await self._woken.wait()
+        self._woken.clear()
+
+    def take(self) -> Reply | Failure | None:
+        return self._results.popleft() if self._results else None
+
+
 class OpenAIEngine:
     """Asks the server that `serve` opens; nothing is opened before the first missing request.
 
@@ -142,33 +167,32 @@ class OpenAIEngine:
         return _limited_by_open_files(self._options.in_flight)
 
     def _ask_one_server(self, work: _Work) -> Iterator[Reply | Failure]:
-        """Ask until all is asked, or the server has stopped."""
+        """Ask until all is asked, or the server has stopped. An error is raised after all that came before it."""
         in_flight = self._in_flight  # before the server starts, which inherits the limit of open files
         with self._serve() as endpoint, asyncio.Runner() as runner:
-            results = self._ask_all(endpoint, work, in_flight)
-
-            async def following() -> Reply | Failure | None:
-                return await anext(results, None)
-
-            # Ending early (the caller stops, SIGTERM) leaves `runner`, which cancels what is open and closes `results`.
+            loop, arrived = runner.get_loop(), _Arrived()
+            # Ending early (the caller stops, a signal) leaves `runner`, which cancels what is open.
+            asking = loop.create_task(self._ask_all(endpoint, work, in_flight, arrived))
+            asking.add_done_callback(lambda _: arrived.wake())
+            with at_stop(lambda: loop.call_soon_threadsafe(arrived.wake)):
+                while not asking.done():
+                    # The loop stands still until the caller has taken all that arrived: so the caller never falls
+                    # behind a fast server. A signal waits as long, and so finds nothing that is not handed over.
+                    with uninterrupted():
+                        try:
+                            runner.run(arrived.some())
+                        finally:
+                            while result := arrived.take():
+                                yield from work.quarantine.settle(result)
             try:
-                while (result := runner.run(following())) is not None:
-                    yield from work.quarantine.settle(result)
+                asking.result()
             except ServerStoppedError as error:
                 work.server_stopped(error)
 
-    async def _ask_all(self, endpoint: Endpoint, work: _Work, in_flight: int) -> AsyncGenerator[Reply | Failure]:
-        """Results as they come. An error is raised after all results that came before it."""
-        results: asyncio.Queue[Reply | Failure | Exception] = asyncio.Queue()
-        wanted = len(work)
+    async def _ask_all(self, endpoint: Endpoint, work: _Work, in_flight: int, arrived: _Arrived) -> None:
+        """Ask until all is asked, or the first error."""
         none_suspected = asyncio.Event()
         first_in_line = asyncio.Lock()  # for the room that the limit on spending leaves
-
-        async def report(task: Coroutine[Any, Any, None]) -> None:
-            try:
-                await task
-            except Exception as error:
-                results.put_nowait(error)
 
         async def ask(requests: deque[tuple[str, Request]]) -> None:
             while requests:
@@ -182,7 +206,7 @@ class OpenAIEngine:
                 result = await self._ask(client, endpoint, key, request, reserved)
                 del work.open[key]
                 work.answered += isinstance(result, Reply) or result.permanent
-                results.put_nowait(result)
+                arrived.add(result)
                 pulse.note(result)
                 if work:
                     self._stop_if_hopeless(endpoint, pulse)
@@ -195,27 +219,21 @@ class OpenAIEngine:
             await none_suspected.wait()
             await ask(work.waiting)
 
+        async def ask_all() -> None:
+            await asyncio.gather(*workers)
+
         async with self._client(endpoint, self._options.deadline_s) as client:
             pulse = _Pulse()
-            jobs = [self._watch(endpoint, pulse), ask_suspects(), *(ask_waiting() for _ in range(in_flight))]
-            tasks = [asyncio.create_task(report(job)) for job in jobs]
-            error: Exception | None = None
+            workers = [asyncio.create_task(job) for job in (ask_suspects(), *(ask_waiting() for _ in range(in_flight)))]
+            ends = [asyncio.create_task(job) for job in (ask_all(), self._watch(endpoint, pulse))]
             try:
-                for _ in range(wanted):
-                    result = await results.get()
-                    if isinstance(result, Exception):
-                        error = result
-                        break
-                    yield result
+                ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
             finally:
-                for task in tasks:
+                for task in (*ends, *workers):
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-            if error is not None:
-                while not results.empty():  # what was answered while the error was on its way
-                    if not isinstance(late := results.get_nowait(), Exception):
-                        yield late
-                raise error
+                await asyncio.gather(*ends, *workers, return_exceptions=True)
 
     def _client(self, endpoint: Endpoint, timeout_s: float) -> "openai.AsyncOpenAI":
         import openai
