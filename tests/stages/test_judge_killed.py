@@ -25,7 +25,7 @@ from .starting import start
 
 IN_FLIGHT = 32
 WORTH_S = 5.0  # seconds of answers, besides those in flight, that a kill without warning may lose
-VERDICT = {**completion(content='{"computational_precision": 4, "signal_to_noise": 2}'), "model": "scripted"}
+VERDICT = completion(content='{"computational_precision": 4, "signal_to_noise": 2}')
 
 
 class CountingServer(ScriptedServer):

@@ -40,6 +40,7 @@ from prefdelta.core.requests import (
 from prefdelta.engines import openai_batch
 from prefdelta.engines.openai_body import body_of, checked, identity_of, result_of
 from prefdelta.engines.openai_faults import LONGEST_WAIT_S, OUR_FAULT, PASSING, described, never_sent, retry_after
+from prefdelta.engines.openai_names import NameWatch
 from prefdelta.engines.spending import Spending
 from prefdelta.files import say
 from prefdelta.processes import at_stop, uninterrupted
@@ -55,8 +56,9 @@ ROOM_S = 0.1  # between two looks whether the limit on spending has room for a r
 class _Work:
     """The requests of one run, over all the servers that it takes."""
 
-    def __init__(self, wanted: dict[str, Request], recorded: int) -> None:
+    def __init__(self, wanted: dict[str, Request], recorded: int, names: NameWatch) -> None:
         self.answered = recorded  # of the plan, those of before included
+        self.names = names
         self.waiting = deque(wanted.items())
         self.suspects = deque[tuple[str, Request]]()  # open when a server crashed: asked first, each alone
         self.open: dict[str, Request] = {}
@@ -154,10 +156,12 @@ class OpenAIEngine:
     def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
         wanted = {key: request for key, request in plan if key in missing}
         self._spending.announce(wanted.values())
+        names = NameWatch(self._options)
         if self._options.batch is not None:
-            yield from openai_batch.run(self._options, self._options.batch, self._serve, self._spending, plan, wanted)
+            results = openai_batch.run(self._options, self._options.batch, self._serve, self._spending, plan, wanted)
+            yield from names.after(results)
             return
-        work = _Work(wanted, len(dict(plan)) - len(wanted))
+        work = _Work(wanted, len(dict(plan)) - len(wanted), names)
         while work:
             yield from self._ask_one_server(work)
         yield from work.quarantine.rest()
@@ -208,6 +212,7 @@ class OpenAIEngine:
                 work.answered += isinstance(result, Reply) or result.permanent
                 arrived.add(result)
                 pulse.note(result)
+                work.names.look(result)
                 if work:
                     self._stop_if_hopeless(endpoint, pulse)
 

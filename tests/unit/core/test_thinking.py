@@ -1,6 +1,6 @@
 import pytest
 
-from prefdelta.core.thinking import marked_thinking, without_thinking
+from prefdelta.core.thinking import marked_thinking, with_thinking, without_thinking
 
 S1 = ("<|im_start|>think\n", "<|im_start|>answer\n")
 
@@ -46,3 +46,21 @@ def test_a_text_without_a_models_own_marks_stays_as_it_is(text):
 
 def test_reasoning_that_is_never_closed_has_no_answer():
     assert without_thinking(marked_thinking("<|im_start|>think\n1+1=2", *S1)) is None
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "text", "cut", "whole"),
+    [
+        ("so\n", "2", False, "<think>\nso\n</think>\n\n2"),
+        ("so", "\n\n2\n", False, "<think>\nso\n</think>\n\n2\n"),
+        ("so", "<think>\nso\n</think>\n\n2", False, "<think>\nso\n</think>\n\n2"),  # it is there already
+        ("so", "so\n</think>\n2", False, "so\n</think>\n2"),
+        ("so", None, True, "<think>\nso\n"),
+        ("so", "", False, ""),
+        ("so", None, False, None),
+        (None, "2", False, "2"),
+        ("", "2", False, "2"),
+    ],
+)
+def test_reasoning_that_a_server_keeps_apart_comes_before_its_answer(reasoning, text, cut, whole):
+    assert with_thinking(reasoning, text, cut) == whole
