@@ -199,10 +199,10 @@ class OpenAIEngine:
         first_in_line = asyncio.Lock()  # for the room that the limit on spending leaves
 
         async def ask(requests: deque[tuple[str, Request]]) -> None:
-            while requests:
+            while requests and work.names.error is None:
                 endpoint.check()  # so that no request is blamed for an earlier crash
                 async with first_in_line:
-                    if not requests:
+                    if not requests or work.names.error:
                         break
                     reserved = await self._reserve(requests[0][1], work)
                     key, request = requests.popleft()
@@ -226,6 +226,8 @@ class OpenAIEngine:
 
         async def ask_all() -> None:
             await asyncio.gather(*workers)
+            if work.names.error:  # what was in flight has been waited for: it is paid
+                raise work.names.error
 
         async with self._client(endpoint, self._options.deadline_s) as client:
             pulse = _Pulse()

@@ -15,24 +15,20 @@ class NameWatch:
     """Looks at the names in the replies of one run."""
 
     def __init__(self, options: OpenAIOptions) -> None:
+        self.error: StudyError | None = None  # set once all that is still to be asked would be paid for in vain
         self._options = options
         self._right = 0
         self._others = Counter[str]()  # since the last right one
 
     def after(self, results: Iterable[Reply | Failure]) -> Iterator[Reply | Failure]:
-        """The results, which are paid for already; then what `look` raises."""
-        error = None
+        """The results, which are paid for already; then an error if none of them is of the right model."""
         for result in results:
             yield result
-            try:
-                self.look(result)
-            except StudyError as found:
-                error = found
-        if error and not self._right:
-            raise error
+            self.look(result)
+        if self.error and not self._right:
+            raise self.error
 
     def look(self, result: Reply | Failure) -> None:
-        """Raises StudyError if all that is still to be asked would be paid for in vain."""
         if isinstance(result, Failure):
             return
         if self._options.accepts(result.model):
@@ -41,7 +37,7 @@ class NameWatch:
             return
         self._others[str(result.model)] += 1
         if self._others.total() >= (IN_A_ROW if self._right else AT_FIRST):
-            raise StudyError(
+            self.error = StudyError(
                 f"{self._options.base_url}: asked for the model {self._options.model!r}, and the last "
                 f"{self._others.total()} replies name {told_names(self._others)}. They are recorded, and no verdicts. "
                 f"{REMEDY} The same command goes on from what is recorded."
