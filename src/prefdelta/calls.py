@@ -105,35 +105,29 @@ def _ask(
 
 def _call(result: Reply | Failure, request: Request, identity: Mapping[str, Any]) -> Call:
     question = replace(request, attempt=0).key(dict(identity)) if request.attempt else result.key
-    made_at, host = time.time(), socket.gethostname()
-    if isinstance(result, Failure):
-        return Call(
-            key=result.key,
-            question=question,
-            attempt=request.attempt,
-            text=_in_utf8(result.text),
-            finish_reason=None,
-            n_tokens=result.n_tokens,
-            failure=result.kind,
-            model=None,
-            seconds=None,
-            made_at=made_at,
-            host=host,
-            detail=_in_utf8(result.detail or None),
-        )
+    reply = result if isinstance(result, Reply) else None
+    failure = result if isinstance(result, Failure) else None
+    told = result.particulars
     return Call(
         key=result.key,
         question=question,
         attempt=request.attempt,
         text=_in_utf8(result.text),
-        finish_reason=result.finish_reason,
+        finish_reason=reply.finish_reason if reply else None,
         n_tokens=result.n_tokens,
-        failure=None,
-        model=result.model,
-        seconds=result.seconds,
-        made_at=made_at,
-        host=host,
-        source_correct=result.source_correct,
+        failure=failure.kind if failure else None,
+        model=reply.model if reply else None,
+        seconds=reply.seconds if reply else None,
+        made_at=time.time(),
+        host=socket.gethostname(),
+        source_correct=reply.source_correct if reply else None,
+        detail=_in_utf8(failure.detail or None) if failure else None,
+        asked_model=identity.get("model"),
+        reasoning=_in_utf8(told.reasoning),
+        prompt_tokens=told.prompt_tokens,
+        cached_tokens=told.cached_tokens,
+        reasoning_tokens=told.reasoning_tokens,
+        native_finish=_in_utf8(told.native_finish),
     )
 
 

@@ -22,7 +22,7 @@ _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _POLL_SECONDS = 0.05  # between two looks whether work is still being saved
 
-_at_stop: list[Callable[[], None]] = []
+_at_stop: list[Callable[[], object]] = []
 _received: list[int] = []
 _deferred = False
 _asked = False  # whether one came, by work that is to save itself then
@@ -77,7 +77,7 @@ def stop_on_signals() -> None:
 
 
 @contextmanager
-def at_stop(action: Callable[[], None]) -> Iterator[None]:
+def at_stop(action: Callable[[], object]) -> Iterator[None]:
     """Within the context, a signal has `action` done at once, by another thread."""
     _at_stop.append(action)
     try:
@@ -140,7 +140,7 @@ def _end_in_time(watched: socket.socket, _: socket.socket) -> None:
     while number not in _STOPPING:
         number = watched.recv(1)[0]
     came = begins = time.monotonic()
-    for action in list(_at_stop):
+    for action in list(reversed(_at_stop)):  # what began last is nearest to the work
         try:
             action()
         except Exception as error:  # a full disk, for example: the process ends all the same

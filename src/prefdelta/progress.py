@@ -3,11 +3,14 @@
 import re
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from prefdelta.files import say
+
+_MARKS = 12  # lines that a rate goes back
 
 
 class Progress:
@@ -18,6 +21,8 @@ class Progress:
         self._what, self._total, self._unit, self._every = what, total, unit, every
         self._done = self._before = done
         self._start = self._said = self._last = time.monotonic()
+        self._marks = deque[tuple[float, int]](maxlen=_MARKS)  # (seconds, done) of the lines before
+        self._first: float | None = None  # when something was first done
 
     def add(self, n: int = 1) -> None:
         """`n` more are done."""
@@ -26,16 +31,31 @@ class Progress:
             self._said = now
             if self._done > self._before:
                 # What came before this: replies may come in batches, and a batch's first one took the time of all.
-                self._say(self._last - self._start)
+                self._say_rate_of_late()
+        if self._first is None:
+            self._first = now
         self._done += n
         self._last = now
 
     def close(self) -> None:
         """The last line, with the rate over all."""
-        self._say(time.monotonic() - self._start)
+        self._say(self._done - self._before, time.monotonic() - self._start)
 
-    def _say(self, seconds: float) -> None:
-        rate = (self._done - self._before) / max(seconds, 1e-9)
+    def _say_rate_of_late(self) -> None:
+        """A line with the rate of the last minute or so, without the time that a start took (loading a model)."""
+        assert self._first is not None
+        if self._marks:
+            since, then = self._marks[0]
+        elif self._last - self._first >= self._every / 2:  # steadily, and not in one batch
+            since, then = self._first, self._before + 1
+        else:
+            since, then = self._start, self._before
+        self._say(self._done - then, self._last - since)
+        self._marks.append((self._last, self._done))
+
+    def _say(self, done: int, seconds: float) -> None:
+        """done, seconds: what the rate is made of."""
+        rate = done / max(seconds, 1e-9)
         left = (self._total - self._done) / rate if rate else float("inf")
         ending = f"{left:.0f} s left" if self._done < self._total else f"{seconds:.1f} s"
         line = f"{self._what}: {self._done:,}/{self._total:,} {self._unit}, {rate:,.1f}/s, {ending}"

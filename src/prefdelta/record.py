@@ -22,7 +22,7 @@ from prefdelta.records.contract import Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FLUSH_SECONDS = 5.0
+FLUSH_SECONDS = 4.0  # so that with the time of writing a kill costs 5 s of work at most
 FLUSH_ROWS = 5_000
 
 
@@ -47,7 +47,7 @@ class Record(Generic[R]):
         flush_rows: int = FLUSH_ROWS,
         only_look: bool = False,
     ) -> None:
-        """Read the keys of `folder`. At most flush_seconds of work or flush_rows rows are ever not on disk.
+        """Read the keys of `folder`. At most flush_seconds of work or flush_rows rows wait to be written to disk.
 
         only_look: leave a damaged segment where it is, also beside others that write.
         """

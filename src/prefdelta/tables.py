@@ -99,8 +99,9 @@ def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None
 
     try:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            _check_schema(path, file.schema_arrow, row_type)
-            return file.read(columns=columns)
+            later = _check_schema(path, file.schema_arrow, row_type)
+            read = file.read(columns=None if columns is None else [name for name in columns if name not in later])
+            return _completed(read, row_type, columns) if later else read
     except FileNotFoundError:
         raise MissingTableError(f"{path}: there is no such table.") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -113,10 +114,21 @@ def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None
         raise _damaged(path, error) from None
 
 
-def _check_schema(path: Path, found: "pa.Schema", row_type: type[Row]) -> None:
+def _check_schema(path: Path, found: "pa.Schema", row_type: type[Row]) -> set[str]:
+    """The columns that later versions of the row type added, which the table lacks."""
+    import pyarrow as pa
+
     expected = schema(row_type)
     if found.equals(expected, check_metadata=True):
-        return
+        return set()
+    added: dict[int, tuple[str, ...]] = getattr(row_type, "ADDED", {})
+    later, version_then = set[str](), row_type.VERSION
+    while version_then in added:
+        later.update(added[version_then])
+        version_then -= 1
+        metadata = {**expected.metadata, b"version": str(version_then).encode()}
+        if found.equals(pa.schema([f for f in expected if f.name not in later], metadata), check_metadata=True):
+            return later
     told, ours = found.metadata or {}, expected.metadata
     if told.get(b"row") == ours[b"row"] and (version := told.get(b"version")) != ours[b"version"]:
         raise StudyError(
@@ -126,6 +138,18 @@ def _check_schema(path: Path, found: "pa.Schema", row_type: type[Row]) -> None:
             "then made anew, models being asked again."
         )
     raise DamagedError(path, f"{path}: is no table of {row_type.__name__} version {row_type.VERSION}.")
+
+
+def _completed(table: "pa.Table", row_type: type[Row], columns: list[str] | None) -> "pa.Table":
+    """A table of an earlier version as one of this version: what it lacks is null."""
+    import pyarrow as pa
+
+    wanted = schema(row_type)
+    if columns is not None:
+        wanted = pa.schema([wanted.field(name) for name in columns], wanted.metadata)
+    there = set(table.column_names)
+    arrays = [table.column(f.name) if f.name in there else pa.nulls(len(table), f.type) for f in wanted]
+    return pa.Table.from_arrays(arrays, schema=wanted)
 
 
 def _damaged(path: Path, error: Exception) -> DamagedError:

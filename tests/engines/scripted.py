@@ -28,16 +28,16 @@ Behaviour = Callable[[web.Request, Seen], Awaitable[web.StreamResponse]]
 
 
 def completion(**message: Any) -> dict[str, Any]:
-    """The body of a chat completion with this message."""
+    """The body of a chat completion with this message. It names no model: `answer` and `body` name the one asked."""
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": None, **message}}
     usage = {"prompt_tokens": 3, "completion_tokens": 7, "total_tokens": 10}
-    head = {"id": "x", "object": "chat.completion", "created": 1, "model": "scripted-2"}
+    head = {"id": "x", "object": "chat.completion", "created": 1}
     return {**head, "choices": [choice], "usage": usage}
 
 
 async def answer(request: web.Request, seen: Seen) -> web.StreamResponse:
     """A right reply, which names the question so that replies cannot be mixed up unnoticed."""
-    return web.json_response(completion(content=f"re: {seen.question}"))
+    return web.json_response({**completion(content=f"re: {seen.question}"), "model": seen.body["model"]})
 
 
 def status(code: int, **headers: str) -> Behaviour:
@@ -87,9 +87,15 @@ def body(content: dict[str, Any]) -> Behaviour:
     """HTTP 200 with this JSON body."""
 
     async def reply(request: web.Request, seen: Seen) -> web.StreamResponse:
-        return web.json_response(content)
+        return web.json_response(_named(seen, content))
 
     return reply
+
+
+def _named(seen: Seen, content: Any) -> Any:
+    """A completion that names no model gets the name that was asked."""
+    is_completion = isinstance(content, dict) and content.get("object") == "chat.completion"
+    return {"model": seen.body["model"], **content} if is_completion else content
 
 
 def first(n: int, behaviour: Behaviour, then: Behaviour = answer) -> Behaviour:

@@ -20,7 +20,7 @@ Outcome = Callable[[Line, "ScriptedBatch"], Line | None]  # what comes of a requ
 def answered(line: Line, **message: Any) -> Line:
     """An output line: HTTP 200 with this message, or with one that names the question."""
     message = message or {"content": f"re: {line['body']['messages'][-1]['content']}"}
-    return responded(line, 200, completion(**message))
+    return responded(line, 200, {**completion(**message), "model": line["body"]["model"]})
 
 
 def responded(line: Line, status: int, body: Any) -> Line:

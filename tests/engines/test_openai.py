@@ -93,7 +93,7 @@ def test_a_reply_carries_what_the_server_said_about_it() -> None:
     with ScriptedServer(answer) as server:
         reply = ask(engine_for(server), questions(1))["key 0"]
     assert isinstance(reply, Reply)
-    assert (reply.finish_reason, reply.n_tokens, reply.model) == ("stop", 7, "scripted-2")
+    assert (reply.finish_reason, reply.n_tokens, reply.model) == ("stop", 7, "some-judge")
     assert reply.seconds is not None
     assert 0 < reply.seconds < 10
 

@@ -97,7 +97,7 @@ def test_a_batch_sends_the_same_bodies_as_one_request_at_a_time_and_is_recorded_
     assert server.batches[0].lines[0]["body"] == server.seen[0].body
     assert batched.identity() == live.identity()
     assert isinstance(reply, Reply)
-    assert (reply.finish_reason, reply.n_tokens, reply.model) == ("stop", 7, "scripted-2")
+    assert (reply.finish_reason, reply.n_tokens, reply.model) == ("stop", 7, "some-judge")
 
 
 @pytest.mark.parametrize(("requests", "sizes"), [(50, [10]), (4, [4, 4, 2])])

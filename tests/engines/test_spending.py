@@ -170,3 +170,17 @@ def test_options_that_contradict_each_other_are_told(options: dict[str, Any], to
     found = OpenAIOptions(name="openai", model="m", **options).problems()
     assert len(found) == len(told)
     assert all(part in line for part, line in zip(told, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("more", "usd"),
+    [
+        pytest.param({}, 1_000 * 1.0 + 100 * 4.0, id="plain"),
+        pytest.param({"prompt_tokens_details": {"cached_tokens": 400}}, 600 + 40 + 400, id="cached, as OpenAI says it"),
+        pytest.param({"prompt_cache_hit_tokens": 400}, 600 + 40 + 400, id="cached, as DeepSeek says it"),
+        pytest.param({"total_tokens": 1_500}, 1_000 + 500 * 4.0, id="reasoning in the total only, as xAI says it"),
+    ],
+)
+def test_the_cost_is_that_of_what_the_provider_counts(tmp_path: Path, more: dict[str, Any], usd: float) -> None:
+    usage = {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100, **more}
+    assert account(tmp_path).cost(CompletionUsage.construct(**usage)) == pytest.approx(usd / 1e6)

@@ -1,6 +1,8 @@
 """Engine `transformers` on a tiny random model: seeds, batches, exactness of sampling, ends of replies."""
 
+import os
 import shutil
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from prefdelta import processes
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import TransformersOptions
 from prefdelta.core.requests import Failure, Reply, Request, Sampling
@@ -53,6 +56,28 @@ def tokens_and_logits(folder: Path, prompt: str) -> tuple[Any, Any, Any, Any]:
     with torch.inference_mode():
         logits = model(ids).logits[0, -1].double()
     return tokenizer, model, ids, logits
+
+
+# --- a signal ---
+
+
+def test_a_signal_waits_until_the_batch_is_handed_over(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_received", [])
+    before = signal.signal(signal.SIGTERM, processes._stop)
+    plan, came = plan_of(["Q:1+1?"] * 16), list[str]()
+
+    def take_all() -> None:
+        for reply in engine_for(checkpoint, batch_size=8).run(plan, {key for key, _ in plan}):
+            if not came:
+                os.kill(os.getpid(), signal.SIGTERM)
+            came.append(reply.key)
+
+    try:
+        with pytest.raises(SystemExit):
+            take_all()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert came == [key for key, _ in plan[:8]]
 
 
 # --- seeds and batches ---

@@ -248,6 +248,8 @@ class Chain:
         # A run that was started at once writes the job's log anew.
         if not kill.at_once and (replies := process.unrecorded_replies()):
             raise ChainError(f"{kill.kind} lost {replies} replies of {process.stage} ({process.pid})")
+        if not kill.at_once and process.stage == "judge" and (verdicts := process.lost_verdicts()):
+            raise ChainError(f"{kill.kind} lost {verdicts} verdicts that the server of {process.pid} gave")
 
     def _check_results(self) -> None:
         if told := faults_in(self._checkout, self._checkout / RESULTS, self._expected):

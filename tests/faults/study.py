@@ -14,6 +14,8 @@ DIMENSIONS = ["computational_precision", "signal_to_noise"]
 BENCHMARK = "mini_maths_easy"
 PROMPTS, SAMPLES, ITEMS = 150, 14, 60  # training prompts, the long generator's draws of each, items of the benchmark
 
+JUDGED, JUDGE_IN_FLIGHT = 8, 16  # samples of a prompt that are judged; requests open at the judge's server
+
 
 def small_study() -> dict[str, Any]:
     """One model is policy and both generators; every stage is there, with one or two jobs each."""
@@ -32,8 +34,8 @@ def small_study() -> dict[str, Any]:
     study["prompts"]["train"] |= {"operations": [2, 3], "items": PROMPTS}
     # Small batches: replies come steadily, as from a large model's server.
     study["generate"]["engine"]["batch_size"] = study["evaluate"]["engine"]["batch_size"] = 8
-    study["judge"] |= {"forms": {"both": DIMENSIONS}, "samples": 2}
-    study["judge"]["engine"]["in_flight"] = 2
+    study["judge"] |= {"forms": {"both": DIMENSIONS}, "samples": JUDGED}
+    study["judge"]["engine"]["in_flight"] = JUDGE_IN_FLIGHT
     study["delta"]["composites"] = {"mean": DIMENSIONS}
     study["filter"]["sets"] = {}
     study["reference"]["batch_tokens"] = 4096

@@ -8,6 +8,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from faults.study import JUDGE_IN_FLIGHT
 from faults.watching import MARK, StageProcess, Watch, processes_of
 
 
@@ -64,3 +65,25 @@ def test_a_reply_that_was_recorded_before_is_not_missed(tmp_path: Path, log: str
     parquet.write_table(pyarrow.table({"key": [str(number) for number in range(rows)]}), segment)
     process = StageProcess(77, "generate", tmp_path, tmp_path / "log", 0.0)
     assert process.unrecorded_replies() == unrecorded
+
+
+SERVED = "judge long, attempt 1: 40/2,000 requests, 8.0/s, 245 s left\nrules: served {} verdicts\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "rows", "lost"),
+    [
+        (SERVED.format(568), 552, 0),
+        (SERVED.format(568), 13, 568 - 13 - JUDGE_IN_FLIGHT),
+        (SERVED.format(40) + SERVED.format(20), 40, 60 - 40 - JUDGE_IN_FLIGHT),  # started again
+        ("judge long, attempt 1: 40/2,000 requests, 8.0/s, 245 s left\n", 13, 0),  # killed with all others
+    ],
+)
+def test_what_the_judges_server_served_and_nobody_recorded_is_lost(
+    tmp_path: Path, log: str, rows: int, lost: int
+) -> None:
+    (tmp_path / "log").write_text(log, encoding="utf-8")
+    segment = tmp_path / "calls" / "judge" / "both~long" / "17955-vm-77-05d67142.parquet"
+    segment.parent.mkdir(parents=True)
+    parquet.write_table(pyarrow.table({"key": [str(number) for number in range(rows)]}), segment)
+    assert StageProcess(77, "judge", tmp_path, tmp_path / "log", 0.0).lost_verdicts() == lost

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pyarrow import parquet
 
+from faults.study import JUDGE_IN_FLIGHT
+
 MARK = "PREFDELTA_FAULTS_RUN"  # in the environment of all that one run starts
 TICK = 0.1  # seconds between two looks
 _READING = 256 * 1024  # bytes between two looks, above which a process still reads
@@ -29,6 +31,7 @@ _CHECKPOINTS = ("models", "policies")
 _LOADS_WEIGHTS = ("generate", "reference", "train", "evaluate")
 _LOADED = "Loading weights"  # transformers says so in the log
 _COUNT = re.compile(r": ([\d,]+)/([\d,]+) (?:requests|traces),")
+_SERVED = re.compile(r"^rules: served (\d+) verdicts$", re.MULTILINE)
 _BEFORE = re.compile(r": [\d,]+ requests, ([\d,]+) of them recorded")  # of the round that begins
 
 
@@ -81,6 +84,15 @@ class StageProcess:
         # The last round's; a reply is counted just before it is recorded, so the signal may come between the two.
         before, done, _ = self._last_count()
         return max(0, done - before - 1 - rows)
+
+    def lost_verdicts(self) -> int:
+        """Verdicts that the judge's own server says it served and the record does not hold, beyond those in flight.
+
+        0 where the server was killed before it could say so. For a process that ended by a signal.
+        """
+        served = sum(map(int, _SERVED.findall(self._told())))
+        rows = sum(parquet.read_metadata(segment).num_rows for segment in self._segments())
+        return max(0, served - rows - JUDGE_IN_FLIGHT)
 
     def look(self) -> bool:
         """Bring what is known of it up to date. False if it has ended."""

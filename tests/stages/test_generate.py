@@ -11,6 +11,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
 from prefdelta.core.options import ThinkingMarks
 from prefdelta.core.requests import Request, Sampling
+from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.stages import generate
@@ -190,6 +191,24 @@ def test_reasoning_is_kept_between_think_marks_and_the_record_keeps_what_came(
             assert str(marked.text).startswith("<think>\n")
             assert "</think>" in str(marked.text)
         assert marked.call_key == plain.call_key
+
+
+@pytest.mark.usefixtures("generated", "no_model_is_asked")
+def test_reasoning_that_a_server_keeps_apart_becomes_part_of_the_trace(
+    record: Path, inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    calls = recorded(record / "calls/generate/able")
+    for call in calls:
+        told = replace(call, text="A:1" if call.finish_reason == "stop" else None, reasoning="so\n")
+        tables.write(tmp_path / f"record/calls/generate/able/{call.key}.parquet", Call, [told])
+    (tmp_path / "record/models").symlink_to(record / "models")
+    outcome = again(tmp_path / "a.parquet", tmp_path / "record", inputs)
+    assert outcome.computed["calls"] == 0
+    traces = read_checked(tmp_path / "a.parquet", Trace)
+    assert {(trace.text, trace.finish_reason) for trace in traces} <= {
+        ("<think>\nso\n</think>\n\nA:1", "stop"),
+        ("<think>\nso\n", "length"),  # cut while it was still reasoning
+    }
 
 
 def test_a_system_prompt_comes_first_and_makes_other_calls(

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from engines.scripted import ScriptedServer, Seen, answer, body, completion, first, status
-from engines.scripted_batches import BatchServer, Line, ScriptedBatch, answered
+from engines.scripted_batches import BatchServer, Line, ScriptedBatch, answered, responded
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import BatchOptions, OpenAIOptions, RulesServer, VLLMServer
 from prefdelta.records.judgement import Judgement
@@ -217,7 +217,7 @@ def test_a_reply_that_does_not_parse_is_asked_for_again_with_another_seed_and_ke
         pytest.param(completion(content={"signal_to_noise": 2}), "not_text", id="an object for a text"),
         pytest.param(TWO_CHOICES, "several_choices", id="two choices"),
         pytest.param(CUT, "cut_by_length", id="cut by length"),
-        pytest.param({**completion(content=VERDICT_TEXT), "model": "other-8b"}, "another_model", id="another model"),
+        pytest.param(completion(content=f"<think>\n{VERDICT_TEXT}"), "not_json", id="reasoning that does not end"),
     ],
 )
 @pytest.mark.usefixtures("key_in_environment")
@@ -331,12 +331,158 @@ def test_another_address_asks_nothing_again_and_another_provider_everything(
         assert len(there.seen) == ITEMS
 
 
+def verdict_of(model: str) -> dict[str, Any]:
+    return {**completion(content=VERDICT_TEXT), "model": model}
+
+
+@pytest.mark.parametrize("replies_as", ["real-8b", ["other-8b", "real-8b"], "any"])
 @pytest.mark.usefixtures("key_in_environment")
-def test_an_alias_of_a_gateway_is_no_other_model_once_it_is_named(inputs: dict[str, Any], tmp_path: Path) -> None:
+def test_another_model_stops_the_stage_at_once_until_the_config_accepts_its_name(
+    inputs: dict[str, Any], tmp_path: Path, replies_as: Any
+) -> None:
     outputs, record = {"judgements": tmp_path / "j.parquet"}, tmp_path / "record"
-    with ScriptedServer(body({**completion(content=VERDICT_TEXT), "model": "owner/real-8b-0613"})) as server:
-        settings = judge_settings(engine=hosted(server, replies_as="real-8b"))
-        assert run(judge, settings, inputs, outputs, record).failures == {}
+    rows = read(inputs["traces"], Trace)
+    write(tmp_path / "t.parquet", Trace, [replace(row, sample=sample) for row in rows for sample in range(3)])
+    inputs = {**inputs, "traces": tmp_path / "t.parquet"}
+    with ScriptedServer(body(verdict_of("owner/Real-8B-0613"))) as server:
+        for run_number in (1, 2):  # another run pays no more
+            with pytest.raises(StudyError, match=r"asked for the model 'scripted'.*'owner/Real-8B-0613'.*replies_as"):
+                run(judge, asking(server, samples=3), inputs, outputs, record)
+            assert len(server.seen) <= run_number * (3 + 8)
+        settings = judge_settings(engine=hosted(server, replies_as=replies_as), samples=3)
+        kept = len(recorded(record / "calls/judge/logic~weak"))
+        assert kept >= 3
+        outcome = run(judge, settings, inputs, outputs, record)
+        assert outcome.computed["calls"] == 3 * ITEMS - kept
+    assert outcome.failures == {}
+    assert outcome.details["models"] == {"owner/Real-8B-0613": 3 * ITEMS}
+    calls = recorded(record / "calls/judge/logic~weak")
+    assert {(call.asked_model, call.model) for call in calls} == {("scripted", "owner/Real-8B-0613")}
+
+
+@pytest.mark.parametrize(
+    "name", ["scripted:free", "scripted@20250101", "scripted-latest", "scripted-fp8", "SCRIPTED-2024-08-06", ""]
+)
+@pytest.mark.usefixtures("key_in_environment")
+def test_other_names_of_the_model_that_was_asked_are_accepted(
+    inputs: dict[str, Any], tmp_path: Path, name: str
+) -> None:
+    with ScriptedServer(body(verdict_of(name))) as server:
+        outcome = run(judge, asking(server), inputs, {"judgements": tmp_path / "j.parquet"}, tmp_path / "record")
+    assert outcome.failures == {}
+    assert len(server.seen) == ITEMS
+
+
+@pytest.mark.usefixtures("key_in_environment")
+def test_a_few_traces_that_another_model_judged_are_not_paid_for_again(
+    inputs: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = read(inputs["traces"], Trace)[:2]
+    write(tmp_path / "t.parquet", Trace, rows)
+    inputs = {**inputs, "traces": tmp_path / "t.parquet"}
+    with ScriptedServer(body(verdict_of("other-8b"))) as server:
+        settings = asking(server, max_failure_share=1.0)
+        outcome = run(judge, settings, inputs, {"judgements": tmp_path / "j.parquet"}, tmp_path / "record")
+    assert len(server.seen) == len(rows)
+    assert outcome.failures == {"another_model": 2 * len(rows)}
+    assert "2 of 2 replies name another model than 'scripted': 'other-8b'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("key_in_environment")
+def test_where_another_model_helps_out_now_and_then_the_right_one_is_asked_again(
+    inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        helped = seen.attempt == 0 and len(server.seen) % 4 == 0
+        return await (body(verdict_of("other-8b")) if helped else VERDICT)(request, seen)
+
+    with ScriptedServer(behaviour) as server:
+        outcome = run(judge, asking(server), inputs, {"judgements": tmp_path / "j.parquet"}, tmp_path / "record")
+    assert outcome.failures == {}
+    assert outcome.details["models"] == {"other-8b": ITEMS // 4, "scripted": ITEMS}
+
+
+@pytest.mark.usefixtures("key_in_environment")
+def test_a_batch_that_another_model_answered_is_the_last(inputs: dict[str, Any], tmp_path: Path) -> None:
+    with BatchServer(lambda line, _: responded(line, 200, verdict_of("other-8b"))) as server:
+        engine = hosted(server, batch=BatchOptions(poll_s=0.02))
+        with pytest.raises(StudyError, match="'other-8b'"):
+            run(judge, judge_settings(engine=engine), inputs, {"judgements": tmp_path / "j"}, tmp_path / "record")
+    assert len(server.batches) == 1
+    assert len(recorded(tmp_path / "record/calls/judge/logic~weak")) == ITEMS
+
+
+# --- reasoning ---
+
+
+@pytest.mark.parametrize(
+    "text", ["<think>\nA {{hm}}.\n</think>\n\n{}", "<think></think>{}", "Hm: {{4}}?\n</think>\n{}"]
+)
+@pytest.mark.usefixtures("key_in_environment")
+def test_a_verdict_after_reasoning_is_read_and_the_whole_reply_kept(
+    inputs: dict[str, Any], tmp_path: Path, text: str
+) -> None:
+    text = text.format(VERDICT_TEXT)
+    with ScriptedServer(body(completion(content=text))) as server:
+        outcome = run(judge, asking(server), inputs, {"judgements": tmp_path / "j.parquet"}, tmp_path / "record")
+    assert outcome.failures == {}
+    assert len(server.seen) == ITEMS
+    assert {row.score for row in by_name(tmp_path / "j.parquet")["signal_to_noise"]} == {2}
+    assert {call.text for call in recorded(tmp_path / "record/calls/judge/logic~weak")} == {text}
+
+
+USAGE = {"prompt_tokens": 900, "completion_tokens": 70, "total_tokens": 970}
+
+
+@pytest.mark.parametrize(
+    ("message", "choice", "usage", "kept"),
+    [
+        pytest.param(
+            {"reasoning_content": "So: 4."},
+            {},
+            {"prompt_cache_hit_tokens": 512, "prompt_cache_miss_tokens": 388},
+            ("So: 4.", 900, 512, None, None),
+            id="as DeepSeek",
+        ),
+        pytest.param(
+            {"reasoning": "So: 4.", "reasoning_details": [{"type": "reasoning.text", "text": "So: 4."}]},
+            {"native_finish_reason": "end_turn"},
+            {"prompt_tokens_details": {"cached_tokens": 12}, "completion_tokens_details": {"reasoning_tokens": 61}},
+            ("So: 4.", 900, 12, 61, "end_turn"),
+            id="as OpenRouter",
+        ),
+        pytest.param(
+            {"reasoning": None, "reasoning_content": None},
+            {"stop_reason": 200002},
+            {"prompt_tokens_details": None},
+            (None, 900, None, None, "200002"),
+            id="as vLLM",
+        ),
+        pytest.param(
+            {"reasoning": "\ud800"},
+            {"stop_reason": None},
+            {"prompt_tokens": "many", "completion_tokens": 2**70, "prompt_tokens_details": [1]},
+            ("\\ud800", None, None, None, None),
+            id="nonsense",
+        ),
+        pytest.param({}, {}, "none", (None, None, None, None, None), id="a text for the usage"),
+    ],
+)
+@pytest.mark.usefixtures("key_in_environment")
+def test_what_a_provider_says_of_a_reply_is_recorded(
+    inputs: dict[str, Any], tmp_path: Path, message: Any, choice: Any, usage: Any, kept: Any
+) -> None:
+    reply = completion(content=VERDICT_TEXT, **message)
+    reply["choices"] = [{**reply["choices"][0], **choice}]
+    reply["usage"] = {**USAGE, **usage} if isinstance(usage, dict) else usage
+    with ScriptedServer(body(reply)) as server:
+        outcome = run(judge, asking(server), inputs, {"judgements": tmp_path / "j.parquet"}, tmp_path / "record")
+    assert outcome.failures == {}
+    found = {
+        (call.reasoning, call.prompt_tokens, call.cached_tokens, call.reasoning_tokens, call.native_finish)
+        for call in recorded(tmp_path / "record/calls/judge/logic~weak")
+    }
+    assert found == {kept}
 
 
 def prices(folder: Path) -> str:

@@ -5,7 +5,9 @@ import sys
 import time
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from prefdelta import files, tables
 from prefdelta.core.errors import StudyError
@@ -198,6 +200,24 @@ def test_what_cannot_be_read_now_stops_the_work_and_stays(tmp_path):
         record.fetch(["a"])
     assert segments(tmp_path) == [segment]
     assert record.fetch(["a"]) == {"a": call("a")}
+
+
+def test_calls_of_the_version_before_are_read_and_what_they_lack_is_null(tmp_path):
+    """A user has paid for them."""
+    later = Call.ADDED[Call.VERSION]
+    ours = tables.schema(Call)
+    then = pa.schema(
+        [field for field in ours if field.name not in later],
+        {**ours.metadata, b"version": str(Call.VERSION - 1).encode()},
+    )
+    rows = [{field.name: getattr(call(key), field.name) for field in then} for key in ("a", "b")]
+    parquet.write_table(pa.Table.from_pylist(rows, then), tmp_path / "1-host-1-a.parquet")
+    with record_in(tmp_path) as record:
+        record.append(call("c"))
+        assert record.missing(["a", "b", "c", "d"]) == {"d"}
+    assert record_in(tmp_path).fetch("abc") == {key: call(key) for key in "abc"}
+    assert record_in(tmp_path).forget(lambda row: row.key == "a") == 1
+    assert record_in(tmp_path).fetch("abc") == {key: call(key) for key in "bc"}
 
 
 def test_rows_of_another_version_stop_the_work_and_stay(tmp_path, monkeypatch):

@@ -4,7 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from prefdelta.core.model_names import is_one_of
 from prefdelta.core.settings import Settings
+
+ANY = "any"  # for replies_as
 
 
 class TransformersOptions(Settings):
@@ -71,7 +74,7 @@ class OpenAIOptions(Settings):
 
     name: Literal["openai"]
     model: str  # as the server calls it
-    replies_as: str | None = None  # the name that replies carry, if not model or a dated version of it (an alias)
+    replies_as: str | list[str] | None = None  # names in replies that mean `model` too (of an alias); or any
     server: Annotated[RulesServer | VLLMServer, Field(discriminator="name")] | None = None  # started for the job; or:
     base_url: str | None = None  # of one that runs already, up to and with /v1
     provider: str | None = None  # a label of your own: who serves it, which weights. Another label asks all again
@@ -85,6 +88,11 @@ class OpenAIOptions(Settings):
     quiet_s: Annotated[float, Field(gt=0)] = 30.0  # without an answer, then a canary is sent; and the time it has
     back_off_s: Annotated[float, Field(gt=0)] = 0.5  # mean wait before the second try; doubles up to 30 s
     start_s: Annotated[float, Field(gt=0)] = 60.0  # until a started server must have answered its first request
+
+    def accepts(self, name: str | None) -> bool:
+        """Whether a reply that names this model is one of the model that was asked."""
+        more = [self.replies_as] if isinstance(self.replies_as, str) else self.replies_as or []
+        return ANY in more or is_one_of(name, [self.model, *more])
 
     def problems(self) -> list[str]:
         """What no single value shows."""

@@ -50,6 +50,17 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Particulars:
+    """What else a server says of a reply; None where it does not."""
+
+    reasoning: str | None = None  # kept apart from the text
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None  # of these
+    reasoning_tokens: int | None = None
+    native_finish: str | None = None  # why the reply ended, in the provider's own words
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What came back for the request `key`."""
 
@@ -60,6 +71,7 @@ class Reply:
     model: str | None = None
     seconds: float | None = None
     source_correct: bool | None = None  # what a data set says of its own trace
+    particulars: Particulars = Particulars()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,7 @@ class Failure:
     detail: str = ""  # what is known of the cause, e.g. the server's message
     text: str | None = None  # what came back all the same: a refusal, or in JSON what is no text
     n_tokens: int | None = None  # of that
+    particulars: Particulars = Particulars()
 
 
 class Quarantine:

@@ -22,6 +22,19 @@ def without_thinking(text: str) -> str | None:
     return None if end is None else text[end:]
 
 
+def with_thinking(reasoning: str | None, text: str | None, cut: bool) -> str | None:
+    r"""A reply whose server keeps its reasoning apart, as one text: `<think>\n…\n</think>\n\n…`.
+
+    A text that has marks of its own comes back unchanged, as does one without reasoning, and an empty one; only if the
+    reply was cut is that its open reasoning.
+    """
+    if not reasoning or _OPEN in (text or "") or _CLOSE in (text or ""):
+        return text
+    if not (text or "").strip():
+        return f"{_OPEN}\n{reasoning.strip()}\n" if cut else text
+    return f"{_OPEN}\n{reasoning.strip()}\n{_CLOSE}\n\n{str(text).lstrip()}"
+
+
 def marked_thinking(text: str, opening: str, closing: str) -> str:
     r"""A text whose model has marks of its own, as `<think>\n…\n</think>\n\n…`. One without them comes back unchanged.
 

@@ -1,9 +1,10 @@
 """Verdicts: what a judge must reply, and reading it strictly. A reply that is not exactly that is a typed failure."""
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
+
+from prefdelta.core.thinking import without_thinking
 
 LOWEST, HIGHEST = 1, 5
 # Failures of an engine that are a judge's way of giving no verdict: it may give one if it is asked again.
@@ -25,19 +26,8 @@ def verdict_schema(dimensions: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def check_model(asked: str, named: str | None) -> None:
-    """Accept a reply of the model that was asked: its name, perhaps without the owner's, or a dated version of it.
-
-    Raises InvalidVerdictError "another_model": gateways pass requests on to other models when one is busy. A reply that
-    names none is accepted.
-    """
-    base, found = (name.rpartition("/")[2].lower() for name in (asked, named or asked))
-    if not re.fullmatch(re.escape(base) + r"(-[0-9][0-9.-]*)?", found):
-        raise InvalidVerdictError("another_model")
-
-
 def read_verdict(text: str | None, finish_reason: str | None, dimensions: Sequence[str]) -> dict[str, int]:
-    """Scores by dimension from a judge's raw reply.
+    """Scores by dimension from a judge's raw reply. Reasoning before it (<think>…</think>) is left out.
 
     Raises InvalidVerdictError: "null_content", "cut_by_length", "not_json", "duplicate_key", "not_an_object",
     "missing_dimension", "extra_dimension", "not_an_integer", "out_of_range".
@@ -46,8 +36,11 @@ def read_verdict(text: str | None, finish_reason: str | None, dimensions: Sequen
         raise InvalidVerdictError("null_content")
     if finish_reason == "length":
         raise InvalidVerdictError("cut_by_length")
+    answer = without_thinking(text)
+    if answer is None:
+        raise InvalidVerdictError("not_json")
     try:
-        verdict = json.loads(text, object_pairs_hook=_unique)
+        verdict = json.loads(answer, object_pairs_hook=_unique)
     except InvalidVerdictError:
         raise
     except (ValueError, RecursionError):  # ValueError: also a number of more than 4,300 digits

@@ -18,7 +18,7 @@ import asyncio
 import random
 import resource
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -40,8 +40,10 @@ from prefdelta.core.requests import (
 from prefdelta.engines import openai_batch
 from prefdelta.engines.openai_body import body_of, checked, identity_of, result_of
 from prefdelta.engines.openai_faults import LONGEST_WAIT_S, OUR_FAULT, PASSING, described, never_sent, retry_after
+from prefdelta.engines.openai_names import NameWatch
 from prefdelta.engines.spending import Spending
 from prefdelta.files import say
+from prefdelta.processes import at_stop, uninterrupted
 
 if TYPE_CHECKING:
     import openai
@@ -54,8 +56,9 @@ ROOM_S = 0.1  # between two looks whether the limit on spending has room for a r
 class _Work:
     """The requests of one run, over all the servers that it takes."""
 
-    def __init__(self, wanted: dict[str, Request], recorded: int) -> None:
+    def __init__(self, wanted: dict[str, Request], recorded: int, names: NameWatch) -> None:
         self.answered = recorded  # of the plan, those of before included
+        self.names = names
         self.waiting = deque(wanted.items())
         self.suspects = deque[tuple[str, Request]]()  # open when a server crashed: asked first, each alone
         self.open: dict[str, Request] = {}
@@ -106,6 +109,30 @@ class _Pulse:
         return monotonic() - self.answered_at
 
 
+class _Arrived:
+    """Results that came and are not handed over yet."""
+
+    def __init__(self) -> None:
+        self._results = deque[Reply | Failure]()
+        self._woken = asyncio.Event()
+
+    def add(self, result: Reply | Failure) -> None:
+        self._results.append(result)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have whoever waits look: something came, or there is an end to it."""
+        self._woken.set()
+
+    async def some(self) -> None:
+        """Wait to be woken."""
+        await self._woken.wait()
+        self._woken.clear()
+
+    def take(self) -> Reply | Failure | None:
+        return self._results.popleft() if self._results else None
+
+
 class OpenAIEngine:
     """Asks the server that `serve` opens; nothing is opened before the first missing request.
 
@@ -129,10 +156,12 @@ class OpenAIEngine:
     def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
         wanted = {key: request for key, request in plan if key in missing}
         self._spending.announce(wanted.values())
+        names = NameWatch(self._options)
         if self._options.batch is not None:
-            yield from openai_batch.run(self._options, self._options.batch, self._serve, self._spending, plan, wanted)
+            results = openai_batch.run(self._options, self._options.batch, self._serve, self._spending, plan, wanted)
+            yield from names.after(results)
             return
-        work = _Work(wanted, len(dict(plan)) - len(wanted))
+        work = _Work(wanted, len(dict(plan)) - len(wanted), names)
         while work:
             yield from self._ask_one_server(work)
         yield from work.quarantine.rest()
@@ -142,39 +171,38 @@ class OpenAIEngine:
         return _limited_by_open_files(self._options.in_flight)
 
     def _ask_one_server(self, work: _Work) -> Iterator[Reply | Failure]:
-        """Ask until all is asked, or the server has stopped."""
+        """Ask until all is asked, or the server has stopped. An error is raised after all that came before it."""
         in_flight = self._in_flight  # before the server starts, which inherits the limit of open files
         with self._serve() as endpoint, asyncio.Runner() as runner:
-            results = self._ask_all(endpoint, work, in_flight)
-
-            async def following() -> Reply | Failure | None:
-                return await anext(results, None)
-
-            # Ending early (the caller stops, SIGTERM) leaves `runner`, which cancels what is open and closes `results`.
+            loop, arrived = runner.get_loop(), _Arrived()
+            # Ending early (the caller stops, a signal) leaves `runner`, which cancels what is open.
+            asking = loop.create_task(self._ask_all(endpoint, work, in_flight, arrived))
+            asking.add_done_callback(lambda _: arrived.wake())
+            with at_stop(lambda: loop.call_soon_threadsafe(arrived.wake)):
+                while not asking.done():
+                    # The loop stands still until the caller has taken all that arrived: so the caller never falls
+                    # behind a fast server. A signal waits as long, and so finds nothing that is not handed over.
+                    with uninterrupted():
+                        try:
+                            runner.run(arrived.some())
+                        finally:
+                            while result := arrived.take():
+                                yield from work.quarantine.settle(result)
             try:
-                while (result := runner.run(following())) is not None:
-                    yield from work.quarantine.settle(result)
+                asking.result()
             except ServerStoppedError as error:
                 work.server_stopped(error)
 
-    async def _ask_all(self, endpoint: Endpoint, work: _Work, in_flight: int) -> AsyncGenerator[Reply | Failure]:
-        """Results as they come. An error is raised after all results that came before it."""
-        results: asyncio.Queue[Reply | Failure | Exception] = asyncio.Queue()
-        wanted = len(work)
+    async def _ask_all(self, endpoint: Endpoint, work: _Work, in_flight: int, arrived: _Arrived) -> None:
+        """Ask until all is asked, or the first error."""
         none_suspected = asyncio.Event()
         first_in_line = asyncio.Lock()  # for the room that the limit on spending leaves
 
-        async def report(task: Coroutine[Any, Any, None]) -> None:
-            try:
-                await task
-            except Exception as error:
-                results.put_nowait(error)
-
         async def ask(requests: deque[tuple[str, Request]]) -> None:
-            while requests:
+            while requests and work.names.error is None:
                 endpoint.check()  # so that no request is blamed for an earlier crash
                 async with first_in_line:
-                    if not requests:
+                    if not requests or work.names.error:
                         break
                     reserved = await self._reserve(requests[0][1], work)
                     key, request = requests.popleft()
@@ -182,8 +210,9 @@ class OpenAIEngine:
                 result = await self._ask(client, endpoint, key, request, reserved)
                 del work.open[key]
                 work.answered += isinstance(result, Reply) or result.permanent
-                results.put_nowait(result)
+                arrived.add(result)
                 pulse.note(result)
+                work.names.look(result)
                 if work:
                     self._stop_if_hopeless(endpoint, pulse)
 
@@ -195,27 +224,23 @@ class OpenAIEngine:
             await none_suspected.wait()
             await ask(work.waiting)
 
+        async def ask_all() -> None:
+            await asyncio.gather(*workers)
+            if work.names.error:  # what was in flight has been waited for: it is paid
+                raise work.names.error
+
         async with self._client(endpoint, self._options.deadline_s) as client:
             pulse = _Pulse()
-            jobs = [self._watch(endpoint, pulse), ask_suspects(), *(ask_waiting() for _ in range(in_flight))]
-            tasks = [asyncio.create_task(report(job)) for job in jobs]
-            error: Exception | None = None
+            workers = [asyncio.create_task(job) for job in (ask_suspects(), *(ask_waiting() for _ in range(in_flight)))]
+            ends = [asyncio.create_task(job) for job in (ask_all(), self._watch(endpoint, pulse))]
             try:
-                for _ in range(wanted):
-                    result = await results.get()
-                    if isinstance(result, Exception):
-                        error = result
-                        break
-                    yield result
+                ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
             finally:
-                for task in tasks:
+                for task in (*ends, *workers):
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-            if error is not None:
-                while not results.empty():  # what was answered while the error was on its way
-                    if not isinstance(late := results.get_nowait(), Exception):
-                        yield late
-                raise error
+                await asyncio.gather(*ends, *workers, return_exceptions=True)
 
     def _client(self, endpoint: Endpoint, timeout_s: float) -> "openai.AsyncOpenAI":
         import openai

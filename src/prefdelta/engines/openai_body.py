@@ -4,11 +4,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.options import OpenAIOptions
-from prefdelta.core.requests import Failure, Reply, Request
+from prefdelta.core.requests import Failure, Particulars, Reply, Request
+from prefdelta.engines.openai_usage import counts_of, found
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
+_REASONING = ("reasoning_content", "reasoning")  # DeepSeek, older versions of vLLM; OpenRouter, newer ones
+_FINISH = ("native_finish_reason", "stop_reason")  # OpenRouter; vLLM: the token or text that stopped it
 VERSION = 1  # raise it when the same request would get another reply
 
 
@@ -53,17 +56,35 @@ def result_of(key: str, completion: "ChatCompletion", seconds: float | None) -> 
     """What a completion says. The package does not check types, and what is of another cannot be recorded."""
     choice = completion.choices[0]
     text: object = choice.message.content
-    counted: object = completion.usage.completion_tokens if completion.usage else None
-    tokens = counted if type(counted) is int else None
+    counts = counts_of(completion.usage)
+    told = Particulars(
+        reasoning=_first(choice.message, _REASONING),
+        prompt_tokens=counts.prompt,
+        cached_tokens=counts.cached,
+        reasoning_tokens=counts.reasoning,
+        native_finish=_first(choice, _FINISH),
+    )
+
+    def failure(kind: str, text: str, detail: str = "") -> Failure:
+        return Failure(key, kind, True, detail, text, n_tokens=counts.completion, particulars=told)
+
     if text is None and choice.message.refusal:
-        return Failure(key, "refusal", permanent=True, text=str(choice.message.refusal), n_tokens=tokens)
+        return failure("refusal", str(choice.message.refusal))
     if len(completion.choices) > 1:  # one was asked for, and nothing says which of them is the reply
-        found = json.dumps(completion.to_dict(warnings=False)["choices"])
-        told = f"{len(completion.choices)} choices"
-        return Failure(key, "several_choices", permanent=True, detail=told, text=found, n_tokens=tokens)
+        several = json.dumps(completion.to_dict(warnings=False)["choices"])
+        return failure("several_choices", several, f"{len(completion.choices)} choices")
     if text is not None and not isinstance(text, str):
-        return Failure(key, "not_text", permanent=True, text=json.dumps(text), n_tokens=tokens)
-    return Reply(key, text, _text(choice.finish_reason), tokens, _text(completion.model), seconds)
+        return failure("not_text", json.dumps(text))
+    finish, model = _text(choice.finish_reason), _text(completion.model)
+    return Reply(key, text, finish, counts.completion, model, seconds, particulars=told)
+
+
+def _first(value: object, names: tuple[str, ...]) -> str | None:
+    """The first of these that is there, as text; in JSON where it is of another type."""
+    for name in names:
+        if (there := found(value, name)) not in (None, ""):
+            return there if isinstance(there, str) else json.dumps(there, default=str)
+    return None
 
 
 def _text(value: object) -> str | None:

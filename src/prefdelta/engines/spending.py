@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import yaml
 from pydantic import ValidationError
@@ -20,10 +20,8 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.options import OpenAIOptions
 from prefdelta.core.requests import Request
 from prefdelta.core.spending import ModelPrices, PriceFile, Usage, cost, likely_cost, worst_cost
+from prefdelta.engines.openai_usage import counts_of
 from prefdelta.files import INSTANCE, full_disk_told, say
-
-if TYPE_CHECKING:
-    from openai.types import CompletionUsage
 
 _numbers = itertools.count()
 
@@ -82,16 +80,16 @@ class Spending:
         if self._prices is not None and usd is not None:
             self._write(name, usd, settled=True)
 
-    def cost(self, usage: "CompletionUsage | None") -> float | None:
-        """USD by what a provider says it charged for; None if it says nothing of use."""
-        if self._prices is None or usage is None:
+    def cost(self, usage: object) -> float | None:
+        """USD by what a provider says it charged for; None if it says nothing of use.
+
+        usage: of a completion, as the openai package holds it.
+        """
+        counts = counts_of(usage)
+        if self._prices is None or counts.prompt is None or counts.charged is None:
             return None
-        details = usage.prompt_tokens_details
-        cached = details.cached_tokens if details else 0
-        counts = (usage.prompt_tokens, cached or 0, usage.completion_tokens)
-        if not all(type(count) is int and count >= 0 for count in counts):
-            return None
-        return cost(self._prices, Usage(counts[0], min(counts[1], counts[0]), counts[2]), self._batch)
+        cached = min(counts.cached or 0, counts.prompt)
+        return cost(self._prices, Usage(counts.prompt, cached, counts.charged), self._batch)
 
     def announce(self, requests: Iterable[Request]) -> None:
         """Say what is about to be spent."""

@@ -17,6 +17,7 @@ from prefdelta.core.options import TransformersOptions
 from prefdelta.core.requests import Failure, Quarantine, Reply, Request, Sampling
 from prefdelta.files import say
 from prefdelta.models import load_model, load_tokenizer
+from prefdelta.processes import uninterrupted
 
 if TYPE_CHECKING:
     import torch
@@ -75,9 +76,10 @@ class TransformersEngine:
         """Ask a batch as one; if that raises, ask what is missing of it row by row."""
         replies = self._reply_or_told(model, tokenizer, batch)
         if not isinstance(replies, str):
-            for reply in replies:
-                if reply.key in missing:
-                    yield from quarantine.settle(reply)
+            with uninterrupted():  # a signal waits until the batch is handed over
+                for reply in replies:
+                    if reply.key in missing:
+                        yield from quarantine.settle(reply)
             return
         say(f"warning: a batch of {len(batch)} prompts raised this; what is missing of it is asked one by one.")
         for row in batch:

@@ -21,6 +21,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.options import VLLMOptions
 from prefdelta.core.requests import Failure, Reply, Request
 from prefdelta.models import load_tokenizer
+from prefdelta.processes import uninterrupted
 from prefdelta.vllm_install import tensor_parallel_size, versions
 
 if TYPE_CHECKING:
@@ -75,9 +76,10 @@ class VLLMEngine:
             for key, request, ids in fitting:
                 _enqueue(engine, key, request, ids)
             while engine.has_unfinished_requests():
-                for output in _step(engine):
-                    if output.finished:
-                        yield _result(output, tokenizer)
+                with uninterrupted():  # a signal waits until what a step finished is handed over
+                    for output in _step(engine):
+                        if output.finished:
+                            yield _result(output, tokenizer)
 
     @contextmanager
     def _started(self) -> "Iterator[LLMEngine]":

@@ -8,7 +8,10 @@ from typing import ClassVar
 class Call:
     """One row of a partition of the record. Keyed by everything that determines the reply."""
 
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
+    ADDED: ClassVar[dict[int, tuple[str, ...]]] = {
+        5: ("asked_model", "reasoning", "prompt_tokens", "cached_tokens", "reasoning_tokens", "native_finish")
+    }
     KEY: ClassVar[tuple[str, ...]] = ("key",)
 
     key: str
@@ -24,3 +27,9 @@ class Call:
     host: str
     source_correct: bool | None = None  # what a data set says of its own trace
     detail: str | None = None  # what is known of the failure, e.g. the server's message
+    asked_model: str | None = None  # the name it was asked by, where a server was asked
+    reasoning: str | None = None  # where the server keeps it apart from the text
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None  # of these: the provider had them in its cache
+    reasoning_tokens: int | None = None  # as the provider counts them
+    native_finish: str | None = None  # why the reply ended, in the provider's own words

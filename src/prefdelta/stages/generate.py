@@ -17,7 +17,7 @@ from prefdelta.core.settings import Settings
 from prefdelta.core.sources import DataSource, TraceFields
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
-from prefdelta.core.thinking import marked_thinking
+from prefdelta.core.thinking import marked_thinking, with_thinking
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -120,9 +120,10 @@ def _questions(job: Job[GenerateSettings], only_look: bool = False) -> calls.Que
 
 
 def _text(call: Call, thinking: ThinkingMarks | None) -> str | None:
-    if call.text is None or thinking is None:
-        return call.text
-    return marked_thinking(call.text, thinking.opening, thinking.closing)
+    text = call.text
+    if text is not None and thinking is not None:
+        text = marked_thinking(text, thinking.opening, thinking.closing)
+    return with_thinking(call.reasoning, text, cut=call.finish_reason == "length")
 
 
 def _engine(job: Job[GenerateSettings], only_look: bool) -> Engine:

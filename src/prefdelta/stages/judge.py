@@ -4,6 +4,7 @@ A form is the set of dimensions asked in one request. The judge is any server be
 is not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure, never a number.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -23,8 +24,10 @@ from prefdelta.core.requests import Endpoint, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import fill
-from prefdelta.core.verdicts import NO_VERDICT, InvalidVerdictError, check_model, read_verdict, verdict_schema
+from prefdelta.core.verdicts import NO_VERDICT, InvalidVerdictError, read_verdict, verdict_schema
+from prefdelta.engines.openai_names import REMEDY, told_names
 from prefdelta.engines.spending import Spending
+from prefdelta.files import say
 from prefdelta.records.call import Call
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.prompt import Prompt
@@ -32,6 +35,8 @@ from prefdelta.records.trace import Trace
 from prefdelta.servers.process import serve
 from prefdelta.stages.entry import Job, Outcome, start
 from prefdelta.weights import Weights, open_weights
+
+ANOTHER_MODEL = "another_model"  # the failure of a reply that another model gave
 
 
 class Compared(Settings):
@@ -83,7 +88,7 @@ class JudgeSettings(Settings):
 def run(job: Job[JudgeSettings]) -> Outcome:
     settings = job.settings
     traces, judged, requests = _requests(job)
-    made, tokens, said = 0, 0, list[int | None]()
+    made, tokens, said, models = 0, 0, list[int | None](), Counter[str]()
     questions = _questions(job) if judged else None
 
     def ask(asked: list[Request]) -> Sequence[Call]:
@@ -93,9 +98,11 @@ def run(job: Job[JudgeSettings]) -> Outcome:
         answers = replace(questions, requests=asked).answered(what)
         made, tokens = made + answers.asked, tokens + answers.tokens
         said.extend(call.n_tokens for call in answers.calls)
+        models.update(call.model for call in answers.calls if call.model)
         return answers.calls
 
     found = _verdicts(settings, requests, ask)
+    _warn_of_others(settings.engine, models)
     verdicts = [found[index] for index in range(len(requests))]
     by_trace = {(t.prompt_id, t.sample): verdict for t, verdict in zip(judged, verdicts, strict=True)}
     rows = [
@@ -106,7 +113,12 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     check_share("judge.max_failure_share", len(verdicts), invalid, settings.max_failure_share)
     tables.write(job.output("judgements"), Judgement, rows)
     failures = count_failures(row.failure for row in rows)
-    details = {"requests": len(said), "unparseable": dict(invalid), "mean_tokens": mean_of_known(said)}
+    details = {
+        "requests": len(said),
+        "unparseable": dict(invalid),
+        "mean_tokens": mean_of_known(said),
+        "models": dict(sorted(models.items())),  # as the replies name them
+    }
     return Outcome(len(rows), failures, details, {"calls": made, "tokens": tokens})
 
 
@@ -211,17 +223,19 @@ def _verdicts(
     """
     verdicts: dict[int, _Verdict] = {}
     waiting = list(range(len(requests)))
+    right = False  # whether the model that was asked has answered at all
     for attempt in range(settings.attempts if requests else 0):
         again = []
         for index, call in zip(waiting, ask([replace(requests[i], attempt=attempt) for i in waiting]), strict=True):
             if call is None:
                 continue
             verdicts[index] = _parse(call, settings, attempt + 1)
+            right = right or (call.failure is None and verdicts[index].failure != ANOTHER_MODEL)
             # A reply that is no verdict may be one the next time; a prompt that is too long, or that kills the server,
             # will not change.
             if verdicts[index].failure is not None and call.failure in (None, *NO_VERDICT):
                 again.append(index)
-        waiting = again
+        waiting = [index for index in again if right or verdicts[index].failure != ANOTHER_MODEL]
         if not waiting:
             break
     return verdicts
@@ -231,11 +245,21 @@ def _parse(call: Call, settings: JudgeSettings, attempts: int) -> _Verdict:
     scores, failure = None, call.failure
     if failure is None:
         try:
-            check_model(settings.engine.replies_as or settings.engine.model, call.model)
+            if not settings.engine.accepts(call.model):
+                raise InvalidVerdictError(ANOTHER_MODEL)
             scores = read_verdict(call.text, call.finish_reason, settings.dimensions)
         except InvalidVerdictError as error:
             failure = str(error)
     return _Verdict(scores=scores, failure=failure, attempts=attempts, call_key=call.key)
+
+
+def _warn_of_others(engine: OpenAIOptions, models: Counter[str]) -> None:
+    """models: the names that replies carry, with how many do."""
+    if others := Counter({name: count for name, count in models.items() if not engine.accepts(name)}):
+        say(
+            f"warning: {others.total():,} of {models.total():,} replies name another model than {engine.model!r}: "
+            f"{told_names(others)}. They count as no verdict ({ANOTHER_MODEL}). {REMEDY}"
+        )
 
 
 def _judgements(trace: Trace, verdict: _Verdict | None, settings: JudgeSettings) -> list[Judgement]:

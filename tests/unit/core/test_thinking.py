@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from prefdelta.core.thinking import marked_thinking, without_thinking
+from prefdelta.core.thinking import marked_thinking, with_thinking, without_thinking
 
 S1 = ("<|im_start|>think\n", "<|im_start|>answer\n")
 
@@ -71,3 +71,21 @@ def test_a_loop_of_marks_takes_no_time(block):
     without_thinking(block * 50_000)
     marked_thinking(block * 50_000, "<think>", "</think>")
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "text", "cut", "whole"),
+    [
+        ("so\n", "2", False, "<think>\nso\n</think>\n\n2"),
+        ("so", "\n\n2\n", False, "<think>\nso\n</think>\n\n2\n"),
+        ("so", "<think>\nso\n</think>\n\n2", False, "<think>\nso\n</think>\n\n2"),  # it is there already
+        ("so", "so\n</think>\n2", False, "so\n</think>\n2"),
+        ("so", None, True, "<think>\nso\n"),
+        ("so", "", False, ""),
+        ("so", None, False, None),
+        (None, "2", False, "2"),
+        ("", "2", False, "2"),
+    ],
+)
+def test_reasoning_that_a_server_keeps_apart_comes_before_its_answer(reasoning, text, cut, whole):
+    assert with_thinking(reasoning, text, cut) == whole

@@ -1,0 +1,39 @@
+"""What a completion says it used, under the names that providers give it. Nothing of it is certain to be there."""
+
+from dataclasses import dataclass
+
+_MOST = 2**63 - 1  # that a column holds
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Tokens; None where the provider does not say, or not as a whole number."""
+
+    prompt: int | None  # cached ones included
+    cached: int | None
+    completion: int | None
+    reasoning: int | None
+    charged: int | None  # as output: xAI and Google count reasoning beside the completion, in the total alone
+
+
+def counts_of(usage: object) -> Counts:
+    """usage: of a completion, as the openai package holds it: it checks no types."""
+    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    cached = _count(usage, "prompt_tokens_details", "cached_tokens")
+    if cached is None:
+        cached = _count(usage, "prompt_cache_hit_tokens")  # DeepSeek
+    total = _count(usage, "total_tokens")
+    charged = completion if None in (prompt, completion, total) else max(completion or 0, (total or 0) - (prompt or 0))
+    return Counts(prompt, cached, completion, _count(usage, "completion_tokens_details", "reasoning_tokens"), charged)
+
+
+def found(value: object, *names: str) -> object:
+    """What lies under these names, one in the other; None if it is not there."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    return value
+
+
+def _count(usage: object, *names: str) -> int | None:
+    value = found(usage, *names)
+    return value if type(value) is int and 0 <= value <= _MOST else None
