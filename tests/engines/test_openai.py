@@ -239,7 +239,7 @@ def test_a_retry_after_beyond_the_deadline_ends_at_once() -> None:
     with ScriptedServer(status(429, Retry_After="3600")) as server:
         (failure,) = ask(engine_for(server, deadline_s=5.0), questions(1)).values()
     assert isinstance(failure, Failure)
-    assert (failure.kind, failure.permanent, failure.detail) == ("deadline", False, "HTTP 429")
+    assert (failure.kind, failure.permanent, failure.detail) == ("deadline", False, "HTTP 429: scripted 429")
     assert time.monotonic() - started < 3
 
 
