@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.options import OpenAIOptions
 from prefdelta.core.requests import Failure, Reply, Request
-from prefdelta.engines.openai_refusals import named_parameter
+from prefdelta.engines.openai_refusals import named_parameters
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
@@ -84,25 +84,23 @@ def about_all(where: str, told: str, options: OpenAIOptions, sent: dict[str, Any
 
 def _advice(options: OpenAIOptions, told: str, sent: dict[str, Any]) -> str | None:
     """What to set where an error names a parameter of a request; None if it names none."""
-    name = named_parameter(told, sent)
-    if name is None:
+    names = named_parameters(told, sent)
+    if not names:
         return None
-    if name == "minimum":
+    if names == ["minimum"]:
         return (
             "If it does not take minimum and maximum in a schema, set engine.response_format: json_schema_enum, which "
             "lists the numbers instead."
         )
-    ours = next((asked for asked, other in options.rename.items() if other == name), name)
-    if ours != name:
-        return f"Its words name {name}: mend engine.rename, which sends {ours} under this name."
-    found = (
-        f"Its words name the parameter {name}: if this provider does not take it, engine.omit: [{name}] leaves it out"
-    )
-    if name == "max_completion_tokens":
-        return f"{found}, and engine.rename: {{{name}: max_tokens}} sends it under its old name."
-    if name == "response_format":
+    ours = {other: asked for asked, other in options.rename.items()}
+    if renamed := [name for name in names if name in ours]:
+        return f"Its words name {renamed[0]}: mend engine.rename, which sends {ours[renamed[0]]} under this name."
+    listed = ", ".join(names)
+    others = ", ".join(f"{name}: {'max_tokens' if name == 'max_completion_tokens' else '...'}" for name in names)
+    found = f"Its words name {listed}. What it does not take is left out by engine.omit: [{listed}]"
+    if names == ["response_format"]:
         return f"{found}, and engine.response_format: json_object asks for JSON without a schema."
-    return f"{found}, and engine.rename: {{{name}: ...}} sends it under another name."
+    return f"{found}, or sent under another name by engine.rename: {{{others}}}."
 
 
 class ErrorReplyError(ValueError):

@@ -177,24 +177,26 @@ def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, 
         return "passing"
     if status not in _ABOUT_THE_REQUEST:
         return "this_or_all"
-    if not flagged and not _LENGTH_WORDS.search(text) and named_parameter(text, sent):
+    if not flagged and not _LENGTH_WORDS.search(text) and named_parameters(text, sent):
         return "this_or_all"
     return "request"
 
 
-def named_parameter(text: str, sent: Mapping[str, Any]) -> str | None:
-    """The parameter of a request that an error names; `minimum` or `maximum` for what stands in its schema."""
-    for name in sent:
-        if name not in ("model", "messages", "response_format") and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text):
-            return name
-    if "response_format" in sent:
+def named_parameters(text: str, sent: Mapping[str, Any]) -> list[str]:
+    """The parameters of a request that an error names; `minimum` for what limits the numbers in its schema."""
+    found = [
+        name
+        for name in sent
+        if name not in ("model", "messages", "response_format") and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
+    ]
+    if not found and "response_format" in sent:
         if re.search(r"\bm(in|ax)imum\b", text) and re.search(r"schema|integer|number|propert", text, re.IGNORECASE):
-            return "minimum"
+            return ["minimum"]
         if re.search(
-            r"(response|output)_format|json[_ ]schema|structured[_ ]outputs?|response_schema", text, re.IGNORECASE
+            r"(response|output)_format|json[_ ]schema|structured[_ ]output|response_schema", text, re.IGNORECASE
         ):
-            return "response_format"
-    return None
+            return ["response_format"]
+    return found
 
 
 def _words(body: object) -> str:
