@@ -68,10 +68,10 @@ def run(arguments: argparse.Namespace) -> None:
         if alone:
             noun = PROJECTED[stage].noun
             shared.tell(f"{stage}: {len(alone):,} {noun} in the record failed with {failure}, of which no table tells")
-        shared.tell(
-            f"{stage}: {len(rows):,} rows failed with {failure}, in {len(doomed)} of {len(failed)} tables. To forget, "
-            f"with all attempts at {plan.questions:,} questions:"
-        )
+        if rows:
+            where = f"in {len(doomed)} of {len(failed)} tables"
+            shared.tell(f"{stage}: {len(rows):,} rows failed with {failure}, {where}")
+        shared.tell(f"to forget, with all attempts at {plan.questions:,} questions:")
         shared.tell_sums(plan.sums())
         for path in plan.others:
             shared.tell(f"  made again too, as it rests on some of the same: {path}")
