@@ -211,7 +211,7 @@ def test_what_is_in_flight_when_the_money_ends_is_received() -> None:
 
 def test_a_request_that_waits_for_its_next_try_does_not_hold_up_the_end() -> None:
     started = time.monotonic()
-    refused = only({1}, status(402), only({0}, status(503, Retry_After="1"), silence))
+    refused = only({1}, status(402), only({0}, status(503, Retry_After="30"), silence))
     with ScriptedServer(refused) as server:
         ask_until_error(engine_for(server, in_flight=2, deadline_s=60.0), 2)
         assert sum(seen.question == "question 0" for seen in server.seen) == 1

@@ -343,8 +343,7 @@ class OpenAIEngine:
             self._spending.settle(reserved or "", 0.0)
             raise
         try:
-            with held.asked():
-                result = await self._try(client, endpoint, held, key, request, reserved)
+            result = await self._try(client, endpoint, held, key, request, reserved)
         except RunOverError:
             if held.asking:
                 say(f"nothing more is sent; {held.asking} requests that are in flight are waited for")
@@ -382,8 +381,9 @@ class OpenAIEngine:
                 kind, detail = "limit_usd", f"leaves no room for another try after {detail}"
                 break
             try:
-                async with asyncio.timeout(time_left):
-                    reply = await client.chat.completions.create(**arguments_of(body))
+                with held.asked():
+                    async with asyncio.timeout(time_left):
+                        reply = await client.chat.completions.create(**arguments_of(body))
                 completion = checked(reply)
                 self._spending.settle(reserved, self._spending.cost(completion.usage))
                 held.answered()

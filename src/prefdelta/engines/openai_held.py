@@ -29,7 +29,7 @@ class Held(Quarantine):
         super().__init__()
         self.answered_before = recorded > 0  # in an earlier run
         self.answered_now = False
-        self.asking = 0  # requests that are being asked
+        self.asking = 0  # requests that are at the provider, and do not wait for their next try
         self.over: RunOverError | None = None  # why nothing more is to be asked
         self.last: tuple[Request, Failure] | None = None  # what was refused last
         self._unproven: dict[str, Request] = {}  # by key: refused since the last answer
@@ -42,7 +42,7 @@ class Held(Quarantine):
 
     @contextmanager
     def asked(self) -> Iterator[None]:
-        """While a request is being asked."""
+        """While a request is at the provider."""
         self.asking += 1
         try:
             yield
@@ -55,7 +55,7 @@ class Held(Quarantine):
             await asyncio.sleep(LOOK_S)
 
     async def drained(self, limit_s: float) -> None:
-        """Wait for the requests that are being asked: they may be paid for."""
+        """Wait for the requests that are at the provider: they may be paid for."""
         end = monotonic() + limit_s
         while self.asking and monotonic() < end:
             await asyncio.sleep(LOOK_S)
