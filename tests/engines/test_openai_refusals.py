@@ -65,6 +65,8 @@ ACCOUNT = {
     "Zhipu, 429": (429, error(code="1113", message="余额不足或无可用资源包,请充值。")),
     "SiliconFlow, 403": (403, {"code": 30001, "message": "Sorry, your account balance is insufficient"}),
     "LiteLLM, 400": (400, error(message="Budget has been exceeded! Current cost: 0.1", type="budget_exceeded")),
+    "a quota of the month, 403": (403, error(message="Monthly quota exceeded")),
+    "a trial, 400": (400, error(message="Your trial has expired")),
     "LiteLLM, 402 inside a 400": (400, error(message='{"error": {"message": "Insufficient credits", "code": 402}}')),
 }
 PASSING = {
@@ -87,6 +89,7 @@ PASSING = {
     "Anthropic, 529": (529, error(type="overloaded_error", message="Overloaded")),
     "Hugging Face, 503": (503, {"error": "Model m is currently loading", "estimated_time": 20.0}),
     "llama.cpp, 503": (503, error(code=503, message="Loading model", type="unavailable_error")),
+    "Gemini, 429 without a time": (429, [error(code=429, message="Resource has been exhausted (e.g. check quota).")]),
     "400 that loads": (400, {"error": "model is loading"}),
     "Bedrock, 400": (400, {"message": "ThrottlingException: Too many requests, please wait."}),
     "500 of the billing": (500, error(message="the billing service did not answer")),
@@ -143,6 +146,12 @@ def test_what_a_refusal_means(meaning: str, code: int, said: Any) -> None:
         (404, error(message="No endpoints found"), "refused_by_provider", "No endpoints found"),
         (400, REQUEST["Azure, 400"][1], "flagged", "The prompt triggered the content management policy"),
         (400, REQUEST["OpenAI, 400"][1], "rejected", REQUEST["OpenAI, 400"][1]["error"]["message"]),
+        (
+            403,
+            "<html><head><style>a {}</style></head><p>Access denied</p></html>",
+            "refused_by_provider",
+            "Access denied",
+        ),
         (422, extra("seed"), "rejected", "body.seed: Extra inputs are not permitted"),
     ],
 )
@@ -240,6 +249,20 @@ def test_load_is_waited_out_and_then_stops_the_run_with_the_servers_words(name: 
         results, raised = ask_until_error(engine_for(server, deadline_s=0.5, back_off_s=0.1), 60)
     assert not any(isinstance(result, Reply) or result.permanent for result in results)
     assert refusal_of(*PASSING[name], SENT).told in str(raised)
+
+
+@pytest.mark.parametrize("in_flight", [1, 16])
+def test_a_server_that_asks_to_wait_for_hours_is_not_asked_for_each_request(in_flight: int) -> None:
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await (answer if len(server.seen) <= 3 else status(429, Retry_After="7200"))(request, seen)
+
+    with ScriptedServer(behaviour) as server:
+        results, raised = ask_until_error(engine_for(server, in_flight=in_flight), 100)
+        assert len(server.seen) <= 3 + 5 + in_flight
+    assert len([result for result in results if isinstance(result, Reply)]) == 3
+    assert all(isinstance(result, Reply) or not result.permanent for result in results)
+    for told in ("HTTP 429: scripted 429", "7,200 s", "The same command"):
+        assert told in str(raised)
 
 
 def test_the_reason_of_a_429_is_told_once_and_not_per_request(capsys: pytest.CaptureFixture[str]) -> None:

@@ -340,7 +340,8 @@ class OpenAIEngine:
             if held.in_a_row >= REFUSED_IN_A_ROW:
                 await self._find_out(client, endpoint, held)
         except BaseException:  # nothing was sent
-            self._spending.settle(reserved or "", 0.0)
+            if reserved is not None:
+                self._spending.settle(reserved, 0.0)
             raise
         try:
             result = await self._try(client, endpoint, held, key, request, reserved)
@@ -408,16 +409,28 @@ class OpenAIEngine:
             endpoint.check()
             time_left = deadline - monotonic()
             if told_to_wait >= time_left:
+                held.put_off += told_to_wait > 0
+                if held.put_off >= REFUSED_IN_A_ROW:
+                    held.over = held.over or RunOverError(
+                        f"{endpoint.base_url} refused {held.put_off} requests in a row with {detail.rstrip('.')}, and "
+                        f"asks to wait {told_to_wait:,.0f} s, longer than deadline_s ({self._options.deadline_s:g} s) "
+                        "allows. What was answered is recorded. The same command asks for the rest."
+                    )
                 break
             # Up to the deadline and no further: a request that gave up early would let the next one start too early.
-            await asyncio.sleep(min(max(told_to_wait, random.uniform(0, 2 * mean_wait)), time_left))
-            if held.over is not None:
+            try:
+                await asyncio.sleep(min(max(told_to_wait, random.uniform(0, 2 * mean_wait)), time_left))
+            except asyncio.CancelledError:
                 if reserved is not None:
                     self._spending.settle(reserved, 0.0)
-                raise held.over
+                raise
+            if held.over is not None:
+                break
             mean_wait = min(2 * mean_wait, LONGEST_WAIT_S)
         if reserved is not None:
             self._spending.settle(reserved, 0.0)
+        if held.over is not None:
+            raise held.over
         return Failure(key, kind, permanent=False, detail=detail)
 
     def _refused(self, endpoint: Endpoint, held: Held, key: str, request: Request, refusal: Refusal) -> Failure | None:
@@ -426,7 +439,7 @@ class OpenAIEngine:
             held.over = held.over or RunOverError(about_the_account(endpoint.base_url, refusal))
             raise held.over
         if refusal.meaning == "ours":
-            raise self._refused_alike(endpoint, request, refusal.told)
+            raise StudyError(self._about_all(endpoint, request, refusal.told))
         self._tell_once(endpoint, refusal)
         if refusal.meaning == "passing":
             return None
@@ -444,9 +457,9 @@ class OpenAIEngine:
         )
         say(f"{endpoint.base_url} refused a request with {refusal.told}{more}")
 
-    def _refused_alike(self, endpoint: Endpoint, request: Request, told: str) -> StudyError:
-        """The error of a refusal that is about all requests."""
-        return StudyError(about_all(endpoint.base_url, told, self._options, body_of(self._options, request)))
+    def _about_all(self, endpoint: Endpoint, request: Request, told: str) -> str:
+        """The message of a refusal that is about all requests."""
+        return about_all(endpoint.base_url, told, self._options, body_of(self._options, request))
 
     async def _find_out(self, client: "openai.AsyncOpenAI", endpoint: Endpoint, held: Held) -> None:
         """Whether the refusals since the last answer are about their own requests. Raises StudyError if not.
@@ -458,7 +471,7 @@ class OpenAIEngine:
         if held.answered_now and held.in_a_row < REFUSED_IN_A_ROW:
             held.proven()
             return
-        alike = self._refused_alike(endpoint, request, failure.detail)
+        alike = RunOverError(self._about_all(endpoint, request, failure.detail))
         if not (held.answered_now or held.answered_before or held.flagged):
             raise alike
         harmless = replace(request, messages=(("user", "Say OK, in JSON."),))
@@ -469,6 +482,7 @@ class OpenAIEngine:
         with held.asked():
             await self._try(client, endpoint, probe, "", harmless, reserved)
         if not probe.answered_now:
+            held.over = alike
             raise alike
         held.answered()
 

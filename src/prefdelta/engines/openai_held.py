@@ -30,6 +30,7 @@ class Held(Quarantine):
         self.answered_before = recorded > 0  # in an earlier run
         self.answered_now = False
         self.asking = 0  # requests that are at the provider, and do not wait for their next try
+        self.put_off = 0  # requests since the last answer that were told to come back after their deadline
         self.over: RunOverError | None = None  # why nothing more is to be asked
         self.last: tuple[Request, Failure] | None = None  # what was refused last
         self._unproven: dict[str, Request] = {}  # by key: refused since the last answer
@@ -73,7 +74,7 @@ class Held(Quarantine):
 
     def answered(self) -> None:
         """A request was answered, so the key, the model and the address are right."""
-        self.answered_now = True
+        self.answered_now, self.put_off = True, 0
         self.proven()
 
     def proven(self) -> None:

@@ -70,6 +70,7 @@ _ACCOUNT_WORDS = _any_of(
     r"(account|organi[sz]ation|team|workspace)\b.{0,60}\b(suspended|deactivated|disabled|terminated|in good standing)",
     "余额不足|欠费|额度不足",
 )
+_QUOTA_WORDS = _any_of(r"\bquota\b", r"\b(trial|subscription|plan|licen[cs]e)\b.{0,20}\b(expired|ended|is over)\b")
 # Rates: these often advertise what money would buy.
 _RATE_WORDS = _any_of(
     r"rate[- _]?limit",
@@ -171,6 +172,8 @@ def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, 
         return "passing"
     if _ACCOUNT_WORDS.search(text) and not (status in _PASSING and _RATE_WORDS.search(text)):
         return "account"
+    if _QUOTA_WORDS.search(text) and status not in _PASSING:  # with 429 a quota may be one by the minute
+        return "account"
     if status in _KEY:
         return "ours"
     if status in _PASSING or (not flagged and _LOAD_WORDS.search(text)):
@@ -228,7 +231,9 @@ def _said(body: object) -> Iterator[str]:
 
 
 def _unwrapped(text: str) -> str:
-    """A text that is JSON again, as gateways pass on what the one behind them said."""
+    """A text that is JSON again, as gateways pass on what the one behind them said; of a page its words alone."""
+    if text.lstrip()[:1] == "<":
+        return re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
     if text.lstrip()[:1] in ("{", "["):
         try:
             return _words(json.loads(text)) or text
