@@ -1,12 +1,25 @@
 """`prefdelta retry`: what failed in one way is asked again, and only that."""
 
+from dataclasses import replace
+
 import pytest
 
 from prefdelta.commands import standing
 from prefdelta.commands.main import main
 from prefdelta.records.judgement import Judgement
 
-from .made import CONFIG, RECORD, RESULTS, SWAPPED, all_keys, judge_in_batches, keys_in, snapshot
+from .made import (
+    CONFIG,
+    RECORD,
+    RESULTS,
+    SWAPPED,
+    all_keys,
+    call,
+    judge_in_batches,
+    keys_in,
+    record_calls,
+    snapshot,
+)
 
 CONFIGFILE = ["--configfile", CONFIG]
 pytestmark = pytest.mark.usefixtures("checkout")
@@ -164,3 +177,67 @@ def test_after_a_kill_the_same_command_does_the_rest(dies_at, monkeypatch):
     assert all_keys() == record
     assert not list((RESULTS / "judge").rglob("*.parquet"))
     assert RECORD.is_dir()
+
+
+# --- a stage that stopped: failures in the record alone ---
+
+ALONE = "calls/judge/both~g3"
+
+
+@pytest.fixture
+def stopped_stage(checkout):
+    """The judge refused, or gave no verdict, for so many of g3's traces that its job wrote no table."""
+    for ending in ("parquet", "manifest.json"):
+        (RESULTS / f"judge/g3/both.{ending}").unlink()
+    rejected = [replace(call(f"rejected-{i}"), text=None, failure="rejected", detail="HTTP 402") for i in range(3)]
+    prose = [call(f"prose-{attempt}", "prose-0", attempt) for attempt in range(3)]
+    verdict = replace(call("second-1", "second-0", 1), text='{"computational_precision": 4, "signal_to_noise": 2}')
+    record_calls("judge/both~g3", [*rejected, *prose, call("second-0", "second-0"), verdict])
+
+
+@pytest.mark.parametrize(
+    ("failure", "calls", "going"),
+    [
+        ("rejected", 3, {"rejected-0", "rejected-1", "rejected-2"}),
+        ("not_json", 1, {"prose-0", "prose-1", "prose-2"}),
+    ],
+)
+@pytest.mark.usefixtures("stopped_stage")
+def test_failures_of_a_stage_that_wrote_no_table_are_forgotten(failure, calls, going, capsys):
+    record, others = all_keys(), snapshot()
+    # g1's table has this failure too, where it is not_json.
+    tables_too = failure == "not_json"
+    assert retry("judge", failure, "--dry-run") == 0
+    assert all_keys() == record
+    assert retry("judge", failure) == 0
+    told = f"judge: {calls} calls in the record failed with {failure}, of which no table tells"
+    assert capsys.readouterr().out.count(told) == 2
+    record[ALONE] -= going
+    if tables_too:
+        record["calls/judge/both"] -= {f"verdict-g1-p2{attempt}" for attempt in ("", "-1", "-2")}
+    assert all_keys() == record
+    assert bool(gone(others, snapshot(but=("run.json",)))) == tables_too
+    # Nothing of it is left.
+    assert retry("judge", failure) == 2
+    assert "Their failures: " in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("stopped_stage")
+def test_what_failed_in_the_record_is_among_what_can_be_retried(capsys):
+    assert retry("judge", "refused") == 2
+    assert "Their failures: not_json (3), rejected (3), unusable_trace" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("stage", "failure"), [("generate", "truncated"), ("evaluate", "crashed_engine")])
+def test_other_stages_that_wrote_no_table_too(stage, failure, capsys):
+    if stage == "generate":
+        (RESULTS / "generate/g1.parquet").unlink()
+        key, partition = "trace-cut", "generate/g1"
+        record_calls(partition, [replace(call(key), finish_reason="length")])
+    else:
+        (RESULTS / f"evaluate/{SWAPPED}/sampled.parquet").unlink()
+        key, partition = "answer-policy-swapped-crashed", "evaluate/policy-swapped"
+        record_calls(partition, [replace(call(key), text=None, failure=failure)])
+    assert retry(stage, failure) == 0
+    assert key not in keys_in(f"calls/{partition}")
+    assert f"1 calls in the record failed with {failure}" in capsys.readouterr().out

@@ -149,6 +149,40 @@ def test_the_identity_changes_with_the_model_and_the_servers_code_but_not_with_l
         assert OpenAIEngine(options, nullcontext, {"code": "edited"}).identity() != identity
 
 
+def test_names_and_forms_that_a_provider_needs_are_part_of_the_identity_and_the_default_is_not() -> None:
+    def identity(**options: Any) -> dict[str, Any]:
+        return OpenAIEngine(
+            OpenAIOptions(name="openai", model="m", base_url="http://x/v1", **options), nullcontext, {}
+        ).identity()
+
+    assert identity() == {"engine": "openai", "version": 1, "model": "m", "server": {}}
+    assert identity(omit=["seed", "top_p"]) == {**identity(), "omit": ["seed", "top_p"]}
+    others = [
+        identity(rename={"seed": "random_seed"}),
+        identity(rename={"seed": "s"}),
+        identity(omit=["seed"]),
+        identity(response_format="json_schema_enum"),
+        identity(response_format="json_object"),
+    ]
+    assert len({json.dumps(one) for one in [identity(), *others]}) == 6
+    names = {"max_completion_tokens": "max_tokens", "seed": "s"}
+    assert identity(rename=names) == identity(rename=dict(reversed(names.items())))
+
+
+def test_a_canary_uses_the_names_that_requests_use() -> None:
+    async def slow(request: web.Request, seen: Seen) -> web.StreamResponse:
+        if not is_canary(seen):
+            await asyncio.sleep(1.0)
+        return await answer(request, seen)
+
+    with ScriptedServer(slow) as server:
+        rename = {"max_completion_tokens": "max_tokens"}
+        assert_all_answered(ask(engine_for(server, quiet_s=0.25, rename=rename), questions(3)), 3)
+    bodies = [seen.body for seen in server.seen if is_canary(seen)]
+    assert bodies
+    assert all(seen.keys() == {"model", "messages", "max_tokens"} for seen in bodies)
+
+
 def replace_model(options: OpenAIOptions, model: str) -> OpenAIOptions:
     return options.model_copy(update={"model": model})
 
@@ -239,7 +273,7 @@ def test_a_retry_after_beyond_the_deadline_ends_at_once() -> None:
     with ScriptedServer(status(429, Retry_After="3600")) as server:
         (failure,) = ask(engine_for(server, deadline_s=5.0), questions(1)).values()
     assert isinstance(failure, Failure)
-    assert (failure.kind, failure.permanent, failure.detail) == ("deadline", False, "HTTP 429")
+    assert (failure.kind, failure.permanent, failure.detail) == ("deadline", False, "HTTP 429: scripted 429")
     assert time.monotonic() - started < 3
 
 

@@ -262,7 +262,7 @@ def test_a_request_refused_for_good_is_a_permanent_failure_and_asked_once(status
     assert len(server.batches) == 1
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 503])
+@pytest.mark.parametrize("status", [408, 423, 424, 429, 498, 499, 500, 503])
 def test_a_request_that_met_a_passing_fault_is_asked_again(status: int) -> None:
     plan = questions(4)
     with BatchServer(lambda line, batch: answered(line) if batch.number else refused(line, status)) as server:
@@ -270,17 +270,65 @@ def test_a_request_that_met_a_passing_fault_is_asked_again(status: int) -> None:
     assert len(server.batches) == 2
 
 
-def test_a_wrong_model_ends_the_run_after_what_was_answered() -> None:
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("recorded", [0, 3], ids=["others in the batch", "others before"])
+def test_a_refusal_of_one_of_many_is_its_own_failure(status: int, recorded: int) -> None:
     plan = questions(4)
-    bad = plan[1][0]
-    results = []
-    with (
-        BatchServer(lambda line, _: refused(line, 404) if line["custom_id"] == bad else answered(line)) as server,
-        pytest.raises(StudyError, match=r"HTTP 404.*'some-judge'"),
-    ):
-        results.extend(engine_for(server).run(plan, {key for key, _ in plan}))
-    assert len(results) == 3
+    bad = plan[3][0]
+    with BatchServer(lambda line, _: refused(line, status) if line["custom_id"] == bad else answered(line)) as server:
+        found = ask(engine_for(server), plan, {key for key, _ in plan[recorded:]})
+    failure = found.pop(bad)
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.permanent) == ("refused_by_provider", True)
+    assert failure.detail == f"HTTP {status}: scripted {status}"
+    assert_all_answered(found, plan[recorded:3])
     assert len(server.batches) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_all_requests_are_refused_with_ends_the_run_and_fails_none_of_them(status: int) -> None:
+    plan = questions(4)
+    with (
+        BatchServer(lambda line, _: refused(line, status)) as server,
+        pytest.raises(StudyError, match=rf"HTTP {status}: scripted {status}.*'some-judge'"),
+    ):
+        ask(engine_for(server), plan)
+    assert len(server.batches) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (402, "Insufficient credits"),
+        (429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}),
+        (200, {"error": {"message": "Insufficient credits", "code": 402}}),
+    ],
+)
+def test_an_account_without_money_ends_the_run_after_what_was_answered_and_fails_no_request(
+    status: int, said: Any
+) -> None:
+    plan = questions(6)
+    late = {key for key, _ in plan[4:]}
+
+    def outcome(line: Line, batch: ScriptedBatch) -> Line:
+        return responded(line, status, said) if batch.number == 0 and line["custom_id"] in late else answered(line)
+
+    results = list[Reply | Failure]()
+    with BatchServer(outcome) as server:
+        with pytest.raises(StudyError, match=r"Insufficient credits|exceeded your current quota.*the same command"):
+            results.extend(engine_for(server).run(plan, {key for key, _ in plan}))
+        assert_all_answered({result.key: result for result in results}, plan[:4])
+        assert_all_answered(ask(engine_for(server), plan, late), plan[4:])
+    assert [batch.keys for batch in server.batches] == [{key for key, _ in plan}, late]
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/batches"])
+def test_an_account_that_takes_no_batch_is_told(path: str) -> None:
+    with BatchServer() as server:
+        server.fault = lambda request: 402 if request.method == "POST" and request.path == path else None
+        with pytest.raises(StudyError, match=r"HTTP 402.*Top up"):
+            ask(engine_for(server), questions(3))
+        assert server.batches == []
 
 
 @pytest.mark.parametrize(

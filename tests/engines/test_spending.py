@@ -164,6 +164,16 @@ def test_the_account_of_an_engine_has_its_models_prices(tmp_path: Path) -> None:
         ({"base_url": "http://x/v1", "batch": BatchOptions(), "prices": "p", "limit_usd": 1.0}, []),
         ({}, ["either server"]),
         ({"base_url": "http://x/v1", "limit_usd": 1.0}, ["limit_usd needs prices"]),
+        (
+            {"base_url": "http://x/v1", "prices": "p", "limit_usd": 1.0, "omit": ["max_completion_tokens"]},
+            ["limit_usd needs max_completion_tokens"],
+        ),
+        ({"base_url": "http://x/v1", "omit": ["seed"], "rename": {"seed": "s"}}, ["seed is in rename and in omit"]),
+        ({"base_url": "http://x/v1", "omit": ["top_p"], "rename": {"seed": "top_p"}}, []),
+        (
+            {"base_url": "http://x/v1", "omit": ["response_format"], "response_format": "json_object"},
+            ["response_format is json_object, and omit leaves it out"],
+        ),
     ],
 )
 def test_options_that_contradict_each_other_are_told(options: dict[str, Any], told: list[str]) -> None:

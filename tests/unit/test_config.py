@@ -187,6 +187,23 @@ def test_the_committed_study_is_right():
         # Where to ask the judge.
         ("judge__engine__base_url", "http://judge:8000/v1", "judge.engine: give either server .* or base_url"),
         ("judge__engine__server", DROP, "judge.engine: give either server .* or base_url"),
+        # Under which names.
+        (
+            "judge__engine__omit",
+            ["max_tokens"],
+            r"judge\.engine\.omit\.0: .*'max_tokens'.*'max_completion_tokens', 'seed'",
+        ),
+        ("judge__engine__rename", {"sede": "x"}, r"judge\.engine\.rename\.sede.*'seed'"),
+        ("judge__engine__rename", {"seed": None}, r"judge\.engine\.rename\.seed: found None"),
+        ("judge__engine__rename", {"seed": ""}, r"judge\.engine: rename\.seed is '', which is not a parameter's name"),
+        (
+            "judge__engine__rename",
+            {"seed": "top_p"},
+            r"judge\.engine: rename\.seed is top_p, which a request holds already",
+        ),
+        ("judge__engine__rename", {"seed": "model"}, r"rename\.seed is model, which a request holds already"),
+        ("judge__engine__rename", {"seed": "x", "top_p": "x"}, r"rename gives one name to two parameters"),
+        ("judge__engine__response_format", "xml", r"response_format: .*'xml'.*'json_schema_enum' or 'json_object'"),
     ],
 )
 def test_a_mistake_is_told_with_its_key_what_was_found_and_what_is_allowed(place, value, expected):

@@ -2,7 +2,8 @@
 
 Finds the rows of a stage's tables whose `failure` is the one named, forgets in the record what was asked for them (all
 attempts at each question), and deletes these tables: so the next run asks for them again, and takes all other rows of
-the same tables from the record. A failure that is not in the tables gets a list of those that are.
+the same tables from the record. Where a stage stopped and wrote no table, failures are found in the record itself. A
+failure that is in neither gets a list of those that are.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 from prefdelta import tables
 from prefdelta.commands import shared
+from prefdelta.commands.recorded import untold
 from prefdelta.commands.standing import PROJECTED, forgetting, standing
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import STAGES
@@ -50,21 +52,30 @@ def run(arguments: argparse.Namespace) -> None:
             shared.tell(f"{stage}: {len(absent)} of {found.planned} tables are not there yet")
         failed = {path: _failed(stage, path) for path in found.keys}
         rows = [row for path in failed for row in failed[path] if row.failure == failure]
-        keys = {row.key for row in rows if row.key is not None}
-        if not rows:
-            raise StudyError(_unknown(stage, failure, len(failed), (row for path in failed for row in failed[path])))
+        beside = [
+            Failed(one.failure, one.key, None, one.replied and stage != "judge")
+            for one in untold(study, stage, absent, found.all_keys())
+        ]
+        alone = [row for row in beside if row.failure == failure]
+        keys = {row.key for row in [*rows, *alone] if row.key is not None}
+        if not rows and not alone:
+            every = [row for path in failed for row in failed[path]]
+            raise StudyError(_unknown(stage, failure, len(failed), every + beside))
         if not keys:
             raise StudyError(_not_asked(study, stage, failure, rows))
         doomed = [path for path in failed if any(row.failure == failure and row.key for row in failed[path])]
         plan = forgetting(study, stage, found, doomed, keys)
-        shared.tell(
-            f"{stage}: {len(rows):,} rows failed with {failure}, in {len(doomed)} of {len(failed)} tables. To forget, "
-            f"with all attempts at {plan.questions:,} questions:"
-        )
+        if alone:
+            noun = PROJECTED[stage].noun
+            shared.tell(f"{stage}: {len(alone):,} {noun} in the record failed with {failure}, of which no table tells")
+        if rows:
+            where = f"in {len(doomed)} of {len(failed)} tables"
+            shared.tell(f"{stage}: {len(rows):,} rows failed with {failure}, {where}")
+        shared.tell(f"to forget, with all attempts at {plan.questions:,} questions:")
         shared.tell_sums(plan.sums())
         for path in plan.others:
             shared.tell(f"  made again too, as it rests on some of the same: {path}")
-        if any(row.replied for row in rows):
+        if any(row.replied for row in [*rows, *alone]):
             shared.tell(
                 f"note: {failure} is no failed request but what a whole reply came to. With fixed seeds a model "
                 "replies the same again; without, it gets a second chance just where it failed, which favours it."
@@ -97,7 +108,7 @@ def _told(failures: Mapping[str, int]) -> str:
 def _unknown(stage: str, failure: str, count: int, failed: Iterable[Failed]) -> str:
     failures = Counter(row.failure for row in failed)
     if not failures:
-        return f"{stage}: no row of its {count} tables failed; there is nothing to retry."
+        return f"{stage}: no row of its {count} tables failed, nor a call in the record; there is nothing to retry."
     near = difflib.get_close_matches(failure, failures, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     return f"{stage}: no row of its {count} tables failed with {failure!r}.{hint} Their failures: {_told(failures)}."

@@ -1,6 +1,7 @@
 """What a config may say about an engine. Values only: each engine's own module says what they do."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -65,6 +66,11 @@ class BatchOptions(Settings):
     rounds: Annotated[int, Field(ge=1)] = 3  # batches that one run puts a request into, if those before did not answer
 
 
+# What a request may hold besides the model and the messages, as OpenAI names it.
+Parameter = Literal["temperature", "top_p", "max_completion_tokens", "seed", "reasoning_effort", "response_format"]
+_SENT_ANYWAY = ("model", "messages", *get_args(Parameter))
+
+
 class OpenAIOptions(Settings):
     """Any server that speaks the OpenAI chat-completions protocol.
 
@@ -79,7 +85,11 @@ class OpenAIOptions(Settings):
     base_url: str | None = None  # of one that runs already, up to and with /v1
     provider: str | None = None  # a label of your own: who serves it, which weights. Another label asks all again
     api_key_env: str = "OPENAI_API_KEY"  # the variable that holds the key; never the key itself
-    omit: list[Literal["temperature", "top_p", "seed"]] = Field(default_factory=list)  # what this model refuses
+    omit: list[Parameter] = Field(default_factory=list)  # what this provider or model refuses
+    rename: dict[Parameter, str] = Field(default_factory=dict)  # what it calls otherwise: {seed: random_seed}
+    # How a verdict's form is asked for: a JSON schema with the range of scores as minimum and maximum, one with their
+    # list (enum), or JSON of whatever form. `omit: [response_format]` asks for no form.
+    response_format: Literal["json_schema", "json_schema_enum", "json_object"] = "json_schema"
     batch: BatchOptions | None = None  # through the provider's batch API; `batch: {}` for its defaults
     prices: str | None = None  # file of USD per million tokens, e.g. resources/prices/example.yaml: counts spending
     limit_usd: Annotated[float, Field(gt=0)] | None = None  # of the whole study; nothing is sent that may exceed it
@@ -103,4 +113,21 @@ class OpenAIOptions(Settings):
             found.append("batch, prices and provider are for a hosted model (base_url), not for a server of the job's")
         if self.limit_usd is not None and self.prices is None:
             found.append("limit_usd needs prices, a file that says what the model costs")
+        if self.limit_usd is not None and "max_completion_tokens" in self.omit:
+            found.append("limit_usd needs max_completion_tokens, which omit leaves out: a reply could cost anything")
+        if self.response_format != "json_schema" and "response_format" in self.omit:
+            found.append(f"response_format is {self.response_format}, and omit leaves it out: give one of both")
+        return found + self._problems_of_names()
+
+    def _problems_of_names(self) -> list[str]:
+        found = []
+        for name, other in self.rename.items():
+            if name in self.omit:
+                found.append(f"{name} is in rename and in omit: give one of both")
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", other):
+                found.append(f"rename.{name} is {other!r}, which is not a parameter's name")
+            elif other == name or (other in _SENT_ANYWAY and other not in (*self.omit, *self.rename)):
+                found.append(f"rename.{name} is {other}, which a request holds already")
+        if len(set(self.rename.values())) < len(self.rename):
+            found.append("rename gives one name to two parameters")
         return found

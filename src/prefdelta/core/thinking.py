@@ -25,10 +25,11 @@ def without_thinking(text: str) -> str | None:
 def with_thinking(reasoning: str | None, text: str | None, cut: bool) -> str | None:
     r"""A reply whose server keeps its reasoning apart, as one text: `<think>\n…\n</think>\n\n…`.
 
-    A text that has marks of its own comes back unchanged, as does one without reasoning, and an empty one; only if the
-    reply was cut is that its open reasoning.
+    A text that begins with reasoning of its own, or ends some, comes back unchanged, as does one without reasoning, and
+    an empty one; only if the reply was cut is that its open reasoning.
     """
-    if not reasoning or _OPEN in (text or "") or _CLOSE in (text or ""):
+    before, opened, _ = (text or "").partition(_OPEN)
+    if not reasoning or (opened and not before.strip()) or _CLOSE in before:
         return text
     if not (text or "").strip():
         return f"{_OPEN}\n{reasoning.strip()}\n" if cut else text

@@ -2,7 +2,9 @@
 
 The package's own retries (two of them, ten minutes each) are off. Each request has one deadline for all its tries,
 waits with full jitter between them, and honours Retry-After. A request that the server refuses for good is a permanent
-failure; one that runs out of time is a transient failure, which is not recorded.
+failure; one that runs out of time is a transient failure, which is not recorded. A refusal that is about the account
+ends the run and is recorded for nobody (`openai_refusals`), one that may be about all requests is held back
+(`openai_held`).
 
 Two faults concern the server and not one request. A dead engine: nothing is answered any more; a canary tells this
 from slow work (`_watch`). A crash: a server that this job started has stopped; it is started again, and the requests
@@ -16,10 +18,12 @@ The option `batch` sends the same requests through the provider's batch API inst
 
 import asyncio
 import random
+import re
 import resource
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
@@ -30,7 +34,6 @@ from prefdelta.core.options import OpenAIOptions
 from prefdelta.core.requests import (
     Endpoint,
     Failure,
-    Quarantine,
     Reply,
     Request,
     Sampling,
@@ -38,9 +41,20 @@ from prefdelta.core.requests import (
     canary,
 )
 from prefdelta.engines import openai_batch
-from prefdelta.engines.openai_body import body_of, checked, identity_of, result_of
-from prefdelta.engines.openai_faults import LONGEST_WAIT_S, OUR_FAULT, PASSING, described, never_sent, retry_after
+from prefdelta.engines.openai_body import (
+    ErrorReplyError,
+    about_all,
+    arguments_of,
+    body_of,
+    checked,
+    identity_of,
+    named,
+    result_of,
+)
+from prefdelta.engines.openai_faults import LONGEST_WAIT_S, described, never_sent, retry_after
+from prefdelta.engines.openai_held import REFUSED_IN_A_ROW, Held, RunOverError
 from prefdelta.engines.openai_names import NameWatch
+from prefdelta.engines.openai_refusals import Refusal, about_the_account, refused_in, refused_with
 from prefdelta.engines.spending import Spending
 from prefdelta.files import say
 from prefdelta.processes import at_stop, uninterrupted
@@ -49,6 +63,7 @@ if TYPE_CHECKING:
     import openai
 
 MOST_CRASHES = 20  # of a server that this job started, in one run
+MOST_TOLD = 20  # reasons of refusals in a job's log
 OTHER_FILES = 64  # open files that are left for all but the requests
 ROOM_S = 0.1  # between two looks whether the limit on spending has room for a request
 
@@ -62,7 +77,7 @@ class _Work:
         self.waiting = deque(wanted.items())
         self.suspects = deque[tuple[str, Request]]()  # open when a server crashed: asked first, each alone
         self.open: dict[str, Request] = {}
-        self.quarantine = Quarantine()
+        self.quarantine = Held(recorded)
         self._suspected: set[str] = set()
         self._crashes = 0
 
@@ -98,10 +113,12 @@ class _Pulse:
         self.answered_at = monotonic()
         self.out_of_time = 0  # requests since then that met their deadline
         self.suspicion: str | None = None  # what the last canary since then met
+        self.last_words = ""  # of the last request that met its deadline
 
     def note(self, result: Reply | Failure) -> None:
         if isinstance(result, Failure) and not result.permanent:
             self.out_of_time += 1
+            self.last_words = result.detail
         else:
             self.answered_at, self.out_of_time, self.suspicion = monotonic(), 0, None
 
@@ -149,6 +166,7 @@ class OpenAIEngine:
     ) -> None:
         self._options, self._serve, self._server_identity = options, serve, server_identity
         self._spending = spending or Spending(Path())
+        self._told: set[str] = set()  # reasons of refusals
 
     def identity(self) -> dict[str, Any]:
         return identity_of(self._options, self._server_identity)
@@ -207,7 +225,7 @@ class OpenAIEngine:
                     reserved = await self._reserve(requests[0][1], work)
                     key, request = requests.popleft()
                     work.open[key] = request
-                result = await self._ask(client, endpoint, key, request, reserved)
+                result = await self._ask(client, endpoint, work, key, request, reserved)
                 del work.open[key]
                 work.answered += isinstance(result, Reply) or result.permanent
                 arrived.add(result)
@@ -292,14 +310,14 @@ class OpenAIEngine:
         import openai
 
         limit = self._options.quiet_s
-        body = canary(self._options.model)
-        messages = tuple((message["role"], message["content"]) for message in body["messages"])
-        sampling = Sampling(temperature=0.0, max_tokens=body["max_completion_tokens"])
+        tiny = canary(self._options.model)
+        messages = tuple((message["role"], message["content"]) for message in tiny["messages"])
+        sampling = Sampling(temperature=0.0, max_tokens=tiny["max_completion_tokens"])
         if self._spending.reserve(self._spending.worst(Request(messages, sampling, seed=0))) is None:
             return None
         try:
             async with asyncio.timeout(limit), self._client(endpoint, limit) as client:
-                checked(await client.chat.completions.create(**body))
+                checked(await client.chat.completions.create(**arguments_of(named(self._options, tiny))))
         except TimeoutError:
             return f"silence for {limit:g} s"
         except (openai.OpenAIError, ValueError) as error:
@@ -321,19 +339,59 @@ class OpenAIEngine:
         A single request that met its deadline may be to blame itself, as long as canaries are answered.
         """
         if pulse.silent_s() >= self._options.deadline_s and (pulse.suspicion or pulse.out_of_time > 1):
-            told = f" A canary met: {pulse.suspicion}." if pulse.suspicion else ""
+            told = f" The last request met: {pulse.last_words.rstrip('.')}." if pulse.last_words else ""
+            told += f" A canary met: {pulse.suspicion}." if pulse.suspicion else ""
             raise StudyError(
                 f"{endpoint.base_url}: no request was answered for {self._options.deadline_s:g} s (deadline_s).{told} "
                 "What was answered before is recorded. When the server works again, the same command asks for the rest."
             )
 
     async def _ask(
-        self, client: "openai.AsyncOpenAI", endpoint: Endpoint, key: str, request: Request, reserved: str | None
+        self,
+        client: "openai.AsyncOpenAI",
+        endpoint: Endpoint,
+        work: _Work,
+        key: str,
+        request: Request,
+        reserved: str | None,
+    ) -> Reply | Failure:
+        """Ask when it is this request's turn.
+
+        reserved: what was set aside for its first try.
+        """
+        held = work.quarantine
+        try:
+            await held.turn()
+            if held.in_a_row >= REFUSED_IN_A_ROW:
+                await self._find_out(client, endpoint, held)
+        except BaseException:  # nothing was sent
+            if reserved is not None:
+                self._spending.settle(reserved, 0.0)
+            raise
+        try:
+            result = await self._try(client, endpoint, held, key, request, reserved)
+        except RunOverError:
+            if held.asking:
+                say(f"nothing more is sent; {held.asking} requests that are in flight are waited for")
+            await held.drained(self._options.deadline_s)
+            raise
+        if held.in_a_row and not work and len(work.open) == 1:  # the last of all
+            await self._find_out(client, endpoint, held)
+        return result
+
+    async def _try(
+        self,
+        client: "openai.AsyncOpenAI",
+        endpoint: Endpoint,
+        held: Held,
+        key: str,
+        request: Request,
+        reserved: str | None,
     ) -> Reply | Failure:
         """Try until there is a reply, a refusal, or no time left.
 
-        reserved: what was set aside for the first try. A try that was refused costs nothing and leaves it to the next;
-        one that broke off may have been charged for, so the next needs its own.
+        reserved: a try that was refused costs nothing and leaves it to the next; one that broke off may have been
+        charged for, so the next needs its own.
         """
         import openai
 
@@ -341,45 +399,117 @@ class OpenAIEngine:
         deadline = started + self._options.deadline_s
         mean_wait = self._options.back_off_s
         kind, detail = "deadline", ""
+        body = body_of(self._options, request)
         while (time_left := deadline - monotonic()) > 0:
             told_to_wait = 0.0
+            refusal: Refusal | None = None
             if reserved is None and (reserved := self._spending.reserve(self._spending.worst(request))) is None:
                 kind, detail = "limit_usd", f"leaves no room for another try after {detail}"
                 break
             try:
-                async with asyncio.timeout(time_left):
-                    reply = await client.chat.completions.create(**body_of(self._options, request))
+                with held.asked():
+                    async with asyncio.timeout(time_left):
+                        reply = await client.chat.completions.create(**arguments_of(body))
                 completion = checked(reply)
                 self._spending.settle(reserved, self._spending.cost(completion.usage))
+                held.answered()
                 return result_of(key, completion, monotonic() - started)
             except openai.APIStatusError as error:
-                if error.status_code in OUR_FAULT:
-                    self._spending.settle(reserved, 0.0)
-                    raise StudyError(
-                        f"{endpoint.base_url} refused with HTTP {error.status_code}: {error.message}. Check the model's"
-                        f" name ({self._options.model!r}), the address, and the key in the environment."
-                    ) from None
-                if error.status_code not in PASSING and error.status_code < 500:
-                    self._spending.settle(reserved, 0.0)
-                    return Failure(key, "rejected", permanent=True, detail=error.message)
+                refusal = refused_with(error, body, endpoint.api_key)
                 told_to_wait = retry_after(error.response.headers.get("retry-after"))
-                detail = f"HTTP {error.status_code}"
             except TimeoutError:
                 reserved, detail = None, f"after {self._options.deadline_s:g} s"
                 break
+            except ErrorReplyError as error:
+                reserved, refusal = None, refused_in(error.error, body, endpoint.api_key)
             except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError) as error:
                 reserved = reserved if never_sent(error) else None
                 detail = described(error)
+            if refusal is not None:
+                if refusal.meaning != "passing" and reserved is not None:
+                    self._spending.settle(reserved, 0.0)
+                detail = refusal.told
+                if (failure := self._refused(endpoint, held, key, request, refusal)) is not None:
+                    return failure
             endpoint.check()
             time_left = deadline - monotonic()
             if told_to_wait >= time_left:
+                held.put_off += told_to_wait > 0
+                if held.put_off >= REFUSED_IN_A_ROW:
+                    held.over = held.over or RunOverError(
+                        f"{endpoint.base_url} refused {held.put_off} requests in a row with {detail.rstrip('.')}, and "
+                        f"asks to wait {told_to_wait:,.0f} s, longer than deadline_s ({self._options.deadline_s:g} s) "
+                        "allows. What was answered is recorded. The same command asks for the rest."
+                    )
                 break
             # Up to the deadline and no further: a request that gave up early would let the next one start too early.
-            await asyncio.sleep(min(max(told_to_wait, random.uniform(0, 2 * mean_wait)), time_left))
+            try:
+                await asyncio.sleep(min(max(told_to_wait, random.uniform(0, 2 * mean_wait)), time_left))
+            except asyncio.CancelledError:
+                if reserved is not None:
+                    self._spending.settle(reserved, 0.0)
+                raise
+            if held.over is not None:
+                break
             mean_wait = min(2 * mean_wait, LONGEST_WAIT_S)
         if reserved is not None:
             self._spending.settle(reserved, 0.0)
+        if held.over is not None:
+            raise held.over
         return Failure(key, kind, permanent=False, detail=detail)
+
+    def _refused(self, endpoint: Endpoint, held: Held, key: str, request: Request, refusal: Refusal) -> Failure | None:
+        """What a refusal makes of a request; None if it may pass. Raises StudyError if it is about all requests."""
+        if refusal.meaning == "account":
+            held.over = held.over or RunOverError(about_the_account(endpoint.base_url, refusal))
+            raise held.over
+        if refusal.meaning == "ours":
+            raise StudyError(self._about_all(endpoint, request, refusal.told))
+        self._tell_once(endpoint, refusal)
+        if refusal.meaning == "passing":
+            return None
+        failure = Failure(key, refusal.failure, permanent=True, detail=refusal.told)
+        return held.refused(failure, request) if refusal.meaning == "this_or_all" else failure
+
+    def _tell_once(self, endpoint: Endpoint, refusal: Refusal) -> None:
+        """Say what a provider says, each reason once: numbers and ids in it make no other reason."""
+        reason = f"{refusal.status} {re.sub(r'[^ ]*[0-9][^ ]*', '#', refusal.words)}"
+        if reason in self._told or len(self._told) == MOST_TOLD:
+            return
+        self._told.add(reason)
+        more = (
+            f"; it is tried until {self._options.deadline_s:g} s (deadline_s)" if refusal.meaning == "passing" else ""
+        )
+        say(f"{endpoint.base_url} refused a request with {refusal.told}{more}")
+
+    def _about_all(self, endpoint: Endpoint, request: Request, told: str) -> str:
+        """The message of a refusal that is about all requests."""
+        return about_all(endpoint.base_url, told, self._options, body_of(self._options, request))
+
+    async def _find_out(self, client: "openai.AsyncOpenAI", endpoint: Endpoint, held: Held) -> None:
+        """Whether the refusals since the last answer are about their own requests. Raises StudyError if not.
+
+        Where that may be so, and nothing else shows it, the last of them is asked once more with a harmless text.
+        """
+        assert held.last is not None
+        request, failure = held.last
+        if held.answered_now and held.in_a_row < REFUSED_IN_A_ROW:
+            held.proven()
+            return
+        alike = RunOverError(self._about_all(endpoint, request, failure.detail))
+        if not (held.answered_now or held.answered_before or held.flagged):
+            raise alike
+        harmless = replace(request, messages=(("user", "Say OK, in JSON."),))
+        reserved = self._spending.reserve(self._spending.worst(harmless))
+        if reserved is None:
+            raise alike
+        probe = Held(0)
+        with held.asked():
+            await self._try(client, endpoint, probe, "", harmless, reserved)
+        if not probe.answered_now:
+            held.over = alike
+            raise alike
+        held.answered()
 
 
 def _limited_by_open_files(in_flight: int) -> int:

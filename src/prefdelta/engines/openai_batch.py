@@ -14,14 +14,17 @@ import json
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import BatchOptions, OpenAIOptions
 from prefdelta.core.requests import Endpoint, Failure, Reply, Request
-from prefdelta.engines.openai_body import body_of, checked, result_of
-from prefdelta.engines.openai_faults import LONGEST_WAIT_S, OUR_FAULT, PASSING, described, retry_after
+from prefdelta.engines.openai_body import ErrorReplyError, about_all, body_of, checked, result_of
+from prefdelta.engines.openai_faults import LONGEST_WAIT_S, described, retry_after
+from prefdelta.engines.openai_held import REFUSED_IN_A_ROW
+from prefdelta.engines.openai_refusals import Refusal, about_the_account, refusal_of, refused_in, refused_with
 from prefdelta.engines.spending import Spending
 from prefdelta.files import say
 
@@ -77,7 +80,7 @@ class _Asked:
         batches = self._begun(planned)
         while True:
             for ended in self._as_they_end(batches):
-                for result in self._results(ended, waiting):
+                for result in self._results(ended, waiting, answered):
                     answered += 1
                     yield result
             for key in [key for key in waiting if rounds[key] == self._batch.rounds]:
@@ -190,6 +193,10 @@ class _Asked:
         self._spending.settle(_metadata(batch, ACCOUNT), 0.0)
         errors = (batch.errors.data if batch.errors else None) or []
         told = "; ".join(f"{error.code}: {error.message}" for error in errors) or "no reason given"
+        codes = [{"code": error.code} for error in errors]
+        refusal = replace(refusal_of(None, codes, {}), words=told)
+        if refusal.meaning == "account":
+            return StudyError(about_the_account(f"{self._client.base_url}: batch {batch.id}", refusal))
         return StudyError(
             f"{self._client.base_url}: batch {batch.id} was refused as a whole: {told}. None of it was asked or paid."
             " If it is too large for what may be enqueued, lower batch.requests. Other batches of this job go on; the "
@@ -199,10 +206,12 @@ class _Asked:
     def _look(self, name: str) -> "Batch":
         return self._tried(f"look at batch {name}", lambda: self._client.batches.retrieve(name))
 
-    def _results(self, batch: "Batch", waiting: dict[str, Request]) -> Iterator[Reply | Failure]:
+    def _results(self, batch: "Batch", waiting: dict[str, Request], answered: int) -> Iterator[Reply | Failure]:
         """What a batch answered; that is then no longer waiting. Settles what was set aside for it.
 
-        Raises StudyError after the last of them if the provider refused requests for a reason that lies in no request.
+        answered: how many requests of the plan were answered before. Raises StudyError after the last result if the
+        provider refused requests for a reason that lies in no request. What may lie in one or in all of them
+        (`openai_held`) lies in one if others of the batch were answered, or others before and few are refused.
         """
         files = [name for name in (batch.output_file_id, batch.error_file_id) if name]
         lines = [line for name in files for line in self._lines(batch, name)]
@@ -210,40 +219,60 @@ class _Asked:
         known = [usd for usd in costs if usd is not None]
         # Where one reply does not say what it cost, all that was set aside stays.
         self._spending.settle(_metadata(batch, ACCOUNT) or batch.id, sum(known) if len(known) == len(costs) else None)
-        refused = None
+        stopped: Refusal | None = None
+        held, others_answered = dict[str, Refusal](), False
         for line in lines:
             key = str(line.get("custom_id"))
             status, body = _response(line)
             if key not in waiting:  # recorded since, or no longer planned
+                others_answered |= status == 200
                 continue
-            if status != 200 and batch.id not in self._created:  # refused in an earlier run: the cause may be mended
-                continue
-            if status in OUR_FAULT:
-                refused = f"HTTP {status}: {body}"
-            elif (result := self._result(key, status, body)) is not None:
+            found = self._result(key, status, body, waiting[key])
+            if isinstance(found, Refusal):
+                if batch.id not in self._created:  # refused in an earlier run: the cause may be mended
+                    continue
+                if found.meaning in ("account", "ours"):
+                    stopped = found
+                elif found.meaning == "this_or_all":
+                    held[key] = found
+                elif found.meaning == "request":
+                    found = Failure(key, found.failure, permanent=True, detail=found.told)
+                else:
+                    self._details[key] = found.told
+            if isinstance(found, Reply | Failure):
+                others_answered |= status == 200
                 del waiting[key]
-                yield result
-        if refused:
-            raise StudyError(
-                f"{self._client.base_url}: batch {batch.id}: {refused[:400]}. Check the model's name "
-                f"({self._options.model!r}) and what the key may do. What was answered is recorded."
-            )
+                yield found
+        prompts = {waiting[key].messages for key in held}
+        if others_answered or (answered and len(prompts) < REFUSED_IN_A_ROW):
+            for key, refusal in held.items():
+                del waiting[key]
+                yield Failure(key, refusal.failure, permanent=True, detail=refusal.told)
+        elif held:
+            stopped = stopped or next(iter(held.values()))
+        if stopped is not None:
+            where = f"{self._client.base_url}: batch {batch.id}"
+            if stopped.meaning == "account":
+                raise StudyError(about_the_account(where, stopped))
+            raise StudyError(about_all(where, stopped.told, self._options, self._any_body(waiting)))
 
-    def _result(self, key: str, status: int | None, body: Any) -> Reply | Failure | None:
+    def _any_body(self, waiting: Mapping[str, Request]) -> dict[str, Any]:
+        return body_of(self._options, next(iter(waiting.values())))
+
+    def _result(self, key: str, status: int | None, body: Any, request: Request) -> Reply | Failure | Refusal | None:
         """What a line of a batch's files says of a request; None if it is to be asked again."""
         from openai.types.chat import ChatCompletion
 
-        if status == 200:
-            try:
-                return result_of(key, checked(ChatCompletion.construct(**body)), None)
-            except (ValueError, TypeError) as error:
-                self._details[key] = str(error)
-                return None
-        detail = f"HTTP {status}: {body}" if status else str(body)
-        if status is not None and status < 500 and status not in PASSING:
-            return Failure(key, "rejected", permanent=True, detail=detail)
-        self._details[key] = detail
-        return None
+        sent = body_of(self._options, request)
+        if status != 200:
+            return refusal_of(status, body, sent)
+        try:
+            return result_of(key, checked(ChatCompletion.construct(**body)), None)
+        except ErrorReplyError as error:
+            return refused_in(error.error, sent, self._client.api_key)
+        except (ValueError, TypeError) as error:
+            self._details[key] = str(error)
+            return None
 
     def _cost(self, line: Mapping[str, Any]) -> float | None:
         """USD that a line of a batch's files stands for; None if that is not known."""
@@ -290,7 +319,7 @@ class _Asked:
                 return action()
             except openai.APIStatusError as error:
                 told_to_wait = retry_after(error.response.headers.get("retry-after"))
-                passing = error.status_code >= 500 or error.status_code in PASSING
+                passing = refused_with(error, {}, self._client.api_key).meaning == "passing"
                 if not passing or monotonic() + max(wait, told_to_wait) > deadline:
                     raise self._refused(what, error) from None
             except openai.APIError as error:
@@ -303,8 +332,11 @@ class _Asked:
             wait = min(2 * wait, LONGEST_WAIT_S)
 
     def _refused(self, what: str, error: "openai.APIStatusError") -> StudyError:
+        refusal = refused_with(error, {}, self._client.api_key)
+        if refusal.meaning == "account":
+            return StudyError(about_the_account(f"{self._client.base_url}: {what}:", refusal))
         return StudyError(
-            f"{self._client.base_url}: {what}: refused with HTTP {error.status_code}: {error.message}. Check the "
+            f"{self._client.base_url}: {what}: refused with {refusal.told.rstrip('.')}. Check the "
             "address and the key in the environment, and that this provider has a batch API (without one, leave out "
             "`batch`). Batches that were created go on; the same command collects them."
         )

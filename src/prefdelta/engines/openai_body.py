@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.options import OpenAIOptions
 from prefdelta.core.requests import Failure, Particulars, Reply, Request
+from prefdelta.engines.openai_refusals import named_parameters
 from prefdelta.engines.openai_usage import counts_of, found
 
 if TYPE_CHECKING:
@@ -18,7 +19,13 @@ VERSION = 1  # raise it when the same request would get another reply
 def identity_of(options: OpenAIOptions, server_identity: dict[str, Any]) -> dict[str, Any]:
     """All that determines a reply besides the request. How it travels, and to which address, does not."""
     found = {"engine": "openai", "version": VERSION, "model": options.model, "server": server_identity}
-    return {**found, "omit": sorted(options.omit)} if options.omit else found
+    if options.omit:
+        found["omit"] = sorted(set(options.omit))
+    if options.rename:
+        found["rename"] = dict(sorted(options.rename.items()))
+    if options.response_format != "json_schema":
+        found["response_format"] = options.response_format
+    return found
 
 
 def body_of(options: OpenAIOptions, request: Request) -> dict[str, Any]:
@@ -35,9 +42,76 @@ def body_of(options: OpenAIOptions, request: Request) -> dict[str, Any]:
     if sampling.reasoning_effort is not None:
         body["reasoning_effort"] = sampling.reasoning_effort
     if request.response_schema is not None:
-        schema = {"name": "verdict", "schema": request.response_schema, "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return {name: value for name, value in body.items() if name not in options.omit}
+        body["response_format"] = _response_format(options, request.response_schema)
+    return named(options, body)
+
+
+def named(options: OpenAIOptions, body: dict[str, Any]) -> dict[str, Any]:
+    """A body as this provider takes it: under its names, without what it refuses."""
+    renamed = {str(name): other for name, other in options.rename.items()}
+    return {renamed.get(name, name): value for name, value in body.items() if name not in options.omit}
+
+
+def arguments_of(body: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that make the package send exactly this body: it knows OpenAI's names, and no other."""
+    more = {name: value for name, value in body.items() if name not in ("model", "messages")}
+    return {"model": body["model"], "messages": body["messages"], "extra_body": more}
+
+
+def _response_format(options: OpenAIOptions, schema: dict[str, Any]) -> dict[str, Any]:
+    if options.response_format == "json_object":
+        return {"type": "json_object"}
+    if options.response_format == "json_schema_enum":
+        schema = _with_enums(schema)
+    return {"type": "json_schema", "json_schema": {"name": "verdict", "schema": schema, "strict": True}}
+
+
+def _with_enums(schema: Any) -> Any:
+    """A JSON schema in which each range of whole numbers is the list of them."""
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "integer" and {"minimum", "maximum"} <= schema.keys():
+        rest = {name: value for name, value in schema.items() if name not in ("minimum", "maximum")}
+        return {**rest, "enum": list(range(schema["minimum"], schema["maximum"] + 1))}
+    return {name: _with_enums(value) for name, value in schema.items()}
+
+
+def about_all(where: str, told: str, options: OpenAIOptions, sent: dict[str, Any]) -> str:
+    """The message of a refusal that every request met."""
+    hint = f"Check the model's name ({options.model!r}), the address, and the key in the environment."
+    return (
+        f"{where} refused with {told.rstrip('.')}. {_advice(options, told, sent) or hint} None of the requests that "
+        "were refused alike is recorded as failed; the same command asks for them."
+    )
+
+
+def _advice(options: OpenAIOptions, told: str, sent: dict[str, Any]) -> str | None:
+    """What to set where an error names a parameter of a request; None if it names none."""
+    names = named_parameters(told, sent)
+    if not names:
+        return None
+    if names == ["minimum"]:
+        return (
+            "If it does not take minimum and maximum in a schema, set engine.response_format: json_schema_enum, which "
+            "lists the numbers instead."
+        )
+    ours = {other: asked for asked, other in options.rename.items()}
+    if renamed := [name for name in names if name in ours]:
+        return f"Its words name {renamed[0]}: mend engine.rename, which sends {ours[renamed[0]]} under this name."
+    listed = ", ".join(names)
+    others = ", ".join(f"{name}: {'max_tokens' if name == 'max_completion_tokens' else '...'}" for name in names)
+    found = f"Its words name {listed}. What it does not take is left out by engine.omit: [{listed}]"
+    if names == ["response_format"]:
+        return f"{found}, and engine.response_format: json_object asks for JSON without a schema."
+    return f"{found}, or sent under another name by engine.rename: {{{others}}}."
+
+
+class ErrorReplyError(ValueError):
+    """The server answered HTTP 200, and the body is an error."""
+
+    def __init__(self, error: object) -> None:
+        super().__init__(f"the reply is an error: {str(error)[:400]}")
+        self.error = error
 
 
 def checked(reply: object) -> "ChatCompletion":
@@ -46,6 +120,8 @@ def checked(reply: object) -> "ChatCompletion":
 
     if not isinstance(reply, ChatCompletion):  # a proxy's page, for example: the package lets other bodies through
         raise ValueError(f"the reply is no chat completion: {str(reply)[:80]!r}")
+    if error := getattr(reply, "error", None) or (reply.choices and getattr(reply.choices[0], "error", None)):
+        raise ErrorReplyError(error)
     # Some gateways answer a passing fault with HTTP 200 and no choice, or one without a message.
     if not reply.choices or reply.choices[0].message is None:
         raise ValueError(f"the reply has no choice: {str(reply)[:80]!r}")

@@ -4,8 +4,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST_WAIT_S = 30.0  # between two tries, unless the server asks for more
-PASSING = (408, 409, 429)  # statuses below 500 that a later try may not meet
-OUR_FAULT = (401, 403, 404)  # statuses that lie in the key, the model's name or the address
 
 
 def described(error: Exception) -> str:

@@ -88,7 +88,8 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
             say(f"{arm}: {count:,} answers cannot be graded: {reason}")
         failures = count_failures(score.failure for score in scores)
         ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
-        check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share)
+        words = {call.failure: call.detail for call in answers.calls if call.failure and call.detail}
+        check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share, words)
         tables.write(file_of(job.outputs["scores"], arm), Score, scores)
         rows += scores
         graded += its_grades

@@ -88,7 +88,9 @@ def run(job: Job[GenerateSettings]) -> Outcome:
         for request, call in zip(questions.requests, answers.calls, strict=True)
     ]
     unusable = count_failures(trace.unusable_because for trace in traces)
-    check_share("generate.max_failure_share", len(traces), unusable, settings.max_failure_share)
+    said = [call.detail for call in answers.calls if call.failure and call.detail]
+    words = {"failed": said[0]} if said else {}
+    check_share("generate.max_failure_share", len(traces), unusable, settings.max_failure_share, words)
     tables.write(job.output("traces"), Trace, traces)
     details = {"mean_tokens": mean_of_known(trace.n_tokens for trace in traces)}
     return Outcome(len(traces), unusable, details, {"calls": answers.asked, "tokens": answers.tokens})

@@ -110,7 +110,8 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     ]
 
     invalid = count_failures(verdict.failure for verdict in verdicts)
-    check_share("judge.max_failure_share", len(verdicts), invalid, settings.max_failure_share)
+    words = {verdict.failure: verdict.words for verdict in verdicts if verdict.failure and verdict.words}
+    check_share("judge.max_failure_share", len(verdicts), invalid, settings.max_failure_share, words)
     tables.write(job.output("judgements"), Judgement, rows)
     failures = count_failures(row.failure for row in rows)
     details = {
@@ -182,6 +183,7 @@ class _Verdict(Settings):
     failure: str | None
     attempts: int
     call_key: str
+    words: str | None = None  # what the provider said of a failure
 
 
 def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
@@ -250,7 +252,12 @@ def _parse(call: Call, settings: JudgeSettings, attempts: int) -> _Verdict:
             scores = read_verdict(call.text, call.finish_reason, settings.dimensions)
         except InvalidVerdictError as error:
             failure = str(error)
-    return _Verdict(scores=scores, failure=failure, attempts=attempts, call_key=call.key)
+    return _Verdict(scores=scores, failure=failure, attempts=attempts, call_key=call.key, words=call.detail)
+
+
+def failure_of(settings: JudgeSettings, call: Call) -> str | None:
+    """Why a recorded call is no verdict; None if it is one."""
+    return _parse(call, settings, call.attempt + 1).failure
 
 
 def _warn_of_others(engine: OpenAIOptions, models: Counter[str]) -> None:

@@ -80,6 +80,7 @@ def test_a_loop_of_marks_takes_no_time(block):
         ("so", "\n\n2\n", False, "<think>\nso\n</think>\n\n2\n"),
         ("so", "<think>\nso\n</think>\n\n2", False, "<think>\nso\n</think>\n\n2"),  # it is there already
         ("so", "so\n</think>\n2", False, "so\n</think>\n2"),
+        ("so", "The tag <think> has </think>.", False, "<think>\nso\n</think>\n\nThe tag <think> has </think>."),
         ("so", None, True, "<think>\nso\n"),
         ("so", "", False, ""),
         ("so", None, False, None),
