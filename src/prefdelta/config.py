@@ -19,6 +19,7 @@ from prefdelta.core.contamination import Contamination
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.options import GeneratorOptions, ThinkingMarks, VLLMServer
+from prefdelta.core.rendering import DEFAULT_DATE, Date, Kwargs
 from prefdelta.core.requests import Sampling
 from prefdelta.core.rungs import LadderSection, Rung
 from prefdelta.core.selections import parse_selection
@@ -47,12 +48,16 @@ class Model(Settings):
     hub: str | None = None  # owner/name on the Hugging Face hub, or a local folder (./...) in its place
     system: str | None = None  # system prompt, wherever the model is asked, trained or scored
     thinking: ThinkingMarks | None = None  # how it marks its reasoning, if not by <think> and </think>
+    # Variables of its chat template, wherever the model is asked, trained or scored: { enable_thinking: true }
+    chat_template_kwargs: Kwargs = Field(default_factory=dict)
     size: Name | None = None  # its jobs ask for compute.<stage>.sizes.<size>
 
     @model_validator(mode="after")
     def _one(self) -> "Model":
         if (self.ladder is None) == (self.hub is None):
             raise ValueError("give either ladder (trained here) or hub (owner/name, or a local folder)")
+        if self.ladder and self.chat_template_kwargs:
+            raise ValueError("chat_template_kwargs are for models of the hub; the ladder's template has none")
         return self
 
 
@@ -108,6 +113,7 @@ class Config(Settings):
 
     study: Annotated[Name, Field(description="name of the study: its results lie in results/<study>/")]
     seed: Annotated[int, Field(ge=0, description="root of every draw")]
+    date: Annotated[Date, Field(description="what chat templates take for today (ISO)")] = DEFAULT_DATE
 
     models: dict[Name, Model]
     generators: dict[Name, Generator]

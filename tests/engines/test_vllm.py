@@ -10,6 +10,7 @@ import pytest
 from prefdelta import vllm_install
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import VLLMOptions, VLLMServer
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.requests import Request, Sampling
 from prefdelta.engines import vllm as engine
 from prefdelta.servers import vllm as server
@@ -49,7 +50,7 @@ def engine_identity(weights: str = "w", **more: Any) -> dict[str, Any]:
 
 
 def server_identity(weights: str = "w", **more: Any) -> dict[str, Any]:
-    return server.identity(settings(**more), weights)
+    return server.identity(settings(**more), Path("model"), weights, PLAIN)
 
 
 def test_the_engines_identity_changes_with_what_is_asked_and_not_with_how_it_is_spread(
@@ -115,18 +116,16 @@ def test_every_request_has_its_own_seed_and_another_attempt_another() -> None:
 
 def test_the_prompt_is_the_chat_template_with_one_bos() -> None:
     tokenizer = character_tokenizer()
-    ids = engine.prompt_ids(tokenizer, ASKED)
-    assert tokenizer.decode(ids) == "<bos><user>Q:1+1?<assistant>"
-    assert ids.count(tokenizer.bos_token_id) == 1
+    assert engine.prompt_of(tokenizer, ASKED, PLAIN) == "<bos><user>Q:1+1?<assistant>"
 
 
 def test_a_reasoning_effort_reaches_a_template_that_knows_it_and_is_refused_by_others() -> None:
     tokenizer = character_tokenizer()
     request = Request((("user", "Q:1+1?"),), SAMPLED.model_copy(update={"reasoning_effort": "low"}), seed=0)
     with pytest.raises(StudyError, match="reasoning effort 'low'"):
-        engine.prompt_ids(tokenizer, request)
+        engine.prompt_of(tokenizer, request, PLAIN)
     tokenizer.chat_template = "{{ bos_token }}{{ reasoning_effort }}:" + tokenizer.chat_template
-    assert "low:" in tokenizer.decode(engine.prompt_ids(tokenizer, request))
+    assert engine.prompt_of(tokenizer, request, PLAIN).startswith("<bos>low:")
 
 
 @pytest.mark.parametrize(("finish_reason", "text"), [("stop", "<user>1+1=2"), ("length", "<user>1+1=2<eos>")])
@@ -140,7 +139,7 @@ def test_the_server_listens_on_loopback_serves_the_name_it_is_asked_by_and_gets_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "tensor_parallel_size", lambda: 2)
-    words = server.command(settings(reasoning_parser="openai_gptoss"), Path("/model"), "judge", 8011)
+    words = server.command(settings(reasoning_parser="openai_gptoss"), Path("/model"), "judge", PLAIN, 8011)
     values = dict(pairwise(words))
     assert values["-m"] == "vllm.entrypoints.openai.api_server"
     named = {name: values[name] for name in values if name.startswith("--") and not values[name].startswith("--")}
@@ -157,5 +156,5 @@ def test_the_server_listens_on_loopback_serves_the_name_it_is_asked_by_and_gets_
         "--generation-config": "vllm",
         "--reasoning-parser": "openai_gptoss",
     }
-    assert "--reasoning-parser" not in server.command(settings(), Path("/model"), "judge", 8011)
+    assert "--reasoning-parser" not in server.command(settings(), Path("/model"), "judge", PLAIN, 8011)
     assert "--api-key" not in words

@@ -12,12 +12,14 @@ from prefdelta.core.failures import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.options import GeneratorOptions, ThinkingMarks
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.requests import Engine, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.sources import DataSource, TraceFields
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
 from prefdelta.core.thinking import marked_thinking
+from prefdelta.core.thoughts import in_one_form
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -58,6 +60,7 @@ class GenerateSettings(Settings):
     shipped: Annotated[Shipped | None, Field(description="the data set that ships its traces")] = None
     system: Annotated[str | None, Field(description="its system prompt")] = None
     thinking: Annotated[ThinkingMarks | None, Field(description="its own marks of reasoning, kept as <think>")] = None
+    rendering: Annotated[Rendering, Field(description="date and settings of its chat template")] = PLAIN
     shard: Annotated[Shard | None, Field(description="only this share of the prompts")] = None
     sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens (tokens)")]
     samples: Annotated[int, Field(ge=1, description="draws per prompt")]
@@ -120,9 +123,10 @@ def _questions(job: Job[GenerateSettings], only_look: bool = False) -> calls.Que
 
 
 def _text(call: Call, thinking: ThinkingMarks | None) -> str | None:
-    if call.text is None or thinking is None:
-        return call.text
-    return marked_thinking(call.text, thinking.opening, thinking.closing)
+    """A trace's text: its reasoning is marked in one way, whoever wrote it."""
+    if call.text is None:
+        return None
+    return in_one_form(marked_thinking(call.text, thinking.opening, thinking.closing) if thinking else call.text)
 
 
 def _engine(job: Job[GenerateSettings], only_look: bool) -> Engine:
@@ -133,7 +137,7 @@ def _engine(job: Job[GenerateSettings], only_look: bool) -> Engine:
         engine = registry.load(plugin)(settings.shipped.source, settings.shipped.traces)
     else:
         weights = open_weights(job.inputs["weights"], settings.hub, job.record, only_look)
-        engine = registry.load(plugin)(weights.folder, weights.identity, settings.engine)
+        engine = registry.load(plugin)(weights.folder, weights.identity, settings.engine, settings.rendering)
     return engine
 
 
