@@ -30,15 +30,17 @@ def _a_day(value: str) -> str:
     raise ValueError("is not a day of the calendar; write it as 2026-01-31")
 
 
-def _free(values: dict[str, Any]) -> dict[str, Any]:
-    for name in values:
-        if name in _TAKEN or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(f"{name!r} cannot be a setting of a chat template; its card says which it knows")
+def _free(values: Any) -> Any:
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)) or name in _TAKEN:
+            raise ValueError(f"{name!r} cannot be a setting of a chat template; the model's card says which it knows")
+        if not isinstance(value, bool | int | float | str | None):
+            raise ValueError(f"{name} must be true or false, a number or a text")
     return values
 
 
 Date = Annotated[str, BeforeValidator(_iso), AfterValidator(_a_day), Field(json_schema_extra={"format": "date"})]
-Kwargs = Annotated[dict[str, bool | int | float | str | None], AfterValidator(_free)]
+Kwargs = Annotated[dict[str, bool | int | float | str | None], BeforeValidator(_free)]
 
 DEFAULT_DATE = "2026-01-01"  # of a study that names none: no template ever reads the clock
 

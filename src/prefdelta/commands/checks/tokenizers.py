@@ -30,14 +30,14 @@ def tokenizers(examined: Examined) -> Iterator[Finding]:
         yield NOT_NEEDED
         return
     folders = {name: folder for name, hub in models.items() if (folder := model_folder(hub)) and _has_one(folder)}
-    started, late = time.process_time(), []
+    started, looked_at, late = time.process_time(), list[Finding](), list[str]()
     # Policies first: they are trained on what the template gives.
     for name in sorted(folders, key=lambda name: name not in examined.config.policies):
         if time.process_time() - started > SECONDS:
             late.append(name)
             continue
         try:
-            yield _looked_at(examined, name, folders[name])
+            looked_at.append(_looked_at(examined, name, folders[name]))
         except StudyError as error:
             yield fail(f"{name}: {error}")
         except Exception as error:  # a library's, of files that are not as they should be
@@ -45,6 +45,7 @@ def tokenizers(examined: Examined) -> Iterator[Finding]:
                 f"{name}: its tokenizer in {folders[name]} cannot be used: {type(error).__name__}: {error}",
                 "Fetch it again, or name another model.",
             )
+    yield from looked_at
     if late:
         yield warn(f"not looked at, for lack of time: {named(late)}", "prefdelta doctor once more: it is faster then.")
     if absent := [name for name in models if name not in folders]:
