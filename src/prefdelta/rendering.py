@@ -32,9 +32,11 @@ def render(
 ) -> str:
     """The text of (role, content) messages as the tokenizer's chat template has them.
 
-    reply: up to where the assistant's turn begins. Raises StudyError for an effort or a setting that the template does
-    not use, and for messages that it refuses.
+    reply: up to where the assistant's turn begins. Raises StudyError if there is no template, for an effort or a
+    setting that it does not use, and for messages that it refuses.
     """
+    if not tokenizer.chat_template:
+        raise StudyError("the model's tokenizer has no chat template, without which it cannot be asked.")
     template = tokenizer.get_chat_template()
     chat = [{"role": role, "content": content} for role, content in messages]
     given = variables(template, rendering, reasoning_effort)
