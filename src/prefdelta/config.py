@@ -154,6 +154,7 @@ class Config(Settings):
         if any(model.ladder for model in self.models.values()) and self.ladder is None:
             found.append("ladder: is missing, but models are trained here (models.<model>.ladder)")
         found.extend(self._judge_problems())
+        found.extend(self._effort_problems())
         compared = self.judge.compared
         for form, dimensions in {**self.judge.forms, **(compared.forms if compared else {})}.items():
             known(f"judge.forms.{form}", dimensions, self.dimensions)
@@ -261,6 +262,21 @@ class Config(Settings):
         elif judge.model is not None and self.models[judge.model].hub is None:
             found.append(f"judge.model: {judge.model!r} is no model of the hub; give models.{judge.model}.hub")
         return found
+
+    def _effort_problems(self) -> list[str]:
+        """Models that are trained here have a template of our own; those of the hub say when they are asked."""
+        asked = [
+            (f"generators.{name}", generator.model, generator.sampling or self.generate.sampling)
+            for name, generator in self.generators.items()
+        ]
+        for name, group in self.evaluate.groups.items():
+            asked += [(f"evaluate.groups.{name}", policy, group.sampling) for policy in self.policies]
+        return [
+            f"{where}: its sampling has a reasoning_effort, but models.{model} is trained here, and its own chat "
+            "template knows none; leave it out"
+            for where, model, sampling in asked
+            if sampling.reasoning_effort is not None and model in self.models and self.models[model].ladder
+        ]
 
     def _self_pairing_problems(self, where: str, pairing: str) -> list[str]:
         chosen, rejected = pairing.split("~")

@@ -3,6 +3,7 @@
 Templates are in our own words; each does one thing that templates of well-known models do.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 from prefdelta import tables
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
+from prefdelta.core.items import read_items
 from prefdelta.core.options import ThinkingMarks, TransformersOptions
 from prefdelta.core.recipes import Budget, DPORecipe
 from prefdelta.core.rendering import Rendering
 from prefdelta.core.requests import Request, Sampling
+from prefdelta.core.sources import DataSource, Fields, TraceFields
 from prefdelta.engines import vllm
 from prefdelta.engines.transformers import TransformersEngine
 from prefdelta.models import load_tokenizer
@@ -35,6 +38,7 @@ _START = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 TURNS = _TURNS % "{{ m.content }}"
 OPENED = "<|user|>{}<|assistant|><think>\n"
 CLOSED = "{% if add_generation_prompt %}<think>\n{% if not enable_thinking %}\n</think>\n\n{% endif %}{% endif %}"
+MARKS = ThinkingMarks(opening="<|im_start|>think", closing="<|im_start|>answer")
 ON = {"enable_thinking": True}
 
 # name -> template, its settings, what a problem becomes, what is learnt of THOUGHT, and of PLAIN_TEXT
@@ -317,13 +321,35 @@ def test_traces_of_a_generator_whose_prompt_opens_the_reasoning_hold_the_opening
     assert all(str(row.text).startswith("<think>\n") for row in rows)
 
 
-@pytest.mark.parametrize("marks", [None, ThinkingMarks(opening="<|im_start|>think", closing="<|im_start|>answer")])
-def test_chosen_and_rejected_have_one_form_whoever_opened_the_reasoning(marks: ThinkingMarks | None) -> None:
-    from prefdelta.stages.generate import _text
-
-    said = "<|im_start|>think\nOne and one.<|im_start|>answer\nTwo." if marks else "One and one.</think>Two."
-
-    class Said:
-        text = said
-
-    assert _text(Said(), marks) == THOUGHT  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        (None, THOUGHT),
+        (None, "<think>One and one.</think>Two."),
+        (None, "One and one.\n</think>\n\nTwo."),  # opened by a prompt, which is none of the text
+        (MARKS, "<|im_start|>think\nOne and one.\n<|im_start|>answer\nTwo."),
+    ],
+)
+def test_traces_have_one_form_whoever_wrote_them(
+    marks: ThinkingMarks | None, said: str, train_prompts: Made, problems: list[Prompt], tmp_path: Path
+) -> None:
+    rows = [{"question": problem.text, "answer": "2", "said": [said]} for problem in problems]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fields = Fields(problem="question", answer="answer")
+    source = DataSource(dataset=str(tmp_path / "data"), split="train", fields=fields, grader="marker")
+    settings = generate.GenerateSettings(
+        generator="shipped",
+        engine=None,
+        shipped=generate.Shipped(source=source, traces=TraceFields(generations="said")),
+        thinking=marks,
+        sampling=Sampling(temperature=1.0, max_tokens=6),
+        samples=1,
+        seed=5,
+        max_failure_share=0.0,
+    )
+    prompts = [prompt for _, prompt in read_items(rows, source, "train") if isinstance(prompt, Prompt)]
+    tables.write(tmp_path / "p.parquet", Prompt, prompts)
+    inputs: dict[str, Any] = {"prompts": tmp_path / "p.parquet", "template": PROBLEM_TEMPLATE, "weights": []}
+    run(generate, settings, inputs, {"traces": tmp_path / "t.parquet"}, tmp_path / "record")
+    assert {row.text for row in tables.read(tmp_path / "t.parquet", Trace)} == {THOUGHT}

@@ -116,6 +116,11 @@ def test_the_committed_study_is_right():
         ),
         ("models__hub", {"hub": "./m", "chat_template_kwargs": {"messages": 1}}, "'messages' cannot be a setting of a"),
         ("models__hub", {"hub": "./m", "chat_template_kwargs": {"a b": 1}}, "'a b' cannot be a setting of a"),
+        (
+            "generate__sampling__reasoning_effort",
+            "high",
+            r"generators\.g1: .*reasoning_effort, but models\.\w+ is trained here",
+        ),
         ("models__pa__chat_template_kwargs", {"a": 1}, r"models\.pa: .*are for models of the hub"),
         ("models", {False: {}}, r"models\.(False|0)\.\[key\]: found False; input should be a valid string"),
         # Out of range.

@@ -91,6 +91,17 @@ def test_date_and_settings_of_chat_templates_reach_every_job_that_renders_one(st
     assert shipped["rendering"]["date"] != "2026-03-05", "no template is rendered for traces that are there"
 
 
+def test_another_date_is_no_other_setting_of_jobs_whose_models_were_trained_here(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    content = yaml.safe_load((ROOT / "resources/studies/mini.yaml").read_text(encoding="utf-8"))
+    one, other = (Study({**content, "date": day}, "mini.yaml") for day in ("2026-03-05", "2026-03-06"))
+    for stage, wildcards in (("generate", {"generator": "g1"}), ("reference", {"generator": "g1", "policy": "pa"})):
+        names = SimpleNamespace(**wildcards)
+        assert one.settings(stage)(names) == other.settings(stage)(names)
+    for batches in ("train_batches", "evaluate_batches"):
+        assert [batch.settings for batch in getattr(one, batches)] == [b.settings for b in getattr(other, batches)]
+
+
 def test_a_repeat_asks_the_judge_the_same_with_another_seed(study_at):
     settings_of = study_at({}).settings("judge")
     main, again, alone = (
