@@ -107,8 +107,17 @@ KINDS: dict[str, tuple[str, dict[str, Any], str, str, str]] = {
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of random weights, so large that a word more or less in its prompt moves what it expects."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
     folder = tmp_path_factory.mktemp("bare") / "model"
     make_model(folder)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(20.0 if weight.ndim > 1 else 1.0)
+    model.save_pretrained(folder)
     return folder
 
 
