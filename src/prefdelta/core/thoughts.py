@@ -5,6 +5,7 @@ stored is `<think>\n…\n</think>\n\n…` for all, so that chosen and rejected t
 """
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.thinking import without_thinking
 
 _OPEN, _CLOSE = "<think>", "</think>"
 
@@ -29,15 +30,17 @@ def whole_reply(prompt: str, generated: str) -> str:
 def in_one_form(text: str) -> str:
     r"""A trace as it is stored: `<think>\n…\n</think>\n\n…` if its reasoning is marked, else as it is.
 
-    A text that closes what it never opened had its reasoning opened by a prompt. Reasoning that stays open stays so.
+    A text that closes what it never opened had its reasoning opened by a prompt. Reasoning ends where graders take it
+    to end (`without_thinking`); what stays open stays so.
     """
     if not _opens(text) and _OPEN in text.partition(_CLOSE)[0]:
         return text  # speaks of a mark, or reasons in its middle
     if not _opens(text) and _CLOSE not in text:
         return text
-    reasoning, closed, answer = text.lstrip().removeprefix(_OPEN).partition(_CLOSE)
-    if not closed:
-        return f"{_OPEN}\n{reasoning.lstrip()}"
+    answer, reasoning = without_thinking(text), text.lstrip().removeprefix(_OPEN)
+    if answer is None:
+        return f"{_OPEN}\n{reasoning.lstrip()}" if _opens(text) else text
+    reasoning = reasoning.removesuffix(answer).removesuffix(_CLOSE)
     return f"{_OPEN}\n{reasoning.strip()}\n{_CLOSE}\n\n{answer.lstrip()}"
 
 
