@@ -1,6 +1,8 @@
 import copy
+import importlib.util
 import json
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from transformers.utils import chat_template_utils
@@ -11,6 +13,7 @@ from prefdelta.rendering import dated, in_key, render, template_in
 from prefdelta.training.tokenizer import CHAT_TEMPLATE, character_tokenizer
 
 ASKED = [("user", "1+1?")]
+MOMENT = datetime(2026, 3, 5)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +29,15 @@ def rendered(tokenizer, template, rendering=PLAIN, **more):
 
 def on(date, **kwargs):
     return Rendering(date=date, chat_template_kwargs=kwargs)
+
+
+def set_clock(monkeypatch, moment):
+    """Of transformers, for templates."""
+
+    class Clock:
+        now = staticmethod(lambda: moment)
+
+    monkeypatch.setattr(chat_template_utils, "datetime", Clock)
 
 
 # Ways in which templates take the date, in our own words; each then says: 5 March 2026.
@@ -56,17 +68,28 @@ def test_a_template_that_writes_the_date_writes_the_studys(template, tokenizer):
     ],
 )
 def test_the_studys_date_is_written_as_the_clock_would_write_it(directives, tokenizer, monkeypatch):
-    moment = datetime(2026, 3, 5)
-
-    class Clock:
-        now = staticmethod(lambda: moment)
-
-    monkeypatch.setattr(chat_template_utils, "datetime", Clock)
+    set_clock(monkeypatch, MOMENT)
     template = f"{{{{ strftime_now('{directives}') }}}}"
     changed = copy.deepcopy(tokenizer)
     changed.chat_template = template
     by_the_clock = changed.apply_chat_template([{"role": "user", "content": ""}], tokenize=False)
-    assert rendered(tokenizer, template, on("2026-03-05")) == by_the_clock == moment.strftime(directives)
+    assert rendered(tokenizer, template, on("2026-03-05")) == by_the_clock == MOMENT.strftime(directives)
+
+
+# Templates of models as the package TRL carries them.
+CARRIED = Path(importlib.util.find_spec("trl").origin).with_name("chat_templates")
+
+
+@pytest.mark.parametrize("name", ["gptoss", "llama3_2", "qwen3", "qwen3_5_nothink", "deepseek_r1_distill", "phi3_5"])
+@pytest.mark.parametrize("messages", [ASKED, [("system", "Be brief."), *ASKED], [*ASKED, ("assistant", "2."), *ASKED]])
+def test_templates_of_models_are_rendered_as_they_would_be_on_that_day(name, messages, tokenizer, monkeypatch):
+    set_clock(monkeypatch, MOMENT)
+    changed = copy.deepcopy(tokenizer)
+    changed.chat_template = (CARRIED / f"{name}.jinja").read_text(encoding="utf-8")
+    chat = [{"role": role, "content": content} for role, content in messages]
+    by_the_clock = changed.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+    set_clock(monkeypatch, datetime(1999, 12, 31))
+    assert render(changed, messages, on("2026-03-05")) == by_the_clock
 
 
 @pytest.mark.parametrize(
