@@ -23,6 +23,7 @@ from prefdelta.processes import stop_deferred, stop_now
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.snapshots import Snapshots, read_seal, seal
 
+TEMPLATE = "chat_template.jinja"  # stays when weights go: it is part of what a call is known by
 REMOVED = "weights_removed.json"  # in the place of weights that are no longer needed: what they were
 DETAILS = "training.json"  # what was measured while the weights were made; deterministic, so no times
 
@@ -141,7 +142,7 @@ def remove_weights(folder: Path) -> None:
     if not are_removed(folder):
         publish_text(folder / REMOVED, json.dumps({"weights": _weights(read_seal(folder))}) + "\n")
     for path in folder.iterdir():
-        if path.name not in (REMOVED, DETAILS):
+        if path.name not in (REMOVED, DETAILS, TEMPLATE):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

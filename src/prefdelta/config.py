@@ -19,6 +19,7 @@ from prefdelta.core.contamination import Contamination
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.options import GeneratorOptions, ThinkingMarks, VLLMServer
+from prefdelta.core.rendering import DEFAULT_DATE, Date, Kwargs
 from prefdelta.core.requests import Sampling
 from prefdelta.core.rungs import LadderSection, Rung
 from prefdelta.core.selections import parse_selection
@@ -47,12 +48,16 @@ class Model(Settings):
     hub: str | None = None  # owner/name on the Hugging Face hub, or a local folder (./...) in its place
     system: str | None = None  # system prompt, wherever the model is asked, trained or scored
     thinking: ThinkingMarks | None = None  # how it marks its reasoning, if not by <think> and </think>
+    # Variables of its chat template, wherever the model is asked, trained or scored: { enable_thinking: true }
+    chat_template_kwargs: Kwargs = Field(default_factory=dict)
     size: Name | None = None  # its jobs ask for compute.<stage>.sizes.<size>
 
     @model_validator(mode="after")
     def _one(self) -> "Model":
         if (self.ladder is None) == (self.hub is None):
             raise ValueError("give either ladder (trained here) or hub (owner/name, or a local folder)")
+        if self.ladder and self.chat_template_kwargs:
+            raise ValueError("chat_template_kwargs are for models of the hub; the ladder's template has none")
         return self
 
 
@@ -108,6 +113,7 @@ class Config(Settings):
 
     study: Annotated[Name, Field(description="name of the study: its results lie in results/<study>/")]
     seed: Annotated[int, Field(ge=0, description="root of every draw")]
+    date: Annotated[Date, Field(description="what chat templates take for today (ISO)")] = DEFAULT_DATE
 
     models: dict[Name, Model]
     generators: dict[Name, Generator]
@@ -150,6 +156,7 @@ class Config(Settings):
         if any(model.ladder for model in self.models.values()) and self.ladder is None:
             found.append("ladder: is missing, but models are trained here (models.<model>.ladder)")
         found.extend(self._judge_problems())
+        found.extend(self._effort_problems())
         compared = self.judge.compared
         for form, dimensions in {**self.judge.forms, **(compared.forms if compared else {})}.items():
             known(f"judge.forms.{form}", dimensions, self.dimensions)
@@ -257,6 +264,21 @@ class Config(Settings):
         elif judge.model is not None and self.models[judge.model].hub is None:
             found.append(f"judge.model: {judge.model!r} is no model of the hub; give models.{judge.model}.hub")
         return found
+
+    def _effort_problems(self) -> list[str]:
+        """Models that are trained here have a template of our own; those of the hub say when they are asked."""
+        asked = [
+            (f"generators.{name}", generator.model, generator.sampling or self.generate.sampling)
+            for name, generator in self.generators.items()
+        ]
+        for name, group in self.evaluate.groups.items():
+            asked += [(f"evaluate.groups.{name}", policy, group.sampling) for policy in self.policies]
+        return [
+            f"{where}: its sampling has a reasoning_effort, but models.{model} is trained here, and its own chat "
+            "template knows none; leave it out"
+            for where, model, sampling in asked
+            if sampling.reasoning_effort is not None and model in self.models and self.models[model].ladder
+        ]
 
     def _self_pairing_problems(self, where: str, pairing: str) -> list[str]:
         chosen, rejected = pairing.split("~")

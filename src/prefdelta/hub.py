@@ -17,7 +17,7 @@ from prefdelta.core.hub import HubModel, is_local
 from prefdelta.core.ids import digest
 from prefdelta.core.pins import CARD_FILES, DATA_FILES, MODEL_FILES, NOUNS, Kind, Pins, argument, matches, wanted
 from prefdelta.files import sha256_of
-from prefdelta.hub_cache import HASHERS, files_in, how_to_mend, snapshot
+from prefdelta.hub_cache import HASHERS, cached, files_in, how_to_mend, snapshot
 
 LOCK = Path("resources/pins.lock.json")
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -74,6 +74,13 @@ def named(model: HubModel) -> str:
     if sum((folder / path).stat().st_size for path in files) > _MOST_HASHED:
         raise StudyError(f"{folder}: what identifies it is not known before all of it is read.")
     return _folder_digest(files, folder)
+
+
+def folder_of(model: HubModel) -> Path:
+    """Where a model's files lie on this machine, whether they are there or not."""
+    if is_local(model.name) or model.revision is None:
+        return Path(model.name)
+    return cached("models", model.name, model.revision)
 
 
 def local_folder(kind: Kind, name: str) -> Path:

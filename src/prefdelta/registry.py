@@ -19,6 +19,7 @@ _PLUGINS = {
     "graders.code": "prefdelta.graders.code:grade",
     "servers.rules": "prefdelta.servers.rules:command",
     "servers.vllm": "prefdelta.servers.vllm:command",
+    "servers.vllm.environment": "prefdelta.servers.vllm:environment",
     "servers.vllm.identity": "prefdelta.servers.vllm:identity",
     "training.dpo": "prefdelta.training.dpo:train",
     "training.kto": "prefdelta.training.kto:train",

@@ -22,6 +22,7 @@ from prefdelta.core.launch import Launch
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.pins import Kind
 from prefdelta.core.recipes import NEEDS_REFERENCE
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.selections import CommonSet, parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.sources import Benchmark, DataSource, Source
@@ -418,6 +419,12 @@ class Study:
         name = self.config.models[model].hub
         return HubModel(name=name, revision=self._pins.revision("models", name)) if name else None
 
+    def rendering(self, model: str | None) -> Rendering:
+        """How a model's chat template is rendered. That of the ladder is our own, and has nothing to set."""
+        if model is None or self.config.models[model].hub is None:
+            return PLAIN
+        return Rendering(date=self.config.date, chat_template_kwargs=self.config.models[model].chat_template_kwargs)
+
     def _pinned(self, source: Source) -> Source:
         if isinstance(source, DataSource) and source.revision is None:
             return source.model_copy(update={"revision": self._pins.revision("datasets", source.dataset)})
@@ -490,6 +497,7 @@ class Study:
             shipped=shipped,
             system=model.system if model else None,
             thinking=model.thinking if model else None,
+            rendering=self.rendering(generator.model),
             shard=None if shard is None else Shard(index=int(shard), of=generator.shards),
             sampling=generator.sampling or section.sampling,
             samples=generator.samples,
@@ -516,6 +524,7 @@ class Study:
             # A repeat asks the very question of the main form; only its seed tells the two calls apart.
             seed=seed_of("repeat", self.config.seed, wildcards.form) if repeated else self.config.seed,
             hub=self._hub(section.model) if section.model else None,
+            rendering=self.rendering(section.model),
             prompts=section.compared.prompts if section.compared and wildcards.form in compared else None,
         )
 
@@ -551,6 +560,7 @@ class Study:
             threads=section.threads,
             hub=self._hub(wildcards.policy),
             system=self.config.models[wildcards.policy].system,
+            rendering=self.rendering(wildcards.policy),
         )
 
     def _train_batch(self, name: str, arms: list[str]) -> "Batch":
@@ -580,6 +590,7 @@ class Study:
             max_too_long_share=self.config.train.max_too_long_share,
             hub=self._hub(policy),
             system=self.config.models[policy].system,
+            rendering=self.rendering(policy),
         )
         return self._batch("train", name, inputs, outputs, settings, policy)
 
@@ -607,6 +618,7 @@ class Study:
             engine=section.engine,
             hub=self._hub(policy) if is_base else None,
             system=self.config.models[policy].system,
+            rendering=self.rendering(policy),
             sampling=group.sampling,
             seed=self.config.seed,
             max_failure_share=section.max_failure_share,

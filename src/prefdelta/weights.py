@@ -46,7 +46,7 @@ def _named(manifests: Sequence[Path], model: HubModel | None, record: Path) -> W
         checkpoint = checkpoints.read_manifest(manifest)
         return Weights(checkpoint.key, checkpoint.weights, record / checkpoint.folder)
     identity = hub.named(model)
-    return Weights(digest(identity), identity, Path(model.name))
+    return Weights(digest(identity), identity, hub.folder_of(model))
 
 
 def same_tensors(one: Path, other: Path) -> bool:

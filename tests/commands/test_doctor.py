@@ -290,7 +290,7 @@ def tokenizer():
         bos_token="<|bos|>",
         eos_token="<|eot|>",
         pad_token="<|pad|>",
-        chat_template="{{ bos_token }}" + TEMPLATE,
+        chat_template="{{ bos_token }}" + TEMPLATE.replace(".split('</think>')[-1]", ""),
     )
 
 
@@ -309,10 +309,75 @@ def edit(here, model, **values):
 
 
 def test_tokenizers_that_are_right_are_told_with_what_they_do(doctor, local):
-    assert only(doctor(**local), "templates") == (
-        "ok",
-        "right: pa (one BOS), g3 (one BOS, its marks of thinking are tokens)",
-    )
+    assert doctor(**local)["templates"] == [
+        ("ok", "pa: one BOS"),
+        ("ok", "g3: one BOS; its marks of thinking are tokens"),
+    ]
+
+
+THINKS = "{% if add_generation_prompt %}<think>{{ '\\n' }}{% if not enable_thinking %}</think>{% endif %}{% endif %}"
+DROPS = "message.content.split('</think>')[-1] if"
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "state", "told"),
+    [
+        (("", ""), {}, "ok", "one BOS"),
+        (("{{ bos_token }}", ""), {}, "ok", "its template writes no BOS"),
+        (
+            ("{{ bos_token }}", "{{ bos_token }}{{ strftime_now('%Y') }}"),
+            {},
+            "ok",
+            "one BOS; it writes the date: 2026-03-05 wherever this study asks it",
+        ),
+        (
+            ("{{ bos_token }}", "{{ bos_token }}{{ '2026' if false else 'strftime_now' }}"),  # named, and not written
+            {},
+            "ok",
+            "one BOS",
+        ),
+        (
+            ("{{ bos_token }}", "{{ bos_token }}You are a model that always helps everybody at once."),
+            {},
+            "ok",
+            "one BOS; it adds a text of its own: 'You are a model that always helps everyb'",
+        ),
+        (
+            ("message.content if", DROPS),
+            {},
+            "ok",
+            "one BOS; it drops reasoning from earlier replies, which training keeps",
+        ),
+        (("", THINKS), {"enable_thinking": True}, "ok", "one BOS; its prompt opens the reasoning"),
+        (
+            ("", THINKS),
+            {},
+            "warn",
+            "one BOS; its prompt switches reasoning off. So traces that reason are refused in training",
+        ),
+    ],
+)
+def test_what_a_template_does_is_told_in_one_line(change, settings, state, told, doctor, local, here):
+    path = here / "hub/pa/chat_template.jinja"
+    old, new = change
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new) if old else text + new)
+    local["models"]["pa"]["chat_template_kwargs"] = settings
+    found = doctor(date="2026-03-05", **local)["templates"][0]
+    assert found[0] == state
+    assert found[1].startswith(f"pa: {told}")
+
+
+def test_settings_and_efforts_that_a_template_does_not_know_are_told(doctor, local):
+    local["models"]["pa"]["chat_template_kwargs"] = {"enable_thinkin": True}
+    state, told = doctor(**local)["templates"][0]
+    assert (state, told.partition(" (")[0]) == ("fail", "pa: the config sets enable_thinkin")
+    del local["models"]["pa"]["chat_template_kwargs"]
+    evaluate = small_study()["evaluate"]
+    next(iter(evaluate["groups"].values()))["sampling"]["reasoning_effort"] = "high"
+    state, told = doctor(evaluate=evaluate, **local)["templates"][0]
+    assert (state, told.partition(",")[0]) == ("fail", "pa: the config asks for the reasoning effort 'high'")
 
 
 @pytest.mark.parametrize("model", ["pa", "g3"])
@@ -335,9 +400,8 @@ def test_a_model_without_a_chat_template_and_a_broken_tokenizer_are_told(doctor,
 
 def test_padding_with_end_of_sequence_is_told_as_what_it_is(doctor, local, here):
     edit(here, "pa", pad_token="<|eot|>")
-    state, told = only(doctor(**local), "templates")
-    assert state == "ok"
-    assert "pa (one BOS, pads with end-of-sequence, which training masks by place)" in told
+    found = ("ok", "pa: one BOS; pads with end-of-sequence, which training masks by place")
+    assert doctor(**local)["templates"][0] == found
 
 
 def test_marks_of_thinking_that_are_no_tokens_are_told(doctor, local):

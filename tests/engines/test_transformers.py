@@ -1,6 +1,8 @@
 """Engine `transformers` on a tiny random model: seeds, batches, exactness of sampling, ends of replies."""
 
+import json
 import os
+import re
 import shutil
 import signal
 from collections import Counter
@@ -18,6 +20,7 @@ from prefdelta.core.requests import Failure, Reply, Request, Sampling
 from prefdelta.engines import transformers as transformers_engine
 from prefdelta.engines.transformers import TransformersEngine
 from prefdelta.models import load_tokenizer
+from prefdelta.training.tokenizer import CHAT_TEMPLATE
 
 # Several lengths, and several prompts of each length: batches hold equal lengths only.
 PROMPTS = ["Q:1+1?", "Q:2*3?", "Q:5-4?", "Q:1+1-3?", "Q:2*3+5?", "Q:5-4*2?", "Q:3*3?", "Q:4+4?", "P:a=1;b=a+2;b?"] * 2
@@ -56,6 +59,11 @@ def tokens_and_logits(folder: Path, prompt: str) -> tuple[Any, Any, Any, Any]:
     with torch.inference_mode():
         logits = model(ids).logits[0, -1].double()
     return tokenizer, model, ids, logits
+
+
+def text_of(tokenizer: Any, ids: list[int]) -> str:
+    """All that was said: special tokens too, but for the one at the end."""
+    return str(tokenizer.decode(ids[:-1] if ids[-1] == tokenizer.eos_token_id else ids))
 
 
 # --- a signal ---
@@ -117,9 +125,9 @@ def test_a_resumed_run_computes_the_batches_of_an_uninterrupted_one(
     batches: list[tuple[str, ...]] = []
     compute = TransformersEngine._reply
 
-    def noted(self: TransformersEngine, model: Any, tokenizer: Any, batch: Any) -> list[Reply]:
-        batches.append(tuple(key for key, _, _ in batch))
-        return compute(self, model, tokenizer, batch)
+    def noted(self: TransformersEngine, model: Any, tokenizer: Any, stops: Any, batch: Any) -> list[Reply]:
+        batches.append(tuple(row.key for row in batch))
+        return compute(self, model, tokenizer, stops, batch)
 
     monkeypatch.setattr(TransformersEngine, "_reply", noted)
     plan = plan_of(PROMPTS)
@@ -148,7 +156,7 @@ def test_temperature_0_is_greedy_decoding(checkpoint: Path) -> None:
     for prompt, (_, reply) in zip(prompts, sorted(replies.items()), strict=True):
         tokenizer, model, ids, _ = tokens_and_logits(checkpoint, prompt)
         output = model.generate(ids, do_sample=False, max_new_tokens=24)[0, ids.shape[1] :].tolist()
-        assert reply.text == tokenizer.decode(output, skip_special_tokens=True)
+        assert reply.text == text_of(tokenizer, output)
         assert reply.n_tokens == len(output)
 
 
@@ -159,7 +167,7 @@ def test_the_first_token_follows_the_models_own_distribution(checkpoint: Path, t
     probabilities = (logits / temperature).softmax(-1).tolist()
     expected: Counter[str] = Counter()
     for token, probability in enumerate(probabilities):
-        expected[tokenizer.decode([token], skip_special_tokens=True)] += n * probability  # special tokens: ""
+        expected[text_of(tokenizer, [token])] += n * probability
     sampling = Sampling(temperature=temperature, max_tokens=1)
     replies = ask(engine_for(checkpoint, 2000), plan_of(["Q:1+1?"] * n, sampling))
     found = Counter(str(reply.text) for reply in replies.values())
@@ -177,7 +185,7 @@ def test_top_p_draws_from_the_smallest_set_that_holds_its_share(checkpoint: Path
     tokenizer, _, _, logits = tokens_and_logits(checkpoint, "Q:1+1?")
     nucleus, share = [], 0.0
     for token in logits.argsort(descending=True).tolist():
-        nucleus.append(tokenizer.decode([token], skip_special_tokens=True))
+        nucleus.append(text_of(tokenizer, [token]))
         share += float(logits.softmax(-1)[token])
         if share >= 0.6:
             break
@@ -211,7 +219,8 @@ def test_a_reply_ends_at_end_of_sequence_or_at_the_limit_and_says_which(checkpoi
     assert len(stopped) + len(cut) == len(replies)
     assert all(reply.n_tokens == 24 for reply in cut.values())
     assert len({reply.n_tokens for reply in stopped.values()}) > 5
-    assert all("<" not in str(reply.text) for reply in replies.values()), "special tokens are no text"
+    assert all("<eos>" not in str(reply.text) for reply in replies.values()), "what ends a reply is no text"
+    assert any("<user>" in str(reply.text) for reply in replies.values()), "other special tokens are text"
 
 
 def test_end_of_sequence_counts_as_a_token_and_may_be_the_last_one_allowed(checkpoint: Path) -> None:
@@ -252,6 +261,84 @@ def test_the_identity_names_weights_and_all_that_can_move_a_bit(checkpoint: Path
         identity(dtype="bfloat16"),
     ):
         assert other != identity()
+
+
+# --- what ends a reply ---
+
+
+@pytest.fixture
+def two_ends(checkpoint: Path, tmp_path: Path) -> Path:
+    """The model with two tokens that end a reply, by its generation config: <eos>, and a common character."""
+    shutil.copytree(checkpoint, tmp_path, dirs_exist_ok=True)
+    tokenizer = load_tokenizer(checkpoint)
+    ends = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(ANOTHER_END)]
+    told = json.loads((tmp_path / "generation_config.json").read_text()) | {"eos_token_id": ends}
+    (tmp_path / "generation_config.json").write_text(json.dumps(told))
+    return tmp_path
+
+
+ANOTHER_END = "z"
+
+
+def test_every_stop_token_of_the_generation_config_ends_a_reply_and_is_cut(checkpoint: Path, two_ends: Path) -> None:
+    plan = plan_of(PROMPTS * 4)
+    one_end, replies = ask(engine_for(checkpoint), plan), ask(engine_for(two_ends), plan)
+    cut = {key for key, reply in one_end.items() if ANOTHER_END in str(reply.text)}
+    assert len(cut) > 5, "the model says it too rarely for this test"
+    for key, reply in replies.items():
+        before = str(one_end[key].text).partition(ANOTHER_END)[0]
+        assert reply.text == before
+        if key in cut:
+            # Each of its tokens is a character but for the special ones, which are written <name>.
+            assert (reply.finish_reason, reply.n_tokens) == ("stop", len(re.sub("<[a-z]+>", "x", before)) + 1)
+        else:
+            assert reply == one_end[key]
+
+
+def test_the_tokenizers_end_of_sequence_ends_a_reply_also_if_the_generation_config_does_not_name_it(
+    checkpoint: Path, two_ends: Path
+) -> None:
+    told = json.loads((two_ends / "generation_config.json").read_text())
+    both = ask(engine_for(two_ends), plan_of(PROMPTS))
+    (two_ends / "generation_config.json").write_text(json.dumps(told | {"eos_token_id": told["eos_token_id"][1]}))
+    assert ask(engine_for(two_ends), plan_of(PROMPTS)) == both
+
+
+# --- what the chat template gets ---
+
+
+def templated(checkpoint: Path, folder: Path, template: str) -> Path:
+    shutil.copytree(checkpoint, folder, dirs_exist_ok=True)
+    (folder / "chat_template.jinja").write_text(template)
+    return folder
+
+
+def test_a_reasoning_effort_reaches_a_template_that_knows_it_and_is_refused_by_others(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    plan = plan_of(PROMPTS, SAMPLED.model_copy(update={"reasoning_effort": "low"}))
+    with pytest.raises(StudyError, match="reasoning effort 'low'"):
+        list(engine_for(checkpoint).run(plan, {key for key, _ in plan}))
+    knowing = templated(checkpoint, tmp_path, CHAT_TEMPLATE.replace("'<user>'", "'<user>' + reasoning_effort + ':'"))
+    asked = plan_of([f"low:{prompt}" for prompt in PROMPTS])
+    assert ask(engine_for(knowing), plan) == ask(engine_for(checkpoint), asked)
+
+
+def test_reasoning_that_the_prompt_opens_is_whole_in_the_reply(checkpoint: Path, tmp_path: Path) -> None:
+    opening = templated(
+        checkpoint, tmp_path, CHAT_TEMPLATE.replace("{{ '<assistant>' }}", "{{ '<assistant><think>' }}")
+    )
+    tokenizer = load_tokenizer(opening)
+    tokenizer.add_tokens(["<think>"])
+    tokenizer.save_pretrained(opening)
+    model: Any = transformers_engine.load_model(checkpoint, "float32", 1)
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(opening)
+    replies = ask(engine_for(opening), plan_of(PROMPTS))
+    assert all(str(reply.text).startswith("<think>") for reply in replies.values())
+    for reply in replies.values():
+        said = tokenizer(str(reply.text).removeprefix("<think>"), add_special_tokens=False).input_ids
+        assert reply.n_tokens == len(said) + (reply.finish_reason == "stop")
 
 
 # --- prompts that make the model raise ---

@@ -1,5 +1,7 @@
 """What the vLLM engine and server are asked for. How they behave is tested by `make test-vllm`, with a real vLLM."""
 
+import codecs
+import json
 from importlib.metadata import PackageNotFoundError
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from prefdelta import vllm_install
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import VLLMOptions, VLLMServer
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.requests import Request, Sampling
 from prefdelta.engines import vllm as engine
 from prefdelta.servers import vllm as server
@@ -49,7 +52,7 @@ def engine_identity(weights: str = "w", **more: Any) -> dict[str, Any]:
 
 
 def server_identity(weights: str = "w", **more: Any) -> dict[str, Any]:
-    return server.identity(settings(**more), weights)
+    return server.identity(settings(**more), Path("model"), weights, PLAIN)
 
 
 def test_the_engines_identity_changes_with_what_is_asked_and_not_with_how_it_is_spread(
@@ -115,18 +118,23 @@ def test_every_request_has_its_own_seed_and_another_attempt_another() -> None:
 
 def test_the_prompt_is_the_chat_template_with_one_bos() -> None:
     tokenizer = character_tokenizer()
-    ids = engine.prompt_ids(tokenizer, ASKED)
-    assert tokenizer.decode(ids) == "<bos><user>Q:1+1?<assistant>"
-    assert ids.count(tokenizer.bos_token_id) == 1
+    assert engine.prompt_of(tokenizer, ASKED, PLAIN) == "<bos><user>Q:1+1?<assistant>"
 
 
 def test_a_reasoning_effort_reaches_a_template_that_knows_it_and_is_refused_by_others() -> None:
     tokenizer = character_tokenizer()
     request = Request((("user", "Q:1+1?"),), SAMPLED.model_copy(update={"reasoning_effort": "low"}), seed=0)
     with pytest.raises(StudyError, match="reasoning effort 'low'"):
-        engine.prompt_ids(tokenizer, request)
+        engine.prompt_of(tokenizer, request, PLAIN)
     tokenizer.chat_template = "{{ bos_token }}{{ reasoning_effort }}:" + tokenizer.chat_template
-    assert "low:" in tokenizer.decode(engine.prompt_ids(tokenizer, request))
+    assert engine.prompt_of(tokenizer, request, PLAIN).startswith("<bos>low:")
+
+
+def test_the_prompt_has_the_studys_date_and_the_models_settings() -> None:
+    tokenizer = character_tokenizer()
+    tokenizer.chat_template = "{{ strftime_now('%Y-%m-%d') }}{% if enable_thinking %}<think>{% endif %}"
+    rendering = Rendering(date="2026-03-05", chat_template_kwargs={"enable_thinking": True})
+    assert engine.prompt_of(tokenizer, ASKED, rendering) == "2026-03-05<think>"
 
 
 @pytest.mark.parametrize(("finish_reason", "text"), [("stop", "<user>1+1=2"), ("length", "<user>1+1=2<eos>")])
@@ -140,7 +148,7 @@ def test_the_server_listens_on_loopback_serves_the_name_it_is_asked_by_and_gets_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "tensor_parallel_size", lambda: 2)
-    words = server.command(settings(reasoning_parser="openai_gptoss"), Path("/model"), "judge", 8011)
+    words = server.command(settings(reasoning_parser="openai_gptoss"), Path("/model"), "judge", PLAIN, 8011)
     values = dict(pairwise(words))
     assert values["-m"] == "vllm.entrypoints.openai.api_server"
     named = {name: values[name] for name in values if name.startswith("--") and not values[name].startswith("--")}
@@ -157,5 +165,55 @@ def test_the_server_listens_on_loopback_serves_the_name_it_is_asked_by_and_gets_
         "--generation-config": "vllm",
         "--reasoning-parser": "openai_gptoss",
     }
-    assert "--reasoning-parser" not in server.command(settings(), Path("/model"), "judge", 8011)
+    assert "--reasoning-parser" not in server.command(settings(), Path("/model"), "judge", PLAIN, 8011)
     assert "--api-key" not in words
+
+
+def test_the_server_gets_the_template_with_the_studys_date_and_what_it_takes_besides(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(server, "tensor_parallel_size", lambda: 1)
+    rendering = Rendering(date="2026-03-05", chat_template_kwargs={"enable_thinking": False})
+    tokenizer = character_tokenizer()
+    template = "Das ist der {{ strftime_now('%d.%m.%Y') }}, \\n \"für\" uns:\n{{ enable_thinking }} {{ date_string }}"
+    (tmp_path / "chat_template.jinja").write_text(template, encoding="utf-8")
+    values = dict(pairwise(server.command(settings(), tmp_path, "judge", rendering, 8011)))
+    assert "\n" not in values["--chat-template"]
+    tokenizer.chat_template = codecs.decode(values["--chat-template"], "unicode_escape")  # as vLLM reads it
+    given = json.loads(values["--default-chat-template-kwargs"])
+    told = tokenizer.apply_chat_template([{"role": "user", "content": ""}], tokenize=False, **given)
+    assert told == 'Das ist der 05.03.2026, \\n "für" uns:\nFalse 05 Mar 2026'
+
+
+def test_a_template_without_a_date_or_settings_is_left_to_the_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(server, "tensor_parallel_size", lambda: 1)
+    (tmp_path / "chat_template.jinja").write_text(character_tokenizer().chat_template)
+    assert not [
+        word
+        for word in server.command(settings(), tmp_path, "judge", PLAIN, 8011)
+        if word.endswith(("-template", "-kwargs"))
+    ]
+
+
+def test_what_the_server_writes_without_a_template_has_the_studys_date() -> None:
+    # gpt-oss's system message. https://github.com/vllm-project/vllm/issues/22340
+    assert server.environment(Rendering(date="2026-03-05")) == {"VLLM_SYSTEM_START_DATE": "2026-03-05"}
+
+
+@pytest.mark.parametrize("who", ["engine", "server"])
+def test_the_date_is_part_of_what_answers_if_the_template_can_see_it(
+    who: str, installed: dict[str, str], tmp_path: Path
+) -> None:
+    def identity(rendering: Rendering) -> dict[str, Any]:
+        if who == "server":
+            return server.identity(settings(), tmp_path, "w", rendering)
+        return engine.VLLMEngine(tmp_path, "w", options(), rendering).identity()
+
+    days = [Rendering(date="2026-03-05"), Rendering(date="2026-03-06")]
+    for template, seen in (("{{ messages }}", False), ("{{ strftime_now('%Y') }}", True)):
+        (tmp_path / "chat_template.jinja").write_text(template)
+        first, second = map(identity, days)
+        assert (first != second) is seen
+    assert identity(Rendering(chat_template_kwargs={"enable_thinking": True})) not in (first, second)

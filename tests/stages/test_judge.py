@@ -11,6 +11,7 @@ from engines.scripted import ScriptedServer, Seen, answer, body, completion, fir
 from engines.scripted_batches import BatchServer, Line, ScriptedBatch, answered, responded
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import BatchOptions, OpenAIOptions, RulesServer, VLLMServer
+from prefdelta.core.rendering import Rendering
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.trace import Trace
 from prefdelta.stages import judge
@@ -583,12 +584,22 @@ def test_a_served_model_is_known_by_its_weights_and_not_by_where_they_lie(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugins = {
-        "servers.vllm": lambda options, folder, model, port: ["serve", str(folder), model, str(port)],
-        "servers.vllm.identity": lambda options, weights: {"weights": weights, "length": options.max_length},
+        "servers.vllm": lambda options, folder, model, rendering, port: ["serve", str(folder), model, str(port)],
+        "servers.vllm.environment": lambda rendering: {"DAY": rendering.date},
+        "servers.vllm.identity": lambda options, _, weights, rendering: {
+            "weights": weights,
+            "length": options.max_length,
+            "day": rendering.date,
+        },
     }
     monkeypatch.setattr(judge.registry, "load", plugins.__getitem__)
-    monkeypatch.setattr(judge, "serve", lambda command, model, start_s: command(8011))
+    monkeypatch.setattr(
+        judge, "serve", lambda command, model, start_s, environment: [*command(8011), environment["DAY"]]
+    )
     options = RULES_JUDGE.model_copy(update={"server": VLLMServer(name="vllm", max_length=512), "model": "the-judge"})
     weights = Weights("key", "owner/judge@c0ffee", tmp_path)
-    assert judge._server_identity(options, weights) == {"weights": "owner/judge@c0ffee", "length": 512}
-    assert judge._serve(options, weights) == ["serve", str(tmp_path), "the-judge", "8011"]  # type: ignore[comparison-overlap]
+    day = Rendering(date="2026-03-05")
+    known = {"weights": "owner/judge@c0ffee", "length": 512, "day": day.date}
+    assert judge._server_identity(options, weights, day) == known
+    served = ["serve", str(tmp_path), "the-judge", "8011", day.date]
+    assert judge._serve(options, weights, day) == served  # type: ignore[comparison-overlap]

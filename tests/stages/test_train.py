@@ -218,7 +218,9 @@ def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.Monke
     for method in ("dpo", "kto", "sft"):
         code.digest.__wrapped__(f"prefdelta.training.{method}", within=train.TRAINING_CODE)
     assert counted == {
+        "prefdelta.core.thoughts",
         "prefdelta.models",
+        "prefdelta.rendering",
         "prefdelta.training",
         *(
             f"prefdelta.training.{name}"

@@ -10,6 +10,8 @@ from prefdelta.checkpoints import details, made, open_manifest, remove_weights, 
 from prefdelta.claims import Claim
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.ids import digest
+from prefdelta.core.rendering import PLAIN
+from prefdelta.rendering import in_key
 
 WORK = f".k1.{digest('pa')[:8]}.work"
 
@@ -61,6 +63,19 @@ def test_a_checkpoint_whose_weights_were_removed_still_counts_as_made(manifest):
     assert names(folder) == ["training.json", "weights_removed.json"]
     assert made(manifest.parent / "record", "models", "k1", "pa", fail) == first
     assert open_manifest(manifest, manifest.parent / "record") == (first, folder)
+
+
+def test_the_chat_template_stays_when_weights_go_because_calls_are_known_by_it(tmp_path):
+    def train_with_template(folder, snapshots):
+        (folder / "chat_template.jinja").write_text("{{ strftime_now('%Y') }}")
+        return train(folder, snapshots)
+
+    write_manifest(tmp_path / "model.json", made(tmp_path / "record", "models", "k1", "pa", train_with_template))
+    first, folder = open_manifest(tmp_path / "model.json", tmp_path / "record")
+    before = in_key(folder, PLAIN)
+    remove_weights(folder)
+    assert in_key(folder, PLAIN) == before != {}
+    assert open_manifest(tmp_path / "model.json", tmp_path / "record") == (first, folder)
 
 
 def test_a_kill_while_weights_are_removed_leaves_them_removed(manifest, monkeypatch):

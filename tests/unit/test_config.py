@@ -1,4 +1,5 @@
 import copy
+import datetime
 import json
 import re
 from pathlib import Path
@@ -43,6 +44,12 @@ def mistakes(**edits):
 
 RECIPE = "train__recipes__dpo"
 EXPERIMENT = "experiments__filtering"
+
+
+@pytest.mark.parametrize("written", ["2026-01-31", "'2026-01-31'"])
+def test_a_date_is_read_with_and_without_quotes(written):
+    content = MINI | yaml.safe_load(f"date: {written}")
+    assert config.parse(content, WHERE).date == "2026-01-31"
 
 
 def test_the_committed_study_is_right():
@@ -96,6 +103,25 @@ def test_the_committed_study_is_right():
         ),
         (f"{RECIPE}__beta", "0.1", r"beta: '0\.1' is text to YAML; .* example 0\.1 without quotes"),
         ("study", False, r"study: found False; input should be a valid string"),  # YAML's `no`
+        *(
+            ("date", value, r"date: .*write it as 2026-01-31")
+            for value in ("2026-02-30", "20260131", "2026-1-31", "today", "", "31.01.2026", "2026-W05-6")
+        ),
+        ("date", datetime.datetime(2026, 1, 31), r"date: .*valid string"),
+        ("date", 2026, r"date: found 2026; input should be a valid string"),
+        (
+            "models__hub",
+            {"hub": "./m", "chat_template_kwargs": {"a": [1]}},
+            "_kwargs: .*a must be true or",
+        ),
+        ("models__hub", {"hub": "./m", "chat_template_kwargs": {"messages": 1}}, "'messages' cannot be a setting of a"),
+        ("models__hub", {"hub": "./m", "chat_template_kwargs": {"a b": 1}}, "'a b' cannot be a setting of a"),
+        (
+            "generate__sampling__reasoning_effort",
+            "high",
+            r"generators\.g1: .*reasoning_effort, but models\.\w+ is trained here",
+        ),
+        ("models__pa__chat_template_kwargs", {"a": 1}, r"models\.pa: .*are for models of the hub"),
         ("models", {False: {}}, r"models\.(False|0)\.\[key\]: found False; input should be a valid string"),
         # Out of range.
         (f"{RECIPE}__beta", -0.1, r"train\.recipes\.dpo\.beta: found -0\.1; input should be greater than 0"),

@@ -82,6 +82,7 @@ def test_a_pinned_model_is_the_same_online_offline_and_without_a_hub(hub, machin
     identity, folder = machine.call(asked(machine.lock["models"][MODEL]["revision"]))
     assert identity == f"{MODEL}@{commit}"
     assert files_of(Path(folder)) == files_of(checkpoint)
+    assert machine.call(asked(commit).replace("model_folder", "folder_of")) == folder
     ours, theirs = (AutoModelForCausalLM.from_pretrained(one).state_dict() for one in (checkpoint, folder))
     assert all(ours[name].equal(theirs[name]) for name in ours)
     assert AutoTokenizer.from_pretrained(folder).get_vocab() == AutoTokenizer.from_pretrained(checkpoint).get_vocab()

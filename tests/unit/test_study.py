@@ -70,6 +70,38 @@ def test_a_judge_that_runs_elsewhere_needs_no_gpu(study_at):
     assert (found["gpu"], found["slurm_partition"]) == (0, "cpu")
 
 
+def test_date_and_settings_of_chat_templates_reach_every_job_that_renders_one(study_at):
+    content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    models = content["models"]
+    for name, model in models.items():
+        model["chat_template_kwargs"] = {"who": name}
+    study = study_at({}, date="2026-03-05", models=models)
+    of = {
+        "generate": study.settings("generate")(SimpleNamespace(generator="s1-3b")),
+        "reference": study.settings("reference")(SimpleNamespace(policy="nemotron-8b", generator="r1")),
+        "judge": study.settings("judge")(SimpleNamespace(generator="r1", form="logic")),
+        "train": study.train_batches[0].settings,
+        "evaluate": study.evaluate_batches[0].settings,
+    }
+    who = {"generate": "s1-3b", "judge": "gpt-oss-120b"}
+    for stage, found in of.items():
+        rendering = {"date": "2026-03-05", "chat_template_kwargs": {"who": who.get(stage, "nemotron-8b")}}
+        assert json.loads(found)["rendering"] == rendering, stage
+    shipped = json.loads(study.settings("generate")(SimpleNamespace(generator="r1")))
+    assert shipped["rendering"]["date"] != "2026-03-05", "no template is rendered for traces that are there"
+
+
+def test_another_date_is_no_other_setting_of_jobs_whose_models_were_trained_here(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    content = yaml.safe_load((ROOT / "resources/studies/mini.yaml").read_text(encoding="utf-8"))
+    one, other = (Study({**content, "date": day}, "mini.yaml") for day in ("2026-03-05", "2026-03-06"))
+    for stage, wildcards in (("generate", {"generator": "g1"}), ("reference", {"generator": "g1", "policy": "pa"})):
+        names = SimpleNamespace(**wildcards)
+        assert one.settings(stage)(names) == other.settings(stage)(names)
+    for batches in ("train_batches", "evaluate_batches"):
+        assert [batch.settings for batch in getattr(one, batches)] == [b.settings for b in getattr(other, batches)]
+
+
 def test_a_repeat_asks_the_judge_the_same_with_another_seed(study_at):
     settings_of = study_at({}).settings("judge")
     main, again, alone = (

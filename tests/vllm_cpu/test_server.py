@@ -11,6 +11,7 @@ import pytest
 
 from prefdelta import calls
 from prefdelta.core.options import OpenAIOptions, VLLMServer
+from prefdelta.core.rendering import PLAIN
 from prefdelta.core.requests import Endpoint, Request, Sampling
 from prefdelta.core.verdicts import read_verdict, verdict_schema
 from prefdelta.engines.openai import OpenAIEngine
@@ -41,7 +42,7 @@ def served(judge: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     log = tmp_path_factory.mktemp("server") / "log"
     with pytest.MonkeyPatch.context() as patch, log.open("w") as stream:
         patch.setattr("sys.stderr", stream)
-        with serve(partial(vllm.command, SETTINGS, judge, MODEL), MODEL, start_s=400) as endpoint:
+        with serve(partial(vllm.command, SETTINGS, judge, MODEL, PLAIN), MODEL, start_s=400) as endpoint:
             patch.undo()
             yield Served(endpoint, log)
 

@@ -9,28 +9,41 @@ is to blame; rows of equal length have the same bits alone.
 
 import traceback
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import TransformersOptions
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.requests import Failure, Quarantine, Reply, Request, Sampling
+from prefdelta.core.thoughts import whole_reply
 from prefdelta.files import say
 from prefdelta.models import load_model, load_tokenizer
 from prefdelta.processes import uninterrupted
+from prefdelta.rendering import in_key, render, token_ids
 
 if TYPE_CHECKING:
     import torch
 
-VERSION = 1  # raise it when the same request would get another reply
-_Row = tuple[str, Request, list[int]]  # key, request, its prompt's token ids
+VERSION = 2  # raise it when the same request would get another reply
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A request, its key, and its rendered prompt."""
+
+    key: str
+    request: Request
+    prompt: str
+    ids: list[int]
 
 
 class TransformersEngine:
     """Asks the model in `folder`, a checkpoint in Hugging Face format whose files hash to `weights`."""
 
-    def __init__(self, folder: Path, weights: str, options: TransformersOptions) -> None:
-        self._folder, self._weights, self._options = folder, weights, options
+    def __init__(self, folder: Path, weights: str, options: TransformersOptions, rendering: Rendering = PLAIN) -> None:
+        self._folder, self._weights, self._options, self._rendering = folder, weights, options, rendering
 
     def identity(self) -> dict[str, Any]:
         from importlib.metadata import version
@@ -42,6 +55,7 @@ class TransformersEngine:
             "torch": version("torch"),
             "weights": self._weights,  # covers tokenizer and chat template: they are files of the checkpoint
             "options": self._options.model_dump(),
+            **in_key(self._folder, self._rendering),
         }
 
     def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
@@ -50,31 +64,41 @@ class TransformersEngine:
         tokenizer = load_tokenizer(self._folder)
         model = load_model(self._folder, self._options.dtype, self._options.threads)
         # Not the checkpoint's own defaults: a repetition penalty in its files would bend the sampling asked for.
+        # It says which tokens end a reply, and nothing else.
+        stops = _stop_tokens(model.generation_config.eos_token_id, tokenizer.eos_token_id)
         plain: Any = transformers.GenerationConfig
         model.generation_config = plain()
         by_length: dict[tuple[int, str], list[_Row]] = {}
         for key, request in plan:
-            messages = [{"role": role, "content": content} for role, content in request.messages]
-            ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+            prompt = render(tokenizer, request.messages, self._rendering, request.sampling.reasoning_effort)
+            ids = token_ids(tokenizer, prompt)
             if len(ids) + request.sampling.max_tokens > model.config.max_position_embeddings:
                 if key in missing:
                     yield Failure(key, "too_long", permanent=True)
                 continue
-            by_length.setdefault((len(ids), request.sampling.model_dump_json()), []).append((key, request, ids))
+            by_length.setdefault((len(ids), request.sampling.model_dump_json()), []).append(
+                _Row(key, request, prompt, ids)
+            )
 
         quarantine = Quarantine()
         for _, group in sorted(by_length.items()):
             for start in range(0, len(group), self._options.batch_size):
                 batch = group[start : start + self._options.batch_size]
-                if any(key in missing for key, _, _ in batch):
-                    yield from self._ask(model, tokenizer, batch, missing, quarantine)
+                if any(row.key in missing for row in batch):
+                    yield from self._ask(model, tokenizer, stops, batch, missing, quarantine)
         yield from quarantine.rest()
 
     def _ask(
-        self, model: Any, tokenizer: Any, batch: list[_Row], missing: Collection[str], quarantine: Quarantine
+        self,
+        model: Any,
+        tokenizer: Any,
+        stops: list[int],
+        batch: list[_Row],
+        missing: Collection[str],
+        quarantine: Quarantine,
     ) -> Iterator[Reply | Failure]:
         """Ask a batch as one; if that raises, ask what is missing of it row by row."""
-        replies = self._reply_or_told(model, tokenizer, batch)
+        replies = self._reply_or_told(model, tokenizer, stops, batch)
         if not isinstance(replies, str):
             with uninterrupted():  # a signal waits until the batch is handed over
                 for reply in replies:
@@ -83,28 +107,27 @@ class TransformersEngine:
             return
         say(f"warning: a batch of {len(batch)} prompts raised this; what is missing of it is asked one by one.")
         for row in batch:
-            key, request, _ = row
-            if key in missing:
-                alone = self._reply_or_told(model, tokenizer, [row])
+            if row.key in missing:
+                alone = self._reply_or_told(model, tokenizer, stops, [row])
                 if isinstance(alone, str):
-                    quarantine.blame(key, request, alone)
+                    quarantine.blame(row.key, row.request, alone)
                 else:
                     yield from quarantine.settle(alone[0])
 
-    def _reply_or_told(self, model: Any, tokenizer: Any, batch: list[_Row]) -> list[Reply] | str:
+    def _reply_or_told(self, model: Any, tokenizer: Any, stops: list[int], batch: list[_Row]) -> list[Reply] | str:
         """Replies to a batch, or what it raised if a prompt may be to blame; other errors are raised."""
         try:
-            return self._reply(model, tokenizer, batch)
+            return self._reply(model, tokenizer, stops, batch)
         except Exception as error:
             _raise_unless_by_a_prompt(error, model, tokenizer)
             return f"{type(error).__name__}: {error}"
 
-    def _reply(self, model: Any, tokenizer: Any, batch: list[_Row]) -> list[Reply]:
+    def _reply(self, model: Any, tokenizer: Any, stops: list[int], batch: list[_Row]) -> list[Reply]:
         """Replies to one batch of prompts of equal length."""
         import torch
 
-        sampling = batch[0][1].sampling
-        prompts = torch.tensor([ids for _, _, ids in batch], device=model.device)
+        sampling = batch[0].request.sampling
+        prompts = torch.tensor([row.ids for row in batch], device=model.device)
         with torch.inference_mode():
             output = model.generate(
                 prompts,
@@ -112,16 +135,23 @@ class TransformersEngine:
                 do_sample=False,
                 max_new_tokens=sampling.max_tokens,
                 pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-                logits_processor=[_SeededSampling(sampling, [request.seed for _, request, _ in batch])],
+                eos_token_id=stops,
+                logits_processor=[_SeededSampling(sampling, [row.request.seed for row in batch])],
             )
         replies = []
-        for (key, _, _), row in zip(batch, output[:, prompts.shape[1] :].tolist(), strict=True):
-            stopped = tokenizer.eos_token_id in row
-            tokens = row[: row.index(tokenizer.eos_token_id) + 1] if stopped else row
-            text = tokenizer.decode(tokens, skip_special_tokens=True)
-            replies.append(Reply(key, text, "stop" if stopped else "length", len(tokens)))
+        for row, tokens in zip(batch, output[:, prompts.shape[1] :].tolist(), strict=True):
+            end = next((at for at, token in enumerate(tokens) if token in stops), None)
+            # Special tokens are text, as in engine vllm: some models mark their reasoning by them.
+            text = tokenizer.decode(tokens[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+            count = len(tokens) if end is None else end + 1
+            replies.append(Reply(row.key, whole_reply(row.prompt, text), "length" if end is None else "stop", count))
         return replies
+
+
+def _stop_tokens(*told: int | list[int] | None) -> list[int]:
+    """The tokens that end a reply: those of the generation config, and the tokenizer's end-of-sequence."""
+    found = [token for one in told for token in (one if isinstance(one, list) else [one]) if token is not None]
+    return list(dict.fromkeys(found))
 
 
 def _raise_unless_by_a_prompt(error: Exception, model: Any, tokenizer: Any) -> None:

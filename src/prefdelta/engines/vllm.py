@@ -7,8 +7,8 @@ this process is gone.
 
 We render and decode ourselves. The prompt is the chat template's own token ids, so nothing adds a second BOS. The reply
 is decoded with its special tokens, because some models mark their reasoning by them (s1.1: `<|im_start|>think`); only
-the token that ended it is cut. The checkpoint's generation_config gives the stop tokens and nothing else: a repetition
-penalty in it would bend the sampling asked for.
+the token that ended it is cut, and reasoning that the prompt opened begins with its mark all the same. The checkpoint's
+generation_config gives the stop tokens and nothing else: a repetition penalty in it would bend the sampling asked for.
 """
 
 import os
@@ -19,15 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import VLLMOptions
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.requests import Failure, Reply, Request
+from prefdelta.core.thoughts import whole_reply
 from prefdelta.models import load_tokenizer
 from prefdelta.processes import uninterrupted
+from prefdelta.rendering import in_key, render, token_ids
 from prefdelta.vllm_install import tensor_parallel_size, versions
 
 if TYPE_CHECKING:
     from vllm import LLMEngine, RequestOutput, SamplingParams
 
-VERSION = 1  # raise it when the same request would get another reply
+VERSION = 2  # raise it when the same request would get another reply
 _ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine's core in this process
     # Forked workers would share the pipe by which this process hears of signals: SIGTERM to one would end us all.
@@ -40,8 +43,8 @@ _ENVIRONMENT = {
 class VLLMEngine:
     """Asks the model in `folder`, a checkpoint in Hugging Face format whose files hash to `weights`."""
 
-    def __init__(self, folder: Path, weights: str, options: VLLMOptions) -> None:
-        self._folder, self._weights, self._options = folder, weights, options
+    def __init__(self, folder: Path, weights: str, options: VLLMOptions, rendering: Rendering = PLAIN) -> None:
+        self._folder, self._weights, self._options, self._rendering = folder, weights, options, rendering
 
     def identity(self) -> dict[str, Any]:
         """All that determines a reply but for rounding.
@@ -57,15 +60,18 @@ class VLLMEngine:
             "weights": self._weights,  # covers tokenizer and chat template: they are files of the checkpoint
             "dtype": self._options.dtype,
             "max_length": self._options.max_length,
+            **in_key(self._folder, self._rendering),
         }
 
     def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
         """Replies to the missing requests. Raises StudyError if vLLM does not start, refuses a request, or dies."""
         tokenizer = load_tokenizer(self._folder)
         fitting: list[tuple[str, Request, list[int]]] = []
+        prompts: dict[str, str] = {}  # key -> its rendered prompt
         for key, request in dict(plan).items():  # a request that stands in the plan twice is asked once
             if key in missing:
-                ids = prompt_ids(tokenizer, request)
+                prompts[key] = prompt_of(tokenizer, request, self._rendering)
+                ids = token_ids(tokenizer, prompts[key])
                 if len(ids) + request.sampling.max_tokens > self._options.max_length:
                     yield Failure(key, "too_long", permanent=True)
                 else:
@@ -79,7 +85,7 @@ class VLLMEngine:
                 with uninterrupted():  # a signal waits until what a step finished is handed over
                     for output in _step(engine):
                         if output.finished:
-                            yield _result(output, tokenizer)
+                            yield _result(output, tokenizer, prompts[output.request_id])
 
     @contextmanager
     def _started(self) -> "Iterator[LLMEngine]":
@@ -122,21 +128,9 @@ def engine_arguments(folder: Path, options: VLLMOptions, gpus: int) -> dict[str,
     }
 
 
-def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
-    """The chat template's token ids, up to where the reply begins. Raises StudyError for an effort it does not know."""
-    messages = [{"role": role, "content": content} for role, content in request.messages]
-    effort = request.sampling.reasoning_effort
-    if effort is None:
-        more = {}
-    elif "reasoning_effort" in str(tokenizer.chat_template):
-        more = {"reasoning_effort": effort}
-    else:
-        raise StudyError(
-            f"the config asks for the reasoning effort {effort!r}, and this model's chat template knows no "
-            "reasoning_effort. Leave it out of sampling."
-        )
-    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, **more)
-    return list(ids)
+def prompt_of(tokenizer: Any, request: Request, rendering: Rendering) -> str:
+    """The chat template's text, up to where the reply begins. Raises StudyError as `render`."""
+    return render(tokenizer, request.messages, rendering, request.sampling.reasoning_effort)
 
 
 def sampling_arguments(request: Request) -> dict[str, Any]:
@@ -189,9 +183,9 @@ def _step(engine: "LLMEngine") -> "list[RequestOutput]":
     return outputs
 
 
-def _result(output: "RequestOutput", tokenizer: Any) -> Reply | Failure:
+def _result(output: "RequestOutput", tokenizer: Any, prompt: str) -> Reply | Failure:
     (completion,) = output.outputs
     reason, ids = completion.finish_reason, list(completion.token_ids)
     if reason not in ("stop", "length"):
         return Failure(output.request_id, "engine_error", permanent=False, detail=str(reason))
-    return Reply(output.request_id, text_of(tokenizer, ids, reason), reason, len(ids))
+    return Reply(output.request_id, whole_reply(prompt, text_of(tokenizer, ids, reason)), reason, len(ids))

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -22,10 +22,13 @@ _STOP_SECONDS = STOP_SECONDS + 2.0  # for the keeper to end after that
 
 
 @contextmanager
-def serve(command: Callable[[int], list[str]], model: str, start_s: float) -> Iterator[Endpoint]:
+def serve(
+    command: Callable[[int], list[str]], model: str, start_s: float, environment: Mapping[str, str] | None = None
+) -> Iterator[Endpoint]:
     """Run `command(port)` and yield it as an endpoint once it has answered a completion (not merely a health check).
 
-    The key is made for this run and passed by environment only. Nothing is left of the server's process group when the
+    environment: what the server's process gets besides this one's. The key is made for this run and passed there
+    only. Nothing is left of the server's process group when the
     context is left, the job killed, or the server itself (`prefdelta.servers.keeper`). Raises ServerStoppedError if the
     server stops, and StudyError if it gives no completion within start_s seconds. It may be called again after either.
     """
@@ -34,7 +37,7 @@ def serve(command: Callable[[int], list[str]], model: str, start_s: float) -> It
         [sys.executable, "-m", "prefdelta.servers.keeper", *command(port)],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
-        env={**os.environ, "DO_NOT_TRACK": "1", KEY_VARIABLE: key, VLLM_KEY_VARIABLE: key},
+        env={**os.environ, "DO_NOT_TRACK": "1", KEY_VARIABLE: key, VLLM_KEY_VARIABLE: key, **(environment or {})},
         preexec_fn=partial(die_with_parent, os.getpid()),
     )
 

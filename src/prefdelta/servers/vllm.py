@@ -3,17 +3,20 @@
 By hand:  VLLM_API_KEY=secret python -m vllm.entrypoints.openai.api_server --model <folder> --port 8011 …
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from prefdelta.core.options import VLLMServer
+from prefdelta.core.rendering import Rendering
+from prefdelta.rendering import dated, in_key, template_in, variables
 from prefdelta.vllm_install import tensor_parallel_size, versions
 
 VERSION = 1  # raise it when the same request would get another reply
 
 
-def command(settings: VLLMServer, folder: Path, model: str, port: int) -> list[str]:
+def command(settings: VLLMServer, folder: Path, model: str, rendering: Rendering, port: int) -> list[str]:
     """The command line that serves the checkpoint in `folder` under the name `model`.
 
     `vllm serve` would be the same, but does not start in a build for CPUs.
@@ -36,10 +39,27 @@ def command(settings: VLLMServer, folder: Path, model: str, port: int) -> list[s
         "--disable-uvicorn-access-log",
         "--disable-fastapi-docs",
         *(["--reasoning-parser", settings.reasoning_parser] if settings.reasoning_parser else []),
+        *_template_arguments(folder, rendering),
     ]
 
 
-def identity(settings: VLLMServer, weights: str) -> dict[str, Any]:
+def environment(rendering: Rendering) -> dict[str, str]:
+    """For gpt-oss, whose prompt vLLM writes without a template: it would take the date from the clock."""
+    return {"VLLM_SYSTEM_START_DATE": rendering.date}
+
+
+def _template_arguments(folder: Path, rendering: Rendering) -> list[str]:
+    """The chat template with the study's date, if it is another one then, and what it gets besides the messages."""
+    template = template_in(folder)
+    if template is None:
+        return []
+    fixed, given = dated(template, rendering.date), variables(template, rendering)
+    # In vLLM's single-line form: no file has to be there until it is read.
+    with_date = [] if fixed == template else ["--chat-template", fixed.encode("unicode_escape").decode("ascii")]
+    return [*with_date, *(["--default-chat-template-kwargs", json.dumps(given)] if given else [])]
+
+
+def identity(settings: VLLMServer, folder: Path, weights: str, rendering: Rendering) -> dict[str, Any]:
     """What determines a reply besides the request, for the key of the record.
 
     weights: identifies the checkpoint's files. How many GPUs there are and how much of them is used move bits, but draw
@@ -53,4 +73,5 @@ def identity(settings: VLLMServer, weights: str) -> dict[str, Any]:
         "dtype": settings.dtype,
         "max_length": settings.max_length,
         "reasoning_parser": settings.reasoning_parser,
+        **in_key(folder, rendering),
     }

@@ -17,6 +17,7 @@ from prefdelta.core.grading import Graded, grade_all, grader_said
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import seed_of
 from prefdelta.core.options import GeneratorOptions
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.requests import Engine, Failure, Reply, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
@@ -66,6 +67,7 @@ class EvaluateSettings(Settings):
     engine: Annotated[GeneratorOptions, Field(description="how the policies are asked")]
     hub: Annotated[HubModel | None, Field(description="an untrained policy, if it is of the hub")] = None
     system: Annotated[str | None, Field(description="the policy's system prompt")] = None
+    rendering: Annotated[Rendering, Field(description="date and settings of the policy's chat template")] = PLAIN
     sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens (tokens)")]
     seed: Annotated[int, Field(description="root of all draws")]
     max_failure_share: Annotated[float, Field(description="above it the stage stops")]
@@ -131,7 +133,9 @@ def _questions(
     weights = job.inputs["weights"]
     manifests = weights if arm.endswith("/base") else [file_of(weights, arm)]
     policy = open_weights(manifests, settings.hub, job.record, only_look)
-    engine = registry.load(f"engines.{settings.engine.name}")(policy.folder, policy.identity, settings.engine)
+    engine = registry.load(f"engines.{settings.engine.name}")(
+        policy.folder, policy.identity, settings.engine, settings.rendering
+    )
     if policy.removed:
         engine = _Removed(engine, manifests)
 

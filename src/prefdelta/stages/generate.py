@@ -12,12 +12,14 @@ from prefdelta.core.failures import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.options import GeneratorOptions, ThinkingMarks
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.requests import Engine, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.sources import DataSource, TraceFields
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
 from prefdelta.core.thinking import marked_thinking, with_thinking
+from prefdelta.core.thoughts import in_one_form
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -58,6 +60,7 @@ class GenerateSettings(Settings):
     shipped: Annotated[Shipped | None, Field(description="the data set that ships its traces")] = None
     system: Annotated[str | None, Field(description="its system prompt")] = None
     thinking: Annotated[ThinkingMarks | None, Field(description="its own marks of reasoning, kept as <think>")] = None
+    rendering: Annotated[Rendering, Field(description="date and settings of its chat template")] = PLAIN
     shard: Annotated[Shard | None, Field(description="only this share of the prompts")] = None
     sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens (tokens)")]
     samples: Annotated[int, Field(ge=1, description="draws per prompt")]
@@ -122,10 +125,12 @@ def _questions(job: Job[GenerateSettings], only_look: bool = False) -> calls.Que
 
 
 def _text(call: Call, thinking: ThinkingMarks | None) -> str | None:
+    """A trace's text: its reasoning is marked in one way, whoever wrote it and whatever served it."""
     text = call.text
     if text is not None and thinking is not None:
         text = marked_thinking(text, thinking.opening, thinking.closing)
-    return with_thinking(call.reasoning, text, cut=call.finish_reason == "length")
+    text = with_thinking(call.reasoning, text, cut=call.finish_reason == "length")
+    return None if text is None else in_one_form(text)
 
 
 def _engine(job: Job[GenerateSettings], only_look: bool) -> Engine:
@@ -136,7 +141,7 @@ def _engine(job: Job[GenerateSettings], only_look: bool) -> Engine:
         engine = registry.load(plugin)(settings.shipped.source, settings.shipped.traces)
     else:
         weights = open_weights(job.inputs["weights"], settings.hub, job.record, only_look)
-        engine = registry.load(plugin)(weights.folder, weights.identity, settings.engine)
+        engine = registry.load(plugin)(weights.folder, weights.identity, settings.engine, settings.rendering)
     return engine
 
 

@@ -20,6 +20,7 @@ from prefdelta.core.failures import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.options import OpenAIOptions
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.requests import Endpoint, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
@@ -78,6 +79,7 @@ class JudgeSettings(Settings):
     max_failure_share: Annotated[float, Field(description="above it the stage stops")]
     seed: Annotated[int, Field(description="root of all draws")]
     hub: Annotated[HubModel | None, Field(description="the judge's weights, for a server that is started here")] = None
+    rendering: Annotated[Rendering, Field(description="date and settings of that judge's chat template")] = PLAIN
     prompts: Annotated[int | None, Field(description="judge only so many prompts, drawn by a hash")] = None
 
     def plugins(self) -> list[str]:
@@ -209,8 +211,8 @@ def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questi
     weights = open_weights([], settings.hub, job.record, only_look) if settings.hub else None
     engine = registry.load(f"engines.{settings.engine.name}")(
         settings.engine,
-        partial(_serve, settings.engine, weights),
-        _server_identity(settings.engine, weights),
+        partial(_serve, settings.engine, weights, settings.rendering),
+        _server_identity(settings.engine, weights, settings.rendering),
         Spending.of(settings.engine, job.record / "spending"),
     )
     return calls.Questions(engine, [], job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}")
@@ -288,24 +290,33 @@ def _judgements(trace: Trace, verdict: _Verdict | None, settings: JudgeSettings)
     ]
 
 
-def _serve(options: OpenAIOptions, weights: Weights | None) -> AbstractContextManager[Endpoint]:
+def _serve(
+    options: OpenAIOptions, weights: Weights | None, rendering: Rendering = PLAIN
+) -> AbstractContextManager[Endpoint]:
     """The endpoint to ask: a server started for this job, or the one the config names."""
     if options.server is not None:
-        served = (weights.folder, options.model) if weights else ()
-        command = partial(registry.load(f"servers.{options.server.name}"), options.server, *served)
-        return serve(command, options.model, options.start_s)
+        plugin = f"servers.{options.server.name}"
+        if weights is None:
+            return serve(partial(registry.load(plugin), options.server), options.model, options.start_s)
+        command = partial(registry.load(plugin), options.server, weights.folder, options.model, rendering)
+        environment = registry.load(f"{plugin}.environment")(rendering)
+        return serve(command, options.model, options.start_s, environment)
     if options.api_key_env not in environ:
         raise StudyError(f"the environment has no {options.api_key_env}, the key of {options.base_url}. Set it.")
     return nullcontext(Endpoint(str(options.base_url), environ[options.api_key_env], lambda: None))
 
 
-def _server_identity(options: OpenAIOptions, weights: Weights | None = None) -> dict[str, Any]:
+def _server_identity(
+    options: OpenAIOptions, weights: Weights | None = None, rendering: Rendering = PLAIN
+) -> dict[str, Any]:
     """What determines a judge's replies besides its model's name. The address of a hosted one does not."""
     if options.server is None:
         return {"provider": options.provider}
     plugin = f"servers.{options.server.name}"
     if weights is not None:
-        found: dict[str, Any] = registry.load(f"{plugin}.identity")(options.server, weights.identity)
+        found: dict[str, Any] = registry.load(f"{plugin}.identity")(
+            options.server, weights.folder, weights.identity, rendering
+        )
         return found
     return {"settings": options.server.model_dump(), "code": code.digest(registry.module_of(plugin))}
 

@@ -16,6 +16,7 @@ from prefdelta.core.failures import count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import Precision
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
@@ -27,13 +28,20 @@ from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.trace import Trace
+from prefdelta.rendering import in_key
 from prefdelta.stages.entry import Job, Outcome, start
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import tokenise
 from prefdelta.weights import Weights, open_weights
 
 # What computes a sum from messages and completion. What else is imported decides only which sums are asked for.
-_COMPUTING = ("prefdelta.training.logps", "prefdelta.training.tokens", "prefdelta.models")
+_COMPUTING = (
+    "prefdelta.training.logps",
+    "prefdelta.training.tokens",
+    "prefdelta.models",
+    "prefdelta.rendering",
+    "prefdelta.core.thoughts",
+)
 
 
 class ReferenceSection(Settings):
@@ -52,6 +60,7 @@ class ReferenceSettings(Settings):
     threads: Annotated[int, Field(description="torch threads")]
     hub: Annotated[HubModel | None, Field(description="the policy, if it is of the hub")] = None
     system: Annotated[str | None, Field(description="the policy's system prompt")] = None
+    rendering: Annotated[Rendering, Field(description="date and settings of the policy's chat template")] = PLAIN
 
 
 def run(job: Job[ReferenceSettings]) -> Outcome:
@@ -129,6 +138,7 @@ def _identity(settings: ReferenceSettings, weights: Weights) -> dict[str, Any]:
     return {
         "weights": weights.identity,
         "max_length": settings.max_length,
+        **in_key(weights.folder, settings.rendering),
         "dtype": settings.dtype,
         "threads": settings.threads,
         "versions": [version("torch"), version("transformers")],
@@ -159,7 +169,7 @@ def _logps(
     tokenizer, model = load_tokenizer(folder), load_model(folder, "float32", settings.threads)
     keys, tokens = [], []
     for key in (key for key in scored if key in missing):
-        found = tokenise(tokenizer, scored[key].messages, scored[key].completion)
+        found = tokenise(tokenizer, scored[key].messages, scored[key].completion, settings.rendering)
         if len(found.prompt) + len(found.completion) > settings.max_length:
             yield RecordedLogps(key, None, None, "too_long")
             continue

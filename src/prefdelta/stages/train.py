@@ -20,6 +20,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import NEEDS_REFERENCE, Recipe
+from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
 from prefdelta.files import say
@@ -30,6 +31,7 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
+from prefdelta.rendering import in_key
 from prefdelta.snapshots import Snapshots
 from prefdelta.stages.entry import Job, Outcome, file_of, start
 from prefdelta.training import several
@@ -38,7 +40,7 @@ from prefdelta.training.tokens import PairTexts, PreferenceRow
 from prefdelta.weights import Weights, open_weights, same_tensors
 
 # What else is in a method's import closure decides nothing that is not in the key itself.
-TRAINING_CODE = ("prefdelta.training", "prefdelta.models")
+TRAINING_CODE = ("prefdelta.training", "prefdelta.models", "prefdelta.rendering", "prefdelta.core.thoughts")
 KIND = "policies"  # folder in the record
 _LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
@@ -60,6 +62,7 @@ class TrainSettings(Settings):
     max_too_long_share: Annotated[float, Field(description="of an arm's pairs left out; above it the stage stops")]
     hub: Annotated[HubModel | None, Field(description="the base policy, if it is of the hub")] = None
     system: Annotated[str | None, Field(description="the policy's system prompt")] = None
+    rendering: Annotated[Rendering, Field(description="date and settings of the policy's chat template")] = PLAIN
 
     def plugins(self) -> list[str]:
         return [f"training.{self.recipe.method}"]
@@ -134,6 +137,7 @@ def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> s
             "recipe": recipe.model_dump(),
             "seed": settings.seed,
             "base": base.identity,
+            **in_key(base.folder, settings.rendering),
             "code": code.digest(registry.module_of(method), within=TRAINING_CODE),
             "versions": [version(name) for name in (*_LIBRARIES, *(["peft"] if recipe.lora else []))],
         }
@@ -156,7 +160,7 @@ def _policy(
     def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
         nonlocal updates, read, ran
         tokenizer = load_tokenizer(base.folder)
-        every = [row.tokenised(tokenizer) for row in rows]
+        every = [row.tokenised(tokenizer, settings.rendering) for row in rows]
         # The same rule for every method, and the one of stage reference: all train on the same pairs.
         tokens = [row for row in every if _length(row) <= settings.max_length]
         _check_too_long(arm, len(every), len(every) - len(tokens), settings)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.rendering import PLAIN, Rendering
+from prefdelta.core.thoughts import as_generated
+from prefdelta.rendering import render, token_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,43 +45,59 @@ class PairTexts:
     ref_chosen_logps: float | None  # nats
     ref_rejected_logps: float | None
 
-    def tokenised(self, tokenizer: Any) -> PreferenceRow:
+    def tokenised(self, tokenizer: Any, rendering: Rendering = PLAIN) -> PreferenceRow:
         """Raises StudyError as `tokenise` does."""
-        chosen, rejected = (tokenise(tokenizer, self.messages, text) for text in (self.chosen, self.rejected))
+        texts = (self.chosen, self.rejected)
+        chosen, rejected = (tokenise(tokenizer, self.messages, text, rendering) for text in texts)
         return PreferenceRow(
             chosen.prompt, chosen.completion, rejected.completion, self.ref_chosen_logps, self.ref_rejected_logps
         )
 
 
 _PROBE = "prefdelta"  # a reply rendered only to see how the template ends a turn
-_THOUGHT = "<think>"
 
 
-def tokenise(tokenizer: Any, messages: Sequence[tuple[str, str]], completion: str) -> Tokens:
+def tokenise(
+    tokenizer: Any, messages: Sequence[tuple[str, str]], completion: str, rendering: Rendering = PLAIN
+) -> Tokens:
     """What the model sees when it is asked (role, content) messages, and what it would generate to say `completion`.
 
     The chat template renders the prompt alone, and the completion's own tokens and end-of-sequence follow. The template
     never sees the completion: those of reasoning models drop all that is thought from a reply that is there already.
-    Where the prompt itself opens the thought, a completion that opens it too loses its own tag.
-    Raises StudyError unless there is exactly one beginning-of-sequence token (if the tokenizer has one), the template
-    ends a turn with end-of-sequence, and tokens give the completion back: otherwise the model would be trained on a
+    The completion is what the policy would generate: where the prompt itself opens the reasoning, not the opening mark.
+    There are as many beginning-of-sequence tokens as the template writes: one, or none, also if the tokenizer has one.
+    Raises StudyError if the template writes two, does not end a turn with end-of-sequence, or has closed the reasoning
+    that the completion holds, and if tokens do not give the completion back: otherwise the model would be trained on a
     context or a reply that it never sees when it is used.
     """
-    asked = [{"role": role, "content": content} for role, content in messages]
-    text = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
-    _check_end(tokenizer, asked)
-    prompt = _ids(tokenizer, text)
-    said = _without_opened_thought(text, completion)
+    text = render(tokenizer, messages, rendering)
+    _check_end(tokenizer, messages, rendering)
+    prompt = token_ids(tokenizer, text)
+    check_beginning(tokenizer, prompt)
+    said = as_generated(text, completion)
     tokens = Tokens(prompt, [*_ids_after(tokenizer, text, prompt, said), tokenizer.eos_token_id])
-    bos = tokenizer.bos_token_id
-    found = (tokens.prompt + tokens.completion).count(bos)
-    if bos is not None and bos != tokenizer.eos_token_id and found != 1:
-        raise StudyError(f"the rendered conversation has {found} beginning-of-sequence tokens; 1 is right.")
+    if (found := _beginnings(tokenizer, tokens.completion)) > 0:
+        raise StudyError(f"the rendered completion has {found} beginning-of-sequence tokens; none is right.")
     return tokens
 
 
-def _check_end(tokenizer: Any, asked: list[dict[str, str]]) -> None:
-    rendered = tokenizer.apply_chat_template([*asked, {"role": "assistant", "content": _PROBE}], tokenize=False)
+def check_beginning(tokenizer: Any, prompt: list[int]) -> int:
+    """How many beginning-of-sequence tokens a rendered prompt has. Raises StudyError if they are more than one."""
+    if (found := _beginnings(tokenizer, prompt)) > 1:
+        raise StudyError(
+            f"a rendered prompt has {found} beginning-of-sequence tokens; 1 is right, or none. Its chat template is at "
+            "fault: take another commit of the model, or a local folder with a mended one."
+        )
+    return found
+
+
+def _beginnings(tokenizer: Any, ids: list[int]) -> int:
+    bos = tokenizer.bos_token_id
+    return 0 if bos is None or bos == tokenizer.eos_token_id else ids.count(bos)
+
+
+def _check_end(tokenizer: Any, messages: Sequence[tuple[str, str]], rendering: Rendering) -> None:
+    rendered = render(tokenizer, [*messages, ("assistant", _PROBE)], rendering, reply=False)
     end = rendered.rpartition(_PROBE)[2]
     if tokenizer.eos_token is None or not end.lstrip().startswith(tokenizer.eos_token):
         raise StudyError(
@@ -88,25 +107,16 @@ def _check_end(tokenizer: Any, asked: list[dict[str, str]]) -> None:
         )
 
 
-def _without_opened_thought(prompt: str, completion: str) -> str:
-    """The completion without the tag (and the white space around it) with which the prompt ends already."""
-    opening = prompt.rstrip()
-    if not (opening.endswith(_THOUGHT) and completion.lstrip().startswith(_THOUGHT)):
-        return completion
-    said = completion.lstrip().removeprefix(_THOUGHT)
-    return said.removeprefix(prompt[len(opening) :])
-
-
 def _ids_after(tokenizer: Any, text: str, prompt: list[int], completion: str) -> list[int]:
     """Token ids of a completion after the prompt `text`, whose ids are `prompt`.
 
     A tokenizer may merge characters across the border, a line break at the prompt's end with one at the completion's
     start. A model cannot: the prompt's tokens are there when it starts. Then the completion is tokenised by itself.
     """
-    whole = _ids(tokenizer, text + completion)
+    whole = token_ids(tokenizer, text + completion)
     if whole[: len(prompt)] == prompt:
         return whole[len(prompt) :]
-    alone = _ids(tokenizer, completion)
+    alone = token_ids(tokenizer, completion)
     if tokenizer.decode(alone, clean_up_tokenization_spaces=False) != completion:
         raise StudyError(
             f"the prompt's tokens are no prefix of prompt + completion: alone it ends in "
@@ -114,8 +124,3 @@ def _ids_after(tokenizer: Any, text: str, prompt: list[int], completion: str) ->
             f"and by itself the completion is not given back by its tokens ({completion[:40]!r})."
         )
     return alone
-
-
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    """The template has written all special tokens itself, so none is added."""
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -78,7 +78,8 @@ def test_a_template_that_drops_the_reasoning_of_replies_does_not_drop_it_from_tr
         ("<think>1+1=2;</think>A:2", "1+1=2;</think>A:2<eos>"),
         ("<think>\n\n</think>A:2", "\n</think>A:2<eos>"),  # only what the prompt has already
         ("1+1=2;</think>A:2", "1+1=2;</think>A:2<eos>"),
-        ("A:<think>", "A:<think><eos>"),
+        ("A:2", "\n</think>\n\nA:2<eos>"),  # without a thought: it is closed at once, or it would never be
+        ("A:<think>", "\n</think>\n\nA:<think><eos>"),
     ],
 )
 def test_a_thought_that_the_prompt_opens_is_not_opened_again(completion, learnt, thinking):
@@ -88,10 +89,13 @@ def test_a_thought_that_the_prompt_opens_is_not_opened_again(completion, learnt,
     assert changed.decode(tokens.completion) == learnt
 
 
-def test_a_thought_that_the_prompt_has_closed_is_not_taken_for_an_open_one(thinking):
-    template = OPENING.replace("<think>\n{% endif %}", "<think></think>{% endif %}")
-    tokens = tokenise(with_template(thinking, template), ASKED, THOUGHT)
-    assert thinking.decode(tokens.completion) == THOUGHT + "<eos>"
+@pytest.mark.parametrize("closed", ["<think></think>", "</think>", "<think>\n\n</think>\n\n"])
+def test_a_thought_after_one_that_the_prompt_has_closed_is_refused_and_a_plain_answer_is_learnt(closed, thinking):
+    template = OPENING.replace("<think>\n{% endif %}", closed + "{% endif %}")
+    off = with_template(thinking, template)
+    with pytest.raises(StudyError, match=r"chat_template_kwargs.*enable_thinking"):
+        tokenise(off, ASKED, THOUGHT)
+    assert thinking.decode(tokenise(off, ASKED, "A:2").completion) == "A:2<eos>"
 
 
 # --- where the prompt ends and the completion begins ---
@@ -121,20 +125,17 @@ def test_a_completion_that_its_own_tokens_do_not_give_back_is_refused(merging):
 
 def test_a_template_that_adds_a_second_beginning_of_sequence_is_refused(tokenizer):
     template = "{{ bos_token }}" + PLAIN.replace("%s", TURN)
-    with pytest.raises(StudyError, match="has 2 beginning-of-sequence tokens; 1 is right"):
+    with pytest.raises(StudyError, match="has 2 beginning-of-sequence tokens; 1 is right, or none"):
         tokenise(with_template(tokenizer, template), ASKED, "A:2")
 
 
-def test_a_template_without_beginning_of_sequence_is_refused(tokenizer):
-    template = PLAIN.replace("%s", TURN).replace("{{ bos_token }}", "")
-    with pytest.raises(StudyError, match="has 0 beginning-of-sequence tokens; 1 is right"):
-        tokenise(with_template(tokenizer, template), ASKED, "A:2")
-
-
-def test_a_tokenizer_that_has_no_beginning_of_sequence_needs_none(tokenizer):
+@pytest.mark.parametrize("bos", ["<bos>", None])
+def test_a_template_that_writes_no_beginning_of_sequence_needs_none_whatever_the_tokenizer_has(bos, tokenizer):
     changed = with_template(tokenizer, PLAIN.replace("%s", TURN).replace("{{ bos_token }}", ""))
-    changed.bos_token = None
-    assert tokenise(changed, ASKED, "A:2").prompt[0] == tokenizer.convert_tokens_to_ids("<user>")
+    changed.bos_token = bos
+    tokens = tokenise(changed, ASKED, "A:2")
+    assert tokens.prompt[0] == tokenizer.convert_tokens_to_ids("<user>")
+    assert tokenizer.bos_token_id not in tokens.prompt + tokens.completion
 
 
 @pytest.mark.parametrize("end", ["", ";{{ eos_token }}"])
@@ -151,5 +152,5 @@ def test_what_a_template_writes_after_end_of_sequence_is_not_learnt(tokenizer):
 
 
 def test_a_control_token_as_text_of_a_trace_is_refused(tokenizer):
-    with pytest.raises(StudyError, match="has 2 beginning-of-sequence tokens"):
+    with pytest.raises(StudyError, match="completion has 1 beginning-of-sequence tokens"):
         tokenise(tokenizer, ASKED, "1+1=2;<bos>A:2")

@@ -9,16 +9,18 @@ from typing import Any
 from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.checks.fetched import model_folder
 from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, named, ok, warn
+from prefdelta.commands.checks.templates import described
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import ThinkingMarks
-from prefdelta.core.requests import Request
 from prefdelta.core.template import ask_problem
-from prefdelta.engines.vllm import prompt_ids
+from prefdelta.core.thoughts import closed_by
 from prefdelta.models import load_tokenizer
+from prefdelta.rendering import render
 from prefdelta.training.tokens import tokenise
 
 SECONDS = 8.0  # of CPU time, after which no other tokenizer is begun; importing transformers takes half of it
-_PROBLEM, _REPLY = "What is 1 + 1?", "<think>\nIt is 2.\n</think>\n\nThe answer is $\\boxed{2}$."
+_PROBLEM, _ANSWER = "What is 1 + 1?", "The answer is $\\boxed{2}$."
+_REPLY = f"<think>\nIt is 2.\n</think>\n\n{_ANSWER}"
 _SPECIAL = re.compile(r"<\|[^|>]*\|>")  # how special tokens are written in most vocabularies
 
 
@@ -28,14 +30,14 @@ def tokenizers(examined: Examined) -> Iterator[Finding]:
         yield NOT_NEEDED
         return
     folders = {name: folder for name, hub in models.items() if (folder := model_folder(hub)) and _has_one(folder)}
-    started, right, late = time.process_time(), [], []
+    started, looked_at, late = time.process_time(), list[Finding](), list[str]()
     # Policies first: they are trained on what the template gives.
     for name in sorted(folders, key=lambda name: name not in examined.config.policies):
         if time.process_time() - started > SECONDS:
             late.append(name)
             continue
         try:
-            right.append(f"{name} ({_looked_at(examined, name, folders[name])})")
+            looked_at.append(_looked_at(examined, name, folders[name]))
         except StudyError as error:
             yield fail(f"{name}: {error}")
         except Exception as error:  # a library's, of files that are not as they should be
@@ -43,8 +45,7 @@ def tokenizers(examined: Examined) -> Iterator[Finding]:
                 f"{name}: its tokenizer in {folders[name]} cannot be used: {type(error).__name__}: {error}",
                 "Fetch it again, or name another model.",
             )
-    if right:
-        yield ok(f"right: {', '.join(right)}")
+    yield from looked_at
     if late:
         yield warn(f"not looked at, for lack of time: {named(late)}", "prefdelta doctor once more: it is faster then.")
     if absent := [name for name in models if name not in folders]:
@@ -57,45 +58,47 @@ def _has_one(folder: Path) -> bool:
     return any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json"))
 
 
-def _looked_at(examined: Examined, name: str, folder: Path) -> str:
+def _looked_at(examined: Examined, name: str, folder: Path) -> Finding:
     """What was found of a model's tokenizer. Raises StudyError if it is not as it must be."""
     tokenizer = load_tokenizer(folder)
     if not tokenizer.chat_template:
         raise StudyError(f"the tokenizer in {folder} has no chat template, without which it cannot be asked.")
     config, model = examined.config, examined.config.models[name]
-    path = config.reference.template if name in config.policies else config.generate.template
+    rendering = examined.study.rendering(name)
+    is_policy = name in config.policies
+    path = config.reference.template if is_policy else config.generate.template
     messages = ask_problem(Path(path).read_text(encoding="utf-8"), _PROBLEM, path, model.system)
-    found = []
-    if name in config.policies:
-        tokenise(tokenizer, messages, _REPLY)  # raises for what training would stumble over
-        found.append("no BOS" if tokenizer.bos_token_id is None else "one BOS")
-        if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
-            found.append("pads with end-of-sequence, which training masks by place")
-    else:
-        found.append(_beginning(tokenizer, prompt_ids(tokenizer, _request(examined, name, messages))))
+    for effort in _efforts(examined, name):
+        render(tokenizer, messages, rendering, effort)  # raises if the template knows none
+    found = described(tokenizer, messages, rendering)
     if model.thinking:
         _check_marks(tokenizer, model.thinking)
         found.append("its marks of thinking are tokens")
-    return ", ".join(found)
-
-
-def _request(examined: Examined, name: str, messages: tuple[tuple[str, str], ...]) -> Request:
-    """As the model is asked for traces, or as the judge."""
-    config = examined.config
-    samplings = [one.sampling for one in config.generators.values() if one.model == name and one.sampling]
-    sampling = config.judge.sampling if name == config.judge.model else (samplings or [config.generate.sampling])[0]
-    return Request(messages, sampling, seed=0)
-
-
-def _beginning(tokenizer: Any, prompt: list[int]) -> str:
-    bos = tokenizer.bos_token_id
-    count = 0 if bos is None or bos == tokenizer.eos_token_id else prompt.count(bos)
-    if count > 1:
-        raise StudyError(
-            f"a rendered prompt has {count} beginning-of-sequence tokens; 1 is right. Its chat template is at fault: "
-            "take another commit of the model, or a local folder with a mended one."
+    if not is_policy:
+        return ok(f"{name}: {'; '.join(found)}")
+    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+        found.append("pads with end-of-sequence, which training masks by place")
+    told = f"{name}: {'; '.join(found)}"
+    if closed_by(render(tokenizer, messages, rendering)):
+        tokenise(tokenizer, messages, _ANSWER, rendering)
+        return warn(
+            f"{told}. So traces that reason are refused in training",
+            f"If its template can reason, switch it on: models.{name}.chat_template_kwargs, as its card says, for "
+            "example {enable_thinking: true}.",
         )
-    return "one BOS" if count else "no BOS"
+    tokenise(tokenizer, messages, _REPLY, rendering)  # raises for what training would stumble over
+    return ok(told)
+
+
+def _efforts(examined: Examined, name: str) -> set[str]:
+    """The reasoning efforts that the config asks of a model: for traces, as the judge, and as a policy."""
+    config = examined.config
+    asked = [one.sampling or config.generate.sampling for one in config.generators.values() if one.model == name]
+    if name == config.judge.model:
+        asked.append(config.judge.sampling)
+    if name in config.policies:
+        asked += [group.sampling for group in config.evaluate.groups.values()]
+    return {sampling.reasoning_effort for sampling in asked if sampling.reasoning_effort is not None}
 
 
 def _check_marks(tokenizer: Any, marks: ThinkingMarks) -> None:

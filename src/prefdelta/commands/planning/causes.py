@@ -163,6 +163,8 @@ def _key(study: Study, job: PlannedJob, path: tuple[str, ...]) -> str:
             return f"{LOCK}: models.{json.loads(job.settings)['hub']['name']}.revision"
         case _, "hub":
             return f"models.{model_of(study, job.stage, job.name)}.hub"
+        case _, "rendering":
+            return "date" if rest == ("date",) else f"models.{model_of(study, job.stage, job.name)}.{'.'.join(rest)}"
         case "train", "recipe":
             return ".".join(["train.recipes", job.writes[0].parts[-3], *rest])
         case "ladder", "rung":

@@ -1,0 +1,55 @@
+"""What a chat template gets besides the messages: the study's date, and settings of its own. Values only."""
+
+import re
+from contextlib import suppress
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from prefdelta.core.settings import Settings
+
+# Arguments of transformers' apply_chat_template, and what we give a template ourselves: no setting of a template.
+_TAKEN = (
+    *("conversation", "messages", "tools", "documents", "chat_template", "add_generation_prompt"),
+    *("continue_final_message", "tokenize", "sanitize_control_tokens", "padding", "truncation", "max_length"),
+    *("return_tensors", "return_dict", "return_assistant_tokens_mask", "tokenizer_kwargs"),
+    *("strftime_now", "raise_exception"),
+)
+
+
+def _iso(value: Any) -> Any:
+    """YAML reads 2026-01-31 as a date, and '2026-01-31' as text: both are the same day."""
+    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
+
+
+def _a_day(value: str) -> str:
+    with suppress(ValueError):
+        if date.fromisoformat(value).isoformat() == value:
+            return value
+    raise ValueError("is not a day of the calendar; write it as 2026-01-31")
+
+
+def _free(values: Any) -> Any:
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)) or name in _TAKEN:
+            raise ValueError(f"{name!r} cannot be a setting of a chat template; the model's card says which it knows")
+        if not isinstance(value, bool | int | float | str | None):
+            raise ValueError(f"{name} must be true or false, a number or a text")
+    return values
+
+
+Date = Annotated[str, BeforeValidator(_iso), AfterValidator(_a_day), Field(json_schema_extra={"format": "date"})]
+Kwargs = Annotated[dict[str, bool | int | float | str | None], BeforeValidator(_free)]
+
+DEFAULT_DATE = "2026-01-01"  # of a study that names none: no template ever reads the clock
+
+
+class Rendering(Settings):
+    """How the chat template of one model is rendered, wherever it is."""
+
+    date: Date = DEFAULT_DATE  # what the template takes for today
+    chat_template_kwargs: Kwargs = Field(default_factory=dict)  # variables of the template, e.g. enable_thinking
+
+
+PLAIN = Rendering.model_construct(date=DEFAULT_DATE, chat_template_kwargs={})  # without compiling its validator
