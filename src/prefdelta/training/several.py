@@ -25,7 +25,7 @@ from prefdelta.core.launch import Launch
 from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.files import INSTANCE
 from prefdelta.processes import die_with_parent
-from prefdelta.snapshots import Snapshots
+from prefdelta.snapshots import Layout, Snapshots
 from prefdelta.training import worker
 from prefdelta.training.cluster import SlurmProcesses
 from prefdelta.training.exchange import Exchange, Ran, TrainJob
@@ -75,7 +75,9 @@ def train(
     about: the arm, for the one who looks into the queue of a cluster.
     Raises StudyError as the method does, or if a process stops; MemoryError if one runs out of memory.
     """
-    if launch.submitit is None and processes() == 1:
+    count = processes() if launch.submitit is None else launch.submitit.nodes * launch.tasks
+    snapshots.lay_out(Layout(count, in_parts=count > 1 and not recipe.lora))
+    if launch.submitit is None and count == 1:
         return {**registry.load(method)(base, rows, recipe, seed, output, snapshots), "processes": 1}, None
     # A killed instance's; what it launched sees that it is gone.
     for dead in snapshots.folder.parent.glob("exchange-*"):
