@@ -19,6 +19,7 @@ PLUMBING = frozenset(
         "checkpoints",
         "claims",
         "code",
+        "environment",
         "files",
         "manifests",
         "processes",

@@ -9,14 +9,19 @@ SILENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-_PREPARED = {**SILENT, "PYTHONFAULTHANDLER": "1"}
+
+
+def silence() -> None:
+    """Have libraries tell nothing to anybody."""
+    for name, value in SILENT.items():
+        os.environ.setdefault(name, value)
 
 
 def prepare() -> None:
-    """Have libraries tell nothing to anybody, and this process and its children show where they were when they crash.
+    """Silence libraries, and have this process and its children show where they were when they crash.
 
     Of a crash in C (SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL) the stacks of all threads go to stderr.
     """
-    for name, value in _PREPARED.items():
-        os.environ.setdefault(name, value)
+    silence()
+    os.environ.setdefault("PYTHONFAULTHANDLER", "1")
     faulthandler.enable()

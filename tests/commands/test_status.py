@@ -219,6 +219,61 @@ def test_a_job_that_failed(log, why, advice, capsys):
     assert look(capsys, "--failed") == told[told.index("failed:\n") :]
 
 
+@pytest.mark.parametrize(
+    ("says", "signal"),
+    [
+        ("Fatal Python error: Segmentation fault\n\nThread 0x7f (most recent call first):\n", "SIGSEGV"),
+        ("training\nFatal Python error: Bus error\n\nCurrent thread 0x7f (most recent call first):\n", "SIGBUS"),
+        ("Fatal Python error: Aborted\n", "SIGABRT"),
+    ],
+)
+def test_a_job_that_crashed_is_shown_with_the_signal(says, signal, capsys):
+    take_away("judge/g3/both", says)
+    write_run()
+    claim("judge/g3/both", f"{gethostname()}-{dead_pid()}-0123abcd")
+    told = look(capsys)
+    assert f"judge/g3/both: {signal}\n" in told
+    assert "A crash in compiled code" in told
+
+
+# As Snakemake 9.27.1 writes it.
+DIED = """RuleException:
+CalledProcessError in file "workflow/rules/judge.smk", line 24:
+Command 'set -euo pipefail;  exec python -m prefdelta.stages.judge --out judgements={output}
+ manifest={manifest} --settings x 2> judge.log' died with <Signals.{signal}: 9>.
+""".replace("\n manifest", " manifest")
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGUSR1"])
+def test_a_job_that_said_nothing_is_shown_with_the_signal_that_snakemake_saw(name, capsys):
+    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    take_away("judge/g1/both", "judge g1 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    about = DIED.format(output="x", manifest=RESULTS / "judge/g3/both.manifest.json", signal=name)
+    write_text(Path(".snakemake/log/2026-01-02T030405.1.snakemake.log"), about)
+    write_run(ended="2026-01-02 04:00:00 UTC")
+    told = look(capsys)
+    assert f"judge/g3/both: {name}\n" in told
+    assert "judge/g1/both: stopped\n" in told  # of which nothing is said
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_job_of_slurms_is_shown_with_the_signal_that_its_own_snakemake_saw(capsys):
+    take_away("judge/g3/both", "a line\n")
+    about = DIED.format(output="x", manifest=RESULTS / "judge/g3/both.manifest.json", signal="SIGBUS")
+    write_text(SLURM_LOG, about)
+    submit(state="FAILED", at=time.time() - 5)
+    assert jobs(capsys)["judge/g3/both"]["why"] == "SIGBUS"
+
+
+def test_a_signal_of_an_earlier_run_is_not_that_of_a_later_one(capsys):
+    about = DIED.format(output="x", manifest=RESULTS / "judge/g3/both.manifest.json", signal="SIGKILL")
+    log = Path(".snakemake/log/2026-01-02T030405.1.snakemake.log")
+    write_text(log, about)
+    os.utime(log, (time.time() - 60,) * 2)
+    take_away("judge/g3/both", "a line of today\n")
+    assert jobs(capsys)["judge/g3/both"]["why"] == "stopped"
+
+
 def test_a_log_cannot_control_the_terminal(capsys):
     take_away("judge/g3/both", "error: \x1b[2J\x07 cleared \u202e\n")
     assert "| error: \\x1b[2J\\x07 cleared \\u202e\n" in look(capsys)

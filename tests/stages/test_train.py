@@ -2,9 +2,11 @@ import json
 import math
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -527,3 +529,60 @@ def test_a_base_that_changed_under_its_path_is_refused_and_the_same_commands_men
     settings = ladder.LadderSettings(model="able", rung=rung(), shared=LADDER)
     run(ladder, settings, {}, {"model": own}, tmp_path / "record")
     assert own.read_bytes() == right
+
+
+# --- nothing is told to anybody ---
+
+
+class Listener(ThreadingHTTPServer):
+    """A hub that is nobody's: it counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                listener.asked.append(self.path)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_HEAD = do_POST = do_GET  # noqa: N815
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+@pytest.mark.parametrize(
+    ("variables", "tells"),
+    [({}, False), ({"HF_HUB_DISABLE_TELEMETRY": "0"}, True)],
+    ids=["by itself", "where the user turns it on"],
+)
+def test_a_training_tells_nobody_of_itself(
+    variables: dict[str, str],
+    tells: bool,
+    inputs: dict[str, Any],
+    record: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listener = Listener()
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{listener.server_port}")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    shutil.copytree(record / "models", tmp_path / "record/models")
+    with start(
+        "train", settings_of("all"), inputs, {"policies": manifest(tmp_path, "all")}, tmp_path / "record"
+    ) as process:
+        _, told = process.communicate()
+    listener.shutdown()
+    listener.server_close()
+    assert process.returncode == 0, told
+    assert any("/telemetry/" in path for path in listener.asked) == tells
+    assert bool(listener.asked) == tells

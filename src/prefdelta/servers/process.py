@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from prefdelta import environment
 from prefdelta.core.errors import StudyError
 from prefdelta.core.requests import Endpoint, ServerStoppedError, canary
-from prefdelta.processes import die_with_parent
+from prefdelta.processes import die_with_parent, exit_code_told
 from prefdelta.servers.keeper import STOP_SECONDS
 
 KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where a server of ours finds the key that its requests must carry
@@ -34,14 +35,14 @@ def serve(command: Callable[[int], list[str]], model: str, start_s: float) -> It
         [sys.executable, "-m", "prefdelta.servers.keeper", *command(port)],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
-        env={**os.environ, "DO_NOT_TRACK": "1", KEY_VARIABLE: key, VLLM_KEY_VARIABLE: key},
+        env={**environment.SILENT, **os.environ, KEY_VARIABLE: key, VLLM_KEY_VARIABLE: key},
         preexec_fn=partial(die_with_parent, os.getpid()),
     )
 
     def check() -> None:
         if (code := process.poll()) is not None:
             raise ServerStoppedError(
-                f"the judge's server stopped with exit code {code}; its output is above in this log."
+                f"the judge's server stopped with {exit_code_told(code)}; its output is above in this log."
             )
 
     endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", key, check, ours=True)

@@ -24,9 +24,9 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.launch import Launch
 from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.files import INSTANCE
-from prefdelta.processes import die_with_parent
+from prefdelta.processes import die_with_parent, exit_code_told
 from prefdelta.snapshots import Layout, Snapshots
-from prefdelta.training import worker
+from prefdelta.training import launcher, worker
 from prefdelta.training.cluster import SlurmProcesses
 from prefdelta.training.exchange import Exchange, Ran, TrainJob
 from prefdelta.training.tokens import PreferenceRow
@@ -143,9 +143,9 @@ class TorchProcesses:
 
     def __init__(self, count: int, exchange: Exchange) -> None:
         self.count = count
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+        options = ["--standalone", f"--nproc-per-node={count}", "-m", WORKER, str(exchange.folder)]
         self._launcher = subprocess.Popen(
-            [sys.executable, *launcher, "-m", WORKER, str(exchange.folder)],
+            [sys.executable, "-m", launcher.__name__, str(exchange.folder), *options],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             start_new_session=True,  # Ctrl-C reaches this process alone, which has a snapshot taken first
@@ -167,4 +167,4 @@ class TorchProcesses:
 
     def check(self) -> None:
         if code := self._launcher.returncode:
-            raise StudyError(f"training stopped with exit code {code}; its output is above in this log.")
+            raise StudyError(f"training stopped with {exit_code_told(code)}; its output is above in this log.")

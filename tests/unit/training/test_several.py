@@ -180,6 +180,19 @@ def test_what_a_process_finds_wrong_is_told_by_the_one_that_launched_it(base, ro
         train("training.dpo", base, wrong, recipe, 0, tmp_path / "policy", no_snapshots())
 
 
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL"])
+def test_the_signal_that_ends_a_process_is_named_and_the_log_shows_where_it_was(
+    name, base, rows, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.setattr(several, "WORKER", "unit.training.crashing")
+    monkeypatch.setenv("DIES_BY", name)
+    with pytest.raises(StudyError, match=f"{name} ended process 1 of those that train"):
+        train("training.dpo", base, rows, recipe_of("dpo", batch_size=4), 0, tmp_path / "policy", no_snapshots())
+    said = capfd.readouterr().err
+    assert ("Fatal Python error: Segmentation fault" in said) == (name == "SIGSEGV")
+    assert ("crashing.py" in said) or name == "SIGKILL"
+
+
 class Clocked:
     """Processes that load, and save after the update at hand when they are asked; all by a clock of their own."""
 

@@ -29,6 +29,11 @@ ADVICE = {
     "PREEMPTED": "A job of higher priority took its place.",
     "FAILED": "SLURM says no more than that it failed, and its log does not say why. SLURM's own log may.",
     "killed": "Killed without warning: out of memory, kill -9, or the machine went down.",
+    "SIGKILL": "Killed without warning by SIGKILL: out of memory, kill -9, or the site.",
+    **dict.fromkeys(
+        ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"),
+        "A crash in compiled code. Its log has the stacks of its threads: if it comes again, report it with them.",
+    ),
     "stopped": "Its log ends without an error: it was stopped by a signal, or killed.",
     "unknown": "SLURM does not know this job any more, and no log says how it ended.",
 }
@@ -194,7 +199,8 @@ def _line(job: JobStatus) -> JobLine:
     ended = job.state in ("failed", "stopped")
     told = job.log.told if job.log and job.state in ("running", "stopped", "failed") else None
     lines = job.log.last(LAST_LINES) if job.log and ended else []
-    advice = ADVICE.get(job.why, "SLURM's documentation explains this state.") if job.why else None
+    other = f"{'A signal' if (job.why or '').startswith('SIG') else 'A state of SLURM'}; its documentation explains it."
+    advice = ADVICE.get(job.why, other) if job.why else None
     rows: int | None = job.manifest.get("rows")
     return JobLine(
         stage=job.stage,
