@@ -282,7 +282,7 @@ def test_a_crash_in_compiled_code_leaves_the_stacks_in_the_log(
     )
     assert done.returncode == -number
     assert f"Fatal Python error: {told}" in done.stderr
-    assert ", in crashes" in done.stderr  # where it was
+    assert " in crashes" in done.stderr  # where it was
 
 
 def test_out_of_memory_on_a_gpu_is_told_with_what_helps_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from prefdelta import checkpoints, tables
+from prefdelta.core.errors import StudyError
 from prefdelta.record import Record
 from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.prompt import Prompt
@@ -75,6 +76,19 @@ def test_a_trace_longer_than_allowed_is_a_typed_failure_and_is_not_cut(
     whole = read_checked(references["weak"].path, ReferenceLogps)
     for cut, full in zip(rows, whole, strict=True):
         assert cut.logps is None or cut.logps == pytest.approx(full.logps, abs=1e-4)
+
+
+@pytest.mark.parametrize("text", ["1+1=2;<eos>A:2", "Ω"])
+def test_where_most_traces_cannot_be_trained_on_something_else_is_to_blame(
+    text: str, traces: dict[str, Path], make_reference: MakeReference, tmp_path: Path
+) -> None:
+    rows = [
+        replace(row, text=text if at % 4 else row.text) for at, row in enumerate(tables.read(traces["weak"], Trace))
+    ]
+    tables.write(tmp_path / "t.parquet", Trace, rows)
+    with pytest.raises(StudyError, match=r"12 of 16 traces cannot be trained on .*See to the tokenizer in"):
+        make_reference(tmp_path / "r.parquet", "weak", of=tmp_path / "t.parquet")
+    assert not (tmp_path / "r.parquet").exists()
 
 
 def test_a_second_run_gives_the_same_bytes(

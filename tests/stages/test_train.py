@@ -234,6 +234,7 @@ def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.Monke
                 "parts",
                 "saving",
                 "sft",
+                "spelling",
                 "tokens",
                 "trainer",
             )
@@ -412,6 +413,40 @@ def test_too_many_pairs_that_are_too_long_stop_the_stage_before_it_trains(
     with pytest.raises(StudyError, match=r"reference\.max_length \(19 tokens .*max_too_long_share allows 10\.0%"):
         batch(tmp_path, other, short, "all", recipe=recipe, max_length=19, max_too_long_share=0.1)
     assert not [*(other / "policies").glob("[!.]*")]
+
+
+@pytest.fixture
+def unfit(inputs: dict[str, Any], make_reference: Callable[..., Outcome], tmp_path: Path) -> dict[str, Any]:
+    """Of the weak traces that are in pairs, one writes end-of-sequence as text, and one a letter that is no token."""
+    paired = [row.prompt_id for row in tables.read(inputs["pairs"], Pair) if row.eligible]
+    texts = {paired[0]: "1+1=2;<eos>A:2", paired[1]: "1+1=2;Ω;A:2"}
+    rows = [
+        replace(row, text=texts.get(row.prompt_id, row.text)) for row in tables.read(inputs["rejected_traces"], Trace)
+    ]
+    tables.write(tmp_path / "weak-traces.parquet", Trace, rows)
+    make_reference(tmp_path / "weak.parquet", "weak", of=tmp_path / "weak-traces.parquet")
+    return {
+        **inputs,
+        "rejected_traces": tmp_path / "weak-traces.parquet",
+        "rejected_reference": tmp_path / "weak.parquet",
+    }
+
+
+@pytest.mark.parametrize("recipe", [DPO, SFT], ids=["dpo", "sft"])
+def test_a_trace_that_the_policy_cannot_be_trained_on_costs_its_pair_and_nothing_else(
+    recipe: Any, unfit: dict[str, Any], record: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    failures = [row.failure for row in tables.read(unfit["rejected_reference"], ReferenceLogps) if row.failure]
+    assert sorted(failures) == ["control_token", "not_spelt"]
+    bare = {**unfit, "chosen_reference": [], "rejected_reference": []} if recipe is SFT else unfit
+    changes = {"recipe": recipe, "max_too_long_share": 0.5}
+    told = details(batch(tmp_path, record, bare, "all", **changes), "all")
+    assert told["left_out"] == {"too_long": 0, "control_token": 1, "not_spelt": 1}
+    assert (told["pairs"], told["rows"]) == (N_PAIRS - 2, N_PAIRS - 2)
+    assert "the trace holds '<eos>' as text, which is a control token of the policy" in capfd.readouterr().err
+    wrong = r"1 of its 12 pairs have a control token of the policy as text; 1 of its 12 pairs .*max_too_long_share"
+    with pytest.raises(StudyError, match=wrong):
+        batch(tmp_path, record, bare, "all", **{**changes, "max_too_long_share": 0.01})
 
 
 @pytest.mark.usefixtures("trained")

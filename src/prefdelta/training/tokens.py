@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefdelta.core.errors import StudyError
+from prefdelta.training.spelling import check_text, ids_after, text_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +61,21 @@ def tokenise(tokenizer: Any, messages: Sequence[tuple[str, str]], completion: st
     The chat template renders the prompt alone, and the completion's own tokens and end-of-sequence follow. The template
     never sees the completion: those of reasoning models drop all that is thought from a reply that is there already.
     Where the prompt itself opens the thought, a completion that opens it too loses its own tag.
-    Raises StudyError unless there is exactly one beginning-of-sequence token (if the tokenizer has one), the template
-    ends a turn with end-of-sequence, and tokens give the completion back: otherwise the model would be trained on a
-    context or a reply that it never sees when it is used.
+    Raises StudyError unless there is exactly one beginning-of-sequence token (if the tokenizer has one) and the
+    template ends a turn with end-of-sequence: otherwise the model would be trained on a context or a reply that it
+    never sees when it is used. Raises UnfitTraceError (`spelling`) for a completion or a problem that this model cannot
+    be trained on, while it can on others.
     """
     asked = [{"role": role, "content": content} for role, content in messages]
     text = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
     _check_end(tokenizer, asked)
-    prompt = _ids(tokenizer, text)
+    for role, content in messages:
+        if role == "user":
+            check_text(tokenizer, "the problem", content)
+    check_text(tokenizer, "the trace", completion)
+    prompt = text_ids(tokenizer, text)
     said = _without_opened_thought(text, completion)
-    tokens = Tokens(prompt, [*_ids_after(tokenizer, text, prompt, said), tokenizer.eos_token_id])
+    tokens = Tokens(prompt, [*ids_after(tokenizer, text, prompt, said), tokenizer.eos_token_id])
     bos = tokenizer.bos_token_id
     found = (tokens.prompt + tokens.completion).count(bos)
     if bos is not None and bos != tokenizer.eos_token_id and found != 1:
@@ -95,27 +101,3 @@ def _without_opened_thought(prompt: str, completion: str) -> str:
         return completion
     said = completion.lstrip().removeprefix(_THOUGHT)
     return said.removeprefix(prompt[len(opening) :])
-
-
-def _ids_after(tokenizer: Any, text: str, prompt: list[int], completion: str) -> list[int]:
-    """Token ids of a completion after the prompt `text`, whose ids are `prompt`.
-
-    A tokenizer may merge characters across the border, a line break at the prompt's end with one at the completion's
-    start. A model cannot: the prompt's tokens are there when it starts. Then the completion is tokenised by itself.
-    """
-    whole = _ids(tokenizer, text + completion)
-    if whole[: len(prompt)] == prompt:
-        return whole[len(prompt) :]
-    alone = _ids(tokenizer, completion)
-    if tokenizer.decode(alone, clean_up_tokenization_spaces=False) != completion:
-        raise StudyError(
-            f"the prompt's tokens are no prefix of prompt + completion: alone it ends in "
-            f"{tokenizer.decode(prompt[-8:])!r}, with a completion in {tokenizer.decode(whole[: len(prompt)][-8:])!r}; "
-            f"and by itself the completion is not given back by its tokens ({completion[:40]!r})."
-        )
-    return alone
-
-
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    """The template has written all special tokens itself, so none is added."""
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
