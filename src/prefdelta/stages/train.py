@@ -24,6 +24,7 @@ from prefdelta.core.recipes import NEEDS_REFERENCE, Recipe
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
 from prefdelta.files import say
+from prefdelta.hub import weight_files
 from prefdelta.models import load_tokenizer
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.pair import Pair
@@ -171,7 +172,7 @@ def _policy(
             "differs_from_base": not same_tensors(output, base.folder),
         }
 
-    needed = sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
+    needed = sum(path.stat().st_size for path in weight_files(base.folder))
     key = _key(settings, base, rows)
     return checkpoints.made(job.record, KIND, key, arm, make, needed), updates, read, ran
 
