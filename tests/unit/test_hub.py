@@ -166,6 +166,29 @@ def test_half_a_model_is_never_loaded_offline_and_is_fetched_again_online(hub, m
     assert shard.read_bytes() == (checkpoint / shard.name).read_bytes()
 
 
+def test_a_cache_on_a_read_only_mount_is_read_and_what_it_lacks_is_told(hub, machine, checkpoint):
+    commit = hub.push(MODEL, files_of(checkpoint))
+    machine.pin(MODEL)
+    _, folder = machine.call(asked(commit))
+    if not machine.lock_cache():
+        pytest.skip("only root can mount")
+    assert machine.call(asked(commit))[1] == folder
+    (Path(folder) / "tokenizer.json").unlink()
+    told = machine.call(asked(commit))
+    assert f"the cache ({machine.cache}/hub) lacks tokenizer.json, and nothing can be written to it: Read-only" in told
+    assert "prefdelta pin --fetch owner/tiny" in told
+
+
+def test_a_cache_whose_locks_cannot_be_made_is_told(hub, machine, checkpoint):
+    commit = hub.push(MODEL, files_of(checkpoint))
+    machine.pin(MODEL)
+    (machine.cache / "hub").mkdir(parents=True)
+    (machine.cache / "hub/.locks").write_text("")
+    told = machine.call(asked(commit))
+    assert "nothing can be written to it" in told
+    assert f"{machine.cache}/hub/.locks" in told
+
+
 def test_a_file_that_arrives_cut_is_told_and_fetched_again(hub, machine, checkpoint):
     commit = hub.push(MODEL, files_of(checkpoint))
     hub.cut = {"tokenizer.json"}
