@@ -240,16 +240,29 @@ def test_a_job_that_crashed_is_shown_with_the_signal(says, signal, capsys):
 DIED = """RuleException:
 CalledProcessError in file "workflow/rules/judge.smk", line 24:
 Command 'set -euo pipefail;  exec python -m prefdelta.stages.judge --out judgements={output}
- manifest={manifest} --settings x 2> judge.log' died with <Signals.{signal}: 9>.
+ manifest={manifest} --settings x 2> judge.log' {told}.
 """.replace("\n manifest", " manifest")
 
 
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGUSR1"])
-def test_a_job_that_said_nothing_is_shown_with_the_signal_that_snakemake_saw(name, capsys):
+def died(told):
+    return DIED.format(output="x", manifest=RESULTS / "judge/g3/both.manifest.json", told=told)
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("died with <Signals.SIGKILL: 9>", "SIGKILL"),
+        ("died with <Signals.SIGSEGV: 11>", "SIGSEGV"),
+        ("died with <Signals.SIGTERM: 15>", "SIGTERM"),
+        ("died with <Signals.SIGUSR1: 10>", "SIGUSR1"),
+        ("returned non-zero exit status 137", "SIGKILL"),
+        ("returned non-zero exit status 143", "SIGTERM"),
+    ],
+)
+def test_a_job_that_said_nothing_is_shown_with_the_signal_that_snakemake_saw(told, name, capsys):
     take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
     take_away("judge/g1/both", "judge g1 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
-    about = DIED.format(output="x", manifest=RESULTS / "judge/g3/both.manifest.json", signal=name)
-    write_text(Path(".snakemake/log/2026-01-02T030405.1.snakemake.log"), about)
+    write_text(Path(".snakemake/log/2026-01-02T030405.1.snakemake.log"), died(told))
     write_run(ended="2026-01-02 04:00:00 UTC")
     told = look(capsys)
     assert f"judge/g3/both: {name}\n" in told
@@ -259,16 +272,14 @@ def test_a_job_that_said_nothing_is_shown_with_the_signal_that_snakemake_saw(nam
 @pytest.mark.usefixtures("cluster")
 def test_a_job_of_slurms_is_shown_with_the_signal_that_its_own_snakemake_saw(capsys):
     take_away("judge/g3/both", "a line\n")
-    about = DIED.format(output="x", manifest=RESULTS / "judge/g3/both.manifest.json", signal="SIGBUS")
-    write_text(SLURM_LOG, about)
+    write_text(SLURM_LOG, died("died with <Signals.SIGBUS: 7>"))
     submit(state="FAILED", at=time.time() - 5)
     assert jobs(capsys)["judge/g3/both"]["why"] == "SIGBUS"
 
 
 def test_a_signal_of_an_earlier_run_is_not_that_of_a_later_one(capsys):
-    about = DIED.format(output="x", manifest=RESULTS / "judge/g3/both.manifest.json", signal="SIGKILL")
     log = Path(".snakemake/log/2026-01-02T030405.1.snakemake.log")
-    write_text(log, about)
+    write_text(log, died("died with <Signals.SIGKILL: 9>"))
     os.utime(log, (time.time() - 60,) * 2)
     take_away("judge/g3/both", "a line of today\n")
     assert jobs(capsys)["judge/g3/both"]["why"] == "stopped"

@@ -39,28 +39,34 @@ def text_ids(tokenizer: Any, text: str) -> list[int]:
         raise UnfitTraceError(NOT_SPELT, f"the tokenizer cannot read {_shown(text)}: {error}") from None
 
 
-def check_text(tokenizer: Any, name: str, text: str) -> None:
+def control_ids(tokenizer: Any, frame: str) -> set[int]:
+    """The tokens that a text of others can only mention: those that the tokenizer calls special, and those of turns.
+
+    Some tokenizers add the tokens that begin a turn without calling them special (DeepSeek's, from memory).
+    frame: what the chat template writes around messages.
+    """
+    added = {number: token for number, token in tokenizer.added_tokens_decoder.items() if token.content.strip()}
+    special = {number for number, token in added.items() if token.special} | set(tokenizer.all_special_ids)
+    framing = added.keys() & set(text_ids(tokenizer, frame))
+    marks = {number for number, token in added.items() if token.content in _MARKS}
+    return (special | framing) - marks
+
+
+def check_text(tokenizer: Any, name: str, text: str, control: set[int]) -> None:
     """Raise UnfitTraceError if a text of others would be read as a control token, which it can only mention.
 
-    That holds for all tokens that the tokenizer calls special, not only for those that end a turn: text and token
-    cannot be told apart again when the policy is asked, and `split_special_tokens` of the library still gives the token
-    where the model's own vocabulary has it. name: of the text, in the error.
+    It is not read as text instead: text and token cannot be told apart again when the policy is asked, and
+    `split_special_tokens` of the library still gives the token where the model's own vocabulary has it. name: of the
+    text, in the error.
     """
-    special = _special_ids(tokenizer)
     for token in text_ids(tokenizer, text):
-        if token in special:
+        if token in control:
             written = tokenizer.convert_ids_to_tokens(token)
             if token == tokenizer.unk_token_id and written not in text:
                 raise UnfitTraceError(NOT_SPELT, f"the tokenizer has no token for a part of {name} {_shown(text)}.")
             raise UnfitTraceError(
                 CONTROL_TOKEN, f"{name} holds {written!r} as text, which is a control token of the policy."
             )
-
-
-def _special_ids(tokenizer: Any) -> set[int]:
-    added = {token.content: number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    marks = {added[mark] for mark in _MARKS if mark in added}
-    return {*added.values(), *tokenizer.all_special_ids} - marks
 
 
 def ids_after(tokenizer: Any, text: str, prompt: list[int], completion: str) -> list[int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefdelta.core.errors import StudyError
-from prefdelta.training.spelling import check_text, ids_after, text_ids
+from prefdelta.training.spelling import check_text, control_ids, ids_after, text_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,14 @@ def tokenise(tokenizer: Any, messages: Sequence[tuple[str, str]], completion: st
     asked = [{"role": role, "content": content} for role, content in messages]
     text = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
     _check_end(tokenizer, asked)
+    frame = text
+    for _, content in messages:
+        frame = frame.replace(content.strip(), "")
+    control = control_ids(tokenizer, frame)
     for role, content in messages:
         if role == "user":
-            check_text(tokenizer, "the problem", content)
-    check_text(tokenizer, "the trace", completion)
+            check_text(tokenizer, "the problem", content, control)
+    check_text(tokenizer, "the trace", completion, control)
     prompt = text_ids(tokenizer, text)
     said = _without_opened_thought(text, completion)
     tokens = Tokens(prompt, [*ids_after(tokenizer, text, prompt, said), tokenizer.eos_token_id])

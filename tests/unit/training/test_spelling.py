@@ -108,6 +108,18 @@ def test_a_control_token_that_a_trace_or_a_problem_writes_is_a_failure_of_that_t
         tokenise(made, [("user", text.format(token))], "A")
 
 
+@pytest.mark.parametrize(("text", "fine"), [("A <|reply|>", False), ("A <b>", True), ("A <think>", True)])
+def test_a_token_by_which_the_template_begins_a_turn_is_one_of_control_also_if_it_is_not_called_special(text, fine):
+    made = tokenizer_of("bytes", "<|reply|><think>\\n")
+    made.add_tokens([AddedToken("<|reply|>", special=False), AddedToken("<b>", special=False)])
+    if fine:
+        assert spelt(made, text)[1] == text
+        tokenise(made, [("user", text)], text)
+    else:
+        with pytest.raises(UnfitTraceError, match=r"the trace holds '<\|reply\|>' as text"):
+            tokenise(made, ASKED, text)
+
+
 @pytest.mark.parametrize("special", [False, True])
 def test_marks_of_thinking_stay_the_one_token_that_a_model_writes(special):
     made = tokenizer_of("bytes")

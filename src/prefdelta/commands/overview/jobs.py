@@ -14,7 +14,7 @@ from prefdelta import slurm
 from prefdelta.commands import shared
 from prefdelta.commands.overview.last_run import LastRun, last_run
 from prefdelta.commands.overview.logs import Log, read_log
-from prefdelta.commands.overview.signals import crash_in, death_in, death_told
+from prefdelta.commands.overview.signals import ASKING, crash_in, death_in, death_told
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.names import STAGES
@@ -210,7 +210,7 @@ def _ended(
     if ending:
         return "failed", ending
     if signal := _signal(seen, log, attempt):
-        return "failed", signal
+        return ("stopped" if signal in ASKING else "failed"), signal
     if claim:
         return "failed", "killed"  # who is told to stop takes it back
     if attempt and queue_known:
@@ -220,8 +220,9 @@ def _ended(
 
 def _signal(seen: _Seen, log: Log | None, attempt: Attempt | None) -> str | None:
     """The signal that ended a job which did not say how it ended; None: nothing says so."""
-    if log and (signal := crash_in(log.lines)):
-        return signal
+    told = None
     if attempt:
-        return death_in(slurm_log.lines, seen.job.manifest) if (slurm_log := attempt.log) else None
-    return death_told(seen.job.manifest, log.written) if log else None
+        told = death_in(slurm_log.lines, seen.job.manifest) if (slurm_log := attempt.log) else None
+    elif log:
+        told = death_told(seen.job.manifest, log.written)
+    return told or (crash_in(log.lines) if log else None)

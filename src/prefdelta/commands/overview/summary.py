@@ -8,6 +8,7 @@ from typing import Any
 
 from prefdelta.commands.overview.jobs import STATES, JobStatus, Look
 from prefdelta.commands.overview.last_run import LastRun
+from prefdelta.commands.overview.signals import ASKING
 from prefdelta.core.names import STAGES
 from prefdelta.progress import Told
 from prefdelta.slurm import SlurmJob
@@ -29,6 +30,7 @@ ADVICE = {
     "PREEMPTED": "A job of higher priority took its place.",
     "FAILED": "SLURM says no more than that it failed, and its log does not say why. SLURM's own log may.",
     "killed": "Killed without warning: out of memory, kill -9, or the machine went down.",
+    **dict.fromkeys(ASKING, "Stopped by a signal: by the run as it was stopped, or by the site."),
     "SIGKILL": "Killed without warning by SIGKILL: out of memory, kill -9, or the site.",
     **dict.fromkeys(
         ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"),
