@@ -16,6 +16,7 @@ import yaml
 from prefdelta import slurm
 from prefdelta.commands.main import main
 from prefdelta.commands.overview.jobs import NAMES
+from prefdelta.commands.overview.signals import death_told
 from prefdelta.core.ids import digest
 from prefdelta.slurm import Submitted
 
@@ -267,6 +268,25 @@ def test_a_job_that_said_nothing_is_shown_with_the_signal_that_snakemake_saw(tol
     told = look(capsys)
     assert f"judge/g3/both: {name}\n" in told
     assert "judge/g1/both: stopped\n" in told  # of which nothing is said
+
+
+SNAKEFILE = """
+rule ends:
+    output: manifest="made.manifest.json"
+    shell: "exec sh -c '{ending}' --out manifest={{output.manifest:q}} --settings x"
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "name"),
+    [("kill -KILL $$", "SIGKILL"), ("kill -SEGV $$", "SIGSEGV"), ("exit 137", "SIGKILL"), ("exit 2", None)],
+)
+def test_snakemake_writes_into_its_log_what_is_looked_for_there(ending, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_text(tmp_path / "Snakefile", SNAKEFILE.format(ending=ending))
+    done = subprocess.run([sys.executable, "-m", "snakemake", "-c1"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert death_told("made.manifest.json", 0.0) == name
 
 
 @pytest.mark.usefixtures("cluster")
