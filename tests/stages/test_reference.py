@@ -122,3 +122,14 @@ def test_sums_that_are_missing_are_computed_alone_with_the_same_bits(
     outcome = make_reference(tmp_path / "r.parquet", "weak")
     assert outcome.computed["traces"] == len(gone - {None})
     assert (tmp_path / "r.parquet").read_bytes() == references["weak"].path.read_bytes()
+
+
+def test_a_single_trace_that_is_added_and_cannot_be_trained_on_stops_nothing(
+    traces: dict[str, Path], make_reference: MakeReference, tmp_path: Path
+) -> None:
+    make_reference(tmp_path / "r.parquet", "weak")  # all others are recorded now
+    rows = tables.read(traces["weak"], Trace)
+    tables.write(tmp_path / "t.parquet", Trace, [replace(rows[0], text="1+1=2;<bos>A:2"), *rows[1:]])
+    outcome = make_reference(tmp_path / "r.parquet", "weak", of=tmp_path / "t.parquet")
+    assert outcome.failures == {"control_token": 1}
+    assert outcome.computed["traces"] == 1

@@ -42,7 +42,7 @@ _COMPUTING = (
     "prefdelta.training.spelling",
     "prefdelta.models",
 )
-_MOST_UNFIT = 0.5  # of the traces that are tokenised now; above it not they are to blame
+_MOST_UNFIT = 0.5  # of a generator's traces; above it not they are to blame
 
 
 class ReferenceSection(Settings):
@@ -183,8 +183,8 @@ def _logps(
         tokens.append(found)
     counts = Counter(failed.values())
     for failure, first in unfit.items():
-        told = f"{counts[failure]:,} of {len(missing):,} traces cannot be trained on ({failure}), for example: {first}"
-        if counts[failure] > _MOST_UNFIT * len(missing):
+        told = f"{counts[failure]:,} of {len(scored):,} traces cannot be trained on ({failure}), for example: {first}"
+        if counts[failure] > _MOST_UNFIT * len(scored):
             raise StudyError(
                 f"{told} These are too many for single traces to be at fault. See to the tokenizer in {folder}, which "
                 "may change what it reads; to the template by which problems are asked; and to the generator, whose "
