@@ -1,7 +1,8 @@
 """Digest of the source a stage runs: what changes if, and only if, its code does.
 
 The digest covers the syntax trees of the stage's import closure inside this package, without comments, docstrings and
-formatting. Plumbing (`PLUMBING`) is left out: it moves rows and processes about and cannot change a result.
+formatting. Plumbing (`PLUMBING`) is left out: it moves rows and processes about and cannot change a result. Nor can
+what its modules are called, so their names are left out as well, in imports and where they are used.
 """
 
 import ast
@@ -19,6 +20,7 @@ PLUMBING = frozenset(
         "checkpoints",
         "claims",
         "code",
+        "environment",
         "files",
         "manifests",
         "processes",
@@ -112,22 +114,59 @@ def _tree(module: str) -> ast.Module:
 
 @cache
 def _tree_text(module: str) -> str:
-    return _text(_tree(module))
+    return _Text(_tree(module)).whole
 
 
-def _text(node: object) -> str:
-    """A syntax tree as text, the same under every Python: `ast.dump`'s own text differs between versions."""
-    if isinstance(node, list):
-        return "[" + ",".join(_text(item) for item in node) + "]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    parts = []
-    for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
-        if name == "values" and isinstance(node, ast.JoinedStr):  # Python 3.12 puts an empty text behind `{x:>{width}}`
-            value = [part for part in value if not (isinstance(part, ast.Constant) and part.value == "")]
-        # Empty fields are left out: newer Pythons add fields (`type_params`) that older ones do not have.
-        if value not in (None, []) and name not in ("ctx", "type_comment", "kind"):
-            parts.append(f"{name}={_text(value)}")
-    return f"{type(node).__name__}({','.join(parts)})"
+def _whole_name(node: ast.Import | ast.ImportFrom, one: ast.alias) -> str:
+    return f"{node.module}.{one.name}" if isinstance(node, ast.ImportFrom) else one.name
+
+
+class _Text:
+    """A module's syntax tree as text, the same under every Python: `ast.dump`'s own text differs between versions.
+
+    Imports of plumbing are left out, and each module of it goes by a number, in the order in which they are used.
+    """
+
+    def __init__(self, tree: ast.Module) -> None:
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        self._modules = {
+            one.asname or one.name for node in imports for one in node.names if _whole_name(node, one) in PLUMBING
+        }
+        self._numbers: dict[str, int] = {}
+        self.whole = self._of(tree)
+
+    def _of(self, node: object) -> str:
+        if isinstance(node, list):
+            return "[" + ",".join(self._of(item) for item in node if not _is_plumbing(item)) + "]"
+        if not isinstance(node, ast.AST):
+            return repr(node)
+        if isinstance(node, ast.Name | ast.Attribute) and self._modules and (name := _dotted(node)) in self._modules:
+            return f"plumbing{self._numbers.setdefault(name, len(self._numbers))}"
+        parts = []
+        for name, value in ast.iter_fields(node):
+            if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
+            if name == "names" and isinstance(node, ast.Import | ast.ImportFrom):
+                value = [one for one in value if _whole_name(node, one) not in PLUMBING]
+            if name == "values" and isinstance(node, ast.JoinedStr):  # Python 3.12 puts "" behind `{x:>{width}}`
+                value = [part for part in value if not (isinstance(part, ast.Constant) and part.value == "")]
+            # Empty fields are left out: newer Pythons add fields (`type_params`) that older ones do not have.
+            if value not in (None, []) and name not in ("ctx", "type_comment", "kind"):
+                parts.append(f"{name}={self._of(value)}")
+        return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _is_plumbing(node: object) -> bool:
+    """Whether a statement imports plumbing and nothing else."""
+    if isinstance(node, ast.ImportFrom) and node.module in PLUMBING:
+        return True
+    return isinstance(node, ast.Import | ast.ImportFrom) and all(
+        _whole_name(node, one) in PLUMBING for one in node.names
+    )
+
+
+def _dotted(node: ast.Name | ast.Attribute) -> str | None:
+    """`x` or `x.y`, as the modules of plumbing are used."""
+    if isinstance(node, ast.Name):
+        return node.id
+    return f"{node.value.id}.{node.attr}" if isinstance(node.value, ast.Name) else None

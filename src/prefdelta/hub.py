@@ -15,12 +15,24 @@ from typing import Any
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel, is_local
 from prefdelta.core.ids import digest
-from prefdelta.core.pins import CARD_FILES, DATA_FILES, MODEL_FILES, NOUNS, Kind, Pins, argument, matches, wanted
+from prefdelta.core.pins import (
+    CARD_FILES,
+    DATA_FILES,
+    INDEX,
+    MODEL_FILES,
+    NOUNS,
+    WEIGHTS,
+    Kind,
+    Pins,
+    argument,
+    loaded,
+    matches,
+    weights,
+)
 from prefdelta.files import sha256_of
-from prefdelta.hub_cache import HASHERS, cached, files_in, how_to_mend, snapshot
+from prefdelta.hub_cache import HASHERS, cached, files_in, how_to_mend, hub_errors_told, snapshot
 
 LOCK = Path("resources/pins.lock.json")
-_WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _MOST_HASHED = 2**30  # bytes, in passing
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
@@ -55,9 +67,13 @@ def model_folder(model: HubModel) -> tuple[str, Path]:
     """
     if is_local(model.name):
         folder = local_folder("models", model.name)
-        return _folder_digest([path for path in files_in(folder) if wanted("models", path)], folder), folder
+        return _folder_digest(_loaded_of(model.name, folder), folder), folder
     revision = _pinned("models", model.name, model.revision)
-    folder = _snapshot("models", model.name, revision, MODEL_FILES)
+    # The index first: it says which of the weights are needed.
+    small = [pattern for pattern in MODEL_FILES if pattern != "*.safetensors"]
+    folder = _snapshot("models", model.name, revision, small)
+    named = sorted(_weights_of(f"{model.name}@{revision}", folder))
+    folder = _snapshot("models", model.name, revision, [*small, *named])
     _check_model(f"{model.name}@{revision}", folder)
     return f"{model.name}@{revision}", folder
 
@@ -70,7 +86,7 @@ def named(model: HubModel) -> str:
     if not is_local(model.name):
         return f"{model.name}@{_pinned('models', model.name, model.revision)}"
     folder = local_folder("models", model.name)
-    files = [path for path in files_in(folder) if wanted("models", path)]
+    files = _loaded_of(model.name, folder)
     if sum((folder / path).stat().st_size for path in files) > _MOST_HASHED:
         raise StudyError(f"{folder}: what identifies it is not known before all of it is read.")
     return _folder_digest(files, folder)
@@ -93,6 +109,39 @@ def local_folder(kind: Kind, name: str) -> Path:
     return folder
 
 
+def model_files(name: str, revision: str, files: Sequence[str]) -> list[str]:
+    """Of the files of a model on the hub, those that may be loaded. Its index is read, if it has one."""
+    from huggingface_hub import hf_hub_download
+
+    index = None
+    if INDEX in files:
+        with hub_errors_told("models", name, revision), TemporaryDirectory() as folder:
+            index = Path(hf_hub_download(name, INDEX, revision=revision, local_dir=folder)).read_text(encoding="utf-8")
+    try:
+        return loaded(files, index)
+    except ValueError as error:
+        raise StudyError(f"{name}@{revision}: {INDEX} cannot be read: {error}.") from None
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files of weights of a model's folder that are loaded."""
+    return sorted(path for name in _weights_of(str(folder), folder) if (path := folder / name).is_file())
+
+
+def _weights_of(where: str, folder: Path) -> set[str]:
+    try:
+        return weights((folder / INDEX).read_text(encoding="utf-8") if (folder / INDEX).is_file() else None)
+    except ValueError as error:
+        raise StudyError(f"{where}: {folder / INDEX} cannot be read: {error}. {how_to_mend(where, folder)}") from None
+
+
+def _loaded_of(where: str, folder: Path) -> list[str]:
+    """The paths in a model's folder of all files that may be loaded."""
+    index = folder / INDEX
+    _weights_of(where, folder)  # tells what is wrong with the index
+    return loaded(files_in(folder), index.read_text(encoding="utf-8") if index.is_file() else None)
+
+
 def _check_model(where: str, folder: Path) -> None:
     """Raise StudyError unless a folder holds a whole model, in safetensors, that needs no code of its own."""
     if not (folder / "config.json").is_file():
@@ -103,19 +152,25 @@ def _check_model(where: str, folder: Path) -> None:
                 f"{where}: {folder / file} asks for code that comes with the model (`auto_map`). Such code is never "
                 "run: take a model of an architecture that transformers itself has."
             )
-    for file, tensors in _shards(where, folder).items():
+    shards = _shards(where, folder)
+    if WEIGHTS not in shards and (folder / WEIGHTS).is_file():
+        raise StudyError(
+            f"{where}: {folder} has its weights twice, as {WEIGHTS} and as {INDEX} names them, and libraries differ in "
+            f"which they load. Remove one of the two (the commit's own files are those of {INDEX})."
+        )
+    for file, tensors in shards.items():
         if lacking := sorted(tensors - _tensors(where, folder, file)):
             raise StudyError(
-                f"{where}: {folder / file} lacks {len(lacking)} of the tensors that {_INDEX} says are in it, e.g. "
+                f"{where}: {folder / file} lacks {len(lacking)} of the tensors that {INDEX} says are in it, e.g. "
                 f"{lacking[0]}. {how_to_mend(where, folder)}"
             )
 
 
 def _shards(where: str, folder: Path) -> dict[str, set[str]]:
     """File of weights -> the tensors that the index says are in it. Raises StudyError if a file is missing."""
-    shards: dict[str, set[str]] = {} if (folder / _INDEX).is_file() else {_WEIGHTS: set()}
+    shards: dict[str, set[str]] = {} if (folder / INDEX).is_file() else {WEIGHTS: set()}
     if not shards:
-        for tensor, file in _read_json(folder / _INDEX).get("weight_map", {}).items():
+        for tensor, file in _read_json(folder / INDEX).get("weight_map", {}).items():
             shards.setdefault(file, set()).add(tensor)
     missing = sorted(file for file in shards if not (folder / file).is_file())
     if shards and not missing:
@@ -127,7 +182,7 @@ def _shards(where: str, folder: Path) -> dict[str, set[str]]:
         )
     raise StudyError(
         f"{where}: the model is not whole, so it is not loaded: {folder} lacks "
-        f"{', '.join(missing) or f'files of weights ({_INDEX} names none)'}. {how_to_mend(where, folder)}"
+        f"{', '.join(missing) or f'files of weights ({INDEX} names none)'}. {how_to_mend(where, folder)}"
     )
 
 

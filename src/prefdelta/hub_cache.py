@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +30,11 @@ def snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str], pin:
     if not sys.stderr.isatty():
         disable_progress_bars()
     beside = _place(kind, name)
-    with hub_errors_told(kind, name, revision), full_disk_told(beside, lambda: pin.bytes if pin else 0):
+
+    def lacking() -> list[str]:
+        return [file for file in missing(kind, name, pin) if matches(file, patterns)] if pin else []
+
+    with hub_errors_told(kind, name, revision, lacking), full_disk_told(beside, lambda: pin.bytes if pin else 0):
         found = snapshot_download(
             name,
             repo_type=_REPO_TYPES[kind],
@@ -123,8 +127,13 @@ def _has_hash(path: Path, name: str) -> bool:
 
 
 @contextmanager
-def hub_errors_told(kind: Kind, name: str, revision: str | None = None) -> Iterator[None]:
-    """Turn what the hub's client raises into errors that say what to do. None of them shows a token."""
+def hub_errors_told(
+    kind: Kind, name: str, revision: str | None = None, lacking: Callable[[], list[str]] = list
+) -> Iterator[None]:
+    """Turn what the hub's client raises into errors that say what to do. None of them shows a token.
+
+    lacking: says which files the cache does not hold, as far as known.
+    """
     from huggingface_hub import constants, errors
 
     page = f"{constants.ENDPOINT}/{argument(kind, name)}"
@@ -171,7 +180,13 @@ def hub_errors_told(kind: Kind, name: str, revision: str | None = None) -> Itera
         ) from None
     except OSError as error:
         if error.errno is not None:
-            raise
+            files = f"lacks {', '.join(lacking()) or 'files'}"
+            raise StudyError(
+                f"{where}: the cache ({constants.HF_HUB_CACHE}) {files}, and nothing can be written to it: "
+                f"{error.strerror} ({error.filename or error}). From a machine that can write there, with the same "
+                f"HF_HOME, run `prefdelta pin --fetch {argument(kind, name)}`; or have HF_HOME name a folder that can "
+                "be written to."
+            ) from None
         raise StudyError(  # the client's own check of what it received
             f"{where}: fetching did not work: {_first_line(error)} Run the same command again."
         ) from None

@@ -60,6 +60,14 @@ def is_alive(pid: int) -> bool:
         return True
 
 
+def exit_code_told(code: int) -> str:
+    """An exit code for a person, with the name of the signal that it says (negative, or 128 + the signal's number)."""
+    try:
+        return f"exit code {code} ({signal.Signals(-code if code < 0 else code - 128).name})"
+    except ValueError:
+        return f"exit code {code}"
+
+
 def stop_on_signals() -> None:
     """Have SIGTERM and SIGINT end this process with exit code 128 + signal, at the latest after GRACE_SECONDS.
 

@@ -70,5 +70,5 @@ def _tensors(folder: Path) -> Iterator[dict[str, Any]]:
     from safetensors import safe_open
 
     with ExitStack() as stack:
-        files = [stack.enter_context(safe_open(path, framework="pt")) for path in sorted(folder.glob("*.safetensors"))]
+        files = [stack.enter_context(safe_open(path, framework="pt")) for path in hub.weight_files(folder)]
         yield {name: file for file in files for name in list(file.keys())}

@@ -96,7 +96,7 @@ def test_what_cannot_be_pinned_is_told_and_the_rest_is_written(hub, machine):
         "5 of 6 did not work",
         f"owner/gated: access to this model is granted by its owners. Ask for it on {hub.endpoint}/owner/gated",
         f"owner/missing: {hub.endpoint}/owner/missing does not exist, or is private",
-        "owner/pickles: this model has no safetensors",
+        "owner/pickles: this model has no model.safetensors and no model.safetensors.index.json",
         "owner/pictures: this repository has no files that may be loaded",
         "a b/c: not a name of the hub",
     ):

@@ -16,6 +16,7 @@ import yaml
 from prefdelta import slurm
 from prefdelta.commands.main import main
 from prefdelta.commands.overview.jobs import NAMES
+from prefdelta.commands.overview.signals import death_told
 from prefdelta.core.ids import digest
 from prefdelta.slurm import Submitted
 
@@ -217,6 +218,91 @@ def test_a_job_that_failed(log, why, advice, capsys):
     assert all(f"    | {line}" in told for line in log.splitlines())
     assert advice in told
     assert look(capsys, "--failed") == told[told.index("failed:\n") :]
+
+
+@pytest.mark.parametrize(
+    ("says", "signal"),
+    [
+        ("Fatal Python error: Segmentation fault\n\nThread 0x7f (most recent call first):\n", "SIGSEGV"),
+        ("training\nFatal Python error: Bus error\n\nCurrent thread 0x7f (most recent call first):\n", "SIGBUS"),
+        ("Fatal Python error: Aborted\n", "SIGABRT"),
+    ],
+)
+def test_a_job_that_crashed_is_shown_with_the_signal(says, signal, capsys):
+    take_away("judge/g3/both", says)
+    write_run()
+    claim("judge/g3/both", f"{gethostname()}-{dead_pid()}-0123abcd")
+    told = look(capsys)
+    assert f"judge/g3/both: {signal}\n" in told
+    assert "A crash in compiled code" in told
+
+
+# As Snakemake 9.27.1 writes it.
+DIED = """RuleException:
+CalledProcessError in file "workflow/rules/judge.smk", line 24:
+Command 'set -euo pipefail;  exec python -m prefdelta.stages.judge --out judgements={output}
+ manifest={manifest} --settings x 2> judge.log' {told}.
+""".replace("\n manifest", " manifest")
+
+
+def died(told):
+    return DIED.format(output="x", manifest=RESULTS / "judge/g3/both.manifest.json", told=told)
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("died with <Signals.SIGKILL: 9>", "SIGKILL"),
+        ("died with <Signals.SIGSEGV: 11>", "SIGSEGV"),
+        ("died with <Signals.SIGTERM: 15>", "SIGTERM"),
+        ("died with <Signals.SIGUSR1: 10>", "SIGUSR1"),
+        ("returned non-zero exit status 137", "SIGKILL"),
+        ("returned non-zero exit status 143", "SIGTERM"),
+    ],
+)
+def test_a_job_that_said_nothing_is_shown_with_the_signal_that_snakemake_saw(told, name, capsys):
+    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    take_away("judge/g1/both", "judge g1 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    write_text(Path(".snakemake/log/2026-01-02T030405.1.snakemake.log"), died(told))
+    write_run(ended="2026-01-02 04:00:00 UTC")
+    told = look(capsys)
+    assert f"judge/g3/both: {name}\n" in told
+    assert "judge/g1/both: stopped\n" in told  # of which nothing is said
+
+
+SNAKEFILE = """
+rule ends:
+    output: manifest="made.manifest.json"
+    shell: "exec sh -c '{ending}' --out manifest={{output.manifest:q}} --settings x"
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "name"),
+    [("kill -KILL $$", "SIGKILL"), ("kill -SEGV $$", "SIGSEGV"), ("exit 137", "SIGKILL"), ("exit 2", None)],
+)
+def test_snakemake_writes_into_its_log_what_is_looked_for_there(ending, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_text(tmp_path / "Snakefile", SNAKEFILE.format(ending=ending))
+    done = subprocess.run([sys.executable, "-m", "snakemake", "-c1"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert death_told("made.manifest.json", 0.0) == name
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_job_of_slurms_is_shown_with_the_signal_that_its_own_snakemake_saw(capsys):
+    take_away("judge/g3/both", "a line\n")
+    write_text(SLURM_LOG, died("died with <Signals.SIGBUS: 7>"))
+    submit(state="FAILED", at=time.time() - 5)
+    assert jobs(capsys)["judge/g3/both"]["why"] == "SIGBUS"
+
+
+def test_a_signal_of_an_earlier_run_is_not_that_of_a_later_one(capsys):
+    log = Path(".snakemake/log/2026-01-02T030405.1.snakemake.log")
+    write_text(log, died("died with <Signals.SIGKILL: 9>"))
+    os.utime(log, (time.time() - 60,) * 2)
+    take_away("judge/g3/both", "a line of today\n")
+    assert jobs(capsys)["judge/g3/both"]["why"] == "stopped"
 
 
 def test_a_log_cannot_control_the_terminal(capsys):

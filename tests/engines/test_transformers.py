@@ -403,6 +403,7 @@ def test_a_resumed_run_asks_no_row_again_that_is_recorded_when_its_batch_raises(
         pytest.param(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), id="GPU"),
         pytest.param(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), id="CPU"),
         pytest.param(RuntimeError("DefaultCPUAllocator: not enough memory: tried to allocate 9 bytes."), id="CPU 2"),
+        pytest.param(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), id="GPU 2"),
         pytest.param(StudyError("something a person can put right"), id="no defect at all"),
     ],
 )

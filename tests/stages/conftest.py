@@ -231,15 +231,15 @@ def selections(select: Callable[..., Made]) -> dict[str, list[SelectedPair]]:
 
 @pytest.fixture(scope="session")
 def make_reference(record: Path, train_prompts: Made, traces: dict[str, Path], model: Made) -> Callable[..., Outcome]:
-    """Runs the reference stage: (table to write, generator, settings that differ)."""
+    """Runs the reference stage: (table to write, generator, of: other traces than its own, settings that differ)."""
 
-    def run_reference(path: Path, generator: str, **changes: object) -> Outcome:
+    def run_reference(path: Path, generator: str, of: Path | None = None, **changes: object) -> Outcome:
         settings = reference.ReferenceSettings(
             generator=generator, max_length=64, batch_tokens=200, dtype="float32", threads=1
         ).model_copy(update=changes)
         inputs = {
             "prompts": train_prompts.path,
-            "traces": traces[generator],
+            "traces": of or traces[generator],
             "template": PROBLEM_TEMPLATE,
             "weights": model.path,
         }

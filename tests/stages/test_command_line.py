@@ -264,6 +264,27 @@ def test_out_of_memory_has_an_exit_code_of_its_own(tmp_path: Path, error: str) -
     assert files_in(tmp_path) == {}
 
 
+@pytest.mark.parametrize(
+    ("number", "told"), [(signal.SIGSEGV, "Segmentation fault"), (signal.SIGBUS, "Bus error")], ids=["SEGV", "BUS"]
+)
+def test_a_crash_in_compiled_code_leaves_the_stacks_in_the_log(
+    tmp_path: Path, number: signal.Signals, told: str
+) -> None:
+    driver = (
+        "import os, runpy, sys\nimport prefdelta.core.tasks.families as families\n"
+        f"def crashes(*_, **__): os.kill(os.getpid(), {int(number)})\n"
+        "families.draw_problems = crashes\n"
+        "runpy.run_module('prefdelta.stages.prompts', run_name='__main__', alter_sys=True)\n"
+    )
+    words = prompts_command(tmp_path)[3:]
+    done = subprocess.run(
+        [sys.executable, "-c", driver, *words], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == -number
+    assert f"Fatal Python error: {told}" in done.stderr
+    assert " in crashes" in done.stderr  # where it was
+
+
 def test_out_of_memory_on_a_gpu_is_told_with_what_helps_there(capsys: pytest.CaptureFixture[str]) -> None:
     def work() -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB")

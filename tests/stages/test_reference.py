@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from prefdelta import checkpoints, tables
+from prefdelta.core.errors import StudyError
 from prefdelta.record import Record
 from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.prompt import Prompt
@@ -77,6 +78,19 @@ def test_a_trace_longer_than_allowed_is_a_typed_failure_and_is_not_cut(
         assert cut.logps is None or cut.logps == pytest.approx(full.logps, abs=1e-4)
 
 
+@pytest.mark.parametrize("text", ["1+1=2;<eos>A:2", "Ω"])
+def test_where_most_traces_cannot_be_trained_on_something_else_is_to_blame(
+    text: str, traces: dict[str, Path], make_reference: MakeReference, tmp_path: Path
+) -> None:
+    rows = [
+        replace(row, text=text if at % 4 else row.text) for at, row in enumerate(tables.read(traces["weak"], Trace))
+    ]
+    tables.write(tmp_path / "t.parquet", Trace, rows)
+    with pytest.raises(StudyError, match=r"12 of 16 traces cannot be trained on .*See to the tokenizer in"):
+        make_reference(tmp_path / "r.parquet", "weak", of=tmp_path / "t.parquet")
+    assert not (tmp_path / "r.parquet").exists()
+
+
 def test_a_second_run_gives_the_same_bytes(
     references: dict[str, Made], make_reference: MakeReference, tmp_path: Path
 ) -> None:
@@ -108,3 +122,14 @@ def test_sums_that_are_missing_are_computed_alone_with_the_same_bits(
     outcome = make_reference(tmp_path / "r.parquet", "weak")
     assert outcome.computed["traces"] == len(gone - {None})
     assert (tmp_path / "r.parquet").read_bytes() == references["weak"].path.read_bytes()
+
+
+def test_a_single_trace_that_is_added_and_cannot_be_trained_on_stops_nothing(
+    traces: dict[str, Path], make_reference: MakeReference, tmp_path: Path
+) -> None:
+    make_reference(tmp_path / "r.parquet", "weak")  # all others are recorded now
+    rows = tables.read(traces["weak"], Trace)
+    tables.write(tmp_path / "t.parquet", Trace, [replace(rows[0], text="1+1=2;<bos>A:2"), *rows[1:]])
+    outcome = make_reference(tmp_path / "r.parquet", "weak", of=tmp_path / "t.parquet")
+    assert outcome.failures == {"control_token": 1}
+    assert outcome.computed["traces"] == 1

@@ -2,9 +2,11 @@ import json
 import math
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +236,7 @@ def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.Monke
                 "parts",
                 "saving",
                 "sft",
+                "spelling",
                 "tokens",
                 "trainer",
             )
@@ -414,6 +417,40 @@ def test_too_many_pairs_that_are_too_long_stop_the_stage_before_it_trains(
     assert not [*(other / "policies").glob("[!.]*")]
 
 
+@pytest.fixture
+def unfit(inputs: dict[str, Any], make_reference: Callable[..., Outcome], tmp_path: Path) -> dict[str, Any]:
+    """Of the weak traces that are in pairs, one writes end-of-sequence as text, and one a letter that is no token."""
+    paired = [row.prompt_id for row in tables.read(inputs["pairs"], Pair) if row.eligible]
+    texts = {paired[0]: "1+1=2;<eos>A:2", paired[1]: "1+1=2;Ω;A:2"}
+    rows = [
+        replace(row, text=texts.get(row.prompt_id, row.text)) for row in tables.read(inputs["rejected_traces"], Trace)
+    ]
+    tables.write(tmp_path / "weak-traces.parquet", Trace, rows)
+    make_reference(tmp_path / "weak.parquet", "weak", of=tmp_path / "weak-traces.parquet")
+    return {
+        **inputs,
+        "rejected_traces": tmp_path / "weak-traces.parquet",
+        "rejected_reference": tmp_path / "weak.parquet",
+    }
+
+
+@pytest.mark.parametrize("recipe", [DPO, SFT], ids=["dpo", "sft"])
+def test_a_trace_that_the_policy_cannot_be_trained_on_costs_its_pair_and_nothing_else(
+    recipe: Any, unfit: dict[str, Any], record: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    failures = [row.failure for row in tables.read(unfit["rejected_reference"], ReferenceLogps) if row.failure]
+    assert sorted(failures) == ["control_token", "not_spelt"]
+    bare = {**unfit, "chosen_reference": [], "rejected_reference": []} if recipe is SFT else unfit
+    changes = {"recipe": recipe, "max_too_long_share": 0.5}
+    told = details(batch(tmp_path, record, bare, "all", **changes), "all")
+    assert told["left_out"] == {"too_long": 0, "control_token": 1, "not_spelt": 1}
+    assert (told["pairs"], told["rows"]) == (N_PAIRS - 2, N_PAIRS - 2)
+    assert "the trace holds '<eos>' as text, which is a control token of the policy" in capfd.readouterr().err
+    wrong = r"1 of its 12 pairs have a control token of the policy as text; 1 of its 12 pairs .*max_too_long_share"
+    with pytest.raises(StudyError, match=wrong):
+        batch(tmp_path, record, bare, "all", **{**changes, "max_too_long_share": 0.01})
+
+
 @pytest.mark.usefixtures("trained")
 def test_a_selected_trace_that_the_reference_table_lacks_is_an_error_that_names_the_pair(
     inputs: dict[str, Any], record: Path, tmp_path: Path
@@ -529,3 +566,60 @@ def test_a_base_that_changed_under_its_path_is_refused_and_the_same_commands_men
     settings = ladder.LadderSettings(model="able", rung=rung(), shared=LADDER)
     run(ladder, settings, {}, {"model": own}, tmp_path / "record")
     assert own.read_bytes() == right
+
+
+# --- nothing is told to anybody ---
+
+
+class Listener(ThreadingHTTPServer):
+    """A hub that is nobody's: it counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                listener.asked.append(self.path)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_HEAD = do_POST = do_GET  # noqa: N815
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+@pytest.mark.parametrize(
+    ("variables", "tells"),
+    [({}, False), ({"HF_HUB_DISABLE_TELEMETRY": "0"}, True)],
+    ids=["by itself", "where the user turns it on"],
+)
+def test_a_training_tells_nobody_of_itself(
+    variables: dict[str, str],
+    tells: bool,
+    inputs: dict[str, Any],
+    record: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listener = Listener()
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{listener.server_port}")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    shutil.copytree(record / "models", tmp_path / "record/models")
+    with start(
+        "train", settings_of("all"), inputs, {"policies": manifest(tmp_path, "all")}, tmp_path / "record"
+    ) as process:
+        _, told = process.communicate()
+    listener.shutdown()
+    listener.server_close()
+    assert process.returncode == 0, told
+    assert any("/telemetry/" in path for path in listener.asked) == tells
+    assert bool(listener.asked) == tells

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -151,6 +152,7 @@ class Machine:
 
     folder: Path
     endpoint: str
+    within: list[str] = field(default_factory=list)  # words before the command
 
     def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """`python ARGUMENTS`, in the checkout."""
@@ -164,7 +166,12 @@ class Machine:
         }
         (self.folder / "resources").mkdir(parents=True, exist_ok=True)
         return subprocess.run(
-            [sys.executable, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+            [*self.within, sys.executable, *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def pin(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -179,6 +186,12 @@ class Machine:
         done = self.run("-c", _CALLS, *expressions, **variables)
         assert done.returncode == 0, done.stderr
         return list(json.loads(done.stdout))
+
+    def lock_cache(self) -> bool:
+        """Have later calls see the cache as on a read-only mount. Returns whether this machine allows that."""
+        script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+        self.within = ["unshare", "--mount", "sh", "-c", script, str(self.cache)]
+        return shutil.which("unshare") is not None and self.run("-c", "").returncode == 0
 
     @property
     def cache(self) -> Path:

@@ -1,5 +1,6 @@
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,63 @@ def test_plumbing_does_not_count_nor_what_only_plumbing_imports(name, package):
     if name == "code":  # must run for the digest: it is edited, but where it looks nothing up
         edit(package, {"code.py": Path(code.__file__).read_text(encoding="utf-8") + "Y = 1\n"})
     assert digest(package) == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("from prefdelta.files import say\nsay(1)", "from prefdelta.claims import say\nsay(1)"),
+        ("from prefdelta import files\nfiles.say(1)", "from prefdelta import claims\nclaims.say(1)"),
+        ("from prefdelta import core, files\nfiles.say(1)", "from prefdelta import claims, core\nclaims.say(1)"),
+        ("from prefdelta import files as f\nf.say(1)", "from prefdelta import claims\nclaims.say(1)"),
+        ("import prefdelta.files\nprefdelta.files.say(1)", "import prefdelta.claims as c\nc.say(1)"),
+        (
+            "def f():\n    from prefdelta import files\n    files.say(1)",
+            "def f():\n    from prefdelta import tables\n    tables.say(1)",
+        ),
+        ("x = 1\nfrom prefdelta.files import say", "x = 1"),
+    ],
+)
+def test_how_plumbing_is_imported_and_called_does_not_count(before, after, package):
+    edit(package, {f"{name}.py": "" for name in ("files", "claims", "tables")})
+    assert digest(package, pair=before) == digest(package, pair=after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("from prefdelta import files\nfiles.say(1)", "from prefdelta import files\nfiles.say(2)"),
+        ("from prefdelta import files\nfiles.say(1)", "from prefdelta import files\nfiles.tell(1)"),
+        ("from prefdelta.files import say\nsay(1)", "from prefdelta.files import tell\ntell(1)"),
+        ("from prefdelta import files\nfiles.say(1)", "from prefdelta.core import other\nother.say(1)"),
+        (
+            "from prefdelta import files, claims\nfiles.a(claims.b, files.c)",
+            "from prefdelta import files, claims\nfiles.a(claims.b, claims.c)",
+        ),
+    ],
+)
+def test_what_is_done_with_plumbing_counts(before, after, package):
+    edit(package, {f"{name}.py": "" for name in ("files", "claims")})
+    assert digest(package, pair=before) != digest(package, pair=after)
+
+
+def test_a_plumbing_module_of_another_name_changes_no_digest(tmp_path):
+    def digests():
+        module = fresh(root)
+        found = {name: module.digest(f"prefdelta.stages.{name}") for name in ("train", "reference", "judge", "report")}
+        within = ("prefdelta.training", "prefdelta.models")  # of a policy's key
+        return found | {name: module.digest(f"prefdelta.training.{name}", within=within) for name in ("dpo", "ladder")}
+
+    root = shutil.copytree(code.ROOT, tmp_path / "prefdelta")
+    before = digests()
+    for old, new in (("files", "zipping"), ("snapshots", "states"), ("tables", "parquets"), ("progress", "telling")):
+        (root / f"{old}.py").rename(root / f"{new}.py")
+        for path in root.rglob("*.py"):
+            text = re.sub(rf"prefdelta\.{old}\b", f"prefdelta.{new}", path.read_text(encoding="utf-8"))
+            if re.search(rf"from prefdelta import .*\b{old}\b", text):
+                text = re.sub(rf"(?<![\w.]){old}(?=\.\w|,|$)", new, text, flags=re.MULTILINE)
+            path.write_text(text.replace(f'        "{old}",\n', f'        "{new}",\n'), encoding="utf-8")
+    assert digests() == before
 
 
 def test_the_entry_of_stages_is_plumbing(package):

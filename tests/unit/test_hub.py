@@ -97,6 +97,59 @@ def test_a_pinned_model_is_the_same_online_offline_and_without_a_hub(hub, machin
     assert "prefdelta pin --fetch owner/tiny" in told
 
 
+@pytest.fixture(scope="session")
+def single(checkpoint, tmp_path_factory):
+    """The same model with its weights in one file."""
+    from transformers import AutoModelForCausalLM
+
+    folder = shutil.copytree(checkpoint, tmp_path_factory.mktemp("single") / "model")
+    for path in folder.glob("model*.safetensors*"):
+        path.unlink()
+    AutoModelForCausalLM.from_pretrained(checkpoint).save_pretrained(folder)
+    assert [path.name for path in folder.glob("*.safetensors")] == ["model.safetensors"]
+    return folder
+
+
+# As repositories have the same weights once more, at their top.
+TWICE = ["consolidated.safetensors", "consolidated-00001-of-00002.safetensors", "model.fp16.safetensors", "x.bin"]
+TWICE += ["pytorch_model.bin", "model.gguf", "model.onnx", "original/consolidated.safetensors", "tf_model.h5"]
+
+
+@pytest.mark.parametrize("shape", ["checkpoint", "single"])
+def test_weights_that_are_there_twice_are_neither_pinned_nor_fetched_nor_hashed(shape, request, hub, machine, tmp_path):
+    folder = request.getfixturevalue(shape)
+    commit = hub.push(MODEL, {**files_of(folder), **dict.fromkeys(TWICE, b"the same once more")})
+    assert machine.pin(MODEL).returncode == 0
+    pin = machine.lock["models"][MODEL]
+    assert set(pin["files"]) == set(files_of(folder))
+    assert pin["bytes"] == sum(map(len, files_of(folder).values()))
+    assert machine.call(asked(commit))[0] == f"{MODEL}@{commit}"
+    assert machine.cached() == set(files_of(folder))
+    # As a pin of before has it.
+    pin["files"]["consolidated.safetensors"] = 18
+    (machine.folder / "resources/pins.lock.json").write_text(
+        json.dumps({"models": {MODEL: {**pin, "bytes": 18 + pin["bytes"]}}, "datasets": {}})
+    )
+    assert machine.call(asked(commit))[0] == f"{MODEL}@{commit}"
+
+    alone, twice = (shutil.copytree(folder, tmp_path / name) for name in ("alone", "twice"))
+    (twice / "consolidated.safetensors").write_bytes(b"the same once more")
+    assert model_folder(HubModel(name=str(twice)))[0] == model_folder(HubModel(name=str(alone)))[0]
+
+
+def test_a_folder_with_whole_weights_beside_an_index_is_refused_since_libraries_differ(model, single):
+    shutil.copy(single / "model.safetensors", model)
+    with pytest.raises(StudyError, match="has its weights twice"):
+        model_folder(HubModel(name=str(model)))
+
+
+def test_an_index_that_cannot_be_read_is_told_when_it_is_pinned(hub, machine, checkpoint):
+    hub.push(MODEL, {**files_of(checkpoint), "model.safetensors.index.json": b'{"weight_map": 3}'})
+    done = machine.pin(MODEL)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "model.safetensors.index.json cannot be read" in done.stderr
+
+
 def test_half_a_model_is_never_loaded_offline_and_is_fetched_again_online(hub, machine, checkpoint):
     commit = hub.push(MODEL, files_of(checkpoint))
     machine.pin(MODEL)
@@ -112,6 +165,29 @@ def test_half_a_model_is_never_loaded_offline_and_is_fetched_again_online(hub, m
     assert f"lacks {shard.name}" in machine.call(asked(commit), HF_HUB_OFFLINE="1")
     assert machine.call(asked(commit))[1] == folder
     assert shard.read_bytes() == (checkpoint / shard.name).read_bytes()
+
+
+def test_a_cache_on_a_read_only_mount_is_read_and_what_it_lacks_is_told(hub, machine, checkpoint):
+    commit = hub.push(MODEL, files_of(checkpoint))
+    machine.pin(MODEL)
+    _, folder = machine.call(asked(commit))
+    if not machine.lock_cache():
+        pytest.skip("only root can mount")
+    assert machine.call(asked(commit))[1] == folder
+    (Path(folder) / "tokenizer.json").unlink()
+    told = machine.call(asked(commit))
+    assert f"the cache ({machine.cache}/hub) lacks tokenizer.json, and nothing can be written to it: Read-only" in told
+    assert "prefdelta pin --fetch owner/tiny" in told
+
+
+def test_a_cache_whose_locks_cannot_be_made_is_told(hub, machine, checkpoint):
+    commit = hub.push(MODEL, files_of(checkpoint))
+    machine.pin(MODEL)
+    (machine.cache / "hub").mkdir(parents=True)
+    (machine.cache / "hub/.locks").write_text("")
+    told = machine.call(asked(commit))
+    assert "nothing can be written to it" in told
+    assert f"{machine.cache}/hub/.locks" in told
 
 
 def test_a_file_that_arrives_cut_is_told_and_fetched_again(hub, machine, checkpoint):

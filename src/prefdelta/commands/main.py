@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from prefdelta import environment
 from prefdelta.core.errors import StudyError
 
 # Only the module of the command that is asked for is imported: so this one's --help is there at once.
@@ -24,6 +25,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 something a person can put right."""
+    environment.silence()
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="prefdelta", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

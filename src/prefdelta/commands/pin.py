@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from prefdelta.commands import shared
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
-from prefdelta.core.pins import NOUNS, Kind, Pin, Pins, argument, wanted
+from prefdelta.core.pins import INDEX, NOUNS, WEIGHTS, Kind, Pin, Pins, argument, wanted
 from prefdelta.files import publish_text
-from prefdelta.hub import LOCK, fetch, read_pins
+from prefdelta.hub import LOCK, fetch, model_files, read_pins
 from prefdelta.hub_cache import hub_errors_told
 
 _KINDS: tuple[Kind, ...] = ("models", "datasets")
@@ -79,9 +79,15 @@ def resolve(kind: Kind, name: str) -> Pin:
     with hub_errors_told(kind, name):
         repo_type = "model" if kind == "models" else "dataset"
         info: Any = HfApi().repo_info(name, repo_type=repo_type, files_metadata=True, timeout=60)
-    files = {file.rfilename: file.size for file in info.siblings or [] if wanted(kind, file.rfilename)}
-    if kind == "models" and not any(file.endswith(".safetensors") for file in files):
-        raise StudyError(f"{name}: this model has no safetensors, and weights in other formats are never read.")
+    sizes = {file.rfilename: file.size for file in info.siblings or []}
+    if kind == "models":
+        files = {file: sizes[file] for file in model_files(name, info.sha, list(sizes))}
+        if not any(file.endswith(".safetensors") for file in files):
+            raise StudyError(
+                f"{name}: this model has no {WEIGHTS} and no {INDEX}, and weights in other formats are never read."
+            )
+    else:
+        files = {file: size for file, size in sizes.items() if wanted(kind, file)}
     if not files:
         raise StudyError(f"{name}: this repository has no files that may be loaded.")
     try:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from prefdelta.core.hub import is_local
-from prefdelta.hub import read_pins
+from prefdelta.hub import read_pins, weight_files
 from prefdelta.snapshots import KEPT
 from prefdelta.study import Study
 
@@ -19,7 +19,7 @@ def parameters(study: Study, policy: str) -> float | None:
         return 12 * model.ladder.layers * model.ladder.width**2
     assert model.hub
     if is_local(model.hub):
-        weights = [path.stat().st_size for path in Path(model.hub).glob("*.safetensors")]
+        weights = [path.stat().st_size for path in weight_files(Path(model.hub))]
     else:
         pin = read_pins().models.get(model.hub)
         weights = [taken for file, taken in (pin.files if pin else {}).items() if file.endswith(".safetensors")]

@@ -1,15 +1,22 @@
 """What an error says of memory: whether there was too little, and of which kind. Goes by the text, without torch."""
 
+import errno
 import re
 
 # Torch has an error of its own for a GPU's memory, and a plain RuntimeError for the machine's. Others that speak of
 # memory (an illegal access, tensors that share a location) are defects.
-_OUT = re.compile(r"out of memory|(can't|cannot) allocate memory|not enough memory", re.IGNORECASE)
+_OUT = re.compile(
+    r"out of memory|not enough memory|_ALLOC_FAILED"
+    r"|(can't|cannot|could not|unable to|failed to) allocate\b.*(\bmemory\b|\bbytes\b|\d [KMG]i?B)",
+    re.IGNORECASE,
+)
 _ON_GPU = re.compile(r"\b(CUDA|HIP)\b.*out of memory", re.IGNORECASE | re.DOTALL)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error was raised for want of memory, of the machine or of a GPU."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     if not isinstance(error, RuntimeError):
         return isinstance(error, MemoryError)
     return type(error).__name__ == "OutOfMemoryError" or _OUT.search(str(error)) is not None

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from typing import Annotated, Literal, Self
 
@@ -20,6 +20,7 @@ NOUNS: dict[Kind, str] = {"models": "model", "datasets": "data set"}
 
 # What may be loaded, as patterns of paths in a repository. Nothing else is ever fetched: no code, and no pickles.
 MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja")
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 CARD_FILES = ("README.md", ".huggingface.yaml", "dataset_infos.json")
 _ENDINGS = ("parquet", "arrow", "jsonl", "json", "csv", "tsv", "jsonl.gz", "json.gz", "csv.gz", "jsonl.zst")
 DATA_FILES = tuple(f"*.{ending}" for ending in _ENDINGS)
@@ -32,11 +33,32 @@ def matches(file: str, patterns: Sequence[str]) -> bool:
 def wanted(kind: Kind, file: str) -> bool:
     """Whether a file of a repository (its path there) is one that may be loaded.
 
-    Of models only the top level is: folders hold the same weights once more, in formats of others.
+    Of models only the top level is: folders hold the same weights once more, in formats of others. Of their
+    safetensors not all are, as `loaded` says.
     """
     if kind == "models":
         return "/" not in file and matches(file, MODEL_FILES)
     return file in CARD_FILES or matches(file, DATA_FILES)
+
+
+def weights(index: str | None) -> set[str]:
+    """The files of weights that are loaded: those that an index (its text) names, or the one file if there is none.
+
+    What else is there as safetensors (`consolidated.safetensors`) holds the same once more, in formats of others.
+    Raises ValueError if the index cannot be read.
+    """
+    if index is None:
+        return {WEIGHTS}
+    try:
+        return set(map(str, json.loads(index)["weight_map"].values()))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it has no weight_map as it should be ({error})") from None
+
+
+def loaded(files: Iterable[str], index: str | None) -> list[str]:
+    """Of a model's files (their paths in its repository), those that may be loaded. Raises ValueError as `weights`."""
+    named = weights(index)
+    return [file for file in files if wanted("models", file) and (file in named or not file.endswith(".safetensors"))]
 
 
 def argument(kind: Kind, name: str) -> str:

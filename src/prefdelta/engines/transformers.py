@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.memory import is_out_of_memory
 from prefdelta.core.options import TransformersOptions
 from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.requests import Failure, Quarantine, Reply, Request, Sampling
@@ -162,11 +163,7 @@ def _raise_unless_by_a_prompt(error: Exception, model: Any, tokenizer: Any) -> N
     """
     import torch
 
-    told = str(error).lower()
-    no_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "memory" in told and ("allocate" in told or "out of" in told)
-    )
-    if no_memory or isinstance(error, StudyError):
+    if is_out_of_memory(error) or isinstance(error, StudyError):
         raise error
     say("".join(traceback.format_exception(error)).rstrip())
     try:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefdelta import environment
 from prefdelta.core.errors import StudyError
 from prefdelta.core.options import VLLMOptions
 from prefdelta.core.rendering import PLAIN, Rendering
@@ -36,7 +37,6 @@ _ENVIRONMENT = {
     # Forked workers would share the pipe by which this process hears of signals: SIGTERM to one would end us all.
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
-    "VLLM_NO_USAGE_STATS": "1",  # nothing is told to anybody
 }
 
 
@@ -90,6 +90,7 @@ class VLLMEngine:
     @contextmanager
     def _started(self) -> "Iterator[LLMEngine]":
         """An engine that holds the GPUs until the context is left."""
+        environment.silence()
         os.environ.update(_ENVIRONMENT)  # before vLLM reads it
         from vllm import EngineArgs, LLMEngine
         from vllm.distributed import cleanup_dist_env_and_memory

@@ -13,7 +13,8 @@ from functools import partial
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.requests import Endpoint, ServerStoppedError, canary
-from prefdelta.processes import die_with_parent
+from prefdelta.environment import SILENT
+from prefdelta.processes import die_with_parent, exit_code_told
 from prefdelta.servers.keeper import STOP_SECONDS
 
 KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where a server of ours finds the key that its requests must carry
@@ -37,14 +38,14 @@ def serve(
         [sys.executable, "-m", "prefdelta.servers.keeper", *command(port)],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
-        env={**os.environ, "DO_NOT_TRACK": "1", KEY_VARIABLE: key, VLLM_KEY_VARIABLE: key, **(environment or {})},
+        env={**SILENT, **os.environ, KEY_VARIABLE: key, VLLM_KEY_VARIABLE: key, **(environment or {})},
         preexec_fn=partial(die_with_parent, os.getpid()),
     )
 
     def check() -> None:
         if (code := process.poll()) is not None:
             raise ServerStoppedError(
-                f"the judge's server stopped with exit code {code}; its output is above in this log."
+                f"the judge's server stopped with {exit_code_told(code)}; its output is above in this log."
             )
 
     endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", key, check, ours=True)

@@ -23,7 +23,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from prefdelta import code, manifests, registry, runs
+from prefdelta import code, environment, manifests, registry, runs
 from prefdelta.claims import Claim
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.launch import Launch
@@ -86,6 +86,7 @@ def start(
     run: Callable[[Job[S]], Outcome], settings: type[S], inputs: Mapping[str, str], outputs: Mapping[str, str]
 ) -> NoReturn:
     """Parse the command line and run the stage. inputs, outputs: name -> what it is, for --help."""
+    environment.prepare()
     module = sys.modules["__main__"]
     assert module.__spec__ is not None
     stage = module.__spec__.name
@@ -144,7 +145,7 @@ def _exit_code(stage: str, work: Callable[[], None]) -> int:
     except StudyError as error:
         say(f"{ERROR} {error}")
         return 2
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, OSError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         say(f"{NO_MEMORY} ({error}). {remedy(str(error), stage)}")

@@ -3,6 +3,7 @@
 They are computed once per trace and shared by every arm that trains on it. Needs transformers, not TRL.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from prefdelta import code, tables
+from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
@@ -31,6 +33,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.rendering import in_key
 from prefdelta.stages.entry import Job, Outcome, start
 from prefdelta.training.logps import completion_logps
+from prefdelta.training.spelling import UnfitTraceError
 from prefdelta.training.tokens import tokenise
 from prefdelta.weights import Weights, open_weights
 
@@ -38,10 +41,12 @@ from prefdelta.weights import Weights, open_weights
 _COMPUTING = (
     "prefdelta.training.logps",
     "prefdelta.training.tokens",
+    "prefdelta.training.spelling",
     "prefdelta.models",
     "prefdelta.rendering",
     "prefdelta.core.thoughts",
 )
+_MOST_UNFIT = 0.5  # of a generator's traces; above it not they are to blame
 
 
 class ReferenceSection(Settings):
@@ -168,13 +173,31 @@ def _logps(
 ) -> Iterator[RecordedLogps]:
     tokenizer, model = load_tokenizer(folder), load_model(folder, "float32", settings.threads)
     keys, tokens = [], []
+    failed: dict[str, str] = {}  # by key
+    unfit: dict[str, str] = {}  # failure -> of the first trace, what is wrong with it
     for key in (key for key in scored if key in missing):
-        found = tokenise(tokenizer, scored[key].messages, scored[key].completion, settings.rendering)
+        try:
+            found = tokenise(tokenizer, scored[key].messages, scored[key].completion, settings.rendering)
+        except UnfitTraceError as error:
+            failed[key] = error.failure
+            unfit.setdefault(error.failure, str(error))
+            continue
         if len(found.prompt) + len(found.completion) > settings.max_length:
-            yield RecordedLogps(key, None, None, "too_long")
+            failed[key] = "too_long"
             continue
         keys.append(key)
         tokens.append(found)
+    counts = Counter(failed.values())
+    for failure, first in unfit.items():
+        told = f"{counts[failure]:,} of {len(scored):,} traces cannot be trained on ({failure}), for example: {first}"
+        if counts[failure] > _MOST_UNFIT * len(scored):
+            raise StudyError(
+                f"{told} These are too many for single traces to be at fault. See to the tokenizer in {folder}, which "
+                "may change what it reads; to the template by which problems are asked; and to the generator, whose "
+                "engine may leave its own control tokens in what it says."
+            )
+        say(f"warning: {told} They are left out, and counted.")
+    yield from (RecordedLogps(key, None, None, failure) for key, failure in failed.items())
     progress = Progress(f"reference {settings.generator}", len(tokens), "traces")
     for at, logps in completion_logps(model, tokens, settings.batch_tokens, settings.dtype):
         yield RecordedLogps(keys[at], logps, len(tokens[at].completion), None)

@@ -7,6 +7,7 @@ trained: loading the libraries for it takes longer than all else.
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -24,6 +25,7 @@ from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
 from prefdelta.files import say
+from prefdelta.hub import weight_files
 from prefdelta.models import load_tokenizer
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.pair import Pair
@@ -36,6 +38,7 @@ from prefdelta.snapshots import Snapshots
 from prefdelta.stages.entry import Job, Outcome, file_of, start
 from prefdelta.training import several
 from prefdelta.training.exchange import Ran
+from prefdelta.training.spelling import CONTROL_TOKEN, NOT_SPELT, UNFIT, UnfitTraceError
 from prefdelta.training.tokens import PairTexts, PreferenceRow
 from prefdelta.weights import Weights, open_weights, same_tensors
 
@@ -83,12 +86,12 @@ def run(job: Job[TrainSettings]) -> Outcome:
         elsewhere += [ran] if ran else []
         checkpoints.write_manifest(file_of(job.outputs["policies"], arm), policy)
         told = checkpoints.details(job.record, policy)
-        too_long = told.pop("too_long", 0)  # a policy may be older than the count: then there was none
-        _check_too_long(arm, len(rows), too_long, settings)
+        left_out = told.pop("left_out")
+        _check_left_out(arm, len(rows), left_out, settings)
         arms[arm] = {
             **told,
-            "pairs": len(rows) - too_long,
-            "left_out": {"too_long": too_long},
+            "pairs": len(rows) - sum(left_out.values()),
+            "left_out": left_out,
             "method": settings.recipe.method,
             "seconds": round(time.monotonic() - started, 3),
         }
@@ -160,10 +163,8 @@ def _policy(
     def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
         nonlocal updates, read, ran
         tokenizer = load_tokenizer(base.folder)
-        every = [row.tokenised(tokenizer, settings.rendering) for row in rows]
-        # The same rule for every method, and the one of stage reference: all train on the same pairs.
-        tokens = [row for row in every if _length(row) <= settings.max_length]
-        _check_too_long(arm, len(every), len(every) - len(tokens), settings)
+        tokens, left_out = _fitting(rows, tokenizer, settings)
+        _check_left_out(arm, len(rows), left_out, settings)
         told, ran = several.train(
             method, base.folder, tokens, recipe, settings.seed, output, snapshots, job.launch, arm
         )
@@ -171,13 +172,36 @@ def _policy(
         read = round(updates * recipe.batch_size * _mean_length(tokens, recipe))
         return {
             **told,
-            "too_long": len(every) - len(tokens),
+            "left_out": left_out,
             "differs_from_base": not same_tensors(output, base.folder),
         }
 
-    needed = sum(path.stat().st_size for path in base.folder.glob("*.safetensors"))
+    needed = sum(path.stat().st_size for path in weight_files(base.folder))
     key = _key(settings, base, rows)
     return checkpoints.made(job.record, KIND, key, arm, make, needed), updates, read, ran
+
+
+def _fitting(
+    rows: Sequence[PairTexts], tokenizer: Any, settings: TrainSettings
+) -> tuple[list[PreferenceRow], dict[str, int]]:
+    """The rows that the policy can be trained on, and how many are left out, by reason.
+
+    The same rule for every method, and the one of stage reference: all train on the same pairs.
+    """
+    fitting, left_out = [], Counter({"too_long": 0})
+    for row in rows:
+        try:
+            tokens = row.tokenised(tokenizer, settings.rendering)
+        except UnfitTraceError as error:
+            if not left_out[error.failure]:
+                say(f"warning: pairs are left out as {error.failure}, for example one of which {error}")
+            left_out[error.failure] += 1
+            continue
+        if _length(tokens) > settings.max_length:
+            left_out["too_long"] += 1
+        else:
+            fitting.append(tokens)
+    return fitting, {reason: left_out[reason] for reason in ("too_long", *UNFIT) if reason in left_out}
 
 
 def _length(row: PreferenceRow) -> int:
@@ -185,15 +209,22 @@ def _length(row: PreferenceRow) -> int:
     return len(row.prompt) + max(len(row.chosen), len(row.rejected))
 
 
-def _check_too_long(arm: str, pairs: int, too_long: int, settings: TrainSettings) -> None:
+def _check_left_out(arm: str, pairs: int, left_out: Mapping[str, int], settings: TrainSettings) -> None:
     """Raise StudyError if so many pairs are left out that the arm is no longer the one its selection says."""
-    if too_long > settings.max_too_long_share * pairs:
-        raise StudyError(
-            f"arm {arm}: {too_long:,} of its {pairs:,} pairs have a trace that is longer than reference.max_length "
-            f"({settings.max_length:,} tokens with the prompt); train.max_too_long_share allows "
-            f"{settings.max_too_long_share:.1%}. Raise reference.max_length as far as the policy can hold, or lower "
-            "max_tokens of the generator, or raise the share."
-        )
+    if sum(left_out.values()) <= settings.max_too_long_share * pairs:
+        return
+    why = {
+        "too_long": f"have a trace that is longer than reference.max_length ({settings.max_length:,} tokens with the "
+        "prompt)",
+        CONTROL_TOKEN: "have a control token of the policy as text",
+        NOT_SPELT: "have a trace that the policy's tokens do not spell",
+    }
+    told = [f"{count:,} of its {pairs:,} pairs {why[failure]}" for failure, count in left_out.items() if count]
+    longer = "Raise reference.max_length as far as the policy can hold, or lower max_tokens of the generator, or raise"
+    raise StudyError(
+        f"arm {arm}: {'; '.join(told)}; train.max_too_long_share allows {settings.max_too_long_share:.1%} to be left "
+        f"out. {longer if left_out['too_long'] else 'The log names one: see to its generator, or raise'} the share."
+    )
 
 
 def _mean_length(rows: Sequence[PreferenceRow], recipe: Recipe) -> float:
@@ -225,7 +256,7 @@ class _Pairs:
                     self._logps[generator, row.prompt_id, row.sample] = row
 
     def rows(self, selected: Sequence[SelectedPair]) -> list[PairTexts]:
-        """The rows of a selection, in order of rank; also those that will be left out because a trace is too long.
+        """The rows of a selection, in order of rank; also those that will be left out (`_fitting`).
 
         Raises StudyError if the method needs a reference log-probability that any other selected trace does not have.
         """
@@ -238,10 +269,11 @@ class _Pairs:
         if selected.swapped:
             keys.reverse()
         found = [self._logps.get(key) for key in keys]
-        if self._needs_reference and any(row is None or row.failure not in (None, "too_long") for row in found):
+        known = (None, "too_long", *UNFIT)  # with each of these the pair is left out, and counted
+        if self._needs_reference and any(row is None or row.failure not in known for row in found):
             raise StudyError(
-                f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability, and is not "
-                "too long for one. The tables of traces, pairs and reference are not of one run: make them anew."
+                f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability, and no "
+                "reason for that. The tables of traces, pairs and reference are not of one run: make them anew."
             )
         sums = [row.logps if row else None for row in found]
         problem = self._problems[pair.prompt_id]

@@ -24,9 +24,9 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.launch import Launch
 from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.files import INSTANCE
-from prefdelta.processes import die_with_parent
-from prefdelta.snapshots import Snapshots
-from prefdelta.training import worker
+from prefdelta.processes import die_with_parent, exit_code_told
+from prefdelta.snapshots import Layout, Snapshots
+from prefdelta.training import launcher, worker
 from prefdelta.training.cluster import SlurmProcesses
 from prefdelta.training.exchange import Exchange, Ran, TrainJob
 from prefdelta.training.tokens import PreferenceRow
@@ -75,7 +75,9 @@ def train(
     about: the arm, for the one who looks into the queue of a cluster.
     Raises StudyError as the method does, or if a process stops; MemoryError if one runs out of memory.
     """
-    if launch.submitit is None and processes() == 1:
+    count = processes() if launch.submitit is None else launch.submitit.nodes * launch.tasks
+    snapshots.lay_out(Layout(count, in_parts=count > 1 and not recipe.lora))
+    if launch.submitit is None and count == 1:
         return {**registry.load(method)(base, rows, recipe, seed, output, snapshots), "processes": 1}, None
     # A killed instance's; what it launched sees that it is gone.
     for dead in snapshots.folder.parent.glob("exchange-*"):
@@ -141,9 +143,9 @@ class TorchProcesses:
 
     def __init__(self, count: int, exchange: Exchange) -> None:
         self.count = count
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+        options = ["--standalone", f"--nproc-per-node={count}", "-m", WORKER, str(exchange.folder)]
         self._launcher = subprocess.Popen(
-            [sys.executable, *launcher, "-m", WORKER, str(exchange.folder)],
+            [sys.executable, "-m", launcher.__name__, str(exchange.folder), *options],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             start_new_session=True,  # Ctrl-C reaches this process alone, which has a snapshot taken first
@@ -165,4 +167,4 @@ class TorchProcesses:
 
     def check(self) -> None:
         if code := self._launcher.returncode:
-            raise StudyError(f"training stopped with exit code {code}; its output is above in this log.")
+            raise StudyError(f"training stopped with {exit_code_told(code)}; its output is above in this log.")

@@ -7,7 +7,8 @@ from typing import Any
 from prefdelta.core.errors import StudyError
 from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.thoughts import as_generated
-from prefdelta.rendering import render, token_ids
+from prefdelta.rendering import render
+from prefdelta.training.spelling import check_text, control_ids, ids_after, text_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +68,24 @@ def tokenise(
     The completion is what the policy would generate: where the prompt itself opens the reasoning, not the opening mark.
     There are as many beginning-of-sequence tokens as the template writes: one, or none, also if the tokenizer has one.
     Raises StudyError if the template writes two, does not end a turn with end-of-sequence, or has closed the reasoning
-    that the completion holds, and if tokens do not give the completion back: otherwise the model would be trained on a
-    context or a reply that it never sees when it is used.
+    that the completion holds: otherwise the model would be trained on a context or a reply that it never sees when it
+    is used. Raises UnfitTraceError (`spelling`) for a completion or a problem that this model cannot be trained on,
+    while it can on others.
     """
     text = render(tokenizer, messages, rendering)
     _check_end(tokenizer, messages, rendering)
-    prompt = token_ids(tokenizer, text)
+    frame = text
+    for _, content in messages:
+        frame = frame.replace(content.strip(), "")
+    control = control_ids(tokenizer, frame)
+    for role, content in messages:
+        if role == "user":
+            check_text(tokenizer, "the problem", content, control)
+    check_text(tokenizer, "the trace", completion, control)
+    prompt = text_ids(tokenizer, text)
     check_beginning(tokenizer, prompt)
     said = as_generated(text, completion)
-    tokens = Tokens(prompt, [*_ids_after(tokenizer, text, prompt, said), tokenizer.eos_token_id])
-    if (found := _beginnings(tokenizer, tokens.completion)) > 0:
-        raise StudyError(f"the rendered completion has {found} beginning-of-sequence tokens; none is right.")
-    return tokens
+    return Tokens(prompt, [*ids_after(tokenizer, text, prompt, said), tokenizer.eos_token_id])
 
 
 def check_beginning(tokenizer: Any, prompt: list[int]) -> int:
@@ -105,22 +112,3 @@ def _check_end(tokenizer: Any, messages: Sequence[tuple[str, str]], rendering: R
             f"tokenizer's end-of-sequence is {tokenizer.eos_token!r}. The model would be taught another end than the "
             "one it is used with; set eos_token of the tokenizer to the template's, or have the template add it."
         )
-
-
-def _ids_after(tokenizer: Any, text: str, prompt: list[int], completion: str) -> list[int]:
-    """Token ids of a completion after the prompt `text`, whose ids are `prompt`.
-
-    A tokenizer may merge characters across the border, a line break at the prompt's end with one at the completion's
-    start. A model cannot: the prompt's tokens are there when it starts. Then the completion is tokenised by itself.
-    """
-    whole = token_ids(tokenizer, text + completion)
-    if whole[: len(prompt)] == prompt:
-        return whole[len(prompt) :]
-    alone = token_ids(tokenizer, completion)
-    if tokenizer.decode(alone, clean_up_tokenization_spaces=False) != completion:
-        raise StudyError(
-            f"the prompt's tokens are no prefix of prompt + completion: alone it ends in "
-            f"{tokenizer.decode(prompt[-8:])!r}, with a completion in {tokenizer.decode(whole[: len(prompt)][-8:])!r}; "
-            f"and by itself the completion is not given back by its tokens ({completion[:40]!r})."
-        )
-    return alone

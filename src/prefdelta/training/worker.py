@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from prefdelta import registry
+from prefdelta import environment, registry
 from prefdelta.core.errors import StudyError
 from prefdelta.core.memory import is_out_of_memory
 from prefdelta.processes import die_with_parent
@@ -90,6 +90,7 @@ def _end() -> None:
 
 
 def main(folder: Path) -> None:
+    environment.prepare()
     die_with_parent(os.getppid())
     exchange = Exchange(folder)
     try:
@@ -97,7 +98,7 @@ def main(folder: Path) -> None:
     except StudyError as error:
         exchange.fail(type(error).__name__, str(error))
         sys.exit(2)
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, OSError, RuntimeError) as error:
         if is_out_of_memory(error):
             exchange.fail(MemoryError.__name__, str(error))
         raise

@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 
 from prefdelta.core.memory import is_out_of_memory, remedy
@@ -20,6 +22,10 @@ ON_GPU = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capa
         RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried"),
         RuntimeError("std::bad_alloc: Cannot allocate memory"),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
+        RuntimeError("unable to allocate 2048 bytes of shared memory"),
+        RuntimeError("Failed to allocate 2.00 GiB on the device"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
     ],
 )
 def test_too_little_memory(error):
@@ -32,6 +38,8 @@ def test_too_little_memory(error):
         RuntimeError("CUDA error: an illegal memory access was encountered"),
         RuntimeError("some elements of the input tensor and the written-to tensor refer to a single memory location."),
         RuntimeError("pin_memory is not supported"),
+        RuntimeError("could not allocate a port"),
+        OSError(errno.ENOSPC, "No space left on device"),
         ValueError("out of memory"),
     ],
 )

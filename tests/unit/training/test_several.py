@@ -44,14 +44,14 @@ def alone(method, base, rows, recipe, folder):
     return load(folder).state_dict(), told
 
 
-def assert_equal(folder, told, weights, measured, base):
+def assert_equal(folder, told, weights, measured, base, processes=2):
     found = load(folder).state_dict()
     assert found.keys() == weights.keys()
     for name in weights:
         assert found[name] == pytest.approx(weights[name], abs=2e-6), name
     for name in measured["curve"].keys() - {"rewards/accuracies"}:
         assert told["curve"][name] == pytest.approx(measured["curve"][name], abs=5e-5), name
-    assert told["processes"] == 2
+    assert told["processes"] == processes
     moved = max((weights[name] - before).abs().max() for name, before in load(base).state_dict().items())
     assert moved > 1e-3  # else the numbers would say nothing
 
@@ -81,42 +81,96 @@ class Stopped(BaseException):
     """As a kill: nothing in the package catches it."""
 
 
-def test_processes_that_were_stopped_go_on_from_the_snapshot_they_shared(base, rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(several, "WORKER", SHARED)
-    monkeypatch.setattr(snapshots, "MIN_SECONDS", 0.0)
-    monkeypatch.setattr(snapshots, "MAX_SHARE", float("inf"))
-    recipe = recipe_of("dpo", batch_size=4)
-    steps, launched = [], []
+@pytest.fixture
+def stopped(base, rows, tmp_path, monkeypatch):
+    """Called with numbers of processes: one training, stopped after each one's first snapshot but for the last one's.
 
-    def trained(result, taken):
-        told = train("training.dpo", base, rows, recipe, 0, result, taken)
-        steps.append(taken.resumed_at)
-        return told
+    Returns (step it went on from, of each that was started; recipe). Every update of those that are stopped is saved.
+    """
 
-    def seal(self, snapshot):
-        sealed(self, snapshot)
+    def run(*counts, lora=None):
+        monkeypatch.setattr(several, "WORKER", several.WORKER if lora else SHARED)
+        recipe, steps = recipe_of("dpo", batch_size=4, lora=lora), []
+
+        def trained(result, taken):
+            def noted(self, sound=Snapshots.newest):
+                found = sound(self)
+                steps.append(self.resumed_at)
+                return found
+
+            with monkeypatch.context() as patched:
+                patched.setattr(Snapshots, "newest", noted)
+                return train("training.dpo", base, rows, recipe, 0, result, taken)
+
+        for at, count in enumerate(counts):
+            last = at + 1 == len(counts)
+            with monkeypatch.context() as patched:
+                patched.setattr(several, "processes", lambda count=count: count)
+                patched.setattr(snapshots, "MIN_SECONDS", 1e9 if last else 0.0)
+                patched.setattr(snapshots, "MAX_SHARE", float("inf"))
+                if last:
+                    checkpoints.made(tmp_path, "policies", "k", "arm", trained)
+                else:
+                    patched.setattr(Snapshots, "seal", sealed_and_stopped)
+                    with pytest.raises(Stopped):
+                        checkpoints.made(tmp_path, "policies", "k", "arm", trained)
+        return steps, recipe
+
+    def sealed_and_stopped(self, snapshot, sound=Snapshots.seal):
+        sound(self, snapshot)
         raise Stopped
+
+    return run
+
+
+def test_processes_that_were_stopped_have_all_ended_and_go_on_from_the_snapshot_they_shared(
+    stopped, base, rows, tmp_path, monkeypatch
+):
+    launched = []
 
     class Watched(several.TorchProcesses):
         def __init__(self, *args):
             super().__init__(*args)
             launched.append(self._launcher)
 
-    sealed = Snapshots.seal
-    monkeypatch.setattr(several, "TorchProcesses", Watched)
-    with monkeypatch.context() as patched:
-        patched.setattr(Snapshots, "seal", seal)
-        with pytest.raises(Stopped):
-            checkpoints.made(tmp_path, "policies", "k", "arm", trained)
-    assert steps == []
-    assert subprocess.run(["pgrep", "-s", str(launched[0].pid)], stdout=subprocess.DEVNULL).returncode == 1  # all ended
+        def running(self):
+            if len(launched) == 2:
+                assert subprocess.run(["pgrep", "-s", str(launched[0].pid)], stdout=subprocess.DEVNULL).returncode == 1
+            return super().running()
 
-    monkeypatch.setattr(snapshots, "MIN_SECONDS", 1e9)
-    checkpoints.made(tmp_path, "policies", "k", "arm", trained)
-    assert 1 <= steps[0] < UPDATES
+    monkeypatch.setattr(several, "TorchProcesses", Watched)
+    steps, recipe = stopped(2, 2)
+    assert steps[0] == 0
+    assert 1 <= steps[1] < UPDATES
     weights, measured = alone("dpo", base, rows, recipe, tmp_path / "alone")
     told = json.loads((tmp_path / "policies/k/training.json").read_text())
     assert_equal(tmp_path / "policies/k", told, weights, measured, base)
+
+
+@pytest.mark.parametrize(
+    ("counts", "lora", "goes_on"),
+    [
+        ((2, 1), None, False),
+        ((1, 2), None, False),
+        ((2, 1, 2), None, True),  # the snapshot of two was kept while one went its own way
+        ((2, 4), None, True),
+        ((2, 1), Lora(rank=2, alpha=4), True),
+        ((1, 2), Lora(rank=2, alpha=4), True),
+    ],
+)
+def test_another_number_of_processes_goes_on_or_tells_why_it_cannot_and_starts_anew(
+    counts, lora, goes_on, stopped, base, rows, tmp_path, capfd
+):
+    steps, recipe = stopped(*counts, lora=lora)
+    assert (steps[-1] > 0) == goes_on
+    said = capfd.readouterr().err
+    assert ("cannot go on from" in said) == ((1 in counts) and not lora)
+    if counts == (2, 1):
+        assert lora or "training in 1 process cannot go on from" in said
+        assert lora or "which 2 processes that share the weights wrote" in said
+    weights, measured = alone("dpo", base, rows, recipe, tmp_path / "alone")
+    told = json.loads((tmp_path / "policies/k/training.json").read_text())
+    assert_equal(tmp_path / "policies/k", told, weights, measured, base, counts[-1])
 
 
 def test_what_a_process_finds_wrong_is_told_by_the_one_that_launched_it(base, rows, tmp_path):
@@ -124,6 +178,19 @@ def test_what_a_process_finds_wrong_is_told_by_the_one_that_launched_it(base, ro
     recipe = recipe_of("dpo", batch_size=4)
     with pytest.raises(StudyError, match="recorded reference log-probabilities differ"):
         train("training.dpo", base, wrong, recipe, 0, tmp_path / "policy", no_snapshots())
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL"])
+def test_the_signal_that_ends_a_process_is_named_and_the_log_shows_where_it_was(
+    name, base, rows, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.setattr(several, "WORKER", "unit.training.crashing")
+    monkeypatch.setenv("DIES_BY", name)
+    with pytest.raises(StudyError, match=f"{name} ended process 1 of those that train"):
+        train("training.dpo", base, rows, recipe_of("dpo", batch_size=4), 0, tmp_path / "policy", no_snapshots())
+    said = capfd.readouterr().err
+    assert ("Fatal Python error: Segmentation fault" in said) == (name == "SIGSEGV")
+    assert ("crashing.py" in said) or name == "SIGKILL"
 
 
 class Clocked:

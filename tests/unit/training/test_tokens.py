@@ -1,7 +1,6 @@
 import copy
 
 import pytest
-from tokenizers import normalizers
 
 from prefdelta.core.errors import StudyError
 from prefdelta.training.tokens import tokenise
@@ -117,12 +116,6 @@ def test_a_merge_across_the_border_is_undone_because_the_model_cannot_make_it(me
     assert tokens.prompt == tokenise(merging, ASKED, "A:2").prompt
 
 
-def test_a_completion_that_its_own_tokens_do_not_give_back_is_refused(merging):
-    merging.backend_tokenizer.normalizer = normalizers.Lowercase()
-    with pytest.raises(StudyError, match=r"no prefix of prompt \+ completion.* not given back"):
-        tokenise(merging, [("user", "q:1+1?")], "\nA:2")
-
-
 def test_a_template_that_adds_a_second_beginning_of_sequence_is_refused(tokenizer):
     template = "{{ bos_token }}" + PLAIN.replace("%s", TURN)
     with pytest.raises(StudyError, match="has 2 beginning-of-sequence tokens; 1 is right, or none"):
@@ -149,8 +142,3 @@ def test_what_a_template_writes_after_end_of_sequence_is_not_learnt(tokenizer):
     # A model stops there.
     template = PLAIN.replace("%s", TURN.replace("{{ eos_token }}", "{{ eos_token }};"))
     assert tokenizer.decode(tokenise(with_template(tokenizer, template), ASKED, "A:2").completion) == "A:2<eos>"
-
-
-def test_a_control_token_as_text_of_a_trace_is_refused(tokenizer):
-    with pytest.raises(StudyError, match="completion has 1 beginning-of-sequence tokens"):
-        tokenise(tokenizer, ASKED, "1+1=2;<bos>A:2")

@@ -14,6 +14,7 @@ from prefdelta import slurm
 from prefdelta.commands import shared
 from prefdelta.commands.overview.last_run import LastRun, last_run
 from prefdelta.commands.overview.logs import Log, read_log
+from prefdelta.commands.overview.signals import ASKING, crash_in, death_in, death_told
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.names import STAGES
@@ -189,11 +190,11 @@ def _state(
         return "missing", None  # what is to be seen is of an earlier run
     if attempt and log and log.written < attempt.submitted.at:
         log = None  # of an earlier attempt
-    return _ended(log, attempt, claim, queue_known)
+    return _ended(seen, log, attempt, claim, queue_known)
 
 
 def _ended(
-    log: Log | None, attempt: Attempt | None, claim: shared.FoundClaim | None, queue_known: bool
+    seen: _Seen, log: Log | None, attempt: Attempt | None, claim: shared.FoundClaim | None, queue_known: bool
 ) -> tuple[State, str | None]:
     """How a job stands that is not there, and that nobody is at work on."""
     ending = log.ending if log else None
@@ -208,8 +209,20 @@ def _ended(
         return "failed", state
     if ending:
         return "failed", ending
+    if signal := _signal(seen, log, attempt):
+        return ("stopped" if signal in ASKING else "failed"), signal
     if claim:
         return "failed", "killed"  # who is told to stop takes it back
     if attempt and queue_known:
         return "failed", state or "unknown"
     return ("stopped", "stopped") if log else ("missing", None)
+
+
+def _signal(seen: _Seen, log: Log | None, attempt: Attempt | None) -> str | None:
+    """The signal that ended a job which did not say how it ended; None: nothing says so."""
+    told = None
+    if attempt:
+        told = death_in(slurm_log.lines, seen.job.manifest) if (slurm_log := attempt.log) else None
+    elif log:
+        told = death_told(seen.job.manifest, log.written)
+    return told or (crash_in(log.lines) if log else None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from prefdelta.commands.overview.jobs import STATES, JobStatus, Look
 from prefdelta.commands.overview.last_run import LastRun
+from prefdelta.commands.overview.signals import ASKING
 from prefdelta.core.names import STAGES
 from prefdelta.progress import Told
 from prefdelta.slurm import SlurmJob
@@ -29,6 +30,12 @@ ADVICE = {
     "PREEMPTED": "A job of higher priority took its place.",
     "FAILED": "SLURM says no more than that it failed, and its log does not say why. SLURM's own log may.",
     "killed": "Killed without warning: out of memory, kill -9, or the machine went down.",
+    **dict.fromkeys(ASKING, "Stopped by a signal: by the run as it was stopped, or by the site."),
+    "SIGKILL": "Killed without warning by SIGKILL: out of memory, kill -9, or the site.",
+    **dict.fromkeys(
+        ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"),
+        "A crash in compiled code. Its log has the stacks of its threads: if it comes again, report it with them.",
+    ),
     "stopped": "Its log ends without an error: it was stopped by a signal, or killed.",
     "unknown": "SLURM does not know this job any more, and no log says how it ended.",
 }
@@ -194,7 +201,8 @@ def _line(job: JobStatus) -> JobLine:
     ended = job.state in ("failed", "stopped")
     told = job.log.told if job.log and job.state in ("running", "stopped", "failed") else None
     lines = job.log.last(LAST_LINES) if job.log and ended else []
-    advice = ADVICE.get(job.why, "SLURM's documentation explains this state.") if job.why else None
+    other = f"{'A signal' if (job.why or '').startswith('SIG') else 'A state of SLURM'}; its documentation explains it."
+    advice = ADVICE.get(job.why, other) if job.why else None
     rows: int | None = job.manifest.get("rows")
     return JobLine(
         stage=job.stage,

@@ -1,0 +1,53 @@
+"""The signal that ended a job's process, as Snakemake's log or the job's own says it. Only looks."""
+
+import re
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+from prefdelta.commands.overview.logs import read_log
+
+LOGS = Path(".snakemake/log")
+READ_LOGS = 5  # of Snakemake, the newest
+# What Python's faulthandler writes as a process crashes -> the signal.
+_CRASHES = {
+    "Segmentation fault": "SIGSEGV",
+    "Bus error": "SIGBUS",
+    "Aborted": "SIGABRT",
+    "Illegal instruction": "SIGILL",
+    "Floating-point exception": "SIGFPE",
+    "Floating point exception": "SIGFPE",
+}
+_CRASH = re.compile(rf"Fatal Python error: ({'|'.join(_CRASHES)})\b")
+# Of subprocess, which Snakemake quotes with the command. A shell says 128 + the signal's number.
+_DIED = re.compile(r"(?:died with <Signals\.(SIG[A-Z0-9]+)|returned non-zero exit status (1[2-9][0-9])\.)")
+ASKING = ("SIGTERM", "SIGINT", "SIGHUP")  # to end
+
+
+def crash_in(lines: Iterable[str]) -> str | None:
+    """The signal of the first crash that a job's log shows."""
+    return next((_CRASHES[found[1]] for line in lines if (found := _CRASH.match(line))), None)
+
+
+def death_in(lines: Iterable[str], manifest: str) -> str | None:
+    """The signal that, as Snakemake wrote, ended the command which was to make `manifest`; the last, if several did."""
+    died = [found for line in lines if f"manifest={manifest} " in f"{line} " and (found := _DIED.search(line))]
+    return _name(died[-1]) if died else None
+
+
+def _name(found: re.Match[str]) -> str | None:
+    if found[1]:
+        return found[1]
+    try:
+        return signal.Signals(int(found[2]) - 128).name
+    except ValueError:
+        return None
+
+
+def death_told(manifest: str, since: float) -> str | None:
+    """The same from the logs of runs here that were written to after `since` (seconds since the epoch)."""
+    found = sorted(LOGS.glob("*.snakemake.log"), key=lambda path: path.name)[-READ_LOGS:]
+    for path in reversed(found):
+        if (log := read_log(path)) and log.written >= since and (died := death_in(log.lines, manifest)):
+            return died
+    return None
