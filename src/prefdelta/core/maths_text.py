@@ -32,7 +32,7 @@ _WRAPPER = r"\\(?:text(?:bf|it|rm|normal|sf|tt|up)?|mbox|hbox|math(?:rm|bf|it|sf
 _WRAPPED = re.compile(_WRAPPER + r"\*?\s*\{([^{}]*)\}")
 _SPACING = re.compile(r"\\(?:[,;:> ]|q?quad|(?:thin|med|thick)space(?![A-Za-z])|[hv]space\*?\{[^{}]*\})|~")
 _DIGITS = r"\d+(?:\.\d+)?"
-_AMOUNT = r"([-+]?(?:\d[\d,]*)?\.?\d+)"
+_AMOUNT = r"([-+]?(?:\d[\d,]*)?\.?\d+(?:\s*\\times 10\^\{-?\d+\})?)"
 _CONNECTED = re.compile(r"\s*,?\s*\b(and|or)\b\s*,?\s*")
 
 
@@ -41,6 +41,7 @@ def canonical(text: str) -> str:
     text = with_one_name_each(with_ascii_signs(unmarked(with_row_ends(text))))
     text = without_thin_spaces_in_numbers(text)
     text = with_one_text_command(text)
+    text = with_powers_of_thousand(text)
     text = with_units_behind(text)
     text = re.sub(r"\\%|\\text\{\s*(?:percent(?:age)?|pct)\.?\s*\}|\s\bpercent(?:age)?\b|\s\bpct\b", r"\\% ", text)
     text = with_degrees(text)
@@ -48,6 +49,7 @@ def canonical(text: str) -> str:
     text = with_products(text)
     text = with_repeating_decimals(text)
     text = with_mixed_numbers(text)
+    text = re.sub(r"^\s*\\text\{[^{}]*(?::|=|\bis)\s*\}(?=\s*\S)", "", text)  # "The answer is"
     text = re.sub(r"^\s*(?:\\approx(?![A-Za-z])|\\text\{\s*(?:approximately|approx\.?|about)\s*\})", "", text)
     return re.sub(r"\s+", " ", text).strip().removesuffix(".").strip()
 
@@ -117,7 +119,7 @@ def _plain_or_text(found: re.Match[str]) -> str:
     words = inner.strip()
     if connected := _CONNECTED.fullmatch(words):
         return f" {connected[1]} "
-    if words == r"\infty" or not re.search(r"[A-Za-z]", words):
+    if re.fullmatch(r"\\[A-Za-z]+", words) or not re.search(r"[A-Za-z]", words):
         return inner
     if re.fullmatch(r"[A-Za-z]'?", words) and not found[0].startswith(r"\text"):
         return inner
@@ -223,6 +225,20 @@ def with_products(text: str) -> str:
     text = re.sub(rf"(?<![\w.])({_DIGITS}|\.\d+)[eE]([-+]?\d+)(?!\w)", r"\1 \\times 10^{\2}", text)
     text = re.sub(r"(\d)\s*[xX]\s*(?=10\s*\^)", r"\1 \\times ", text)
     return re.sub(r"\s*\*\s*", r" \\cdot ", text)
+
+
+_THOUSANDS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+
+
+def with_powers_of_thousand(text: str) -> str:
+    r"""N million as N \times 10^{6}, with or without \text."""
+    words = "|".join(_THOUSANDS)
+    text = re.sub(rf"(?<=\d)\s+({words})\b", r"\\text{\1}", text)
+    return re.sub(
+        rf"(?<=\d)\s*\\text\{{\s*({words})\b\s*([^{{}}]*)\}}",
+        lambda found: rf" \times 10^{{{_THOUSANDS[found[1]]}}}" + (rf"\text{{ {found[2]}}}" if found[2] else ""),
+        text,
+    )
 
 
 def with_repeating_decimals(text: str) -> str:

@@ -23,11 +23,12 @@ from prefdelta.core.maths_forms import (
     Time,
     Union,
     Words,
+    parts_of,
 )
 from prefdelta.core.maths_reading import DEGREE, PERCENT, readings
 from prefdelta.core.maths_text import canonical
 from prefdelta.core.maths_words import number_of
-from prefdelta.graders.maths_expressions import Renamed, same_expressions, same_relation
+from prefdelta.graders.maths_expressions import Renamed, is_part_of_one, readable, same_expressions, same_relation
 
 
 def same(gold: str, answer: str) -> bool:
@@ -50,6 +51,15 @@ def has_parts(gold: str) -> bool:
     form = readings(canonical(gold))[0]
     value = form.value if isinstance(form, Named) else form
     return isinstance(value, Items | Bracket | Braces | Union | Matrix)
+
+
+_PROSE = re.compile(r"\\text|(?<![\\A-Za-z])[A-Za-z]{3,}|[A-Za-z]{2,}\s+[A-Za-z]{2,}")
+
+
+def understood(text: str) -> bool:
+    """Whether a text is an answer of mathematics as a whole, with nothing before or behind it, and not words."""
+    parts = [part.text for part in parts_of(readings(canonical(text))[0])]
+    return not any(map(_PROSE.search, parts)) and all(map(readable, parts))
 
 
 def _same_choice(gold: str, answer: str) -> bool:
@@ -99,16 +109,10 @@ def _names(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
             return equal(gold.value, answer.value, renamed + tuple(pair for pair in pairs if pair[0] != pair[1]))
         return same_relation(gold.text, answer.text)
     if isinstance(gold, Named):
-        if isinstance(answer, Items) and not _only_alternatives(answer) and not isinstance(gold.value, Items | Bracket):
-            return _lists(gold, answer, renamed)
         return equal(gold.value, answer, renamed)
     if isinstance(answer, Named):
         return equal(gold, answer.value, renamed)
     return None
-
-
-def _only_alternatives(form: Items) -> bool:
-    return form.alternatives
 
 
 # --- units ------------------------------------------------------------------------------------------------------------
@@ -131,7 +135,8 @@ def _quantities(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
     if isinstance(gold, Quantity):
         return equal(gold.value, answer, renamed) or _without_unit(gold, answer, renamed)
     if isinstance(answer, Quantity):
-        return equal(gold, answer.value, renamed) or _without_unit(answer, gold, renamed)
+        as_it_is = answer.unit != PERCENT or not is_part_of_one(gold.text)  # 15% is right for 15, 0.15% is not for 0.15
+        return (as_it_is and equal(gold, answer.value, renamed)) or _without_unit(answer, gold, renamed)
     return None
 
 
@@ -148,7 +153,7 @@ def _without_unit(quantity: Quantity, bare: Form, renamed: Renamed) -> bool:
     """8% is 0.08; 90° is π/2, where the other side has a π."""
     if quantity.unit == PERCENT:
         return _same_leaves(Leaf(rf"\frac{{{quantity.value.text}}}{{100}}"), bare, renamed)
-    if quantity.unit == DEGREE and r"\pi" in bare.text:
+    if quantity.unit == DEGREE and (r"\pi" in bare.text or r"\degree" in bare.text):
         return _same_leaves(Leaf(rf"({quantity.value.text}) \cdot \frac{{\pi}}{{180}}"), bare, renamed)
     return False
 
@@ -262,6 +267,10 @@ def _sets(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
         )
     if isinstance(gold, Braces) and isinstance(answer, Braces):
         return _in_any_order(_different(gold.items), _different(answer.items), renamed)
+    for braces, other in ((gold, answer), (answer, gold)):
+        if isinstance(braces, Braces) and len(braces.items) == 1 and isinstance(other, Leaf | Quantity):
+            one, two = (braces.items[0], other) if braces is gold else (other, braces.items[0])
+            return equal(one, two, renamed)
     if isinstance(gold, Union) and isinstance(answer, Union):
         return _in_any_order(gold.parts, answer.parts, renamed) or _same_leaves(gold, answer, renamed)
     return None
