@@ -191,10 +191,10 @@ def with_braces(text: str, depth: int = 0) -> str:
 
 def _argument(text: str, place: int, depth: int, in_parentheses: bool = False) -> tuple[str, int]:
     """(the argument that begins at `place`, in braces; where it ends); ("", place) if there is none."""
-    while place < len(text) and text[place] == " ":
-        place += 1
     start = place
-    if start >= len(text):
+    while start < len(text) and text[start] == " ":
+        start += 1
+    if start >= len(text) or depth > _NESTING:
         return "", place
     if text[start] == "{" or (in_parentheses and text[start] == "("):
         end = closing(text, start)
