@@ -30,7 +30,6 @@ from prefdelta.core.maths_text import canonical
 from prefdelta.core.maths_words import number_of
 from prefdelta.graders.maths_expressions import Renamed, is_part_of_one, readable, same_expressions, same_relation
 
-
 _LONGEST = 10_000  # characters of an answer
 
 
