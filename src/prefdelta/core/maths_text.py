@@ -31,6 +31,10 @@ _NO_MARKS = re.compile(
 _WRAPPER = r"\\(?:text(?:bf|it|rm|normal|sf|tt|up)?|mbox|hbox|math(?:rm|bf|it|sf|tt|normal)|operatorname|boldsymbol|bm)"
 _WRAPPED = re.compile(_WRAPPER + r"\*?\s*\{([^{}]*)\}")
 _SPACING = re.compile(r"\\(?:[,;:> ]|q?quad|(?:thin|med|thick)space(?![A-Za-z])|[hv]space\*?\{[^{}]*\})|~")
+_FOR_ALL = re.compile(
+    r",?\s*(?:\\forall|\\text\{\s*for (?:all|any|every|each)[^{}]*\})\s*[A-Za-z](?:\s*,\s*[A-Za-z])*"
+    r"(?:\s*\\in\s*\\(?:mathbb|mathbf)\{[A-Z]\}\S*)?\s*$"
+)
 _DIGITS = r"\d+(?:\.\d+)?"
 _AMOUNT = r"([-+]?(?:\d[\d,]*)?\.?\d+(?:\s*\\times 10\^\{-?\d+\})?)"
 _CONNECTED = re.compile(r"\s*,?\s*\b(and|or)\b\s*,?\s*")
@@ -49,6 +53,8 @@ def canonical(text: str) -> str:
     text = with_products(text)
     text = with_repeating_decimals(text)
     text = with_mixed_numbers(text)
+    text = _FOR_ALL.sub("", text)
+    text = re.sub(r"\\pmod\s*\{\s*(\w+)\s*\}|\(\s*(?:\\bmod|\\text\{\s*mod\s*\})\s*(\w+)\s*\)", r"\\pmod \1\2", text)
     text = re.sub(r"^\s*\\text\{[^{}]*(?::|=|\bis)\s*\}(?=\s*\S)", "", text)  # "The answer is"
     text = re.sub(r"^\s*(?:\\approx(?![A-Za-z])|\\text\{\s*(?:approximately|approx\.?|about)\s*\})", "", text)
     return re.sub(r"\s+", " ", text).strip().removesuffix(".").strip()

@@ -264,7 +264,7 @@ def _brackets(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
 
 def _sets(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
     if isinstance(gold, Interval) and isinstance(answer, Interval) and gold.name != answer.name:
-        return False
+        return same_relation(gold.text, answer.text)  # a > 2b and b < a/2
     left, right = _ends(gold), _ends(answer)
     if left and right and (isinstance(gold, Interval) or isinstance(answer, Interval)):
         return all(
@@ -321,7 +321,7 @@ def _rest(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
             number = number_of(words.words)
             return number is not None and isinstance(other, Leaf) and _same_leaves(Leaf(str(number)), other, renamed)
     if any(isinstance(form, Braces | Bracket | Matrix | Union) for form in (gold, answer)):
-        singles = [form for form in (gold, answer) if isinstance(form, Leaf | Relation | Interval)]
+        singles = [form for form in (gold, answer) if isinstance(form, Leaf | Relation | Interval | Union)]
         return bool(singles) and _same_leaves(gold, answer, renamed)
     return None
 
