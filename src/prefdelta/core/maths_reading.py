@@ -81,7 +81,7 @@ def _readings(text: str, depth: int) -> Iterator[Form]:
 
 
 def _single(text: str, depth: int) -> Iterator[Form]:
-    for read in (_member, _bounds, _chain, _union, _ratio, _matrix, _set, _plus_minus, _bracket, _based):
+    for read in (_member, _unequal, _bounds, _chain, _union, _ratio, _matrix, _set, _plus_minus, _bracket, _based):
         found = read(text, depth)
         if found is not None:
             yield found
@@ -231,6 +231,16 @@ def _member(text: str, depth: int) -> Form | None:
 
 
 # --- inequalities and sets --------------------------------------------------------------------------------------------
+
+
+def _unequal(text: str, depth: int) -> Form | None:
+    r"""Both sides of a number: x \ne 2."""
+    parts, marks = split(text, re.compile(r"\\ne(?![A-Za-z])"))
+    if len(marks) != 1 or not parts[1].strip() or (name := name_of(parts[0])) is None or name_of(parts[1]):
+        return None
+    value = one(parts[1], depth + 1)
+    ends = Interval(text, name[0], None, value, False, False), Interval(text, name[0], value, None, False, False)
+    return Union(text, ends)
 
 
 def _bounds(text: str, depth: int) -> Form | None:

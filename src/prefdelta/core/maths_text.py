@@ -21,7 +21,8 @@ _SYNONYMS = {
     "rbrace": r"\}", "lbrack": "[", "rbrack": "]", "land": " and ", "lor": " or ", "colon": ":", "mid": "|",
     "vert": "|", "lvert": "|", "rvert": "|", "simeq": "approx", "thickapprox": "approx", "ldots": "dots",
     "cdots": "dots", "dotsc": "dots", "div": "/", "dbinom": "binom", "tbinom": "binom", "varphi": "phi",
-    "varepsilon": "epsilon", "infin": "infty", "star": "*", "ast": "*", "degree": "degree", "bmod": "bmod",
+    "varepsilon": "epsilon", "infin": "infty",
+    "backslash": "setminus", "star": "*", "ast": "*", "degree": "degree", "bmod": "bmod",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
 _NO_MARKS = re.compile(
@@ -50,6 +51,8 @@ def canonical(text: str) -> str:
     text = re.sub(r"\\%|\\text\{\s*(?:percent(?:age)?|pct)\.?\s*\}|\s\bpercent(?:age)?\b|\s\bpct\b", r"\\% ", text)
     text = with_degrees(text)
     text = with_braces(text)
+    text = re.sub(r"\{([^{}]+)\\choose(?![A-Za-z])([^{}]+)\}", r"\\binom{\1}{\2}", text)
+    text = re.sub(r"(\\mathbb\{R\})\s*-\s*(?=\\\{)", r"\1 \\setminus ", text)
     text = with_products(text)
     text = with_repeating_decimals(text)
     text = with_mixed_numbers(text)

@@ -30,6 +30,7 @@ from prefdelta.core.maths_text import canonical
 from prefdelta.core.maths_words import number_of
 from prefdelta.graders.maths_expressions import Renamed, is_part_of_one, readable, same_expressions, same_relation
 
+_RATIO = re.compile(r"\d+\s*:\s*\d+")
 _LONGEST = 10_000  # characters of an answer
 
 
@@ -47,6 +48,12 @@ def same(gold: str, answer: str) -> bool:
     rights, answers = readings(one), readings(other)
     if isinstance(rights[0], Time) and isinstance(answers[0], Time):
         return equal(rights[0], answers[0])  # and not as ratios: 2:30 is not 1:15
+    if (
+        any(isinstance(side[0], Time) for side in (rights, answers))
+        and _RATIO.fullmatch(one)
+        and _RATIO.fullmatch(other)
+    ):
+        return False
     return any(equal(right, found) for right, found in product(rights, answers))
 
 
@@ -103,6 +110,9 @@ def _chains(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
         return None
     if isinstance(gold, Chain | Named) and isinstance(answer, Chain | Named):
         return same_relation(gold.text, answer.text)
+    if isinstance(answer, Chain) and all(isinstance(side, Based) for side in answer.sides):  # 17_8 = 15_{10}
+        values = {_value(side) for side in answer.sides if isinstance(side, Based)}
+        return len(values) == 1 and any(equal(gold, side, renamed) for side in answer.sides)
     if isinstance(answer, Chain):  # equals joined by "=" are one value; an equation is not its right side
         return all(equal(gold, side, renamed) for side in answer.sides)
     return isinstance(gold, Chain) and all(equal(side, answer, renamed) for side in gold.sides)
@@ -335,6 +345,13 @@ def _same_digits(gold: Form, answer: Form) -> bool:
     return sides[0].digits == sides[1].digits and len({side.base for side in sides} - {0}) < 2
 
 
+def _value(number: Based) -> int | None:
+    try:
+        return int(number.digits[:1000], number.base)
+    except ValueError:  # a digit that the base does not have
+        return None
+
+
 _VERBS = {"is", "has", "was", "are", "have", "had", "were", "will", "does", "ran", "runs", "wins", "won", ","}
 _DENIALS = {"not", "no", "or", "and", "nor", "but", "except", "neither", "never", "nobody", "isn't", "doesn't", "if"}
 
@@ -344,9 +361,12 @@ def _same_words(gold: tuple[str, ...], answer: tuple[str, ...]) -> bool:
     bare = [tuple(word for word in words if word != ",") for words in (gold, answer)]
     if bare[0] == bare[1]:
         return True
-    if "and" in gold and "and" in answer:
-        return sorted(" ".join(gold).replace(" ,", " and").split(" and ")) == sorted(
-            " ".join(answer).replace(" ,", " and").split(" and ")
-        )
+    lists = [sorted(re.split(r" (?:, )?(?:and|,) ", " ".join(words))) for words in (gold, answer)]
+    if len(lists[0]) > 1 or len(lists[1]) > 1:
+        return lists[0] == lists[1] or (len(lists[0]) == 1 and _goes_on(gold, answer))
+    return _goes_on(gold, answer)
+
+
+def _goes_on(gold: tuple[str, ...], answer: tuple[str, ...]) -> bool:
     rest = answer[len(gold) :]
-    return answer[: len(gold)] == gold and rest[0] in _VERBS and not _DENIALS & set(rest)
+    return answer[: len(gold)] == gold and bool(_VERBS & set(rest[:1])) and not _DENIALS & set(rest)
