@@ -39,7 +39,7 @@ _DEPTH = 12  # forms within forms
 _LONGEST = 4_000  # characters; longer ones are expressions
 _MOST = 200  # items of a list
 _ORDER = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|<|>")
-_EQUAL = re.compile(r"(?<![<>!:\\])=(?!=)|\\equiv(?![A-Za-z])|\\approx(?![A-Za-z])")
+_EQUAL = re.compile(r"(?<![<>:\\])=(?!=)|\\equiv(?![A-Za-z])|\\approx(?![A-Za-z])")
 
 
 def readings(text: str, depth: int = 0) -> list[Form]:

@@ -91,7 +91,7 @@ def with_one_name_each(text: str) -> str:
             return found[0]
         return f"\\{name} " if name.isalpha() else name
 
-    text = re.sub(r"\s*(?:<=|=<)\s*", r" \\le ", re.sub(r"\s*>=\s*", r" \\ge ", re.sub(r"!=", r"\\ne ", text)))
+    text = re.sub(r"\s*(?:<=|=<)\s*", r" \\le ", re.sub(r"\s*>=\s*", r" \\ge ", re.sub(r"(?<=\s)!=", r"\\ne ", text)))
     text = _COMMAND.sub(one, text)
     return re.sub(r"\\infinity|(?<![\\A-Za-z])(?:infinity|inf)(?![A-Za-z])", r"\\infty ", text)
 
