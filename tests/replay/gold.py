@@ -6,7 +6,7 @@ FOLDER has <benchmark>.jsonl for benchmarks of resources/benchmarks, in their co
 outputs_math.jsonl {gold, output, reference_correct}, outputs_theoremqa.jsonl {gold, answer_type, output,
 reference_correct}, olympiadbench_judge_pairs.jsonl {gold, answer, equal}. Prints, per benchmark, how many right answers
 are accepted for their own item, and for the item before; per file of outputs, in how many verdicts grader and reference
-agree. Every other verdict is listed.
+agree. Every other verdict is listed. For mathematics math-verify, called as in maths.py, is beside it.
 """
 
 import json
@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from maths import plain_math_verify  # the script beside this one
 
 from prefdelta.config import read_benchmark
 from prefdelta.core.final_answers import theoremqa_answer
@@ -61,14 +63,17 @@ def benchmarks(folder: Path) -> Iterator[tuple[str, DataSource, list[Prompt]]]:
 
 
 def gold_against_gold(folder: Path) -> None:
-    print(f"{'benchmark':16} {'items':>6} {'own accepted':>13} {'next accepted':>14}")
+    print(f"{'benchmark':16} {'items':>6} {'own accepted':>13} {'next accepted':>14} {'own by math-verify':>19}")
     told = []
     for name, source, prompts in benchmarks(folder):
         grader, golds = GRADERS[source.grader], [prompt.answers[0] for prompt in prompts]
         own = [judge(grader, said(source, gold), gold) for gold in golds]
         following = golds[1:] + golds[:1]
         after = [judge(grader, said(source, other), gold) for gold, other in zip(golds, following, strict=True)]
-        print(f"{name:16} {len(golds):6} {own.count(True):13} {after.count(True):14}")
+        plain = ""
+        if source.grader == "maths":
+            plain = str(sum(plain_math_verify(gold, said(source, gold)) for gold in golds))
+        print(f"{name:16} {len(golds):6} {own.count(True):13} {after.count(True):14} {plain:>19}")
         told += [
             f"  {name}: its own answer: {one}: {gold}" for gold, one in zip(golds, own, strict=True) if one is not True
         ]
@@ -109,6 +114,11 @@ def outputs(folder: Path) -> None:
         verdicts = [judge(grader, text, gold) for grader, text, gold, _ in rows]
         agreed = sum(one == expected for one, (*_, expected) in zip(verdicts, rows, strict=True))
         print(f"\n{name}: {agreed} of {len(rows)} as the reference, {verdicts.count(True)} accepted")
+        if rows[0][0] is maths.grade:
+            plain = [plain_math_verify(gold, text) for _, text, gold, _ in rows]
+            same = sum(one == expected for one, (*_, expected) in zip(plain, rows, strict=True))
+            other = sum(one != two for one, two in zip(plain, verdicts, strict=True))
+            print(f"  math-verify: {same} as the reference, {plain.count(True)} accepted; {other} other than ours")
         for number, (one, (_, text, gold, expected)) in enumerate(zip(verdicts, rows, strict=True), start=1):
             if one != expected:
                 print(f"  line {number}: {one}, reference {expected}: gold {gold} | …{text[-120:]!r}")

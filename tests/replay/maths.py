@@ -2,9 +2,10 @@ r"""How grader `maths`, and math-verify as a user would call it, judge a file of
 
     python tests/replay/maths.py FOLDER
 
-FOLDER/maths_verdicts.jsonl has a line per verdict: {"gold": …, "answer": …, "expected": true or false}; the answer is what
-a model wrote, with its box. math-verify gets the right answer in dollars and the model's text: verify(parse("$gold$"),
-parse(answer)). Prints both graders' counts from this one run, then each verdict that one of them has otherwise.
+FOLDER/maths_verdicts.jsonl has a line per verdict: {"gold": …, "answer": …, "expected": true or false}; the answer is
+what a model wrote, with its box. math-verify gets the right answer in dollars, and the model's text:
+verify(parse("$gold$"), parse(answer)). Prints both graders' counts from this one run, then each verdict that one of
+them has otherwise.
 """
 
 import json

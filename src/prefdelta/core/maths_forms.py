@@ -1,6 +1,7 @@
 """What form an answer of mathematics has: a number with a unit, a named value, a list, a point, an interval, words."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 from prefdelta.core.maths_units import Unit
 
@@ -109,3 +110,21 @@ class Time(Form):
 @dataclass(frozen=True)
 class Words(Form):
     words: tuple[str, ...]
+
+
+def parts_of(form: Form) -> Iterator[Form]:
+    """What a form is made of in the end: expressions, words, relations."""
+    inner = [getattr(form, field.name) for field in fields(form)]
+    forms = [part for value in inner for part in _flat(value)]
+    if not forms and not isinstance(form, Based | Time):
+        yield form
+    for part in forms:
+        yield from parts_of(part)
+
+
+def _flat(value: object) -> Iterator[Form]:
+    if isinstance(value, Form):
+        yield value
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _flat(part)

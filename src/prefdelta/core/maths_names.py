@@ -8,11 +8,11 @@ _POINTS = rf"(?:[A-Z]{_SUB}\s*){{2,6}}"
 _SIMPLE_NAME = rf"(?:{_POINTS}|(?:{LETTER}){_SUB})"
 _FRACTION_NAME = rf"\\frac\{{\s*{_POINTS}\}}\{{\s*{_POINTS}\}}|\\frac\{{d[a-zA-Z]\}}\{{d[a-zA-Z]\}}"
 _MARKED_NAME = (
-    rf"\\(?:angle|triangle|overline|overrightarrow|vec|hat|bar|widehat|min|max|gcd|lcm|deg|det|Re|Im|arg)\s*"
+    rf"m?\s*\\(?:angle|triangle|overline|overrightarrow|vec|hat|bar|widehat|min|max|gcd|lcm|deg|det|Re|Im|arg)\s*"
     rf"(?:_\s*\{{[^{{}}]*\}}\s*)?(?:\{{\s*{_SIMPLE_NAME}\s*\}}|\(\s*{_SIMPLE_NAME}\s*\)|{_SIMPLE_NAME})"
     rf"|\\(?:sin|cos|tan|cot|sec|csc)\s*(?:[A-Z]|\\[a-z]+|\\angle\s*[A-Z]+|\{{\s*[A-Z]\s*\}})"
     rf"|\|\s*(?:{_POINTS}|\\vec\{{[A-Za-z]\}}|[zwA-Z]{_SUB}|\\overline\{{[A-Z]+\}})\s*\||\[\s*{_POINTS}\]"
-    r"|\\text\{[^{}]*[A-Za-z]{2,}[^{}]*\}|(?:[A-Za-z][a-z]+\s*){1,4}"
+    r"|\\text\{[^{}]*[A-Za-z]{2,}[^{}]*\}|(?:area|sum|[A-Za-z][a-z]{3,})(?:\s+[a-z]{2,}){0,4}"
 )
 _NAME = re.compile(
     rf"\s*(?:{_FRACTION_NAME}|{_MARKED_NAME}|{_SIMPLE_NAME}(?:\s*:\s*{_SIMPLE_NAME})+|{_SIMPLE_NAME})\s*"

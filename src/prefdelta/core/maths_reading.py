@@ -39,7 +39,7 @@ _DEPTH = 12  # forms within forms
 _LONGEST = 4_000  # characters; longer ones are expressions
 _MOST = 200  # items of a list
 _ORDER = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|<|>")
-_EQUAL = re.compile(r"(?<![<>!:\\])=(?!=)|\\equiv(?![A-Za-z])|\\approx(?![A-Za-z])")
+_EQUAL = re.compile(r"(?<![<>:\\])=(?!=)|\\equiv(?![A-Za-z])|\\approx(?![A-Za-z])")
 
 
 def readings(text: str, depth: int = 0) -> list[Form]:
@@ -81,7 +81,7 @@ def _readings(text: str, depth: int) -> Iterator[Form]:
 
 
 def _single(text: str, depth: int) -> Iterator[Form]:
-    for read in (_member, _bounds, _chain, _union, _ratio, _matrix, _set, _plus_minus, _bracket, _based):
+    for read in (_member, _unequal, _bounds, _chain, _union, _ratio, _matrix, _set, _plus_minus, _bracket, _based):
         found = read(text, depth)
         if found is not None:
             yield found
@@ -141,6 +141,7 @@ def split(text: str, separator: re.Pattern[str]) -> tuple[list[str], list[str]]:
 
 
 _COMMA = re.compile(r",|(?:,\s*)?(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])\s*,?|\\cr(?![A-Za-z])|&")
+_OF_ALL = re.compile(r"\(?\s*[a-z]\s*\\in\s*\\(?:mathbb|mathbf)\{[ZNQR]\}(?:\^\+|_\+)?\s*\)?")  # in ", k in Z"
 _SEMICOLON = re.compile(r";")
 
 
@@ -148,6 +149,9 @@ def _list(text: str, depth: int) -> Form | None:
     for separator in (_SEMICOLON, _COMMA):
         parts, marks = split(text, separator)
         parts = [part for part in map(_trimmed, parts) if part]
+        parts = [part for part in parts if not _OF_ALL.fullmatch(part)] or parts
+        if len(parts) == 1 and marks and _OF_ALL.search(text):
+            return one(parts[0], depth + 1)
         if len(parts) < 2 or len(parts) > _MOST:
             continue
         if any(
@@ -157,10 +161,12 @@ def _list(text: str, depth: int) -> Form | None:
             return Leaf(text)  # a condition is not an item
         forms = [one(part, depth + 1) for part in parts]
         alternatives = any("or" in mark for mark in marks)
-        if alternatives and any(isinstance(form, Interval | Union) for form in forms):
-            return Union(text, tuple(_as_set(form) for form in forms))
         if len(forms) == 2 and marks == ["and"] and (both := _both(text, forms[0], forms[1])):
             return both
+        if all(isinstance(form, Interval) for form in forms) or (
+            alternatives and any(isinstance(form, Interval | Union) for form in forms)
+        ):
+            return Union(text, tuple(_as_set(form) for form in forms))
         items = [
             item
             for form in forms
@@ -208,22 +214,11 @@ def _chain(text: str, depth: int) -> Form | None:
         return Relation(text)
     if marks[-1] == r"\approx" and len(parts) > len(names) + 1:  # x = 1/3 \approx 0.33
         value: Form = Chain(text, tuple(one(part, depth + 1) for part in parts[-2:]), roughly=True)
-    else:
+    else:  # x = 2 + 3 = 5 is 5
         value = one(parts[-1], depth + 1)
-    last = names[-1] if len(names) > 1 and len(set(names)) > 1 else names[0]
-    if len(names) == 1 or len(parts) > len(names) + 1:
-        return _named(text, *names[0], value)
-    if all(name.startswith(("\\angle", "f", "|")) or name.isupper() for name, _ in names):
+    if len(names) > 1 and len(parts) == len(names) + 1:  # a = b = 5 gives both
         return Items(text, tuple(Named(text, *name, value) for name in names), alternatives=True)
-    return _named(text, *last, value)
-
-
-def _named(text: str, name: str, arguments: tuple[str, ...], value: Form) -> Form:
-    if name.startswith("(") and isinstance(value, Bracket) and not arguments:
-        names = name[1:-1].split(",")
-        if len(names) == len(value.items):
-            return Named(text, name, (), value)
-    return Named(text, name, arguments, value)
+    return Named(text, *names[0], value)
 
 
 def _member(text: str, depth: int) -> Form | None:
@@ -236,6 +231,16 @@ def _member(text: str, depth: int) -> Form | None:
 
 
 # --- inequalities and sets --------------------------------------------------------------------------------------------
+
+
+def _unequal(text: str, depth: int) -> Form | None:
+    r"""Both sides of a number: x \ne 2."""
+    parts, marks = split(text, re.compile(r"\\ne(?![A-Za-z])"))
+    if len(marks) != 1 or not parts[1].strip() or (name := name_of(parts[0])) is None or name_of(parts[1]):
+        return None
+    value = one(parts[1], depth + 1)
+    ends = Interval(text, name[0], None, value, False, False), Interval(text, name[0], value, None, False, False)
+    return Union(text, ends)
 
 
 def _bounds(text: str, depth: int) -> Form | None:
@@ -410,6 +415,7 @@ _PLAIN_UNIT = re.compile(
     rf"(.*?(?:{_VALUE_ENDS}))(\s*)((?:[A-Za-z]+\.?(?:\s*\^\s*(?:\{{\d\}}|\d))?)(?:[\s/\-]+[A-Za-z]+\.?(?:\s*\^\s*(?:\{{\d\}}|\d))?)*)",
     re.DOTALL,
 )
+_FUNCTION_OF_ANGLE = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
 PERCENT, DEGREE = unit("percent"), unit("degree")
 
 
@@ -417,6 +423,8 @@ def _quantity(text: str, depth: int) -> Form | None:
     for mark, one_unit in ((r"\%", PERCENT), (r"\degree", DEGREE)):
         if text.endswith(mark) and one_unit is not None and text.count(mark) == 1:
             value = text.removesuffix(mark).strip()
+            if _FUNCTION_OF_ANGLE.search(value):
+                return None  # cos 40° is a number
             return Quantity(text, Leaf(value), one_unit) if value else None
     if found := _TEXT_UNIT.fullmatch(text):
         value, named = found[1].strip(), unit(found[2] + (found[3] or ""))

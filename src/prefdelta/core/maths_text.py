@@ -21,7 +21,8 @@ _SYNONYMS = {
     "rbrace": r"\}", "lbrack": "[", "rbrack": "]", "land": " and ", "lor": " or ", "colon": ":", "mid": "|",
     "vert": "|", "lvert": "|", "rvert": "|", "simeq": "approx", "thickapprox": "approx", "ldots": "dots",
     "cdots": "dots", "dotsc": "dots", "div": "/", "dbinom": "binom", "tbinom": "binom", "varphi": "phi",
-    "varepsilon": "epsilon", "infin": "infty", "star": "*", "ast": "*", "degree": "degree", "bmod": "bmod",
+    "varepsilon": "epsilon", "infin": "infty",
+    "backslash": "setminus", "star": "*", "ast": "*", "degree": "degree", "bmod": "bmod",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
 _NO_MARKS = re.compile(
@@ -31,8 +32,12 @@ _NO_MARKS = re.compile(
 _WRAPPER = r"\\(?:text(?:bf|it|rm|normal|sf|tt|up)?|mbox|hbox|math(?:rm|bf|it|sf|tt|normal)|operatorname|boldsymbol|bm)"
 _WRAPPED = re.compile(_WRAPPER + r"\*?\s*\{([^{}]*)\}")
 _SPACING = re.compile(r"\\(?:[,;:> ]|q?quad|(?:thin|med|thick)space(?![A-Za-z])|[hv]space\*?\{[^{}]*\})|~")
+_FOR_ALL = re.compile(
+    r",?\s*(?:\\forall|\\text\{\s*for (?:all|any|every|each)[^{}]*\})\s*[A-Za-z](?:\s*,\s*[A-Za-z])*"
+    r"(?:\s*\\in\s*\\(?:mathbb|mathbf)\{[A-Z]\}\S*)?\s*$"
+)
 _DIGITS = r"\d+(?:\.\d+)?"
-_AMOUNT = r"([-+]?(?:\d[\d,]*)?\.?\d+)"
+_AMOUNT = r"([-+]?(?:\d[\d,]*)?\.?\d+(?:\s*\\times 10\^\{-?\d+\})?)"
 _CONNECTED = re.compile(r"\s*,?\s*\b(and|or)\b\s*,?\s*")
 
 
@@ -41,13 +46,19 @@ def canonical(text: str) -> str:
     text = with_one_name_each(with_ascii_signs(unmarked(with_row_ends(text))))
     text = without_thin_spaces_in_numbers(text)
     text = with_one_text_command(text)
+    text = with_powers_of_thousand(text)
     text = with_units_behind(text)
     text = re.sub(r"\\%|\\text\{\s*(?:percent(?:age)?|pct)\.?\s*\}|\s\bpercent(?:age)?\b|\s\bpct\b", r"\\% ", text)
     text = with_degrees(text)
     text = with_braces(text)
+    text = re.sub(r"\{([^{}]+)\\choose(?![A-Za-z])([^{}]+)\}", r"\\binom{\1}{\2}", text)
+    text = re.sub(r"(\\mathbb\{R\})\s*-\s*(?=\\\{)", r"\1 \\setminus ", text)
     text = with_products(text)
     text = with_repeating_decimals(text)
     text = with_mixed_numbers(text)
+    text = _FOR_ALL.sub("", text)
+    text = re.sub(r"\\pmod\s*\{\s*(\w+)\s*\}|\(\s*(?:\\bmod|\\text\{\s*mod\s*\})\s*(\w+)\s*\)", r"\\pmod \1\2", text)
+    text = re.sub(r"^\s*\\text\{[^{}]*(?::|=|\bis)\s*\}(?=\s*\S)", "", text)  # "The answer is"
     text = re.sub(r"^\s*(?:\\approx(?![A-Za-z])|\\text\{\s*(?:approximately|approx\.?|about)\s*\})", "", text)
     return re.sub(r"\s+", " ", text).strip().removesuffix(".").strip()
 
@@ -80,7 +91,7 @@ def with_one_name_each(text: str) -> str:
             return found[0]
         return f"\\{name} " if name.isalpha() else name
 
-    text = re.sub(r"\s*(?:<=|=<)\s*", r" \\le ", re.sub(r"\s*>=\s*", r" \\ge ", re.sub(r"!=", r"\\ne ", text)))
+    text = re.sub(r"\s*(?:<=|=<)\s*", r" \\le ", re.sub(r"\s*>=\s*", r" \\ge ", re.sub(r"(?<=\s)!=", r"\\ne ", text)))
     text = _COMMAND.sub(one, text)
     return re.sub(r"\\infinity|(?<![\\A-Za-z])(?:infinity|inf)(?![A-Za-z])", r"\\infty ", text)
 
@@ -117,7 +128,7 @@ def _plain_or_text(found: re.Match[str]) -> str:
     words = inner.strip()
     if connected := _CONNECTED.fullmatch(words):
         return f" {connected[1]} "
-    if words == r"\infty" or not re.search(r"[A-Za-z]", words):
+    if re.fullmatch(r"\\[A-Za-z]+", words) or not re.search(r"[A-Za-z]", words):
         return inner
     if re.fullmatch(r"[A-Za-z]'?", words) and not found[0].startswith(r"\text"):
         return inner
@@ -189,10 +200,10 @@ def with_braces(text: str, depth: int = 0) -> str:
 
 def _argument(text: str, place: int, depth: int, in_parentheses: bool = False) -> tuple[str, int]:
     """(the argument that begins at `place`, in braces; where it ends); ("", place) if there is none."""
-    while place < len(text) and text[place] == " ":
-        place += 1
     start = place
-    if start >= len(text):
+    while start < len(text) and text[start] == " ":
+        start += 1
+    if start >= len(text) or depth > _NESTING:
         return "", place
     if text[start] == "{" or (in_parentheses and text[start] == "("):
         end = closing(text, start)
@@ -223,6 +234,20 @@ def with_products(text: str) -> str:
     text = re.sub(rf"(?<![\w.])({_DIGITS}|\.\d+)[eE]([-+]?\d+)(?!\w)", r"\1 \\times 10^{\2}", text)
     text = re.sub(r"(\d)\s*[xX]\s*(?=10\s*\^)", r"\1 \\times ", text)
     return re.sub(r"\s*\*\s*", r" \\cdot ", text)
+
+
+_THOUSANDS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+
+
+def with_powers_of_thousand(text: str) -> str:
+    r"""N million as N \times 10^{6}, with or without \text."""
+    words = "|".join(_THOUSANDS)
+    text = re.sub(rf"(?<=\d)\s+({words})\b", r"\\text{\1}", text)
+    return re.sub(
+        rf"(?<=\d)\s*\\text\{{\s*({words})\b\s*([^{{}}]*)\}}",
+        lambda found: rf" \times 10^{{{_THOUSANDS[found[1]]}}}" + (rf"\text{{ {found[2]}}}" if found[2] else ""),
+        text,
+    )
 
 
 def with_repeating_decimals(text: str) -> str:

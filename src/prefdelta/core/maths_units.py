@@ -105,9 +105,10 @@ def unit(text: str) -> Unit | None:
     unit = factor {factor | "per" factor | "/" factor}; factor = ["square" | "cubic"] word ["squared" | "cubed" |
     "^" whole number]. A text of words that are not units is a noun ("eggs", "different ways"); its last word counts.
     """
-    text = re.sub(r"\^\s*\{\s*(-?\d)\s*\}", r"^\1", text).replace("-", " ").replace(r"\cdot", " ")
+    text = re.sub(r"\^\s*\{\s*(-?\d)\s*\}", r"^\1", text).replace(r"\cdot", " ")
+    text = re.sub(r"(?<=[A-Za-z])-(?=[A-Za-z])", " ", text)
     text = re.sub(r"\b([A-Za-z])\.\s*(?=[A-Za-z]\b|$)", r"\1", text)
-    if not text.strip() or _NO_UNIT.search(text) or not re.fullmatch(r"[A-Za-z%'./^\d() ]+", text):
+    if not text.strip() or _NO_UNIT.search(text) or not re.fullmatch(r"[A-Za-z%'./^\d() -]+", text):
         return None
     tokens = re.findall(r"[A-Za-z%']+|/|\^-?\d|\d+", text)
     if any(token[0].isdigit() for token in tokens):

@@ -29,9 +29,8 @@ def words_of(text: str) -> Words | None:
         return None
     if r"\text" not in text and not re.fullmatch(r"(?=.*[A-Za-z]{2,})[A-Za-z ,.;!']+", inner):
         return None
+    inner = re.sub(r"\b(?:a|an|the|A|An|The)\s+(?!and\b|or\b)(?=[A-Za-z][a-z]+\b)", "", inner)
     found = tuple(re.findall(r"[A-Za-z'\-]+|,", inner.lower()))
-    if len(found) > 1:
-        found = tuple(word for word in found if word not in ("a", "an", "the"))
     found = found[: len(found) - (found[-1:] == (",",))]
     bare = tuple(word for word in found if word != ",")
     if not bare:

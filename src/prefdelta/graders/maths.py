@@ -50,7 +50,7 @@ def _boxed_answers(text: str) -> list[str]:
 
 
 def _unboxed(answer: str, golds: list[str]) -> tuple[str, bool] | None:
-    reply = maths_process.ask({"text": answer, "golds": golds})
+    reply = maths_process.ask({"text": answer, "stated": stated(answer), "golds": golds})
     # Words are no mathematics, so math-verify may find nothing in "The answer is Evelyn."
     extracted = reply["extracted"] or stated(answer)
     return (extracted, reply["correct"] or _same_text(extracted, golds)) if extracted else None

@@ -23,15 +23,21 @@ from prefdelta.core.maths_forms import (
     Time,
     Union,
     Words,
+    parts_of,
 )
 from prefdelta.core.maths_reading import DEGREE, PERCENT, readings
 from prefdelta.core.maths_text import canonical
 from prefdelta.core.maths_words import number_of
-from prefdelta.graders.maths_expressions import Renamed, same_expressions, same_relation
+from prefdelta.graders.maths_expressions import Renamed, is_part_of_one, readable, same_expressions, same_relation
+
+_RATIO = re.compile(r"\d+\s*:\s*\d+")
+_LONGEST = 10_000  # characters of an answer
 
 
 def same(gold: str, answer: str) -> bool:
     """Whether a final answer is the right one. Both as they were written; what is not understood is not the same."""
+    if max(len(gold), len(answer)) > _LONGEST:
+        return gold.strip() == answer.strip()
     one, other = canonical(gold), canonical(answer)
     if not one or not other:
         return False
@@ -42,6 +48,12 @@ def same(gold: str, answer: str) -> bool:
     rights, answers = readings(one), readings(other)
     if isinstance(rights[0], Time) and isinstance(answers[0], Time):
         return equal(rights[0], answers[0])  # and not as ratios: 2:30 is not 1:15
+    if (
+        any(isinstance(side[0], Time) for side in (rights, answers))
+        and _RATIO.fullmatch(one)
+        and _RATIO.fullmatch(other)
+    ):
+        return False
     return any(equal(right, found) for right, found in product(rights, answers))
 
 
@@ -50,6 +62,17 @@ def has_parts(gold: str) -> bool:
     form = readings(canonical(gold))[0]
     value = form.value if isinstance(form, Named) else form
     return isinstance(value, Items | Bracket | Braces | Union | Matrix)
+
+
+_PROSE = re.compile(r"\\text|(?<![\\A-Za-z])[A-Za-z]{3,}|[A-Za-z]{2,}\s+[A-Za-z]{2,}")
+
+
+def understood(text: str) -> bool:
+    """Whether a text is an answer of mathematics as a whole, with nothing before or behind it, and not words."""
+    if len(text) > _LONGEST:
+        return False
+    parts = [part.text for part in parts_of(readings(canonical(text))[0])]
+    return not any(map(_PROSE.search, parts)) and all(map(readable, parts))
 
 
 def _same_choice(gold: str, answer: str) -> bool:
@@ -87,6 +110,9 @@ def _chains(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
         return None
     if isinstance(gold, Chain | Named) and isinstance(answer, Chain | Named):
         return same_relation(gold.text, answer.text)
+    if isinstance(answer, Chain) and all(isinstance(side, Based) for side in answer.sides):  # 17_8 = 15_{10}
+        values = {_value(side) for side in answer.sides if isinstance(side, Based)}
+        return len(values) == 1 and any(equal(gold, side, renamed) for side in answer.sides)
     if isinstance(answer, Chain):  # equals joined by "=" are one value; an equation is not its right side
         return all(equal(gold, side, renamed) for side in answer.sides)
     return isinstance(gold, Chain) and all(equal(side, answer, renamed) for side in gold.sides)
@@ -99,16 +125,10 @@ def _names(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
             return equal(gold.value, answer.value, renamed + tuple(pair for pair in pairs if pair[0] != pair[1]))
         return same_relation(gold.text, answer.text)
     if isinstance(gold, Named):
-        if isinstance(answer, Items) and not _only_alternatives(answer) and not isinstance(gold.value, Items | Bracket):
-            return _lists(gold, answer, renamed)
         return equal(gold.value, answer, renamed)
     if isinstance(answer, Named):
         return equal(gold, answer.value, renamed)
     return None
-
-
-def _only_alternatives(form: Items) -> bool:
-    return form.alternatives
 
 
 # --- units ------------------------------------------------------------------------------------------------------------
@@ -131,7 +151,8 @@ def _quantities(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
     if isinstance(gold, Quantity):
         return equal(gold.value, answer, renamed) or _without_unit(gold, answer, renamed)
     if isinstance(answer, Quantity):
-        return equal(gold, answer.value, renamed) or _without_unit(answer, gold, renamed)
+        as_it_is = answer.unit != PERCENT or not is_part_of_one(gold.text)  # 15% is right for 15, 0.15% is not for 0.15
+        return (as_it_is and equal(gold, answer.value, renamed)) or _without_unit(answer, gold, renamed)
     return None
 
 
@@ -148,7 +169,7 @@ def _without_unit(quantity: Quantity, bare: Form, renamed: Renamed) -> bool:
     """8% is 0.08; 90° is π/2, where the other side has a π."""
     if quantity.unit == PERCENT:
         return _same_leaves(Leaf(rf"\frac{{{quantity.value.text}}}{{100}}"), bare, renamed)
-    if quantity.unit == DEGREE and r"\pi" in bare.text:
+    if quantity.unit == DEGREE and (r"\pi" in bare.text or r"\degree" in bare.text):
         return _same_leaves(Leaf(rf"({quantity.value.text}) \cdot \frac{{\pi}}{{180}}"), bare, renamed)
     return False
 
@@ -253,7 +274,7 @@ def _brackets(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
 
 def _sets(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
     if isinstance(gold, Interval) and isinstance(answer, Interval) and gold.name != answer.name:
-        return False
+        return same_relation(gold.text, answer.text)  # a > 2b and b < a/2
     left, right = _ends(gold), _ends(answer)
     if left and right and (isinstance(gold, Interval) or isinstance(answer, Interval)):
         return all(
@@ -262,6 +283,10 @@ def _sets(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
         )
     if isinstance(gold, Braces) and isinstance(answer, Braces):
         return _in_any_order(_different(gold.items), _different(answer.items), renamed)
+    for braces, other in ((gold, answer), (answer, gold)):
+        if isinstance(braces, Braces) and len(braces.items) == 1 and isinstance(other, Leaf | Quantity):
+            one, two = (braces.items[0], other) if braces is gold else (other, braces.items[0])
+            return equal(one, two, renamed)
     if isinstance(gold, Union) and isinstance(answer, Union):
         return _in_any_order(gold.parts, answer.parts, renamed) or _same_leaves(gold, answer, renamed)
     return None
@@ -306,7 +331,7 @@ def _rest(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
             number = number_of(words.words)
             return number is not None and isinstance(other, Leaf) and _same_leaves(Leaf(str(number)), other, renamed)
     if any(isinstance(form, Braces | Bracket | Matrix | Union) for form in (gold, answer)):
-        singles = [form for form in (gold, answer) if isinstance(form, Leaf | Relation | Interval)]
+        singles = [form for form in (gold, answer) if isinstance(form, Leaf | Relation | Interval | Union)]
         return bool(singles) and _same_leaves(gold, answer, renamed)
     return None
 
@@ -320,6 +345,13 @@ def _same_digits(gold: Form, answer: Form) -> bool:
     return sides[0].digits == sides[1].digits and len({side.base for side in sides} - {0}) < 2
 
 
+def _value(number: Based) -> int | None:
+    try:
+        return int(number.digits[:1000], number.base)
+    except ValueError:  # a digit that the base does not have
+        return None
+
+
 _VERBS = {"is", "has", "was", "are", "have", "had", "were", "will", "does", "ran", "runs", "wins", "won", ","}
 _DENIALS = {"not", "no", "or", "and", "nor", "but", "except", "neither", "never", "nobody", "isn't", "doesn't", "if"}
 
@@ -329,9 +361,12 @@ def _same_words(gold: tuple[str, ...], answer: tuple[str, ...]) -> bool:
     bare = [tuple(word for word in words if word != ",") for words in (gold, answer)]
     if bare[0] == bare[1]:
         return True
-    if "and" in gold and "and" in answer:
-        return sorted(" ".join(gold).replace(" ,", " and").split(" and ")) == sorted(
-            " ".join(answer).replace(" ,", " and").split(" and ")
-        )
+    lists = [sorted(re.split(r" (?:, )?(?:and|,) ", " ".join(words))) for words in (gold, answer)]
+    if len(lists[0]) > 1 or len(lists[1]) > 1:
+        return lists[0] == lists[1] or (len(lists[0]) == 1 and _goes_on(gold, answer))
+    return _goes_on(gold, answer)
+
+
+def _goes_on(gold: tuple[str, ...], answer: tuple[str, ...]) -> bool:
     rest = answer[len(gold) :]
-    return answer[: len(gold)] == gold and rest[0] in _VERBS and not _DENIALS & set(rest)
+    return answer[: len(gold)] == gold and bool(_VERBS & set(rest[:1])) and not _DENIALS & set(rest)

@@ -61,18 +61,34 @@ def _same_decimals(gold: Decimal, answer: Decimal) -> bool:
     return _rounds_to(Fraction(fine), coarse)
 
 
+def readable(text: str) -> bool:
+    return decimal(text) is not None or expression(text) is not None
+
+
+def is_part_of_one(text: str) -> bool:
+    """Whether a text is a number between -1 and 1, and not 0."""
+    found = expression(text)
+    value = _number(found) if found is not None and getattr(found, "is_number", False) else None
+    return value is not None and bool(value.is_real) and bool(0 < abs(value) < 1)
+
+
 @lru_cache(maxsize=2048)
 def expression(text: str) -> Any:
     """What latex2sympy2 reads in the whole of a text, numbers in plain digits exactly; None if it cannot."""
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig, NormalizationConfig, latex2sympy, normalize_latex
 
-    if len(text) > 2000:
+    if len(text) > 2000 or re.search(r"(?<![_\d])\d+(?:\.\d+)?\s+\d", text):  # the parser would add the two numbers
         return None
     normal = NormalizationConfig(
         basic_latex=True, units=False, malformed_operators=True, nits=False, boxed="none", equations=False
     )
     text = re.sub(r"\\cr(?![A-Za-z])", r"\\\\", text)
-    text = re.sub(r"\\%", r"\\cdot \\frac{1}{100}", text).replace(r"\degree", "")
+    text = re.sub(r"\\%", r"\\cdot \\frac{1}{100}", text)
+    text = re.sub(r"([\d.]+)\s*\\degree(?![A-Za-z])", r"(\1 \\cdot \\frac{\\pi}{180})", text)
+    text = text.replace(r"\degree", r"\cdot \frac{\pi}{180}")
+    if re.search(r"[\d})]\s*'", text):  # feet and minutes of arc
+        return None
+    text = re.sub(r"\\log\s*_\s*(?:e(?![A-Za-z])|\{\s*e\s*\})", r"\\ln ", text)
     text = re.sub(r"_\{\\([A-Za-z]+)\}", r"_{\1}", text)  # R_{\odot}
     text = re.sub(r"([A-Za-z])('+)", lambda found: f"{found[1]}_{{prime{len(found[2])}}}", text)  # x' is not x
     text = re.sub(r"\\lg(?![A-Za-z])", r"\\log_{10}", text)
@@ -83,7 +99,7 @@ def expression(text: str) -> Any:
             is_real=True,
             convert_degrees=False,
             normalization_config=None,
-            conversion_config=ConversionConfig(lowercase_symbols=False),
+            conversion_config=ConversionConfig(lowercase_symbols=False, interpret_as_mixed_fractions=False),
         )
     except (MemoryError, RecursionError):
         raise
@@ -190,6 +206,7 @@ def _near(one: Any, other: Any) -> bool:
 
 
 _POINTS_AT = ("7/5", "-13/11", "29/7", "-31/9", "5/17", "-3/13", "101/9", "-47/8", "23/3")
+_LARGE_POWER = 1_000  # from which on a fraction's power is not computed exactly
 _WHOLE_AT = ("5", "8", "12", "17", "3", "33", "64", "2", "29")
 
 
@@ -206,16 +223,21 @@ def _same_at_points(gold: Any, answer: Any) -> bool | None:
         return None
     whole = both.has(sympy.floor, sympy.ceiling, sympy.factorial, sympy.binomial, sympy.Sum, sympy.Product, sympy.Mod)
     points = _WHOLE_AT if whole or _has_minus_to_a_letter(both) else _POINTS_AT
+    powers = [power.exp for power in both.atoms(sympy.Pow) if power.exp.is_Integer]
+    number = sympy.Integer if points is _WHOLE_AT else sympy.Rational
+    if any(abs(power) > _LARGE_POWER for power in powers):
+
+        def number(point: str) -> Any:
+            return sympy.Float(sympy.Rational(point), 2 * _DIGITS)
+
     met = 0
     for start in range(len(points)):
-        at = {symbol: sympy.Rational(points[(start + 2 * place) % len(points)]) for place, symbol in enumerate(symbols)}
+        at = {symbol: number(points[(start + 2 * place) % len(points)]) for place, symbol in enumerate(symbols)}
         try:
             one, other = _number(gold.subs(at)), _number(answer.subs(at))
         except (TypeError, ValueError, ArithmeticError, AttributeError):
             continue
         if one is None or other is None or one.is_infinite or other.is_infinite:
-            if (one is None) != (other is None):
-                continue
             continue
         if not _near(one, other):
             return False

@@ -1,11 +1,12 @@
 r"""What runs in the process of `maths_process`: one request and one reply per line of JSON.
 
     {"answers": [str, …], "golds": [str, …]} -> {"extracted": str, "correct": bool}
-    {"text": str, "golds": [str, …]}         -> {"extracted": str | null, "correct": bool}
+    {"text": str, "stated": str | null, "golds": [str, …]} -> {"extracted": str | null, "correct": bool}
     {"numbers": [str, …]}                    -> {"values": [float | null, …]}
 
 or {"error": str}. answers: a final answer, and the same without what only a gold answer of several values asks for.
-text: where no answer is marked, so that math-verify finds it. numbers are LaTeX.
+text: where no answer is marked; stated: what follows "answer is", taken if it is mathematics and nothing else; if not,
+math-verify finds the answer. numbers are LaTeX.
 """
 
 import json
@@ -18,7 +19,7 @@ from itertools import product
 from typing import Any
 
 from prefdelta.core.final_answers import braced_powers
-from prefdelta.graders.maths_compare import has_parts, same
+from prefdelta.graders.maths_compare import has_parts, same, understood
 from prefdelta.processes import die_with_parent
 
 READY = "ready"
@@ -49,8 +50,10 @@ def compare(answers: list[str], golds: list[str]) -> dict[str, Any]:
     return {"extracted": last, "correct": len(answers) > 1 and any(same(gold, last) for gold in single)}
 
 
-def search(text: str, golds: list[str]) -> dict[str, Any]:
-    """Whether what math-verify takes for the final answer of a text is one of `golds`."""
+def search(text: str, stated: str | None, golds: list[str]) -> dict[str, Any]:
+    """Whether what is stated, or what math-verify takes for the final answer of a text, is one of `golds`."""
+    if stated and understood(stated):
+        return {"extracted": stated, "correct": any(same(gold, stated) for gold in golds)}
     found = _parsed(_ONE_LETTER.sub(r"\1", text))
     strings = [part for part in found if isinstance(part, str)]
     if not strings:
@@ -105,7 +108,7 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
         if "numbers" in request:
             return {"values": [value(latex) for latex in request["numbers"]]}
         if "text" in request:
-            return search(request["text"], request["golds"])
+            return search(request["text"], request["stated"], request["golds"])
         return compare(request["answers"], request["golds"])
     except Exception as error:
         return {"error": type(error).__name__}
