@@ -40,7 +40,6 @@ _LATEX = re.compile(r"\\(?:([a-z]+)|.)", re.DOTALL)  # \, \; \! and the like, \(
 _DISPLAY = re.compile(
     r"\\(?:begin|end)\s*\{(?:align|aligned|equation|gather|multline|split|displaymath|math|center)\*?\}"
 )
-_END = re.compile(r"(?:[^\w+*/^<>-]|=)+$")  # `= ?`
 _SIGNS = str.maketrans(
     {
         **dict.fromkeys("−–‐‑", "-"),
@@ -80,7 +79,7 @@ class Comparable:
             text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).lower()
         if "\\" in text:
             text = _LATEX.sub(_written, _DISPLAY.sub(" ", text))
-        return cls(_END.sub("", _HYPHEN.sub(" ", text)))
+        return cls(_HYPHEN.sub(" ", text).rstrip(" \n\t\r=?.:;!$)}]"))  # `= ?`
 
     @cached_property
     def words(self) -> list[str]:
