@@ -127,6 +127,8 @@ def test_other_content_or_columns_are_another_engine_and_the_grader_is_no_part_o
     json.dumps(identity)
     other_grader = source.model_copy(update={"grader": "marker"})
     assert DatasetEngine(other_grader, TRACES).identity() == identity
+    with_id = source.model_copy(update={"fields": source.fields.model_copy(update={"id": "uuid"})})
+    assert DatasetEngine(with_id, TRACES).identity() == identity
     other_traces = TRACES.model_copy(update={"correct": None})
     assert DatasetEngine(source, other_traces).identity() != identity
     folder = write_all(tmp_path)["open-r1/OpenR1-Math-220k"]

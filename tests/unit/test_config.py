@@ -411,6 +411,12 @@ def test_a_benchmark_may_not_have_the_name_of_the_training_prompts():
     assert "benchmarks: 'train' is the name of the training prompts; choose another" in lines
 
 
+def test_a_training_prompt_counts_once_however_many_rows_hold_it():
+    train = {"dataset": "o/d", "split": "train", "fields": {"problem": "p", "answer": "a"}, "grader": "maths"}
+    lines = mistakes(prompts__train={**train, "repeated": "counted"})
+    assert "prompts.train.repeated: rows of one problem are one training prompt; leave it out" in lines
+
+
 SELF = {f"{EXPERIMENT}__pairings": ["g2~g2"], f"{EXPERIMENT}__selections": ["all"]}
 
 

@@ -15,7 +15,9 @@ _COMMANDS: dict[str, str] = {
     **dict.fromkeys(("left", "right", "middle", "big", "bigl", "bigr", "bigg", "biggl", "biggr"), " "),
     **dict.fromkeys(("displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "quad", "qquad", "par"), " "),
     **dict.fromkeys(("text", "textrm", "textbf", "textit", "texttt", "mbox", "emph", "operatorname"), " "),
-    **dict.fromkeys(("mathrm", "mathbf", "mathit", "mathsf", "boldsymbol", "rm", "bf", "hfill", "hline"), " "),
+    **dict.fromkeys(
+        ("mathrm", "mathbf", "mathit", "mathsf", "mathbb", "mathcal", "boldsymbol", "rm", "bf", "hfill", "hline"), " "
+    ),
     **dict.fromkeys(("dfrac", "tfrac", "cfrac"), " frac "),
     **dict.fromkeys(("dbinom", "tbinom"), " binom "),
     **dict.fromkeys(("cdot", "times", "ast"), " * "),
@@ -35,6 +37,9 @@ _COMMANDS: dict[str, str] = {
     "pmod": " mod ",
 }
 _LATEX = re.compile(r"\\(?:([a-z]+)|.)", re.DOTALL)  # \, \; \! and the like, \( and \[, \\ and \$: nothing
+_DISPLAY = re.compile(
+    r"\\(?:begin|end)\s*\{(?:align|aligned|equation|gather|multline|split|displaymath|math|center)\*?\}"
+)
 _SIGNS = str.maketrans(
     {
         **dict.fromkeys("−–‐‑", "-"),
@@ -73,8 +78,8 @@ class Comparable:
         if not text.isascii():
             text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).lower()
         if "\\" in text:
-            text = _LATEX.sub(_written, text)
-        return cls(_HYPHEN.sub(" ", text))
+            text = _LATEX.sub(_written, _DISPLAY.sub(" ", text))
+        return cls(_HYPHEN.sub(" ", text).rstrip(" \n\t\r=?.:;!$)}]"))  # `= ?`
 
     @cached_property
     def words(self) -> list[str]:
@@ -107,8 +112,11 @@ class Comparable:
         ends = list(accumulate(len(one.group()) for one in found))
         start = 0 if first == 0 else ends.index(first) + 1
         end = ends.index(last)
-        if start > 0 and (found[start - 1].group() in _MARKS or found[start - 1].end() == found[start].start()):
-            return False
+        if start > 0:
+            before, begins = found[start - 1], found[start].group()
+            in_words = begins.isalpha() and len(begins) > 3  # `Problem 4 - Find ...`
+            if before.end() == found[start].start() or (before.group() in _MARKS and not in_words):
+                return False
         if end + 1 == len(found):
             return True
         return found[end + 1].group() not in _MARKS and found[end].end() != found[end + 1].start()

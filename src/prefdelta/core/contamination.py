@@ -105,11 +105,14 @@ class _Index:
     def found(self, text: str, borders: Sequence[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         """(first, after the last, holders) of each text that begins and ends at a border."""
         prefix, lengths = self._prefix, self._lengths
+        ends = set[int]()
         for first in borders:
             for length in lengths.get(text[first : first + prefix], ()):
                 last = first + length
-                if (holders := self._holders.get(text[first:last])) and last in borders:
-                    yield first, last, holders
+                if holders := self._holders.get(text[first:last]):
+                    ends = ends or set(borders)
+                    if last in ends:
+                        yield first, last, holders
 
 
 class _Words:
@@ -164,8 +167,8 @@ class _Characters:
         text, borders = other.characters()
         found = set(self._whole.get(other.unlabelled(), ()))
         for first, last, holders in self._parts.found(text, borders):
-            if other.stands_alone(first, last):
-                found |= set(holders)
+            if not found.issuperset(holders) and other.stands_alone(first, last):
+                found.update(holders)
         return found
 
 

@@ -70,6 +70,8 @@ SHORT = "Evaluate $(1+2i)6-3i$."
         lambda text: text.replace("xy", "x y").replace("2i", "2 i"),
         lambda text: text.replace("+", "\\,+\\;").replace("-", " \u2212 "),
         lambda text: text.upper(),
+        lambda text: text.rstrip(".").rstrip("$") + "=$ ?" if text.endswith("$.") else text,
+        lambda text: "\\begin{align*}" + text.replace("$", " ") + "\\end{align*}",
         lambda text: text.rstrip(".") + "? Give the exact value.",
     ],
 )
