@@ -172,3 +172,20 @@ def test_canaries_are_paid_for_too(tmp_path: Path) -> None:
     canaries = sum(map(is_canary, server.seen))
     assert canaries > 0
     assert account(tmp_path, None).spent() == pytest.approx(2 * USED + canaries * 16 / 64)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [status(402), status(403), status(401), status(429, Retry_After="7200")],
+    ids=["no money", "all refused alike", "a wrong key", "hours to wait"],
+)
+def test_a_run_that_the_provider_ends_leaves_nothing_set_aside(tmp_path: Path, refused: Behaviour) -> None:
+    async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await (answer if len(server.seen) <= 4 else refused)(request, seen)
+
+    spending = account(tmp_path, 1000.0)
+    with ScriptedServer(behaviour) as server:
+        results, error = ask(engine_for(server, spending, in_flight=1), 40)
+    assert "refused" in error
+    assert sum(isinstance(result, Reply) for result in results) == 4
+    assert spending.spent() == pytest.approx(4 * USED)

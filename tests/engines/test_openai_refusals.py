@@ -325,15 +325,29 @@ def test_what_all_requests_are_refused_with_fails_none_of_them(case: tuple[int, 
 
 
 @pytest.mark.parametrize("in_flight", [1, 4])
-def test_a_key_that_is_revoked_in_the_middle_fails_no_request(in_flight: int) -> None:
+@pytest.mark.parametrize("code", [400, 403, 404, 422])
+def test_what_all_are_refused_with_from_the_middle_on_fails_no_request(code: int, in_flight: int) -> None:
+    # A key that is revoked; or no money, in words that nobody knew.
     async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
-        return await (answer if len(server.seen) <= 10 else saying(403, error(message="revoked")))(request, seen)
+        return await (answer if len(server.seen) <= 10 else saying(code, error(message="a pity")))(request, seen)
 
     with ScriptedServer(behaviour) as server:
         results, raised = ask_until_error(engine_for(server, in_flight=in_flight), 60)
         assert len(server.seen) <= 10 + max(in_flight, 5) + 1, "more than one was asked to find out"
     assert len(results) == 10
-    assert "revoked" in str(raised)
+    assert "a pity" in str(raised)
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_many_that_are_refused_for_their_own_sake_are_failures_though_the_words_are_not_known(in_flight: int) -> None:
+    odd = set(range(4, 14))
+    with ScriptedServer(only(odd, saying(400, error(message="no carets, please")))) as server:
+        found = ask(engine_for(server, in_flight=in_flight), questions(20))
+        assert len(server.seen) <= 20 + 3
+    failures = {key: result for key, result in found.items() if isinstance(result, Failure)}
+    assert failures.keys() == {f"key {i}" for i in odd}
+    assert {failure.kind for failure in failures.values()} == {"rejected"}
+    assert len(found) == 20
 
 
 @pytest.mark.parametrize("start", [0, 4])

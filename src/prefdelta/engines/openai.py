@@ -469,7 +469,9 @@ class OpenAIEngine:
         if refusal.meaning == "passing":
             return None
         failure = Failure(key, refusal.failure, permanent=True, detail=refusal.told)
-        return held.refused(failure, request) if refusal.meaning == "this_or_all" else failure
+        if refusal.meaning == "request" and refusal.certain:
+            return failure
+        return held.refused(failure, request, likely=refusal.meaning == "request")
 
     def _tell_once(self, endpoint: Endpoint, refusal: Refusal) -> None:
         """Say what a provider says, each reason once: numbers and ids in it make no other reason."""
@@ -498,7 +500,10 @@ class OpenAIEngine:
             return
         alike = RunOverError(self._about_all(endpoint, request, failure.detail))
         if not (held.answered_now or held.answered_before or held.flagged):
-            raise alike
+            if not held.likely:
+                raise alike
+            held.proven()
+            return
         harmless = replace(request, messages=(("user", "Say OK, in JSON."),))
         reserved = self._spending.reserve(self._spending.worst(harmless))
         if reserved is None:

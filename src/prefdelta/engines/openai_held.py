@@ -21,8 +21,9 @@ class Held(Quarantine):
 
     A 403 or 404 for one of many requests is about that request: a filter of contents, for example. For all of them it
     is about the model's name, the address or what the key may do, and must not leave a permanent failure behind for
-    each. So such a refusal counts once another request is answered after it. Until then no further request is sent
-    while others are open, for theirs may be that answer.
+    each. A 400 in words that are not known may be about all, too: as that of an account without money. So such a
+    refusal counts once another request is answered after it. Until then no further request is sent while others are
+    open, for theirs may be that answer.
     """
 
     def __init__(self, recorded: int) -> None:
@@ -33,6 +34,7 @@ class Held(Quarantine):
         self.put_off = 0  # requests since the last answer that were told to come back after their deadline
         self.over: RunOverError | None = None  # why nothing more is to be asked
         self.last: tuple[Request, Failure] | None = None  # what was refused last
+        self.likely = False  # that was refused for its own sake
         self._unproven: dict[str, Request] = {}  # by key: refused since the last answer
         self._given: dict[str, Failure] = {}  # what `settle` keeps back
 
@@ -66,10 +68,10 @@ class Held(Quarantine):
         """Whether the last was refused by a filter of contents, as the provider says."""
         return self.last is not None and self.last[1].kind == "flagged"
 
-    def refused(self, failure: Failure, request: Request) -> Failure:
-        """Hold a request's failure back."""
+    def refused(self, failure: Failure, request: Request, likely: bool) -> Failure:
+        """Hold a request's failure back. likely: its status says that it is about the request."""
         self._unproven[failure.key] = request
-        self.last = request, failure
+        self.last, self.likely = (request, failure), likely
         return failure
 
     def answered(self) -> None:

@@ -104,6 +104,7 @@ class Refusal:
     meaning: Meaning
     flagged: bool  # by a filter of contents, as the provider says
     words: str  # the provider's own
+    certain: bool = True  # about the request, if that is its meaning; else its status alone says so
 
     @property
     def told(self) -> str:
@@ -130,7 +131,8 @@ def refusal_of(status: int | None, body: object, sent: Mapping[str, Any]) -> Ref
     if status is None:  # then a code is all that names it
         words = ": ".join([*[code for code in _codes(body) if not code.isdecimal()][:1], words])
     flagged = status not in _KEY and bool(_FLAGGED_WORDS.search(text))
-    return Refusal(status, _meaning(status, codes, text, sent, flagged), flagged, words[:MOST_WORDS])
+    certain = flagged or status not in (400, 422) or bool(_LENGTH_WORDS.search(text))
+    return Refusal(status, _meaning(status, codes, text, sent, flagged), flagged, words[:MOST_WORDS], certain)
 
 
 def refused_with(error: "openai.APIStatusError", sent: Mapping[str, Any], secret: str) -> Refusal:
