@@ -369,6 +369,12 @@ def test_what_a_template_does_is_told_in_one_line(change, settings, state, told,
     assert found[1].startswith(f"pa: {told}")
 
 
+def test_a_policy_with_marks_of_its_own_is_told_that_it_is_taught_others(doctor, local):
+    local["models"]["pa"]["thinking"] = local["models"]["g3"]["thinking"]
+    told = ("ok", "pa: one BOS; its marks of thinking are tokens, but it is taught <think>")
+    assert doctor(**local)["templates"][0] == told
+
+
 def test_settings_and_efforts_that_a_template_does_not_know_are_told(doctor, local):
     local["models"]["pa"]["chat_template_kwargs"] = {"enable_thinkin": True}
     state, told = doctor(**local)["templates"][0]

@@ -73,7 +73,7 @@ def _looked_at(examined: Examined, name: str, folder: Path) -> Finding:
     found = described(tokenizer, messages, rendering)
     if model.thinking:
         _check_marks(tokenizer, model.thinking)
-        found.append("its marks of thinking are tokens")
+        found.append("its marks of thinking are tokens" + (", but it is taught <think>" if is_policy else ""))
     if not is_policy:
         return ok(f"{name}: {'; '.join(found)}")
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
