@@ -7,10 +7,11 @@ params. Paths are relative to the working directory, so that a log's command lin
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from prefdelta.config import Config, Experiment, parse, read_benchmark
@@ -50,6 +51,20 @@ PROBLEM_SLOTS = ("problem",)
 JUDGE_SLOTS = ("category", "rubric", "problem", "trace")
 ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
 _SIDES = ("chosen", "rejected")
+# Rule -> the files of its jobs in results/<study>/. A batch of train or evaluate has a rule of its own.
+NAMES = {
+    "prompts": "prompts/{source}",
+    "ladder": "ladder/{model}/model",
+    "generate": "generate/{generator}",
+    "generate_shard": "generate/{generator}/shard-{shard}-of-{of}",
+    "grade": "grade/{generator}",
+    "judge": "judge/{generator}/{form}",
+    "pair": "pair/{chosen}~{rejected}",
+    "delta": "delta/{chosen}~{rejected}/{dimension}",
+    "filter": "filter/{chosen}~{rejected}/{selection}",
+    "reference": "reference/{policy}/{generator}",
+    "report": "report/index",
+}
 SETTINGS: dict[str, type[Settings]] = {
     "prompts": PromptsSettings,
     "ladder": LadderSettings,
@@ -90,6 +105,16 @@ class Written:
     outputs: list[str]  # all but manifest and log; a path without an ending is a folder
     manifest: str
     log: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What one job is given."""
+
+    stage: str
+    manifest: str
+    settings: str  # JSON
+    code: str  # digest of its source
 
 
 class Study:
@@ -424,6 +449,27 @@ class Study:
         return source
 
     # --- settings: a stage's slice of the config, and nothing else --------------------------------------------------
+
+    @property
+    def planned(self) -> Iterator["Planned"]:
+        """All jobs, with what they are given: stage by stage, in the order of `written`."""
+        for stage in STAGES:
+            if stage in ("train", "evaluate"):
+                batches = self.train_batches if stage == "train" else self.evaluate_batches
+                yield from (Planned(stage, one.manifest, one.settings, one.code) for one in batches)
+                continue
+            for job in self.written(stage):
+                wildcards = self._wildcards_of(job.manifest)
+                given = getattr(self, f"_{stage}")(wildcards)
+                yield Planned(stage, job.manifest, given.model_dump_json(), job_code(stage, given)[1])
+
+    def _wildcards_of(self, manifest: str) -> SimpleNamespace:
+        """The wildcards of a job that is no batch, by the path of its manifest."""
+        name = manifest.removeprefix(f"{self.results}/").removesuffix(".manifest.json")
+        for pattern in NAMES.values():
+            if found := re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/~]+)", pattern), name):
+                return SimpleNamespace(**found.groupdict())
+        raise AssertionError(f"{manifest}: is of no rule")
 
     def settings(self, stage: str) -> Callable[[Any], str]:
         """A param: the settings of a stage's job as JSON."""

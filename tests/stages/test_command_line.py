@@ -167,6 +167,30 @@ def test_source_that_the_main_process_did_not_plan_is_refused_also_if_the_cluste
 
 
 @pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, None),
+        ({"seed": 2}, "seed: 2 -> 1"),
+        ({"made": PROMPTS["made"] | {"items": 7}}, "made.items: 7 -> 9"),
+        ({"limit": 5, "ngram": 8}, "limit: 5 -> null; ngram: 8 -> null"),
+    ],
+)
+def test_settings_that_the_run_did_not_plan_for_this_job_are_refused(
+    tmp_path: Path, changed: dict[str, Any], told: str | None
+) -> None:
+    # On a cluster the job reads config and benchmarks again on its node: somebody may have edited them since.
+    jobs = {f"{tmp_path}/p.json": {**PROMPTS, **changed}, f"{tmp_path}/other.json": {"seed": 9}}
+    (tmp_path / "plan").mkdir()
+    (tmp_path / "plan/run.plan.json").write_text(json.dumps({"run": "r1", "config": "", "jobs": jobs}))
+    done = start_prompts(tmp_path, PREFDELTA_PLAN=f"r1 {tmp_path}/plan/run.plan.json")
+    assert done.returncode == (2 if told else 0), done.stderr
+    assert (tmp_path / "p.parquet").exists() == (told is None)
+    if told:
+        assert f"planned with other settings than it has got now: {told}. The config, a" in done.stderr
+        assert "run the same snakemake command again" in done.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "told"),
     [
         pytest.param(

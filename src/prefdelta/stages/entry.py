@@ -23,7 +23,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from prefdelta import code, manifests, registry, runs
+from prefdelta import code, manifests, plans, registry, runs
 from prefdelta.claims import Claim
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.launch import Launch
@@ -157,6 +157,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
     parsed, launch = _parsed("settings", settings, arguments), _parsed("launch", Launch, arguments)
     stage = module.rpartition(".")[2]
     digest = _planned_source(stage, parsed, arguments.code)
+    plans.check(arguments.outputs["manifest"][0], json.loads(parsed.model_dump_json()))
     claim = Claim(arguments.record, arguments.outputs["manifest"][0])
     staging = Staging(arguments.outputs)
     try:

@@ -18,25 +18,11 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.names import STAGES
 from prefdelta.slurm import SlurmJob, Submitted
-from prefdelta.study import Study, Written
+from prefdelta.study import NAMES, Study, Written
 
 State = Literal["done", "running", "queued", "failed", "stopped", "missing"]
 STATES: tuple[State, ...] = get_args(State)
 STARTING_SECONDS = 60.0  # from a job's start, when its log is made, until it says that it is there
-# Rule -> the files of its jobs in results/<study>/. A batch of train or evaluate has a rule of its own.
-NAMES = {
-    "prompts": "prompts/{source}",
-    "ladder": "ladder/{model}/model",
-    "generate": "generate/{generator}",
-    "generate_shard": "generate/{generator}/shard-{shard}-of-{of}",
-    "grade": "grade/{generator}",
-    "judge": "judge/{generator}/{form}",
-    "pair": "pair/{chosen}~{rejected}",
-    "delta": "delta/{chosen}~{rejected}/{dimension}",
-    "filter": "filter/{chosen}~{rejected}/{selection}",
-    "reference": "reference/{policy}/{generator}",
-    "report": "report/index",
-}
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 _ENDED_BY_OTHERS = ("CANCELLED", "PREEMPTED")
 
