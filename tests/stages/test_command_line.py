@@ -222,6 +222,31 @@ def test_what_a_person_can_put_right_is_told_without_a_traceback(tmp_path: Path)
     assert files_in(tmp_path) == {}
 
 
+def test_the_log_of_a_workflows_job_begins_with_the_command_that_repeats_it(tmp_path: Path) -> None:
+    folder = tmp_path / "it's $HOME"
+    folder.mkdir()
+    digest = code.digest("prefdelta.stages.prompts")
+    done = start_prompts(folder, "--code", digest, OPENAI_API_KEY="sk-secret", HF_TOKEN="hf-secret")
+    command, *rest = done.stderr.splitlines()
+    assert rest == ["done: 9 rows, 0 of them failed"]
+    assert "--code" not in command
+    assert "secret" not in command
+    table = (folder / "p.parquet").read_bytes()
+    (folder / "p.parquet").unlink()
+    again = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert (again.returncode, again.stderr) == (0, "done: 9 rows, 0 of them failed\n")
+    assert (folder / "p.parquet").read_bytes() == table
+
+
+def test_a_manifest_tells_the_memory_of_the_job_and_not_of_what_started_it(tmp_path: Path) -> None:
+    # Snakemake is large, and a job's shell becomes the job.
+    driver = "import subprocess, sys\nheld = bytearray(400 * 2**20)\nsubprocess.run(sys.argv[1:], check=True)\n"
+    subprocess.run([sys.executable, "-c", driver, *prompts_command(tmp_path)], check=True, timeout=60)
+    run = json.loads((tmp_path / "p.json").read_text())["run"]
+    assert 20 < run["peak_mib"] < 300
+    assert 0.1 < run["cpu_seconds"] < 30
+
+
 # --- the machine's limits ---
 
 

@@ -44,6 +44,7 @@ class Group:
     states: dict[str, int]  # only those that there are
     rows: int  # of jobs that are done
     failures: dict[str, int]  # of these rows, by reason
+    not_selected: int  # of these rows
 
     @property
     def failed(self) -> int:
@@ -151,7 +152,9 @@ def _group(stage: str, name: str | None, jobs: Sequence[JobStatus]) -> Group:
         failures.update(job.manifest.get("failures", {}))
     rows = sum(job.manifest.get("rows", 0) for job in counted)
     by_count = dict(sorted(failures.items(), key=lambda item: (-item[1], item[0])))
-    return Group(stage, name, len(jobs), {state: states[state] for state in STATES if states[state]}, rows, by_count)
+    not_selected = sum(job.manifest.get("not_selected", 0) for job in counted)
+    there: dict[str, int] = {state: states[state] for state in STATES if states[state]}
+    return Group(stage, name, len(jobs), there, rows, by_count, not_selected)
 
 
 def _once(jobs: Iterable[JobStatus]) -> Iterable[JobStatus]:

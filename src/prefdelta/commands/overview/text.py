@@ -84,7 +84,10 @@ def _stages(found: Summary) -> str:
 def _cells(group: Group, name: str, shown: Iterable[str]) -> list[str]:
     counts = [f"{group.states[state]}" if state in group.states else "" for state in shown]
     failures = ", ".join(f"{count:,} {reason}" for reason, count in group.failures.items())
-    return [name, f"{group.jobs}", *counts, f"{group.rows:,}" if group.rows else "", failures]
+    rows = f"{group.rows:,}" if group.rows else ""
+    if group.not_selected:
+        rows = f"{group.rows - group.failed - group.not_selected:,} of {rows}"
+    return [name, f"{group.jobs}", *counts, rows, failures]
 
 
 def _generators(found: Summary) -> str:

@@ -246,7 +246,7 @@ def _settings(job: PlannedJob) -> Any:
 
 def _left(manifest: Mapping[str, Any]) -> int:
     """Rows of a table that keeps those that did not fail."""
-    return int(manifest["rows"] - sum(manifest["failures"].values()))
+    return int(manifest["rows"] - sum(manifest["failures"].values()) - manifest.get("not_selected", 0))
 
 
 def _least(amount: Amount, limit: int | None) -> Amount:
