@@ -51,6 +51,7 @@ PROBLEM_SLOTS = ("problem",)
 JUDGE_SLOTS = ("category", "rubric", "problem", "trace")
 ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
 _SIDES = ("chosen", "rejected")
+_OF_A_SIDE = ("generate", "grade")  # stages whose tables a pair joins
 # Rule -> the files of its jobs in results/<study>/. A batch of train or evaluate has a rule of its own.
 NAMES = {
     "prompts": "prompts/{source}",
@@ -115,6 +116,14 @@ class Planned:
     manifest: str
     settings: str  # JSON
     code: str  # digest of its source
+    reads: list[str]  # inputs but manifests: tables, weights' manifests (.json), and texts that people edit
+    writes: list[str]
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Its settings."""
+        found: dict[str, Any] = json.loads(self.settings)
+        return found
 
 
 class Study:
@@ -456,12 +465,17 @@ class Study:
         for stage in STAGES:
             if stage in ("train", "evaluate"):
                 batches = self.train_batches if stage == "train" else self.evaluate_batches
-                yield from (Planned(stage, one.manifest, one.settings, one.code) for one in batches)
+                for one in batches:
+                    reads = [path for paths in one.inputs.values() for path in paths]
+                    yield Planned(stage, one.manifest, one.settings, one.code, reads, one.outputs)
                 continue
             for job in self.written(stage):
                 wildcards = self._wildcards_of(job.manifest)
                 given = getattr(self, f"_{stage}")(wildcards)
-                yield Planned(stage, job.manifest, given.model_dump_json(), job_code(stage, given)[1])
+                code = job_code(stage, given)[1]
+                yield Planned(
+                    stage, job.manifest, given.model_dump_json(), code, self._reads(stage, wildcards), job.outputs
+                )
 
     def _wildcards_of(self, manifest: str) -> SimpleNamespace:
         """The wildcards of a job that is no batch, by the path of its manifest."""
@@ -470,6 +484,37 @@ class Study:
             if found := re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/~]+)", pattern), name):
                 return SimpleNamespace(**found.groupdict())
         raise AssertionError(f"{manifest}: is of no rule")
+
+    def _reads(self, stage: str, wildcards: Any) -> list[str]:
+        """What a job that is no batch reads, as its rule says, but for manifests."""
+        config, prompts = self.config, f"{self.results}/prompts/{TRAINING_PROMPTS}.parquet"
+        sides = [getattr(wildcards, side, "") for side in _SIDES]
+        traces = f"{self.results}/generate/{getattr(wildcards, 'generator', '')}.parquet"
+        pairs = f"{self.results}/pair/{'~'.join(sides)}.parquet"
+        match stage:
+            case "prompts":
+                gate = config.prompts.contamination if wildcards.source == TRAINING_PROMPTS else None
+                return [*([gate.lock] if gate else []), *self.prompts_train(wildcards)]
+            case "generate":
+                shards = [] if hasattr(wildcards, "shard") else self.shards(wildcards)
+                return [prompts, config.generate.template, *self.generator_weights(wildcards), *shards]
+            case "grade":
+                return [prompts, traces]
+            case "judge":
+                return [prompts, traces, config.judge.template, *self.form_rubrics(wildcards)]
+            case "pair":
+                return [prompts, *(f"{self.results}/{of}/{side}.parquet" for side in sides for of in _OF_A_SIDE)]
+            case "delta":
+                return [pairs, *self.delta_judgements(wildcards)]
+            case "filter":
+                return [pairs, *self.filter_deltas(wildcards), *self.filter_common(wildcards)]
+            case "reference":
+                return [prompts, traces, config.reference.template, *self.policy_weights(wildcards)]
+            case "report":
+                named = ("scores", "deltas", "pairs", "grades", "judgements", "compared")
+                tables = [path for name in named for path in getattr(self, f"report_{name}")(wildcards)]
+                return [REPORT_TEMPLATE, REPORT_CLAIMS, *tables]
+        return []
 
     def settings(self, stage: str) -> Callable[[Any], str]:
         """A param: the settings of a stage's job as JSON."""

@@ -12,12 +12,30 @@ import pytest
 import yaml
 
 from prefdelta import plans
+from prefdelta.commands.planning.dry_run import planned_jobs
 from prefdelta.study import Study
 from workflow.test_dry_run import ROOT, checkout
 
 __all__ = ["checkout"]
 CONFIG = Path("resources/studies/mini.yaml")
 TABLE = "results/mini/prompts/train.parquet"
+
+
+def test_a_study_knows_of_each_job_what_snakemake_gives_it(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(checkout)
+    content = yaml.safe_load(CONFIG.read_text())
+    content["generators"]["g4"]["shards"] = 2
+    content["prompts"]["contamination"] = {"lock": "lock.json", "ngram": 13}
+    Path("lock.json").write_text("{}")
+    CONFIG.write_text(yaml.safe_dump(content, sort_keys=False))
+    given = {str(job.manifest): job for job in planned_jobs(["--profile", "mini"])}
+    planned = {job.manifest: job for job in Study(content, str(CONFIG)).planned}
+    assert planned.keys() == given.keys()
+    for manifest, job in planned.items():
+        snakemakes = given[manifest]
+        reads = {str(path) for path in snakemakes.reads if not path.name.endswith(".manifest.json")}
+        assert (set(job.reads), set(job.writes)) == (reads, set(map(str, snakemakes.writes))), manifest
+        assert (job.stage, job.settings, job.code) == (snakemakes.stage, snakemakes.settings, snakemakes.code), manifest
 
 
 def shown(folder: Path, plan: str) -> subprocess.CompletedProcess[str]:

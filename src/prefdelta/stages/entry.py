@@ -190,7 +190,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
     try:
         with _damage_set_aside(arguments.inputs):
             read = [path for paths in arguments.inputs.values() for path in paths]
-            manifests.check(read)
+            contents = manifests.check(read)
             texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
             outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
         usage = used()
@@ -204,6 +204,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
             "code": digest,
             "sources": job_sources(stage, parsed),
             "texts": texts,
+            "inputs": {path: content for path, content in contents.items() if path not in texts},
             "outputs": {
                 str(final): sha256_of(staged)
                 for name, finals in arguments.outputs.items()

@@ -15,7 +15,7 @@ from prefdelta.study import Study
 
 PER_GENERATOR = ("generate", "grade", "judge")
 LAST_LINES = 8  # of the log of a job that failed
-# Why a job failed or was stopped -> what that means, and what to do besides giving the same command again.
+# Why a job failed, was stopped or is stale -> what that means, and what to do besides giving the same command again.
 ADVICE = {
     "error": "The message says what was found and what to do.",
     "defect": "A defect of the program: report it with these lines.",
@@ -30,6 +30,10 @@ ADVICE = {
     "FAILED": "SLURM says no more than that it failed, and its log does not say why. SLURM's own log may.",
     "killed": "Killed without warning: out of memory, kill -9, or the machine went down.",
     "stopped": "Its log ends without an error: it was stopped by a signal, or killed.",
+    "other_settings": "It was made with other settings.",
+    "other_source": "It was made by other source.",
+    "other_texts": "It was made with other texts: a rubric, a template or another file that people edit.",
+    "other_inputs": "What it was made from is stale, or was made anew since.",
     "unknown": "SLURM does not know this job any more, and no log says how it ended.",
 }
 
@@ -178,7 +182,7 @@ def _left(jobs: Iterable[JobStatus], sharded: set[str]) -> Left:
         run = job.manifest.get("run", {})
         if job.state != "done":
             left.append(job)
-        elif any(run.get("computed", {}).values()) or (run and not run.get("computed")):
+        if any(run.get("computed", {}).values()) or (run and not run.get("computed")):
             took.setdefault(job.stage, []).append(float(run["seconds"]))
     seconds, unknown = 0.0, dict[str, None]()
     for job in left:
