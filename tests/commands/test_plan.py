@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,10 +21,13 @@ import yaml
 
 from prefdelta import tables
 from prefdelta.code import PACKAGE
+from prefdelta.commands.checks.disk import room
+from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.main import main
 from prefdelta.commands.planning.amounts import NOTHING, Amount, Basis, total
 from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
+from prefdelta.commands.shared import size
 from prefdelta.core.settings import Settings
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
@@ -354,6 +358,25 @@ def test_amounts_are_told_in_units_that_fit_them(tmp_path, monkeypatch, capsys):
     out = " ".join(capsys.readouterr().out.split())
     assert f"{calls} calls estimated 100 k assumed" in out
     assert "generate/g3 takes about 111 min (assumed), and its time limit is 30 min: it would be cut off" in out
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 8, "alpha": 16}], ids=["all weights", "LoRA"])
+def test_plan_and_doctor_agree_on_the_disk_that_trainings_take(tmp_path, monkeypatch, capsys, lora):
+    monkeypatch.chdir(tmp_path)
+    make_checkout(tmp_path)
+    content = study()
+    content["models"]["pa"] = {"hub": "owner/eight", "size": "8b"}
+    for recipe in content["train"]["recipes"].values():
+        recipe["lora"] = lora
+    write_study(content)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**15))
+    found = planned(capsys)["disk"]
+    (line,) = room(Examined(Study(content, CONFIG), Path(CONFIG), None))
+    both = found["policies"]["value"] + found["snapshots"]["value"]
+    assert line.found.endswith(f"policies to come ({len(POLICIES)}) need about {size(both)}")
+    # Whole policies either way; of snapshots, two with weights and the optimiser's state, or those of adapters.
+    assert found["policies"]["value"] == len(POLICIES) * 8e9 * 4
+    assert found["snapshots"]["value"] == pytest.approx(8e9 * 24 if lora is None else 8 * 4e6 * 24)
 
 
 def test_a_training_that_asks_slurm_for_a_job_of_its_own_counts_with_all_its_gpus(tmp_path, monkeypatch, capsys):
