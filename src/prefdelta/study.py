@@ -27,6 +27,7 @@ from prefdelta.core.selections import CommonSet, parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.sources import Benchmark, DataSource, Source
 from prefdelta.core.template import fill
+from prefdelta.engines.spending import read_prices
 from prefdelta.files import sha256_of
 from prefdelta.hub import LOCK, read_pins
 from prefdelta.stages.delta import DeltaSettings
@@ -142,6 +143,7 @@ class Study:
         }
         self._pins = read_pins()
         self._check_texts()
+        self._check_prices()
         self._planned: dict[str, str] | None = None
 
     def export_planned(self) -> None:
@@ -159,6 +161,15 @@ class Study:
             fill(_read_text(Path(path), what), dict.fromkeys(PROBLEM_SLOTS, ""), path)
         path = Path(config.judge.template)
         fill(_read_text(path, "judge.template"), dict.fromkeys(JUDGE_SLOTS, ""), str(path))
+
+    def _check_prices(self) -> None:
+        """What a hosted model costs is known before anything runs, not when it is asked, after days of generating."""
+        engine = self.config.judge.engine
+        if engine.prices is not None:
+            try:
+                read_prices(Path(engine.prices)).of(engine.model, engine.prices)
+            except StudyError as error:
+                raise StudyError(f"judge.engine.prices: {error}") from None
 
     # --- axes -----------------------------------------------------------------------------------------------------
 
