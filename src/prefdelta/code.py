@@ -23,6 +23,7 @@ PLUMBING = frozenset(
         "environment",
         "files",
         "manifests",
+        "plans",
         "processes",
         "progress",
         "record",
@@ -32,6 +33,7 @@ PLUMBING = frozenset(
         "snapshots",
         "staging",
         "tables",
+        "usage",
         "stages.entry",
     )
 )

@@ -10,8 +10,10 @@ from prefdelta.files import sha256_of
 SUFFIX = ".manifest.json"
 
 
-def check(paths: Iterable[Path]) -> None:
-    """Raise DamagedError if one of `paths` is not the file that its manifest describes.
+def check(paths: Iterable[Path]) -> dict[str, str]:
+    """The sha256 of each file of `paths` but manifests, by path.
+
+    Raises DamagedError if one of them is not the file that its manifest describes.
 
     A table's manifest lies beside it, or (batches) is one of `paths` itself. A file without one is not checked.
     """
@@ -21,10 +23,13 @@ def check(paths: Iterable[Path]) -> None:
     described: dict[str, str] = {}
     for manifest in {*(path for path in beside if path.is_file()), *among}:
         described |= _outputs(manifest)
+    found: dict[str, str] = {}
     for path in listed:
-        expected = described.get(str(path))
-        if expected is not None and path.is_file() and sha256_of(path) != expected:
-            raise DamagedError(path, f"{path}: is not the file that its manifest describes: damaged, or edited.")
+        if path.is_file() and not path.name.endswith(SUFFIX):
+            found[str(path)] = sha256_of(path)
+            if found[str(path)] != described.get(str(path), found[str(path)]):
+                raise DamagedError(path, f"{path}: is not the file that its manifest describes: damaged, or edited.")
+    return found
 
 
 def _outputs(manifest: Path) -> dict[str, str]:

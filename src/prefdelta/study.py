@@ -7,10 +7,11 @@ params. Paths are relative to the working directory, so that a log's command lin
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from prefdelta.config import Config, Experiment, parse, read_benchmark
@@ -27,6 +28,7 @@ from prefdelta.core.selections import CommonSet, parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.sources import Benchmark, DataSource, Source
 from prefdelta.core.template import fill
+from prefdelta.engines.spending import read_prices
 from prefdelta.files import sha256_of
 from prefdelta.hub import LOCK, read_pins
 from prefdelta.stages.delta import DeltaSettings
@@ -51,6 +53,21 @@ PROBLEM_SLOTS = ("problem",)
 JUDGE_SLOTS = ("category", "rubric", "problem", "trace")
 ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
 _SIDES = ("chosen", "rejected")
+_OF_A_SIDE = ("generate", "grade")  # stages whose tables a pair joins
+# Rule -> the files of its jobs in results/<study>/. A batch of train or evaluate has a rule of its own.
+NAMES = {
+    "prompts": "prompts/{source}",
+    "ladder": "ladder/{model}/model",
+    "generate": "generate/{generator}",
+    "generate_shard": "generate/{generator}/shard-{shard}-of-{of}",
+    "grade": "grade/{generator}",
+    "judge": "judge/{generator}/{form}",
+    "pair": "pair/{chosen}~{rejected}",
+    "delta": "delta/{chosen}~{rejected}/{dimension}",
+    "filter": "filter/{chosen}~{rejected}/{selection}",
+    "reference": "reference/{policy}/{generator}",
+    "report": "report/index",
+}
 SETTINGS: dict[str, type[Settings]] = {
     "prompts": PromptsSettings,
     "ladder": LadderSettings,
@@ -93,6 +110,24 @@ class Written:
     log: str
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What one job is given."""
+
+    stage: str
+    manifest: str
+    settings: str  # JSON
+    code: str  # digest of its source
+    reads: list[str]  # inputs but manifests: tables, weights' manifests (.json), and texts that people edit
+    writes: list[str]
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Its settings."""
+        found: dict[str, Any] = json.loads(self.settings)
+        return found
+
+
 class Study:
     """Files and settings of every job."""
 
@@ -109,6 +144,7 @@ class Study:
         }
         self._pins = read_pins()
         self._check_texts()
+        self._check_prices()
         self._planned: dict[str, str] | None = None
 
     def export_planned(self) -> None:
@@ -126,6 +162,15 @@ class Study:
             fill(_read_text(Path(path), what), dict.fromkeys(PROBLEM_SLOTS, ""), path)
         path = Path(config.judge.template)
         fill(_read_text(path, "judge.template"), dict.fromkeys(JUDGE_SLOTS, ""), str(path))
+
+    def _check_prices(self) -> None:
+        """What a hosted model costs is known before anything runs, not when it is asked, after days of generating."""
+        engine = self.config.judge.engine
+        if engine.prices is not None:
+            try:
+                read_prices(Path(engine.prices)).of(engine.model, engine.prices)
+            except StudyError as error:
+                raise StudyError(f"judge.engine.prices: {error}") from None
 
     # --- axes -----------------------------------------------------------------------------------------------------
 
@@ -431,6 +476,63 @@ class Study:
         return source
 
     # --- settings: a stage's slice of the config, and nothing else --------------------------------------------------
+
+    @property
+    def planned(self) -> Iterator["Planned"]:
+        """All jobs, with what they are given: stage by stage, in the order of `written`."""
+        for stage in STAGES:
+            if stage in ("train", "evaluate"):
+                batches = self.train_batches if stage == "train" else self.evaluate_batches
+                for one in batches:
+                    reads = [path for paths in one.inputs.values() for path in paths]
+                    yield Planned(stage, one.manifest, one.settings, one.code, reads, one.outputs)
+                continue
+            for job in self.written(stage):
+                wildcards = self._wildcards_of(job.manifest)
+                given = getattr(self, f"_{stage}")(wildcards)
+                code = job_code(stage, given)[1]
+                yield Planned(
+                    stage, job.manifest, given.model_dump_json(), code, self._reads(stage, wildcards), job.outputs
+                )
+
+    def _wildcards_of(self, manifest: str) -> SimpleNamespace:
+        """The wildcards of a job that is no batch, by the path of its manifest."""
+        name = manifest.removeprefix(f"{self.results}/").removesuffix(".manifest.json")
+        for pattern in NAMES.values():
+            if found := re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/~]+)", pattern), name):
+                return SimpleNamespace(**found.groupdict())
+        raise AssertionError(f"{manifest}: is of no rule")
+
+    def _reads(self, stage: str, wildcards: Any) -> list[str]:
+        """What a job that is no batch reads, as its rule says, but for manifests."""
+        config, prompts = self.config, f"{self.results}/prompts/{TRAINING_PROMPTS}.parquet"
+        sides = [getattr(wildcards, side, "") for side in _SIDES]
+        traces = f"{self.results}/generate/{getattr(wildcards, 'generator', '')}.parquet"
+        pairs = f"{self.results}/pair/{'~'.join(sides)}.parquet"
+        match stage:
+            case "prompts":
+                gate = config.prompts.contamination if wildcards.source == TRAINING_PROMPTS else None
+                return [*([gate.lock] if gate else []), *self.prompts_train(wildcards)]
+            case "generate":
+                shards = [] if hasattr(wildcards, "shard") else self.shards(wildcards)
+                return [prompts, config.generate.template, *self.generator_weights(wildcards), *shards]
+            case "grade":
+                return [prompts, traces]
+            case "judge":
+                return [prompts, traces, config.judge.template, *self.form_rubrics(wildcards)]
+            case "pair":
+                return [prompts, *(f"{self.results}/{of}/{side}.parquet" for side in sides for of in _OF_A_SIDE)]
+            case "delta":
+                return [pairs, *self.delta_judgements(wildcards)]
+            case "filter":
+                return [pairs, *self.filter_deltas(wildcards), *self.filter_common(wildcards)]
+            case "reference":
+                return [prompts, traces, config.reference.template, *self.policy_weights(wildcards)]
+            case "report":
+                named = ("scores", "deltas", "pairs", "grades", "judgements", "compared")
+                tables = [path for name in named for path in getattr(self, f"report_{name}")(wildcards)]
+                return [REPORT_TEMPLATE, REPORT_CLAIMS, *tables]
+        return []
 
     def settings(self, stage: str) -> Callable[[Any], str]:
         """A param: the settings of a stage's job as JSON."""

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,10 +21,13 @@ import yaml
 
 from prefdelta import tables
 from prefdelta.code import PACKAGE
+from prefdelta.commands.checks.disk import room
+from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.main import main
 from prefdelta.commands.planning.amounts import NOTHING, Amount, Basis, total
 from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
+from prefdelta.commands.shared import size
 from prefdelta.core.settings import Settings
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
@@ -343,6 +347,69 @@ def test_a_study_that_never_ran_is_reckoned_from_its_config(tmp_path, monkeypatc
     assert not (tmp_path / "results").exists()
 
 
+HOSTED = {"name": "openai", "model": "judge-1", "base_url": "https://judge.example/v1", "prices": "prices.yaml"}
+PRICES = {"models": {"judge-1": {"input": 1.0, "output": 4.0, "batch_discount": 0.5}}}
+
+
+@pytest.mark.parametrize(
+    ("more", "share", "told"),
+    [
+        ({}, 1, "no limit_usd"),
+        ({"batch": {}, "limit_usd": 9.5}, 0.5, "limit_usd 9.50"),
+        ({"limit_usd": 0.05}, 1, "warning: the limit would be reached before all is judged"),
+    ],
+)
+def test_what_a_hosted_judge_costs_is_told_beside_the_limit(tmp_path, monkeypatch, capsys, more, share, told):
+    monkeypatch.chdir(tmp_path)
+    make_checkout(tmp_path)
+    content = study()
+    content["judge"]["engine"] = HOSTED | more
+    write_study(content)
+    Path("prices.yaml").write_text(yaml.safe_dump(PRICES))
+    write_text(RECORD / "spending/a.jsonl", '{"name": "x", "usd": 0.25, "settled": true}\n')
+    found = planned(capsys)
+    # 2 x 12 verdicts: template and rubrics, a problem, a trace of 40 tokens; a reply of 1,000.
+    texts = [Path(content["judge"]["template"]), *(RUBRIC.with_name(f"{name}.md") for name in DIMENSIONS)]
+    prompt = sum(path.stat().st_size for path in texts) / 4 + 200 + 40
+    usd = 2 * PROMPTS * (prompt * 1.0 + 1000 * 4.0) / 1e6 * share
+    assert found["stages"]["judge"]["usd"] == {"value": pytest.approx(usd, abs=0.001), "basis": "assumed"}
+    assert found["totals"]["usd"] == found["stages"]["judge"]["usd"]
+    limit = more.get("limit_usd")
+    assert found["spending"] == {"prices": "prices.yaml", "model": "judge-1", "spent": 0.25, "limit": limit}
+    assert main(list(WORDS)) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert (
+        f"dollars: about {usd:,.2f} USD for judge-1 (assumed), by prices.yaml; 0.25 USD are spent or set aside" in out
+    )
+    assert told in out
+
+
+@pytest.mark.parametrize(
+    ("prices", "told"),
+    [
+        (None, "No such file"),
+        (
+            {"models": {"judge-2": PRICES["models"]["judge-1"]}},
+            "no prices of the model 'judge-1'; did you mean 'judge-2'",
+        ),
+        ({"models": {"judge-1": {"input": -1, "output": 1}}}, "greater than or equal to 0"),
+    ],
+)
+@pytest.mark.parametrize("command", ["plan", "doctor", "status"])
+def test_prices_that_are_not_there_are_told_before_anything_runs(tmp_path, monkeypatch, capsys, command, prices, told):
+    monkeypatch.chdir(tmp_path)
+    make_checkout(tmp_path)
+    content = study()
+    content["judge"]["engine"] = HOSTED | {"limit_usd": 1.0}
+    write_study(content)
+    if prices:
+        Path("prices.yaml").write_text(yaml.safe_dump(prices))
+    assert main([command, "--configfile", CONFIG]) == 2
+    message = capsys.readouterr().err
+    assert "judge.engine.prices: prices.yaml: " in message
+    assert told in message
+
+
 def test_amounts_are_told_in_units_that_fit_them(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     make_checkout(tmp_path)
@@ -354,6 +421,25 @@ def test_amounts_are_told_in_units_that_fit_them(tmp_path, monkeypatch, capsys):
     out = " ".join(capsys.readouterr().out.split())
     assert f"{calls} calls estimated 100 k assumed" in out
     assert "generate/g3 takes about 111 min (assumed), and its time limit is 30 min: it would be cut off" in out
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 8, "alpha": 16}], ids=["all weights", "LoRA"])
+def test_plan_and_doctor_agree_on_the_disk_that_trainings_take(tmp_path, monkeypatch, capsys, lora):
+    monkeypatch.chdir(tmp_path)
+    make_checkout(tmp_path)
+    content = study()
+    content["models"]["pa"] = {"hub": "owner/eight", "size": "8b"}
+    for recipe in content["train"]["recipes"].values():
+        recipe["lora"] = lora
+    write_study(content)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**15))
+    found = planned(capsys)["disk"]
+    (line,) = room(Examined(Study(content, CONFIG), Path(CONFIG), None))
+    both = found["policies"]["value"] + found["snapshots"]["value"]
+    assert line.found.endswith(f"policies to come ({len(POLICIES)}) need about {size(both)}")
+    # Whole policies either way; of snapshots, two with weights and the optimiser's state, or those of adapters.
+    assert found["policies"]["value"] == len(POLICIES) * 8e9 * 4
+    assert found["snapshots"]["value"] == pytest.approx(8e9 * 24 if lora is None else 8 * 4e6 * 24)
 
 
 def test_a_training_that_asks_slurm_for_a_job_of_its_own_counts_with_all_its_gpus(tmp_path, monkeypatch, capsys):

@@ -310,6 +310,14 @@ def test_a_log_cannot_control_the_terminal(capsys):
     assert "| error: \\x1b[2J\\x07 cleared \\u202e\n" in look(capsys)
 
 
+def test_pairs_that_a_selection_leaves_are_no_failed_rows(capsys):
+    for job in study_here().written("filter"):
+        manifest = {"rows": 4919, "failures": {}, "not_selected": 4669, "run": {"seconds": 1.0, "computed": {}}}
+        write_text(Path(job.manifest), json.dumps(manifest))
+    count = len(study_here().written("filter"))
+    assert re.search(rf"^filter +{count} +{count} +{250 * count:,} of {4919 * count:,}$", look(capsys), re.MULTILINE)
+
+
 def test_what_was_made_and_taken_away_has_not_failed(capsys):
     take_away("judge/g3/both", "error: an earlier line\ndone: 12 rows, 0 of them failed\n")
     assert jobs(capsys)["judge/g3/both"]["state"] == "missing"

@@ -56,9 +56,9 @@ def read_checked(path: Path, row_type: type[R]) -> list[R]:
 
 
 def assert_adds_up(outcome: Outcome, rows_in: int, rows_fine: int) -> None:
-    """Nothing is lost: rows in = rows fine + typed failures."""
+    """Nothing is lost: rows in = rows fine + typed failures + rows that were not selected."""
     assert outcome.rows == rows_in
-    assert rows_in == rows_fine + sum(outcome.failures.values())
+    assert rows_in == rows_fine + sum(outcome.failures.values()) + outcome.not_selected
 
 
 def files_in(folder: Path) -> dict[str, tuple[int, int]]:

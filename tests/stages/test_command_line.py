@@ -167,6 +167,30 @@ def test_source_that_the_main_process_did_not_plan_is_refused_also_if_the_cluste
 
 
 @pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, None),
+        ({"seed": 2}, "seed: 2 -> 1"),
+        ({"made": PROMPTS["made"] | {"items": 7}}, "made.items: 7 -> 9"),
+        ({"limit": 5, "ngram": 8}, "limit: 5 -> null; ngram: 8 -> null"),
+    ],
+)
+def test_settings_that_the_run_did_not_plan_for_this_job_are_refused(
+    tmp_path: Path, changed: dict[str, Any], told: str | None
+) -> None:
+    # On a cluster the job reads config and benchmarks again on its node: somebody may have edited them since.
+    jobs = {f"{tmp_path}/p.json": {**PROMPTS, **changed}, f"{tmp_path}/other.json": {"seed": 9}}
+    (tmp_path / "plan").mkdir()
+    (tmp_path / "plan/run.plan.json").write_text(json.dumps({"run": "r1", "config": "", "jobs": jobs}))
+    done = start_prompts(tmp_path, PREFDELTA_PLAN=f"r1 {tmp_path}/plan/run.plan.json")
+    assert done.returncode == (2 if told else 0), done.stderr
+    assert (tmp_path / "p.parquet").exists() == (told is None)
+    if told:
+        assert f"planned with other settings than it has got now: {told}. The config, a" in done.stderr
+        assert "run the same snakemake command again" in done.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "told"),
     [
         pytest.param(
@@ -196,6 +220,31 @@ def test_what_a_person_can_put_right_is_told_without_a_traceback(tmp_path: Path)
     assert "Ask for fewer items, or for more operations." in done.stderr
     assert "Traceback" not in done.stderr
     assert files_in(tmp_path) == {}
+
+
+def test_the_log_of_a_workflows_job_begins_with_the_command_that_repeats_it(tmp_path: Path) -> None:
+    folder = tmp_path / "it's $HOME"
+    folder.mkdir()
+    digest = code.digest("prefdelta.stages.prompts")
+    done = start_prompts(folder, "--code", digest, OPENAI_API_KEY="sk-secret", HF_TOKEN="hf-secret")
+    command, *rest = done.stderr.splitlines()
+    assert rest == ["done: 9 rows, 0 of them failed"]
+    assert "--code" not in command
+    assert "secret" not in command
+    table = (folder / "p.parquet").read_bytes()
+    (folder / "p.parquet").unlink()
+    again = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert (again.returncode, again.stderr) == (0, "done: 9 rows, 0 of them failed\n")
+    assert (folder / "p.parquet").read_bytes() == table
+
+
+def test_a_manifest_tells_the_memory_of_the_job_and_not_of_what_started_it(tmp_path: Path) -> None:
+    # Snakemake is large, and a job's shell becomes the job.
+    driver = "import subprocess, sys\nheld = bytearray(400 * 2**20)\nsubprocess.run(sys.argv[1:], check=True)\n"
+    subprocess.run([sys.executable, "-c", driver, *prompts_command(tmp_path)], check=True, timeout=60)
+    run = json.loads((tmp_path / "p.json").read_text())["run"]
+    assert 20 < run["peak_mib"] < 300
+    assert 0.1 < run["cpu_seconds"] < 30
 
 
 # --- the machine's limits ---

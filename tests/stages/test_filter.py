@@ -40,6 +40,12 @@ def test_top_takes_the_largest_deltas_of_its_own_dimension(select: Select, delta
     assert_adds_up(made.outcome, ITEMS, 3)
 
 
+def test_pairs_that_are_not_selected_are_no_failures(select: Select, deltas: dict[str, Made]) -> None:
+    outcome = select("top-signal_to_noise-3", deltas["signal_to_noise"].path).outcome
+    assert (outcome.rows, outcome.failures, outcome.not_selected) == (ITEMS, {}, ITEMS - 3)
+    assert outcome.told == f"3 selected of {ITEMS} rows"
+
+
 def test_ties_are_ordered_by_the_seed(select: Select, deltas: dict[str, Made]) -> None:
     path = deltas["computational_precision"].path  # nine pairs have a delta of 4
     drawn = [

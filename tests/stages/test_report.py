@@ -130,7 +130,7 @@ def study(tmp_path):
     curve = {"loss": [0.6931, 0.5, 0.25], "rewards/margins": [0.0, 0.5, 1.25]}
     pairs = [pair(name, 10 + number) for number, name in enumerate([*(row.pair_id for row in rows[:-1]), "q9"])]
     made.table("pairs", "pair/big~small.parquet", Pair, pairs)
-    common = {"rows": 5, "updates": 3, "step0_loss": 0.6931, "curve": curve, "method": "dpo"}
+    common = {"pairs": 5, "rows": 5, "updates": 3, "step0_loss": 0.6931, "curve": curve, "method": "dpo"}
     for batch, arms in (("top", {TOP: True}), ("all", {ALL[0]: True, ALL[1]: False})):
         details = {arm: {**common, "differs_from_base": differs} for arm, differs in arms.items()}
         made.manifest("train", batch, arms=details)
@@ -530,6 +530,16 @@ def with_contest(study, arms):
         "benchmarks": {"sums": sums, "contest": SECOND},
         "groups": {"near": report.ReportGroup(title="Near", benchmarks=["sums", "contest"], primary=True)},
     }
+
+
+@pytest.mark.parametrize(("method", "rows"), [("dpo", 1000), ("kto", 2000), ("sft", 1000)])
+def test_pairs_are_shown_of_every_method_whatever_its_rows(study, method, rows):
+    told = {"pairs": 1000, "rows": rows, "curve": {"loss": [0.5]}, "method": method}
+    study.inputs["manifests"] = [path for path in study.inputs["manifests"] if "train/top" not in path.as_posix()]
+    study.manifest("train", "top", arms={TOP: told})
+    cells = Cells(study.run())
+    (columns,) = [row for row in cells.rows if row[:2] == ["Arm", "Pairs"]]
+    assert cells.row("top-clarity-2 big~small", len(columns))[1] == "1,000"
 
 
 def test_a_panel_is_the_mean_of_its_benchmarks(study):

@@ -2,12 +2,14 @@
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from prefdelta import tables
 from prefdelta.core.accuracy import outcome
@@ -23,6 +25,8 @@ from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
 
 from .tiny import ARMS, BENCHMARKS, ITEMS, PROMPTS, make_checkout, shrunk, snakemake, started
+
+STUDY = "resources/studies/mini.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,24 @@ def test_every_job_left_a_manifest_and_a_log(manifests: dict[str, list[Any]], re
         "reference": 2, "train": 3, "evaluate": 4, "report": 1,
     }  # fmt: skip
     assert len(list((results / "logs").rglob("*.log"))) == sum(counts.values())
+
+
+def test_after_a_run_every_job_is_done_and_none_is_stale(checkout: Path, results: Path) -> None:
+    told = started(checkout, sys.executable, "-m", "prefdelta.commands.main", "status", "--configfile", STUDY, "--json")
+    assert told.returncode == 0, told.stderr
+    total = json.loads(told.stdout)["total"]
+    assert total["states"] == {"done": total["jobs"]}
+    study = yaml.safe_load((checkout / STUDY).read_text())
+    assert yaml.safe_load(json.loads((results / "run.plan.json").read_text())["config"]) == study
+
+
+def test_logs_begin_with_the_command_that_repeats_the_job(checkout: Path, results: Path, tmp_path: Path) -> None:
+    shutil.copytree(checkout, tmp_path, dirs_exist_ok=True, symlinks=True)
+    table = tmp_path / "results/mini/pair/g3~g1.parquet"
+    table.unlink()
+    again = started(tmp_path, "sh", "-c", (results / "logs/pair/g3~g1.log").read_text().splitlines()[0])
+    assert again.returncode == 0, again.stderr
+    assert table.read_bytes() == (results / "pair/g3~g1.parquet").read_bytes()
 
 
 # What is fine in a table's row: the rest are failures, which the manifest counts.

@@ -132,7 +132,7 @@ def test_a_job_replaces_its_shell_so_that_signals_reach_it(stage: str) -> None:
 _PROBE = """
 import json, sys, time
 start = time.process_time()
-import prefdelta.core.errors, prefdelta.files, prefdelta.runs, prefdelta.study
+import prefdelta.core.errors, prefdelta.files, prefdelta.plans, prefdelta.runs, prefdelta.study
 print(json.dumps([time.process_time() - start, sorted(name for name in sys.modules if "." not in name)]))
 """
 
@@ -141,7 +141,7 @@ def test_what_the_snakefile_imports_is_light() -> None:
     source = snakefile() + "".join(path.read_text() for path in RULES.iterdir())
     imported = set(re.findall(r"^from (prefdelta[\w.]* import \w+)", source, flags=re.MULTILINE))
     expected = {
-        "prefdelta import runs",
+        "prefdelta import plans",
         "prefdelta.core.errors import StudyError",
         "prefdelta.files import say",
         "prefdelta.study import REPORT_CLAIMS",

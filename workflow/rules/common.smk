@@ -3,7 +3,7 @@ import os
 import sys
 from pathlib import Path
 
-from prefdelta import runs
+from prefdelta import plans, runs
 from prefdelta.core.errors import StudyError
 from prefdelta.files import say
 from prefdelta.study import REPORT_CLAIMS, REPORT_TEMPLATE, Study
@@ -17,15 +17,21 @@ os.environ["PATH"] = os.pathsep.join(
     ]
 )
 
+# A job on a node of a cluster goes on with the config that it was planned with: its file may have been edited since.
+try:
+    planned = None if workflow.is_main_process else plans.config()
+except StudyError as error:
+    raise WorkflowError(str(error)) from None
+
 # A config file that is given replaces the full study's; nothing is merged.
-if not workflow.config_settings.configfiles:
+if planned is None and not workflow.config_settings.configfiles:
 
     configfile: "config.yaml"
 
 
 try:
     study = Study(
-        config,
+        config if planned is None else planned,
         where=", ".join(map(str, workflow.config_settings.configfiles))
         or "config.yaml",
     )
@@ -34,6 +40,11 @@ try:
         if runs.runs_jobs(sys.argv[1:]):
             study.check_pinned()
             runs.begin(Path(study.results))
+            plans.write(
+                Path(study.results),
+                config,
+                {job.manifest: job.settings for job in study.planned},
+            )
         else:
             say(study.told())
 except StudyError as error:

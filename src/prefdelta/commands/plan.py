@@ -1,17 +1,19 @@
 """What would run, why, and what it would cost: before anything is submitted, and also while a run goes on.
 
 Says per stage how many jobs are stale, what they lack (calls of a model, traces to score, policies to train; what is in
-the record is not lacking), the tokens of that, GPU-hours, and which file or key made them stale. Each number says how
-it is known: counted, measured on finished jobs, or assumed by the figures of `compute:` in the config. Looks only.
+the record is not lacking), the tokens of that, GPU-hours, dollars where the config names prices, and which file or key
+made them stale. Each number says how it is known: counted, measured on finished jobs, or assumed by the figures of
+`compute:` in the config. Looks only.
 
 --json prints one object:
   study, jobs            name; how many jobs would run
   slurm                  jobs, with_gpus: what SLURM would be given
-  stages.<stage>         jobs; unit (calls, traces, policies, or null); missing, tokens, gpu_hours, core_hours: amounts;
-                         why: cause -> jobs
-  totals                 calls, traces, policies, tokens, gpu_hours, core_hours: amounts
+  stages.<stage>         jobs; unit (calls, traces, policies, or null); missing, tokens, gpu_hours, core_hours, usd:
+                         amounts; why: cause -> jobs
+  totals                 calls, traces, policies, tokens, gpu_hours, core_hours, usd: amounts
   why                    list of cause; own: stage -> jobs that read it; below: stage -> jobs that only stand on these
   disk                   policies, snapshots, replies, needed: amounts of bytes; free: bytes; fits: true or false
+  spending               null without judge.engine.prices; else prices, model; spent, limit: USD of the study
   notes                  list of texts
 An amount is an object: value (null if not known), basis (counted, as it stands, measured, estimated, assumed, at most,
 at least, not known).
@@ -26,6 +28,7 @@ from prefdelta import runs
 from prefdelta.commands import shared
 from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.disk import disk_needed
+from prefdelta.commands.planning.dollars import account
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
 from prefdelta.commands.planning.measures import Measures, model_of
 from prefdelta.commands.planning.summary import Plan, summed
@@ -62,7 +65,7 @@ def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
     notes = _notes(study)
     for stage, why in reckoning.not_looked_up.items():
         notes.append(f"what {stage} lacks was not looked up in the record for every job: {why}")
-    return summed(study.config.study, works, causes, disk_needed(study, works), notes)
+    return summed(study.config.study, works, causes, disk_needed(study, works), account(study), notes)
 
 
 def _as_asked(study: Study, job: PlannedJob) -> PlannedJob:

@@ -1,7 +1,8 @@
 """How a study stands, while it runs and after: what is done, what runs and for how long, what failed and why.
 
 Only looks: it takes no lock and writes nothing, so it may be asked at any time, also from another machine. A job is
-done if what it writes is there; what an edit has made stale, `snakemake -n` tells.
+done if what it writes is there, and stale if its manifest says that this was made with other settings, source, texts or
+inputs than it would get now.
 """
 
 import argparse

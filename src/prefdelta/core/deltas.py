@@ -1,7 +1,7 @@
 """Sample deltas: delta_d(pair) = score_d(chosen) - score_d(rejected), per dimension d (paper, "The question")."""
 
 from collections.abc import Iterable, Sequence
-from statistics import fmean
+from fractions import Fraction
 
 from prefdelta.records.delta import Delta
 from prefdelta.records.judgement import Judgement
@@ -13,6 +13,8 @@ def sample_deltas(
 ) -> list[Delta]:
     """One delta per pair. A score is the mean of the scores of `components` (a plain dimension is its only one).
 
+    Only the result is rounded: equal deltas are equal floats (4.8 - 4.0 and 4.2 - 3.4 are), and of two others the
+    larger one is the larger float.
     A pair with an unjudged side, or one that may not be trained on, has no delta but a failure: never a number.
     """
     scores = {
@@ -21,10 +23,10 @@ def sample_deltas(
         if row.dimension in components and row.score is not None
     }
 
-    def score(generator: str, prompt_id: str, sample: int | None) -> float | None:
+    def score(generator: str, prompt_id: str, sample: int | None) -> Fraction | None:
         found = [scores.get((generator, prompt_id, sample, name)) for name in components if sample is not None]
-        known = [value for value in found if value is not None]
-        return fmean(known) if len(known) == len(components) else None
+        known = [Fraction(value) for value in found if value is not None]
+        return sum(known, Fraction(0)) / len(known) if len(known) == len(components) else None
 
     deltas = []
     for pair in pairs:
@@ -36,5 +38,10 @@ def sample_deltas(
         elif left is None or right is None:
             failure = "chosen_unjudged" if left is None else "rejected_unjudged"
         delta = left - right if failure is None and left is not None and right is not None else None
-        deltas.append(Delta(pair.pair_id, left, right, delta, failure))
+        deltas.append(Delta(pair.pair_id, _float(left), _float(right), _float(delta), failure))
     return deltas
+
+
+def _float(value: Fraction | None) -> float | None:
+    """The nearest float: Python divides whole numbers so."""
+    return None if value is None else float(value)

@@ -18,7 +18,8 @@ class Budget(Settings):
     """
 
     epochs: Annotated[float, Field(gt=0)] | None = None  # passes over the selection
-    examples: Annotated[int, Field(ge=1)] | None = None  # rows seen
+    # Rows seen: pairs for DPO, traces for KTO (two of a pair), chosen traces for SFT. So KTO needs twice the number.
+    examples: Annotated[int, Field(ge=1)] | None = None
     updates: Annotated[int, Field(ge=1)] | None = None  # steps of the optimiser
     tokens: Annotated[int, Field(ge=1)] | None = None  # tokens of prompt + completions seen
 

@@ -16,7 +16,7 @@ KNOWN_LOSS = {"dpo": math.log(2.0), "kto": 0.5}
 class TrainingLine:
     arm: Arm
     method: str | None
-    rows: int | None  # of the selection: pairs
+    pairs: int | None  # that it was trained on; KTO trains on two traces of each, SFT on one
     updates: int | None
     step0_loss: float | None  # nats
     losses: list[float]  # per update, nats
@@ -51,7 +51,7 @@ def _line(arm: Arm, details: Mapping[str, Any]) -> TrainingLine:
     return TrainingLine(
         arm=arm,
         method=details.get("method"),
-        rows=details.get("rows"),
+        pairs=details.get("pairs"),
         updates=details.get("updates"),
         step0_loss=details.get("step0_loss"),
         losses=_known(curve.get("loss")),

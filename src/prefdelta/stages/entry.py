@@ -10,7 +10,7 @@ together, after all of it went well. Exit codes: 0 done, 1 a defect (traceback),
 import argparse
 import json
 import os
-import resource
+import shlex
 import subprocess
 import sys
 import time
@@ -23,7 +23,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from prefdelta import code, environment, manifests, registry, runs
+from prefdelta import code, environment, manifests, plans, registry, runs
 from prefdelta.claims import Claim
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.launch import Launch
@@ -32,6 +32,7 @@ from prefdelta.core.settings import Settings
 from prefdelta.files import publish_text, say, set_aside, sha256_of
 from prefdelta.processes import die_with_parent, stop_on_signals
 from prefdelta.staging import Staging
+from prefdelta.usage import used
 
 S = TypeVar("S", bound=Settings)
 PLANNED = "PREFDELTA_PLANNED"  # in the environment: the source that the main process planned with, `job_code` by name
@@ -67,13 +68,23 @@ class Job(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The sum a stage has to make: rows in = rows fine + rows failed, by reason."""
+    """The sum a stage has to make: rows in = rows fine + rows failed, by reason + rows that were not selected."""
 
     rows: int
     failures: Mapping[str, int]
     details: Mapping[str, Any] = field(default_factory=dict)  # what else the report shows of this job
     computed: Mapping[str, int] = field(default_factory=dict)  # what was not in the record: calls, updates, ...
     elsewhere: Mapping[str, Any] = field(default_factory=dict)  # of `run` in the manifest, where others did the work
+    not_selected: int = 0  # rows that were left as they are, by the rule of the stage: no failures
+
+    @property
+    def told(self) -> str:
+        """For the last line of the log."""
+        failed = sum(self.failures.values())
+        if self.not_selected:
+            selected = f"{self.rows - failed - self.not_selected:,} selected of {self.rows:,} rows"
+            return f"{selected}, {failed:,} failed" if failed else selected
+        return f"{self.rows:,} rows, {failed:,} of them failed"
 
 
 def file_of(paths: Iterable[Path], name: str) -> Path:
@@ -93,6 +104,7 @@ def start(
     arguments = _parse(stage, str(module.__doc__), settings, inputs, outputs)
     stop_on_signals()
     if arguments.code:  # started by a workflow, not by hand
+        say(_by_hand(stage, sys.argv[1:]))
         # A job of SLURM's outlives the run's main process: the next run has SLURM end it.
         die_with_parent(os.getppid(), "" if "SLURM_JOB_ID" in os.environ else os.environ.get(runs.VARIABLE, ""))
     try:
@@ -104,6 +116,21 @@ def start(
                 stream.flush()
         os._exit(int(stopped.code or 0))
     sys.exit(exit_code)
+
+
+def _by_hand(module: str, words: list[str]) -> str:
+    """The command line that repeats this job by hand, for a shell: without the source that a workflow planned with."""
+    program = Path(sys.executable)
+    here = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
+    if "--code" in words:
+        at = words.index("--code")
+        words = words[:at] + words[at + 2 :]
+    return shlex.join([str(here), "-m", module, *words])
+
+
+def is_command(line: str) -> bool:
+    """Whether a line of a log is the job's own command line, its first."""
+    return f" -m {code.PACKAGE}.stages." in line and " --record " in line
 
 
 def job_code(stage: str, settings: Settings) -> tuple[str, str]:
@@ -158,24 +185,27 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
     parsed, launch = _parsed("settings", settings, arguments), _parsed("launch", Launch, arguments)
     stage = module.rpartition(".")[2]
     digest = _planned_source(stage, parsed, arguments.code)
+    plans.check(arguments.outputs["manifest"][0], json.loads(parsed.model_dump_json()))
     claim = Claim(arguments.record, arguments.outputs["manifest"][0])
     staging = Staging(arguments.outputs)
     try:
         with _damage_set_aside(arguments.inputs):
             read = [path for paths in arguments.inputs.values() for path in paths]
-            manifests.check(read)
+            contents = manifests.check(read)
             texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
             outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
-        usage = resource.getrusage(resource.RUSAGE_SELF)
+        usage = used()
         manifest = {
             "stage": stage,
             "rows": outcome.rows,
             "failures": dict(sorted(outcome.failures.items())),
+            "not_selected": outcome.not_selected,
             "details": outcome.details,
             "settings": json.loads(parsed.model_dump_json()),
             "code": digest,
             "sources": job_sources(stage, parsed),
             "texts": texts,
+            "inputs": {path: content for path, content in contents.items() if path not in texts},
             "outputs": {
                 str(final): sha256_of(staged)
                 for name, finals in arguments.outputs.items()
@@ -185,8 +215,8 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
             "run": {
                 "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
                 "seconds": round(time.time() - started, 3),
-                "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
-                "peak_mib": usage.ru_maxrss // 1024,
+                "cpu_seconds": round(usage.cpu_seconds, 3),
+                "peak_mib": usage.peak_mib,
                 "computed": dict(outcome.computed),
                 "python": sys.version.split()[0],
                 "versions": job_versions(parsed),
@@ -199,7 +229,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
         }
         publish_text(staging.paths["manifest"][0], json.dumps(manifest, indent=2) + "\n")
         staging.publish(claim)
-        say(f"{DONE} {outcome.rows:,} rows, {sum(outcome.failures.values()):,} of them failed")
+        say(f"{DONE} {outcome.told}")
     finally:
         staging.remove(claim)
         claim.release()

@@ -32,7 +32,7 @@ def run(job: Job[FilterSettings]) -> Outcome:
     selection = parse_selection(job.settings.selection)
     selected = select(selection, pairs, deltas, job.settings.tie_seed, common, job.settings.limit)
     tables.write(job.output("selected"), SelectedPair, selected)
-    return Outcome(len(pairs), {"not_selected": len(pairs) - len(selected)})
+    return Outcome(len(pairs), {}, not_selected=len(pairs) - len(selected))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,18 @@
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from prefdelta.core.deltas import sample_deltas
+from prefdelta.core.ids import fraction
+from prefdelta.core.overlap import overlaps
+from prefdelta.core.selections import parse_selection, select
+from prefdelta.core.statistics import rank_correlation
 from unit.rows import judgement, pair
+
+Scores = list[int]  # of one trace, by dimension
 
 
 def deltas(pairs, judgements, components=("factuality",)):
@@ -100,3 +111,59 @@ def test_a_generator_paired_with_itself_is_scored_by_sample():
 def test_pairs_in_are_deltas_out():
     pairs = [pair("a"), pair("b", eligible=False), pair("c", prompt_id="unjudged")]
     assert [row.pair_id for row in deltas(pairs, [])] == ["a", "b", "c"]
+
+
+def composite(sides: list[tuple[Scores, Scores]]):
+    """Pairs p0, p1, ... with their deltas on the mean of all dimensions, and the deltas as fractions."""
+    names = [f"d{number}" for number in range(len(sides[0][0]))]
+    pairs = [pair(f"p{at}", prompt_id=f"p{at}") for at in range(len(sides))]
+    judgements = [
+        judgement(generator, name, score, prompt_id=f"p{at}")
+        for at, side in enumerate(sides)
+        for generator, scores in zip(("strong", "weak"), side, strict=True)
+        for name, score in zip(names, scores, strict=True)
+    ]
+    found = {row.pair_id: row for row in deltas(pairs, judgements, names)}
+    exact = {f"p{at}": Fraction(sum(left) - sum(right), len(names)) for at, (left, right) in enumerate(sides)}
+    return pairs, found, exact
+
+
+# 4.8 - 4.0, 4.2 - 3.4 and 3.4 - 2.6 are three floats.
+EIGHT_TENTHS = [([4, 5, 5, 5, 5], [4] * 5), ([4, 4, 4, 4, 5], [3, 3, 3, 4, 4]), ([3, 3, 3, 4, 4], [2, 2, 3, 3, 3])]
+# The middle one is less than 0.
+SIGNS = [([4, 4, 3], [5, 5, 1]), ([4, 4, 2], [5, 5, 1]), ([5, 5, 5], [5, 5, 5])]
+
+
+@st.composite
+def scored_pairs(draw: st.DrawFn) -> list[tuple[Scores, Scores]]:
+    scores = st.lists(st.integers(1, 5), min_size=(size := draw(st.integers(1, 7))), max_size=size)
+    return draw(st.lists(st.tuples(scores, scores), min_size=2, max_size=12))
+
+
+@given(scored_pairs())
+@example(EIGHT_TENTHS)
+@example(SIGNS)
+def test_deltas_of_composites_are_equal_and_ordered_as_fractions_are(sides):
+    pairs, found, exact = composite(sides)
+    for first in exact:
+        for second in exact:
+            left, right = found[first].delta, found[second].delta
+            assert (left < right, left == right) == (exact[first] < exact[second], exact[first] == exact[second])
+    # Everything that reads deltas goes by this order: selections, ...
+    for kind, sign in (("top", -1), ("bottom", 1)):
+        stated = sorted(exact, key=lambda pair_id: (sign * exact[pair_id], fraction("ties", 3, pair_id)))
+        k = (len(pairs) + 1) // 2
+        chosen = select(parse_selection(f"{kind}-mean-{k}"), pairs, found, 3)
+        assert [row.pair_id for row in chosen] == stated[:k]
+    # ... what top sets share with those of the same order in whole numbers, ...
+    values = sorted(set(exact.values()))
+    ranked = {pair_id: replace(row, delta=float(values.index(exact[pair_id]))) for pair_id, row in found.items()}
+    assert [one.shared for one in overlaps(pairs, {"mean": found, "ranked": ranked}, [k], 3)] == [k]
+    # ... and rank correlations.
+    order = list(exact)
+    lengths = [(7 * at) % len(order) for at in range(len(order))]
+    by_delta, by_rank = (
+        rank_correlation(xs, lengths)
+        for xs in ([found[pair_id].delta for pair_id in order], [ranked[pair_id].delta for pair_id in order])
+    )
+    assert by_delta == by_rank

@@ -145,7 +145,7 @@ def make(root: Path, scale: float) -> Job[report.ReportSettings]:
     manifests.append(_manifest(folder, "grade", "r1", {}, {"source_agreement": agreement}))
     curve = {"loss": [0.6931 - 0.001 * step for step in range(200)], "rewards/margins": [0.01 * s for s in range(200)]}
     for arm in arms:
-        details = {"rows": 5000, "updates": 156, "step0_loss": 0.6931, "curve": curve, "differs_from_base": True}
+        details = {"pairs": 5000, "updates": 156, "step0_loss": 0.6931, "curve": curve, "differs_from_base": True}
         method = arm.split("/")[3].partition("-")[0]
         manifests.append(_manifest(folder, "train", arm, {}, {"arms": {arm: {**details, "method": method}}}))
     inputs = {

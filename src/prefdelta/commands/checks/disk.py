@@ -4,7 +4,7 @@ import fcntl
 import resource
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok, warn
 from prefdelta.commands.shared import size
 from prefdelta.commands.sizes import existing
+from prefdelta.core.recipes import Recipe
 from prefdelta.engines.openai import OTHER_FILES
 from prefdelta.files import INSTANCE, publish
 from prefdelta.study import Study
@@ -28,12 +29,10 @@ def room(examined: Examined) -> Iterator[Finding]:
     told = f"{size(free)} free in {place.resolve()}"
     to_come = [arm for arm in study.arms if not Path(study.policy_manifest(arm)).is_file()]
     kept = [arm for arm in to_come if arm not in study.passing_arms]
-    parameters = {policy: sizes.parameters(study, policy) for policy in study.config.policies}
-    if unknown := sorted(policy for policy, count in parameters.items() if count is None):
+    if unknown := sorted(policy for policy in study.config.policies if sizes.parameters(study, policy) is None):
         told += f" (how large {', '.join(unknown)} is was not said)"
-    known = {policy: count or 0 for policy, count in parameters.items()}
-    snapshots = sizes.SNAPSHOT_BYTES * max(known.values(), default=0) if to_come else 0
-    least, most = (sum(_policy_bytes(study, arm, known) for arm in arms) + snapshots for arms in (kept, to_come))
+    snapshots = max((_bytes(sizes.snapshot_bytes, study, arm) for arm in to_come), default=0.0)
+    least, most = (sum(_bytes(sizes.policy_bytes, study, arm) for arm in arms) + snapshots for arms in (kept, to_come))
     needs = f"a training's snapshots and the policies to keep ({len(kept)}) need about {size(least)}"
     if free < least:
         yield fail(f"{told}, but {needs}", "Make room, or keep fewer experiments' policies (train.keep).")
@@ -112,6 +111,7 @@ def _lock(path: Path) -> str | None:
     return None
 
 
-def _policy_bytes(study: Study, arm: str, parameters: dict[str, float]) -> float:
+def _bytes(of: Callable[[Study, str, Recipe], float | None], study: Study, arm: str) -> float:
+    """0 if nothing says how large the policy is."""
     policy, _, _, recipe, _ = arm.split("/")
-    return parameters[policy] * sizes.BYTES[study.config.train.recipes[recipe].save_dtype]
+    return of(study, policy, study.config.train.recipes[recipe]) or 0.0

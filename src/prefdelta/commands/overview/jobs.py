@@ -1,12 +1,12 @@
 """How each job of a study stands, as its files, its log, the claims of processes and SLURM tell. Only looks.
 
-A job is done if what it writes is there: whether an edit has made it stale, `snakemake -n` tells.
+A job is done if what it writes is there, and stale if that was made with other settings, source, texts or inputs.
 """
 
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,29 +15,16 @@ from prefdelta.commands import shared
 from prefdelta.commands.overview.last_run import LastRun, last_run
 from prefdelta.commands.overview.logs import Log, read_log
 from prefdelta.commands.overview.signals import ASKING, crash_in, death_in, death_told
+from prefdelta.commands.overview.stale import stale_jobs
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.names import STAGES
 from prefdelta.slurm import SlurmJob, Submitted
-from prefdelta.study import Study, Written
+from prefdelta.study import NAMES, Study, Written
 
-State = Literal["done", "running", "queued", "failed", "stopped", "missing"]
+State = Literal["done", "stale", "running", "queued", "failed", "stopped", "missing"]
 STATES: tuple[State, ...] = get_args(State)
 STARTING_SECONDS = 60.0  # from a job's start, when its log is made, until it says that it is there
-# Rule -> the files of its jobs in results/<study>/. A batch of train or evaluate has a rule of its own.
-NAMES = {
-    "prompts": "prompts/{source}",
-    "ladder": "ladder/{model}/model",
-    "generate": "generate/{generator}",
-    "generate_shard": "generate/{generator}/shard-{shard}-of-{of}",
-    "grade": "grade/{generator}",
-    "judge": "judge/{generator}/{form}",
-    "pair": "pair/{chosen}~{rejected}",
-    "delta": "delta/{chosen}~{rejected}/{dimension}",
-    "filter": "filter/{chosen}~{rejected}/{selection}",
-    "reference": "reference/{policy}/{generator}",
-    "report": "report/index",
-}
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 _ENDED_BY_OTHERS = ("CANCELLED", "PREEMPTED")
 
@@ -60,9 +47,9 @@ class JobStatus:
     stage: str
     name: str  # of its files in results/<study>/, without an ending
     state: State
-    why: str | None  # of one that failed or was stopped: a key of `summary.ADVICE`, or a state of SLURM
+    why: str | None  # of one that is stale, failed or was stopped: a key of `summary.ADVICE`, or a state of SLURM
     outputs: list[str]
-    manifest: Mapping[str, Any]  # of one that is done
+    manifest: Mapping[str, Any]  # of one that is done, or stale
     log_path: str
     log: Log | None  # of one that is not
     attempt: Attempt | None
@@ -101,14 +88,17 @@ def look(study: Study) -> Look:
     seen = [_see(stage, job) for stage in STAGES for job in study.written(stage)]
     # Claims again: of a job that starts or ends meanwhile there is one, before or after.
     claims = {claim.path.name: claim for claim in shared.claims(results)} | claims
+    stale = stale_jobs(study, {one.job.manifest: one.manifest for one in seen if one.done})
     jobs = []
-    for one in seen:
+    for one in (_as_stale(one) if one.job.manifest in stale else one for one in seen):
         last = submitted.get(one.job.manifest)
         if last and run and last.run != run.id and one.log and one.log.written >= run.started_at:
             last = None  # the last run started this job itself
         attempt = Attempt(last, (queue or {}).get(last.id)) if last else None
         claim = claims.get(digest(one.job.manifest)[:16])
         state, why = _state(one, attempt, claim, run, at, queue is not None)
+        if state == "missing" and one.job.manifest in stale:
+            state, why = "stale", stale[one.job.manifest]
         name = one.job.manifest.removeprefix(f"{study.results}/").removesuffix(".manifest.json")
         pid = claim.pid if claim and claim.alive else None
         jobs.append(
@@ -162,6 +152,11 @@ def _see(stage: str, job: Written) -> _Seen:
         manifest = {}
     done = bool(manifest) and all(Path(path).exists() for path in job.outputs)
     return _Seen(stage, job, done, manifest if done else {}, None if done else read_log(Path(job.log)))
+
+
+def _as_stale(seen: _Seen) -> _Seen:
+    """A job that is there and will be made anew: it may be under way."""
+    return replace(seen, done=False, log=read_log(Path(seen.job.log)))
 
 
 def _state(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.progress import Told, last_told
-from prefdelta.stages.entry import DONE, ERROR, NO_MEMORY
+from prefdelta.stages.entry import DONE, ERROR, NO_MEMORY, is_command
 
 READ = 1 << 20  # bytes of a log that are read, from its end: some 18 hours of lines of progress
 # What SLURM writes into its own log of a job, strongest first -> the state that this is.
@@ -22,7 +22,7 @@ _SLURM_SAYS = {
 @dataclass(frozen=True, slots=True)
 class Log:
     written: float  # seconds since the epoch
-    lines: list[str]  # as they are, empty ones left out
+    lines: list[str]  # as they are, without the job's command line and empty ones
 
     @property
     def told(self) -> Told | None:
@@ -60,7 +60,7 @@ def read_log(path: Path) -> Log | None:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return None
-    return Log(about.st_mtime, [line for line in text.split("\n") if line.strip()])
+    return Log(about.st_mtime, [line for line in text.split("\n") if line.strip() and not is_command(line)])
 
 
 def _shown(line: str) -> str:

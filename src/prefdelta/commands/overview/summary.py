@@ -16,7 +16,7 @@ from prefdelta.study import Study
 
 PER_GENERATOR = ("generate", "grade", "judge")
 LAST_LINES = 8  # of the log of a job that failed
-# Why a job failed or was stopped -> what that means, and what to do besides giving the same command again.
+# Why a job failed, was stopped or is stale -> what that means, and what to do besides giving the same command again.
 ADVICE = {
     "error": "The message says what was found and what to do.",
     "defect": "A defect of the program: report it with these lines.",
@@ -37,6 +37,10 @@ ADVICE = {
         "A crash in compiled code. Its log has the stacks of its threads: if it comes again, report it with them.",
     ),
     "stopped": "Its log ends without an error: it was stopped by a signal, or killed.",
+    "other_settings": "It was made with other settings.",
+    "other_source": "It was made by other source.",
+    "other_texts": "It was made with other texts: a rubric, a template or another file that people edit.",
+    "other_inputs": "What it was made from is stale, or was made anew since.",
     "unknown": "SLURM does not know this job any more, and no log says how it ended.",
 }
 
@@ -51,6 +55,7 @@ class Group:
     states: dict[str, int]  # only those that there are
     rows: int  # of jobs that are done
     failures: dict[str, int]  # of these rows, by reason
+    not_selected: int  # of these rows
 
     @property
     def failed(self) -> int:
@@ -158,7 +163,9 @@ def _group(stage: str, name: str | None, jobs: Sequence[JobStatus]) -> Group:
         failures.update(job.manifest.get("failures", {}))
     rows = sum(job.manifest.get("rows", 0) for job in counted)
     by_count = dict(sorted(failures.items(), key=lambda item: (-item[1], item[0])))
-    return Group(stage, name, len(jobs), {state: states[state] for state in STATES if states[state]}, rows, by_count)
+    not_selected = sum(job.manifest.get("not_selected", 0) for job in counted)
+    there: dict[str, int] = {state: states[state] for state in STATES if states[state]}
+    return Group(stage, name, len(jobs), there, rows, by_count, not_selected)
 
 
 def _once(jobs: Iterable[JobStatus]) -> Iterable[JobStatus]:
@@ -182,7 +189,7 @@ def _left(jobs: Iterable[JobStatus], sharded: set[str]) -> Left:
         run = job.manifest.get("run", {})
         if job.state != "done":
             left.append(job)
-        elif any(run.get("computed", {}).values()) or (run and not run.get("computed")):
+        if any(run.get("computed", {}).values()) or (run and not run.get("computed")):
             took.setdefault(job.stage, []).append(float(run["seconds"]))
     seconds, unknown = 0.0, dict[str, None]()
     for job in left:

@@ -33,10 +33,16 @@ def _head(found: Summary) -> str:
     states = ", ".join(f"{count} {state}" for state, count in found.total.states.items() if state != "done")
     done = found.total.states.get("done", 0)
     lines = [f"{found.results}: {done} of {found.total.jobs} jobs done{', ' if states else ''}{states}", _run(found)]
-    lines += _left(found)
+    lines += [*_stale(found), *_left(found)]
     if found.slurm_problem:
         lines.append(f"note: {found.slurm_problem}")
     return "\n".join(_wrapped(line) for line in lines)
+
+
+def _stale(found: Summary) -> list[str]:
+    reasons = Counter(job.why or "?" for job in _of(found, "stale"))
+    told = ", ".join(f"{count} by {why.replace('_', ' ')}" for why, count in reasons.most_common())
+    return [f"stale: {told}; the next run makes them anew (prefdelta plan: what that costs)"] if told else []
 
 
 def _run(found: Summary) -> str:
@@ -84,7 +90,10 @@ def _stages(found: Summary) -> str:
 def _cells(group: Group, name: str, shown: Iterable[str]) -> list[str]:
     counts = [f"{group.states[state]}" if state in group.states else "" for state in shown]
     failures = ", ".join(f"{count:,} {reason}" for reason, count in group.failures.items())
-    return [name, f"{group.jobs}", *counts, f"{group.rows:,}" if group.rows else "", failures]
+    rows = f"{group.rows:,}" if group.rows else ""
+    if group.not_selected:
+        rows = f"{group.rows - group.failed - group.not_selected:,} of {rows}"
+    return [name, f"{group.jobs}", *counts, rows, failures]
 
 
 def _generators(found: Summary) -> str:

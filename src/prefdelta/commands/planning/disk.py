@@ -39,10 +39,9 @@ def disk_needed(study: Study, works: Iterable[tuple[PlannedJob, Work]]) -> Disk:
     for job, work in works:
         if job.stage == "train" and work.missing.value:
             recipe: Recipe = TrainSettings.model_validate_json(job.settings).recipe
-            count = sizes.parameters(study, job.name.split("/")[1])
-            parameters = Amount(count, Basis.ASSUMED) if count else UNKNOWN
-            policies.append(work.missing * parameters * sizes.BYTES[recipe.save_dtype])
-            snapshots.append(parameters * (0 if recipe.lora else sizes.SNAPSHOT_BYTES))
+            policy = job.name.split("/")[1]
+            policies.append(work.missing * _assumed(sizes.policy_bytes(study, policy, recipe)))
+            snapshots.append(_assumed(sizes.snapshot_bytes(study, policy, recipe)))
         elif job.stage not in ("train", "reference"):
             tokens.append(work.tokens)
     return Disk(
@@ -51,3 +50,7 @@ def disk_needed(study: Study, works: Iterable[tuple[PlannedJob, Work]]) -> Disk:
         total(tokens) * Amount(TEXT_BYTES, Basis.ASSUMED),
         shutil.disk_usage(sizes.existing(Path(study.results))).free,
     )
+
+
+def _assumed(count: float | None) -> Amount:
+    return UNKNOWN if count is None else Amount(count, Basis.ASSUMED)

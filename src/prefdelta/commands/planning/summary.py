@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from prefdelta.commands.planning.amounts import BASES, NOTHING, Amount, total
 from prefdelta.commands.planning.causes import Causes
 from prefdelta.commands.planning.disk import Disk
+from prefdelta.commands.planning.dollars import Account
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.work import UNITS, Work
 from prefdelta.core.names import STAGES
@@ -24,6 +25,7 @@ class Stage:
     tokens: Amount
     gpu_hours: Amount
     core_hours: Amount
+    usd: Amount
     why: dict[str, int]  # cause -> jobs
 
 
@@ -44,6 +46,7 @@ class Plan:
     stages: list[Stage]
     why: list[Why]
     disk: Disk
+    account: Account | None
     gpu_jobs: int
     notes: list[str]
 
@@ -82,11 +85,12 @@ class Plan:
                 "free": self.disk.free,
                 "fits": self.disk.fits,
             },
+            "spending": None if self.account is None else asdict(self.account),
             "notes": self.notes,
         }
 
 
-_SUMS = ("tokens", "gpu_hours", "core_hours")
+_SUMS = ("tokens", "gpu_hours", "core_hours", "usd")
 
 
 def summed(
@@ -94,6 +98,7 @@ def summed(
     works: Sequence[tuple[PlannedJob, Work]],
     causes: Mapping[str, Causes],
     disk: Disk,
+    account: Account | None,
     notes: Iterable[str],
 ) -> Plan:
     stages = []
@@ -104,7 +109,9 @@ def summed(
             why = Counter(cause for job, _ in its for cause in causes[job.name].all)
             stages.append(Stage(name, len(its), UNITS.get(name), **sums, why=dict(why.most_common())))
     jobs = [job for job, _ in works]
-    return Plan(study, stages, _why(jobs, causes), disk, sum(job.gpus > 0 for job in jobs), [*notes, *_too_long(works)])
+    return Plan(
+        study, stages, _why(jobs, causes), disk, account, sum(job.gpus > 0 for job in jobs), [*notes, *_too_long(works)]
+    )
 
 
 def _why(jobs: Sequence[PlannedJob], causes: Mapping[str, Causes]) -> list[Why]:

@@ -4,6 +4,7 @@ import textwrap
 from collections import Counter
 
 from prefdelta.commands.planning.amounts import BASES, Amount, Basis
+from prefdelta.commands.planning.dollars import ASSUMPTIONS
 from prefdelta.commands.planning.summary import Plan, Why
 from prefdelta.commands.shared import size
 
@@ -28,12 +29,12 @@ def text(plan: Plan) -> str:
         f"study {plan.study}: {plan.jobs:,} jobs would run",
         f"as SLURM jobs: {plan.jobs:,}, of which {plan.gpu_jobs:,} ask for GPUs",
     ]
-    parts = [head, _table(plan), _causes(plan), [*_disk(plan), *_notes(plan)], _legend(plan)]
+    parts = [head, _table(plan), _causes(plan), [*_dollars(plan), *_disk(plan), *_notes(plan)], _legend(plan)]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
 def _table(plan: Plan) -> list[str]:
-    kinds = {"gpu_hours": "GPU-hours", "core_hours": "core-hours"}
+    kinds = {"gpu_hours": "GPU-hours", "core_hours": "core-hours", "usd": "USD"}
     hours = [name for name in kinds if any(getattr(stage, name).value for stage in plan.stages)]
     rows = [["stage", "jobs", "missing", "tokens", *(kinds[name] for name in hours)]]
     for stage in plan.stages:
@@ -91,6 +92,20 @@ def _counts(jobs: Counter[str]) -> str:
     return ", ".join(f"{stage} {count:,}" for stage, count in jobs.items())
 
 
+def _dollars(plan: Plan) -> list[str]:
+    account, usd = plan.account, plan.sum_of("usd")
+    if account is None:
+        return []
+    limit = "no limit_usd" if account.limit is None else f"limit_usd {account.limit:,.2f}"
+    about = f"about {usd.value:,.2f} USD for {account.model} ({_known(usd)}), by {account.prices}"
+    lines = [f"dollars: {about}; {account.spent:,.2f} USD are spent or set aside; {limit}", f"  assumed: {ASSUMPTIONS}"]
+    if account.limit is not None and account.spent + usd.value > account.limit:
+        lines.append(
+            "warning: the limit would be reached before all is judged. Raise judge.engine.limit_usd, or ask less."
+        )
+    return [_wrapped(line) for line in lines]
+
+
 def _disk(plan: Plan) -> list[str]:
     disk = plan.disk
     parts = [
@@ -115,7 +130,7 @@ def _notes(plan: Plan) -> list[str]:
 
 def _legend(plan: Plan) -> list[str]:
     shown = [amount for stage in plan.stages if stage.unit for amount in (stage.missing, stage.tokens)]
-    shown += [one for stage in plan.stages for one in (stage.gpu_hours, stage.core_hours) if one.value]
+    shown += [one for stage in plan.stages for one in (stage.gpu_hours, stage.core_hours, stage.usd) if one.value]
     return [_MEANINGS[basis] for basis in sorted({amount.basis for amount in shown})]
 
 

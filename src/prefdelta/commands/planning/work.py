@@ -11,6 +11,7 @@ from typing import Any
 
 from prefdelta.commands.planning.amounts import NOTHING, UNKNOWN, Amount, Basis, total
 from prefdelta.commands.planning.causes import Causes
+from prefdelta.commands.planning.dollars import of_calls
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.measures import Measures, model_of
 from prefdelta.core.errors import StudyError
@@ -42,6 +43,7 @@ class Work:
     gpu_hours: Amount = NOTHING
     core_hours: Amount = NOTHING  # of a job without GPUs
     hours: Amount = NOTHING  # of the job itself, if it waits for nothing
+    usd: Amount = NOTHING  # that a provider charges for the calls
 
 
 class Reckoning:
@@ -67,9 +69,17 @@ class Reckoning:
         missing, arms = self._lack(job)
         tokens = self._tokens(job, missing, arms)
         hours = self._hours(job, missing, tokens)
+        usd = self._usd(job, missing, tokens)
         if job.gpus:
-            return Work(missing, tokens, gpu_hours=hours * job.gpus, hours=hours)
-        return Work(missing, tokens, core_hours=hours * self._study.threads(job.stage), hours=hours)
+            return Work(missing, tokens, gpu_hours=hours * job.gpus, hours=hours, usd=usd)
+        return Work(missing, tokens, core_hours=hours * self._study.threads(job.stage), hours=hours, usd=usd)
+
+    def _usd(self, job: PlannedJob, missing: Amount, tokens: Amount) -> Amount:
+        if job.stage != "judge":
+            return NOTHING
+        settings: Any = _settings(job)
+        texts = [*job.inputs["template"], *job.inputs["rubrics"]]
+        return of_calls(settings.engine, texts, missing, self._trace_tokens(settings.generator), tokens)
 
     # --- what is missing ----------------------------------------------------------------------------------------------
 
@@ -246,7 +256,7 @@ def _settings(job: PlannedJob) -> Any:
 
 def _left(manifest: Mapping[str, Any]) -> int:
     """Rows of a table that keeps those that did not fail."""
-    return int(manifest["rows"] - sum(manifest["failures"].values()))
+    return int(manifest["rows"] - sum(manifest["failures"].values()) - manifest.get("not_selected", 0))
 
 
 def _least(amount: Amount, limit: int | None) -> Amount:

@@ -1,0 +1,50 @@
+"""What the calls of a hosted model that planned jobs would make cost, in USD, as far as it can be reckoned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefdelta.commands.planning.amounts import Amount, Basis
+from prefdelta.core.options import OpenAIOptions
+from prefdelta.core.spending import BYTES_PER_TOKEN, Usage, cost
+from prefdelta.engines.spending import Spending, read_prices
+from prefdelta.study import Study
+
+PROBLEM_TOKENS = 200  # of a problem's text: a guess
+ASSUMPTIONS = (
+    f"a prompt has its template and rubrics, at {BYTES_PER_TOKEN} bytes a token, {PROBLEM_TOKENS} tokens of a problem, "
+    "and the trace; nothing of it is in the provider's cache; every verdict takes one request"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a study has spent on a hosted model, and may."""
+
+    prices: str  # the file
+    model: str
+    spent: float  # USD by now
+    limit: float | None  # USD
+
+
+def of_calls(engine: OpenAIOptions, texts: Sequence[Path], calls: Amount, trace: Amount, replies: Amount) -> Amount:
+    """USD of so many calls.
+
+    texts: what every prompt holds. trace: tokens of one trace. replies: tokens of all replies together.
+    """
+    if engine.prices is None or not calls.value:
+        return Amount(0)
+    prices = read_prices(Path(engine.prices)).of(engine.model, engine.prices)
+    fixed = sum(path.stat().st_size for path in texts if path.is_file()) / BYTES_PER_TOKEN + PROBLEM_TOKENS
+    prompts = round(calls.value * (fixed + trace.value))
+    usd = cost(prices, Usage(prompts, 0, round(replies.value)), engine.batch is not None)
+    return Amount(usd, max(Basis.ASSUMED, calls.basis, trace.basis, replies.basis))
+
+
+def account(study: Study) -> Account | None:
+    """None where nothing has a price."""
+    engine = study.config.judge.engine
+    if engine.prices is None:
+        return None
+    spent = Spending.of(engine, Path(study.record) / "spending").spent()
+    return Account(engine.prices, engine.model, spent, engine.limit_usd)
