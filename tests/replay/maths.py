@@ -12,6 +12,7 @@ import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from prefdelta.core.grading import GradingError
 from prefdelta.graders.maths import grade
@@ -31,9 +32,20 @@ def plain_math_verify(gold: str, answer: str) -> bool:
     return bool(verify(parse(f"${gold}$"), parse(answer)))
 
 
-def main(folder: str) -> None:
-    lines = (Path(folder) / "maths_verdicts.jsonl").read_text(encoding="utf-8").splitlines()
-    cases = [json.loads(line) for line in lines if line.strip()]
+def replay(folder: Path) -> dict[str, bool]:
+    """Line, counted from 1 -> whether our verdict is the expected one."""
+    return {
+        str(number): ours(case["gold"], case["answer"]) == case["expected"]
+        for number, case in enumerate(_cases(folder), start=1)
+    }
+
+
+def _cases(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "maths_verdicts.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def main(folder: Path) -> None:
+    cases = _cases(folder)
     graders = {"prefdelta": ours, f"math-verify {version('math-verify')}": plain_math_verify}
     verdicts = {name: [judge(case["gold"], case["answer"]) for case in cases] for name, judge in graders.items()}
     print(f"{len(cases)} verdicts, {sum(case['expected'] for case in cases)} right\n")
@@ -54,4 +66,4 @@ def main(folder: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(Path(sys.argv[1]))

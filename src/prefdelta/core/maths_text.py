@@ -7,11 +7,13 @@ none of them knows is left as it is. Each takes time about proportional to the t
 import re
 from fractions import Fraction
 
+from prefdelta.core.plain_numbers import raised
+
 _SIGNS = {
     "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": "/", "°": r"\degree ", "º": r"\degree ",
     "π": r"\pi ", "θ": r"\theta ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ",
     "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "±": r"\pm ", "∠": r"\angle ", "½": r"\frac{1}{2}",
-    "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "²": "^{2}", "³": "^{3}", "%": r"\%", "€": r"\text{euros}",
+    "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "%": r"\%", "€": r"\text{euros}",
     "£": r"\text{pounds sterling}", "¥": r"\text{yen}", "¢": r"\text{cents}", "₹": r"\text{rupees}",
     "\u00a0": " ", "\u2009": r"\,", "\u202f": r"\,", "\u2006": r"\,", "√": r"\sqrt ", "′": "'", "’": "'",
 }  # fmt: skip
@@ -79,7 +81,7 @@ def unmarked(text: str) -> str:
 def with_ascii_signs(text: str) -> str:
     """Signs of Unicode as the commands they stand for; `%` as LaTeX writes it."""
     text = text.replace(r"\%", "%").replace(r"\pounds", "£").replace(r"\euro", "€")
-    return "".join(_SIGNS.get(sign, sign) for sign in text)
+    return raised("".join(_SIGNS.get(sign, sign) for sign in text))
 
 
 def with_one_name_each(text: str) -> str:

@@ -82,21 +82,21 @@ def last_number(text: str) -> float | None:
 
 def as_latex(text: str) -> str:
     r"""A text with powers, roots and products as LaTeX has them: `2 × 3^-4` as `2 \times 3^{-4}`; without a unit."""
-    text = _raised(text.translate(_SIGNS))
+    text = raised(text.translate(_SIGNS))
     for pattern, latex in _IN_LATEX:
         text = pattern.sub(latex, text)
     return text
 
 
 def _tidied(text: str) -> str:
-    text = _THOUSANDS.sub("", _raised(text.translate(_SIGNS)))
+    text = _THOUSANDS.sub("", raised(text.translate(_SIGNS)))
     text = re.sub(r"^(\W*)\u2013(?=\s?[\d.])", r"\1-", text)  # a dash before the number
     text = re.sub(r"\\[()\[\]]|\$", "", _SPACE.sub(" ", text).replace(r"\%", "%"))
     text = _DOTS.sub("", re.sub(r"\bper\s?cent\b", "%", text)).strip().rstrip(",;:")
     return _DRESS.sub(r"\1\2", text)
 
 
-def _raised(text: str) -> str:
+def raised(text: str) -> str:
     """Superscripts as powers: 10⁻³ as 10^{-3}."""
     return re.sub(r"(?:[⁻⁺]|(?<=\d)-)?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda match: f"^{{{match[0].translate(_SUPERSCRIPTS)}}}", text)
 

@@ -207,13 +207,15 @@ def _near(one: Any, other: Any) -> bool:
 
 _POINTS_AT = ("7/5", "-13/11", "29/7", "-31/9", "5/17", "-3/13", "101/9", "-47/8", "23/3")
 _LARGE_POWER = 1_000  # from which on a fraction's power is not computed exactly
+_WHOLE_LETTERS = "ijkmn"
 _WHOLE_AT = ("5", "8", "12", "17", "3", "33", "64", "2", "29")
 
 
 def _same_at_points(gold: Any, answer: Any) -> bool | None:
     """Whether two expressions have the same values at points of both signs. None if too few have values.
 
-    Where something is rounded or counted (floors, factorials, sums, powers of -1) the points are whole numbers.
+    Where something is counted (factorials, sums, powers of -1) the points are whole numbers; where it is rounded, only
+    if the letters are those of whole numbers, for there any x is its own floor.
     """
     import sympy
 
@@ -221,7 +223,9 @@ def _same_at_points(gold: Any, answer: Any) -> bool | None:
     both = sympy.Tuple(gold, answer)
     if both.has(sympy.Function("f").func) or both.atoms(sympy.core.function.AppliedUndef):
         return None
-    whole = both.has(sympy.floor, sympy.ceiling, sympy.factorial, sympy.binomial, sympy.Sum, sympy.Product, sympy.Mod)
+    whole = both.has(sympy.factorial, sympy.binomial, sympy.Sum, sympy.Product, sympy.Mod)
+    if both.has(sympy.floor, sympy.ceiling):
+        whole = whole or all(symbol.name.lower() in _WHOLE_LETTERS for symbol in symbols)
     points = _WHOLE_AT if whole or _has_minus_to_a_letter(both) else _POINTS_AT
     powers = [power.exp for power in both.atoms(sympy.Pow) if power.exp.is_Integer]
     number = sympy.Integer if points is _WHOLE_AT else sympy.Rational

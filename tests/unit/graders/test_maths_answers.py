@@ -359,6 +359,11 @@ CASES = [  # (right answer, what stands in the box, whether it is right)
     (r"\lfloor n/2 \rfloor", r"\left\lfloor \frac{n}{2}\right\rfloor", True),
     (r"\lfloor n/2 \rfloor", r"\lceil n/2 \rceil", False),
     (r"\lfloor n/2 \rfloor", r"\frac n2", False),
+    (r"\lfloor x \rfloor", r"\lceil x \rceil", False),
+    (r"\lfloor x \rfloor", "x", False),
+    (r"1.2 \times 10^{-5}", "1.2×10⁻⁵", True),
+    (r"1.2 \times 10^{-5}", "1.2×10⁻⁶", False),
+    ("x^{12}", "x¹²", True),
     (r"\frac{n(n+1)}{2}", r"\sum_{k=1}^n k", True),
     # Equations.
     (r"x^2+y^2=4", r"x^2+y^2-4=0", True),
