@@ -166,5 +166,5 @@ def test_right_wrong_and_missing_answers_to_a_benchmark_are_told_apart(results: 
         replies = [right_reply(benchmark, prompt), WRONG.get(benchmark, "\\boxed{12345}"), "<think>\nI never stop"]
         answers = [SimpleNamespace(text=text, finish_reason="stop", failure=None) for text in replies]
         graded = grade_all([(grader, answer, prompt.answers) for answer in answers], 2)
-        assert [correct for _, correct, _ in graded] == [True, False, None], prompt.text
+        assert [one.correct for one in graded] == [True, False, None], prompt.text
         assert graded[2][2] == "no_answer"
