@@ -690,6 +690,7 @@ class Study:
             seed=int(seed.removeprefix("s")),
             max_length=self.config.reference.max_length,
             max_too_long_share=self.config.train.max_too_long_share,
+            max_unfit_share=self.config.train.max_unfit_share,
             hub=self._hub(policy),
             system=self.config.models[policy].system,
             rendering=self.rendering(policy),

@@ -441,14 +441,13 @@ def test_a_trace_that_the_policy_cannot_be_trained_on_costs_its_pair_and_nothing
     failures = [row.failure for row in tables.read(unfit["rejected_reference"], ReferenceLogps) if row.failure]
     assert sorted(failures) == ["control_token", "not_spelt"]
     bare = {**unfit, "chosen_reference": [], "rejected_reference": []} if recipe is SFT else unfit
-    changes = {"recipe": recipe, "max_too_long_share": 0.5}
-    told = details(batch(tmp_path, record, bare, "all", **changes), "all")
+    told = details(batch(tmp_path, record, bare, "all", recipe=recipe), "all")
     assert told["left_out"] == {"too_long": 0, "control_token": 1, "not_spelt": 1}
     assert (told["pairs"], told["rows"]) == (N_PAIRS - 2, N_PAIRS - 2)
     assert "the trace holds '<eos>' as text, which is a control token of the policy" in capfd.readouterr().err
-    wrong = r"1 of its 12 pairs have a control token of the policy as text; 1 of its 12 pairs .*max_too_long_share"
+    wrong = r"1 of its 12 pairs have a control token of the policy as text; 1 of its 12 pairs .*max_unfit_share"
     with pytest.raises(StudyError, match=wrong):
-        batch(tmp_path, record, bare, "all", **{**changes, "max_too_long_share": 0.01})
+        batch(tmp_path, record, bare, "all", recipe=recipe, max_unfit_share=0.1)
 
 
 @pytest.mark.usefixtures("trained")

@@ -52,6 +52,8 @@ _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
 class TrainSection(Settings):
     recipes: dict[str, Recipe]  # name -> method and settings
     max_too_long_share: Annotated[float, Field(ge=0, lt=1)] = 0.01  # of an arm's pairs; above it the stage stops
+    # The same of pairs with a trace that the policy cannot be trained on: a control token as text, or not spelt.
+    max_unfit_share: Annotated[float, Field(ge=0, lt=1)] = 0.5
     keep: list[str] | None = None  # experiments whose policies `gc --evaluated-policies` keeps; None: all
 
 
@@ -62,7 +64,8 @@ class TrainSettings(Settings):
     recipe: Annotated[Recipe, Field(description="method and settings")]
     seed: Annotated[int, Field(description="seed of the order of the pairs")]
     max_length: Annotated[int, Field(description="tokens with the prompt; pairs with a longer trace are left out")]
-    max_too_long_share: Annotated[float, Field(description="of an arm's pairs left out; above it the stage stops")]
+    max_too_long_share: Annotated[float, Field(description="of an arm's pairs, too long; above it the stage stops")]
+    max_unfit_share: Annotated[float, Field(description="the same of pairs with unfit traces")] = 0.5
     hub: Annotated[HubModel | None, Field(description="the base policy, if it is of the hub")] = None
     system: Annotated[str | None, Field(description="the policy's system prompt")] = None
     rendering: Annotated[Rendering, Field(description="date and settings of the policy's chat template")] = PLAIN
@@ -211,20 +214,27 @@ def _length(row: PreferenceRow) -> int:
 
 def _check_left_out(arm: str, pairs: int, left_out: Mapping[str, int], settings: TrainSettings) -> None:
     """Raise StudyError if so many pairs are left out that the arm is no longer the one its selection says."""
-    if sum(left_out.values()) <= settings.max_too_long_share * pairs:
-        return
-    why = {
-        "too_long": f"have a trace that is longer than reference.max_length ({settings.max_length:,} tokens with the "
-        "prompt)",
-        CONTROL_TOKEN: "have a control token of the policy as text",
-        NOT_SPELT: "have a trace that the policy's tokens do not spell",
-    }
-    told = [f"{count:,} of its {pairs:,} pairs {why[failure]}" for failure, count in left_out.items() if count]
-    longer = "Raise reference.max_length as far as the policy can hold, or lower max_tokens of the generator, or raise"
-    raise StudyError(
-        f"arm {arm}: {'; '.join(told)}; train.max_too_long_share allows {settings.max_too_long_share:.1%} to be left "
-        f"out. {longer if left_out['too_long'] else 'The log names one: see to its generator, or raise'} the share."
-    )
+    if left_out["too_long"] > settings.max_too_long_share * pairs:
+        raise StudyError(
+            f"arm {arm}: {left_out['too_long']:,} of its {pairs:,} pairs have a trace that is longer than "
+            f"reference.max_length ({settings.max_length:,} tokens with the prompt); train.max_too_long_share allows "
+            f"{settings.max_too_long_share:.1%} to be left out. Raise reference.max_length as far as the policy can "
+            "hold, or lower max_tokens of the generator, or raise the share."
+        )
+    if sum(left_out.values()) - left_out["too_long"] > settings.max_unfit_share * pairs:
+        why = {
+            CONTROL_TOKEN: "have a control token of the policy as text",
+            NOT_SPELT: "have a trace that the policy's tokens do not spell",
+        }
+        told = [
+            f"{left_out[failure]:,} of its {pairs:,} pairs {said}"
+            for failure, said in why.items()
+            if left_out.get(failure)
+        ]
+        raise StudyError(
+            f"arm {arm}: {'; '.join(told)}; train.max_unfit_share allows {settings.max_unfit_share:.1%} to be left "
+            "out. The log names one: see to its generator, or raise the share."
+        )
 
 
 def _mean_length(rows: Sequence[PreferenceRow], recipe: Recipe) -> float:
