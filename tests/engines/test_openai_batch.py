@@ -285,7 +285,7 @@ def test_a_refusal_of_one_of_many_is_its_own_failure(status: int, recorded: int)
     assert len(server.batches) == 1
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_what_all_requests_are_refused_with_ends_the_run_and_fails_none_of_them(status: int) -> None:
     plan = questions(4)
     with (

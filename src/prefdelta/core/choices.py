@@ -13,6 +13,7 @@ from prefdelta.core.cells import RejectedRowError, is_missing, plain, shown
 from prefdelta.core.errors import StudyError
 
 _PAIRS = (("label", "text"), ("key", "value"))  # the names of an option's label and text
+_MOST = 10  # the grader reads the letters A to J, as many as MMLU-Pro has
 _FORMS = (
     "a list of texts, {text: [...], label: [...]}, a list of {label: ..., text: ...}, or {A: ..., B: ...}. Give the "
     "data set that form in a copy of it (a local folder)."
@@ -67,8 +68,10 @@ def read_options(value: Any, column: str, where: str) -> Options:
     found = [plain(one, column, where) or "" for one in values]
     while found and found[-1] in ("", "N/A"):  # MMLU-Pro once filled up to ten; Arrow fills objects with nulls
         found.pop()
-    if not 2 <= len(found) <= len(ascii_uppercase) or not all(found):
+    if len(found) < 2 or not all(found):
         raise RejectedRowError("no_options")
+    if len(found) > _MOST:
+        raise RejectedRowError("too_many_options")
     if labels is None:
         return Options(found, None)
     labels = labels[: len(found)]

@@ -233,7 +233,7 @@ class _Asked:
                     continue
                 if found.meaning in ("account", "ours"):
                     stopped = found
-                elif found.meaning == "this_or_all":
+                elif found.meaning == "this_or_all" or (found.meaning == "request" and not found.certain):
                     held[key] = found
                 elif found.meaning == "request":
                     found = Failure(key, found.failure, permanent=True, detail=found.told)

@@ -190,6 +190,7 @@ def test_options_are_listed_by_letter_and_fillers_are_not():
         (["one"], "A", "no_options"),
         (["one", " "], "A", "no_options"),
         (None, "A", "no_options"),
+        ([str(number) for number in range(11)], "A", "too_many_options"),
     ],
 )
 def test_a_choice_without_options_or_the_right_one_is_rejected(options, answer, reason):
