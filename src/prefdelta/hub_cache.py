@@ -1,5 +1,6 @@
 """Repositories of the Hugging Face hub in the cache of huggingface_hub: fetched at a commit, and what was fetched."""
 
+import errno
 import hashlib
 import os
 import re
@@ -17,6 +18,7 @@ from prefdelta.files import full_disk_told, say, sha256_of
 _REPO_TYPES: dict[Kind, str] = {"models": "model", "datasets": "dataset"}
 HASHERS = 4  # files hashed at once
 _LONG_TO_HASH = 2**30  # bytes: said before, because it takes seconds
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
 
 
 def snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str], pin: Pin | None) -> Path:
@@ -179,7 +181,7 @@ def hub_errors_told(
             f"{where}: the hub at {constants.ENDPOINT} cannot be reached: {error}. Run this where it can be."
         ) from None
     except OSError as error:
-        if error.errno is not None:
+        if error.errno in _NOT_WRITABLE:
             files = f"lacks {', '.join(lacking()) or 'files'}"
             raise StudyError(
                 f"{where}: the cache ({constants.HF_HUB_CACHE}) {files}, and nothing can be written to it: "
@@ -187,7 +189,7 @@ def hub_errors_told(
                 f"HF_HOME, run `prefdelta pin --fetch {argument(kind, name)}`; or have HF_HOME name a folder that can "
                 "be written to."
             ) from None
-        raise StudyError(  # the client's own check of what it received
+        raise StudyError(  # of the network or the disk, or the client's own check of what it received
             f"{where}: fetching did not work: {_first_line(error)} Run the same command again."
         ) from None
 

@@ -26,8 +26,10 @@ from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.main import main
 from prefdelta.commands.planning.amounts import NOTHING, Amount, Basis, total
 from prefdelta.commands.planning.causes import find_causes
+from prefdelta.commands.planning.dollars import of_calls
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
 from prefdelta.commands.shared import size
+from prefdelta.core.options import OpenAIOptions
 from prefdelta.core.settings import Settings
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
@@ -349,6 +351,12 @@ def test_a_study_that_never_ran_is_reckoned_from_its_config(tmp_path, monkeypatc
 
 HOSTED = {"name": "openai", "model": "judge-1", "base_url": "https://judge.example/v1", "prices": "prices.yaml"}
 PRICES = {"models": {"judge-1": {"input": 1.0, "output": 4.0, "batch_discount": 0.5}}}
+
+
+def test_what_so_many_calls_cost_is_unknown_if_nobody_knows_how_many_they_are():
+    engine = OpenAIOptions.model_validate(HOSTED)
+    tokens = Amount(40, Basis.ASSUMED)
+    assert of_calls(engine, [], Amount(0, Basis.AT_LEAST), tokens, tokens) == Amount(0, Basis.AT_LEAST)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.requests import Failure, Reply
-from prefdelta.engines.openai_refusals import refusal_of
+from prefdelta.engines.openai_refusals import refusal_of, refused_in
 
 from .scripted import Behaviour, ScriptedServer, Seen, answer, body, silence, status
 from .test_openai import KEY, ask, ask_until_error, assert_all_answered, engine_for, questions
@@ -137,6 +137,19 @@ TABLE = {"account": ACCOUNT, "passing": PASSING, "this_or_all": THIS_OR_ALL, "re
 )
 def test_what_a_refusal_means(meaning: str, code: int, said: Any) -> None:
     assert refusal_of(code, said, SENT).meaning == meaning
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("Insufficient credits. Top up.", "account"),
+        ("Your account is suspended", "account"),
+        ("Too many requests per minute. Upgrade your billing plan.", "passing"),
+        ("The upstream has failed", "passing"),
+    ],
+)
+def test_what_an_error_means_that_came_without_a_status(said: str, meaning: str) -> None:
+    assert refused_in({"message": said}, SENT, "key").meaning == meaning
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from prefdelta.core.cells import RejectedRowError, clean, plain, shown
+from prefdelta.core.cells import RejectedRowError, clean, is_missing, plain, shown
 from prefdelta.core.choices import read_options
 from prefdelta.core.code_tests import livecodebench_tests
 from prefdelta.core.errors import StudyError
@@ -97,9 +97,9 @@ def _prompt(row: Row, source: DataSource, name: str, where: str) -> Prompt:
 
 
 def _text(row: Row, column: str | None, where: str) -> str | None:
-    """The text in a column; None if it is null or blank."""
+    """The text in a column; None if it is null, blank, or a word for nothing ("NaN")."""
     value = None if column is None else row.get(column)
-    if value is None:
+    if is_missing(value):
         return None
     if not isinstance(value, str):
         raise StudyError(f"{where}: column {column!r} holds {shown(value)}, where a text should be.")
@@ -117,7 +117,7 @@ def _answer(row: Row, source: DataSource, where: str) -> str:
         answer = answer.strip() if mark else None
         if answer and _THOUSANDS.fullmatch(answer):  # GSM8K writes 1,000
             answer = answer.replace(",", "")
-    if not answer:
+    if not answer or answer.lower() in ("nan", "null"):  # "None" may be right
         raise RejectedRowError("no_answer")
     if source.grader == "theoremqa":
         answer_type = plain(row.get(fields.answer_type or ""), fields.answer_type, where)
@@ -128,7 +128,8 @@ def _answer(row: Row, source: DataSource, where: str) -> str:
         except StudyError:
             raise RejectedRowError("unreadable_answer") from None
     if source.grader == "maths":
-        unit = plain(row.get(fields.unit or ""), fields.unit, where)
+        unit = row.get(fields.unit or "")
+        unit = None if is_missing(unit) else plain(unit, fields.unit, where)
         return with_unit(_LEADING_ZEROS.sub("", answer), unit)  # AIME's 033 is 33
     return answer
 

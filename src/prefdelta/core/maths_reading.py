@@ -32,6 +32,7 @@ from prefdelta.core.maths_forms import (
     Words,
 )
 from prefdelta.core.maths_names import LETTER, name_of
+from prefdelta.core.maths_text import closing as place_of_closing
 from prefdelta.core.maths_units import known, unit
 from prefdelta.core.maths_words import EVERYTHING, NUMBER_WORDS, words_of
 
@@ -100,19 +101,9 @@ def _single(text: str, depth: int) -> Iterator[Form]:
 def _trimmed(text: str) -> str:
     text = re.sub(r"\s+", " ", text).strip(" ")
     text = re.sub(r"(?:(?<=[^\\])|^)[.,;:]+$", "", text).strip()
-    while len(text) > 2 and text[0] == "{" and _ends(text, 0) == len(text) - 1:  # {x} is x to LaTeX
+    while len(text) > 2 and text[0] == "{" and place_of_closing(text, 0) == len(text) - 1:  # {x} is x to LaTeX
         text = text[1:-1].strip()
     return text
-
-
-def _ends(text: str, opening: int) -> int:
-    depth = 0
-    for place in range(opening, len(text)):
-        if text[place] in "{}" and (place == 0 or text[place - 1] != "\\"):
-            depth += 1 if text[place] == "{" else -1
-            if depth == 0:
-                return place
-    return len(text)
 
 
 def split(text: str, separator: re.Pattern[str]) -> tuple[list[str], list[str]]:
@@ -397,7 +388,10 @@ def _based(text: str, depth: int) -> Based | None:
         return None
     base = found[2] or found[3]
     number = NUMBER_WORDS.index(base) if base in NUMBER_WORDS else int(base) if base.isdigit() else 0
-    return Based(text, re.sub(r"\\text|[\s{}]", "", found[1]).lstrip("0") or "0", number) if 2 <= number <= 36 else None
+    digits = re.sub(r"\\text|[\s{}]", "", found[1]).lstrip("0") or "0"
+    if not 2 <= number <= 36 or any(int(digit, 36) >= number for digit in digits):  # C_2 is a constant
+        return None
+    return Based(text, digits, number)
 
 
 def _time(text: str) -> Time | None:

@@ -80,10 +80,6 @@ class Unit:
     dimensions: tuple[tuple[str, int], ...]
     scale: Fraction
 
-    @property
-    def is_noun(self) -> bool:
-        return any(name.startswith("noun ") for name, _ in self.dimensions)
-
 
 def known(word: str) -> bool:
     return _find(word) is not None

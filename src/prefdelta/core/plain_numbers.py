@@ -36,7 +36,10 @@ _GROUPS_OF_THREE = re.compile(r"(?<![\d.] )(?<![\d.])\d{1,3}(?: \d{3})+(?![\d/])
 _START = (
     r"(?:(?:approximately|approx\.?|about|around|roughly|nearly|exactly)\s+|[≈~]\s*)?(?:[£€¥]|(?:USD|EUR|GBP)\s)?\s*"
 )
-_NO_UNIT = r"(?:pi|e|i|x|sqrt|sin|cos|tan|log|ln|exp|times|over)\b"
+_NO_UNIT = (
+    r"(?:pi|e|i|x|sqrt|sin|cos|tan|log|ln|exp|times|over|plus|minus|divided|mod|modulo|to|or|and|if|squared|cubed|choose|"
+    r"factorial|half)\b"
+)
 _GLUED = (
     r"(?:[numkcMGTP]?(?:m|s|g|N|J|W|V|A|Hz|Pa|eV|mol|L|l|C|F|T|H|Wb|bits?|B|bytes?|cal|bar)|min|hr?|rad|deg|K|dB|ft|in|lb|"
     r"years?|Ω|ohms?)(?![A-Za-z])"

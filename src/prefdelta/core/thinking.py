@@ -7,7 +7,9 @@ _ANOTHER = re.compile(rf"\s*{_OPEN}")
 
 
 def without_thinking(text: str) -> str | None:
-    """The answer: what follows the reasoning; all of a text without marks; None if reasoning was never closed.
+    """The answer: what follows the reasoning; None if reasoning was never closed.
+
+    It is all of a text without marks, or with one that opens in its midst and never closes: it speaks of the mark.
 
     Reasoning stands before the answer, in one block or in several that follow each other. A block ends at the mark that
     closes it, blocks within it counted; where fewer are closed than opened, one was only mentioned, and the first
@@ -17,6 +19,8 @@ def without_thinking(text: str) -> str | None:
     if not (_OPEN in text or _CLOSE in text):
         return text
     end, balanced = _end_of_block(text, _OPEN, _CLOSE)
+    if end is None and not text.lstrip().startswith(_OPEN):
+        return text
     while end is not None and balanced and _ANOTHER.match(text, end):
         end, balanced = _end_of_block(text, _OPEN, _CLOSE, end)
     return None if end is None else text[end:]

@@ -193,8 +193,8 @@ class _Asked:
         self._spending.settle(_metadata(batch, ACCOUNT), 0.0)
         errors = (batch.errors.data if batch.errors else None) or []
         told = "; ".join(f"{error.code}: {error.message}" for error in errors) or "no reason given"
-        codes = [{"code": error.code} for error in errors]
-        refusal = replace(refusal_of(None, codes, {}), words=told)
+        said = [{"error": {"code": error.code, "message": error.message}} for error in errors]
+        refusal = replace(refusal_of(None, said, {}), words=told)
         if refusal.meaning == "account":
             return StudyError(about_the_account(f"{self._client.base_url}: batch {batch.id}", refusal))
         return StudyError(

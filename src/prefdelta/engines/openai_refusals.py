@@ -170,10 +170,12 @@ def _without(secret: str, text: str) -> object:
 def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, Any], flagged: bool) -> Meaning:
     if status == 402 or codes & _ACCOUNT_CODES:
         return "account"
-    if status is None or status >= 500:
+    if status is not None and status >= 500:
         return "passing"
-    if _ACCOUNT_WORDS.search(text) and not (status in _PASSING and _RATE_WORDS.search(text)):
+    if _ACCOUNT_WORDS.search(text) and not ((status is None or status in _PASSING) and _RATE_WORDS.search(text)):
         return "account"
+    if status is None:
+        return "passing"
     if _QUOTA_WORDS.search(text) and status not in _PASSING:  # with 429 a quota may be one by the minute
         return "account"
     if status in _KEY:

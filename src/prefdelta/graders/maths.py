@@ -11,7 +11,10 @@ from prefdelta.core.final_answers import boxed, boxes, plain, stated
 from prefdelta.core.thinking import without_thinking
 from prefdelta.graders import maths_process
 
-_NAMED = re.compile(r"([A-Za-z]+)(?:_\{?\w+\}?|')*\s*=\s*\Z")  # without its index: x_1 and x_2 are a list of x
+# A box's name, without its index: x_1 and x_2 are a list of x. Every character can be read in one way only, and few are
+# looked at: this runs in the job's own process, without its limits of time.
+_NAMED = re.compile(r"([A-Za-z]+)(?:_(?:\{\w+\}|[^\W_]+)|')*\s*=\s*\Z")
+_LONGEST_NAME = 200  # characters
 
 
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
@@ -45,7 +48,7 @@ def _boxed_answers(text: str) -> list[str]:
         return contents
     between = [before for _, before in found[1:]]
     whole = (" or " if any(re.search(r"\bor\b", before) for before in between) else ", ").join(contents)
-    names = [match[1] for _, before in found if (match := _NAMED.search(before))]
+    names = [match[1] for _, before in found if (match := _NAMED.search(before[-_LONGEST_NAME:]))]
     return [whole, contents[-1]] if len(set(names)) == len(found) else [whole]
 
 

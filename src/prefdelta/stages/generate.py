@@ -91,8 +91,7 @@ def run(job: Job[GenerateSettings]) -> Outcome:
         for request, call in zip(questions.requests, answers.calls, strict=True)
     ]
     unusable = count_failures(trace.unusable_because for trace in traces)
-    said = [call.detail for call in answers.calls if call.failure and call.detail]
-    words = {"failed": said[0]} if said else {}
+    words = {call.failure: call.detail for call in answers.calls if call.failure and call.detail}
     check_share("generate.max_failure_share", len(traces), unusable, settings.max_failure_share, words)
     tables.write(job.output("traces"), Trace, traces)
     details = {"mean_tokens": mean_of_known(trace.n_tokens for trace in traces)}

@@ -41,6 +41,8 @@ def test_a_row_makes_a_prompt_named_by_its_text_alone():
         ({"p": "", "a": "1"}, "no_problem"),
         ({"p": " \r\n\t", "a": "1"}, "no_problem"),
         ({"p": "x", "a": None}, "no_answer"),
+        ({"p": "x", "a": "NaN"}, "no_answer"),
+        ({"p": "NaN", "a": "1"}, "no_problem"),
         ({"p": "x", "a": "  "}, "no_answer"),
         ({"p": "x", "a": float("nan")}, "no_answer"),
         ({"p": "x", "a": []}, "no_answer"),

@@ -20,6 +20,7 @@ def source(grader="maths"):
         ("75", r"^{\circ}", r"75^\circ", r"57^\circ"),
         ("75", None, "75", "57"),
         ("75", "", "75", "57"),
+        ("75", "None", r"75\text{ cm}", "57"),
     ],
 )
 def test_a_unit_in_a_column_of_its_own_belongs_to_the_answer(answer, unit, right, wrong):

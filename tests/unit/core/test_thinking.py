@@ -28,6 +28,7 @@ S1 = ("<|im_start|>think\n", "<|im_start|>answer\n")
         ("<think>\n</think>\n\n<think>a</think>\n2", "\n2"),
         ("a</think><think>b</think>2", "2"),
         ("<think></think><think>a", None),
+        ("I say <think> is a mark. 2", "I say <think> is a mark. 2"),
         ("Well. <think>a</think>2", "2"),
     ],
 )

@@ -1,5 +1,7 @@
 """Which texts are one answer: for each kind, spellings that are right and neighbours that are not."""
 
+import time
+
 import pytest
 
 from prefdelta.graders.maths import grade
@@ -903,6 +905,8 @@ CASES = [  # (right answer, what stands in the box, whether it is right)
     (r"24", r"f(24)", False),
     (r"24", r"\sqrt{24}", False),
     (r"24", r"24_{10}", True),
+    (r"C", r"C_2", False),
+    (r"52_8", r"58_8", False),
     (r"24", r"30_8", False),
     (r"24", r"|24|", True),
     (r"24", r"\lfloor 24.9\rfloor", True),
@@ -948,6 +952,13 @@ TRACES = [  # (trace, right answer, whether it is right)
     (r"$p=\boxed{\frac15}$, or $p = \boxed{20\%}$", r"0.2", True),
     (r"\boxed{3} and \boxed{4}", r"4", False),
 ]
+
+
+@pytest.mark.parametrize("before", ["x" + 60 * "_", 200 * "ab_", 100 * "a'", 50_000 * "ab_"])
+def test_what_stands_before_a_box_takes_no_time(before):
+    began = time.process_time()
+    assert grade(rf"Fill in: {before} gives \boxed{{3}} and {before} gives \boxed{{4}}", ["4"]) is not None
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(("trace", "gold", "right"), TRACES)

@@ -51,7 +51,8 @@ def _of_date(tokenizer: Any, messages: Sequence[tuple[str, str]], rendering: Ren
 def _of_own_text(tokenizer: Any, messages: Sequence[tuple[str, str]], prompt: str) -> list[str]:
     left = prompt
     for _, content in messages:
-        left = left.replace(content.strip(), " ")
+        if content.strip():
+            left = left.replace(content.strip(), " ")
     for token in sorted(tokenizer.get_added_vocab(), key=len, reverse=True):
         left = left.replace(token, " ")
     text = " ".join(left.split())

@@ -32,8 +32,10 @@ def of_calls(engine: OpenAIOptions, texts: Sequence[Path], calls: Amount, trace:
 
     texts: what every prompt holds. trace: tokens of one trace. replies: tokens of all replies together.
     """
-    if engine.prices is None or not calls.value:
+    if engine.prices is None:
         return Amount(0)
+    if not calls.value:
+        return Amount(0, calls.basis)
     prices = read_prices(Path(engine.prices)).of(engine.model, engine.prices)
     fixed = sum(path.stat().st_size for path in texts if path.is_file()) / BYTES_PER_TOKEN + PROBLEM_TOKENS
     prompts = round(calls.value * (fixed + trace.value))
