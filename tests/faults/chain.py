@@ -37,6 +37,7 @@ SIGNALS = {
 SECONDS_TO_END = {KILL_ALL: 1.0, KILL_SNAKEMAKE: 5.0, TERM_ALL: 10.0, INTERRUPT: 10.0}
 SECONDS_LOST = 10.0  # of a job's work, at most, by one kill
 TOLERANCE = 1.0  # seconds, of all these measurements
+SOONER = 0.8  # a moment that came after the end of a run, for the next
 FIRST_MOMENT = 1.5  # seconds after the start, before which nothing is killed
 MEANINGFUL = 40  # kills, of which some must hit a job that has worked for LONG_WORK
 LONG_WORK = 5.0  # seconds of work, from which on a kill hits a job in its middle
@@ -172,6 +173,7 @@ class Chain:
                     self._check_results()  # it finished before its moment came; so all starts again
                     shutil.rmtree(self._checkout / "results")
                     shutil.rmtree(self._checkout / ".snakemake")
+                    kill.moment *= SOONER  # moments were drawn when the machine was slower, and busier perhaps
             self._finish(self._start())
             self._check_results()
         finally:
