@@ -2,8 +2,8 @@
 
 import re
 
-_OPEN, _CLOSE = "<think>", "</think>"
-_ANOTHER = re.compile(rf"\s*{_OPEN}")
+OPEN, CLOSE = "<think>", "</think>"
+_ANOTHER = re.compile(rf"\s*{OPEN}")
 
 
 def without_thinking(text: str) -> str | None:
@@ -16,13 +16,13 @@ def without_thinking(text: str) -> str | None:
     closing mark counts. A text that closes first has its reasoning opened by the prompt, as some chat templates do.
     From there on marks are text: an answer may speak of them.
     """
-    if not (_OPEN in text or _CLOSE in text):
+    if not (OPEN in text or CLOSE in text):
         return text
-    end, balanced = _end_of_block(text, _OPEN, _CLOSE)
-    if end is None and not text.lstrip().startswith(_OPEN):
+    end, balanced = _end_of_block(text, OPEN, CLOSE)
+    if end is None and not text.lstrip().startswith(OPEN):
         return text
     while end is not None and balanced and _ANOTHER.match(text, end):
-        end, balanced = _end_of_block(text, _OPEN, _CLOSE, end)
+        end, balanced = _end_of_block(text, OPEN, CLOSE, end)
     return None if end is None else text[end:]
 
 
@@ -32,12 +32,12 @@ def with_thinking(reasoning: str | None, text: str | None, cut: bool) -> str | N
     A text that begins with reasoning of its own, or ends some, comes back unchanged, as does one without reasoning, and
     an empty one; only if the reply was cut is that its open reasoning.
     """
-    before, opened, _ = (text or "").partition(_OPEN)
-    if not reasoning or (opened and not before.strip()) or _CLOSE in before:
+    before, opened, _ = (text or "").partition(OPEN)
+    if not reasoning or (opened and not before.strip()) or CLOSE in before:
         return text
     if not (text or "").strip():
-        return f"{_OPEN}\n{reasoning.strip()}\n" if cut else text
-    return f"{_OPEN}\n{reasoning.strip()}\n{_CLOSE}\n\n{str(text).lstrip()}"
+        return f"{OPEN}\n{reasoning.strip()}\n" if cut else text
+    return f"{OPEN}\n{reasoning.strip()}\n{CLOSE}\n\n{str(text).lstrip()}"
 
 
 def marked_thinking(text: str, opening: str, closing: str) -> str:
@@ -54,7 +54,7 @@ def marked_thinking(text: str, opening: str, closing: str) -> str:
     reasoned, answer = (text, "") if end is None else (text[: end - len(closing)], text[end:])
     before, opened, after = reasoned.partition(opening)
     thinking, start = (after, before) if opened else (reasoned, "")
-    return f"{start}{_OPEN}\n{thinking.strip()}\n" + ("" if end is None else f"{_CLOSE}\n\n{answer.lstrip()}")
+    return f"{start}{OPEN}\n{thinking.strip()}\n" + ("" if end is None else f"{CLOSE}\n\n{answer.lstrip()}")
 
 
 def _end_of_block(text: str, opening: str, closing: str, start: int = 0) -> tuple[int | None, bool]:

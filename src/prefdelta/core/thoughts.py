@@ -5,20 +5,18 @@ stored is `<think>\n…\n</think>\n\n…` for all, so that chosen and rejected t
 """
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.thinking import without_thinking
-
-_OPEN, _CLOSE = "<think>", "</think>"
+from prefdelta.core.thinking import CLOSE, OPEN, without_thinking
 
 
 def opened_by(prompt: str) -> str | None:
     """The mark, with the white space after it, by which a rendered prompt opens the reasoning; None if it does not."""
     bare = prompt.rstrip()
-    return prompt[len(bare) - len(_OPEN) :] if bare.endswith(_OPEN) else None
+    return prompt[len(bare) - len(OPEN) :] if bare.endswith(OPEN) else None
 
 
 def closed_by(prompt: str) -> bool:
     """Whether a rendered prompt has closed the reasoning already, which is how templates switch it off."""
-    return prompt.rstrip().endswith(_CLOSE)
+    return prompt.rstrip().endswith(CLOSE)
 
 
 def whole_reply(prompt: str, generated: str) -> str:
@@ -33,15 +31,15 @@ def in_one_form(text: str) -> str:
     A text that closes what it never opened had its reasoning opened by a prompt. Reasoning ends where graders take it
     to end (`without_thinking`); what stays open stays so.
     """
-    if not _opens(text) and _OPEN in text.partition(_CLOSE)[0]:
+    if not _opens(text) and OPEN in text.partition(CLOSE)[0]:
         return text  # speaks of a mark, or reasons in its middle
-    if not _opens(text) and _CLOSE not in text:
+    if not _opens(text) and CLOSE not in text:
         return text
-    answer, reasoning = without_thinking(text), text.lstrip().removeprefix(_OPEN)
+    answer, reasoning = without_thinking(text), text.lstrip().removeprefix(OPEN)
     if answer is None:
-        return f"{_OPEN}\n{reasoning.lstrip()}" if _opens(text) else text
-    reasoning = reasoning.removesuffix(answer).removesuffix(_CLOSE)
-    return f"{_OPEN}\n{reasoning.strip()}\n{_CLOSE}\n\n{answer.lstrip()}"
+        return f"{OPEN}\n{reasoning.lstrip()}" if _opens(text) else text
+    reasoning = reasoning.removesuffix(answer).removesuffix(CLOSE)
+    return f"{OPEN}\n{reasoning.strip()}\n{CLOSE}\n\n{answer.lstrip()}"
 
 
 def as_generated(prompt: str, text: str) -> str:
@@ -51,7 +49,7 @@ def as_generated(prompt: str, text: str) -> str:
     once. Raises StudyError for a text with reasoning if the prompt has closed it: it would be learnt as a second one.
     """
     opened = opened_by(prompt)
-    if closed_by(prompt) and (_opens(text) or _CLOSE in text):
+    if closed_by(prompt) and (_opens(text) or CLOSE in text):
         raise StudyError(
             "the chat template closes the reasoning in the prompt already (it is off by default), so a trace that "
             "reasons would be trained as a second reasoning. Switch it on with models.<model>.chat_template_kwargs, "
@@ -60,14 +58,14 @@ def as_generated(prompt: str, text: str) -> str:
     if opened is None:
         return text
     if not _opens(text):
-        if _CLOSE in text:
+        if CLOSE in text:
             return text  # opened by another prompt
-        text = f"{_OPEN}\n\n{_CLOSE}\n\n{text}"
-    text, written = text.lstrip().removeprefix(_OPEN), opened.removeprefix(_OPEN)
+        text = f"{OPEN}\n\n{CLOSE}\n\n{text}"
+    text, written = text.lstrip().removeprefix(OPEN), opened.removeprefix(OPEN)
     while not text.startswith(written):  # of the white space after the mark, what both have
         written = written[:-1]
     return text.removeprefix(written)
 
 
 def _opens(text: str) -> bool:
-    return text.lstrip().startswith(_OPEN)
+    return text.lstrip().startswith(OPEN)

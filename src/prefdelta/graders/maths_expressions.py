@@ -158,17 +158,19 @@ def _may_be_rounded(exact: Any, gold_is_decimal: bool) -> bool:
 
 
 def _number(expression: Any) -> Any:
-    """The value of a constant to 50 digits, None if it has none."""
+    """The value of a constant to 50 digits, None if it has none. Sums and integrals are worked out only if need be."""
+    found = _evaluated(expression)
+    return _evaluated(expression.doit()) if found is None else found
+
+
+def _evaluated(expression: Any) -> Any:
     import sympy
 
-    for value in (expression, None):
-        found = sympy.N(value if value is not None else expression.doit(), _DIGITS)
-        if found.is_number and not found.has(sympy.nan, sympy.zoo) and not found.atoms(sympy.Symbol):
-            real, imaginary = found.as_real_imag()
-            if real.is_Float or real.is_Integer or real.is_Rational or real.is_infinite:
-                return found
-            del imaginary
-    return None
+    found = sympy.N(expression, _DIGITS)
+    if not found.is_number or found.has(sympy.nan, sympy.zoo) or found.atoms(sympy.Symbol):
+        return None
+    real = found.as_real_imag()[0]
+    return found if real.is_Float or real.is_Rational or real.is_infinite else None
 
 
 def _same_value(gold: Any, answer: Any) -> bool:

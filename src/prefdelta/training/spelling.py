@@ -10,11 +10,12 @@ from typing import Any
 from unicodedata import normalize
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.thinking import CLOSE, OPEN
 from prefdelta.rendering import token_ids
 
 CONTROL_TOKEN, NOT_SPELT = "control_token", "not_spelt"
 UNFIT = (CONTROL_TOKEN, NOT_SPELT)  # what may be wrong with one trace, or with its problem
-_MARKS = ("<think>", "</think>")  # a model writes them itself, in some vocabularies as special tokens
+_MARKS = (OPEN, CLOSE)  # a model writes them itself, in some vocabularies as special tokens
 # Behind one of these, a text begins as in the middle of another. Several, since a token may begin with any of them.
 _NEUTRAL = ("\n", ":", "a")
 _SHOWN = 40  # characters of a text in an error
