@@ -592,6 +592,18 @@ class Listener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
 
 
+# The hub's library tells from a daemon thread, which a process that ends early would take with it: so it waits.
+TELLS_BEFORE_IT_ENDS = """
+import atexit, sys
+
+@atexit.register
+def _wait():
+    telemetry = sys.modules.get("huggingface_hub.utils._telemetry")
+    if telemetry is not None:
+        telemetry._TELEMETRY_QUEUE.join()
+"""
+
+
 @pytest.mark.parametrize(
     ("variables", "tells"),
     [({}, False), ({"HF_HUB_DISABLE_TELEMETRY": "0"}, True)],
@@ -607,11 +619,22 @@ def test_a_training_tells_nobody_of_itself(
 ) -> None:
     listener = Listener()
     threading.Thread(target=listener.serve_forever, daemon=True).start()
-    for name in ("HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK", "HF_HUB_OFFLINE"):
+    switches = (
+        "HF_HUB_DISABLE_TELEMETRY",
+        "DISABLE_TELEMETRY",
+        "DO_NOT_TRACK",
+        "HF_HUB_OFFLINE",
+        "TRANSFORMERS_OFFLINE",
+    )
+    for name in switches:
         monkeypatch.delenv(name, raising=False)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "*")
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{listener.server_port}")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    (tmp_path / "sitecustomize.py").write_text(TELLS_BEFORE_IT_ENDS, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     shutil.copytree(record / "models", tmp_path / "record/models")
     with start(
         "train", settings_of("all"), inputs, {"policies": manifest(tmp_path, "all")}, tmp_path / "record"
