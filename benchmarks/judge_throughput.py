@@ -22,14 +22,14 @@ from typing import Any
 
 import aiohttp
 
-from prefdelta.core.options import OpenAIOptions, RulesServer
-from prefdelta.core.requests import Endpoint, Reply, Request, Sampling
+from prefdelta.core.asking.engine_options import OpenAIOptions, RulesServer
+from prefdelta.core.asking.requests import Endpoint, Reply, Request, Sampling
+from prefdelta.core.asking.verdicts import verdict_schema
 from prefdelta.core.tasks.families import FAMILIES, draw_problems
 from prefdelta.core.tasks.rating import DIMENSIONS
 from prefdelta.core.tasks.steps import clean_trace
 from prefdelta.core.template import fill
-from prefdelta.core.verdicts import verdict_schema
-from prefdelta.engines.openai import OpenAIEngine
+from prefdelta.engines.openai.engine import OpenAIEngine
 from prefdelta.servers import rules
 from prefdelta.servers.process import serve
 

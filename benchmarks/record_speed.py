@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from prefdelta.core.ids import digest
-from prefdelta.record import FLUSH_ROWS, Record
 from prefdelta.records.call import Call
+from prefdelta.store.record import FLUSH_ROWS, Record
 
 T = TypeVar("T")
 COLUMNS = [field.name for field in fields(Call)]

@@ -48,18 +48,20 @@ def _report() -> None:
 
 
 def _time_it() -> None:
-    from prefdelta import checkpoints, claims, code, files, manifests, record, runs, snapshots, staging
-    from prefdelta.core import requests
+    from prefdelta.core.asking import requests
+    from prefdelta.store import checkpoints, manifests, ownership, record, snapshots, staging
+    from prefdelta.system import files
+    from prefdelta.workflow import runs, source
 
     for owner, names in (
         (record.Record, ("__init__", "missing", "fetch", "append", "flush")),
         (requests.Request, ("key",)),
-        (claims.Claim, ("__init__", "check", "release")),
+        (ownership.Claim, ("__init__", "check", "release")),
         (staging.Staging, ("__init__", "publish", "remove")),
         (snapshots.Snapshots, ("newest", "seal")),
         (manifests, ("check",)),
         (checkpoints, ("open_manifest", "write_manifest")),
-        (code, ("digest",)),
+        (source, ("digest",)),
         (runs, ("begin",)),
         (files, ("sha256_of", "sync")),
     ):
@@ -69,7 +71,8 @@ def _time_it() -> None:
 
 
 def _leave_it_out() -> None:
-    from prefdelta import claims, files, manifests, record, snapshots
+    from prefdelta.store import manifests, ownership, record, snapshots
+    from prefdelta.system import files
 
     class InMemory(record.Record[record.R]):
         def __init__(self, folder, row_type, *_):
@@ -99,8 +102,8 @@ def _leave_it_out() -> None:
     record.Record = InMemory
     files.sync = lambda path: None
     manifests.check = lambda paths: {}
-    claims.Claim.__init__ = unclaimed
-    claims.Claim.check = claims.Claim.release = lambda self: None
+    ownership.Claim.__init__ = unclaimed
+    ownership.Claim.check = ownership.Claim.release = lambda self: None
     snapshots.Snapshots.due = lambda self: False
 
 

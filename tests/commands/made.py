@@ -12,9 +12,7 @@ from typing import Any
 
 import yaml
 
-from prefdelta import tables
 from prefdelta.core.names import STAGES
-from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.grade import Grade
@@ -23,8 +21,10 @@ from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.score import Score
 from prefdelta.records.trace import Trace
-from prefdelta.snapshots import seal
-from prefdelta.study import Study
+from prefdelta.store import tables
+from prefdelta.store.record import Record
+from prefdelta.store.snapshots import seal
+from prefdelta.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "resources/studies/mini.yaml"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from prefdelta import tables
 from prefdelta.commands.main import main
 from prefdelta.core.errors import StudyError
 from prefdelta.records.prompt import Prompt
+from prefdelta.store import tables
 from study.formats import SHARED, TRAINING_PROBLEMS, write_all
 
 from .made import CONFIG, ROOT, small_study, study_here

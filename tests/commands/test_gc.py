@@ -13,7 +13,7 @@ from socket import gethostname
 import pytest
 import yaml
 
-from prefdelta.commands import gc, standing
+from prefdelta.commands import dependents, gc
 from prefdelta.commands.main import main
 from prefdelta.core.names import STAGES
 
@@ -349,8 +349,8 @@ def test_after_a_kill_between_steps_all_that_is_current_is_there_and_the_next_gc
             carry_out()
 
         with monkeypatch.context() as patch:
-            patch.setattr(gc, "remove", lambda path: step(lambda: standing.remove(path)))
-            patch.setattr(gc, "forget", lambda *words: step(lambda: standing.forget(*words)))
+            patch.setattr(gc, "remove", lambda path: step(lambda: dependents.remove(path)))
+            patch.setattr(gc, "forget", lambda *words: step(lambda: dependents.forget(*words)))
             with pytest.raises(Killed):
                 main(GC)
         intact(clean, record)
@@ -366,7 +366,7 @@ def test_a_kill_while_a_folder_is_removed_leaves_no_half_of_it_under_its_name(mo
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(standing.shutil, "rmtree", half)
+        patch.setattr(dependents.shutil, "rmtree", half)
         with pytest.raises(Killed):
             main(GC)
     assert not (RECORD / "models/model-gx").exists()
@@ -393,7 +393,7 @@ def test_a_kill_while_rows_are_removed_loses_no_row_that_stays(monkeypatch, chec
     assert main(GC) == 0
     assert all_keys() == record
     segments = list((RECORD / "calls/judge/both").glob("*.parquet"))
-    rows = [key for path in segments for key in standing.tables.read(path, standing.Call)]
+    rows = [key for path in segments for key in dependents.tables.read(path, dependents.Call)]
     assert len(rows) == len(keys_in("calls/judge/both"))
 
 

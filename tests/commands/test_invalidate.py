@@ -2,7 +2,7 @@
 
 import pytest
 
-from prefdelta.commands import standing
+from prefdelta.commands import dependents
 from prefdelta.commands.main import main
 
 from .made import ALL, CONFIG, RECORD, RESULTS, SFT, TOP, all_keys, judge_in_batches, snapshot, study_here, write_text
@@ -145,13 +145,13 @@ def test_an_output_that_cannot_be_read_is_refused(capsys):
 def test_after_a_kill_at_any_step_the_same_command_does_the_rest(tmp_path, monkeypatch):
     paths = ("judge/g1/both.parquet", f"train/{ALL}/policy.json", "ladder/pa/model.json")
     kept = tmp_path / "kept"
-    standing.shutil.copytree(RESULTS, kept)
+    dependents.shutil.copytree(RESULTS, kept)
     assert invalidate(*paths) == 0
     ends = snapshot(but=("run.json",))
-    remove, forget = standing.remove, standing.forget
+    remove, forget = dependents.remove, dependents.forget
     for dies_at in range(20):
-        standing.shutil.rmtree(RESULTS)
-        standing.shutil.copytree(kept, RESULTS)
+        dependents.shutil.rmtree(RESULTS)
+        dependents.shutil.copytree(kept, RESULTS)
         left = iter(range(dies_at))
 
         def step(carry_out, *words, left=left):
@@ -160,8 +160,8 @@ def test_after_a_kill_at_any_step_the_same_command_does_the_rest(tmp_path, monke
             carry_out(*words)
 
         with monkeypatch.context() as patch:
-            patch.setattr(standing, "remove", lambda path: step(remove, path))
-            patch.setattr(standing, "forget", lambda *words: step(forget, *words))
+            patch.setattr(dependents, "remove", lambda path: step(remove, path))
+            patch.setattr(dependents, "forget", lambda *words: step(forget, *words))
             try:
                 invalidate(*paths)
                 break

@@ -10,8 +10,8 @@ from socket import gethostname
 
 import pytest
 
-from prefdelta import slurm
 from prefdelta.commands.main import COMMANDS, main
+from prefdelta.scheduler import slurm
 
 from .made import ALL, CONFIG, RESULTS, add_garbage, dead_pid, snapshot, write_text
 
@@ -107,7 +107,7 @@ def test_no_run_can_start_meanwhile_and_the_run_file_is_as_before(command, monke
     seen = []
 
     def look(study, *_):
-        from prefdelta import runs
+        from prefdelta.workflow import runs
 
         seen.append(runs.running(Path(study.results)))
         raise KeyboardInterrupt

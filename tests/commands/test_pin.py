@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from prefdelta.core.pins import Pins
-from prefdelta.study import Study
+from prefdelta.study.study import Study
 from unit.loopback_hub import LoopbackHub, Machine
 
 from .made import ROOT

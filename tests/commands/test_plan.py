@@ -19,23 +19,23 @@ from typing import Any
 import pytest
 import yaml
 
-from prefdelta import tables
-from prefdelta.code import PACKAGE
 from prefdelta.commands.checks.disk import room
-from prefdelta.commands.checks.examined import Examined
+from prefdelta.commands.checks.subject import Examined
 from prefdelta.commands.main import main
 from prefdelta.commands.planning.amounts import NOTHING, Amount, Basis, total
 from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.dollars import of_calls
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
 from prefdelta.commands.shared import size
-from prefdelta.core.options import OpenAIOptions
+from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.settings import Settings
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
-from prefdelta.stages.entry import job_sources, job_texts
-from prefdelta.study import SETTINGS, Study
+from prefdelta.store import tables
+from prefdelta.study.study import SETTINGS, Study
+from prefdelta.workflow.job import job_sources, job_texts
+from prefdelta.workflow.source import PACKAGE
 from study.tiny import started
 from workflow.planning import touch
 
@@ -305,7 +305,7 @@ def test_another_model_and_another_commit_are_named_by_where_they_stand():
 
 def test_changed_source_is_named_by_module_and_what_is_recorded_is_not_asked_again(checkout):
     shutil.copytree(ROOT / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    verdicts = checkout / "src" / PACKAGE / "core/verdicts.py"
+    verdicts = checkout / "src" / PACKAGE / "core/asking/verdicts.py"
     verdicts.write_text(verdicts.read_text() + "\n\nNOTHING_NEW = 1\n")
     done = started(checkout, sys.executable, "-m", "prefdelta.commands.main", *WORDS, "--json")
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from prefdelta.commands import standing
+from prefdelta.commands import dependents
 from prefdelta.commands.main import main
 from prefdelta.records.judgement import Judgement
 
@@ -53,8 +53,8 @@ def test_all_attempts_at_a_failed_question_are_forgotten_and_its_tables_deleted(
 
 
 def test_other_tables_stay():
-    rows = standing.tables.read(RESULTS / "judge/g3/both.parquet", Judgement)
-    standing.tables.write(RESULTS / "judge/g3/both.parquet", Judgement, [row for row in rows if row.failure is None])
+    rows = dependents.tables.read(RESULTS / "judge/g3/both.parquet", Judgement)
+    dependents.tables.write(RESULTS / "judge/g3/both.parquet", Judgement, [row for row in rows if row.failure is None])
     files, record = snapshot(), all_keys()
     assert retry("judge", "not_json") == 0
     assert gone(files, snapshot(but=("run.json",))) == {"judge/g1/both.parquet", "judge/g1/both.manifest.json"}
@@ -167,8 +167,8 @@ def test_after_a_kill_the_same_command_does_the_rest(dies_at, monkeypatch):
         carry_out(*words)
 
     with monkeypatch.context() as patch:
-        patch.setattr(standing, "remove", lambda path, remove=standing.remove: step(remove, path))
-        patch.setattr(standing, "forget", lambda *words, forget=standing.forget: step(forget, *words))
+        patch.setattr(dependents, "remove", lambda path, remove=dependents.remove: step(remove, path))
+        patch.setattr(dependents, "forget", lambda *words, forget=dependents.forget: step(forget, *words))
         with pytest.raises(SystemExit):
             retry("judge", "not_json")
     assert (RESULTS / "judge/g1/both.parquet").exists()

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from prefdelta.commands.main import main
-from prefdelta.files import sha256_of
+from prefdelta.system.files import sha256_of
 
 from .made import CONFIG, DIMENSIONS, RESULTS, study_here, write_text
 

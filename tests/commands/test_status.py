@@ -13,12 +13,12 @@ from socket import gethostname
 import pytest
 import yaml
 
-from prefdelta import slurm
 from prefdelta.commands.main import main
 from prefdelta.commands.overview.jobs import NAMES
 from prefdelta.commands.overview.signals import death_told
 from prefdelta.core.ids import digest
-from prefdelta.slurm import Submitted
+from prefdelta.scheduler import slurm
+from prefdelta.scheduler.slurm import Submitted
 
 from .made import ALL, CONFIG, RESULTS, ROOT, SWAPPED, dead_pid, study_here, write_text
 

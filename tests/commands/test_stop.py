@@ -14,9 +14,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from prefdelta import runs, slurm
 from prefdelta.commands import stop
 from prefdelta.commands.main import main
+from prefdelta.scheduler import slurm
+from prefdelta.workflow import runs
 
 from .made import CONFIG, RESULTS, dead_pid, write_text
 

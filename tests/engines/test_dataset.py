@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from prefdelta import calls
+from prefdelta.core.asking.requests import Failure, Reply, Request, Sampling
+from prefdelta.core.data.items import read_items
+from prefdelta.core.data.sources import DataSource, Fields, TraceFields
 from prefdelta.core.errors import StudyError
-from prefdelta.core.items import read_items
-from prefdelta.core.requests import Failure, Reply, Request, Sampling
-from prefdelta.core.sources import DataSource, Fields, TraceFields
 from prefdelta.engines.dataset import DatasetEngine
-from prefdelta.hub import dataset_rows
-from prefdelta.record import Record
+from prefdelta.models.repositories import dataset_rows
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
+from prefdelta.store import calls
+from prefdelta.store.record import Record
 from study.formats import OPENR1_NUMBERS, write_all
 
 TRACES = TraceFields(

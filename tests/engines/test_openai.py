@@ -21,12 +21,12 @@ from urllib.request import urlopen
 import pytest
 from aiohttp import web
 
+from prefdelta.core.asking.engine_options import OpenAIOptions
+from prefdelta.core.asking.requests import Endpoint, Failure, Reply, Request, Sampling, ServerStoppedError
+from prefdelta.core.asking.verdicts import verdict_schema
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import OpenAIOptions
-from prefdelta.core.requests import Endpoint, Failure, Reply, Request, Sampling, ServerStoppedError
-from prefdelta.core.verdicts import verdict_schema
-from prefdelta.engines import openai as openai_engine
-from prefdelta.engines.openai import OpenAIEngine
+from prefdelta.engines.openai import engine as openai_engine
+from prefdelta.engines.openai.engine import OpenAIEngine
 
 from .scripted import (
     Behaviour,
@@ -601,8 +601,8 @@ def test_a_server_found_dead_before_a_request_is_sent_is_blamed_on_nobody() -> N
 _MANY_IN_FLIGHT = """
 import resource, sys
 from contextlib import nullcontext
-from prefdelta.core.options import OpenAIOptions
-from prefdelta.core.requests import Endpoint, Reply, Request, Sampling
+from prefdelta.core.asking.engine_options import OpenAIOptions
+from prefdelta.core.asking.requests import Endpoint, Reply, Request, Sampling
 from prefdelta.engines import openai as openai_engine
 from prefdelta.engines.openai import OpenAIEngine
 

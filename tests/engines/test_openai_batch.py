@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from prefdelta.core.asking.costs import ModelPrices
+from prefdelta.core.asking.engine_options import BatchOptions, OpenAIOptions
+from prefdelta.core.asking.requests import Endpoint, Failure, Reply, Request, Sampling
+from prefdelta.core.asking.verdicts import verdict_schema
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import BatchOptions, OpenAIOptions
-from prefdelta.core.requests import Endpoint, Failure, Reply, Request, Sampling
-from prefdelta.core.spending import ModelPrices
-from prefdelta.core.verdicts import verdict_schema
-from prefdelta.engines import openai_batch
-from prefdelta.engines.openai import OpenAIEngine
-from prefdelta.engines.spending import Spending
+from prefdelta.engines.openai import batch
+from prefdelta.engines.openai.account import Spending
+from prefdelta.engines.openai.engine import OpenAIEngine
 
 from .scripted import ScriptedServer, answer, completion
 from .scripted_batches import BatchServer, Line, ScriptedBatch, answered, expired, refused, responded
@@ -62,7 +62,7 @@ def stopped_while_it_waits(engine: OpenAIEngine, plan: Plan, monkeypatch: pytest
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(openai_batch, "sleep", stop)
+        patch.setattr(batch, "sleep", stop)
         with pytest.raises(KeyboardInterrupt):
             ask(engine, plan)
 
@@ -110,7 +110,7 @@ def test_batches_are_no_larger_than_allowed(requests: int, sizes: list[int]) -> 
 
 def test_files_are_no_larger_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = questions(10)
-    monkeypatch.setattr(openai_batch, "MOST_BYTES", 1000)
+    monkeypatch.setattr(batch, "MOST_BYTES", 1000)
     with BatchServer() as server:
         assert_all_answered(ask(engine_for(server), plan), plan)
         uploads = [content for content in server.files.values() if b'"method"' in content]

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from prefdelta.core.asking.costs import ModelPrices
+from prefdelta.core.asking.engine_options import OpenAIOptions
+from prefdelta.core.asking.requests import Endpoint, Failure, Reply, Request, Sampling
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import OpenAIOptions
-from prefdelta.core.requests import Endpoint, Failure, Reply, Request, Sampling
-from prefdelta.core.spending import ModelPrices
-from prefdelta.engines.openai import OpenAIEngine
-from prefdelta.engines.spending import Spending
+from prefdelta.engines.openai.account import Spending
+from prefdelta.engines.openai.engine import OpenAIEngine
 
 from .scripted import Behaviour, ScriptedServer, Seen, answer, body, completion, cut, drop, first, is_canary, status
 

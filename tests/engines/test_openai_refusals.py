@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from prefdelta.core.asking.requests import Failure, Reply
 from prefdelta.core.errors import StudyError
-from prefdelta.core.requests import Failure, Reply
-from prefdelta.engines.openai_refusals import refusal_of, refused_in
+from prefdelta.engines.openai.refusals import refusal_of, refused_in
 
 from .scripted import Behaviour, ScriptedServer, Seen, answer, body, silence, status
 from .test_openai import KEY, ask, ask_until_error, assert_all_answered, engine_for, questions

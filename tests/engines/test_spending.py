@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from openai.types import CompletionUsage
 
+from prefdelta.core.asking.costs import ModelPrices
+from prefdelta.core.asking.engine_options import BatchOptions, OpenAIOptions
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import BatchOptions, OpenAIOptions
-from prefdelta.core.spending import ModelPrices
-from prefdelta.engines.spending import Spending, read_prices
+from prefdelta.engines.openai.account import Spending, read_prices
 
 EXAMPLE = Path(__file__).parents[2] / "resources/prices/example.yaml"
 PRICES = ModelPrices(input=1.0, cached_input=0.1, output=4.0)
@@ -79,8 +79,8 @@ def test_part_of_a_line_is_no_entry_and_spoils_no_other(tmp_path: Path) -> None:
 _SPENDER = """
 import sys
 from pathlib import Path
-from prefdelta.core.spending import ModelPrices
-from prefdelta.engines.spending import Spending
+from prefdelta.core.asking.costs import ModelPrices
+from prefdelta.engines.openai.account import Spending
 
 spending = Spending(Path(sys.argv[1]), ModelPrices(input=1.0, output=1.0), limit_usd=1.0)
 sys.stdin.readline()  # both start at once

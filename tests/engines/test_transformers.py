@@ -13,13 +13,13 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from prefdelta import processes
+from prefdelta.core.asking.engine_options import TransformersOptions
+from prefdelta.core.asking.requests import Failure, Reply, Request, Sampling
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import TransformersOptions
-from prefdelta.core.requests import Failure, Reply, Request, Sampling
 from prefdelta.engines import transformers as transformers_engine
 from prefdelta.engines.transformers import TransformersEngine
-from prefdelta.models import load_tokenizer
+from prefdelta.models.loading import load_tokenizer
+from prefdelta.system import processes
 from prefdelta.training.tokenizer import CHAT_TEMPLATE
 
 # Several lengths, and several prompts of each length: batches hold equal lengths only.

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from prefdelta import vllm_install
+from prefdelta.core.asking.engine_options import VLLMOptions, VLLMServer
+from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.requests import Request, Sampling
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import VLLMOptions, VLLMServer
-from prefdelta.core.rendering import PLAIN, Rendering
-from prefdelta.core.requests import Request, Sampling
 from prefdelta.engines import vllm as engine
+from prefdelta.models import vllm_install
 from prefdelta.servers import vllm as server
 from prefdelta.training.tokenizer import character_tokenizer
 

@@ -22,13 +22,13 @@ import yaml
 from aiohttp import web
 
 from engines.scripted import ScriptedServer, Seen, body, completion
-from prefdelta import tables
 from prefdelta.records.call import Call
 from prefdelta.records.delta import Delta
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
+from prefdelta.store import tables
 
 ROOT = Path(__file__).parents[2]
 DIMENSIONS = ["computational_precision", "signal_to_noise"]

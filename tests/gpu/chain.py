@@ -20,11 +20,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from gpu.little_judge import make_judge
-from prefdelta import tables
 from prefdelta.records.call import Call
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.score import Score
 from prefdelta.records.trace import Trace
+from prefdelta.store import tables
 from study.tiny import DIMENSIONS, ITEMS, PROMPTS, ROOT, make_checkout, shrunk
 
 ARM = "pa/g3~g1/top-mean-8/dpo/s0"  # so that what the judge says decides what DPO trains on

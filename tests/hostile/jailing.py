@@ -7,7 +7,7 @@ import textwrap
 import time
 from pathlib import Path
 
-from prefdelta.core.code_tests import humaneval_tests
+from prefdelta.core.answers.code_tests import humaneval_tests
 from prefdelta.graders import code
 from prefdelta.graders.sandbox import Jail, Limits, Run
 

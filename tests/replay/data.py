@@ -12,11 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from prefdelta.core.contamination import overlaps
+from prefdelta.core.asking.requests import Failure, Reply, Request, Sampling
+from prefdelta.core.data.contamination import overlaps
+from prefdelta.core.data.items import read_items
+from prefdelta.core.data.sources import DataSource, Fields, TraceFields
 from prefdelta.core.errors import StudyError
-from prefdelta.core.items import read_items
-from prefdelta.core.requests import Failure, Reply, Request, Sampling
-from prefdelta.core.sources import DataSource, Fields, TraceFields
 from prefdelta.engines.dataset import DatasetEngine
 from prefdelta.records.prompt import Prompt
 

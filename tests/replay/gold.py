@@ -17,13 +17,13 @@ from typing import Any
 
 from maths import plain_math_verify  # the script beside this one
 
-from prefdelta.config import read_benchmark
-from prefdelta.core.final_answers import theoremqa_answer
-from prefdelta.core.grading import Grader, GradingError
-from prefdelta.core.items import read_items
-from prefdelta.core.sources import DataSource
+from prefdelta.core.answers.final_answers import theoremqa_answer
+from prefdelta.core.answers.grading import Grader, GradingError
+from prefdelta.core.data.items import read_items
+from prefdelta.core.data.sources import DataSource
 from prefdelta.graders import choice, maths, theoremqa
 from prefdelta.records.prompt import Prompt
+from prefdelta.study.config import read_benchmark
 
 ROOT = Path(__file__).parents[2]
 GRADERS: dict[str, Grader] = {"maths": maths.grade, "theoremqa": theoremqa.grade, "choice": choice.grade}

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from prefdelta.core.grading import GradingError
+from prefdelta.core.answers.grading import GradingError
 from prefdelta.graders.maths import grade
 
 

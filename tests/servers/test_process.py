@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from prefdelta.core.asking.engine_options import OpenAIOptions, RulesServer
+from prefdelta.core.asking.requests import Reply, Request, Sampling
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import OpenAIOptions, RulesServer
-from prefdelta.core.requests import Reply, Request, Sampling
-from prefdelta.engines.openai import OpenAIEngine
+from prefdelta.engines.openai.engine import OpenAIEngine
 from prefdelta.servers import rules
 from prefdelta.servers.process import KEY_VARIABLE, serve
 
@@ -34,7 +34,7 @@ def pid_of_server_on(port: int) -> int:
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (folder / "cmdline").read_bytes().split(b"\0")
-            if b"--port" in words and str(port).encode() in words and b"prefdelta.servers.keeper" not in words:
+            if b"--port" in words and str(port).encode() in words and b"prefdelta.servers.supervisor" not in words:
                 return int(folder.name)
     raise AssertionError(f"no process serves port {port}")
 
@@ -150,7 +150,8 @@ def test_a_server_killed_from_outside_during_a_run_is_started_again_and_every_re
 @linux_only
 def test_a_server_dies_with_a_parent_that_is_killed_without_a_chance_to_clean_up() -> None:
     script = (
-        "import sys, time; from functools import partial; from prefdelta.core.options import RulesServer; "
+        "import sys, time; from functools import partial\n"
+        "from prefdelta.core.asking.engine_options import RulesServer\n"
         "from prefdelta.servers import rules; from prefdelta.servers.process import serve\n"
         "with serve(partial(rules.command, RulesServer(name='rules', noise=0.0)), 'rules', 60) as endpoint:\n"
         "    print(endpoint.base_url, flush=True); time.sleep(600)"
@@ -179,7 +180,8 @@ time.sleep(600)
 def started_family() -> tuple[subprocess.Popen[bytes], int, list[int]]:
     """A job that serves a stubborn server; the server, and the server with its child."""
     job = (
-        "import sys; from prefdelta.processes import stop_on_signals; from prefdelta.servers.process import serve\n"
+        "import sys; from prefdelta.system.processes import stop_on_signals\n"
+        "from prefdelta.servers.process import serve\n"
         "stop_on_signals()\n"
         f"with serve(lambda port: [sys.executable, '-c', {_STUBBORN!r}, '--port', str(port)], 'rules', 600): pass"
     )

@@ -10,12 +10,12 @@ import os
 import sys
 from pathlib import Path
 
-from prefdelta import checkpoints, snapshots
 from prefdelta.core.errors import StudyError
 from prefdelta.core.launch import Launch
-from prefdelta.files import say
-from prefdelta.processes import stop_on_signals
-from prefdelta.training import cluster, several
+from prefdelta.store import checkpoints, snapshots
+from prefdelta.system.files import say
+from prefdelta.system.processes import stop_on_signals
+from prefdelta.training.processes import launcher, submitit_job
 from prefdelta.training.tokens import PreferenceRow
 from unit.training.making import RECIPES
 
@@ -23,15 +23,15 @@ RECIPE = RECIPES["dpo"][1].model_copy(update={"batch_size": 4})
 
 
 def main(base, rows, record, launch, every, silence):
-    several.WORKER = "slurm.ranks"
-    several.SILENCE_SECONDS = silence
-    cluster.LOOK_SECONDS, cluster.FILES_SECONDS = 2.0, 2.0
+    launcher.WORKER = "slurm.ranks"
+    launcher.SILENCE_SECONDS = silence
+    submitit_job.LOOK_SECONDS, submitit_job.FILES_SECONDS = 2.0, 2.0
     snapshots.MIN_SECONDS, snapshots.MAX_SHARE = every, float("inf")
     rows = [PreferenceRow(**row) for row in rows]
     stop_on_signals()
 
     def train(result, taken):
-        told, _ = several.train("training.dpo", Path(base), rows, RECIPE, 0, result, taken, Launch(**launch), "arm")
+        told, _ = launcher.train("training.dpo", Path(base), rows, RECIPE, 0, result, taken, Launch(**launch), "arm")
         return {**told, "resumed_at": taken.resumed_at}
 
     try:

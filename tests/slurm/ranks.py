@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from prefdelta.files import say
-from prefdelta.training import worker
+from prefdelta.system.files import say
+from prefdelta.training.processes import worker
 from unit.training import sharing
 
 UPDATED = "an update was made"

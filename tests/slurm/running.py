@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from faults.chain import listen_to_ctrl_c
-from prefdelta.slurm import submitted
+from prefdelta.scheduler.slurm import submitted
 
 ROOT = Path(__file__).parents[2]
 # The plain command, but the executor looks at its jobs every other second; test_pace.py has it at the profile's pace.

@@ -15,7 +15,7 @@ import pytest
 
 from engines.scripted import ScriptedServer
 from faults.checks import faults_in, final_tables
-from prefdelta.slurm import submitted
+from prefdelta.scheduler.slurm import submitted
 
 from .chain import (
     GRADED,

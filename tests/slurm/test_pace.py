@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from engines.scripted import ScriptedServer
-from prefdelta.slurm import submitted
+from prefdelta.scheduler.slurm import submitted
 
 from .chain import IN_FLIGHT, JUDGED, KEY, PROFILE, RESULTS, TARGETS, Judge, chain, make_checkout
 from .conftest import Cluster

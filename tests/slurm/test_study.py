@@ -15,9 +15,9 @@ import yaml
 
 from faults.checks import faults_in, final_tables
 from faults.study import BENCHMARK, small_study
-from prefdelta import tables
 from prefdelta.records.trace import Trace
-from prefdelta.slurm import submitted
+from prefdelta.scheduler.slurm import submitted
+from prefdelta.store import tables
 
 from .conftest import Cluster
 from .running import ROOT, SNAKEMAKE, Run, computed

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta.slurm import submitted
-from prefdelta.training import dpo
+from prefdelta.scheduler.slurm import submitted
+from prefdelta.training.methods import dpo
 from unit.training.by_hand import load
 from unit.training.conftest import _one_thread, base, rows, tokenizer  # noqa: F401
 from unit.training.making import UPDATES, no_snapshots

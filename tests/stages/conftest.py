@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta import tables
-from prefdelta.core.requests import Sampling
+from prefdelta.core.asking.requests import Sampling
+from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.rungs import Corpus, LadderSection, Rung
-from prefdelta.core.sources import MadeSource
 from prefdelta.core.tasks.corpus import ErrorRates
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
 from prefdelta.stages import delta, grade, judge, ladder, pair, prompts, reference
 from prefdelta.stages import filter as filter_stage
-from prefdelta.stages.entry import Outcome
+from prefdelta.store import tables
+from prefdelta.workflow.job import Outcome
 
 from .running import DIMENSIONS, JUDGE_TEMPLATE, PROBLEM_TEMPLATE, RUBRICS, RULES_JUDGE, run, trace_of
 
@@ -260,9 +260,9 @@ def references(work: Path, make_reference: Callable[..., Outcome]) -> dict[str, 
 @pytest.fixture
 def no_model_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trip wires: whoever asks a model, starts a server or trains after this fails the test."""
-    from prefdelta.engines.openai import OpenAIEngine
+    from prefdelta.engines.openai.engine import OpenAIEngine
     from prefdelta.engines.transformers import TransformersEngine
-    from prefdelta.training import dpo, kto, sft
+    from prefdelta.training.methods import dpo, kto, sft
 
     def tripped(*_: object, **__: object) -> None:
         raise AssertionError("something was computed that the record holds already")

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from pyarrow import parquet
 
-from prefdelta import tables
-from prefdelta.core.options import OpenAIOptions, RulesServer, TransformersOptions
+from prefdelta.core.asking.engine_options import OpenAIOptions, RulesServer, TransformersOptions
 from prefdelta.core.settings import Settings
 from prefdelta.records.call import Call
 from prefdelta.records.contract import Row
 from prefdelta.records.trace import Trace
-from prefdelta.stages.entry import Job, Outcome
+from prefdelta.store import tables
+from prefdelta.workflow.job import Job, Outcome
 
 R = TypeVar("R", bound=Row)
 

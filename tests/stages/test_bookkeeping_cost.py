@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engines.scripted import ScriptedServer, body, completion
-from prefdelta.core.options import OpenAIOptions
+from prefdelta.core.asking.engine_options import OpenAIOptions
 
 from .conftest import Made, judge_inputs, judge_settings
 from .starting import start

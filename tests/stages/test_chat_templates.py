@@ -11,22 +11,22 @@ from typing import Any
 
 import pytest
 
-from prefdelta import tables
+from prefdelta.core.asking.engine_options import ThinkingMarks, TransformersOptions
+from prefdelta.core.asking.rendering import Rendering
+from prefdelta.core.asking.requests import Request, Sampling
+from prefdelta.core.data.items import read_items
+from prefdelta.core.data.sources import DataSource, Fields, TraceFields
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
-from prefdelta.core.items import read_items
-from prefdelta.core.options import ThinkingMarks, TransformersOptions
 from prefdelta.core.recipes import Budget, DPORecipe
-from prefdelta.core.rendering import Rendering
-from prefdelta.core.requests import Request, Sampling
-from prefdelta.core.sources import DataSource, Fields, TraceFields
 from prefdelta.engines import vllm
 from prefdelta.engines.transformers import TransformersEngine
-from prefdelta.models import load_tokenizer
+from prefdelta.models.loading import load_tokenizer
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.trace import Trace
 from prefdelta.stages import generate, reference, train
+from prefdelta.store import tables
 from study.miniature import make_model
 
 from .conftest import Made

@@ -18,12 +18,13 @@ import pytest
 from aiohttp import web
 
 from engines.scripted import ScriptedServer, Seen, body, completion, silence
-from prefdelta import code, tables
-from prefdelta.config import STAGES
-from prefdelta.core.requests import Sampling
+from prefdelta.core.asking.requests import Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.records.prompt import Prompt
-from prefdelta.stages import entry, generate, judge
+from prefdelta.stages import generate, judge
+from prefdelta.store import tables
+from prefdelta.study.config import STAGES
+from prefdelta.workflow import job, source
 
 from .conftest import ITEMS, Made, judge_settings
 from .running import DIMENSIONS, IN_PROCESS, JUDGE_TEMPLATE, PROBLEM_TEMPLATE, RUBRICS, files_in, recorded
@@ -106,7 +107,7 @@ def test_a_stage_started_by_hand_writes_its_table_and_a_manifest_that_says_how(t
         "rows": 9,
         "failures": {},
         "settings": PROMPTS,
-        "code": code.digest("prefdelta.stages.prompts"),
+        "code": source.digest("prefdelta.stages.prompts"),
     }
     assert set(files_in(tmp_path)) == {"p.parquet", "p.json"}
 
@@ -138,9 +139,9 @@ def test_a_manifest_names_the_versions_of_what_the_settings_make_a_job_use_as_fa
             raise PackageNotFoundError(name)
         return f"1.2 of {name}"
 
-    monkeypatch.setattr(entry, "version", installed)
-    always = entry.job_versions(Naming(names=[])).keys()
-    found = entry.job_versions(Naming(names=plugins))
+    monkeypatch.setattr(job, "version", installed)
+    always = job.job_versions(Naming(names=[])).keys()
+    found = job.job_versions(Naming(names=plugins))
     assert found.keys() - always == besides
     assert found["torch"] == "1.2 of torch"
 
@@ -152,14 +153,14 @@ def test_source_that_was_edited_after_planning_is_refused_and_the_planned_one_is
     assert "Run the same snakemake command again" in done.stderr
     assert "Traceback" not in done.stderr
     assert files_in(tmp_path) == {}
-    assert start_prompts(tmp_path, "--code", code.digest("prefdelta.stages.prompts")).returncode == 0
+    assert start_prompts(tmp_path, "--code", source.digest("prefdelta.stages.prompts")).returncode == 0
 
 
 def test_source_that_the_main_process_did_not_plan_is_refused_also_if_the_cluster_job_planned_it(
     tmp_path: Path,
 ) -> None:
     # On a cluster the job parses the workflow again on its node: it plans with the source of that moment.
-    now = code.digest("prefdelta.stages.prompts")
+    now = source.digest("prefdelta.stages.prompts")
     for planned, exit_code in (("0123456789abcdef", 2), (now, 0)):
         done = start_prompts(tmp_path, "--code", now, PREFDELTA_PLANNED=json.dumps({"prompts": planned, "pair": "x"}))
         assert done.returncode == exit_code, done.stderr
@@ -225,7 +226,7 @@ def test_what_a_person_can_put_right_is_told_without_a_traceback(tmp_path: Path)
 def test_the_log_of_a_workflows_job_begins_with_the_command_that_repeats_it(tmp_path: Path) -> None:
     folder = tmp_path / "it's $HOME"
     folder.mkdir()
-    digest = code.digest("prefdelta.stages.prompts")
+    digest = source.digest("prefdelta.stages.prompts")
     done = start_prompts(folder, "--code", digest, OPENAI_API_KEY="sk-secret", HF_TOKEN="hf-secret")
     command, *rest = done.stderr.splitlines()
     assert rest == ["done: 9 rows, 0 of them failed"]
@@ -338,9 +339,9 @@ def test_out_of_memory_on_a_gpu_is_told_with_what_helps_there(capsys: pytest.Cap
     def work() -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB")
 
-    assert entry._exit_code("train", work) == entry.OUT_OF_MEMORY
+    assert job._exit_code("train", work) == job.OUT_OF_MEMORY
     told = capsys.readouterr().err
-    assert told.startswith(entry.NO_MEMORY)
+    assert told.startswith(job.NO_MEMORY)
     assert "Lower the recipe's micro_batch_size, or raise compute.train.gpus" in told
 
 
@@ -349,7 +350,7 @@ def test_a_defect_that_speaks_of_memory_is_one(capsys: pytest.CaptureFixture[str
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     with pytest.raises(RuntimeError):
-        entry._exit_code("train", work)
+        job._exit_code("train", work)
     assert capsys.readouterr().err == ""
 
 

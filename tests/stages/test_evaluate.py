@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
-from prefdelta import checkpoints, registry
+from prefdelta.core.asking.requests import Sampling
+from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.errors import StudyError
-from prefdelta.core.requests import Sampling
-from prefdelta.core.sources import MadeSource
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.score import Score
-from prefdelta.snapshots import SEAL, Snapshots
 from prefdelta.stages import evaluate, prompts
-from prefdelta.stages.entry import Outcome
+from prefdelta.store import checkpoints
+from prefdelta.store.snapshots import SEAL, Snapshots
+from prefdelta.system import plugins
+from prefdelta.workflow.job import Outcome
 
 from .conftest import Made
 from .running import IN_PROCESS, PROBLEM_TEMPLATE, assert_adds_up, files_in, read_checked, recorded, run
@@ -144,7 +145,7 @@ def test_a_policy_whose_weights_are_gone_is_an_error_before_anything_is_asked(
 def test_what_a_grader_raises_is_the_failure_of_that_item_and_is_told(
     evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    marker, seen = registry.load("graders.marker"), list[str]()
+    marker, seen = plugins.load("graders.marker"), list[str]()
 
     def raises_once(text: str, answers: list[str]) -> Any:
         seen.append(text)
@@ -189,7 +190,7 @@ TWINS = ["able/strong~weak/all/dpo/s0", "able/strong~weak/top-mean-6/dpo/s0"]
 @pytest.fixture(scope="module")
 def arms(work: Path, record: Path, model: Made) -> dict[str, Path]:
     """Manifests of two trained arms, with weights unlike the base's and unlike each other's."""
-    from prefdelta.models import load_model
+    from prefdelta.models.loading import load_model
 
     paths = {}
     _, folder = checkpoints.open_manifest(model.path, record)

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from prefdelta import tables
 from prefdelta.core.errors import StudyError
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
 from prefdelta.records.selection import SelectedPair
 from prefdelta.stages import filter as filter_stage
+from prefdelta.store import tables
 
 from .conftest import ITEMS, Made
 from .running import assert_adds_up, read_checked

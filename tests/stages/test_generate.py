@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta import checkpoints, tables
+from prefdelta.core.asking.engine_options import ThinkingMarks
+from prefdelta.core.asking.requests import Request, Sampling
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
-from prefdelta.core.options import ThinkingMarks
-from prefdelta.core.requests import Request, Sampling
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.stages import generate
-from prefdelta.stages.entry import Outcome
+from prefdelta.store import checkpoints, tables
+from prefdelta.workflow.job import Outcome
 
 from .conftest import ITEMS, Made
 from .running import IN_PROCESS, PROBLEM_TEMPLATE, assert_adds_up, files_in, read_checked, recorded, run

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from prefdelta import registry, tables
 from prefdelta.core.errors import StudyError
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.stages import grade
+from prefdelta.store import tables
+from prefdelta.system import plugins
 
 from .conftest import ITEMS, Made
 from .running import assert_adds_up, read_checked, run
@@ -75,7 +76,7 @@ def test_what_a_grader_raises_is_the_failure_of_that_trace_and_is_told(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Rows 0 to 15 of strong's: three failed before any grader saw them."""
-    marker, odd = registry.load("graders.marker"), tables.read(traces["strong"], Trace)[5].text
+    marker, odd = plugins.load("graders.marker"), tables.read(traces["strong"], Trace)[5].text
 
     def raises_once(text: str, answers: list[str]) -> Any:
         if text == odd:

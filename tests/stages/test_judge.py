@@ -9,14 +9,14 @@ from aiohttp import web
 
 from engines.scripted import ScriptedServer, Seen, answer, body, completion, first, status
 from engines.scripted_batches import BatchServer, Line, ScriptedBatch, answered, responded
+from prefdelta.core.asking.engine_options import BatchOptions, OpenAIOptions, RulesServer, VLLMServer
+from prefdelta.core.asking.rendering import Rendering
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import BatchOptions, OpenAIOptions, RulesServer, VLLMServer
-from prefdelta.core.rendering import Rendering
+from prefdelta.models.weights import Weights
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.trace import Trace
 from prefdelta.stages import judge
-from prefdelta.tables import read, write
-from prefdelta.weights import Weights
+from prefdelta.store.tables import read, write
 
 from .conftest import ITEMS, Made, judge_inputs, judge_settings
 from .running import (

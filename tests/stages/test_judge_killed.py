@@ -12,12 +12,12 @@ import pytest
 from aiohttp import web
 
 from engines.scripted import ScriptedServer, answer, completion
-from prefdelta.core.options import OpenAIOptions
-from prefdelta.progress import last_told
+from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
-from prefdelta.tables import write
+from prefdelta.store.tables import write
+from prefdelta.system.progress import last_told
 
 from .conftest import judge_inputs, judge_settings
 from .running import DIMENSIONS, read_checked, recorded, trace_of

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from engines.scripted import Behaviour, ScriptedServer, Seen, body, completion
 from engines.scripted_batches import BatchServer, Line, ScriptedBatch, answered, responded
+from prefdelta.core.asking.engine_options import BatchOptions, OpenAIOptions
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import BatchOptions, OpenAIOptions
 from prefdelta.records.judgement import Judgement
 from prefdelta.stages import judge
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta import checkpoints, code
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.rungs import Corpus, Rung, Window
-from prefdelta.models import load_model, load_tokenizer
+from prefdelta.models.loading import load_model, load_tokenizer
 from prefdelta.stages import ladder
-from prefdelta.stages.entry import Outcome
+from prefdelta.store import checkpoints
+from prefdelta.workflow import source
+from prefdelta.workflow.job import Outcome
 
 from .conftest import LADDER, Made, rung
 from .running import assert_adds_up, files_in, run
@@ -233,8 +234,8 @@ def test_more_items_are_measured_without_training_and_only_the_new_ones_are_aske
 
 def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: set[str] = set()
-    monkeypatch.setattr(code, "_tree_text", counted.add)
-    code.digest.__wrapped__("prefdelta.training.ladder", within=ladder.TRAINING_CODE)
+    monkeypatch.setattr(source, "_tree_text", counted.add)
+    source.digest.__wrapped__("prefdelta.training.ladder", within=ladder.TRAINING_CODE)
     names = ("finite", "ladder", "spelling", "tokenizer", "tokens")
     assert counted == {"prefdelta.training", *(f"prefdelta.training.{name}" for name in names)}
 

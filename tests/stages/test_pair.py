@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta import tables
 from prefdelta.core.errors import StudyError
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.stages import grade, pair
-from prefdelta.stages.entry import Outcome
+from prefdelta.store import tables
+from prefdelta.workflow.job import Outcome
 
 from .conftest import ITEMS, Made, pair_inputs
 from .running import assert_adds_up, read_checked, run

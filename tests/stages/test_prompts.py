@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from prefdelta import tables
-from prefdelta.core.contamination import ExcludedPrompts
+from prefdelta.core.data.contamination import ExcludedPrompts
+from prefdelta.core.data.sources import Benchmark, DataSource, Fields, MadeSource, Source
 from prefdelta.core.errors import StudyError
-from prefdelta.core.sources import Benchmark, DataSource, Fields, MadeSource, Source
 from prefdelta.core.tasks.families import split_of
 from prefdelta.records.prompt import Prompt
 from prefdelta.stages import prompts
-from prefdelta.stages.entry import Outcome
+from prefdelta.store import tables
+from prefdelta.workflow.job import Outcome
 from study.formats import FLAWED, SHARED, TRAINING_PROBLEMS, write_all
 
 from .conftest import ITEMS, Made

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from prefdelta import checkpoints, tables
 from prefdelta.core.errors import StudyError
-from prefdelta.record import Record
 from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.trace import Trace
 from prefdelta.stages import reference
-from prefdelta.stages.entry import Outcome
+from prefdelta.store import checkpoints, tables
+from prefdelta.store.record import Record
+from prefdelta.workflow.job import Outcome
 
 from .conftest import ITEMS, Made
 from .running import assert_adds_up, read_checked

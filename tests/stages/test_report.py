@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prefdelta import tables
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import seed_of
 from prefdelta.core.statistics import mean_interval, wilson_interval
@@ -20,11 +19,12 @@ from prefdelta.records.judgement import Judgement
 from prefdelta.records.pair import Pair
 from prefdelta.records.score import Score
 from prefdelta.reporting import calibration
-from prefdelta.reporting.accuracies import Cell, Group, Scores
-from prefdelta.reporting.bootstrap import Bootstrap
 from prefdelta.reporting.calibration import Calibration
+from prefdelta.reporting.numbers.accuracies import Cell, Group, Scores
+from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.stages import report
-from prefdelta.stages.entry import Job
+from prefdelta.store import tables
+from prefdelta.workflow.job import Job
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 TEMPLATE = RESOURCES / "templates/report.html"

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from prefdelta import checkpoints, code, tables
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Budget, DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.records.pair import Pair
@@ -21,9 +20,11 @@ from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
 from prefdelta.stages import ladder, train
-from prefdelta.stages.entry import Outcome
-from prefdelta.training import several
-from prefdelta.training.exchange import Ran
+from prefdelta.store import checkpoints, tables
+from prefdelta.training.processes import launcher
+from prefdelta.training.processes.mailbox import Ran
+from prefdelta.workflow import source
+from prefdelta.workflow.job import Outcome
 
 from .conftest import LADDER, Made, rung
 from .running import PROBLEM_TEMPLATE, assert_adds_up, files_in, run
@@ -134,7 +135,7 @@ def test_the_first_loss_is_ln_2_and_the_margin_grows(trained: dict[str, Made]) -
 def test_swapped_teaches_the_opposite(
     trained: dict[str, Made], problems: list[Prompt], traces: dict[str, Path], model: Made, record: Path
 ) -> None:
-    from prefdelta.models import load_model, load_tokenizer
+    from prefdelta.models.loading import load_model, load_tokenizer
     from prefdelta.training.logps import completion_logps
     from prefdelta.training.tokens import tokenise
 
@@ -194,7 +195,7 @@ def test_an_edit_that_changes_no_row_of_the_selection_trains_nothing(
 def test_another_seed_or_recipe_is_another_policy(
     inputs: dict[str, Any], record: Path, tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from prefdelta.training import dpo
+    from prefdelta.training.methods import dpo
 
     def reached(*_: object) -> dict[str, Any]:
         raise InterruptedError  # that it would train is all this test asks
@@ -216,13 +217,13 @@ def test_a_second_run_loads_no_library_that_trains(
 
 def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: set[str] = set()
-    monkeypatch.setattr(code, "_tree_text", counted.add)
+    monkeypatch.setattr(source, "_tree_text", counted.add)
     for method in ("dpo", "kto", "sft"):
-        code.digest.__wrapped__(f"prefdelta.training.{method}", within=train.TRAINING_CODE)
+        source.digest.__wrapped__(f"prefdelta.training.{method}", within=train.TRAINING_CODE)
     assert counted == {
-        "prefdelta.core.thoughts",
-        "prefdelta.models",
-        "prefdelta.rendering",
+        "prefdelta.core.asking.thoughts",
+        "prefdelta.models.loading",
+        "prefdelta.models.chat_templates",
         "prefdelta.training",
         *(
             f"prefdelta.training.{name}"
@@ -260,7 +261,7 @@ def test_the_same_arm_elsewhere_gets_the_same_weights(
 def test_an_arm_whose_batch_gains_a_selection_is_not_trained_again(
     trained: dict[str, Made], inputs: dict[str, Any], record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from prefdelta.training import dpo
+    from prefdelta.training.methods import dpo
 
     asked: list[int] = []
 
@@ -315,13 +316,13 @@ SFT = SFTRecipe(method="sft", learning_rate=1e-3, batch_size=4, budget=Budget(ep
 def test_slurm_jobs_that_trained_are_told_with_their_time_and_gpus(
     inputs: dict[str, Any], record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = several.train
+    made = launcher.train
     rans = iter([Ran(60.0, "7", ["n1: H100 (0)", "n2: H100 (0)"]), Ran(30.5, "8", ["n1: H100 (0)"])])
 
     def elsewhere(*given: Any) -> tuple[dict[str, Any], Ran]:
         return made(*given)[0], next(rans)
 
-    monkeypatch.setattr(several, "train", elsewhere)
+    monkeypatch.setattr(launcher, "train", elsewhere)
     outcome = batch(tmp_path, record, inputs, "all", "swapped", seed=11)
     assert outcome.elsewhere == {
         "training_seconds": 90.5,

@@ -8,19 +8,19 @@ from statistics import fmean, stdev
 
 import pytest
 
-from prefdelta.core.options import TransformersOptions
+from prefdelta.core.asking.engine_options import TransformersOptions
+from prefdelta.core.asking.requests import Reply, Request, Sampling
 from prefdelta.core.recipes import Budget, DPORecipe
-from prefdelta.core.requests import Reply, Request, Sampling
 from prefdelta.core.rungs import Corpus, LadderSection, Rung
 from prefdelta.core.tasks.corpus import ErrorRates, corrupted_trace
 from prefdelta.core.tasks.families import FAMILIES, draw_problems
 from prefdelta.core.tasks.steps import clean_trace
 from prefdelta.engines.transformers import TransformersEngine
 from prefdelta.graders.marker import grade
-from prefdelta.models import load_model, load_tokenizer
-from prefdelta.training import dpo
+from prefdelta.models.loading import load_model, load_tokenizer
 from prefdelta.training.ladder import draw_rows, train_rung
 from prefdelta.training.logps import completion_logps
+from prefdelta.training.methods import dpo
 from prefdelta.training.tokens import PreferenceRow, tokenise
 from unit.training.making import no_snapshots
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from prefdelta import registry
-from prefdelta.core.items import read_items
-from prefdelta.core.sources import Benchmark, DataSource
+from prefdelta.core.data.items import read_items
+from prefdelta.core.data.sources import Benchmark, DataSource
 from prefdelta.core.template import ask_problem
-from prefdelta.hub import dataset_rows
+from prefdelta.models.repositories import dataset_rows
 from prefdelta.records.prompt import Prompt
+from prefdelta.system import plugins
 
 from .formats import write_all
 
@@ -56,7 +56,7 @@ def test_the_right_answer_of_each_item_is_right_and_another_is_wrong(name: str, 
     entry = Benchmark.model_validate(yaml.safe_load((ROOT / f"resources/benchmarks/{name}.yaml").read_text()))
     source = entry.source
     assert isinstance(source, DataSource)
-    grade = registry.load(f"graders.{source.grader}")
+    grade = plugins.load(f"graders.{source.grader}")
     rows = dataset_rows(str(folders[source.dataset]), None, source.config, source.split, source.files)
     prompts = [prompt for _, prompt in read_items(rows, source, name) if isinstance(prompt, Prompt)]
     assert prompts

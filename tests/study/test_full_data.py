@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from prefdelta import tables
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
-from prefdelta.study import Study
+from prefdelta.store import tables
+from prefdelta.study.study import Study
 from unit.loopback_hub import LoopbackHub, Machine
 
 from .formats import FLAWED, TRAINING_PROBLEMS, write_all

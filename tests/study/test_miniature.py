@@ -12,8 +12,7 @@ import pytest
 import yaml
 
 from engines.scripted import ScriptedServer
-from prefdelta import registry, tables
-from prefdelta.core.grading import grade_all
+from prefdelta.core.answers.grading import grade_all
 from prefdelta.records.grade import Grade
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.prompt import Prompt
@@ -21,6 +20,8 @@ from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.score import Score
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
+from prefdelta.store import tables
+from prefdelta.system import plugins
 
 from .formats import FLAWED, TRAINING_PROBLEMS
 from .miniature import DIMENSIONS, KEY_VARIABLE, PAIRING, judge, make_checkout, miniature
@@ -159,7 +160,7 @@ WRONG = {
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
 def test_right_wrong_and_missing_answers_to_a_benchmark_are_told_apart(results: Path, benchmark: str) -> None:
     source = yaml.safe_load((ROOT / f"resources/benchmarks/{benchmark}.yaml").read_text(encoding="utf-8"))["source"]
-    grader = registry.load(f"graders.{source['grader']}")
+    grader = plugins.load(f"graders.{source['grader']}")
     prompts = tables.read(results / f"prompts/{benchmark}.parquet", Prompt)
     assert len(prompts) >= 2
     for prompt in prompts:

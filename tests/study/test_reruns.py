@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta import tables
 from prefdelta.records.call import Call
 from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.trace import Trace
+from prefdelta.store import tables
 
 from .tiny import ARMS, DIMENSIONS, ITEMS, PROMPTS, ROOT, make_checkout, shrunk, snakemake, started, write_study
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from prefdelta import tables
-from prefdelta.core.accuracy import outcome
+from prefdelta.core.answers.accuracy import outcome
 from prefdelta.records.contract import Row
 from prefdelta.records.delta import Delta
 from prefdelta.records.grade import Grade
@@ -23,6 +22,7 @@ from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.score import Score
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
+from prefdelta.store import tables
 
 from .tiny import ARMS, BENCHMARKS, ITEMS, PROMPTS, make_checkout, shrunk, snakemake, started
 

@@ -208,7 +208,7 @@ class Machine:
 
 _CALLS = """
 import json, sys, time
-from prefdelta import hub
+from prefdelta.models import repositories
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
 time.sleep = lambda seconds: None  # the client's waits between its tries

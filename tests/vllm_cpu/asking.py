@@ -7,13 +7,13 @@ import os
 import sys
 from pathlib import Path
 
-from prefdelta import calls
-from prefdelta.core.options import VLLMOptions
-from prefdelta.core.requests import Request, Sampling
+from prefdelta.core.asking.engine_options import VLLMOptions
+from prefdelta.core.asking.requests import Request, Sampling
 from prefdelta.engines.vllm import VLLMEngine
-from prefdelta.processes import stop_on_signals
-from prefdelta.record import Record
 from prefdelta.records.call import Call
+from prefdelta.store import calls
+from prefdelta.store.record import Record
+from prefdelta.system.processes import stop_on_signals
 
 OPTIONS = VLLMOptions(name="vllm", dtype="float32", max_length=128, max_sequences=16, gpu_memory_share=0.3)
 SAMPLING = Sampling(temperature=1.0, max_tokens=60)

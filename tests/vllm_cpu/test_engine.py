@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from prefdelta.core.asking.engine_options import TransformersOptions, VLLMOptions
+from prefdelta.core.asking.requests import Failure, Reply, Request, Sampling
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import TransformersOptions, VLLMOptions
-from prefdelta.core.requests import Failure, Reply, Request, Sampling
 from prefdelta.engines.transformers import TransformersEngine
 from prefdelta.engines.vllm import VLLMEngine
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta import tables
 from prefdelta.records.call import Call
+from prefdelta.store import tables
 
 from .asking import requests
 

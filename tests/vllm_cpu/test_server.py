@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from prefdelta import calls
-from prefdelta.core.options import OpenAIOptions, VLLMServer
-from prefdelta.core.rendering import PLAIN
-from prefdelta.core.requests import Endpoint, Request, Sampling
-from prefdelta.core.verdicts import read_verdict, verdict_schema
-from prefdelta.engines.openai import OpenAIEngine
-from prefdelta.record import Record
+from prefdelta.core.asking.engine_options import OpenAIOptions, VLLMServer
+from prefdelta.core.asking.rendering import PLAIN
+from prefdelta.core.asking.requests import Endpoint, Request, Sampling
+from prefdelta.core.asking.verdicts import read_verdict, verdict_schema
+from prefdelta.engines.openai.engine import OpenAIEngine
 from prefdelta.records.call import Call
 from prefdelta.servers import vllm
 from prefdelta.servers.process import serve
+from prefdelta.store import calls
+from prefdelta.store.record import Record
 from servers.posting import post
 
 from .conftest import DIMENSIONS

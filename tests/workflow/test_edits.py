@@ -23,10 +23,10 @@ from typing import Any
 import pytest
 import yaml
 
-from prefdelta import tables
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
+from prefdelta.store import tables
 
 from .planning import (
     CONFIG,
@@ -333,18 +333,19 @@ def write_config_anew(folder: Path) -> None:
 
 NEW_ENGINE = all_of(
     in_source(
-        "registry", lambda text: text.replace("= {", '= {"engines.another": "prefdelta.engines.another:Engine",', 1)
+        "system/plugins",
+        lambda text: text.replace("= {", '= {"engines.another": "prefdelta.engines.another:Engine",', 1),
     ),
     create("src/prefdelta/engines/another.py", '"""Another."""\n\n\nclass Engine:\n    pass\n'),
     in_source("engines/another", lambda text: f"{text}    speed = 2\n"),
     in_function("engines/vllm", "engine_arguments"),
 )
 IN_PLUMBING = all_of(
-    in_function("tables", "write"),
-    in_function("stages/entry", "start"),
-    in_function("registry", "load"),
-    in_function("config", "parse"),
-    in_function("study", "weights"),
+    in_function("store/tables", "write"),
+    in_function("workflow/job", "start"),
+    in_function("system/plugins", "load"),
+    in_function("study/config", "parse"),
+    in_function("study/study", "weights"),
 )
 
 
@@ -384,17 +385,19 @@ TIMES = [
     for when, seconds in (("now", 0), ("a day in the future", DAY), ("a day in the past", -DAY))
 ]
 SOURCE = [
-    Case("a comment", in_source("core/selections", lambda text: f"# Why.\n{text}\n# That is why.\n"), nothing),
-    Case("other docstrings", in_source("core/selections", reword_docstrings), nothing),
-    Case("other formatting", in_source("core/selections", format_anew), nothing),
+    Case("a comment", in_source("core/pairs/selections", lambda text: f"# Why.\n{text}\n# That is why.\n"), nothing),
+    Case("other docstrings", in_source("core/pairs/selections", reword_docstrings), nothing),
+    Case("other formatting", in_source("core/pairs/selections", format_anew), nothing),
     Case("a new engine that no job uses, and an edit in it", NEW_ENGINE, nothing),
     Case("plumbing, and what reads the config", IN_PLUMBING, nothing),
     # Of the stages filter and report import it; study and config do too, but are no stage: 23 + 42 + 56 + 1.
-    Case("a function of selections", in_function("core/selections", "select"), below("filter/*/*")),
+    Case("a function of selections", in_function("core/pairs/selections", "select"), below("filter/*/*")),
     # Imported by pair alone: 7 + 42 + 23 + 42 + 56 + 1.
-    Case("a function of pairing", in_function("core/pairing", "pool_pairs"), below("pair/*")),
+    Case("a function of pairing", in_function("core/pairs/pairing", "pool_pairs"), below("pair/*")),
     # Trainers are plug-ins, in the digest of the jobs whose settings name them: 2 train + 4 evaluate + 1.
-    Case("a function of the KTO trainer", in_function("training/kto", "train"), below("train/*/*/*/kto/*/policy")),
+    Case(
+        "a function of the KTO trainer", in_function("training/methods/kto", "train"), below("train/*/*/*/kto/*/policy")
+    ),
     # As are servers; below it are the 8 selections by a delta: 12 + 42 + 8 + 8 + 8 + 1.
     Case("a function of the judge's server", in_function("servers/rules", "command"), below("judge/*/*")),
 ]

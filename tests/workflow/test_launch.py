@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from prefdelta.core.launch import Launch
-from prefdelta.study import Batch, Study
+from prefdelta.study.study import Batch, Study
 
 from .planning import CONFIG, make_checkout, snakemake
 

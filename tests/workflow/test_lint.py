@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from prefdelta import stages
-from prefdelta.config import STAGES, Config
 from prefdelta.core.settings import Settings
-from prefdelta.study import Study
+from prefdelta.study.config import STAGES, Config
+from prefdelta.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "workflow/rules"
@@ -132,7 +132,8 @@ def test_a_job_replaces_its_shell_so_that_signals_reach_it(stage: str) -> None:
 _PROBE = """
 import json, sys, time
 start = time.process_time()
-import prefdelta.core.errors, prefdelta.files, prefdelta.plans, prefdelta.runs, prefdelta.study
+import prefdelta.core.errors, prefdelta.system.files, prefdelta.study.study
+import prefdelta.workflow.plans, prefdelta.workflow.runs
 print(json.dumps([time.process_time() - start, sorted(name for name in sys.modules if "." not in name)]))
 """
 
@@ -143,8 +144,8 @@ def test_what_the_snakefile_imports_is_light() -> None:
     expected = {
         "prefdelta import plans",
         "prefdelta.core.errors import StudyError",
-        "prefdelta.files import say",
-        "prefdelta.study import REPORT_CLAIMS",
+        "prefdelta.system.files import say",
+        "prefdelta.study.study import REPORT_CLAIMS",
     }
     assert imported == expected, "the probe imports something else"
     seconds, modules = [], set()

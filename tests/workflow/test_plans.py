@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from prefdelta import plans
 from prefdelta.commands.planning.dry_run import planned_jobs
-from prefdelta.study import Study
+from prefdelta.study.study import Study
+from prefdelta.workflow import plans
 from workflow.test_dry_run import ROOT, checkout
 
 __all__ = ["checkout"]

@@ -3,10 +3,10 @@ import os
 import sys
 from pathlib import Path
 
-from prefdelta import plans, runs
+from prefdelta.workflow import plans, runs
 from prefdelta.core.errors import StudyError
-from prefdelta.files import say
-from prefdelta.study import REPORT_CLAIMS, REPORT_TEMPLATE, Study
+from prefdelta.system.files import say
+from prefdelta.study.study import REPORT_CLAIMS, REPORT_TEMPLATE, Study
 
 # Jobs run the interpreter that runs Snakemake, whatever is active in the shell; and SLURM is asked through our sbatch.
 os.environ["PATH"] = os.pathsep.join(

@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from prefdelta.commands import shared
-from prefdelta.core.contamination import ExcludedPrompts, Rule, counts_by_benchmark, overlaps
+from prefdelta.core.data.contamination import ExcludedPrompts, Rule, counts_by_benchmark, overlaps
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import TRAINING_PROMPTS
-from prefdelta.files import publish_text, say
 from prefdelta.stages.prompts import read_prompts
-from prefdelta.study import Study
+from prefdelta.study.study import Study
+from prefdelta.system.files import publish_text, say
 
 
 def define(parser: argparse.ArgumentParser) -> None:

@@ -17,16 +17,16 @@ from prefdelta.commands import shared
 from prefdelta.commands.checks import (
     disk,
     environment,
-    fetched,
     gpus,
-    jail,
+    hub_files,
     keys,
+    sandbox,
     slurm_jobs,
     slurm_settings,
     tokenizers,
 )
-from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.checks.finding import Finding, fail
+from prefdelta.commands.checks.subject import Examined
 from prefdelta.core.errors import StudyError
 
 # In the order of the lines. Checks of SLURM after the first say nothing if that one could not reach it.
@@ -38,12 +38,12 @@ CHECKS: dict[str, Callable[[Examined], Iterator[Finding]]] = {
     "room": disk.room,
     "files": disk.files,
     "open files": disk.open_files,
-    "pins": fetched.pins,
-    "hub": fetched.files,
+    "pins": hub_files.pins,
+    "hub": hub_files.files,
     "hub token": keys.hub_token,
     "judge key": keys.judge_key,
     "templates": tokenizers.tokenizers,
-    "sandbox": jail.sandbox,
+    "sandbox": sandbox.sandbox,
     "slurm": slurm_settings.reachable,
     "slurm profile": slurm_settings.profile,
     "slurm settings": slurm_settings.settings,

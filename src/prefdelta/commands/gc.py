@@ -24,9 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 
-from prefdelta.checkpoints import are_removed, remove_weights
 from prefdelta.commands import shared
-from prefdelta.commands.standing import (
+from prefdelta.commands.dependents import (
     CHECKPOINTS,
     MEASURED,
     PROJECTED,
@@ -43,7 +42,8 @@ from prefdelta.commands.standing import (
 from prefdelta.core.errors import DamagedError
 from prefdelta.core.names import STAGES
 from prefdelta.records.call import Call
-from prefdelta.study import Study
+from prefdelta.store.checkpoints import are_removed, remove_weights
+from prefdelta.study.study import Study
 
 LOGS = "logs"
 # What stages write; other files are somebody's own.

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from prefdelta.commands import shared
-from prefdelta.commands.standing import CHECKPOINTS, PROJECTED, Standing, forgetting, standing
+from prefdelta.commands.dependents import CHECKPOINTS, PROJECTED, Standing, forgetting, standing
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import STAGES
-from prefdelta.study import Study
+from prefdelta.study.study import Study
 
 
 def define(parser: argparse.ArgumentParser) -> None:

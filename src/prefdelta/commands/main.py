@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from prefdelta import environment
 from prefdelta.core.errors import StudyError
+from prefdelta.system import environment
 
 # Only the module of the command that is asked for is imported: so this one's --help is there at once.
 COMMANDS = {

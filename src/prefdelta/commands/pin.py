@@ -21,9 +21,9 @@ from prefdelta.commands import shared
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
 from prefdelta.core.pins import INDEX, NOUNS, WEIGHTS, Kind, Pin, Pins, argument, wanted
-from prefdelta.files import publish_text
-from prefdelta.hub import LOCK, fetch, model_files, read_pins
-from prefdelta.hub_cache import hub_errors_told
+from prefdelta.models.cache import hub_errors_told
+from prefdelta.models.repositories import LOCK, fetch, model_files, read_pins
+from prefdelta.system.files import publish_text
 
 _KINDS: tuple[Kind, ...] = ("models", "datasets")
 _COMMIT = 12  # characters shown

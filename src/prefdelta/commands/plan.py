@@ -24,7 +24,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from prefdelta import runs
 from prefdelta.commands import shared
 from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.disk import disk_needed
@@ -34,7 +33,8 @@ from prefdelta.commands.planning.measures import Measures, model_of
 from prefdelta.commands.planning.summary import Plan, summed
 from prefdelta.commands.planning.text import text
 from prefdelta.commands.planning.work import MOST_READ, Reckoning
-from prefdelta.study import Study
+from prefdelta.study.study import Study
+from prefdelta.workflow import runs
 
 
 def define(parser: argparse.ArgumentParser) -> None:

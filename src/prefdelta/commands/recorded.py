@@ -7,12 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from prefdelta import tables
-from prefdelta.commands.standing import PROJECTED
+from prefdelta.commands.dependents import PROJECTED
 from prefdelta.records.call import Call
 from prefdelta.records.trace import Trace
 from prefdelta.stages import judge
-from prefdelta.study import Study
+from prefdelta.store import tables
+from prefdelta.study.study import Study
 
 
 class Untold(NamedTuple):

@@ -13,15 +13,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prefdelta import tables
 from prefdelta.commands import shared
+from prefdelta.commands.dependents import PROJECTED, forgetting, standing
 from prefdelta.commands.recorded import untold
-from prefdelta.commands.standing import PROJECTED, forgetting, standing
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import STAGES
 from prefdelta.records.grade import Grade
 from prefdelta.records.trace import Trace
-from prefdelta.study import Study
+from prefdelta.store import tables
+from prefdelta.study.study import Study
 
 
 class Failed(NamedTuple):

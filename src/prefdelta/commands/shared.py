@@ -15,10 +15,11 @@ from typing import Any, TextIO
 
 import yaml
 
-from prefdelta import runs, slurm
 from prefdelta.core.errors import StudyError
-from prefdelta.files import say
-from prefdelta.study import Study
+from prefdelta.scheduler import slurm
+from prefdelta.study.study import Study
+from prefdelta.system.files import say
+from prefdelta.workflow import runs
 
 DEFAULT_CONFIG = Path("config.yaml")
 PROFILES = Path("profiles")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from prefdelta.core.hub import is_local
 from prefdelta.core.recipes import Recipe
-from prefdelta.hub import read_pins, weight_files
-from prefdelta.snapshots import KEPT
-from prefdelta.study import Study
+from prefdelta.models.repositories import read_pins, weight_files
+from prefdelta.store.snapshots import KEPT
+from prefdelta.study.study import Study
 
 BYTES = {"float32": 4, "bfloat16": 2}  # of a parameter
 _SNAPSHOT_BYTES = KEPT * 12  # of a trained parameter: its weight and the optimiser's two moments, in float32

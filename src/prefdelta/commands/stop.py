@@ -11,10 +11,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from prefdelta import runs, slurm
 from prefdelta.commands import shared
 from prefdelta.commands.overview.last_run import command_to_go_on, last_run
 from prefdelta.core.errors import StudyError
+from prefdelta.scheduler import slurm
+from prefdelta.workflow import runs
 
 PATIENCE = {signal.SIGINT: 30.0, signal.SIGTERM: 10.0, signal.SIGKILL: 10.0}  # seconds until the next, stronger one
 JOBS_SECONDS = 120.0  # for SLURM to end what was cancelled

@@ -16,14 +16,14 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
-from prefdelta import tables
 from prefdelta.commands.main import main
-from prefdelta.core.accuracy import outcome
+from prefdelta.core.answers.accuracy import outcome
 from prefdelta.core.errors import StudyError
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import Estimate, mean_interval
-from prefdelta.files import publish_text
 from prefdelta.records.score import Score
+from prefdelta.store import tables
+from prefdelta.system.files import publish_text
 
 NAME = "sweep"
 TABLE = Path("docs/sweep.md")

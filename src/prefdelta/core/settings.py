@@ -10,7 +10,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
     def plugins(self) -> list[str]:
-        """Names in `prefdelta.registry` that these settings make the stage load, e.g. `engines.openai`.
+        """Names in `prefdelta.system.plugins` that these settings make the stage load, e.g. `engines.openai.engine`.
 
         Their source enters the digest of the jobs that use them, and of no others.
         """

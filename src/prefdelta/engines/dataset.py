@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from prefdelta.core.items import read_rows
+from prefdelta.core.asking.requests import Failure, Reply, Request
+from prefdelta.core.data.items import read_rows
+from prefdelta.core.data.shipped import ShippedTrace, read_traces
+from prefdelta.core.data.sources import DataSource, TraceFields
 from prefdelta.core.names import TRAINING_PROMPTS
-from prefdelta.core.requests import Failure, Reply, Request
-from prefdelta.core.shipped import ShippedTrace, read_traces
-from prefdelta.core.sources import DataSource, TraceFields
-from prefdelta.hub import dataset_identity, dataset_rows
+from prefdelta.models.repositories import dataset_identity, dataset_rows
 from prefdelta.records.prompt import Prompt
 
 VERSION = 2  # raise it when the same request would get another reply

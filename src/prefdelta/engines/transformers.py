@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefdelta.core.asking.engine_options import TransformersOptions
+from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.requests import Failure, Quarantine, Reply, Request, Sampling
+from prefdelta.core.asking.thoughts import whole_reply
 from prefdelta.core.errors import StudyError
 from prefdelta.core.memory import is_out_of_memory
-from prefdelta.core.options import TransformersOptions
-from prefdelta.core.rendering import PLAIN, Rendering
-from prefdelta.core.requests import Failure, Quarantine, Reply, Request, Sampling
-from prefdelta.core.thoughts import whole_reply
-from prefdelta.files import say
-from prefdelta.models import load_model, load_tokenizer
-from prefdelta.processes import uninterrupted
-from prefdelta.rendering import in_key, render, token_ids
+from prefdelta.models.chat_templates import in_key, render, token_ids
+from prefdelta.models.loading import load_model, load_tokenizer
+from prefdelta.system.files import say
+from prefdelta.system.processes import uninterrupted
 
 if TYPE_CHECKING:
     import torch

@@ -2,8 +2,8 @@
 
 All missing requests are put to one engine, with a seed each, and rows are given back as they finish. The engine's core
 runs in this process, not in a child of it: a kill leaves no orphan that holds the GPU, and what cannot be unwound is
-ended by `prefdelta.processes` like any other work. With several GPUs vLLM starts a worker for each, which ends when
-this process is gone.
+ended by `prefdelta.system.processes` like any other work. With several GPUs vLLM starts a worker for each, which
+ends when this process is gone.
 
 We render and decode ourselves. The prompt is the chat template's own token ids, so nothing adds a second BOS. The reply
 is decoded with its special tokens, because some models mark their reasoning by them (s1.1: `<|im_start|>think`); only
@@ -17,16 +17,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefdelta import environment
+from prefdelta.core.asking.engine_options import VLLMOptions
+from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.requests import Failure, Reply, Request
+from prefdelta.core.asking.thoughts import whole_reply
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import VLLMOptions
-from prefdelta.core.rendering import PLAIN, Rendering
-from prefdelta.core.requests import Failure, Reply, Request
-from prefdelta.core.thoughts import whole_reply
-from prefdelta.models import load_tokenizer
-from prefdelta.processes import uninterrupted
-from prefdelta.rendering import in_key, render, token_ids
-from prefdelta.vllm_install import tensor_parallel_size, versions
+from prefdelta.models.chat_templates import in_key, render, token_ids
+from prefdelta.models.loading import load_tokenizer
+from prefdelta.models.vllm_install import tensor_parallel_size, versions
+from prefdelta.system import environment
+from prefdelta.system.processes import uninterrupted
 
 if TYPE_CHECKING:
     from vllm import LLMEngine, RequestOutput, SamplingParams

@@ -1,9 +1,9 @@
-"""Grader `choice`: a letter from A to J, as in MMLU-Pro. How it is found is stated in `core.letters.letter`."""
+"""Grader `choice`: a letter from A to J, as in MMLU-Pro. How it is found is stated in `core.answers.letters.letter`."""
 
 from collections.abc import Sequence
 
-from prefdelta.core.letters import letter, mmlu_pro_letter
-from prefdelta.core.thinking import without_thinking
+from prefdelta.core.answers.letters import letter, mmlu_pro_letter
+from prefdelta.core.asking.thinking import without_thinking
 
 LETTERS = "ABCDEFGHIJ"
 

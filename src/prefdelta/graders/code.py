@@ -5,10 +5,10 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from prefdelta.core.code_tests import Case, CodeTests, read_tests, same_output, same_value, value_of
+from prefdelta.core.answers.code_tests import Case, CodeTests, read_tests, same_output, same_value, value_of
+from prefdelta.core.answers.grading import GradingError
+from prefdelta.core.asking.thinking import without_thinking
 from prefdelta.core.errors import StudyError
-from prefdelta.core.grading import GradingError
-from prefdelta.core.thinking import without_thinking
 from prefdelta.graders.sandbox import Jail
 
 _FENCE = re.compile(r"[ \t]*(?P<marks>`{3,})[ \t]*(?P<language>[^`\s]*)[^`]*")

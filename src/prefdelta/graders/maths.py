@@ -7,8 +7,8 @@ hard limits (`maths_process`): a hang is a failure, never a wrong answer.
 import re
 from collections.abc import Sequence
 
-from prefdelta.core.final_answers import boxed, boxes, plain, stated
-from prefdelta.core.thinking import without_thinking
+from prefdelta.core.answers.final_answers import boxed, boxes, plain, stated
+from prefdelta.core.asking.thinking import without_thinking
 from prefdelta.graders import maths_process
 
 # A box's name, without its index: x_1 and x_2 are a list of x. Every character can be read in one way only, and few are

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from itertools import product
 
-from prefdelta.core.maths_forms import (
+from prefdelta.core.maths.forms import (
     Based,
     Braces,
     Bracket,
@@ -25,9 +25,9 @@ from prefdelta.core.maths_forms import (
     Words,
     parts_of,
 )
-from prefdelta.core.maths_reading import DEGREE, PERCENT, readings
-from prefdelta.core.maths_text import canonical
-from prefdelta.core.maths_words import number_of
+from prefdelta.core.maths.reading import DEGREE, PERCENT, readings
+from prefdelta.core.maths.text import canonical
+from prefdelta.core.maths.words import number_of
 from prefdelta.graders.maths_expressions import Renamed, is_part_of_one, readable, same_expressions, same_relation
 
 _RATIO = re.compile(r"\d+\s*:\s*\d+")

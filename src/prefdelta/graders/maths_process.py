@@ -11,8 +11,8 @@ import weakref
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from prefdelta.core.answers.grading import GradingError
 from prefdelta.core.errors import StudyError
-from prefdelta.core.grading import GradingError
 from prefdelta.graders import maths_worker
 
 CPU_SECONDS = 5.0  # of one request; the process's own time, so that a busy machine changes no verdict

@@ -18,9 +18,9 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-from prefdelta.core.final_answers import braced_powers
+from prefdelta.core.answers.final_answers import braced_powers
 from prefdelta.graders.maths_compare import has_parts, same, understood
-from prefdelta.processes import die_with_parent
+from prefdelta.system.processes import die_with_parent
 
 READY = "ready"
 _MARKED = re.compile(r"(?<!\\)\$|\\\[|\\\(|\\boxed")  # mathematics that math-verify finds by itself

@@ -49,9 +49,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from prefdelta.core.code_tests import MOST_DIGITS
+from prefdelta.core.answers.code_tests import MOST_DIGITS
+from prefdelta.core.answers.grading import GradingError
 from prefdelta.core.errors import StudyError
-from prefdelta.core.grading import GradingError
 from prefdelta.graders import sandbox_harness, sandbox_seccomp
 from prefdelta.graders.sandbox_harness import BROKEN, ENDED, PASSED, READY
 

@@ -5,9 +5,18 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from prefdelta.core.final_answers import bare, boxed, last_line, list_items, option, right_hand_side, stated, truth
-from prefdelta.core.plain_numbers import as_latex, close, last_number, lists_close, number
-from prefdelta.core.thinking import without_thinking
+from prefdelta.core.answers.final_answers import (
+    bare,
+    boxed,
+    last_line,
+    list_items,
+    option,
+    right_hand_side,
+    stated,
+    truth,
+)
+from prefdelta.core.asking.thinking import without_thinking
+from prefdelta.core.maths.plain_numbers import as_latex, close, last_number, lists_close, number
 from prefdelta.graders import maths_process
 
 # A truth in the place of a number: the word alone, or what goes on behind a stop ("Yes, it converges").

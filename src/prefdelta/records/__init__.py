@@ -1,1 +1,1 @@
-"""The nouns: one typed row per file, one Arrow schema each (made by `prefdelta.tables.schema`)."""
+"""The nouns: one typed row per file, one Arrow schema each (made by `prefdelta.store.tables.schema`)."""

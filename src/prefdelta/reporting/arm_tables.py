@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from prefdelta.reporting.accuracies import AccuracyLine, Cell
 from prefdelta.reporting.arms import families, short_labels
 from prefdelta.reporting.content import Content, Experiment
-from prefdelta.reporting.experiments import filtering_rows, references
+from prefdelta.reporting.numbers.accuracies import AccuracyLine, Cell
+from prefdelta.reporting.numbers.experiments import filtering_rows, references
+from prefdelta.reporting.numbers.training import training
 from prefdelta.reporting.panels import panel_difference, panel_gain, panels
-from prefdelta.reporting.training import training
 
 
 def overview(content: Content) -> list[dict[str, Any]]:

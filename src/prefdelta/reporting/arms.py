@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.selections import Selection, parse_selection
+from prefdelta.core.pairs.selections import Selection, parse_selection
 
 PARTS = ("selection", "pairing", "recipe", "policy")
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prefdelta.core.overlap import Overlap
-from prefdelta.reporting.accuracies import Cell, Group, Scores
-from prefdelta.reporting.agreement import AgreementLine
+from prefdelta.core.pairs.overlap import Overlap
 from prefdelta.reporting.arms import Arm
 from prefdelta.reporting.calibration import Calibration
-from prefdelta.reporting.deltas import Pairings
-from prefdelta.reporting.generators import Grades
 from prefdelta.reporting.manifests import Manifest
+from prefdelta.reporting.numbers.accuracies import Cell, Group, Scores
+from prefdelta.reporting.numbers.agreement import AgreementLine
+from prefdelta.reporting.numbers.deltas import Pairings
+from prefdelta.reporting.numbers.generators import Grades
 
 _CONTROLS = frozenset({"random", "bottom", "length-matched", "swapped", "all"})
 CONFOUNDED = "traces from a data set, so another prompt and sampling"  # what stands beside such a generator

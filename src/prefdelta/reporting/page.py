@@ -7,22 +7,22 @@ from typing import Any
 
 from prefdelta.core.errors import StudyError
 from prefdelta.reporting import calibration, formats
-from prefdelta.reporting.accuracies import Cell
 from prefdelta.reporting.arm_tables import accuracy_table, against_random, gains_table, overview, updates_table
 from prefdelta.reporting.arms import common_parts, families
-from prefdelta.reporting.claims import PaperClaims
 from prefdelta.reporting.content import CONFOUNDED, Content, Experiment
-from prefdelta.reporting.curves import ladder_rows, training_rows
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
-from prefdelta.reporting.drift import check_drift
 from prefdelta.reporting.figures.canvas import Drawing, inline
-from prefdelta.reporting.generators import source_lines
-from prefdelta.reporting.ladder import ladder
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
+from prefdelta.reporting.numbers.accuracies import Cell
+from prefdelta.reporting.numbers.claims import PaperClaims
+from prefdelta.reporting.numbers.curves import ladder_rows, training_rows
+from prefdelta.reporting.numbers.drift import check_drift
+from prefdelta.reporting.numbers.generators import source_lines
+from prefdelta.reporting.numbers.ladder import ladder
+from prefdelta.reporting.numbers.spending import stage_lines
+from prefdelta.reporting.numbers.training import training
+from prefdelta.reporting.numbers.upstream import upstream_lines
 from prefdelta.reporting.panels import panels
-from prefdelta.reporting.spending import stage_lines
-from prefdelta.reporting.training import training
-from prefdelta.reporting.upstream import upstream_lines
 
 _FORMATS = ("percent", "points", "signed", "decimal", "count", "duration", "reasons", "breakable", "span")
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.accuracies import Cell, Scores
 from prefdelta.reporting.arms import Arm
 from prefdelta.reporting.content import Content
+from prefdelta.reporting.numbers.accuracies import Cell, Scores
 
 _NAMES = {"stem": "STEM"}
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
+from prefdelta.core.asking.requests import Endpoint, ServerStoppedError, canary
 from prefdelta.core.errors import StudyError
-from prefdelta.core.requests import Endpoint, ServerStoppedError, canary
-from prefdelta.environment import SILENT
-from prefdelta.processes import die_with_parent, exit_code_told
-from prefdelta.servers.keeper import STOP_SECONDS
+from prefdelta.servers.supervisor import STOP_SECONDS
+from prefdelta.system.environment import SILENT
+from prefdelta.system.processes import die_with_parent, exit_code_told
 
 KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where a server of ours finds the key that its requests must carry
 VLLM_KEY_VARIABLE = "VLLM_API_KEY"  # and where vLLM's does
@@ -29,13 +29,13 @@ def serve(
     """Run `command(port)` and yield it as an endpoint once it has answered a completion (not merely a health check).
 
     environment: what the server's process gets besides this one's. The key is made for this run and passed there
-    only. Nothing is left of the server's process group when the
-    context is left, the job killed, or the server itself (`prefdelta.servers.keeper`). Raises ServerStoppedError if the
-    server stops, and StudyError if it gives no completion within start_s seconds. It may be called again after either.
+    only. Nothing is left of the server's process group when the context is left, the job killed, or the server itself
+    (`prefdelta.servers.supervisor`). Raises ServerStoppedError if the server stops, and StudyError if it gives no
+    completion within start_s seconds. It may be called again after either.
     """
     port, key = _free_port(), secrets.token_urlsafe(24)
     process = subprocess.Popen(
-        [sys.executable, "-m", "prefdelta.servers.keeper", *command(port)],
+        [sys.executable, "-m", "prefdelta.servers.supervisor", *command(port)],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         env={**SILENT, **os.environ, KEY_VARIABLE: key, VLLM_KEY_VARIABLE: key, **(environment or {})},

@@ -21,10 +21,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from prefdelta.core.asking.engine_options import RulesServer
 from prefdelta.core.ids import digest, fraction
-from prefdelta.core.options import RulesServer
 from prefdelta.core.tasks.rating import rate
-from prefdelta.files import say
+from prefdelta.system.files import say
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from prefdelta.core.options import VLLMServer
-from prefdelta.core.rendering import Rendering
-from prefdelta.rendering import dated, in_key, template_in, variables
-from prefdelta.vllm_install import tensor_parallel_size, versions
+from prefdelta.core.asking.engine_options import VLLMServer
+from prefdelta.core.asking.rendering import Rendering
+from prefdelta.models.chat_templates import dated, in_key, template_in, variables
+from prefdelta.models.vllm_install import tensor_parallel_size, versions
 
 VERSION = 1  # raise it when the same request would get another reply
 

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta import tables
-from prefdelta.core.deltas import sample_deltas
 from prefdelta.core.failures import count_failures
+from prefdelta.core.pairs.deltas import sample_deltas
 from prefdelta.core.settings import Settings
 from prefdelta.records.delta import Delta
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.pair import Pair
-from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.store import tables
+from prefdelta.workflow.job import Job, Outcome, start
 
 
 class DeltaSection(Settings):

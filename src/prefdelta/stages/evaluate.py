@@ -9,26 +9,27 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta import calls, registry, tables
-from prefdelta.core.accuracy import COUNTS_AS_WRONG, count_outcomes, outcome
+from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG, count_outcomes, outcome
+from prefdelta.core.answers.grading import Graded, grade_all, grader_said
+from prefdelta.core.asking.engine_options import GeneratorOptions
+from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.requests import Engine, Failure, Reply, Request, Sampling
 from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.grading import Graded, grade_all, grader_said
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import seed_of
-from prefdelta.core.options import GeneratorOptions
-from prefdelta.core.rendering import PLAIN, Rendering
-from prefdelta.core.requests import Engine, Failure, Reply, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
-from prefdelta.files import say
-from prefdelta.processes import cores
+from prefdelta.models.weights import open_weights
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
-from prefdelta.stages.entry import Job, Outcome, file_of, start
-from prefdelta.weights import open_weights
+from prefdelta.store import calls, tables
+from prefdelta.system import plugins
+from prefdelta.system.files import say
+from prefdelta.system.processes import cores
+from prefdelta.workflow.job import Job, Outcome, file_of, start
 
 _HAVE_UPSTREAMS_RULE = {"choice"}  # graders with `upstream(text, answers)`, the rule of the benchmark's own code
 
@@ -133,7 +134,7 @@ def _questions(
     weights = job.inputs["weights"]
     manifests = weights if arm.endswith("/base") else [file_of(weights, arm)]
     policy = open_weights(manifests, settings.hub, job.record, only_look)
-    engine = registry.load(f"engines.{settings.engine.name}")(
+    engine = plugins.load(f"engines.{settings.engine.name}")(
         policy.folder, policy.identity, settings.engine, settings.rendering
     )
     if policy.removed:
@@ -157,7 +158,7 @@ def _questions(
 
 def _graded(job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call]) -> list[Graded]:
     """The grades of an arm's answers to all items of the group."""
-    graders = {name: registry.load(f"graders.{asked.grader}") for name, asked in job.settings.benchmarks.items()}
+    graders = {name: plugins.load(f"graders.{asked.grader}") for name, asked in job.settings.benchmarks.items()}
     answered = zip(plan, replies, strict=True)
     return grade_all(((graders[prompt.source], call, prompt.answers) for (prompt, _), call in answered), cores())
 
@@ -189,7 +190,7 @@ def _by_upstreams_rule(
     for name, asked in job.settings.benchmarks.items():
         if asked.grader not in _HAVE_UPSTREAMS_RULE:
             continue
-        rule = registry.load(f"graders.{asked.grader}.upstream")
+        rule = plugins.load(f"graders.{asked.grader}.upstream")
         verdicts = [
             (bool(rule(call.text or "", prompt.answers)), outcome(score))
             for (prompt, _), call, score in zip(plan, replies, scores, strict=True)

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta import tables
-from prefdelta.core.selections import CommonSet, common_prompts, parse_selection, select
+from prefdelta.core.pairs.selections import CommonSet, common_prompts, parse_selection, select
 from prefdelta.core.settings import Settings
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
 from prefdelta.records.selection import SelectedPair
-from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.store import tables
+from prefdelta.workflow.job import Job, Outcome, start
 
 
 class FilterSection(Settings):

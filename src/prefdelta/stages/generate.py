@@ -7,24 +7,25 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta import calls, registry, tables
+from prefdelta.core.asking.engine_options import GeneratorOptions, ThinkingMarks
+from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.requests import Engine, Request, Sampling
+from prefdelta.core.asking.thinking import marked_thinking, with_thinking
+from prefdelta.core.asking.thoughts import in_one_form
+from prefdelta.core.data.sources import DataSource, TraceFields
 from prefdelta.core.failures import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
-from prefdelta.core.options import GeneratorOptions, ThinkingMarks
-from prefdelta.core.rendering import PLAIN, Rendering
-from prefdelta.core.requests import Engine, Request, Sampling
 from prefdelta.core.settings import Settings
-from prefdelta.core.sources import DataSource, TraceFields
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
-from prefdelta.core.thinking import marked_thinking, with_thinking
-from prefdelta.core.thoughts import in_one_form
+from prefdelta.models.weights import open_weights
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
-from prefdelta.stages.entry import Job, Outcome, start
-from prefdelta.weights import open_weights
+from prefdelta.store import calls, tables
+from prefdelta.system import plugins
+from prefdelta.workflow.job import Job, Outcome, start
 
 
 class GenerateSection(Settings):
@@ -137,10 +138,10 @@ def _engine(job: Job[GenerateSettings], only_look: bool) -> Engine:
     (plugin,) = settings.plugins()
     engine: Engine
     if settings.shipped is not None:
-        engine = registry.load(plugin)(settings.shipped.source, settings.shipped.traces)
+        engine = plugins.load(plugin)(settings.shipped.source, settings.shipped.traces)
     else:
         weights = open_weights(job.inputs["weights"], settings.hub, job.record, only_look)
-        engine = registry.load(plugin)(weights.folder, weights.identity, settings.engine, settings.rendering)
+        engine = plugins.load(plugin)(weights.folder, weights.identity, settings.engine, settings.rendering)
     return engine
 
 

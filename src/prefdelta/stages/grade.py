@@ -6,16 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta import registry, tables
+from prefdelta.core.answers.grading import grade_all, grader_said
 from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.grading import grade_all, grader_said
 from prefdelta.core.settings import Settings
-from prefdelta.files import say
-from prefdelta.processes import cores
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
-from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.store import tables
+from prefdelta.system import plugins
+from prefdelta.system.files import say
+from prefdelta.system.processes import cores
+from prefdelta.workflow.job import Job, Outcome, start
 
 
 class GradeSection(Settings):
@@ -33,7 +34,7 @@ class GradeSettings(Settings):
 
 
 def run(job: Job[GradeSettings]) -> Outcome:
-    grader = registry.load(f"graders.{job.settings.grader}")
+    grader = plugins.load(f"graders.{job.settings.grader}")
     answers = {prompt.prompt_id: prompt.answers for prompt in tables.read(job.input("prompts"), Prompt)}
     traces = tables.read(job.input("traces"), Trace)
     graded = grade_all(((grader, trace, answers[trace.prompt_id]) for trace in traces), cores())

@@ -14,28 +14,30 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta import calls, code, registry, tables
+from prefdelta.core.asking.engine_options import OpenAIOptions
+from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.requests import Endpoint, Request, Sampling
+from prefdelta.core.asking.verdicts import NO_VERDICT, InvalidVerdictError, read_verdict, verdict_schema
 from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
-from prefdelta.core.options import OpenAIOptions
-from prefdelta.core.rendering import PLAIN, Rendering
-from prefdelta.core.requests import Endpoint, Request, Sampling
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import fill
-from prefdelta.core.verdicts import NO_VERDICT, InvalidVerdictError, read_verdict, verdict_schema
-from prefdelta.engines.openai_names import REMEDY, told_names
-from prefdelta.engines.spending import Spending
-from prefdelta.files import say
+from prefdelta.engines.openai.account import Spending
+from prefdelta.engines.openai.names import REMEDY, told_names
+from prefdelta.models.weights import Weights, open_weights
 from prefdelta.records.call import Call
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.servers.process import serve
-from prefdelta.stages.entry import Job, Outcome, start
-from prefdelta.weights import Weights, open_weights
+from prefdelta.store import calls, tables
+from prefdelta.system import plugins
+from prefdelta.system.files import say
+from prefdelta.workflow import source
+from prefdelta.workflow.job import Job, Outcome, start
 
 ANOTHER_MODEL = "another_model"  # the failure of a reply that another model gave
 
@@ -209,7 +211,7 @@ def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questi
     """Whom to ask, and where it is recorded; nothing is asked yet."""
     settings = job.settings
     weights = open_weights([], settings.hub, job.record, only_look) if settings.hub else None
-    engine = registry.load(f"engines.{settings.engine.name}")(
+    engine = plugins.load(f"engines.{settings.engine.name}")(
         settings.engine,
         partial(_serve, settings.engine, weights, settings.rendering),
         _server_identity(settings.engine, weights, settings.rendering),
@@ -297,9 +299,9 @@ def _serve(
     if options.server is not None:
         plugin = f"servers.{options.server.name}"
         if weights is None:
-            return serve(partial(registry.load(plugin), options.server), options.model, options.start_s)
-        command = partial(registry.load(plugin), options.server, weights.folder, options.model, rendering)
-        environment = registry.load(f"{plugin}.environment")(rendering)
+            return serve(partial(plugins.load(plugin), options.server), options.model, options.start_s)
+        command = partial(plugins.load(plugin), options.server, weights.folder, options.model, rendering)
+        environment = plugins.load(f"{plugin}.environment")(rendering)
         return serve(command, options.model, options.start_s, environment)
     if options.api_key_env not in environ:
         raise StudyError(f"the environment has no {options.api_key_env}, the key of {options.base_url}. Set it.")
@@ -314,11 +316,11 @@ def _server_identity(
         return {"provider": options.provider}
     plugin = f"servers.{options.server.name}"
     if weights is not None:
-        found: dict[str, Any] = registry.load(f"{plugin}.identity")(
+        found: dict[str, Any] = plugins.load(f"{plugin}.identity")(
             options.server, weights.folder, weights.identity, rendering
         )
         return found
-    return {"settings": options.server.model_dump(), "code": code.digest(registry.module_of(plugin))}
+    return {"settings": options.server.model_dump(), "code": source.digest(plugins.module_of(plugin))}
 
 
 if __name__ == "__main__":

@@ -16,24 +16,26 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta import calls, checkpoints, code, registry
-from prefdelta.core.accuracy import count_outcomes
+from prefdelta.core.answers.accuracy import count_outcomes
+from prefdelta.core.answers.grading import grade
+from prefdelta.core.asking.engine_options import TransformersOptions
+from prefdelta.core.asking.requests import Request, Sampling
 from prefdelta.core.errors import StudyError
-from prefdelta.core.grading import grade
 from prefdelta.core.ids import digest, seed_of
-from prefdelta.core.options import TransformersOptions
-from prefdelta.core.requests import Request, Sampling
 from prefdelta.core.rungs import LadderSection, Rung, Window
 from prefdelta.core.settings import Settings
 from prefdelta.core.tasks.families import draw_problems
-from prefdelta.files import say
-from prefdelta.record import Record
 from prefdelta.records.call import Call
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.grade import Grade
-from prefdelta.snapshots import Snapshots
-from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.store import calls, checkpoints
+from prefdelta.store.record import Record
+from prefdelta.store.snapshots import Snapshots
+from prefdelta.system import plugins
+from prefdelta.system.files import say
 from prefdelta.training.ladder import MAX_LENGTH, draw_rows, train_rung
+from prefdelta.workflow import source
+from prefdelta.workflow.job import Job, Outcome, start
 
 ENGINE, GRADER = "engines.transformers", "graders.marker"  # what measures a trained model
 TRAINING_CODE = ("prefdelta.training",)  # of its imports, the rest decides only which rows are drawn
@@ -90,7 +92,7 @@ def _trained(job: Job[LadderSettings], rung: Rung) -> tuple[Checkpoint, int]:
             "rows": rows,  # instead of what they were drawn from, and by
             "rung": rung.model_dump(exclude={"corpora", "error_rates", "windows"}),
             "shared": settings.shared.model_dump(exclude={"attempts", "measured_items"}),
-            "code": code.digest("prefdelta.training.ladder", within=TRAINING_CODE),
+            "code": source.digest("prefdelta.training.ladder", within=TRAINING_CODE),
             "versions": [version("torch"), version("transformers")],
         }
     )
@@ -118,10 +120,10 @@ def _accuracy(
         Request((("user", question),), SAMPLING, seed_of("ladder", rung.seed, question)) for question in answers
     ]
     options = TransformersOptions(name="transformers", threads=shared.threads)
-    engine = registry.load(ENGINE)(job.record / checkpoint.folder, checkpoint.weights, options)
+    engine = plugins.load(ENGINE)(job.record / checkpoint.folder, checkpoint.weights, options)
     record = Record(job.record / "calls" / "ladder" / checkpoint.key, Call)
     replies = calls.complete(engine, requests, record, f"ladder {job.settings.model}, seed {rung.seed}")
-    grader = registry.load(GRADER)
+    grader = plugins.load(GRADER)
     grades = [
         Grade(question, "", 0, *grade(grader, call, right)[:3])
         for (question, right), call in zip(answers.items(), replies.calls, strict=True)

@@ -4,15 +4,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta import tables
 from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.pairing import cell_pairs, pool_pairs
+from prefdelta.core.pairs.pairing import cell_pairs, pool_pairs
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
-from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.store import tables
+from prefdelta.workflow.job import Job, Outcome, start
 
 
 class PairSection(Settings):

@@ -12,17 +12,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta import tables
-from prefdelta.core.contamination import ExcludedPrompts, Ngram, overlaps
+from prefdelta.core.data.contamination import ExcludedPrompts, Ngram, overlaps
+from prefdelta.core.data.items import read_items
+from prefdelta.core.data.sources import MadeSource, Source
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest, fraction, seed_of
-from prefdelta.core.items import read_items
 from prefdelta.core.settings import Settings
-from prefdelta.core.sources import MadeSource, Source
 from prefdelta.core.tasks.families import draw_problems
-from prefdelta.hub import dataset_rows
+from prefdelta.models.repositories import dataset_rows
 from prefdelta.records.prompt import Prompt, problem_of
-from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.store import tables
+from prefdelta.workflow.job import Job, Outcome, start
 
 
 class PromptsSettings(Settings):

@@ -12,39 +12,40 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta import code, tables
+from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import Precision
-from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
-from prefdelta.files import say
-from prefdelta.models import load_model, load_tokenizer
-from prefdelta.progress import Progress
-from prefdelta.record import Record
+from prefdelta.models.chat_templates import in_key
+from prefdelta.models.loading import load_model, load_tokenizer
+from prefdelta.models.weights import Weights, open_weights
 from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.trace import Trace
-from prefdelta.rendering import in_key
-from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.store import tables
+from prefdelta.store.record import Record
+from prefdelta.system.files import say
+from prefdelta.system.progress import Progress
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.spelling import UnfitTraceError
 from prefdelta.training.tokens import tokenise
-from prefdelta.weights import Weights, open_weights
+from prefdelta.workflow import source
+from prefdelta.workflow.job import Job, Outcome, start
 
 # What computes a sum from messages and completion. What else is imported decides only which sums are asked for.
 _COMPUTING = (
     "prefdelta.training.logps",
     "prefdelta.training.tokens",
     "prefdelta.training.spelling",
-    "prefdelta.models",
-    "prefdelta.rendering",
-    "prefdelta.core.thoughts",
+    "prefdelta.models.loading",
+    "prefdelta.models.chat_templates",
+    "prefdelta.core.asking.thoughts",
 )
 _MOST_UNFIT = 0.5  # of a generator's traces; above it not they are to blame
 
@@ -147,7 +148,7 @@ def _identity(settings: ReferenceSettings, weights: Weights) -> dict[str, Any]:
         "dtype": settings.dtype,
         "threads": settings.threads,
         "versions": [version("torch"), version("transformers")],
-        "code": code.digest("prefdelta.training.logps", _COMPUTING[1:], within=_COMPUTING),
+        "code": source.digest("prefdelta.training.logps", _COMPUTING[1:], within=_COMPUTING),
     }
 
 

@@ -8,21 +8,21 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from prefdelta.core.settings import Settings
-from prefdelta.files import publish_text
 from prefdelta.reporting import calibration
-from prefdelta.reporting.accuracies import Group, Scores
-from prefdelta.reporting.agreement import agreements
 from prefdelta.reporting.arms import read_arm
-from prefdelta.reporting.bootstrap import Bootstrap
-from prefdelta.reporting.claims import judge_claims, read_claims
 from prefdelta.reporting.content import Benchmark, Content, Experiment, Overlaps
-from prefdelta.reporting.deltas import Pairings
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.figures.folder import publish_figures
-from prefdelta.reporting.generators import Grades
 from prefdelta.reporting.manifests import Manifest, manifests, shipped, tie_seed
+from prefdelta.reporting.numbers.accuracies import Group, Scores
+from prefdelta.reporting.numbers.agreement import agreements
+from prefdelta.reporting.numbers.bootstrap import Bootstrap
+from prefdelta.reporting.numbers.claims import judge_claims, read_claims
+from prefdelta.reporting.numbers.deltas import Pairings
+from prefdelta.reporting.numbers.generators import Grades
 from prefdelta.reporting.page import hex_colour, render
-from prefdelta.stages.entry import Job, Outcome, start
+from prefdelta.system.files import publish_text
+from prefdelta.workflow.job import Job, Outcome, start
 
 
 class ReportSection(Settings):

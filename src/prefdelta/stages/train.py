@@ -16,34 +16,41 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta import checkpoints, code, registry, tables
+from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import NEEDS_REFERENCE, Recipe
-from prefdelta.core.rendering import PLAIN, Rendering
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
-from prefdelta.files import say
-from prefdelta.hub import weight_files
-from prefdelta.models import load_tokenizer
+from prefdelta.models.chat_templates import in_key
+from prefdelta.models.loading import load_tokenizer
+from prefdelta.models.repositories import weight_files
+from prefdelta.models.weights import Weights, open_weights, same_tensors
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
-from prefdelta.rendering import in_key
-from prefdelta.snapshots import Snapshots
-from prefdelta.stages.entry import Job, Outcome, file_of, start
-from prefdelta.training import several
-from prefdelta.training.exchange import Ran
+from prefdelta.store import checkpoints, tables
+from prefdelta.store.snapshots import Snapshots
+from prefdelta.system import plugins
+from prefdelta.system.files import say
+from prefdelta.training.processes import launcher
+from prefdelta.training.processes.mailbox import Ran
 from prefdelta.training.spelling import CONTROL_TOKEN, NOT_SPELT, UNFIT, UnfitTraceError
 from prefdelta.training.tokens import PairTexts, PreferenceRow
-from prefdelta.weights import Weights, open_weights, same_tensors
+from prefdelta.workflow import source
+from prefdelta.workflow.job import Job, Outcome, file_of, start
 
 # What else is in a method's import closure decides nothing that is not in the key itself.
-TRAINING_CODE = ("prefdelta.training", "prefdelta.models", "prefdelta.rendering", "prefdelta.core.thoughts")
+TRAINING_CODE = (
+    "prefdelta.training",
+    "prefdelta.models.loading",
+    "prefdelta.models.chat_templates",
+    "prefdelta.core.asking.thoughts",
+)
 KIND = "policies"  # folder in the record
 _LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
@@ -144,7 +151,7 @@ def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> s
             "seed": settings.seed,
             "base": base.identity,
             **in_key(base.folder, settings.rendering),
-            "code": code.digest(registry.module_of(method), within=TRAINING_CODE),
+            "code": source.digest(plugins.module_of(method), within=TRAINING_CODE),
             "versions": [version(name) for name in (*_LIBRARIES, *(["peft"] if recipe.lora else []))],
         }
     )
@@ -168,7 +175,7 @@ def _policy(
         tokenizer = load_tokenizer(base.folder)
         tokens, left_out = _fitting(rows, tokenizer, settings)
         _check_left_out(arm, len(rows), left_out, settings)
-        told, ran = several.train(
+        told, ran = launcher.train(
             method, base.folder, tokens, recipe, settings.seed, output, snapshots, job.launch, arm
         )
         updates = told["updates"] - snapshots.resumed_at

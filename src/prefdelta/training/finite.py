@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from prefdelta.core.errors import StudyError
-from prefdelta.snapshots import Snapshots
+from prefdelta.store.snapshots import Snapshots
 
 
 def check_numbers(step: int, snapshots: Snapshots, remedy: str, **numbers: float) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from prefdelta.core.rungs import LadderSection, Rung
 from prefdelta.core.tasks.corpus import corrupted_trace
 from prefdelta.core.tasks.families import FAMILIES, split_of
-from prefdelta.progress import Progress
-from prefdelta.snapshots import Snapshots
+from prefdelta.store.snapshots import Snapshots
+from prefdelta.system.progress import Progress
 from prefdelta.training.finite import check_numbers, check_weights
 from prefdelta.training.tokenizer import character_tokenizer, encode
 from prefdelta.training.tokens import tokenise

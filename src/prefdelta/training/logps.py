@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from prefdelta.core.recipes import Precision
-from prefdelta.models import products_in
+from prefdelta.models.loading import products_in
 from prefdelta.training.tokens import Tokens
 
 POSITIONS = 1024  # whose logits are normalised at a time: a row of 16,384 has 8 GB of them, for 128k tokens

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 from unicodedata import normalize
 
+from prefdelta.core.asking.thinking import CLOSE, OPEN
 from prefdelta.core.errors import StudyError
-from prefdelta.core.thinking import CLOSE, OPEN
-from prefdelta.rendering import token_ids
+from prefdelta.models.chat_templates import token_ids
 
 CONTROL_TOKEN, NOT_SPELT = "control_token", "not_spelt"
 UNFIT = (CONTROL_TOKEN, NOT_SPELT)  # what may be wrong with one trace, or with its problem

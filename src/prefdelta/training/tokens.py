@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.thoughts import as_generated
 from prefdelta.core.errors import StudyError
-from prefdelta.core.rendering import PLAIN, Rendering
-from prefdelta.core.thoughts import as_generated
-from prefdelta.rendering import render
+from prefdelta.models.chat_templates import render
 from prefdelta.training.spelling import check_text, control_ids, ids_after, text_ids
 
 

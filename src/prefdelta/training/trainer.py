@@ -12,13 +12,13 @@ from typing import Any
 from prefdelta.core.compute import Fsdp
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import DPORecipe, KTORecipe, Precision, SFTRecipe
-from prefdelta.progress import Progress
-from prefdelta.snapshots import Snapshots
+from prefdelta.store.snapshots import Snapshots
+from prefdelta.system.progress import Progress
 from prefdelta.training.budgets import count_updates
 from prefdelta.training.finite import check_numbers, check_weights
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.lora import adapters
-from prefdelta.training.parts import PROCESS, PROCESSES
+from prefdelta.training.micro_batches import PROCESS, PROCESSES
 from prefdelta.training.saving import save_policy
 from prefdelta.training.tokens import Tokens
 

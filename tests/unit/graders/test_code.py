@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from prefdelta.core.code_tests import humaneval_tests, livecodebench_tests
+from prefdelta.core.answers.code_tests import humaneval_tests, livecodebench_tests
+from prefdelta.core.answers.grading import GradingError
 from prefdelta.core.errors import StudyError
-from prefdelta.core.grading import GradingError
 from prefdelta.graders import sandbox
 from prefdelta.graders.code import find_code, grade
 from prefdelta.graders.sandbox import Jail, Limits

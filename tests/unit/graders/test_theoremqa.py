@@ -1,7 +1,7 @@
 import pytest
 
-from prefdelta.core.final_answers import theoremqa_answer
-from prefdelta.core.grading import GradingError
+from prefdelta.core.answers.final_answers import theoremqa_answer
+from prefdelta.core.answers.grading import GradingError
 from prefdelta.graders import maths_process
 from prefdelta.graders.theoremqa import grade
 

@@ -13,14 +13,14 @@ from math import exp
 from pathlib import Path
 from typing import Any
 
-from prefdelta import tables
 from prefdelta.records.delta import Delta
 from prefdelta.records.grade import Grade
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.pair import Pair
 from prefdelta.records.score import Score
 from prefdelta.stages import report
-from prefdelta.stages.entry import Job
+from prefdelta.store import tables
+from prefdelta.workflow.job import Job
 
 RESOURCES = Path(__file__).parents[3] / "resources"
 STUDY = "full"

@@ -1,11 +1,11 @@
-"""`prefdelta.training.worker`, the second of which dies by the signal that the environment names."""
+"""`prefdelta.training.processes.worker`, the second of which dies by the signal that the environment names."""
 
 import os
 import signal
 import sys
 from pathlib import Path
 
-from prefdelta.training import worker
+from prefdelta.training.processes import worker
 
 if __name__ == "__main__":
     if os.environ["RANK"] == "1":

@@ -13,15 +13,16 @@ import time
 from pathlib import Path
 from tempfile import mkdtemp
 
-from prefdelta import checkpoints, snapshots
-from prefdelta.claims import Claim
 from prefdelta.core.recipes import Budget, DPORecipe, KTORecipe, Lora, SFTRecipe
 from prefdelta.core.rungs import Corpus, LadderSection, Rung
 from prefdelta.core.tasks.corpus import ErrorRates
-from prefdelta.files import sha256_of
-from prefdelta.processes import stop_on_signals
-from prefdelta.snapshots import Snapshots
-from prefdelta.training import dpo, kto, ladder, sft
+from prefdelta.store import checkpoints, snapshots
+from prefdelta.store.ownership import Claim
+from prefdelta.store.snapshots import Snapshots
+from prefdelta.system.files import sha256_of
+from prefdelta.system.processes import stop_on_signals
+from prefdelta.training import ladder
+from prefdelta.training.methods import dpo, kto, sft
 from prefdelta.training.tokens import PreferenceRow
 
 # Three updates per pass over the rows, the last of them with fewer; two passes and one update more.

@@ -1,4 +1,4 @@
-"""`prefdelta.training.worker` for processes that share their weights (FSDP) on a CPU.
+"""`prefdelta.training.processes.worker` for processes that share their weights (FSDP) on a CPU.
 
 torch can do that, and accelerate allows it only on GPUs: this is where it is told otherwise.
 """
@@ -10,7 +10,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 from transformers import AutoModelForCausalLM
 
-from prefdelta.training import trainer, worker
+from prefdelta.training import trainer
+from prefdelta.training.processes import worker
 
 make, save, load = AcceleratorState.__init__, trainer.save_policy, AutoModelForCausalLM.from_pretrained
 loaded = []

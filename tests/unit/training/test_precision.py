@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.models import load_model
+from prefdelta.models.loading import load_model
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import Tokens
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta import checkpoints, claims, snapshots
-from prefdelta.claims import Claim
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import Budget
-from prefdelta.snapshots import Snapshots
+from prefdelta.store import checkpoints, ownership, snapshots
+from prefdelta.store.ownership import Claim
+from prefdelta.store.snapshots import Snapshots
 
 from .making import UPDATES, hashes, training
 
@@ -201,7 +201,7 @@ def test_an_instance_that_was_overtaken_seals_and_publishes_nothing(method, base
     def overtaken(self, snapshot):
         if snapshot.name == "checkpoint-2":
             with monkeypatch.context() as elsewhere:
-                elsewhere.setattr(claims, "INSTANCE", "other-1")
+                elsewhere.setattr(ownership, "INSTANCE", "other-1")
                 Claim(tmp_path, work(tmp_path))
         original(self, snapshot)
 

@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from prefdelta.commands import sizes
-from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok, warn
+from prefdelta.commands.checks.subject import Examined
 from prefdelta.commands.shared import size
 from prefdelta.commands.sizes import existing
 from prefdelta.core.recipes import Recipe
-from prefdelta.engines.openai import OTHER_FILES
-from prefdelta.files import INSTANCE, publish
-from prefdelta.study import Study
+from prefdelta.engines.openai.engine import OTHER_FILES
+from prefdelta.study.study import Study
+from prefdelta.system.files import INSTANCE, publish
 
 _SLOW_S = 1.0  # for one small file: every table and thousands of segments are written so
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from prefdelta import vllm_install
-from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.checks.finding import Finding, fail, named, ok, warn
 from prefdelta.commands.checks.programs import answer
+from prefdelta.commands.checks.subject import Examined
 from prefdelta.core.errors import StudyError
+from prefdelta.models import vllm_install
 
 ENVIRONMENTS = Path("envs")
 

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from shutil import which
 
-from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok
 from prefdelta.commands.checks.programs import answer
+from prefdelta.commands.checks.subject import Examined
 from prefdelta.commands.shared import size
 from prefdelta.core.errors import StudyError
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from os import environ
 
-from prefdelta.commands.checks.examined import Examined
-from prefdelta.commands.checks.fetched import to_fetch
 from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok, warn
+from prefdelta.commands.checks.hub_files import to_fetch
+from prefdelta.commands.checks.subject import Examined
 
 
 def judge_key(examined: Examined) -> Iterator[Finding]:

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from prefdelta.commands.checks.examined import Examined, Job
 from prefdelta.commands.checks.finding import Finding, fail, named, ok, warn
 from prefdelta.commands.checks.programs import answer
 from prefdelta.commands.checks.slurm_state import Node, Partition
+from prefdelta.commands.checks.subject import Examined, Job
 from prefdelta.commands.shared import size
 from prefdelta.core.errors import StudyError
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prefdelta.commands.checks.examined import Examined
 from prefdelta.commands.checks.finding import Finding, fail, ok, warn
 from prefdelta.commands.checks.slurm_state import Partition, Slurm
+from prefdelta.commands.checks.subject import Examined
 from prefdelta.core.errors import StudyError
 
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from prefdelta.core.asking.rendering import Rendering
+from prefdelta.core.asking.thoughts import closed_by, opened_by
 from prefdelta.core.errors import StudyError
-from prefdelta.core.rendering import Rendering
-from prefdelta.core.thoughts import closed_by, opened_by
-from prefdelta.rendering import render, token_ids
+from prefdelta.models.chat_templates import render, token_ids
 from prefdelta.training.tokens import check_beginning
 
 _REASONING, _ANSWER = "It is two, of course.", "The answer is two."

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prefdelta.commands.checks.examined import Examined
-from prefdelta.commands.checks.fetched import model_folder
 from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, named, ok, warn
+from prefdelta.commands.checks.hub_files import model_folder
+from prefdelta.commands.checks.subject import Examined
 from prefdelta.commands.checks.templates import described
+from prefdelta.core.asking.engine_options import ThinkingMarks
+from prefdelta.core.asking.thoughts import closed_by
 from prefdelta.core.errors import StudyError
-from prefdelta.core.options import ThinkingMarks
 from prefdelta.core.template import ask_problem
-from prefdelta.core.thoughts import closed_by
-from prefdelta.models import load_tokenizer
-from prefdelta.rendering import render
+from prefdelta.models.chat_templates import render
+from prefdelta.models.loading import load_tokenizer
 from prefdelta.training.tokens import tokenise
 
 SECONDS = 8.0  # of CPU time, after which no other tokenizer is begun; importing transformers takes half of it

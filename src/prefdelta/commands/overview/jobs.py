@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from prefdelta import slurm
 from prefdelta.commands import shared
 from prefdelta.commands.overview.last_run import LastRun, last_run
 from prefdelta.commands.overview.logs import Log, read_log
@@ -19,8 +18,9 @@ from prefdelta.commands.overview.stale import stale_jobs
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.names import STAGES
-from prefdelta.slurm import SlurmJob, Submitted
-from prefdelta.study import NAMES, Study, Written
+from prefdelta.scheduler import slurm
+from prefdelta.scheduler.slurm import SlurmJob, Submitted
+from prefdelta.study.study import NAMES, Study, Written
 
 State = Literal["done", "stale", "running", "queued", "failed", "stopped", "missing"]
 STATES: tuple[State, ...] = get_args(State)

@@ -8,8 +8,8 @@ from socket import gethostname
 from time import strptime
 from typing import Any
 
-from prefdelta import runs
 from prefdelta.commands import shared
+from prefdelta.workflow import runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefdelta.progress import Told, last_told
-from prefdelta.stages.entry import DONE, ERROR, NO_MEMORY, is_command
+from prefdelta.system.progress import Told, last_told
+from prefdelta.workflow.job import DONE, ERROR, NO_MEMORY, is_command
 
 READ = 1 << 20  # bytes of a log that are read, from its end: some 18 hours of lines of progress
 # What SLURM writes into its own log of a job, strongest first -> the state that this is.

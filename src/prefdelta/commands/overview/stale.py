@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from prefdelta.files import sha256_of
-from prefdelta.study import Study
+from prefdelta.study.study import Study
+from prefdelta.system.files import sha256_of
 
 # What is not as it was: of the job itself, or of what it stands on.
 Reason = Literal["other_settings", "other_source", "other_texts", "other_inputs"]

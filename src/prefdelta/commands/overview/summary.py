@@ -10,9 +10,9 @@ from prefdelta.commands.overview.jobs import STATES, JobStatus, Look
 from prefdelta.commands.overview.last_run import LastRun
 from prefdelta.commands.overview.signals import ASKING
 from prefdelta.core.names import STAGES
-from prefdelta.progress import Told
-from prefdelta.slurm import SlurmJob
-from prefdelta.study import Study
+from prefdelta.scheduler.slurm import SlurmJob
+from prefdelta.study.study import Study
+from prefdelta.system.progress import Told
 
 PER_GENERATOR = ("generate", "grade", "judge")
 LAST_LINES = 8  # of the log of a job that failed

@@ -8,12 +8,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from prefdelta.code import PACKAGE
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.core.settings import Settings
-from prefdelta.hub import LOCK
-from prefdelta.stages.entry import job_sources, job_texts
-from prefdelta.study import SETTINGS, Study
+from prefdelta.models.repositories import LOCK
+from prefdelta.study.study import SETTINGS, Study
+from prefdelta.workflow.job import job_sources, job_texts
+from prefdelta.workflow.source import PACKAGE
 
 NOT_MADE = "not made yet"
 LONGEST = 40  # characters of a value that are shown

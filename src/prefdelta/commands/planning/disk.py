@@ -11,7 +11,7 @@ from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.work import Work
 from prefdelta.core.recipes import Recipe
 from prefdelta.stages.train import TrainSettings
-from prefdelta.study import Study
+from prefdelta.study.study import Study
 
 TEXT_BYTES = 2 * 4  # of a token: in the record and in the table, before compression
 

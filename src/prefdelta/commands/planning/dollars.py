@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.commands.planning.amounts import Amount, Basis
-from prefdelta.core.options import OpenAIOptions
-from prefdelta.core.spending import BYTES_PER_TOKEN, Usage, cost
-from prefdelta.engines.spending import Spending, read_prices
-from prefdelta.study import Study
+from prefdelta.core.asking.costs import BYTES_PER_TOKEN, Usage, cost
+from prefdelta.core.asking.engine_options import OpenAIOptions
+from prefdelta.engines.openai.account import Spending, read_prices
+from prefdelta.study.study import Study
 
 PROBLEM_TOKENS = 200  # of a problem's text: a guess
 ASSUMPTIONS = (

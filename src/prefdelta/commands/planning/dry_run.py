@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefdelta import manifests
 from prefdelta.core.errors import StudyError
-from prefdelta.stages.entry import command_line, named_paths
+from prefdelta.store import manifests
+from prefdelta.workflow.job import command_line, named_paths
 
 _LOCAL = "localrule "  # runs where snakemake runs
 _NOTHING = "Nothing to be done"

@@ -10,7 +10,7 @@ from prefdelta.commands.planning.amounts import UNKNOWN, Amount, Basis
 from prefdelta.commands.planning.causes import read_manifest
 from prefdelta.core.compute import Compute
 from prefdelta.core.names import STAGES
-from prefdelta.study import Study
+from prefdelta.study.study import Study
 
 WORKED = ("calls", "traces")  # what jobs that ask or score count
 

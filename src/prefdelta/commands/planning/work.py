@@ -14,14 +14,14 @@ from prefdelta.commands.planning.causes import Causes
 from prefdelta.commands.planning.dollars import of_calls
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.measures import Measures, model_of
+from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import TRAINING_PROMPTS
+from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.recipes import Recipe
-from prefdelta.core.selections import parse_selection
-from prefdelta.core.sources import MadeSource
 from prefdelta.stages import evaluate, generate, judge, reference, train
-from prefdelta.stages.entry import Job
-from prefdelta.study import SETTINGS, Study
+from prefdelta.study.study import SETTINGS, Study
+from prefdelta.workflow.job import Job
 
 UNITS = {"generate": "calls", "judge": "calls", "reference": "traces", "train": "policies", "evaluate": "calls"}
 MOST_READ = 1_000_000_000  # bytes of inputs, of all jobs together: more would take minutes

@@ -1,17 +1,7 @@
 """Corruptible traces: what the models of the ladder learn from. One kind of error per rubric dimension."""
 
 from prefdelta.core.settings import Settings
-from prefdelta.core.tasks.steps import (
-    ANSWER_MARK,
-    FILLER,
-    OPERATORS,
-    Family,
-    Problem,
-    Random,
-    Step,
-    apply,
-    choose,
-)
+from prefdelta.core.tasks.steps import ANSWER_MARK, FILLER, OPERATORS, Family, Problem, Random, Step, apply, choose
 
 
 class ErrorRates(Settings):

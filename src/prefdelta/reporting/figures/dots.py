@@ -5,16 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.figures.canvas import (
-    NARROW,
-    SMALL,
-    WIDE,
-    Palette,
-    bare,
-    new_figure,
-    signed,
-    text_at,
-)
+from prefdelta.reporting.figures.canvas import NARROW, SMALL, WIDE, Palette, bare, new_figure, signed, text_at
 from prefdelta.reporting.figures.marks import Head, Point, draw_head, limits, width_of
 
 if TYPE_CHECKING:

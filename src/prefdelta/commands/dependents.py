@@ -1,0 +1,246 @@
+"""What a study's outputs rest on in its record, and taking away both."""
+
+import json
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prefdelta.core.errors import DamagedError
+from prefdelta.records.call import Call
+from prefdelta.records.checkpoint import Checkpoint
+from prefdelta.records.contract import Row
+from prefdelta.records.judgement import Judgement
+from prefdelta.records.logps import RecordedLogps
+from prefdelta.records.reference import ReferenceLogps
+from prefdelta.records.score import Score
+from prefdelta.records.trace import Trace
+from prefdelta.store import tables
+from prefdelta.store.record import Record
+from prefdelta.study.study import Study, Written
+from prefdelta.system.files import INSTANCE
+
+RecordedRow = type[Call] | type[RecordedLogps]
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """Where a stage keeps the rows that its tables are projected from."""
+
+    folder: str  # in the record; its sub-folders are partitions
+    row_type: RecordedRow
+    table_type: type[Row]
+    column: str  # of the table: the key of a row in the record
+    noun: str
+
+
+PROJECTED = {
+    "generate": Projected("calls/generate", Call, Trace, "call_key", "calls"),
+    "judge": Projected("calls/judge", Call, Judgement, "call_key", "calls"),
+    "reference": Projected("reference", RecordedLogps, ReferenceLogps, "key", "sums"),
+    "evaluate": Projected("calls/evaluate", Call, Score, "call_key", "calls"),
+}
+CHECKPOINTS = {"ladder": "models", "train": "policies"}  # stage -> folder in the record
+MEASURED = "calls/ladder"  # in the record, by the model's key: the replies by which a model was accepted or rejected
+
+
+@dataclass(slots=True)
+class Standing:
+    """The outputs of a stage that keeps a record, and what they rest on in it."""
+
+    keys: dict[Path, set[str]] = field(default_factory=dict)  # output that is there -> keys of rows, or of checkpoints
+    absent: list[Path] = field(default_factory=list)  # outputs that are not there, or have no manifest
+    unreadable: dict[Path, str] = field(default_factory=dict)  # -> why
+
+    @property
+    def planned(self) -> int:
+        return len({*self.keys, *self.absent, *self.unreadable})
+
+    @property
+    def finished(self) -> bool:
+        return not (self.absent or self.unreadable)
+
+    def all_keys(self) -> set[str]:
+        return set().union(*self.keys.values())
+
+    def resting_on(self, keys: Collection[str]) -> list[Path]:
+        """The outputs that are there and rest on one of `keys`."""
+        return [path for path, its_keys in self.keys.items() if not its_keys.isdisjoint(keys)]
+
+
+def standing(study: Study, stage: str) -> Standing:
+    """How a stage stands. Changes nothing: what is damaged is only told."""
+    found = Standing()
+    for job in study.written(stage):
+        for path in map(Path, job.outputs):
+            if not path.is_file() or not Path(job.manifest).is_file():
+                found.absent.append(path)
+            if path.is_file():
+                try:
+                    found.keys[path] = _rests_on(stage, path, Path(job.manifest))
+                except DamagedError as error:
+                    found.unreadable[path] = error.found
+    return found
+
+
+def _rests_on(stage: str, path: Path, manifest: Path) -> set[str]:
+    if stage in PROJECTED:
+        column = PROJECTED[stage].column
+        keys = tables.read_arrow(path, PROJECTED[stage].table_type, [column]).column(column).to_pylist()
+        return {key for key in keys if key is not None}
+    try:
+        checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
+        told = json.loads(manifest.read_text(encoding="utf-8")) if stage == "ladder" and manifest.is_file() else {}
+        # Models that were trained and rejected before this one. Manifests of before they were recorded give no keys.
+        rejected = [attempt.get("key") for attempt in told.get("details", {}).get("rejected", [])]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DamagedError(path, f"{path}: it, or its manifest, cannot be read ({error}).") from None
+    return {checkpoint.key, *(key for key in rejected if key)}
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A partition of the record as it lies on disk."""
+
+    folder: Path
+    segments: Mapping[Path, list[tuple[str, str]]]  # -> (key, question) of each row
+
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.segments.values()))
+
+    def of(self, questions: Collection[str]) -> set[str]:
+        """The keys of all rows of `questions`."""
+        return {key for rows in self.segments.values() for key, question in rows if question in questions}
+
+    def bytes_of(self, keys: Collection[str]) -> int:
+        """About how many bytes the rows `keys` take: what it is exactly shows when the rest is written anew."""
+        return sum(
+            size(segment) * sum(key in keys for key, _ in rows) // max(len(rows), 1)
+            for segment, rows in self.segments.items()
+        )
+
+
+def partitions(folder: Path, row_type: RecordedRow) -> list[Partition]:
+    """The partitions in a folder. Raises DamagedError if a segment cannot be read; it stays where it is."""
+    # What has no attempts is a question of its own.
+    columns = ("key", "question" if row_type is Call else "key")
+    found = []
+    for one in sorted(path for path in folder.glob("[!.]*") if path.is_dir()):
+        segments = {}
+        for segment in sorted(one.glob("*.parquet")):
+            table = tables.read_arrow(segment, row_type, list(dict.fromkeys(columns)))
+            segments[segment] = list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
+        found.append(Partition(one, segments))
+    return found
+
+
+def questions_of(found: Iterable[Partition], keys: Collection[str]) -> set[str]:
+    """The questions that the rows `keys` belong to: all attempts at one question stand and fall together."""
+    return {question for one in found for rows in one.segments.values() for key, question in rows if key in keys}
+
+
+# --- forgetting outputs -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """Outputs of one stage that go, and what goes of its record."""
+
+    stage: str
+    outputs: list[Path]  # that were asked to go
+    others: list[Path]  # that rest on some of the same
+    keys: frozenset[str]  # of rows or checkpoints, as the outputs name them
+    questions: int  # that are forgotten
+    rows: dict[Path, set[str]]  # partition -> keys, with all attempts at each question
+    rows_bytes: int
+    folders: list[Path]  # checkpoints, with what belongs to them
+
+    def sums(self) -> dict[str, tuple[int, int]]:
+        """Kind -> (count, bytes)."""
+        found = {}
+        if self.rows:
+            kind = f"{PROJECTED[self.stage].noun} of {self.stage} (bytes: about)"
+            found[kind] = (sum(map(len, self.rows.values())), self.rows_bytes)
+        kinds = {
+            "folders of checkpoints": self.folders,
+            "outputs": self.outputs,
+            "other outputs that rest on the same": self.others,
+        }
+        for kind, paths in kinds.items():
+            if paths:
+                found[f"{self.stage}: {kind}"] = (len(paths), sum(map(size, paths)))
+        return found
+
+    def carry_out(self, study: Study) -> None:
+        """The record first: as long as an output is there it names what is to go, should this be killed."""
+        for folder, keys in self.rows.items():
+            # Likewise, a row that an output names goes after the other attempts at its question.
+            for part in (keys - self.keys, keys & self.keys):
+                if part:
+                    forget(folder, PROJECTED[self.stage].row_type, part)
+        for path in self.folders:
+            remove(path)
+        jobs = study.written(self.stage)
+        _remove_outputs(jobs, self.others)
+        _remove_outputs(jobs, self.outputs)
+
+
+def forgetting(study: Study, stage: str, found: Standing, outputs: Collection[Path], keys: Iterable[str]) -> Forgetting:
+    """What it means to forget `keys`, which `outputs` of a stage name. Outputs that rest on the same go too."""
+    record, named = Path(study.record), frozenset(keys)
+    rows: dict[Path, set[str]] = {}
+    rows_bytes, questions, folders = 0, set[str](), list[Path]()
+    if stage in PROJECTED:
+        parts = partitions(record / PROJECTED[stage].folder, PROJECTED[stage].row_type)
+        questions = questions_of(parts, named)
+        rows = {one.folder: going for one in parts if (going := one.of(questions))}
+        rows_bytes = sum(one.bytes_of(rows[one.folder]) for one in parts if one.folder in rows)
+    elif stage in CHECKPOINTS:
+        kind = record / CHECKPOINTS[stage]
+        places = [path for key in sorted(named) for path in (kind / key, *kind.glob(f".{key}.*.work"))]
+        if stage == "ladder":
+            places += [record / MEASURED / key for key in sorted(named)]
+        folders = [path for path in places if path.exists()]
+    gone = named.union(*rows.values())
+    others = [path for path in found.resting_on(gone) if path not in outputs]
+    return Forgetting(stage, list(outputs), others, named, len(questions), rows, rows_bytes, folders)
+
+
+# --- taking away ------------------------------------------------------------------------------------------------------
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder. A folder loses its name first: a kill leaves no half of it under that."""
+    if path.is_dir() and not path.is_symlink():
+        hidden = path if path.name.startswith(".") else path.with_name(f".{path.name}.{INSTANCE}.tmp")
+        if hidden != path:
+            path.rename(hidden)
+        shutil.rmtree(hidden)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def forget(folder: Path, row_type: RecordedRow, keys: Collection[str]) -> None:
+    """Take rows out of a partition."""
+    record: Record[Any] = Record(folder, row_type)
+    record.forget(lambda row: row.key in keys)
+
+
+def _remove_outputs(jobs: Iterable[Written], going: Collection[Path]) -> None:
+    """Remove outputs of jobs. A manifest goes with the last output that it describes, and before it."""
+    for job in jobs:
+        outputs = [Path(path) for path in job.outputs]
+        ours = [path for path in outputs if path in going]
+        if ours and all(path in going or not path.exists() for path in outputs):
+            remove(Path(job.manifest))
+        for path in ours:
+            remove(path)
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if path.is_dir() and not path.is_symlink():
+        return sum(child.lstat().st_size for child in path.rglob("*") if not child.is_dir())
+    return path.lstat().st_size

@@ -1,0 +1,1 @@
+"""Final answers and what counts as right, without running anything."""

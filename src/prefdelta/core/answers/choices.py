@@ -1,0 +1,129 @@
+"""The options of a multiple-choice problem, in the forms in which data sets hold them, and which of them is right.
+
+Read are a list of texts (MMLU-Pro), {text: [...], label: [...]} (ARC, OpenBookQA, CommonsenseQA), a list of
+{label, text} or {key, value}, and {A: ..., B: ...} (MedQA). Options are shown as A, B, ... whatever their labels are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+from prefdelta.core.data.values import RejectedRowError, is_missing, plain, shown
+from prefdelta.core.errors import StudyError
+
+_PAIRS = (("label", "text"), ("key", "value"))  # the names of an option's label and text
+_MOST = 10  # the grader reads the letters A to J, as many as MMLU-Pro has
+_FORMS = (
+    "a list of texts, {text: [...], label: [...]}, a list of {label: ..., text: ...}, or {A: ..., B: ...}. Give the "
+    "data set that form in a copy of it (a local folder)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of one problem, in the order in which they are shown."""
+
+    texts: Sequence[str]
+    labels: Sequence[str] | None  # as the data set names them, in upper case; None: by their place alone
+
+    def listed(self) -> str:
+        """One per line, by letter."""
+        return "\n".join(f"{letter}. {text}" for letter, text in zip(ascii_uppercase, self.texts, strict=False))
+
+    def letter(self, answer: Any, counted_from: int | None, column: str, where: str) -> str:
+        """The letter of the right one. counted_from: the place of the first option, if `answer` is a place.
+
+        Raises RejectedRowError if the row has no answer among its options, StudyError if the answer can be read in
+        several ways.
+        """
+        said = plain(answer, column, where)
+        if said is None:
+            raise RejectedRowError("no_answer")
+        if isinstance(answer, bool):
+            raise StudyError(f"{where}: column {column!r} holds {shown(answer)}, where an option should be named.")
+        names = list(self.labels or ascii_uppercase[: len(self.texts)])
+        if counted_from is not None:
+            names = [str(counted_from + place) for place in range(len(self.texts))]
+        elif said.isdecimal() and not any(name.isdecimal() for name in names):
+            raise StudyError(
+                f"{where}: column {column!r} holds {shown(answer)}, and the options are named by letters. If it is "
+                "the place of an option, say where counting begins: `answer_from: 0` or `answer_from: 1` in the source."
+            )
+        if said.upper() not in names:
+            raise RejectedRowError("answer_is_no_option")
+        return ascii_uppercase[names.index(said.upper())]
+
+
+def read_options(value: Any, column: str, where: str) -> Options:
+    """The options in a cell.
+
+    Raises RejectedRowError if there are none, too many, or one without a text; StudyError if the cell has another form.
+    """
+    if is_missing(value):
+        raise RejectedRowError("no_options")
+    labels, values = _parts(value, column, where)
+    if any(isinstance(one, list | tuple | Mapping) for one in values):
+        raise _unread(value, column, where)
+    found = [plain(one, column, where) or "" for one in values]
+    while found and found[-1] in ("", "N/A"):  # MMLU-Pro once filled up to ten; Arrow fills objects with nulls
+        found.pop()
+    if len(found) < 2 or not all(found):
+        raise RejectedRowError("no_options")
+    if len(found) > _MOST:
+        raise RejectedRowError("too_many_options")
+    if labels is None:
+        return Options(found, None)
+    labels = labels[: len(found)]
+    if len(set(labels)) < len(labels):
+        raise StudyError(f"{where}: column {column!r} holds two options of one label: {', '.join(labels)}.")
+    pairs = list(zip(labels, found, strict=True))
+    if _is_series(labels):
+        pairs.sort(key=lambda pair: _place(pair[0]))
+    return Options([text for _, text in pairs], [label for label, _ in pairs])
+
+
+def _parts(value: Any, column: str, where: str) -> tuple[list[str] | None, list[Any]]:
+    """Labels, if there are any, and the options themselves."""
+    if isinstance(value, list | tuple):
+        if not any(isinstance(one, dict) for one in value):
+            return None, list(value)
+        for label, text in _PAIRS:
+            if all(isinstance(one, dict) and {label, text} == set(one) for one in value):
+                return [_label(one[label], column, where) for one in value], [one[text] for one in value]
+    elif isinstance(value, Mapping):
+        labels, texts = value.get("label"), value.get("text")
+        if set(value) == {"label", "text"} and isinstance(labels, list | tuple) and isinstance(texts, list | tuple):
+            if len(labels) != len(texts):
+                raise StudyError(f"{where}: column {column!r} holds {len(texts)} texts and {len(labels)} labels.")
+            return [_label(one, column, where) for one in labels], list(texts)
+        names = [str(name).strip().upper() for name in value]
+        if _is_series(names):
+            pairs = sorted(zip(names, value.values(), strict=True), key=lambda pair: _place(pair[0]))
+            return [name for name, _ in pairs], [text for _, text in pairs]
+    raise _unread(value, column, where)
+
+
+def _unread(value: Any, column: str, where: str) -> StudyError:
+    return StudyError(f"{where}: column {column!r} holds {shown(value)}, where options should be: {_FORMS}")
+
+
+def _label(value: Any, column: str, where: str) -> str:
+    label = plain(value, column, where)
+    if label is None:
+        raise StudyError(f"{where}: column {column!r} holds an option without a label.")
+    return label.upper()
+
+
+def _is_series(labels: Sequence[str]) -> bool:
+    """Whether labels are letters or numbers without a gap, in any order: A, B, ...; 1, 2, ...; or 0, 1, ..."""
+    if not labels:
+        return False
+    found = sorted(labels, key=_place)
+    letters = list(ascii_uppercase[: len(found)])
+    numbers = [[str(first + place) for place in range(len(found))] for first in (0, 1)]
+    return found in [letters, *numbers]
+
+
+def _place(label: str) -> tuple[int, str]:
+    return (int(label) if label.isdecimal() else 0, label)

@@ -1,0 +1,1 @@
+"""Asking models: requests and replies, prompts as a model sees them, verdicts, costs."""

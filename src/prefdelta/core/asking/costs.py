@@ -1,0 +1,81 @@
+"""What asking a hosted model costs, in USD: of a reply, of a request at worst, and as a guess beforehand."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from prefdelta.core.asking.requests import Request
+from prefdelta.core.errors import StudyError
+from prefdelta.core.ids import canonical
+from prefdelta.core.settings import Settings
+
+MILLION = 1_000_000
+HIDDEN_TOKENS = 256  # of a prompt, at most, that are in none of its texts: marks of roles, a provider's own preamble
+BYTES_PER_TOKEN = 4  # of usual text, roughly; never less than 1
+
+Price = Annotated[float, Field(ge=0)]  # USD per million tokens
+
+
+class ModelPrices(Settings):
+    """What one model costs."""
+
+    input: Price
+    cached_input: Price | None = None  # tokens of a prompt that the provider had in its cache; None: as any other
+    output: Price  # reasoning included
+    batch_discount: Annotated[float, Field(ge=0, le=1)] = 0.0  # the share taken off in a batch
+
+
+class PriceFile(Settings):
+    """A file in resources/prices."""
+
+    models: dict[str, ModelPrices]  # by the name that requests carry
+
+    def of(self, model: str, where: str) -> ModelPrices:
+        """The prices of a model. Raises StudyError if there are none."""
+        if model not in self.models:
+            near = difflib.get_close_matches(model, self.models, n=3, cutoff=0.4)
+            hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+            raise StudyError(
+                f"{where}: has no prices of the model {model!r}; {hint}It has: {', '.join(sorted(self.models))}. "
+                "Add what the provider asks for it, or the limit cannot be kept."
+            )
+        return self.models[model]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a provider says it has charged for."""
+
+    input: int  # cached ones included
+    cached: int
+    output: int
+
+
+def cost(prices: ModelPrices, used: Usage, batch: bool) -> float:
+    """USD."""
+    cached_price = prices.input if prices.cached_input is None else prices.cached_input
+    total = (used.input - used.cached) * prices.input + used.cached * cached_price + used.output * prices.output
+    return total / MILLION * (1 - prices.batch_discount if batch else 1)
+
+
+def worst_cost(prices: ModelPrices, request: Request, batch: bool) -> float:
+    """USD that a request costs at most: no tokenizer makes more tokens than there are bytes."""
+    return cost(prices, Usage(_bytes(request) + HIDDEN_TOKENS, 0, request.sampling.max_tokens), batch)
+
+
+def likely_cost(prices: ModelPrices, requests: Iterable[Request], batch: bool) -> float:
+    """USD for all, if a token has 4 bytes and every reply is as long as it may be: a rough guess, and rather high."""
+    return sum(
+        cost(prices, Usage(_bytes(request) // BYTES_PER_TOKEN, 0, request.sampling.max_tokens), batch)
+        for request in requests
+    )
+
+
+def _bytes(request: Request) -> int:
+    """Of a request's texts; the schema is one, because providers put it into the prompt."""
+    schema = canonical(request.response_schema) if request.response_schema else b""
+    texts = (text for message in request.messages for text in message)
+    return len(schema) + sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)

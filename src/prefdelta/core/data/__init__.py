@@ -1,0 +1,1 @@
+"""Rows of data sets: their values, prompts, identity, and overlap with benchmarks."""

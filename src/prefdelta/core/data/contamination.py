@@ -1,0 +1,188 @@
+"""Contamination: training prompts that hold what an item of a benchmark holds.
+
+Two rules say so, over texts without typesetting (core/data/comparable.py). `words`: n words of an item in a row, as
+letters and digits, whatever the spaces and marks between them. `characters`, for texts of fewer words: all of their
+letters, digits and signs of arithmetic, within the other text or as all of it but a label such as `5. (10 points)`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError
+
+from prefdelta.core.data.comparable import Comparable
+from prefdelta.core.errors import StudyError
+from prefdelta.core.settings import Settings, mistakes
+
+Ngram = Annotated[int, Field(ge=1, description="words in a row that two texts must not share")]
+Rule = Literal["words", "characters"]
+
+
+class Contamination(Settings):
+    """The gate that keeps items of benchmarks out of the training prompts."""
+
+    ngram: Ngram = 13  # ours; GPT-3's
+    lock: str  # file of the excluded prompts, written by `prefdelta decontaminate`
+
+
+class ExcludedPrompts(Settings):
+    """The lock: training prompts that are left out. No reasons in it: a further reason must make nothing anew."""
+
+    ngram: Ngram
+    prompts: list[str]  # ids, in order
+
+    @classmethod
+    def read(cls, text: str, where: str) -> Self:
+        """The content of a lock file. `where` names it in errors. Raises StudyError."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            found = mistakes(error)
+            raise StudyError(
+                f"{where}: not a lock file of excluded prompts: {found}. Write it again: prefdelta decontaminate."
+            ) from None
+
+    def text(self) -> str:
+        """The lock file's text: the same for the same prompts."""
+        return json.dumps({"ngram": self.ngram, "prompts": sorted(self.prompts)}, indent=1) + "\n"
+
+
+def overlaps(
+    prompts: Iterable[tuple[str, str]], items: Iterable[tuple[str, str]], ngram: int
+) -> dict[str, dict[str, Rule]]:
+    """Which prompts overlap with which items, and by which rule: prompt -> item -> rule, both in order.
+
+    prompts, items: (name, text). The items are held in memory (0.8 GB for 17,000), the prompts stream by.
+    """
+    known = [(name, Comparable.of(text)) for name, text in items]
+    by_words, by_characters = _Words(ngram), _Characters()
+    for place, (_, item) in enumerate(known):
+        by_words.add(item, place)
+        if len(item.words) < ngram:
+            by_characters.add(item, place)
+    found: dict[str, dict[str, Rule]] = {}
+    short, short_names = _Characters(), list[str]()
+
+    def note(prompt: str, place: int, rule: Rule) -> None:
+        found.setdefault(prompt, {}).setdefault(known[place][0], rule)
+
+    for name, text in prompts:
+        prompt = Comparable.of(text)
+        for place in by_words.found_in(prompt):
+            note(name, place, "words")
+        for place in by_characters.found_in(prompt):
+            note(name, place, "characters")
+        if len(prompt.words) < ngram:
+            short.add(prompt, len(short_names))
+            short_names.append(name)
+    for place, (_, item) in enumerate(known):
+        for number in short.found_in(item):
+            note(short_names[number], place, "characters")
+    return {prompt: dict(sorted(found[prompt].items())) for prompt in sorted(found)}
+
+
+class _Index:
+    """Texts and who holds them, found at given places of a longer text."""
+
+    def __init__(self, prefix: int) -> None:
+        """prefix: as many characters as each of the texts has at least."""
+        self._prefix = prefix
+        self._lengths: dict[str, tuple[int, ...]] = {}  # of the texts that begin so
+        self._holders: dict[str, tuple[int, ...]] = {}
+
+    def add(self, text: str, holder: int) -> None:
+        holders = self._holders.get(text, ())
+        if not holders:
+            beginning = text[: self._prefix]
+            lengths = self._lengths.get(beginning, ())
+            if len(text) not in lengths:
+                self._lengths[beginning] = (*lengths, len(text))
+        if holder not in holders[-1:]:
+            self._holders[text] = (*holders, holder)
+
+    def found(self, text: str, borders: Sequence[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        """(first, after the last, holders) of each text that begins and ends at a border."""
+        prefix, lengths = self._prefix, self._lengths
+        ends = set[int]()
+        for first in borders:
+            for length in lengths.get(text[first : first + prefix], ()):
+                last = first + length
+                if holders := self._holders.get(text[first:last]):
+                    ends = ends or set(borders)
+                    if last in ends:
+                        yield first, last, holders
+
+
+class _Words:
+    """Rule `words`: n words of an item in a row, whose letters and digits a prompt has, however it spaces them."""
+
+    _LONG = 24  # a beginning of so many characters is nearly always of one text
+
+    def __init__(self, ngram: int) -> None:
+        self._ngram = ngram
+        self._long, self._others = _Index(max(ngram, self._LONG)), _Index(ngram)
+
+    def add(self, item: Comparable, holder: int) -> None:
+        words = item.words
+        letters = "".join(words)
+        ends = list(accumulate(map(len, words), initial=0))
+        for first, last in zip(ends, ends[self._ngram :], strict=False):
+            index = self._long if last - first >= max(self._ngram, self._LONG) else self._others
+            index.add(letters[first:last], holder)
+
+    def found_in(self, prompt: Comparable) -> set[int]:
+        text, borders = prompt.letters()
+        if len(text) < self._ngram:
+            return set()
+        return {
+            holder
+            for index in (self._long, self._others)
+            for _, _, holders in index.found(text, borders)
+            for holder in holders
+        }
+
+
+class _Characters:
+    """Rule `characters`: all letters, digits and signs of arithmetic of a short text, in another text or as all of it.
+
+    To be found within another, a text must say something: be long, or less so and have a number in it.
+    """
+
+    _LONG, _WITH_NUMBER = 30, 12  # characters
+
+    def __init__(self) -> None:
+        self._parts, self._whole = _Index(self._WITH_NUMBER), dict[str, list[int]]()
+
+    def add(self, short: Comparable, holder: int) -> None:
+        text = short.unlabelled()
+        if not text:
+            return
+        self._whole.setdefault(text, []).append(holder)
+        if len(text) >= (self._WITH_NUMBER if any(map(str.isdigit, text)) else self._LONG):
+            self._parts.add(text, holder)
+
+    def found_in(self, other: Comparable) -> set[int]:
+        text, borders = other.characters()
+        found = set(self._whole.get(other.unlabelled(), ()))
+        for first, last, holders in self._parts.found(text, borders):
+            if not found.issuperset(holders) and other.stands_alone(first, last):
+                found.update(holders)
+        return found
+
+
+def counts_by_benchmark(found: Mapping[str, Mapping[str, Rule]], rule: Rule) -> dict[str, tuple[int, int]]:
+    """Of what one rule found: benchmark -> (its items that overlap, the prompts they overlap with).
+
+    found: prompt -> <benchmark>:<item> -> rule, as from `overlaps`.
+    """
+    items: dict[str, set[str]] = {}
+    prompts: dict[str, set[str]] = {}
+    for prompt, names in found.items():
+        for name, by in names.items():
+            if by == rule:
+                benchmark = name.partition(":")[0]
+                items.setdefault(benchmark, set()).add(name)
+                prompts.setdefault(benchmark, set()).add(prompt)
+    return {benchmark: (len(items[benchmark]), len(prompts[benchmark])) for benchmark in sorted(items)}

@@ -1,0 +1,52 @@
+"""The column that a source calls its `id`. A problem is known by its text; the column is a check of the data set."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prefdelta.core.data.sources import DataSource
+from prefdelta.core.data.values import is_missing, plain, shown
+from prefdelta.core.errors import StudyError
+from prefdelta.core.names import TRAINING_PROMPTS
+
+
+class IdColumn:
+    """Counts the rows for which the column is not an id. Without such a column it does nothing."""
+
+    def __init__(self, source: DataSource, name: str) -> None:
+        """name: of the training set or benchmark."""
+        self._column, self._dataset, self._name = source.fields.id, source.dataset, name
+        self._seen: dict[str, tuple[int, str]] = {}  # id -> its first row and prompt
+        self._rows = 0
+        self._missing: list[str] = []
+        self._repeats: list[str] = []
+
+    def see(self, number: int, row: Mapping[str, Any], prompt_id: str) -> None:
+        """A row that makes a prompt."""
+        if self._column is None:
+            return
+        self._rows += 1
+        value = row.get(self._column)
+        said = None if is_missing(value) else plain(value, self._column, f"{self._dataset}, row {number:,}")
+        if said is None:
+            self._missing.append(f"row {number:,} holds {shown(value)}")
+            return
+        first, before = self._seen.setdefault(said, (number, prompt_id))
+        if before != prompt_id:
+            self._repeats.append(f"row {number:,} holds {said!r}, as row {first:,} does")
+
+    def check(self) -> None:
+        """Raise StudyError, with what was counted, if the column is not an id."""
+        told = {"have none": self._missing, "have that of an earlier row with another problem": self._repeats}
+        found = [f"{len(rows):,} {what} ({rows[0]})" for what, rows in told.items() if rows]
+        if not found:
+            return
+        place = (
+            "prompts.train"
+            if self._name == TRAINING_PROMPTS
+            else f"the source of resources/benchmarks/{self._name}.yaml"
+        )
+        raise StudyError(
+            f"{self._dataset}: the column {self._column!r} is not an id: of {self._rows:,} rows with a problem "
+            f"{' and '.join(found)}. A problem is known by its text, so no id is needed: take `id: {self._column}` out "
+            f"of the `fields` of {place}."
+        )

@@ -1,0 +1,167 @@
+"""What the OpenAI protocol's requests and replies hold, whichever way they travel: one at a time or in a batch."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from prefdelta.core.asking.engine_options import OpenAIOptions
+from prefdelta.core.asking.requests import Failure, Particulars, Reply, Request
+from prefdelta.engines.openai.refusals import named_parameters
+from prefdelta.engines.openai.usage import counts_of, found
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
+
+_REASONING = ("reasoning_content", "reasoning")  # DeepSeek, older versions of vLLM; OpenRouter, newer ones
+_FINISH = ("native_finish_reason", "stop_reason")  # OpenRouter; vLLM: the token or text that stopped it
+VERSION = 1  # raise it when the same request would get another reply
+
+
+def identity_of(options: OpenAIOptions, server_identity: dict[str, Any]) -> dict[str, Any]:
+    """All that determines a reply besides the request. How it travels, and to which address, does not."""
+    found = {"engine": "openai", "version": VERSION, "model": options.model, "server": server_identity}
+    if options.omit:
+        found["omit"] = sorted(set(options.omit))
+    if options.rename:
+        found["rename"] = dict(sorted(options.rename.items()))
+    if options.response_format != "json_schema":
+        found["response_format"] = options.response_format
+    return found
+
+
+def body_of(options: OpenAIOptions, request: Request) -> dict[str, Any]:
+    """The body of a request, as OpenAI and vLLM understand it. What was not asked for is left out."""
+    sampling = request.sampling
+    body: dict[str, Any] = {
+        "model": options.model,
+        "messages": [{"role": role, "content": content} for role, content in request.messages],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_completion_tokens": sampling.max_tokens,
+        "seed": request.seed + request.attempt,  # the same seed would give the reply that did not parse again
+    }
+    if sampling.reasoning_effort is not None:
+        body["reasoning_effort"] = sampling.reasoning_effort
+    if request.response_schema is not None:
+        body["response_format"] = _response_format(options, request.response_schema)
+    return named(options, body)
+
+
+def named(options: OpenAIOptions, body: dict[str, Any]) -> dict[str, Any]:
+    """A body as this provider takes it: under its names, without what it refuses."""
+    renamed = {str(name): other for name, other in options.rename.items()}
+    return {renamed.get(name, name): value for name, value in body.items() if name not in options.omit}
+
+
+def arguments_of(body: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that make the package send exactly this body: it knows OpenAI's names, and no other."""
+    more = {name: value for name, value in body.items() if name not in ("model", "messages")}
+    return {"model": body["model"], "messages": body["messages"], "extra_body": more}
+
+
+def _response_format(options: OpenAIOptions, schema: dict[str, Any]) -> dict[str, Any]:
+    if options.response_format == "json_object":
+        return {"type": "json_object"}
+    if options.response_format == "json_schema_enum":
+        schema = _with_enums(schema)
+    return {"type": "json_schema", "json_schema": {"name": "verdict", "schema": schema, "strict": True}}
+
+
+def _with_enums(schema: Any) -> Any:
+    """A JSON schema in which each range of whole numbers is the list of them."""
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "integer" and {"minimum", "maximum"} <= schema.keys():
+        rest = {name: value for name, value in schema.items() if name not in ("minimum", "maximum")}
+        return {**rest, "enum": list(range(schema["minimum"], schema["maximum"] + 1))}
+    return {name: _with_enums(value) for name, value in schema.items()}
+
+
+def about_all(where: str, told: str, options: OpenAIOptions, sent: dict[str, Any]) -> str:
+    """The message of a refusal that every request met."""
+    hint = f"Check the model's name ({options.model!r}), the address, and the key in the environment."
+    return (
+        f"{where} refused with {told.rstrip('.')}. {_advice(options, told, sent) or hint} None of the requests that "
+        "were refused alike is recorded as failed; the same command asks for them."
+    )
+
+
+def _advice(options: OpenAIOptions, told: str, sent: dict[str, Any]) -> str | None:
+    """What to set where an error names a parameter of a request; None if it names none."""
+    names = named_parameters(told, sent)
+    if not names:
+        return None
+    if names == ["minimum"]:
+        return (
+            "If it does not take minimum and maximum in a schema, set engine.response_format: json_schema_enum, which "
+            "lists the numbers instead."
+        )
+    ours = {other: asked for asked, other in options.rename.items()}
+    if renamed := [name for name in names if name in ours]:
+        return f"Its words name {renamed[0]}: mend engine.rename, which sends {ours[renamed[0]]} under this name."
+    listed = ", ".join(names)
+    others = ", ".join(f"{name}: {'max_tokens' if name == 'max_completion_tokens' else '...'}" for name in names)
+    found = f"Its words name {listed}. What it does not take is left out by engine.omit: [{listed}]"
+    if names == ["response_format"]:
+        return f"{found}, and engine.response_format: json_object asks for JSON without a schema."
+    return f"{found}, or sent under another name by engine.rename: {{{others}}}."
+
+
+class ErrorReplyError(ValueError):
+    """The server answered HTTP 200, and the body is an error."""
+
+    def __init__(self, error: object) -> None:
+        super().__init__(f"the reply is an error: {str(error)[:400]}")
+        self.error = error
+
+
+def checked(reply: object) -> "ChatCompletion":
+    """A completion with a message. Raises ValueError if the server answered HTTP 200 with anything else."""
+    from openai.types.chat import ChatCompletion
+
+    if not isinstance(reply, ChatCompletion):  # a proxy's page, for example: the package lets other bodies through
+        raise ValueError(f"the reply is no chat completion: {str(reply)[:80]!r}")
+    if error := getattr(reply, "error", None) or (reply.choices and getattr(reply.choices[0], "error", None)):
+        raise ErrorReplyError(error)
+    # Some gateways answer a passing fault with HTTP 200 and no choice, or one without a message.
+    if not reply.choices or reply.choices[0].message is None:
+        raise ValueError(f"the reply has no choice: {str(reply)[:80]!r}")
+    return reply
+
+
+def result_of(key: str, completion: "ChatCompletion", seconds: float | None) -> Reply | Failure:
+    """What a completion says. The package does not check types, and what is of another cannot be recorded."""
+    choice = completion.choices[0]
+    text: object = choice.message.content
+    counts = counts_of(completion.usage)
+    told = Particulars(
+        reasoning=_first(choice.message, _REASONING),
+        prompt_tokens=counts.prompt,
+        cached_tokens=counts.cached,
+        reasoning_tokens=counts.reasoning,
+        native_finish=_first(choice, _FINISH),
+    )
+
+    def failure(kind: str, text: str, detail: str = "") -> Failure:
+        return Failure(key, kind, True, detail, text, n_tokens=counts.completion, particulars=told)
+
+    if text is None and choice.message.refusal:
+        return failure("refusal", str(choice.message.refusal))
+    if len(completion.choices) > 1:  # one was asked for, and nothing says which of them is the reply
+        several = json.dumps(completion.to_dict(warnings=False)["choices"])
+        return failure("several_choices", several, f"{len(completion.choices)} choices")
+    if text is not None and not isinstance(text, str):
+        return failure("not_text", json.dumps(text))
+    finish, model = _text(choice.finish_reason), _text(completion.model)
+    return Reply(key, text, finish, counts.completion, model, seconds, particulars=told)
+
+
+def _first(value: object, names: tuple[str, ...]) -> str | None:
+    """The first of these that is there, as text; in JSON where it is of another type."""
+    for name in names:
+        if (there := found(value, name)) not in (None, ""):
+            return there if isinstance(there, str) else json.dumps(there, default=str)
+    return None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

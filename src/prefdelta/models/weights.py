@@ -1,0 +1,75 @@
+"""The weights of a job's model: a checkpoint of the study's own, or a model of the hub."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.hub import HubModel
+from prefdelta.core.ids import digest
+from prefdelta.models import repositories
+from prefdelta.store import checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What identifies a model, and where its files lie."""
+
+    key: str  # names it in the record
+    identity: str  # of all its files, tokenizer and chat template included: enters every key of what it says
+    folder: Path  # in Hugging Face format
+    removed: bool = False  # there are no weights in it any more: what was asked of them is recorded
+
+
+def open_weights(manifests: Sequence[Path], model: HubModel | None, record: Path, only_look: bool = False) -> Weights:
+    """The weights that the one manifest names, or those of a model of the hub.
+
+    only_look: what identifies them, as manifest or pin says it; none is read, and none is fetched.
+    Raises StudyError or DamagedError if they are not there, or are not the ones that were named.
+    """
+    if only_look:
+        return _named(manifests, model, record)
+    if model is None:
+        (manifest,) = manifests
+        checkpoint, folder = checkpoints.open_manifest(manifest, record)
+        return Weights(checkpoint.key, checkpoint.weights, folder, checkpoints.are_removed(folder))
+    if manifests:
+        raise StudyError(f"{model.name} is a model of the hub, but {manifests[0]} names weights, too. Give one.")
+    identity, folder = repositories.model_folder(model)
+    return Weights(digest(identity), identity, folder)
+
+
+def _named(manifests: Sequence[Path], model: HubModel | None, record: Path) -> Weights:
+    if model is None:
+        (manifest,) = manifests
+        checkpoint = checkpoints.read_manifest(manifest)
+        return Weights(checkpoint.key, checkpoint.weights, record / checkpoint.folder)
+    identity = repositories.named(model)
+    return Weights(digest(identity), identity, repositories.folder_of(model))
+
+
+def same_tensors(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same values, however they are cut into files. Stops at the first that differs.
+
+    Only tensors that both name count: one of two tied tensors may be left out.
+    """
+    import torch
+
+    with _tensors(one) as ours, _tensors(other) as theirs:
+        common = ours.keys() & theirs.keys()
+        return bool(common) and all(
+            torch.equal(ours[name].get_tensor(name).float(), theirs[name].get_tensor(name).float())
+            for name in sorted(common)
+        )
+
+
+@contextmanager
+def _tensors(folder: Path) -> Iterator[dict[str, Any]]:
+    """Name of a tensor -> the open file that holds it."""
+    from safetensors import safe_open
+
+    with ExitStack() as stack:
+        files = [stack.enter_context(safe_open(path, framework="pt")) for path in repositories.weight_files(folder)]
+        yield {name: file for file in files for name in list(file.keys())}

@@ -1,0 +1,1 @@
+"""What the report measures: from tables and manifests to frames and estimates."""

@@ -1,0 +1,121 @@
+"""Agreement of two ways of asking the judge, on the same traces."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.statistics import Estimate
+from prefdelta.records.judgement import Judgement
+from prefdelta.reporting.numbers.bootstrap import Bootstrap
+from prefdelta.reporting.paths import part_after
+from prefdelta.store import tables
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+_KEY = ["generator", "prompt_id", "sample", "dimension"]
+_COLUMNS = [*_KEY, "score"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementLine:
+    """One dimension, asked in the study's form and in another one. Intervals are drawn by prompt."""
+
+    dimension: str
+    main: str  # the study's form
+    main_dimensions: int  # how many are asked together in it
+    other: str
+    other_dimensions: int
+    traces: int  # that have a score in both forms
+    unscored: int  # that both forms were asked about, and that lack a score in at least one
+    exact: Estimate  # share of equal scores
+    within_one: Estimate
+    difference: Estimate  # other form minus main form, score points
+    kappa: Estimate  # weighted by squared distance: 1 perfect, 0 as by chance
+
+
+def agreements(
+    main: Iterable[Path],
+    compared: Iterable[Path],
+    study: str,
+    forms: Mapping[str, Sequence[str]],
+    compared_forms: Mapping[str, Sequence[str]],
+    bootstrap: Bootstrap,
+) -> list[AgreementLine]:
+    """One line per dimension and compared form that asks it, those of one dimension together.
+
+    Raises StudyError for a form that is not named.
+    """
+    first, second = _read(main, study, forms), _read(compared, study, compared_forms)
+    lines = []
+    for form, dimension in [(form, dimension) for form, asked in forms.items() for dimension in asked]:
+        for other, dimensions in compared_forms.items():
+            if dimension not in dimensions or other not in second or form not in first:
+                continue
+            sides = (found[found["dimension"] == dimension] for found in (first[form], second[other]))
+            both = next(sides).merge(next(sides), on=_KEY, suffixes=("_main", "_other"), validate="one_to_one")
+            counts = (len(forms[form]), len(dimensions))
+            lines.append(_line(dimension, (form, other), counts, both, bootstrap))
+    return lines
+
+
+def _line(
+    dimension: str, names: tuple[str, str], asked: tuple[int, int], both: "pd.DataFrame", bootstrap: Bootstrap
+) -> AgreementLine:
+    import numpy as np
+
+    scored = both.dropna(subset=["score_main", "score_other"])
+    x, y = scored["score_main"].to_numpy(dtype=float), scored["score_other"].to_numpy(dtype=float)
+    columns = np.stack([np.ones_like(x), x == y, abs(x - y) <= 1, y - x, x, y, x * x, y * y, (x - y) ** 2], axis=1)
+    # Sums by prompt: traces of one prompt are not independent of each other, so prompts are drawn.
+    sums = np.zeros((scored["prompt_id"].nunique(), columns.shape[1]))
+    np.add.at(sums, scored["prompt_id"].factorize(sort=True)[0], columns)
+
+    def share(column: int) -> Estimate:
+        return bootstrap.of_function(
+            [sums], lambda means: means[..., column] / means[..., 0], "judging", dimension, names[1], column
+        )
+
+    return AgreementLine(
+        dimension=dimension,
+        main=names[0],
+        main_dimensions=asked[0],
+        other=names[1],
+        other_dimensions=asked[1],
+        traces=len(scored),
+        unscored=len(both) - len(scored),
+        exact=share(1),
+        within_one=share(2),
+        difference=share(3),
+        kappa=bootstrap.of_function([sums], _kappa, "judging", dimension, names[1], "kappa"),
+    )
+
+
+def _kappa(means: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Cohen's kappa with quadratic weights (Cohen 1968), from the columns of `_line`; NaN where nothing varies.
+
+    The squared distance expected of unrelated ratings with the same marginals is var x + var y + (mean x - mean y)^2.
+    """
+    import numpy as np
+
+    per_trace = means / means[..., :1]
+    x, y, squares_x, squares_y, distance = (per_trace[..., column] for column in range(4, 9))
+    expected = squares_x - x**2 + squares_y - y**2 + (x - y) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(1 - distance / np.where(expected > 1e-12, expected, np.nan))
+
+
+def _read(paths: Iterable[Path], study: str, forms: Mapping[str, Sequence[str]]) -> "dict[str, pd.DataFrame]":
+    """By form: generator, prompt_id, sample, dimension, score (missing: none)."""
+    import pandas as pd
+
+    found: dict[str, list[pd.DataFrame]] = {}
+    for path in sorted(paths):
+        _, _, form = part_after(path, study, "judge").rpartition("/")
+        if form not in forms:
+            raise StudyError(f"{path}: is of the form {form!r}; the forms are {', '.join(forms) or 'none'}.")
+        found.setdefault(form, []).append(tables.read_arrow(path, Judgement, _COLUMNS).to_pandas())
+    return {form: pd.concat(frames, ignore_index=True) for form, frames in found.items()}

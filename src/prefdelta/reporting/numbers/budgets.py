@@ -1,0 +1,86 @@
+"""Selections of several sizes against their size: a line per dimension, and the controls to hold them against."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from prefdelta.reporting.arms import families
+from prefdelta.reporting.content import Content, Experiment
+from prefdelta.reporting.figures.budget import BudgetFigure, BudgetPanel, Course
+from prefdelta.reporting.figures.marks import Head
+from prefdelta.reporting.numbers.gains import UNIT, Repeats, gain, panel_head
+from prefdelta.reporting.panels import panels
+
+_CONTROLS = ("all", "bottom", "length-matched", "swapped")  # with a mark of their own
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Arms that differ in what and how much they select, only."""
+
+    name: str
+    members: Sequence[Repeats]
+
+    @property
+    def pairing(self) -> str:
+        return self.members[0][0].pairing
+
+
+def blocks(experiment: Experiment) -> list[Block]:
+    """By policy, pairing and recipe, in order of first appearance; random draws of one size are repeats."""
+    found: dict[str, list[Repeats]] = {}
+    for repeats in families(experiment.arms, merge_draws=True):
+        first = repeats[0]
+        found.setdefault(" · ".join((first.policy, first.pairing, first.recipe)), []).append(repeats)
+    return [Block(name, members) for name, members in found.items()]
+
+
+def budgets(content: Content, experiment: Experiment) -> BudgetFigure:
+    """A panel per block and panel of benchmarks."""
+    experiment = content.drawn(experiment)
+    ks = sorted({arm.k for arm in experiment.arms if arm.k is not None})
+    found = blocks(experiment)
+    styles = _styles(content, [name for block in found for _, name in _courses(block)])
+    shown = []
+    for block in found:
+        for panel in panels(content):
+            head = panel_head(content, panel, block.members)
+            if len(found) > 1:
+                head = Head(head.title, f"{block.name}; {head.note}", head.in_domain)
+            courses = _courses(block)
+            drawn = [
+                Course(
+                    name,
+                    kind,
+                    styles[name],
+                    [gain(content, by_k[k], panel).estimate if k in by_k else None for k in (*ks, None)],
+                )
+                for (kind, name), by_k in courses.items()
+            ]
+            shown.append(BudgetPanel(head, drawn))
+    whole = {content.pairings.eligible(block.pairing) for block in found}
+    return BudgetFigure(shown, ks, max(whole) or None, UNIT)
+
+
+def _styles(content: Content, names: Sequence[str]) -> dict[str, int]:
+    """Dimensions by their place in the study; controls by their kind, those of one kind with different marks."""
+    dimensions = {name: place for place, name in enumerate(content.settings["dimensions"])}
+    found: dict[str, int] = {}
+    for name in dict.fromkeys(names):
+        kind = next((at for at, one in enumerate(_CONTROLS) if name.startswith(one)), len(_CONTROLS))
+        taken = {found[other] for other in found if other not in dimensions}
+        free = kind if kind not in taken else next(at for at in count(len(_CONTROLS)) if at not in taken)
+        found[name] = dimensions.get(name, free)
+    return found
+
+
+def _courses(block: Block) -> dict[tuple[str, str], dict[int | None, Repeats]]:
+    """(kind, name) -> k -> arms; `None` is all pairs. Lines of dimensions first, then the controls."""
+    found: dict[tuple[str, str], dict[int | None, Repeats]] = {}
+    for repeats in block.members:
+        first = repeats[0]
+        name = first.drawn.removesuffix(f"-{first.k}") if first.k is not None else first.drawn
+        kind = first.kind if first.kind in ("top", "random") else "other"
+        found.setdefault((kind, name.removeprefix("top-")), {})[first.k] = repeats
+    order = ("top", "random", "other")
+    return dict(sorted(found.items(), key=lambda item: order.index(item[0][0])))

@@ -1,0 +1,36 @@
+"""The zero-delta check: a generator paired with itself has nothing to teach, so training on it must change nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from prefdelta.reporting.arms import Arm, families
+from prefdelta.reporting.numbers.accuracies import AccuracyLine, Scores
+
+# Selections that do not look at the deltas. The top of a pairing of equals is no pairing of equals.
+_BLIND = frozenset({"all", "swapped", "random", "common"})
+
+
+@dataclass(frozen=True, slots=True)
+class DriftCheck:
+    """The arms whose pairs have no delta on average, against their base on the primary benchmarks."""
+
+    families: Sequence[tuple[Arm, ...]]
+    lines: Sequence[AccuracyLine]
+    drifting: Sequence[AccuracyLine]  # those whose interval excludes 0
+
+
+def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[str, str | None]) -> DriftCheck:
+    """methods: by arm's name. SFT has no zero: it learns the chosen traces whatever the rejected ones are."""
+    zero = [
+        arm
+        for arm in arms
+        if arm.chosen == arm.rejected and arm.kind in _BLIND and methods.get(arm.name, arm.recipe) != "sft"
+    ]
+    found = families(zero)
+    lines = [scores.compare(members, cell) for members in found for cell in scores.cells(primary=True)]
+    return DriftCheck(found, lines, [line for line in lines if _excludes_zero(line)])
+
+
+def _excludes_zero(line: AccuracyLine) -> bool:
+    gain = line.difference
+    return gain is not None and gain.low is not None and gain.high is not None and (gain.low > 0 or gain.high < 0)

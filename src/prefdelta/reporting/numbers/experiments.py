@@ -1,0 +1,113 @@
+"""An experiment as a figure: gains over the base, along the generators, against k, or one row per arm."""
+
+from collections.abc import Sequence
+
+from prefdelta.reporting.arms import PARTS, families, short_labels
+from prefdelta.reporting.content import CONFOUNDED, Content, Experiment
+from prefdelta.reporting.figures.canvas import Drawing
+from prefdelta.reporting.figures.dots import Band, Dot, DotFigure, DotPanel
+from prefdelta.reporting.figures.scaling import ScalingFigure, ScalingPanel, Series
+from prefdelta.reporting.formats import NONE, percent
+from prefdelta.reporting.numbers.budgets import budgets
+from prefdelta.reporting.numbers.gains import UNIT, Repeats, gain, panel_head
+from prefdelta.reporting.panels import panels
+
+_FIRST = {"methods": ("recipe", "pairing", "selection", "policy")}  # parts of the labels, where not PARTS
+
+
+def draw_experiment(content: Content, experiment: Experiment) -> Drawing:
+    """The figure of an experiment, which has at least one arm."""
+    if experiment.figure == "scaling":
+        return scaling(content, experiment)
+    return budgets(content, experiment) if experiment.several_k else rows(content, content.drawn(experiment))
+
+
+def scaling(content: Content, experiment: Experiment) -> ScalingFigure:
+    """A place per pairing, a generator paired with itself first; a series per policy, selection and recipe."""
+    arms = experiment.arms
+    pairings = sorted(dict.fromkeys(arm.pairing for arm in arms), key=lambda name: not _is_self(name))
+    members = families(arms)
+    series = list(dict.fromkeys(map(_series, members)))
+    by_key = {(_series(repeats), repeats[0].pairing): repeats for repeats in members}
+    firsts = [next(repeats for repeats in members if _series(repeats) == key) for key in series]
+    names = short_labels(firsts, ("policy", "selection", "recipe"))
+    shown_panels = []
+    for panel in panels(content):
+        drawn = [
+            Series(
+                name,
+                [
+                    gain(content, by_key[key, pairing], panel) if (key, pairing) in by_key else None
+                    for pairing in pairings
+                ],
+            )
+            for key, name in zip(series, names, strict=True)
+        ]
+        shown_panels.append(ScalingPanel(panel_head(content, panel, members), drawn))
+    rejected = {name.partition("~")[2] for name in pairings}
+    axis = "chosen generator, and the share of its traces that are right"
+    if len(rejected) == 1:
+        axis += f"; rejected: {rejected.pop()}"
+        shown = [name.partition("~")[0] for name in pairings]
+    else:
+        shown = pairings
+    apart = {place for place, pairing in enumerate(pairings) if content.is_confounded(pairing)}
+    if apart:
+        axis += f"; open: {CONFOUNDED}"
+    places = [f"{name}\n{_accuracy(content, pairing)}" for name, pairing in zip(shown, pairings, strict=True)]
+    return ScalingFigure(shown_panels, places, axis, UNIT, frozenset(apart))
+
+
+def rows(content: Content, experiment: Experiment) -> DotFigure:
+    """A row per arm. Where selections are compared, random ones of one size are a reference for the others."""
+    filtering = experiment.figure == "filtering"
+    members = filtering_rows(experiment) if filtering else families(experiment.arms)
+    labels = short_labels(members, _FIRST.get(experiment.figure, PARTS))
+    shown = []
+    for panel in panels(content):
+        points = [gain(content, repeats, panel) for repeats in members]
+        dots = [
+            Dot(label, point, (filtering and repeats[0].k is None) or content.is_confounded(repeats[0].pairing))
+            for label, point, repeats in zip(labels, points, members, strict=True)
+        ]
+        bands = [Band(*ends, points[at].estimate) for at, ends in references(members).items()] if filtering else []
+        shown.append(DotPanel(panel_head(content, panel, members), dots, bands))
+    return DotFigure(shown, UNIT)
+
+
+def filtering_rows(experiment: Experiment) -> list[Repeats]:
+    """The selections of all pairs first, then those of one size together, each after the random ones of its size."""
+    members = families(experiment.arms, merge_draws=True)
+    blocks = list(dict.fromkeys(map(_block, members)))
+    order = {block: number for number, block in enumerate(sorted(blocks, key=lambda block: block[1] is not None))}
+    return sorted(members, key=lambda repeats: (order[_block(repeats)], repeats[0].kind != "random"))
+
+
+def references(members: Sequence[Repeats]) -> dict[int, tuple[int, int]]:
+    """Row of random selections -> first and last row of the selections of their size."""
+    found = {}
+    for at, repeats in enumerate(members):
+        if repeats[0].kind == "random":
+            same = [row for row, other in enumerate(members) if _block(other) == _block(repeats)]
+            found[at] = (same[0], same[-1])
+    return found
+
+
+def _accuracy(content: Content, pairing: str) -> str:
+    found = content.grades.accuracy(pairing.partition("~")[0])
+    return NONE if found is None or found.value is None else f"{percent(found.value)}%"
+
+
+def _is_self(pairing: str) -> bool:
+    chosen, _, rejected = pairing.partition("~")
+    return chosen == rejected
+
+
+def _series(repeats: Repeats) -> tuple[str, str, str]:
+    return repeats[0].policy, repeats[0].selection, repeats[0].recipe
+
+
+def _block(repeats: Repeats) -> tuple[str, int | None]:
+    """Arms that differ in what they select only, not in how much."""
+    first = repeats[0]
+    return f"{first.policy}/{first.pairing}/{first.recipe}", first.k

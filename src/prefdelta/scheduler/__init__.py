@@ -1,0 +1,1 @@
+"""Schedulers of clusters: SLURM is the one there is."""

@@ -1,0 +1,140 @@
+"""Asking a model through the record of calls: what was asked before is not asked again.
+
+Only the raw reply is kept: how it is parsed or graded is decided again at each run, without a call.
+"""
+
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prefdelta.core.asking.requests import Engine, Failure, Reply, Request
+from prefdelta.core.errors import StudyError
+from prefdelta.records.call import Call
+from prefdelta.store.record import Record
+from prefdelta.system.files import say
+from prefdelta.system.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The calls of a plan, in its order, and how many of them were made now."""
+
+    calls: list[Call]
+    asked: int
+    tokens: int  # of the replies to these
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked of a model, in a fixed order, and the partition of the record that keeps what it said."""
+
+    engine: Engine
+    requests: Sequence[Request]
+    partition: Path
+
+    def answered(self, what: str) -> Answers:
+        """As `complete`."""
+        return complete(self.engine, self.requests, Record(self.partition, Call), what)
+
+    def missing(self) -> int:
+        """How many calls `answered` would make. It only looks."""
+        identity = self.engine.identity()
+        record = Record(self.partition, Call, only_look=True)
+        return len(record.missing({request.key(identity) for request in self.requests}))
+
+    def recorded(self) -> list[Call | None]:
+        """The calls that are there already, in order. It only looks."""
+        identity = self.engine.identity()
+        keys = [request.key(identity) for request in self.requests]
+        found = Record(self.partition, Call, only_look=True).fetch(keys)
+        return [found.get(key) for key in keys]
+
+
+def complete(engine: Engine, requests: Sequence[Request], record: Record[Call], what: str) -> Answers:
+    """The calls of all requests: from the record, and by asking the engine for what is missing.
+
+    Raises StudyError if requests remain without an answer (transient failures, which are not recorded). What did
+    come back is kept, so the same command asks only for the rest.
+    """
+    identity = engine.identity()
+    plan = [(request.key(identity), request) for request in requests]
+    keys = dict.fromkeys(key for key, _ in plan)
+    asked, found = list[str](), dict[str, Call]()
+    while len(found) < len(keys):  # a second time round only if the record turns out to be damaged
+        if missing := record.missing(keys):
+            say(f"{what}: {len(keys):,} requests, {len(keys) - len(missing):,} of them recorded")
+            _ask(engine, identity, plan, missing, record, what)
+            asked += missing
+        found = record.fetch(keys)
+    say(f"{what}: {len(keys):,} requests, {len(asked):,} of them asked now")
+    tokens = sum(found[key].n_tokens or 0 for key in asked)
+    return Answers([found[key] for key, _ in plan], len(asked), tokens)
+
+
+def _ask(
+    engine: Engine,
+    identity: Mapping[str, Any],
+    plan: Sequence[tuple[str, Request]],
+    missing: set[str],
+    record: Record[Call],
+    what: str,
+) -> None:
+    """Ask for the missing requests of the plan and record what comes back."""
+    by_key = dict(plan)
+    say(f"{what}: the first missing request is\n{_shown(next(by_key[key] for key, _ in plan if key in missing))}")
+    transient: list[Failure] = []
+    progress = Progress(what, len(by_key), "requests", done=len(by_key) - len(missing))
+    with record:
+        for result in engine.run(plan, missing):
+            if isinstance(result, Failure) and not result.permanent:
+                transient.append(result)
+            else:
+                record.append(_call(result, by_key[result.key], identity))
+            progress.add()
+    progress.close()
+    if unanswered := record.missing(missing):
+        told = f"; the last failure: {transient[-1].kind} {transient[-1].detail}" if transient else ""
+        raise StudyError(
+            f"{what}: {len(unanswered):,} of {len(plan):,} requests got no answer{told}. What did come back is "
+            "recorded; run the same command again to ask for the rest."
+        )
+
+
+def _call(result: Reply | Failure, request: Request, identity: Mapping[str, Any]) -> Call:
+    question = replace(request, attempt=0).key(dict(identity)) if request.attempt else result.key
+    reply = result if isinstance(result, Reply) else None
+    failure = result if isinstance(result, Failure) else None
+    told = result.particulars
+    return Call(
+        key=result.key,
+        question=question,
+        attempt=request.attempt,
+        text=_in_utf8(result.text),
+        finish_reason=reply.finish_reason if reply else None,
+        n_tokens=result.n_tokens,
+        failure=failure.kind if failure else None,
+        model=reply.model if reply else None,
+        seconds=reply.seconds if reply else None,
+        made_at=time.time(),
+        host=socket.gethostname(),
+        source_correct=reply.source_correct if reply else None,
+        detail=_in_utf8(failure.detail or None) if failure else None,
+        asked_model=identity.get("model"),
+        reasoning=_in_utf8(told.reasoning),
+        prompt_tokens=told.prompt_tokens,
+        cached_tokens=told.cached_tokens,
+        reasoning_tokens=told.reasoning_tokens,
+        native_finish=_in_utf8(told.native_finish),
+    )
+
+
+def _in_utf8(text: str | None) -> str | None:
+    """A lone surrogate (JSON may hold one) has no UTF-8: it is kept as its escape."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _shown(request: Request) -> str:
+    return "\n".join(f"--- {role}\n{content}" for role, content in request.messages) + "\n---"

@@ -1,0 +1,161 @@
+"""Checkpoints in the record: weights by the content they were made from. Only `gc` deletes them.
+
+`record/<kind>/<key>/` holds a folder in Hugging Face format, sealed (`prefdelta.store.snapshots`); a stage's output is
+the small manifest that names it. What is being made lies in `record/<kind>/.<key>.<job>.work/`, also after a kill,
+so that the same command goes on from there.
+"""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prefdelta.core.errors import DamagedError, StudyError
+from prefdelta.core.ids import digest
+from prefdelta.records.checkpoint import Checkpoint
+from prefdelta.store.ownership import Claim
+from prefdelta.store.snapshots import Snapshots, read_seal, seal
+from prefdelta.system.files import INSTANCE, full_disk_told, publish_text, say, set_aside, sync
+from prefdelta.system.processes import stop_deferred, stop_now
+
+TEMPLATE = "chat_template.jinja"  # stays when weights go: it is part of what a call is known by
+REMOVED = "weights_removed.json"  # in the place of weights that are no longer needed: what they were
+DETAILS = "training.json"  # what was measured while the weights were made; deterministic, so no times
+
+# (folder for weights and tokenizer, snapshots to go on from and to take) -> what was measured
+Train = Callable[[Path, Snapshots], Mapping[str, Any]]
+
+
+def made(record: Path, kind: str, key: str, job: str, train: Train, needed: int = 0) -> Checkpoint:
+    """The checkpoint of that key: from the record, or else made now. One that is damaged is set aside and made anew.
+
+    It is published whole, or not at all. job: who makes it; two different jobs may make the same at once.
+    needed: bytes that it takes at least, as far as known beforehand.
+    Raises StudyError if the disk is full, or if another instance of this job was started meanwhile.
+    """
+    folder = record / kind / key
+    if folder.exists():
+        try:
+            return Checkpoint(key, _hash_of(folder), f"{kind}/{key}")
+        except DamagedError as error:
+            say(f"warning: {error.found} It is now {set_aside(folder)}; it is made anew")
+    _make(record, folder, job, train, needed)
+    return Checkpoint(key, _weights(read_seal(folder)), f"{kind}/{key}")
+
+
+def _make(record: Path, folder: Path, job: str, train: Train, needed: int) -> None:
+    work = folder.with_name(f".{folder.name}.{digest(job)[:8]}.work")
+    claim = Claim(record, work)
+    for unfinished in work.glob("result-*"):  # a killed instance's
+        shutil.rmtree(unfinished)
+    result = work / f"result-{INSTANCE}"
+    result.mkdir(parents=True)
+    try:
+        with stop_deferred() as stopping, full_disk_told(work, lambda: max(needed, _size(work))):
+            _check_room(work, needed)
+            told = train(result, Snapshots(work / "snapshots", claim, stopping))
+            publish_text(result / DETAILS, json.dumps(dict(told), indent=2) + "\n")
+            seal(result)
+            claim.check()
+            _publish(result, folder)
+            claim.release()
+            shutil.rmtree(work)
+            if stopping():
+                stop_now()
+    finally:
+        shutil.rmtree(result, ignore_errors=True)
+
+
+def _check_room(work: Path, needed: int) -> None:
+    if shutil.disk_usage(work).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _publish(result: Path, folder: Path) -> None:
+    try:
+        result.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else: another job has just published the same content
+            raise
+    sync(folder.parent)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def details(record: Path, checkpoint: Checkpoint) -> dict[str, Any]:
+    """What was measured while a checkpoint was made."""
+    found = json.loads((record / checkpoint.folder / DETAILS).read_text(encoding="utf-8"))
+    return dict(found)
+
+
+def write_manifest(path: Path, checkpoint: Checkpoint) -> None:
+    publish_text(path, json.dumps(asdict(checkpoint), indent=2) + "\n")
+
+
+def read_manifest(path: Path) -> Checkpoint:
+    """The checkpoint a manifest names. Raises StudyError if there is none, DamagedError if it cannot be read."""
+    try:
+        return Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise StudyError(f"{path}: there is no such manifest. Run the same command again to have it made.") from None
+    except (ValueError, TypeError) as error:
+        raise DamagedError(path, f"{path}: is no manifest of a checkpoint ({error}).") from None
+
+
+def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
+    """The checkpoint a manifest names, and its folder (see `are_removed`).
+
+    Raises DamagedError for the manifest if the weights are not in the record, or are not the ones it was written for;
+    a damaged folder is set aside. Without its manifest, the job that makes both is planned again.
+    """
+    checkpoint = read_manifest(path)
+    folder = record / checkpoint.folder
+    if not folder.is_dir():
+        raise DamagedError(path, f"{path} names weights in {folder}, which are not there.")
+    try:
+        weights = _hash_of(folder)
+    except DamagedError as error:
+        with suppress(FileNotFoundError):  # another job found the same
+            set_aside(folder)
+        raise DamagedError(
+            path, f"{path} names damaged weights. {error.found} The folder is now {folder.name}.damaged."
+        ) from None
+    if weights != checkpoint.weights:
+        raise DamagedError(path, f"{folder}: the files are not those that {path} was written for.")
+    return checkpoint, folder
+
+
+def are_removed(folder: Path) -> bool:
+    """Whether the weights of a checkpoint were removed because they are no longer needed."""
+    return (folder / REMOVED).is_file()
+
+
+def remove_weights(folder: Path) -> None:
+    """Remove the weights of a checkpoint, and keep what they were and what was measured: it still counts as made."""
+    if not are_removed(folder):
+        publish_text(folder / REMOVED, json.dumps({"weights": _weights(read_seal(folder))}) + "\n")
+    for path in folder.iterdir():
+        if path.name not in (REMOVED, DETAILS, TEMPLATE):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _hash_of(folder: Path) -> str:
+    """The hash of a checkpoint's weights. Raises as `read_seal`."""
+    if not are_removed(folder):
+        return _weights(read_seal(folder))
+    try:
+        return str(json.loads((folder / REMOVED).read_text(encoding="utf-8"))["weights"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise DamagedError(folder, f"{folder / REMOVED}: cannot be read ({error}).") from None
+
+
+def _weights(hashes: Mapping[str, str]) -> str:
+    """Sha256 over names and contents of all files of a checkpoint."""
+    return digest([[name, hashes[name]] for name in sorted(hashes)])

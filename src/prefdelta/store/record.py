@@ -1,0 +1,185 @@
+"""The record: what models were asked and what was computed from them, keyed by all that determines it.
+
+A partition is a folder of append-only Parquet segments. A segment is published whole (temp, fsync, rename), has a
+checksum on every page and one writer, so nothing is locked, several processes write at once, and a kill loses only what
+was not yet flushed. At the start only the column of keys is read; rows are read when they are asked for.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Container, Iterable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+
+from prefdelta.core.errors import DamagedError
+from prefdelta.records.contract import Row
+from prefdelta.store import tables
+from prefdelta.system.files import INSTANCE, say, set_aside
+from prefdelta.system.processes import at_stop, uninterrupted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FLUSH_SECONDS = 4.0  # so that with the time of writing a kill costs 5 s of work at most
+FLUSH_ROWS = 5_000
+
+
+class Keyed(Row, Protocol):
+    """A row that is known by one text, its column `key`: a hash of all that determines it."""
+
+    @property
+    def key(self) -> str: ...
+
+
+R = TypeVar("R", bound=Keyed)
+
+
+class Record(Generic[R]):
+    """One partition. As a context it flushes by itself: in the background, at a signal, and when it is left."""
+
+    def __init__(
+        self,
+        folder: Path,
+        row_type: type[R],
+        flush_seconds: float = FLUSH_SECONDS,
+        flush_rows: int = FLUSH_ROWS,
+        only_look: bool = False,
+    ) -> None:
+        """Read the keys of `folder`. At most flush_seconds of work or flush_rows rows wait to be written to disk.
+
+        only_look: leave a damaged segment where it is, also beside others that write.
+        """
+        self._folder, self._row_type, self._only_look = folder, row_type, only_look
+        self._flush_seconds, self._flush_rows = flush_seconds, flush_rows
+        self._where: dict[str, Path] = {}  # key -> its segment
+        for segment in self._segments():
+            if (table := self._read(segment, ["key"])) is not None:
+                for key in table.column("key").to_pylist():
+                    self._where.setdefault(key, segment)
+        self._unflushed: list[R] = []
+        self._writing = threading.Lock()
+        self._error: Exception | None = None  # of the background
+        self._left = threading.Event()
+
+    def missing(self, keys: Iterable[str]) -> set[str]:
+        """Those of `keys` that are not recorded."""
+        return {key for key in keys if key not in self._where}
+
+    def fetch(self, keys: Iterable[str]) -> dict[str, R]:
+        """The recorded rows of `keys`. What lay in a segment that turns out to be damaged is missing from then on."""
+        self.flush()
+        wanted: dict[Path, set[str]] = {}
+        for key in keys:
+            if key in self._where:
+                wanted.setdefault(self._where[key], set()).add(key)
+        found: dict[str, R] = {}
+        for segment, its_keys in wanted.items():
+            rows = self._rows(segment, its_keys)
+            if rows is None:
+                self._where = {key: place for key, place in self._where.items() if place != segment}
+            else:
+                found.update((row.key, row) for row in rows)
+        return found
+
+    def append(self, row: R) -> None:
+        """Add a row; one whose key is recorded already is left out. Raises StudyError if the disk is full."""
+        with self._writing:
+            if self._error is not None:
+                raise self._error
+            if row.key in self._where:
+                return
+            self._unflushed.append(row)
+            self._where[row.key] = self._folder  # its segment has no name yet
+            full = len(self._unflushed) >= self._flush_rows
+        if full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Publish what is not yet on disk, as a segment of its own."""
+        # Uninterrupted: who is stopped half-way through the last flush has no other.
+        with uninterrupted(), self._writing:
+            if self._unflushed:
+                segment = self._new_segment()
+                tables.write(segment, self._row_type, self._unflushed)
+                self._where.update((row.key, segment) for row in self._unflushed)
+                self._unflushed = []
+
+    def forget(self, unwanted: Callable[[R], bool]) -> int:
+        """Take rows out for good and return how many; segments that hold some are written anew without them.
+
+        Nobody else may write to the partition meanwhile. A kill leaves every other row where it was. What is written
+        anew sorts where the old segment did: of rows with one key, the first stays the first.
+        """
+        forgotten = 0
+        for segment in self._segments():
+            rows = self._rows(segment)
+            kept = [row for row in rows or [] if not unwanted(row)]
+            if rows is None or len(kept) == len(rows):
+                continue
+            if kept:
+                tables.write(segment.with_name(f"{segment.stem}-.parquet"), self._row_type, kept)
+            segment.unlink()
+            forgotten += len(rows) - len(kept)
+        return forgotten
+
+    def __enter__(self) -> Self:
+        self._left.clear()
+        self._stack = ExitStack()
+        self._stack.enter_context(at_stop(self.flush))
+        background = threading.Thread(target=self._flush_regularly, daemon=True)
+        background.start()
+        self._stack.callback(self.flush)
+        self._stack.callback(background.join)
+        self._stack.callback(self._left.set)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _flush_regularly(self) -> None:
+        """Also when no row comes for long: what did come must not wait for the next."""
+        while not self._left.wait(self._flush_seconds):
+            try:
+                self.flush()
+            except Exception as error:  # it is raised where the next row is added
+                self._error = error
+                return
+
+    def _segments(self) -> list[Path]:
+        return sorted(self._folder.glob("*.parquet"))
+
+    def _new_segment(self) -> Path:
+        """A name that sorts after those of before: of two rows of one key, the one published first counts."""
+        return self._folder / f"{time.time_ns()}-{INSTANCE}.parquet"
+
+    def _read(self, segment: Path, columns: list[str] | None = None) -> "pa.Table | None":
+        """A segment, or None if it is damaged: it is set aside, and what it held is missing."""
+        try:
+            return tables.read_arrow(segment, self._row_type, columns)
+        except DamagedError as error:
+            self._set_aside(error)
+            return None
+        except tables.MissingTableError:  # another process has set it aside, or written it anew under another name
+            return None
+
+    def _rows(self, segment: Path, keys: Container[str] | None = None) -> list[R] | None:
+        """The rows of a segment (those of `keys` only), or None if it is damaged."""
+        if (table := self._read(segment)) is None:
+            return None
+        if keys is not None:
+            table = table.take([at for at, key in enumerate(table.column("key").to_pylist()) if key in keys])
+        try:
+            return tables.rows_of(segment, table, self._row_type)
+        except DamagedError as error:
+            self._set_aside(error)
+            return None
+
+    def _set_aside(self, error: DamagedError) -> None:
+        if self._only_look:
+            return
+        with suppress(FileNotFoundError):  # another process found the same
+            say(f"warning: {error.found}\nwarning: it is now {set_aside(error.path)}; what it held will be made again")

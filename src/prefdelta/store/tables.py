@@ -1,0 +1,156 @@
+"""Tables: typed rows to Parquet and back. One schema per noun, sorted rows, the same bytes for the same rows."""
+
+import os
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import fields
+from itertools import pairwise
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from prefdelta.core.errors import DamagedError, StudyError
+from prefdelta.records.contract import Row
+from prefdelta.system.files import publish
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+R = TypeVar("R", bound=Row)
+
+
+class MissingTableError(StudyError):
+    """There is no table of that name."""
+
+
+def schema(row_type: type[Row]) -> "pa.Schema":
+    """The Arrow schema of a row type: one column per field, nullable where its type allows None."""
+    import pyarrow as pa
+
+    arrow = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    columns = []
+    for name, hint in typing.get_type_hints(row_type).items():
+        if typing.get_origin(hint) is typing.ClassVar:
+            continue
+        options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        plain = next(option for option in options if option is not types.NoneType)
+        inner = typing.get_args(plain)
+        kind = pa.list_(pa.field("element", arrow[inner[0]])) if inner else arrow[plain]  # Parquet's name
+        columns.append(pa.field(name, kind, nullable=types.NoneType in options))
+    return pa.schema(columns, metadata={"row": row_type.__name__, "version": str(row_type.VERSION)})
+
+
+def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
+    """Publish rows, sorted by the type's key, and return how many there are.
+
+    Raises StudyError if two rows have one key, ValueError if a value does not fit its column.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    key = attrgetter(*row_type.KEY)
+    ordered = sorted(rows, key=key)
+    for row, following in pairwise(ordered):
+        if key(row) == key(following):
+            raise StudyError(f"{path}: two rows have the key {row_type.KEY} = {key(row)!r}.")
+    table_schema = schema(row_type)
+    values_of = attrgetter(*(field.name for field in fields(row_type)))
+    columns = zip(*map(values_of, ordered), strict=True) if ordered else ([] for _ in table_schema)
+    arrays = []
+    for field, values in zip(table_schema, columns, strict=True):
+        if pa.types.is_integer(field.type) and any(issubclass(found, float) for found in set(map(type, values))):
+            raise ValueError(f"{path}: column {field.name!r} holds whole numbers only")  # Arrow would cut fractions off
+        array = pa.array(values, field.type)
+        if array.null_count and not field.nullable:
+            raise ValueError(f"{path}: column {field.name!r} must not be null")
+        arrays.append(array)
+    table = pa.Table.from_arrays(arrays, schema=table_schema)
+
+    # In memory first: so a full disk is told how much it lacks, and meets no half-written Parquet.
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    publish(path, memoryview(sink.getvalue()))
+    return len(ordered)
+
+
+def read(path: Path, row_type: type[R]) -> list[R]:
+    """The rows of a table, in its order. Raises as `read_arrow` does."""
+    return rows_of(path, read_arrow(path, row_type), row_type)
+
+
+def rows_of(path: Path, table: "pa.Table", row_type: type[R]) -> list[R]:
+    """Rows from a table in Arrow that was read from `path`. Raises DamagedError if a text in it is no UTF-8."""
+    try:
+        columns = [table.column(field.name).to_pylist() for field in fields(row_type)]
+    except UnicodeDecodeError as error:  # Parquet does not look into texts
+        raise _damaged(path, error) from None
+    return [row_type(*values) for values in zip(*columns, strict=True)]
+
+
+def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None) -> "pa.Table":
+    """A table (or some of its columns) in Arrow.
+
+    Raises MissingTableError; DamagedError if it is damaged (every page has a checksum) or of another type; and
+    StudyError if it may well be whole, but cannot be read now, or not by this source.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            later = _check_schema(path, file.schema_arrow, row_type)
+            read = file.read(columns=None if columns is None else [name for name in columns if name not in later])
+            return _completed(read, row_type, columns) if later else read
+    except FileNotFoundError:
+        raise MissingTableError(f"{path}: there is no such table.") from None
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        # The system says with a number what it could not do. Arrow says without one what is wrong with the content.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise StudyError(
+                f"{path}: cannot be read now: {os.strerror(error.errno)}. That says nothing about its content, so it "
+                "stays as it is. See to it that it can be read, and run the same command again."
+            ) from None
+        raise _damaged(path, error) from None
+
+
+def _check_schema(path: Path, found: "pa.Schema", row_type: type[Row]) -> set[str]:
+    """The columns that later versions of the row type added, which the table lacks."""
+    import pyarrow as pa
+
+    expected = schema(row_type)
+    if found.equals(expected, check_metadata=True):
+        return set()
+    added: dict[int, tuple[str, ...]] = getattr(row_type, "ADDED", {})
+    later, version_then = set[str](), row_type.VERSION
+    while version_then in added:
+        later.update(added[version_then])
+        version_then -= 1
+        metadata = {**expected.metadata, b"version": str(version_then).encode()}
+        if found.equals(pa.schema([f for f in expected if f.name not in later], metadata), check_metadata=True):
+            return later
+    told, ours = found.metadata or {}, expected.metadata
+    if told.get(b"row") == ours[b"row"] and (version := told.get(b"version")) != ours[b"version"]:
+        raise StudyError(
+            f"{path}: is a table of {row_type.__name__} version {(version or b'unknown').decode('utf-8', 'replace')}; "
+            f"this source reads version {row_type.VERSION}. It stays as it is. Run the source that wrote it, or move "
+            "it away (a segment of the record with its whole folder) and run the same command again: what it holds is "
+            "then made anew, models being asked again."
+        )
+    raise DamagedError(path, f"{path}: is no table of {row_type.__name__} version {row_type.VERSION}.")
+
+
+def _completed(table: "pa.Table", row_type: type[Row], columns: list[str] | None) -> "pa.Table":
+    """A table of an earlier version as one of this version: what it lacks is null."""
+    import pyarrow as pa
+
+    wanted = schema(row_type)
+    if columns is not None:
+        wanted = pa.schema([wanted.field(name) for name in columns], wanted.metadata)
+    there = set(table.column_names)
+    arrays = [table.column(f.name) if f.name in there else pa.nulls(len(table), f.type) for f in wanted]
+    return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def _damaged(path: Path, error: Exception) -> DamagedError:
+    return DamagedError(path, f"{path}: cannot be read as Parquet: it is damaged ({error}).")

@@ -1,0 +1,44 @@
+"""What a config may name, and the code behind each name. The one dynamic import below the commands."""
+
+from importlib import import_module
+from typing import Any
+
+from prefdelta.core.errors import StudyError
+
+# kind.name -> module:object. Plumbing: what a name stands for enters the digest of the jobs that name it.
+_PLUGINS = {
+    "engines.transformers": "prefdelta.engines.transformers:TransformersEngine",
+    "engines.openai": "prefdelta.engines.openai.engine:OpenAIEngine",
+    "engines.vllm": "prefdelta.engines.vllm:VLLMEngine",
+    "engines.dataset": "prefdelta.engines.dataset:DatasetEngine",
+    "graders.marker": "prefdelta.graders.marker:grade",
+    "graders.maths": "prefdelta.graders.maths:grade",
+    "graders.theoremqa": "prefdelta.graders.theoremqa:grade",
+    "graders.choice": "prefdelta.graders.choice:grade",
+    "graders.choice.upstream": "prefdelta.graders.choice:upstream",
+    "graders.code": "prefdelta.graders.code:grade",
+    "servers.rules": "prefdelta.servers.rules:command",
+    "servers.vllm": "prefdelta.servers.vllm:command",
+    "servers.vllm.environment": "prefdelta.servers.vllm:environment",
+    "servers.vllm.identity": "prefdelta.servers.vllm:identity",
+    "training.dpo": "prefdelta.training.methods.dpo:train",
+    "training.kto": "prefdelta.training.methods.kto:train",
+    "training.sft": "prefdelta.training.methods.sft:train",
+}
+
+
+def module_of(plugin: str) -> str:
+    """The module behind a name such as `engines.openai.engine`. Raises StudyError for an unknown one."""
+    return _target(plugin).partition(":")[0]
+
+
+def load(plugin: str) -> Any:
+    """The object behind a name such as `engines.openai.engine`. Raises StudyError for an unknown one."""
+    module, _, name = _target(plugin).partition(":")
+    return getattr(import_module(module), name)
+
+
+def _target(plugin: str) -> str:
+    if plugin not in _PLUGINS:
+        raise StudyError(f"{plugin!r} is not known; known: {', '.join(sorted(_PLUGINS))}.")
+    return _PLUGINS[plugin]

@@ -1,0 +1,173 @@
+"""How processes end: children with their parent, all of them within seconds of a signal and with their work on disk."""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import gethostname
+from types import FrameType
+
+from prefdelta.system.files import say
+
+GRACE_SECONDS = 3.0  # from a signal until the process ends whatever it is doing
+# So much later, if it is to save its work first: the rest of a step and a snapshot. SLURM kills 30 s after its signal.
+SAVE_SECONDS = 25.0
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_POLL_SECONDS = 0.05  # between two looks whether work is still being saved
+
+_at_stop: list[Callable[[], object]] = []
+_received: list[int] = []
+_deferred = False
+_asked = False  # whether one came, by work that is to save itself then
+_parent: int | None = None  # with which this process is to end
+
+
+def die_with_parent(parent: int, run: str = "") -> None:
+    """Have the kernel send SIGTERM to this process when its parent dies (Linux; elsewhere nothing happens).
+
+    If it has died already, this process ends at once. parent: its process id as it should be. run: the workflow's main
+    process, as `files.INSTANCE` names it there, if that must live, too: a parent that died while this process was still
+    being loaded has left it to another, which passes for the parent now.
+    """
+    global _parent
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _parent = parent
+    if _is_orphan() or _is_dead(run):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine runs. One that has ended and was not yet waited for does not."""
+    try:
+        return bool(Path("/proc", str(pid), "environ").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except OSError:  # somebody else's
+        return True
+
+
+def exit_code_told(code: int) -> str:
+    """An exit code for a person, with the name of the signal that it says (negative, or 128 + the signal's number)."""
+    try:
+        return f"exit code {code} ({signal.Signals(-code if code < 0 else code - 128).name})"
+    except ValueError:
+        return f"exit code {code}"
+
+
+def stop_on_signals() -> None:
+    """Have SIGTERM and SIGINT end this process with exit code 128 + signal, at the latest after GRACE_SECONDS.
+
+    The main thread unwinds. If it cannot (a long call into C holds it), what was given to `at_stop` has been done by
+    then by another thread, and the process ends without it. Further signals do not disturb the flushing. The time does
+    not begin, for SAVE_SECONDS at most, while work asks in `stop_deferred` whether to save, unless the parent has died:
+    then somebody may start the same work again.
+    """
+    watched, written = socket.socketpair()
+    written.setblocking(False)
+    signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+    for number in _STOPPING:
+        signal.signal(number, _stop)
+    threading.Thread(target=_end_in_time, args=(watched, written), daemon=True).start()
+
+
+@contextmanager
+def at_stop(action: Callable[[], object]) -> Iterator[None]:
+    """Within the context, a signal has `action` done at once, by another thread."""
+    _at_stop.append(action)
+    try:
+        yield
+    finally:
+        _at_stop.remove(action)
+
+
+@contextmanager
+def stop_deferred() -> Iterator[Callable[[], bool]]:
+    """Within the context a signal does not unwind the main thread. Yields whether one came: save, then `stop_now`.
+
+    Once it was asked, there is time to finish a step and to save it (`stop_on_signals`).
+    """
+    global _deferred, _asked
+    before, _deferred = _deferred, True
+    try:
+        yield _has_come
+    finally:
+        _deferred, _asked = before, _asked and before
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Within the context a signal waits; where the context ends it unwinds the main thread. Others are left alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = len(_received)
+    with stop_deferred():
+        yield
+    if len(_received) > before and not _deferred:
+        stop_now()
+
+
+def stop_now() -> None:
+    """End with the exit code of the signal that came."""
+    sys.exit(128 + _received[0])
+
+
+def _has_come() -> bool:
+    global _asked
+    _asked = True
+    return bool(_received)
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    first = not _received
+    _received.append(number)
+    if first and not _deferred:
+        stop_now()
+
+
+def _end_in_time(watched: socket.socket, _: socket.socket) -> None:
+    """Wait for a signal: Python writes its number to the socket even while the main thread is held in C.
+
+    The socket's other end is a parameter only so that it stays open.
+    """
+    number = 0
+    while number not in _STOPPING:
+        number = watched.recv(1)[0]
+    came = begins = time.monotonic()
+    for action in list(reversed(_at_stop)):  # what began last is nearest to the work
+        try:
+            action()
+        except Exception as error:  # a full disk, for example: the process ends all the same
+            say(f"error: at the end: {error}")
+    while True:
+        now = time.monotonic()
+        if _asked and not _is_orphan():
+            begins = min(now, came + SAVE_SECONDS)
+        if now >= begins + GRACE_SECONDS:
+            os._exit(128 + number)
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_orphan() -> bool:
+    """Whether the parent has died."""
+    return _parent is not None and os.getppid() != _parent
+
+
+def _is_dead(run: str) -> bool:
+    """Whether the main process of a run is known to be dead: of one on another machine that cannot be known."""
+    host, _, rest = run.rpartition("-")[0].rpartition("-")
+    return host == gethostname() and not is_alive(int(rest))

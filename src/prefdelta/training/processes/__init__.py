@@ -1,0 +1,1 @@
+"""Training with several processes: who starts them, how they speak, and how they end."""

@@ -1,0 +1,235 @@
+"""Training as a job of SLURM's own, through submitit: on several nodes, or where nodes may be taken back.
+
+The process that asked for the job stays, and waits. It looks into the queue seldom: most it knows from what the job's
+processes write to the file system that both see.
+"""
+
+import os
+import runpy
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.ids import digest
+from prefdelta.core.launch import Launch
+from prefdelta.scheduler import slurm
+from prefdelta.system.files import say
+from prefdelta.system.processes import GRACE_SECONDS, at_stop
+from prefdelta.training.processes import preemption
+from prefdelta.training.processes.mailbox import Exchange
+
+# Between two looks into the queue: 16 that wait at once (the profile's local-cores) ask once in 40 s together. Most is
+# known without: what breaks in a process is in the exchange at once, and then SLURM is asked what becomes of the job.
+LOOK_SECONDS = 640.0
+BROKEN_SECONDS = 5.0  # between two looks after that
+FOLLOW_SECONDS = 1.0  # between two looks into the logs of the processes
+FILES_SECONDS = 30.0  # that a shared file system may take to show what a process wrote last
+END_SECONDS = 10.0  # for processes that trained well to end by themselves
+PORTS = range(20_000, 32_000)  # of the rendezvous; those that systems give away are above
+
+
+class SlurmProcesses:
+    """The processes of a job: `Launch.tasks` on each of its nodes."""
+
+    def __init__(self, worker: str, exchange: Exchange, launch: Launch, about: str) -> None:
+        """Ask for the job. worker: the module that each process runs. about: for the one who looks into the queue.
+
+        Raises StudyError if SLURM refuses it, or is not here.
+        """
+        assert launch.submitit is not None
+        self.count = launch.submitit.nodes * launch.tasks
+        self._exchange = exchange
+        self._job = _submit(Ranks(worker, exchange.folder.resolve()), exchange.folder.parent / "slurm", launch, about)
+        say(f"training in SLURM job {self._job.job_id}: {self.count} process(es) on {launch.submitit.nodes} node(s)")
+        self._paths = [self._job.task(rank).paths for rank in range(self.count)]
+        self._logs = [_Log(paths.stderr, f"[{rank}] " if rank else "") for rank, paths in enumerate(self._paths)]
+        self._state: str | None = "PENDING"
+        self._ended_at: float | None = None
+        self._looked = self._followed = time.monotonic()
+        self._over = threading.Event()
+        self._until_over = ExitStack()
+        self._until_over.enter_context(at_stop(self._cancel_in_time))
+
+    def running(self) -> bool:
+        now = time.monotonic()
+        if now - self._followed >= FOLLOW_SECONDS:
+            self._followed = now
+            self._follow()
+        if now - self._looked >= (BROKEN_SECONDS if self._exchange.broken() else LOOK_SECONDS):
+            self._looked = now
+            self._look()
+        if self._exchange.told() or any(self._exchange.error()):
+            return False
+        if self._ended_at is None or now - self._ended_at < FILES_SECONDS:
+            return True
+        self._look()
+        return self._ended_at is None  # for it may have been between its end and its place in the queue
+
+    def end(self) -> None:
+        ends = time.monotonic() + END_SECONDS
+        while self._exchange.told() and not self._have_returned() and time.monotonic() < ends:
+            time.sleep(0.2)
+        if self._ended_at is None and not self._have_returned():
+            self._cancel()
+        self._over.set()
+        self._until_over.close()
+        self._follow()
+
+    def check(self) -> None:
+        if self._exchange.told():
+            return
+        job, state = self._job.job_id, self._state
+        if state == "OUT_OF_MEMORY":
+            raise MemoryError(f"SLURM job {job}")
+        ended = f"ended as {state}" if state else "is no longer known to SLURM, and ended"
+        broken = self._exchange.broken()
+        raise StudyError(
+            f"SLURM job {job} {ended} before the training did{f' ({broken})' if broken else ''}; what its processes "
+            f"wrote is above in this log, and in {self._paths[0].folder}. The same command goes on from the last "
+            "snapshot."
+        )
+
+    def _look(self) -> None:
+        """Ask SLURM. It answers also where it keeps no accounts; submitit would ask those."""
+        job = self._job.job_id
+        try:
+            state = slurm.state(job)
+        except StudyError as error:  # it may be away for a while; the training is not
+            say(f"warning: {error}")
+            return
+        if state != self._state:
+            say(f"SLURM job {job}: {state or 'no longer known'}")
+        self._state = state
+        if state == "PENDING":  # queued again: what broke was not the training, but the loss of a node
+            self._exchange.mend()
+        ended = state is None or state in slurm.ENDED
+        self._ended_at = (self._ended_at or time.monotonic()) if ended else None
+
+    def _follow(self) -> None:
+        """What the processes wrote since the last time, to this process' log."""
+        for log in self._logs:
+            log.follow()
+
+    def _have_returned(self) -> bool:
+        return all(paths.result_pickle.exists() for paths in self._paths)
+
+    def _cancel(self) -> None:
+        self._exchange.close()
+        self._job.cancel(check=False)
+
+    def _cancel_in_time(self) -> None:
+        """At a signal. The main thread has a snapshot taken before it cancels the job, if that is quick."""
+        if not self._over.wait(GRACE_SECONDS - 1):
+            self._cancel()
+
+
+class Ranks:
+    """What submitit runs in each process of the job, and again when SLURM has queued the job again."""
+
+    def __init__(self, worker: str, folder: Path) -> None:
+        self.worker, self.folder = worker, folder
+
+    def __call__(self) -> None:
+        os.environ |= rendezvous(os.environ)
+        preemption.hear()
+        sys.argv = [self.worker, str(self.folder)]
+        try:
+            runpy.run_module(self.worker, run_name="__main__", alter_sys=True)
+        except Exception as error:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{at.filename}, line {at.lineno}, in {at.name}"
+            Exchange(self.folder).break_off(
+                f"process {os.environ['RANK']}: {type(error).__name__}: {error}, in {where}"
+            )
+            raise
+
+    def checkpoint(self) -> Any:
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def rendezvous(environment: Mapping[str, str]) -> dict[str, str]:
+    """What torch wants to know of a process and of the first one, from what SLURM has told the process."""
+    start = digest([environment["SLURM_JOB_ID"], environment.get("SLURM_RESTART_COUNT", "0")])
+    tasks, nodes = environment["SLURM_NTASKS"], environment["SLURM_JOB_NUM_NODES"]
+    threads = environment.get("SLURM_CPUS_PER_TASK", "1")  # until the recipe says how many
+    return {
+        "RANK": environment["SLURM_PROCID"],
+        "WORLD_SIZE": tasks,
+        "LOCAL_RANK": environment["SLURM_LOCALID"],
+        "LOCAL_WORLD_SIZE": str(int(tasks) // int(nodes)),
+        "MASTER_ADDR": environment["SLURM_LAUNCH_NODE_IPADDR"],  # of the first node; SLURM's names may mean nothing
+        "MASTER_PORT": str(PORTS[int(start, 16) % len(PORTS)]),
+        "OMP_NUM_THREADS": environment.get("OMP_NUM_THREADS", threads),
+    }
+
+
+def parameters(launch: Launch) -> dict[str, Any]:
+    """What submitit writes into the job's script, as sbatch calls it."""
+    assert launch.submitit is not None
+    cpus, cluster = max(1, launch.cpus // launch.tasks), launch.cluster
+    gpus = f"{cluster.gpu_model}:{launch.gpus}" if cluster.gpu_model else str(launch.gpus)
+    return {
+        "job_name": "prefdelta-train",
+        "nodes": launch.submitit.nodes,
+        "ntasks_per_node": launch.tasks,
+        "gpus_per_node": gpus if launch.gpus else None,
+        "cpus_per_task": cpus,
+        "mem": f"{launch.mem_mb}M",
+        "time": launch.runtime,
+        "partition": launch.partition,
+        "account": cluster.account,
+        "qos": cluster.qos,
+        "constraint": cluster.constraint,
+        "wckey": None,  # submitit has one of its own, which SLURM may not know
+        "signal_delay_s": launch.submitit.warning_s,
+        # srun does not take over sbatch's CPUs; and a process that failed would leave the others waiting.
+        "srun_args": [f"--cpus-per-task={cpus}", "--kill-on-bad-exit=1"],
+        "additional_parameters": {"requeue": True},
+    }
+
+
+def _submit(ranks: Ranks, folder: Path, launch: Launch, about: str) -> Any:
+    """The job, as submitit knows it. folder: for its files."""
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+    from submitit.helpers import clean_env, environment_variables
+    from submitit.slurm.slurm import SlurmExecutor
+
+    assert launch.submitit is not None
+    if not slurm.is_here():
+        raise StudyError("compute.train.submitit asks SLURM for a job, and this machine has no SLURM.")
+    executor = SlurmExecutor(folder, max_num_timeout=launch.submitit.requeues)
+    executor.update_parameters(**parameters(launch))
+    # Snakemake itself may run in a job, whose size and place are not to be inherited.
+    kept = {name: os.environ[name] for name in ("SLURM_CONF",) if name in os.environ}
+    try:
+        with clean_env(), environment_variables(**kept, PREFDELTA_ABOUT=about):
+            return executor.submit(ranks)
+    except (FailedJobError, FailedSubmissionError) as error:
+        raise StudyError(f"SLURM refused the job of {about}: {error}") from None
+
+
+class _Log:
+    """What a process writes, line by line, as it comes."""
+
+    def __init__(self, path: Path, mark: str) -> None:
+        self._path, self._mark = path, mark
+        self._read = 0
+
+    def follow(self) -> None:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                whole, newline, _ = file.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return
+        self._read += len(whole) + len(newline)
+        for line in whole.decode("utf-8", "replace").splitlines():
+            say(f"{self._mark}{line}")

@@ -1,0 +1,95 @@
+"""What a run's jobs were planned with, for those of them that start later, after somebody's edits.
+
+On a cluster, each job reads the workflow anew on its node, hours after it was planned. So the main process writes down
+the config as it has read it, and the settings of every job: a job goes on with that config, whatever has become of its
+file, and refuses settings that are not its own all the same (a benchmark's file or the pins were edited).
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from prefdelta.core.errors import StudyError
+from prefdelta.system.files import INSTANCE, publish_text
+
+FILE = "run.plan.json"  # in results/<study>/: of the last run
+VARIABLE = "PREFDELTA_PLAN"  # in the environment of a run's jobs: "<run> <path>"
+SHOWN = 5  # differences that are told
+
+
+def write(results: Path, config: Mapping[str, Any], settings: Mapping[str, str]) -> None:
+    """Write the plan of the run that this process is, and tell its jobs by environment where it lies.
+
+    config: as the file has it. settings: manifest -> what its job is given, as JSON.
+    """
+    jobs = {manifest: json.loads(given) for manifest, given in settings.items()}
+    # The config as YAML: it may hold what JSON has no word for, a date for example.
+    plan = {"run": INSTANCE, "config": yaml.safe_dump(_plain(config), sort_keys=False), "jobs": jobs}
+    publish_text(results / FILE, json.dumps(plan) + "\n")
+    os.environ[VARIABLE] = f"{INSTANCE} {results / FILE}"
+
+
+def config() -> dict[str, Any] | None:
+    """The config that this process's run was planned with; None if it is no job of a run.
+
+    Raises StudyError if the plan is not there any more.
+    """
+    plan = _read()
+    return None if plan is None else dict(yaml.safe_load(plan["config"]))
+
+
+def check(manifest: Path, settings: Mapping[str, Any]) -> None:
+    """Raise StudyError if the run that started the job that writes `manifest` had planned it with other settings."""
+    plan = _read()
+    if plan is None or str(manifest) not in plan["jobs"]:  # a table that was asked for by name is in no study
+        return
+    planned, given = dict(_flat(plan["jobs"][str(manifest)])), dict(_flat(settings))
+    changed = [key for key in dict.fromkeys([*planned, *given]) if planned.get(key) != given.get(key)]
+    if not changed:
+        return
+    told = [f"{key}: {json.dumps(planned.get(key))} -> {json.dumps(given.get(key))}" for key in islice(changed, SHOWN)]
+    more = f"; and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+    raise StudyError(
+        f"{manifest}: its job was planned with other settings than it has got now: {'; '.join(told)}{more}. The "
+        "config, a benchmark's file or the pins were edited while the run went on. Nothing was made. Put the old text "
+        "back, and the jobs that still wait go on; or end this run (prefdelta stop) and run the same snakemake command "
+        "again: it plans with the new settings, and what is recorded is kept."
+    )
+
+
+def _read() -> dict[str, Any] | None:
+    run, _, path = os.environ.get(VARIABLE, "").partition(" ")
+    if not run:
+        return None
+    try:
+        plan: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        writer = plan["run"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{path}: the plan that this job belongs to cannot be read ({error!r}). Run the same snakemake command "
+            "again."
+        ) from None
+    if writer != run:
+        raise StudyError(f"{path}: another run has begun since this job was planned; it does the job's work.")
+    return plan
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys with their values; lists are values."""
+    if isinstance(value, Mapping) and (value or not path):
+        for name, inner in value.items():
+            yield from _flat(inner, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, value
+
+
+def _plain(value: Any) -> Any:
+    """Snakemake's own kinds of dictionaries and lists as Python's."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

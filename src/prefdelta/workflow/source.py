@@ -1,0 +1,161 @@
+"""Digest of the source a stage runs: what changes if, and only if, its code does.
+
+The digest covers the syntax trees of the stage's import closure inside this package, without comments, docstrings and
+formatting. Plumbing (the wings in `PLUMBING`) is left out: it moves rows and processes about and cannot change a
+result. Nor can what its modules are called and where in these wings they lie, so their names are left out as well, in
+imports and where they are used.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "prefdelta"
+ROOT = Path(__file__).parents[1]
+# Wings, whole: a module that can change a result belongs into another one.
+PLUMBING = tuple(f"{PACKAGE}.{wing}" for wing in ("system", "store", "scheduler", "workflow"))
+
+
+class UntraceableImportError(Exception):
+    """An import whose target the source text does not name, so that no digest could follow it."""
+
+
+@cache
+def digest(module: str, plugins: tuple[str, ...] = (), within: tuple[str, ...] = (PACKAGE,)) -> str:
+    """Digest of `module` and all it imports, and of the `plugins` (modules) a job's settings name.
+
+    within: of the modules reached, only these and those below them count. For keys of content that hold already all
+    that the other modules decide: editing those must not have it made anew.
+    """
+    hashed = hashlib.sha256()
+    for name in sorted(_closure((module, *sorted(plugins)))):
+        if any(f"{name}.".startswith(f"{part}.") for part in within):
+            hashed.update(f"{name}\n{_tree_text(name)}\n".encode())
+    return hashed.hexdigest()[:16]
+
+
+def sources(module: str, plugins: tuple[str, ...] = ()) -> dict[str, str]:
+    """Digest of each module that `digest` covers, by name: so that two digests that differ can be told apart."""
+    names = sorted(_closure((module, *sorted(plugins))))
+    return {name: hashlib.sha256(_tree_text(name).encode()).hexdigest()[:8] for name in names}
+
+
+def is_plumbing(module: str) -> bool:
+    """Whether a module moves rows and processes about and cannot change a result."""
+    return f"{module}.".startswith(tuple(f"{wing}." for wing in PLUMBING))
+
+
+def _closure(start: Iterable[str]) -> set[str]:
+    """Modules reached from `start` by imports, at any depth of the source, packages on the way included."""
+    reached: set[str] = set()
+    open_names = list(start)
+    while open_names:
+        name = open_names.pop()
+        if name in reached or is_plumbing(name):
+            continue
+        reached.add(name)
+        open_names += _imports(name)
+        if "." in name:
+            open_names.append(name.rpartition(".")[0])
+    return reached
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    found = []
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise UntraceableImportError(f"{module}, line {node.lineno}: write the import with its full name")
+            name = node.module or ""
+            if name == "importlib" and any(alias.name == "import_module" for alias in node.names):
+                raise UntraceableImportError(f"{module}, line {node.lineno}: load it through {PACKAGE}.system.plugins")
+            found += [f"{name}.{a.name}" if _path(f"{name}.{a.name}") else name for a in node.names]
+        elif isinstance(node, ast.Name | ast.Attribute) and _last_name(node) in ("import_module", "__import__"):
+            raise UntraceableImportError(f"{module}, line {node.lineno}: load it through {PACKAGE}.system.plugins")
+    return tuple(name for name in found if name == PACKAGE or name.startswith(f"{PACKAGE}."))
+
+
+def _last_name(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
+
+
+def _path(module: str) -> Path | None:
+    """The source file of a module of this package, or None if there is none of that name."""
+    stem = ROOT.joinpath(*module.split(".")[1:])
+    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    path = _path(module)
+    if path is None:
+        raise ModuleNotFoundError(f"no source for {module}")
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _tree_text(module: str) -> str:
+    return _Text(_tree(module)).whole
+
+
+def _whole_name(node: ast.Import | ast.ImportFrom, one: ast.alias) -> str:
+    return f"{node.module}.{one.name}" if isinstance(node, ast.ImportFrom) else one.name
+
+
+class _Text:
+    """A module's syntax tree as text, the same under every Python: `ast.dump`'s own text differs between versions.
+
+    Imports of plumbing are left out, and each module of it goes by a number, in the order in which they are used.
+    """
+
+    def __init__(self, tree: ast.Module) -> None:
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        self._modules = {
+            one.asname or one.name
+            for node in imports
+            for one in node.names
+            if is_plumbing(name := _whole_name(node, one)) and _path(name)
+        }
+        self._numbers: dict[str, int] = {}
+        self.whole = self._of(tree)
+
+    def _of(self, node: object) -> str:
+        if isinstance(node, list):
+            return "[" + ",".join(self._of(item) for item in node if not _imports_plumbing(item)) + "]"
+        if not isinstance(node, ast.AST):
+            return repr(node)
+        if isinstance(node, ast.Name | ast.Attribute) and self._modules and (name := _dotted(node)) in self._modules:
+            return f"plumbing{self._numbers.setdefault(name, len(self._numbers))}"
+        parts = []
+        for name, value in ast.iter_fields(node):
+            if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
+            if name == "names" and isinstance(node, ast.Import | ast.ImportFrom):
+                value = [one for one in value if not is_plumbing(_whole_name(node, one))]
+            if name == "values" and isinstance(node, ast.JoinedStr):  # Python 3.12 puts "" behind `{x:>{width}}`
+                value = [part for part in value if not (isinstance(part, ast.Constant) and part.value == "")]
+            # Empty fields are left out: newer Pythons add fields (`type_params`) that older ones do not have.
+            if value not in (None, []) and name not in ("ctx", "type_comment", "kind"):
+                parts.append(f"{name}={self._of(value)}")
+        return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _imports_plumbing(node: object) -> bool:
+    """Whether a statement imports plumbing and nothing else."""
+    if isinstance(node, ast.ImportFrom) and is_plumbing(node.module or ""):
+        return True
+    return isinstance(node, ast.Import | ast.ImportFrom) and all(
+        is_plumbing(_whole_name(node, one)) for one in node.names
+    )
+
+
+def _dotted(node: ast.Name | ast.Attribute) -> str | None:
+    """`x` or `x.y`, as the modules of plumbing are used."""
+    if isinstance(node, ast.Name):
+        return node.id
+    return f"{node.value.id}.{node.attr}" if isinstance(node.value, ast.Name) else None
