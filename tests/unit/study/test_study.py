@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -22,10 +21,9 @@ def study_at(monkeypatch):
 
 def asked(resources, attempt=1, **wildcards):
     """The resources of a rule, as Snakemake works them out for a job."""
-    names = SimpleNamespace(**wildcards)
     memory = ("mem_mb", "runtime")
     return {
-        name: (value(names, attempt) if name in memory else value(names)) if callable(value) else value
+        name: (value(wildcards, attempt) if name in memory else value(wildcards)) if callable(value) else value
         for name, value in resources.items()
     }
 
@@ -36,8 +34,9 @@ def test_a_site_that_says_nothing_leaves_all_to_slurm(study_at):
 
 
 def test_jobs_with_gpus_and_without_go_to_their_partitions(study_at):
-    resources = study_at(SITE).resources("generate")
-    shard, together = (asked(resources, generator="s1-32b", **more) for more in ({"shard": "0", "of": "12"}, {}))
+    study = study_at(SITE)
+    shard = asked(study.resources("generate_shard"), generator="s1-32b", shard="0", of="12")
+    together = asked(study.resources("generate"), generator="s1-32b")
     assert (shard["gpu"], shard["gpu_model"], shard["slurm_partition"]) == (4, "h100", "gpu")
     assert (together["gpu"], together["gpu_model"], together["slurm_partition"]) == (0, "", "cpu")
     assert (shard["slurm_account"], shard["qos"], shard["nodes"]) == ("lab", "long", 1)
@@ -77,9 +76,9 @@ def test_date_and_settings_of_chat_templates_reach_every_job_that_renders_one(st
         model["chat_template_kwargs"] = {"who": name}
     study = study_at({}, date="2026-03-05", models=models)
     of = {
-        "generate": study.settings("generate")(SimpleNamespace(generator="s1-3b")),
-        "reference": study.settings("reference")(SimpleNamespace(policy="nemotron-8b", generator="r1")),
-        "judge": study.settings("judge")(SimpleNamespace(generator="r1", form="logic")),
+        "generate": study.settings("generate")({"generator": "s1-3b"}),
+        "reference": study.settings("reference")({"policy": "nemotron-8b", "generator": "r1"}),
+        "judge": study.settings("judge")({"generator": "r1", "form": "logic"}),
         "train": study.train_batches[0].settings,
         "evaluate": study.evaluate_batches[0].settings,
     }
@@ -87,7 +86,7 @@ def test_date_and_settings_of_chat_templates_reach_every_job_that_renders_one(st
     for stage, found in of.items():
         rendering = {"date": "2026-03-05", "chat_template_kwargs": {"who": who.get(stage, "nemotron-8b")}}
         assert json.loads(found)["rendering"] == rendering, stage
-    shipped = json.loads(study.settings("generate")(SimpleNamespace(generator="r1")))
+    shipped = json.loads(study.settings("generate")({"generator": "r1"}))
     assert shipped["rendering"]["date"] != "2026-03-05", "no template is rendered for traces that are there"
 
 
@@ -96,8 +95,7 @@ def test_another_date_is_no_other_setting_of_jobs_whose_models_were_trained_here
     content = yaml.safe_load((ROOT / "resources/studies/mini.yaml").read_text(encoding="utf-8"))
     one, other = (Study({**content, "date": day}, "mini.yaml") for day in ("2026-03-05", "2026-03-06"))
     for stage, wildcards in (("generate", {"generator": "g1"}), ("reference", {"generator": "g1", "policy": "pa"})):
-        names = SimpleNamespace(**wildcards)
-        assert one.settings(stage)(names) == other.settings(stage)(names)
+        assert one.settings(stage)(wildcards) == other.settings(stage)(wildcards)
     for batches in ("train_batches", "evaluate_batches"):
         assert [batch.settings for batch in getattr(one, batches)] == [b.settings for b in getattr(other, batches)]
 
@@ -105,7 +103,7 @@ def test_another_date_is_no_other_setting_of_jobs_whose_models_were_trained_here
 def test_a_repeat_asks_the_judge_the_same_with_another_seed(study_at):
     settings_of = study_at({}).settings("judge")
     main, again, alone = (
-        json.loads(settings_of(SimpleNamespace(generator="s1-32b", form=form)))
+        json.loads(settings_of({"generator": "s1-32b", "form": form}))
         for form in ("logic", "logic_again", "factuality")
     )
     assert {key for key in main if main[key] != again[key]} == {"seed", "prompts"}
@@ -114,7 +112,7 @@ def test_a_repeat_asks_the_judge_the_same_with_another_seed(study_at):
 
 
 def test_an_experiment_shows_the_arms_that_should_have_got_as_many_updates(study_at):
-    experiments = json.loads(study_at({}).settings("report")(SimpleNamespace()))["experiments"]
+    experiments = json.loads(study_at({}).settings("report")({}))["experiments"]
     assert experiments["few_updates"]["beside"] == [
         f"nemotron-8b/s1-32b~s1-3b/top-step_coherence-1000/dpo/s{seed}" for seed in (0, 1, 2)
     ]
@@ -124,10 +122,10 @@ def test_an_experiment_shows_the_arms_that_should_have_got_as_many_updates(study
 def test_pairs_are_made_of_the_samples_that_the_judge_rates(study_at):
     study = study_at({})
     judged = {
-        name: json.loads(study.settings("judge")(SimpleNamespace(generator=name, form="logic")))["samples"]
+        name: json.loads(study.settings("judge")({"generator": name, "form": "logic"}))["samples"]
         for name in ("s1-3b", "s1-32b")
     }
-    sides = SimpleNamespace(chosen="s1-32b", rejected="s1-3b")
+    sides = {"chosen": "s1-32b", "rejected": "s1-3b"}
     assert json.loads(study.settings("pair")(sides))["judged"] == judged == {"s1-3b": 2, "s1-32b": 1}
 
 
