@@ -43,6 +43,7 @@ OUTPUTS: Mapping[str, str] = {
 FIGURES = "report/figures"  # a folder: the report's other output
 TABLE, MANIFEST, LOG = ".parquet", ".manifest.json", ".log"
 ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}  # of outputs that are no tables
+_NUMBERS = ("shard", "of", "seed")  # axes whose values are whole numbers
 _ANY_ENDING = re.compile("(" + "|".join(map(re.escape, [MANIFEST, TABLE, LOG, *sorted(set(ENDINGS.values()))])) + ")$")
 
 
@@ -96,12 +97,12 @@ def log(name: str) -> str:
 
 def place_of(path: str | Path, study: str) -> Place:
     """What an output is about, from its path. Raises StudyError for a path of another form."""
-    return _read(OUTPUTS, path, study)
+    return _match(OUTPUTS, path, study)
 
 
 def job_of(path: str | Path, study: str) -> Place:
     """Which job a manifest or log is of, from its path. Raises StudyError for a path of another form."""
-    return _read(JOBS, path, study)
+    return _match(JOBS, path, study)
 
 
 def name_below(path: str | Path, study: str) -> str:
@@ -119,7 +120,7 @@ def name_below(path: str | Path, study: str) -> str:
     )
 
 
-def _read(patterns: Mapping[str, str], path: str | Path, study: str) -> Place:
+def _match(patterns: Mapping[str, str], path: str | Path, study: str) -> Place:
     name = name_below(path, study)
     for kind, pattern in patterns.items():
         if match := re.fullmatch(_expression(pattern), name):
@@ -128,4 +129,9 @@ def _read(patterns: Mapping[str, str], path: str | Path, study: str) -> Place:
 
 
 def _expression(pattern: str) -> str:
-    return re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/~]+)", re.escape(pattern))
+    """A regular expression with a group for each axis of a pattern."""
+
+    def group(match: re.Match[str]) -> str:
+        return f"(?P<{match[1]}>{'[0-9]+' if match[1] in _NUMBERS else '[^/~]+'})"
+
+    return re.sub(r"\\\{(\w+)\\\}", group, re.escape(pattern))
