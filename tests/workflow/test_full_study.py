@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from prefdelta.study.config import parse
+from prefdelta.study.config.files import parse
 from prefdelta.study.study import Study
 from prefdelta.training.budgets import count_updates
 from workflow.test_dry_run import ROOT, arms_of, jobs_planned, snakemake

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from prefdelta import stages
+from prefdelta.core.names import STAGES
 from prefdelta.core.settings import Settings
-from prefdelta.study.config import STAGES, Config
+from prefdelta.study.config.sections import Config
 from prefdelta.study.study import Study
 
 ROOT = Path(__file__).parents[2]

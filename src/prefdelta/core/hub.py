@@ -17,5 +17,7 @@ def is_local(name: str) -> bool:
 class HubModel(Settings):
     """The weights of one job: a repository at a commit, or a local folder, whose content is hashed instead."""
 
-    name: str  # owner/name, or a folder
-    revision: Revision | None = None  # from resources/pins.lock.json; None: not pinned, or a local folder
+    name: str
+    """Repository on the Hugging Face hub (owner/name), or a local folder."""
+    revision: Revision | None = None
+    """Commit of the repository, from resources/pins.lock.json. None: not pinned, or a local folder."""

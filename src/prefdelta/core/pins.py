@@ -70,9 +70,13 @@ class Pin(Settings):
     """One repository of the hub at one commit."""
 
     revision: Revision
-    bytes: Bytes  # of `files` together
-    licence: str | None  # as its card says; None: it says nothing
-    files: dict[str, Bytes]  # those that may be loaded, with their sizes
+    """Commit of the repository."""
+    bytes: Bytes
+    """Total size of `files`, in bytes."""
+    licence: str | None
+    """Licence as the repository's card names it. None: it names none."""
+    files: dict[str, Bytes]
+    """Path of each file that may be loaded -> its size in bytes."""
 
     @model_validator(mode="after")
     def _sum_of_files(self) -> Self:
@@ -82,10 +86,12 @@ class Pin(Settings):
 
 
 class Pins(Settings):
-    """The lock file: name of the repository -> its pin."""
+    """The content of the lock file."""
 
     models: dict[str, Pin] = Field(default_factory=dict)
+    """Name of a model's repository -> its pin."""
     datasets: dict[str, Pin] = Field(default_factory=dict)
+    """Name of a data set's repository -> its pin."""
 
     @classmethod
     def read(cls, text: str, where: str) -> Self:

@@ -41,7 +41,8 @@ from prefdelta.stages.prompts import PromptsSettings
 from prefdelta.stages.reference import ReferenceSettings
 from prefdelta.stages.report import ReportBenchmark, ReportExperiment, ReportGroup, ReportSettings
 from prefdelta.stages.train import TrainSettings
-from prefdelta.study.config import Config, Experiment, parse, read_benchmark
+from prefdelta.study.config.files import parse, read_benchmark
+from prefdelta.study.config.sections import Config, Experiment
 from prefdelta.system.files import sha256_of
 from prefdelta.workflow.job import PLANNED, job_code
 

@@ -1,0 +1,130 @@
+"""docs/config.md: a table of keys for each section of a file, from its JSON schema."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+HEAD = """# The config, key by key
+
+Written by `make schema` from the types in `src/prefdelta`; do not edit it. Editors with a YAML language server show the same texts.
+A key without a default is required. An unknown key, or a value of another type, is an error that names the key.
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of file."""
+
+    title: str
+    prefix: str  # of the names of its sections; the config's have none
+    schema: dict[str, Any]
+
+
+def page(parts: list[Part]) -> str:
+    """The page, in Markdown."""
+    return "\n".join([HEAD, *(line for part in parts for line in _Sections(part).lines())])
+
+
+class _Sections:
+    """The sections of one kind of file, each named by the first place where it stands."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._definitions: dict[str, Any] = part.schema.get("$defs", {})
+        self._names: dict[str, str] = {}
+        self._collect(part.schema, part.prefix)
+
+    def _collect(self, node: dict[str, Any], place: str) -> None:
+        """Name the definitions below a section, section by section in the order of its keys."""
+        new = []
+        for key, value in node.get("properties", {}).items():
+            for definition, inner in self._references(value, f"{place}.{key}".lstrip(".")):
+                if definition not in self._names:
+                    alternatives = list(self._references(value, ""))
+                    self._names[definition] = (
+                        f"{inner} ({_kind(self._definitions[definition])})"
+                        if (len(alternatives) > 1 and _kind(self._definitions[definition]))
+                        else inner
+                    )
+                    new.append((definition, inner))
+        for definition, inner in new:
+            self._collect(self._definitions[definition], inner)
+
+    def _references(self, node: dict[str, Any], place: str) -> Iterator[tuple[str, str]]:
+        """(definition, where it stands) of all definitions that a key's value may be."""
+        if "$ref" in node:
+            yield node["$ref"].rpartition("/")[2], place
+        for option in (*node.get("anyOf", []), *node.get("oneOf", [])):
+            yield from self._references(option, place)
+        if "items" in node:
+            yield from self._references(node["items"], place)
+        for values in (node.get("additionalProperties"), *node.get("patternProperties", {}).values()):
+            if isinstance(values, dict):
+                yield from self._references(values, f"{place}.<name>")
+
+    def lines(self) -> Iterator[str]:
+        yield from (f"## {self._part.title}", "", *self._table(self._part.schema))
+        for definition, name in self._names.items():
+            node = self._definitions[definition]
+            yield from (f"### `{name}`", "")
+            if "description" in node:
+                yield from (" ".join(node["description"].split()), "")
+            yield from self._table(node)
+
+    def _table(self, node: dict[str, Any]) -> Iterator[str]:
+        yield from ("| key | type | default | |", "|---|---|---|---|")
+        required = node.get("required", [])
+        for key, value in node["properties"].items():
+            default = "" if key in required else _default(value)
+            yield f"| `{key}` | {self._type(value)} | {default} | {value['description'].replace('|', chr(92) + '|')} |"
+        yield ""
+
+    def _type(self, node: dict[str, Any]) -> str:
+        if "$ref" in node:
+            name = self._names[node["$ref"].rpartition("/")[2]]
+            return f"[{name.replace('<', '&lt;').replace('>', '&gt;')}](#{_anchor(name)})"
+        if options := node.get("anyOf") or node.get("oneOf"):
+            return " or ".join(self._type(option) for option in options if option.get("type") != "null")
+        if "enum" in node or "const" in node:
+            return ", ".join(f"`{_written(value)}`" for value in node.get("enum", [node.get("const")]))
+        match node.get("type"):
+            case "array":
+                return f"list of {self._type(node['items'])}"
+            case "object":
+                values = [node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
+                return f"name → {' or '.join(self._type(value) for value in values if isinstance(value, dict))}"
+            case "integer":
+                return f"whole number{_range(node)}"
+            case "number":
+                return f"number{_range(node)}"
+            case "boolean":
+                return "true or false"
+        return "date" if node.get("format") == "date" else "text"
+
+
+def _kind(definition: dict[str, Any]) -> str:
+    """The value of the key that tells alternatives of one section apart, as `dpo` of a recipe."""
+    return next((str(value["const"]) for value in definition["properties"].values() if "const" in value), "")
+
+
+def _range(node: dict[str, Any]) -> str:
+    low, high = node.get("minimum", node.get("exclusiveMinimum")), node.get("maximum", node.get("exclusiveMaximum"))
+    least = "" if low is None else f" {'≥' if 'minimum' in node else '&gt;'} {low:g}"
+    most = "" if high is None else f" {'≤' if 'maximum' in node else '&lt;'} {high:g}"
+    return ",".join(filter(None, (least, most)))
+
+
+def _default(node: dict[str, Any]) -> str:
+    default = node.get("default")
+    return "none" if default is None or default in ([], {}, "") else f"`{_written(default)}`"
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _anchor(heading: str) -> str:
+    """The address that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
