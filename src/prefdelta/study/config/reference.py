@@ -8,8 +8,8 @@ from typing import Any
 
 HEAD = """# The config, key by key
 
-Written by `make schema` from the types in `src/prefdelta`; do not edit it. Editors with a YAML language server show the same texts.
-A key without a default is required. An unknown key, or a value of another type, is an error that names the key.
+Written by `make schema` from the types in `src/prefdelta`; do not edit it. Editors with a YAML language server show the
+same texts. An unknown key, or a value of another type, is an error that names the key.
 """
 
 
@@ -40,14 +40,11 @@ class _Sections:
         """Name the definitions below a section, section by section in the order of its keys."""
         new = []
         for key, value in node.get("properties", {}).items():
-            for definition, inner in self._references(value, f"{place}.{key}".lstrip(".")):
+            references = list(self._references(value, f"{place}.{key}".lstrip(".")))
+            for definition, inner in references:
                 if definition not in self._names:
-                    alternatives = list(self._references(value, ""))
-                    self._names[definition] = (
-                        f"{inner} ({_kind(self._definitions[definition])})"
-                        if (len(alternatives) > 1 and _kind(self._definitions[definition]))
-                        else inner
-                    )
+                    kind = _kind(self._definitions[definition]) if len(references) > 1 else ""
+                    self._names[definition] = f"{inner} ({kind})" if kind else inner
                     new.append((definition, inner))
         for definition, inner in new:
             self._collect(self._definitions[definition], inner)
@@ -69,22 +66,21 @@ class _Sections:
         for definition, name in self._names.items():
             node = self._definitions[definition]
             yield from (f"### `{name}`", "")
-            if "description" in node:
-                yield from (" ".join(node["description"].split()), "")
+            yield from (_escaped(node.get("description", "")), "")
             yield from self._table(node)
 
     def _table(self, node: dict[str, Any]) -> Iterator[str]:
         yield from ("| key | type | default | |", "|---|---|---|---|")
         required = node.get("required", [])
         for key, value in node["properties"].items():
-            default = "" if key in required else _default(value)
-            yield f"| `{key}` | {self._type(value)} | {default} | {value['description'].replace('|', chr(92) + '|')} |"
+            default = "required" if key in required else _default(value)
+            yield f"| `{key}` | {self._type(value)} | {default} | {_escaped(value.get('description', ''))} |"
         yield ""
 
     def _type(self, node: dict[str, Any]) -> str:
         if "$ref" in node:
             name = self._names[node["$ref"].rpartition("/")[2]]
-            return f"[{name.replace('<', '&lt;').replace('>', '&gt;')}](#{_anchor(name)})"
+            return f"[{_escaped(name)}](#{_anchor(name)})"
         if options := node.get("anyOf") or node.get("oneOf"):
             return " or ".join(self._type(option) for option in options if option.get("type") != "null")
         if "enum" in node or "const" in node:
@@ -118,11 +114,18 @@ def _range(node: dict[str, Any]) -> str:
 
 def _default(node: dict[str, Any]) -> str:
     default = node.get("default")
-    return "none" if default is None or default in ([], {}, "") else f"`{_written(default)}`"
+    return "–" if default is None or default in ([], {}, "") else f"`{_written(default)}`"
 
 
 def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _escaped(text: str) -> str:
+    """A text for a cell of a table, on one line. Code (`...`) stays, but for what would end the cell."""
+    parts = " ".join(text.split()).replace("|", "\\|").split("`")
+    parts[::2] = [part.replace("<", "&lt;").replace(">", "&gt;") for part in parts[::2]]
+    return "`".join(parts)
 
 
 def _anchor(heading: str) -> str:

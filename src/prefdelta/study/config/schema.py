@@ -58,13 +58,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is stale")
     check = parser.parse_args().check
-    stale = [path for path, text in generated().items() if not Path(path).is_file() or Path(path).read_text() != text]
+    stale = {path: text for path, text in generated().items() if _text(Path(path)) != text}
     if check:
         sys.stderr.writelines(f"{path} is stale: run make schema\n" for path in stale)
         return 1 if stale else 0
-    for path in stale:
-        Path(path).write_text(generated()[path])
+    for path, text in stale.items():
+        Path(path).write_text(text, encoding="utf-8")
     return 0
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 if __name__ == "__main__":
