@@ -1,4 +1,4 @@
-"""Models and data sets of the Hugging Face hub: which one, and which state of it. Values only."""
+"""Names and commits of models and data sets on the Hugging Face hub."""
 
 from typing import Annotated
 
@@ -6,11 +6,11 @@ from pydantic import Field
 
 from prefdelta.core.settings import Settings
 
-Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$", description="commit of the repository")]
+Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
 def is_local(name: str) -> bool:
-    """Whether a name is a folder on this machine (./folder, ../folder, /folder), which may stand for any hub name."""
+    """Whether a name is a local folder (./folder, ../folder, /folder), which may replace any name on the hub."""
     return name.startswith(("./", "../", "/"))
 
 
