@@ -37,17 +37,14 @@ class _Sections:
         self._collect(part.schema, part.prefix)
 
     def _collect(self, node: dict[str, Any], place: str) -> None:
-        """Name the definitions below a section, section by section in the order of its keys."""
-        new = []
+        """Name the definitions below a section, in the order of its keys."""
         for key, value in node.get("properties", {}).items():
             references = list(self._references(value, f"{place}.{key}".lstrip(".")))
             for definition, inner in references:
                 if definition not in self._names:
                     kind = _kind(self._definitions[definition]) if len(references) > 1 else ""
                     self._names[definition] = f"{inner} ({kind})" if kind else inner
-                    new.append((definition, inner))
-        for definition, inner in new:
-            self._collect(self._definitions[definition], inner)
+                    self._collect(self._definitions[definition], inner)
 
     def _references(self, node: dict[str, Any], place: str) -> Iterator[tuple[str, str]]:
         """(definition, where it stands) of all definitions that a key's value may be."""
@@ -124,7 +121,7 @@ def _written(value: Any) -> str:
 def _escaped(text: str) -> str:
     """A text for a cell of a table, on one line. Code (`...`) stays, but for what would end the cell."""
     parts = " ".join(text.split()).replace("|", "\\|").split("`")
-    parts[::2] = [part.replace("<", "&lt;").replace(">", "&gt;") for part in parts[::2]]
+    parts[::2] = [part.replace("<", "&lt;") for part in parts[::2]]
     return "`".join(parts)
 
 
