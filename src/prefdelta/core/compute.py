@@ -54,7 +54,7 @@ class Submitit(Settings):
     """How many times the job may reach its time limit and be queued again to go on."""
 
 
-class Asked(Settings):
+class Resources(Settings):
     """What one job asks for, and what is assumed of its speed until it was measured."""
 
     gpus: Annotated[int, Field(ge=0)] = 0
@@ -75,12 +75,12 @@ class Asked(Settings):
     """Train in a SLURM job of its own, on one or more nodes; for `train` alone. Default: in the job of the rule."""
 
 
-class Compute(Asked):
+class Compute(Resources):
     """What one job of a stage asks for. An edit reruns no job."""
 
     threads: Annotated[int, Field(ge=1)] = 1
     """CPU cores per job (and per node, with `submitit`)."""
     batch: Annotated[int, Field(ge=1)] = 1
     """Largest number of arms in one job; for `train` and `evaluate`."""
-    sizes: dict[str, Asked] = Field(default_factory=dict)
+    sizes: dict[str, Resources] = Field(default_factory=dict)
     """Size of a model (`models.<model>.size`) -> what its jobs ask for. It replaces the values beside it as a whole."""

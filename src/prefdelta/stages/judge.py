@@ -79,7 +79,7 @@ class JudgeSection(Settings):
     attempts: Annotated[int, Field(ge=1)] = 3
     """Largest number of requests for one verdict, if replies do not parse."""
     max_failure_share: Annotated[float, Field(ge=0, le=1)]
-    """Largest share of verdicts that may fail; above it the stage stops."""
+    """Largest share of one generator's verdicts in a form that may fail; above it the stage stops."""
     compared: Compared | None = None
     """Other ways of judging, on a sample. Default: none."""
 

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from prefdelta.core.asking.rendering import PLAIN, Rendering
-from prefdelta.core.compute import Asked, Cluster, Compute, Fsdp
+from prefdelta.core.compute import Cluster, Compute, Fsdp, Resources
 from prefdelta.core.data.sources import Benchmark, DataSource, Source
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel, is_local
@@ -807,7 +807,7 @@ class Study:
         """
         return _resources(self.config.cluster, partial(self._asked, stage))
 
-    def _launch(self, asked: Asked, attempt: int) -> str:
+    def _launch(self, asked: Resources, attempt: int) -> str:
         """How a training's processes are started, as JSON. It is no setting: no policy depends on it."""
         launch = Launch(fsdp=asked.fsdp or Fsdp())
         if asked.submitit is not None:
@@ -822,7 +822,7 @@ class Study:
             )
         return launch.model_dump_json(exclude_defaults=True)
 
-    def _asked(self, stage: str, wildcards: Any) -> Asked:
+    def _asked(self, stage: str, wildcards: Any) -> Resources:
         compute = self._compute(stage)
         model = None
         match stage:
@@ -839,7 +839,7 @@ class Study:
                 model = wildcards.policy
         return self.asked_for(stage, model)
 
-    def asked_for(self, stage: str, model: str | None) -> Asked:
+    def asked_for(self, stage: str, model: str | None) -> Resources:
         """What a job of a stage asks for, if it is about a model (its name)."""
         compute = self._compute(stage)
         size = self.config.models[model].size if model else None
@@ -850,7 +850,7 @@ class Study:
         return self.config.compute.get(stage, Compute())
 
 
-def _resources(cluster: Cluster, asked: Callable[[Any], Asked]) -> dict[str, Any]:
+def _resources(cluster: Cluster, asked: Callable[[Any], Resources]) -> dict[str, Any]:
     """The slurm_ ones, gpu_model, qos and constraint are read by Snakemake's executor for SLURM, and by it alone."""
     found: dict[str, Any] = {
         "nodes": 1,  # the GPUs of one job lie on one node

@@ -25,7 +25,7 @@ class MadeSource(Settings):
     split: Split
     """Part of all problems that these are drawn from. The parts are disjoint: a hash of a problem's text decides."""
     grader: Literal["marker"]
-    """How a final answer is compared with the right one: what follows the marker of the answer, as a number."""
+    """How a final answer is compared with the right one: the text behind the mark A: must be it."""
 
 
 # --- data sets --------------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ class Benchmark(Settings):
     domain: Domain
     """Subject: maths, stem or code. In the domain of the training prompts it counts as in-domain."""
     difficulty: Literal["easy", "hard"] | None = None
-    """Level, by which the report groups benchmarks of one domain."""
+    """Level. The figures average the benchmarks of one domain and level."""
     samples: Annotated[int, Field(ge=1)] = 1
     """Answers drawn per item: the score is avg@samples, with 1 it is pass@1. A group of `evaluate` may say
     otherwise."""

@@ -24,17 +24,23 @@ class Part:
 
 def page(parts: list[Part]) -> str:
     """The page, in Markdown."""
-    return "\n".join([HEAD, *(line for part in parts for line in _Sections(part).lines())])
+    names: dict[str, str] = {}
+    return "\n".join([HEAD, *(line for part in parts for line in _Sections(part, names).lines())])
 
 
 class _Sections:
-    """The sections of one kind of file, each named by the first place where it stands."""
+    """The sections of one kind of file, each named by the first place where it stands.
 
-    def __init__(self, part: Part) -> None:
+    names: definition -> name, of the sections that the page has already; new ones are added.
+    """
+
+    def __init__(self, part: Part, names: dict[str, str]) -> None:
         self._part = part
         self._definitions: dict[str, Any] = part.schema.get("$defs", {})
-        self._names: dict[str, str] = {}
+        self._names = names
+        known = set(names)
         self._collect(part.schema, part.prefix)
+        self._new = [definition for definition in names if definition not in known]
 
     def _collect(self, node: dict[str, Any], place: str) -> None:
         """Name the definitions below a section, in the order of its keys."""
@@ -60,9 +66,9 @@ class _Sections:
 
     def lines(self) -> Iterator[str]:
         yield from (f"## {self._part.title}", "", *self._table(self._part.schema))
-        for definition, name in self._names.items():
+        for definition in self._new:
             node = self._definitions[definition]
-            yield from (f"### `{name}`", "")
+            yield from (f"### `{self._names[definition]}`", "")
             yield from (_escaped(node.get("description", "")), "")
             yield from self._table(node)
 
@@ -84,7 +90,8 @@ class _Sections:
             return ", ".join(f"`{_written(value)}`" for value in node.get("enum", [node.get("const")]))
         match node.get("type"):
             case "array":
-                return f"list of {self._type(node['items'])}"
+                items = self._type(node["items"])
+                return f"list of ({items})" if " or " in items else f"list of {items}"
             case "object":
                 values = [node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
                 return f"name → {' or '.join(self._type(value) for value in values if isinstance(value, dict))}"

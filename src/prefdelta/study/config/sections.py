@@ -94,7 +94,7 @@ class Experiment(Settings):
     """Selections of each pairing's pairs: all, top-<dimension>-<k>, bottom-<dimension>-<k>, random-<k>-s<seed>,
     length-matched-<dimension>-<k>, cell-<right|wrong>-<right|wrong>, common-<set>, swapped."""
     recipes: list[Name]
-    """Recipes they are trained by (of `train.recipes`)."""
+    """Recipes that they are trained by (of `train.recipes`)."""
     seeds: list[Annotated[int, Field(ge=0)]]
     """Training seeds."""
     as_many_updates_as: str | None = None
