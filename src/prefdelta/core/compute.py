@@ -17,14 +17,19 @@ class Cluster(Settings):
 
     account: _Word | None = None
     """The account that pays (`sbatch --account`)."""
+
     partition: _Word | None = None
     """Partition of jobs without GPUs."""
+
     gpu_partition: _Word | None = None
     """Partition of jobs with GPUs. Default: `partition`."""
+
     gpu_model: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]+$")] | None = None
     """Model of GPU that jobs ask for, as `sinfo -o %G` shows it, for example h100. Default: any."""
+
     qos: _Word | None = None
     """Quality of service (`sbatch --qos`)."""
+
     constraint: str | None = None
     """Features that a node must have (`sbatch --constraint`), for example "a100&nvlink". Default: any node."""
 
@@ -34,6 +39,7 @@ class Fsdp(Settings):
 
     reshard_after_forward: bool = True
     """Whether a GPU frees the weights of the others after the forward pass. False is faster and takes more memory."""
+
     cpu_offload: bool = False
     """Whether weights, gradients and optimiser lie in main memory while they are not in use."""
 
@@ -46,10 +52,13 @@ class Submitit(Settings):
 
     nodes: Annotated[int, Field(ge=1)] = 1
     """Number of nodes. Each has the `gpus`, `threads` and `mem_mb` of the stage."""
+
     partition: _Word | None = None
     """Partition of the job, for example one whose jobs may be preempted. Default: `cluster.gpu_partition`."""
+
     warning_s: Annotated[int, Field(ge=10)] = 120
     """Seconds before the time limit at which SLURM signals the job, so that it saves a snapshot."""
+
     requeues: Annotated[int, Field(ge=0)] = 20
     """How many times the job may reach its time limit and be queued again to go on."""
 
@@ -59,18 +68,24 @@ class Resources(Settings):
 
     gpus: Annotated[int, Field(ge=0)] = 0
     """Number of GPUs per node."""
+
     mem_mb: Annotated[int, Field(ge=1)] = 2000
     """Main memory per node, in MB. A second attempt of a job gets twice as much, a third three times."""
+
     runtime: Annotated[int, Field(ge=1)] = 60
     """Time limit in minutes. A second attempt of a job gets twice as much, a third three times."""
+
     tokens_per_s: Annotated[float, Field(gt=0)] | None = None
     """Assumed speed of one job, in tokens per second: written by a model, or read by `reference` and `train`.
     `prefdelta plan` uses it until a job has finished and was measured."""
+
     tokens_per_call: Annotated[float, Field(gt=0)] | None = None
     """Assumed tokens of one reply, or of one trace or pair that is read. `prefdelta plan` uses it until a job was
     measured."""
+
     fsdp: Fsdp | None = None
     """How several GPUs share a model in training; for `train` alone. Default: the defaults of its keys."""
+
     submitit: Submitit | None = None
     """Train in a SLURM job of its own, on one or more nodes; for `train` alone. Default: in the job of the rule."""
 
@@ -80,7 +95,9 @@ class Compute(Resources):
 
     threads: Annotated[int, Field(ge=1)] = 1
     """CPU cores per job (and per node, with `submitit`)."""
+
     batch: Annotated[int, Field(ge=1)] = 1
     """Largest number of arms in one job; for `train` and `evaluate`."""
+
     sizes: dict[str, Resources] = Field(default_factory=dict)
     """Size of a model (`models.<model>.size`) -> what its jobs ask for. It replaces the values beside it as a whole."""

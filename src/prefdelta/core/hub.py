@@ -19,5 +19,6 @@ class HubModel(Settings):
 
     name: str
     """Repository on the Hugging Face hub (owner/name), or a local folder."""
+
     revision: Revision | None = None
     """Commit of the repository, from resources/pins.lock.json. None: not pinned, or a local folder."""

@@ -18,6 +18,7 @@ class Arms(Settings):
 
     selections: list[str] = Field(default=["*"])
     """Patterns of selections. {k} stands for the size that `share` gives."""
+
     recipes: list[str] = Field(default=["*"])
     """Patterns of recipes."""
 
@@ -27,10 +28,13 @@ class Trend(Settings):
 
     kind: Literal["trend"]
     """Kind of test."""
+
     experiments: list[str]
     """Experiments (of the config) whose arms are used. Those that a study lacks are left out."""
+
     over: Over
     """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
+
     direction: Direction = "up"
     """Sign that the claim gives the number: up is above 0, down is below."""
 
@@ -40,10 +44,13 @@ class Bend(Settings):
 
     kind: Literal["bend"]
     """Kind of test."""
+
     experiments: list[str]
     """Experiments (of the config) whose arms are used. Those that a study lacks are left out."""
+
     over: Over
     """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
+
     direction: Direction = "down"
     """Sign that the claim gives the number: up is above 0, down is below."""
 
@@ -53,12 +60,16 @@ class Gains(Settings):
 
     kind: Literal["gains"]
     """Kind of test."""
+
     experiments: list[str]
     """Experiments (of the config) whose arms are used. Those that a study lacks are left out."""
+
     over: Over
     """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
+
     arms: Arms
     """Arms whose gain is tested, each by itself."""
+
     direction: Direction = "up"
     """Sign that the claim gives the number: up is above 0, down is below."""
 
@@ -68,16 +79,22 @@ class Difference(Settings):
 
     kind: Literal["difference"]
     """Kind of test."""
+
     experiments: list[str]
     """Experiments (of the config) whose arms are used. Those that a study lacks are left out."""
+
     over: Over
     """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
+
     left: Arms
     """Arms on the left side."""
+
     right: Arms
     """Arms on the right side, whose value is subtracted."""
+
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of all pairs: {k} in a selection is the size nearest to it."""
+
     margin: Annotated[float, Field(ge=0)] = 0.0
     """Points by which the left side may be below the right one."""
 
@@ -87,12 +104,16 @@ class Steadiness(Settings):
 
     kind: Literal["steadiness"]
     """Kind of test."""
+
     experiments: list[str]
     """Experiments (of the config) whose arms are used. Those that a study lacks are left out."""
+
     over: Over
     """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
+
     left: Arms
     """Arms on the left side."""
+
     right: Arms
     """Arms on the right side, whose value is subtracted."""
 
@@ -102,10 +123,13 @@ class DeltaTrend(Settings):
 
     kind: Literal["delta_trend"]
     """Kind of test."""
+
     experiments: list[str]
     """Experiments (of the config) whose pairings are used. Those that a study lacks are left out."""
+
     dimension: str
     """Dimension or composite whose mean delta is taken."""
+
     direction: Direction = "up"
     """Sign that the claim gives the number: up is above 0, down is below."""
 
@@ -118,6 +142,7 @@ class Reported(Settings):
 
     text: str
     """The number, in words."""
+
     trust: Trust
     """How well it is known."""
 
@@ -125,6 +150,7 @@ class Reported(Settings):
 class ClaimTest(Settings):
     question: str
     """What the numbers are, in words."""
+
     test: Test
     """How they are computed."""
 
@@ -132,12 +158,16 @@ class ClaimTest(Settings):
 class Claim(Settings):
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     """Short name: lower-case letters, digits and hyphens."""
+
     claim: str
     """The claim, in our words."""
+
     trust: Trust
     """How well it is known that the paper claims it."""
+
     tests: Annotated[list[ClaimTest], Field(min_length=1)]
     """How a study tests it."""
+
     reported: list[Reported] = Field(default=[])
     """Numbers that the paper is said to have."""
 
@@ -147,5 +177,6 @@ class Claims(Settings):
 
     source: str
     """Where the claims are made."""
+
     claims: list[Claim]
     """The claims, in the order of the report."""

@@ -72,10 +72,13 @@ class Pin(Settings):
 
     revision: Revision
     """Commit of the repository."""
+
     bytes: Bytes
     """Total size of `files`, in bytes."""
+
     licence: str | None
     """Licence as the repository's card names it. None: it names none."""
+
     files: dict[str, Bytes]
     """Path of each file that may be loaded -> its size in bytes."""
 
@@ -91,6 +94,7 @@ class Pins(Settings):
 
     models: dict[str, Pin] = Field(default_factory=dict)
     """Name of a model's repository -> its pin."""
+
     datasets: dict[str, Pin] = Field(default_factory=dict)
     """Name of a data set's repository -> its pin."""
 

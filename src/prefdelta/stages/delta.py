@@ -22,8 +22,10 @@ class DeltaSection(Settings):
 class DeltaSettings(Settings):
     chosen: str
     """Generator of the chosen traces."""
+
     rejected: str
     """Generator of the rejected traces."""
+
     components: list[str]
     """The dimension; or those whose mean a composite is."""
 

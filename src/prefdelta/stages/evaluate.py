@@ -39,15 +39,20 @@ class Group(Settings):
 
     title: str
     """Name of the group in the report."""
+
     benchmarks: Annotated[list[str], Field(min_length=1)]
     """Names of benchmarks (of `benchmarks`)."""
+
     sampling: Sampling
     """How policies answer the benchmarks of this group."""
+
     samples: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """Benchmark -> answers per item in this group (avg@k). Default: the benchmark's own `samples`."""
+
     primary: bool = True
     """Whether the figures show it. Each benchmark is in exactly one primary group; other groups have tables of their
     own."""
+
     experiments: list[str] | None = None
     """Experiments whose arms are evaluated. Default: all. Not for a primary group, which has all arms."""
 
@@ -57,10 +62,13 @@ class EvaluateSection(Settings):
 
     template: str
     """File of the prompt, with the slot {problem}, for benchmarks that name none of their own."""
+
     engine: GeneratorOptions
     """How policies are run."""
+
     groups: dict[str, Group]
     """Name of a group -> benchmarks that are evaluated in one way."""
+
     max_failure_share: Annotated[float, Field(ge=0, le=1)]
     """Largest share of answers that our side may fail to run or to grade; above it the stage stops. An item without an
     answer is not a failure: it counts as not solved."""
@@ -71,8 +79,10 @@ class AskedBenchmark(Settings):
 
     grader: str
     """Name of the grader, a module of prefdelta.graders."""
+
     template: str
     """File of the prompt, with the slot {problem}."""
+
     samples: int = 1
     """Answers per item (avg@samples)."""
 
@@ -80,20 +90,28 @@ class AskedBenchmark(Settings):
 class EvaluateSettings(Settings):
     arms: list[str]
     """The batch of arms."""
+
     benchmarks: dict[str, AskedBenchmark]
     """The group: benchmark -> template, grader, samples."""
+
     engine: GeneratorOptions
     """How the policies are run."""
+
     hub: HubModel | None = None
     """The untrained policy, if it is of the hub."""
+
     system: str | None = None
     """The policy's system prompt."""
+
     rendering: Rendering = PLAIN
     """Date and variables of the policy's chat template."""
+
     sampling: Sampling
     """How the policies answer."""
+
     seed: int
     """Root of all draws."""
+
     max_failure_share: float
     """Largest share of failures; above it the stage stops."""
 

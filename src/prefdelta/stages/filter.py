@@ -19,8 +19,10 @@ class FilterSection(Settings):
     tie_seed: int
     """Seed of the order of pairs with equal delta, and of draws without a seed of their own. An edit may retrain every
     arm with such a selection."""
+
     sets: dict[str, CommonSet]
     """Name -> the pairings that the selection `common-<name>` compares, on prompts that are eligible in all of them."""
+
     cell_pairs: Annotated[int, Field(ge=1)] | None = None
     """Largest number of prompts of the correctness cells, the same prompts in all four. Default: all that exist."""
 
@@ -28,8 +30,10 @@ class FilterSection(Settings):
 class FilterSettings(Settings):
     selection: str
     """Name of the selection, which says what it selects."""
+
     tie_seed: int
     """Seed of the order of pairs with equal delta."""
+
     limit: int | None
     """Largest number of pairs of a common set or of a cell."""
 

@@ -33,10 +33,13 @@ class GenerateSection(Settings):
 
     template: str
     """File of the prompt, with the slot {problem}."""
+
     engine: GeneratorOptions
     """How generators are run."""
+
     sampling: Sampling
     """How generators draw their traces."""
+
     max_failure_share: Annotated[float, Field(ge=0, le=1)]
     """Largest share of one generator's traces that may be truncated or empty; above it the stage stops. They are
     counted and left out."""
@@ -47,6 +50,7 @@ class Shipped(Settings):
 
     source: DataSource
     """The data set of the training prompts."""
+
     traces: TraceFields
     """Its columns that hold traces."""
 
@@ -56,6 +60,7 @@ class Shard(Settings):
 
     index: Annotated[int, Field(ge=0)]
     """Which share, from 0."""
+
     of: Annotated[int, Field(ge=1)]
     """Number of shares."""
 
@@ -66,26 +71,37 @@ class Shard(Settings):
 class GenerateSettings(Settings):
     generator: str
     """Name of the generator in the config."""
+
     engine: GeneratorOptions | None
     """How its model is run. None: a data set ships its traces."""
+
     hub: HubModel | None = None
     """Its model, if that is of the hub."""
+
     shipped: Shipped | None = None
     """The data set that ships its traces."""
+
     system: str | None = None
     """Its system prompt."""
+
     thinking: ThinkingMarks | None = None
     """Its own marks of reasoning, stored as <think> and </think>."""
+
     rendering: Rendering = PLAIN
     """Date and variables of its chat template."""
+
     shard: Shard | None = None
     """The only share of the prompts that is asked. None: all prompts."""
+
     sampling: Sampling
     """How it draws its traces."""
+
     samples: Annotated[int, Field(ge=1)]
     """Draws per prompt."""
+
     seed: int
     """Root of all draws."""
+
     max_failure_share: float
     """Largest share of failures; above it the stage stops."""
 

@@ -30,6 +30,7 @@ class GradeSection(Settings):
 class GradeSettings(Settings):
     grader: str
     """Name of the grader, a module of prefdelta.graders."""
+
     max_failure_share: float
     """Largest share of failures; above it the stage stops."""
 

@@ -47,11 +47,14 @@ class Compared(Settings):
 
     forms: dict[str, list[str]]
     """Name of a form -> the dimensions asked together. Names of main forms are not allowed."""
+
     repeats: dict[str, str] = Field(default_factory=dict)
     """Name of a form -> the main form that it asks again, word for word and with another seed: the judge's own
     noise."""
+
     generators: list[str]
     """Generators whose traces are judged again."""
+
     prompts: Annotated[int, Field(ge=1)]
     """Number of prompts, drawn by a hash."""
 
@@ -65,21 +68,29 @@ class JudgeSection(Settings):
 
     model: str | None = None
     """Model (of `models`) that a vllm server of `engine` serves. Not for another server or a hosted model."""
+
     template: str
     """File of the prompt, with the slots {category}, {rubric}, {problem} and {trace}."""
+
     forms: dict[str, list[str]]
     """Name of a form -> the dimensions asked in one request. Each dimension is in one form. An edited rubric judges its
     whole form again."""
+
     engine: OpenAIOptions
     """Where the judge is and how it is asked."""
+
     sampling: Sampling
     """How the judge draws its verdicts."""
+
     samples: Annotated[int, Field(ge=1)] = 1
     """How many first samples per prompt are judged, for generators without `judged` of their own."""
+
     attempts: Annotated[int, Field(ge=1)] = 3
     """Largest number of requests for one verdict, if replies do not parse."""
+
     max_failure_share: Annotated[float, Field(ge=0, le=1)]
     """Largest share of one generator's verdicts in a form that may fail; above it the stage stops."""
+
     compared: Compared | None = None
     """Other ways of judging, on a sample. Default: none."""
 
@@ -87,26 +98,37 @@ class JudgeSection(Settings):
 class JudgeSettings(Settings):
     generator: str
     """Generator of the traces."""
+
     form: str
     """Name of the form in the config."""
+
     dimensions: list[str]
     """What the form asks."""
+
     engine: OpenAIOptions
     """Model, server or address, limits."""
+
     sampling: Sampling
     """How the judge draws its verdicts."""
+
     samples: int
     """How many first samples per prompt are judged."""
+
     attempts: int
     """Largest number of requests for one verdict, if replies do not parse."""
+
     max_failure_share: float
     """Largest share of failures; above it the stage stops."""
+
     seed: int
     """Root of all draws."""
+
     hub: HubModel | None = None
     """The judge's weights, for a server that is started here."""
+
     rendering: Rendering = PLAIN
     """Date and variables of that judge's chat template."""
+
     prompts: int | None = None
     """Number of prompts that are judged, drawn by a hash. None: all."""
 

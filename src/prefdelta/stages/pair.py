@@ -25,10 +25,13 @@ class PairSection(Settings):
 class PairSettings(Settings):
     chosen: str
     """Generator of the chosen traces."""
+
     rejected: str
     """Generator of the rejected traces."""
+
     judged: dict[str, int]
     """Generator -> how many first samples per prompt are judged."""
+
     max_failure_share: float
     """Largest share of failures; above it the stage stops."""
 

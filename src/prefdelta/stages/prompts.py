@@ -25,12 +25,16 @@ from prefdelta.workflow.job import Job, Outcome, start
 class PromptsSettings(Settings):
     source: str
     """Name of the benchmark, or `train` for the training prompts."""
+
     made: Source
     """How its problems are made, or which data set holds them."""
+
     seed: int
     """Root of all draws."""
+
     limit: int | None = None
     """Keep only so many, drawn by seed."""
+
     ngram: Ngram | None = None
     """Number of words in a row of the gate against contamination. None: there is no gate."""
 

@@ -30,17 +30,23 @@ class ReportSection(Settings):
 
     title: str
     """Title of the page."""
+
     about: str
     """Text at the top of the page: what this study can and cannot show. Empty lines separate paragraphs."""
+
     resamples: Annotated[int, Field(ge=100)] = 2000
     """Number of resamples of the bootstrap behind the intervals of differences."""
+
     colour: str = "#2b6cb0"
     """Colour of the figures, as #rrggbb."""
+
     overlap: "Overlap | None" = None
     """The pairing and sizes for the figure of overlaps between selections (experiment 5 of the paper). Default: no such
     figure."""
+
     cpu_budget: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Stage -> the CPU seconds that it should take. The page prints them beside what it took."""
+
     claims_note: str = ""
     """Text above the verdicts on the paper's claims: what they do not say in this study."""
 
@@ -50,6 +56,7 @@ class Overlap(Settings):
 
     pairing: str
     """The pairing <chosen generator>~<rejected generator>."""
+
     k: list[Annotated[int, Field(ge=1)]]
     """Sizes of the top sets that are compared."""
 
@@ -57,10 +64,13 @@ class Overlap(Settings):
 class ReportBenchmark(Settings):
     title: str
     """Name in the report."""
+
     domain: Literal["maths", "stem", "code"]
     """Subject."""
+
     difficulty: Literal["easy", "hard"] | None
     """Level. None: the benchmark has none."""
+
     in_domain: bool
     """Whether its domain is that of the training prompts."""
 
@@ -70,8 +80,10 @@ class ReportGroup(Settings):
 
     title: str
     """Name in the report."""
+
     benchmarks: list[str]
     """Names of its benchmarks, in order."""
+
     primary: bool
     """Whether the figures show it. Other groups have tables of their own."""
 
@@ -83,10 +95,13 @@ FigureKind = Literal["scaling", "methods", "cells", "filtering", "rows"]
 class ReportExperiment(Settings):
     title: str
     """Heading in the report."""
+
     figure: FigureKind
     """How its arms are drawn."""
+
     arms: list[str]
     """Its arms, as <policy>/<chosen>~<rejected>/<selection>/<recipe>/s<seed>."""
+
     beside: list[str] = Field(default=[])
     """Arms of other experiments that should have got as many updates as these."""
 
@@ -94,18 +109,25 @@ class ReportExperiment(Settings):
 class ReportSettings(ReportSection):
     study: str
     """Name of the study."""
+
     seed: int
     """Root of all draws."""
+
     dimensions: list[str]
     """Dimensions and composites, in order."""
+
     benchmarks: dict[str, ReportBenchmark]
     """Name -> benchmark, in order."""
+
     groups: dict[str, ReportGroup]
     """Name -> group of `evaluate`, in order."""
+
     experiments: dict[str, ReportExperiment]
     """Name -> experiment, in order."""
+
     forms: dict[str, list[str]] = Field(default_factory=dict)
     """Form of the judge -> its dimensions."""
+
     compared: dict[str, list[str]] = Field(default_factory=dict)
     """Other form -> its dimensions."""
 

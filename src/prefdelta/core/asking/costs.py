@@ -24,10 +24,13 @@ class ModelPrices(Settings):
 
     input: Price
     """USD per million prompt tokens."""
+
     cached_input: Price | None = None
     """USD per million prompt tokens that the provider had in its cache. Default: `input`."""
+
     output: Price
     """USD per million completion tokens, reasoning included."""
+
     batch_discount: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share that the batch API takes off all prices: 0.5 is half the price."""
 

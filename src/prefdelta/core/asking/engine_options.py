@@ -16,12 +16,15 @@ class TransformersOptions(Settings):
 
     name: Literal["transformers"]
     """Kind of engine: Hugging Face transformers in the job's process."""
+
     batch_size: Annotated[int, Field(ge=1)] = 256
     """Largest number of requests in one forward pass; they have equal prompt lengths. Part of what determines the
     text."""
+
     threads: Annotated[int, Field(ge=1)] = 1
     """Number of torch threads. Part of what determines the text on a CPU, so it is a setting and not left to the
     machine."""
+
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision in which weights are loaded and computed with."""
 
@@ -31,12 +34,16 @@ class VLLMOptions(Settings):
 
     name: Literal["vllm"]
     """Kind of engine: vLLM in the job's process."""
+
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "bfloat16"
     """Precision in which weights are loaded and computed with; `auto` is that of the checkpoint."""
+
     max_length: Annotated[int, Field(ge=2)]
     """Context length: tokens of prompt + completion. A prompt that leaves no room for a completion is a failure."""
+
     gpu_memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of each GPU's memory that vLLM may take, from 0 to 1."""
+
     max_sequences: Annotated[int, Field(ge=1)] = 256
     """Largest number of sequences that are computed at a time."""
 
@@ -46,12 +53,16 @@ class VLLMServer(Settings):
 
     name: Literal["vllm"]
     """Kind of server: vLLM's own."""
+
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Precision in which weights are loaded and computed with; `auto` is that of the checkpoint."""
+
     max_length: Annotated[int, Field(ge=2)]
     """Context length: tokens of prompt + completion."""
+
     gpu_memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Share of each GPU's memory that vLLM may take, from 0 to 1."""
+
     reasoning_parser: str | None = None
     """vLLM's name for the way in which the model marks its reasoning, for example openai_gptoss."""
 
@@ -61,6 +72,7 @@ class ThinkingMarks(Settings):
 
     opening: str
     """Text that begins the reasoning. It is stored as <think>."""
+
     closing: str
     """Text that ends the reasoning. It is stored as </think>."""
 
@@ -73,6 +85,7 @@ class RulesServer(Settings):
 
     name: Literal["rules"]
     """Kind of server: the rule-based judge of the mini study."""
+
     noise: Annotated[float, Field(ge=0, le=1)]
     """Probability, per dimension, that a score is off by one."""
 
@@ -82,10 +95,13 @@ class BatchOptions(Settings):
 
     window: str = "24h"
     """Completion window that is asked of the provider. OpenAI has only 24h."""
+
     poll_s: Annotated[float, Field(gt=0)] = 60.0
     """Seconds between two looks at the open batches."""
+
     requests: Annotated[int, Field(ge=1, le=50_000)] = 50_000
     """Largest number of requests in one batch. OpenAI's own limit is 50,000."""
+
     rounds: Annotated[int, Field(ge=1)] = 3
     """How many batches one run may put a request into, if those before did not answer it."""
 
@@ -104,43 +120,60 @@ class OpenAIOptions(Settings):
 
     name: Literal["openai"]
     """Kind of engine: any server with the OpenAI chat-completions protocol."""
+
     model: str
     """Name of the model in requests, as the server calls it."""
+
     replies_as: str | list[str] | None = None
     """Names in replies that mean `model` too: one, a list, or `any`. Other names make a reply a failure."""
+
     server: Annotated[RulesServer | VLLMServer, Field(discriminator="name")] | None = None
     """A server that each job starts for itself. Give either this or `base_url`."""
+
     base_url: str | None = None
     """Address of a server that runs already, up to and with /v1. Another address asks nothing again."""
+
     provider: str | None = None
     """A label of your own for who serves the model, and which weights. Another label asks everything again."""
+
     api_key_env: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key. The key itself is never written into a file."""
+
     omit: list[Parameter] = Field(default_factory=list)
     """Parameters of a request that are left out, because the server refuses them. Part of what a reply is recorded
     under."""
+
     rename: dict[Parameter, str] = Field(default_factory=dict)
     """Parameter -> the server's name for it, for example { seed: random_seed }. Part of what a reply is recorded
     under."""
+
     response_format: Literal["json_schema", "json_schema_enum", "json_object"] = "json_schema"
     """How the form of a verdict is asked for: a JSON schema with the range of scores, a JSON schema with the list of
     scores (json_schema_enum), or any JSON (json_object). `omit: [response_format]` asks for none."""
+
     batch: BatchOptions | None = None
     """Ask through the provider's batch API; {} for its defaults. Default: one request at a time."""
+
     prices: str | None = None
     """File with prices in USD per million tokens, for example resources/prices/example.yaml. With it spending is
     counted."""
+
     limit_usd: Annotated[float, Field(gt=0)] | None = None
     """Most that the whole study may spend on this model, in USD. Nothing is sent that might exceed it. Needs
     `prices`."""
+
     in_flight: Annotated[int, Field(ge=1)] = 64
     """Largest number of requests that are open at once."""
+
     deadline_s: Annotated[float, Field(gt=0)] = 600.0
     """Seconds for one request, all its attempts together."""
+
     quiet_s: Annotated[float, Field(gt=0)] = 30.0
     """Seconds without an answer after which a short test request is sent; it has as long to be answered."""
+
     back_off_s: Annotated[float, Field(gt=0)] = 0.5
     """Mean seconds before the second attempt of a request. The wait doubles with each attempt, up to 30 s."""
+
     start_s: Annotated[float, Field(gt=0)] = 60.0
     """Seconds within which a started server must have answered its first request."""
 

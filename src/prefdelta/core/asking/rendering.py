@@ -50,6 +50,7 @@ class Rendering(Settings):
 
     date: Date = DEFAULT_DATE
     """Day that the template takes for today (ISO)."""
+
     chat_template_kwargs: Kwargs = Field(default_factory=dict)
     """Variables of the template, for example { enable_thinking: true }."""
 

@@ -25,6 +25,7 @@ class Contamination(Settings):
 
     ngram: Ngram = 13  # as GPT-3's
     """Number of words in a row that a training prompt must not share with an item of a benchmark."""
+
     lock: str
     """File with the training prompts that are left out. `prefdelta decontaminate` writes it."""
 
@@ -34,6 +35,7 @@ class ExcludedPrompts(Settings):
 
     ngram: Ngram
     """Number of words in a row by which the prompts were compared with the benchmarks."""
+
     prompts: list[str]
     """Ids of the prompts that are left out, sorted."""
 

@@ -16,14 +16,19 @@ class MadeSource(Settings):
 
     kind: Literal["made"] = "made"
     """Kind of source: a procedure. It need not be written."""
+
     family: FamilyName
     """Kind of problem: maths, code or stem."""
+
     operations: Annotated[list[Annotated[int, Field(ge=1, le=15)]], Field(min_length=1)]
     """Numbers of operations of the problems, in turn, from 1 to 15 (Stem has names for 15)."""
+
     items: Annotated[int, Field(ge=1)]
     """Number of different problems."""
+
     split: Split
     """Part of all problems that these are drawn from. The parts are disjoint: a hash of a problem's text decides."""
+
     grader: Literal["marker"]
     """How a final answer is compared with the right one: the text behind the mark A: must be it."""
 
@@ -39,6 +44,7 @@ class Between(Settings):
 
     since: str
     """First text of the range, for example 2024-10-01."""
+
     until: str
     """Last text of the range; 2025-01-31 includes all times of that day."""
 
@@ -51,23 +57,32 @@ class Fields(Settings):
 
     problem: str
     """Column with the text of the problem."""
+
     options: str | None = None
     """Column with the list of options A, B, ..., with or without labels; for the grader `choice`."""
+
     answer: str | None = None
     """Column with the right answer; for all graders but `code`."""
+
     answer_type: str | None = None
     """Column with the type of the answer; for the grader `theoremqa`."""
+
     unit: str | None = None
     """Column with the unit of the answer; for the grader `maths`. An answer in another unit is wrong, one without a
     unit is not."""
+
     starter_code: str | None = None
     """Column with the code that a solution starts from; for the grader `code`."""
+
     public_tests: str | None = None
     """Column with the tests that the problem shows (JSON); for the grader `code`."""
+
     private_tests: str | None = None
     """Column with the hidden tests (JSON, encoded or not); for the grader `code`."""
+
     metadata: str | None = None
     """Column with JSON that names the function to call (func_name); for the grader `code`."""
+
     id: str | None = None
     """Column with an id, which is checked: two problems with one id, or a row without one, are an error."""
 
@@ -88,27 +103,38 @@ class DataSource(Settings):
 
     kind: Literal["data"] = "data"
     """Kind of source: a data set. It need not be written."""
+
     dataset: Annotated[str, Field(min_length=1)]
     """Repository on the Hugging Face hub (owner/name), or a local folder (./...) in its place."""
+
     revision: Revision | None = None
     """Commit of the repository. It comes from resources/pins.lock.json and is not written here."""
+
     config: str | None = None
     """Configuration (subset) of the data set, if it has several."""
+
     split: str
     """Split of the data set, for example train or test."""
+
     files: Annotated[list[str], Field(min_length=1)] | None = None
     """Files to read in place of `config` and `split`: for data sets with a loading script, which is never run."""
+
     fields: Fields
     """Which column holds what."""
+
     answer_after: str | None = None
     """Mark in the answer column; the answer is what follows the last one, for example #### in GSM8K."""
+
     answer_from: Literal[0, 1] | None = None
     """For the grader `choice`, if the answer is an option's place: the number of the first option."""
+
     where: dict[str, list[Scalar] | Between] = Field(default_factory=dict)
     """Column -> the values, or the range, of the rows that are taken. All others are left out."""
+
     repeated: Literal["dropped", "counted"] = "dropped"
     """What becomes of further rows of one problem. `counted`: each is an item that is asked and graded, for benchmarks
     whose makers count them."""
+
     grader: DataGrader
     """How a final answer is compared with the right one."""
 
@@ -130,10 +156,13 @@ class TraceFields(Settings):
 
     generations: str
     """Column with the traces: one text, or a list of texts."""
+
     complete: str | None = None
     """Column that says whether the reasoning is whole. Default: all are."""
+
     finish: str | None = None
     """Column with the server's reason for the end of a trace, for example stop or length (truncated)."""
+
     correct: str | None = None
     """Column that says whether the data set holds its trace to be right. Shown beside our own grades."""
 
@@ -162,18 +191,25 @@ class Benchmark(Settings):
 
     title: str
     """Name of the benchmark in the report."""
+
     domain: Domain
     """Subject: maths, stem or code. In the domain of the training prompts it counts as in-domain."""
+
     difficulty: Literal["easy", "hard"] | None = None
     """Level. The figures average the benchmarks of one domain and level."""
+
     samples: Annotated[int, Field(ge=1)] = 1
     """Answers drawn per item: the score is avg@samples, with 1 it is pass@1. A group of `evaluate` may say
     otherwise."""
+
     items: Annotated[int, Field(ge=1)] | None = None
     """Expected number of items. `prefdelta plan` uses it until the benchmark was read."""
+
     limit: Annotated[int, Field(ge=1)] | None = None
     """Keep only so many items, drawn by the study's seed. Default: all."""
+
     template: str | None = None
     """File of the prompt, with the slot {problem}. Default: `evaluate.template`."""
+
     source: Source
     """Where its items come from: a data set, or a procedure."""

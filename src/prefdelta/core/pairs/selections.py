@@ -48,6 +48,7 @@ class CommonSet(Settings):
     pairings: list[str]
     """Pairings <chosen generator>~<rejected generator> that are compared. Adding one retrains all arms of the set,
     because their prompts change."""
+
     pairs: int | None = None
     """Largest number of pairs, on the same prompts for every pairing. Default: all that are eligible in every
     pairing."""

@@ -9,12 +9,16 @@ class ErrorRates(Settings):
 
     factuality: float = 0.0
     """Probability that an operand is copied wrongly from the problem."""
+
     strategy_coherence: float = 0.0
     """Probability that a step is left out or does another operation."""
+
     step_coherence: float = 0.0
     """Probability that a step does not start from the result of the step before it."""
+
     computational_precision: float = 0.0
     """Probability that a step's result is miscomputed."""
+
     signal_to_noise: float = 0.0
     """Probability that filler follows a step, or that the step is written twice."""
 

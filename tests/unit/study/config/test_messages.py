@@ -143,8 +143,8 @@ def test_a_wrong_recipe_is_refused(place, value, expected):
 def test_all_wrong_values_are_told_at_once():
     edits = {"train__recipes__dpo__beta": -1, "prompts__train__items": 0, "grade__max_failure_share": DROP}
     lines = mistakes(sede=1, seed="zero", **edits)
-    told = {line.partition(":")[0].replace(".dpo.dpo.", ".dpo.") for line in lines}
-    assert told == {"sede", "seed", "train.recipes.dpo.beta", "prompts.train.items", "grade.max_failure_share"}
+    keys = {line.partition(":")[0].replace(".dpo.dpo.", ".dpo.") for line in lines}
+    assert keys == {"sede", "seed", "train.recipes.dpo.beta", "prompts.train.items", "grade.max_failure_share"}
 
 
 @pytest.mark.parametrize("key", ["benchmarks", "sampling", "title"])
