@@ -344,7 +344,7 @@ IN_PLUMBING = all_of(
     in_function("store/tables", "write"),
     in_function("workflow/job", "start"),
     in_function("system/plugins", "load"),
-    in_function("study/config", "parse"),
+    in_function("study/config/files", "parse"),
     in_function("study/inputs", "weights"),
 )
 

@@ -9,7 +9,7 @@ from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.recipes import NEEDS_REFERENCE
 from prefdelta.study import texts
 from prefdelta.study.axes import Axes
-from prefdelta.study.config import Config
+from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
 from prefdelta.study.job import StudyJob
 

@@ -6,7 +6,7 @@ from prefdelta.core import layout
 from prefdelta.core.recipes import NEEDS_REFERENCE
 from prefdelta.study.axes import Axes
 from prefdelta.study.batches import Batches
-from prefdelta.study.config import Config
+from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
 from prefdelta.study.job import Details, StudyJob
 
