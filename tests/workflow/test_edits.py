@@ -394,9 +394,11 @@ SOURCE = [
     Case("a function of selections", in_function("core/pairs/selections", "select"), below("filter/*/*")),
     # Imported by pair alone: 7 + 42 + 23 + 42 + 56 + 1.
     Case("a function of pairing", in_function("core/pairs/pairing", "pool_pairs"), below("pair/*")),
-    # Trainers are plug-ins, in the digest of the jobs whose settings name them: 2 train + 4 evaluate + 1.
+    # Methods are plug-ins, in the digest of the jobs whose settings name them: 2 train + 4 evaluate + 1.
     Case(
-        "a function of the KTO trainer", in_function("training/methods/kto", "train"), below("train/*/*/*/kto/*/policy")
+        "a function of the method KTO",
+        in_function("training/methods/kto", "make_rows"),
+        below("train/*/*/*/kto/*/policy"),
     ),
     # As are servers; below it are the 8 selections by a delta: 12 + 42 + 8 + 8 + 8 + 1.
     Case("a function of the judge's server", in_function("servers/rules", "command"), below("judge/*/*")),

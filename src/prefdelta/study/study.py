@@ -24,7 +24,6 @@ from prefdelta.core.launch import Launch
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import CommonSet, parse_selection
 from prefdelta.core.pins import Kind
-from prefdelta.core.recipes import NEEDS_REFERENCE
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import fill
 from prefdelta.engines.openai.account import read_prices
@@ -43,6 +42,7 @@ from prefdelta.stages.report import ReportBenchmark, ReportExperiment, ReportGro
 from prefdelta.stages.train import TrainSettings
 from prefdelta.study.config import Config, Experiment, parse, read_benchmark
 from prefdelta.system.files import sha256_of
+from prefdelta.training.registry import method_of
 from prefdelta.workflow.job import PLANNED, job_code
 
 BENCHMARKS = Path("resources/benchmarks")
@@ -680,7 +680,7 @@ class Study:
         for side, generator in zip(_SIDES, (chosen, rejected), strict=True):
             reference = [f"{self.results}/reference/{policy}/{generator}.parquet"]
             inputs[f"{side}_traces"] = [f"{self.results}/generate/{generator}.parquet"]
-            inputs[f"{side}_reference"] = reference if recipe.method in NEEDS_REFERENCE else []
+            inputs[f"{side}_reference"] = reference if method_of(recipe).needs_reference else []
         outputs = [self.policy_manifest(arm) for arm in arms]
         settings = TrainSettings(
             chosen=chosen,

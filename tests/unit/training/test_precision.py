@@ -8,7 +8,7 @@ from prefdelta.models.loading import load_model
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import Tokens
 
-from .making import RECIPES, no_snapshots
+from .making import RECIPES, train
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +41,7 @@ def stored(folder):
 
 
 def trained(base, rows, folder, **changes):
-    run, recipe = RECIPES["dpo"]
-    changes = {"dtype": "bfloat16", **changes}
-    return run(base, rows, recipe.model_copy(update=changes), 0, folder, no_snapshots())
+    return train(base, rows, RECIPES["dpo"].model_copy(update={"dtype": "bfloat16", **changes}), folder)
 
 
 def test_products_in_bfloat16_are_not_those_in_float32(rounded, rows):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import Budget, DPORecipe
+from prefdelta.core.recipes import Budget
 from prefdelta.system.files import sha256_of
-from prefdelta.training.methods import dpo
+from prefdelta.training.methods.dpo import DPORecipe
+from unit.training import making
 from unit.training.by_hand import completion_logp, dpo_loss, load, mean
-from unit.training.making import no_snapshots
 
 BETA = 0.3
 # A constant rate, so that the first update of a long training is the only update of a short one.
@@ -25,7 +25,7 @@ TWO_UPDATES = ONE_UPDATE.model_copy(update={"budget": Budget(epochs=2.0)})
 
 
 def train(base, rows, recipe, seed, folder):
-    return dpo.train(base, rows, recipe, seed, folder, no_snapshots())
+    return making.train(base, rows, recipe, folder, seed)
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from prefdelta.core.recipes import Budget, SFTRecipe
+from prefdelta.core.recipes import Budget
 from prefdelta.system.files import sha256_of
-from prefdelta.training.methods import sft
+from prefdelta.training.methods.sft import SFTRecipe
+from unit.training import making
 from unit.training.by_hand import completion_logp, load
-from unit.training.making import no_snapshots
 
 ONE_UPDATE = SFTRecipe(
     method="sft", learning_rate=3e-3, batch_size=8, budget=Budget(updates=1), scheduler="constant_with_warmup"
@@ -15,7 +15,7 @@ TWO_UPDATES = ONE_UPDATE.model_copy(update={"budget": Budget(updates=2)})
 
 
 def train(base, rows, recipe, seed, folder):
-    return sft.train(base, rows, recipe, seed, folder, no_snapshots())
+    return making.train(base, rows, recipe, folder, seed)
 
 
 @pytest.fixture(scope="module")
