@@ -19,7 +19,7 @@ def trained(method, base, rows, folder, **changes):
 @pytest.mark.parametrize(
     ("method", "whole", "part"), [("dpo", 3, 1), ("dpo", 6, 3), ("sft", 3, 1), ("kto", 12, 2), ("kto", 14, 2)]
 )
-def test_an_update_in_parts_is_the_update_as_a_whole(method, whole, part, base, rows, tmp_path):
+def test_an_update_in_micro_batches_is_the_update_as_a_whole(method, whole, part, base, rows, tmp_path):
     one, one_curve = trained(method, base, rows, tmp_path / "one", batch_size=whole)
     many, many_curve = trained(method, base, rows, tmp_path / "many", batch_size=whole, micro_batch_size=part)
     for name in one:
