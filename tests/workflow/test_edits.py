@@ -340,6 +340,16 @@ NEW_ENGINE = all_of(
     in_source("engines/another", lambda text: f"{text}    speed = 2\n"),
     in_function("engines/vllm", "engine_arguments"),
 )
+NEW_METHOD = all_of(
+    in_source(
+        "system/plugins",
+        lambda text: text.replace("= {", '= {"training.another": "prefdelta.training.methods.another:METHOD",', 1),
+    ),
+    lambda folder: create(
+        "src/prefdelta/training/methods/another.py",
+        (folder / "src/prefdelta/training/methods/sft.py").read_text().replace('"sft"', '"another"'),
+    )(folder),
+)
 IN_PLUMBING = all_of(
     in_function("store/tables", "write"),
     in_function("workflow/job", "start"),
@@ -389,6 +399,7 @@ SOURCE = [
     Case("other docstrings", in_source("core/pairs/selections", reword_docstrings), nothing),
     Case("other formatting", in_source("core/pairs/selections", format_anew), nothing),
     Case("a new engine that no job uses, and an edit in it", NEW_ENGINE, nothing),
+    Case("a new training method that no recipe names", NEW_METHOD, nothing),
     Case("plumbing, and what reads the config", IN_PLUMBING, nothing),
     # Of the stages filter and report import it; study and config do too, but are no stage: 23 + 42 + 56 + 1.
     Case("a function of selections", in_function("core/pairs/selections", "select"), below("filter/*/*")),
