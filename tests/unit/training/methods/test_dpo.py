@@ -110,12 +110,12 @@ def test_another_seed_takes_the_pairs_in_another_order(base, rows, tmp_path):
 
 
 def test_counts_of_updates_and_pairs_are_told(one_update, two_updates):
-    assert [(told["updates"], told["rows"]) for _, told in (one_update, two_updates)] == [(1, 8), (2, 8)]
+    assert [(measured["updates"], measured["rows"]) for _, measured in (one_update, two_updates)] == [(1, 8), (2, 8)]
 
 
 def test_a_last_batch_that_is_not_full_is_an_update_too(base, rows, tmp_path):
-    told = train(base, rows, ONE_UPDATE.model_copy(update={"batch_size": 3}), 0, tmp_path / "policy")
-    assert (told["updates"], len(told["curve"]["loss"])) == (3, 3)  # 3 + 3 + 2
+    measured = train(base, rows, ONE_UPDATE.model_copy(update={"batch_size": 3}), 0, tmp_path / "policy")
+    assert (measured["updates"], len(measured["curve"]["loss"])) == (3, 3)  # 3 + 3 + 2
 
 
 def test_the_policy_is_safetensors_and_a_tokenizer_and_no_pickle(one_update):

@@ -83,7 +83,7 @@ def test_the_loss_at_the_second_update_is_that_of_the_equation(base, rows, shift
         kto, "completion_logps", lambda *args, **more: ((at, value - shift) for at, value in sums(*args, **more))
     )
     trained(base, rows, ONE_UPDATE, tmp_path / "one")
-    told = trained(base, rows, TWO_UPDATES, tmp_path / "two")
+    measured = trained(base, rows, TWO_UPDATES, tmp_path / "two")
     # The batch holds all rows, in an order drawn from the seed; a prompt's mismatched completions are those of the pair
     # before it.
     order = list(rows)
@@ -101,7 +101,7 @@ def test_the_loss_at_the_second_update_is_that_of_the_equation(base, rows, shift
     expected = kto_loss(BETA, wanted, unwanted, shifted)
     assert abs(expected - 0.5) > 0.005  # else the number would say nothing
     assert abs(expected - kto_loss(BETA, wanted, unwanted, [0.0])) > 0.005 or clamped
-    assert told["curve"]["loss"][1] == pytest.approx(expected, abs=1e-4)
+    assert measured["curve"]["loss"][1] == pytest.approx(expected, abs=1e-4)
 
 
 def test_an_update_lowers_the_loss_of_its_own_traces(two_updates):
@@ -124,14 +124,14 @@ def test_every_batch_holds_both_sides_of_its_pairs(base, rows, batch_size, monke
     for batch in batches:
         assert sum(row["label"] for row in batch) == len(batch) / 2
     # Each trace once, with its own label and reference sum.
-    told = sorted(
+    columns = sorted(
         (row["prompt_ids"], row["completion_ids"], row["label"], row["ref_logps"]) for batch in batches for row in batch
     )
     sides = [
         *((row.prompt, row.chosen, True, row.ref_chosen_logps) for row in rows),
         *((row.prompt, row.rejected, False, row.ref_rejected_logps) for row in rows),
     ]
-    assert told == sorted(sides)
+    assert columns == sorted(sides)
 
 
 @pytest.mark.parametrize("batch_size", [4, 8, 16])
@@ -169,8 +169,8 @@ def test_the_same_rows_and_seed_give_identical_weights(base, rows, one_update, t
 def test_updates_and_traces_are_told(base, rows, tmp_path):
     # 16 traces in batches of 6: 6 + 6 + 4.
     recipe = ONE_UPDATE.model_copy(update={"batch_size": 6, "budget": Budget(epochs=1.0)})
-    told = trained(base, rows, recipe, tmp_path / "policy")
-    assert (told["updates"], told["rows"], len(told["curve"]["loss"])) == (3, 16, 3)
+    measured = trained(base, rows, recipe, tmp_path / "policy")
+    assert (measured["updates"], measured["rows"], len(measured["curve"]["loss"])) == (3, 16, 3)
 
 
 def test_reference_sums_of_another_model_are_refused_before_training(base, rows, tmp_path):

@@ -77,8 +77,8 @@ def test_another_seed_takes_the_traces_in_another_order(base, bare, tmp_path):
 
 def test_updates_and_traces_are_told(base, bare, tmp_path):
     recipe = ONE_UPDATE.model_copy(update={"batch_size": 3, "budget": Budget(epochs=1.0)})
-    told = train(base, bare, recipe, 0, tmp_path / "policy")
-    assert (told["updates"], told["rows"], len(told["curve"]["loss"])) == (3, 8, 3)
+    measured = train(base, bare, recipe, 0, tmp_path / "policy")
+    assert (measured["updates"], measured["rows"], len(measured["curve"]["loss"])) == (3, 8, 3)
 
 
 def test_the_policy_is_safetensors_and_a_tokenizer_and_no_pickle(one_update):

@@ -44,14 +44,15 @@ def alone(base, rows, recipe, folder):
     return load(folder).state_dict(), measured
 
 
-def assert_equal(folder, told, weights, measured, base, processes=2):
-    found = load(folder).state_dict()
-    assert found.keys() == weights.keys()
+def assert_equal(folder, measured, weights, measured_alone, base, processes=2):
+    """The policy in `folder` and what was measured, against those of one process."""
+    shared = load(folder).state_dict()
+    assert shared.keys() == weights.keys()
     for name in weights:
-        assert found[name] == pytest.approx(weights[name], abs=2e-6), name
-    for name in measured["curve"].keys() - {"rewards/accuracies"}:
-        assert told["curve"][name] == pytest.approx(measured["curve"][name], abs=5e-5), name
-    assert told["processes"] == processes
+        assert shared[name] == pytest.approx(weights[name], abs=2e-6), name
+    for name in measured_alone["curve"].keys() - {"rewards/accuracies"}:
+        assert measured["curve"][name] == pytest.approx(measured_alone["curve"][name], abs=5e-5), name
+    assert measured["processes"] == processes
     moved = max((weights[name] - before).abs().max() for name, before in load(base).state_dict().items())
     assert moved > 1e-3  # else the numbers would say nothing
 
@@ -69,9 +70,9 @@ def assert_equal(folder, told, weights, measured, base, processes=2):
 def test_two_processes_train_what_one_does(method, worker, changes, base, rows, tmp_path, monkeypatch):
     monkeypatch.setattr(launcher, "WORKER", worker)
     recipe = recipe_of(method, **changes)
-    weights, measured = alone(base, rows[:7], recipe, tmp_path / "alone")
-    told = train(base, rows[:7], recipe, 0, tmp_path / "policy", no_snapshots())
-    assert_equal(tmp_path / "policy", told, weights, measured, base)
+    weights, measured_alone = alone(base, rows[:7], recipe, tmp_path / "alone")
+    measured = train(base, rows[:7], recipe, 0, tmp_path / "policy", no_snapshots())
+    assert_equal(tmp_path / "policy", measured, weights, measured_alone, base)
     assert {path.name for path in (tmp_path / "policy").iterdir()} == {
         path.name for path in (tmp_path / "alone").iterdir()
     }
@@ -142,9 +143,9 @@ def test_processes_that_were_stopped_have_all_ended_and_go_on_from_the_snapshot_
     steps, recipe = stopped(2, 2)
     assert steps[0] == 0
     assert 1 <= steps[1] < UPDATES
-    weights, measured = alone(base, rows, recipe, tmp_path / "alone")
-    told = json.loads((tmp_path / "policies/k/training.json").read_text())
-    assert_equal(tmp_path / "policies/k", told, weights, measured, base)
+    weights, measured_alone = alone(base, rows, recipe, tmp_path / "alone")
+    measured = json.loads((tmp_path / "policies/k/training.json").read_text())
+    assert_equal(tmp_path / "policies/k", measured, weights, measured_alone, base)
 
 
 @pytest.mark.parametrize(
@@ -168,9 +169,9 @@ def test_another_number_of_processes_goes_on_or_tells_why_it_cannot_and_starts_a
     if counts == (2, 1):
         assert lora or "training in 1 process cannot go on from" in said
         assert lora or "which 2 processes that share the weights wrote" in said
-    weights, measured = alone(base, rows, recipe, tmp_path / "alone")
-    told = json.loads((tmp_path / "policies/k/training.json").read_text())
-    assert_equal(tmp_path / "policies/k", told, weights, measured, base, counts[-1])
+    weights, measured_alone = alone(base, rows, recipe, tmp_path / "alone")
+    measured = json.loads((tmp_path / "policies/k/training.json").read_text())
+    assert_equal(tmp_path / "policies/k", measured, weights, measured_alone, base, counts[-1])
 
 
 def test_what_a_process_finds_wrong_is_told_by_the_one_that_launched_it(base, rows, tmp_path):
@@ -246,5 +247,5 @@ def test_what_processes_do_before_they_save_does_not_make_snapshots_rare(tmp_pat
 def test_with_one_gpu_or_none_there_is_no_other_process(base, rows, tmp_path, monkeypatch):
     monkeypatch.setattr(launcher, "count_processes", lambda: 1)
     monkeypatch.setattr(launcher, "_launch", None)
-    told = train(base, rows, recipe_of("sft"), 0, tmp_path / "policy", no_snapshots())
-    assert (told["updates"], told["processes"]) == (UPDATES, 1)
+    measured = train(base, rows, recipe_of("sft"), 0, tmp_path / "policy", no_snapshots())
+    assert (measured["updates"], measured["processes"]) == (UPDATES, 1)

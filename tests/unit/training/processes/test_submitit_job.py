@@ -92,11 +92,11 @@ def test_what_processes_write_is_told_line_by_line_and_once(tmp_path, capsys):
     log = submitit_job._Log(tmp_path / "log", "[1] ")
     log.follow()  # before it is there
     with (tmp_path / "log").open("a") as file:
-        for text, told in (("one\ntw", "[1] one\n"), ("", ""), ("o\nthree\n", "[1] two\n[1] three\n")):
+        for text, copied in (("one\ntw", "[1] one\n"), ("", ""), ("o\nthree\n", "[1] two\n[1] three\n")):
             file.write(text)
             file.flush()
             log.follow()
-            assert capsys.readouterr().err == told
+            assert capsys.readouterr().err == copied
 
 
 # --- what breaks ---
