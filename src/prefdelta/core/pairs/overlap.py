@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from prefdelta.core.pairs.selections import parse_selection, select
+from prefdelta.core.pairs.selection_kinds.top import Top
+from prefdelta.core.pairs.selections import select
 from prefdelta.core.statistics import Estimate, chance_overlap
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
@@ -45,9 +46,7 @@ def overlaps(
     }
     # A smaller top set is the beginning of a larger one.
     ranked = {
-        dimension: [
-            chosen.pair_id for chosen in select(parse_selection(f"top-{dimension}-{max(ks)}"), pairs, rows, tie_seed)
-        ]
+        dimension: [taken.pair_id for taken in select(Top.of(dimension=dimension, k=max(ks)), pairs, rows, tie_seed)]
         for dimension, rows in deltas.items()
     }
     found = []

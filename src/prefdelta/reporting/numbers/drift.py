@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.reporting.arms import Arm, families
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Scores
-
-# Selections that do not look at the deltas. The top of a pairing of equals is no pairing of equals.
-_BLIND = frozenset({"all", "swapped", "random", "common"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,9 @@ def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[str, str |
     zero = [
         arm
         for arm in arms
-        if arm.chosen == arm.rejected and arm.kind in _BLIND and methods.get(arm.name, arm.recipe) != "sft"
+        if arm.chosen == arm.rejected
+        and parse_selection(arm.selection).BLIND  # the top of a pairing of equals is not a pairing of equals
+        and methods.get(arm.name, arm.recipe) != "sft"
     ]
     found = families(zero)
     lines = [scores.compare(members, cell) for members in found for cell in scores.cells(primary=True)]
