@@ -25,7 +25,7 @@ from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Endpoint, Failure, Reply, Request, Sampling, ServerStoppedError
 from prefdelta.core.asking.verdicts import verdict_schema
 from prefdelta.core.errors import StudyError
-from prefdelta.engines.openai import engine as openai_engine
+from prefdelta.engines.openai import asker
 from prefdelta.engines.openai.engine import OpenAIEngine
 
 from .scripted import (
@@ -473,7 +473,7 @@ def test_a_dead_engine_behind_a_healthy_health_stops_our_own_server_within_twice
 def test_an_endpoint_of_others_that_fails_for_a_while_is_told_once_and_the_work_goes_on(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai_engine, "LONGEST_WAIT_S", 0.2)
+    monkeypatch.setattr(asker, "LONGEST_WAIT_S", 0.2)
     with ScriptedServer(Breaking(status(503), after=20, until_canaries=2)) as server:
         assert_all_answered(ask(engine_for(server, quiet_s=0.5, back_off_s=0.1), questions(60)), 60)
     warnings = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
@@ -603,8 +603,7 @@ import resource, sys
 from contextlib import nullcontext
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Endpoint, Reply, Request, Sampling
-from prefdelta.engines import openai as openai_engine
-from prefdelta.engines.openai import OpenAIEngine
+from prefdelta.engines.openai.engine import OpenAIEngine
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), int(sys.argv[3])))
 options = OpenAIOptions(name="openai", model="m", base_url=sys.argv[1], in_flight=512, deadline_s=30.0)

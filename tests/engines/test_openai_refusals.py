@@ -172,7 +172,7 @@ def test_a_refused_request_has_a_kind_and_the_providers_own_words(
     code: int, said: Any, failure: str, words: str
 ) -> None:
     refusal = refusal_of(code, said, SENT)
-    assert (refusal.failure, refusal.told) == (failure, f"HTTP {code}: {words}")
+    assert (refusal.failure, refusal.message) == (failure, f"HTTP {code}: {words}")
 
 
 # --- in a run ---
@@ -261,7 +261,7 @@ def test_load_is_waited_out_and_then_stops_the_run_with_the_servers_words(name: 
     with ScriptedServer(saying(*PASSING[name])) as server:
         results, raised = ask_until_error(engine_for(server, deadline_s=0.5, back_off_s=0.1), 60)
     assert not any(isinstance(result, Reply) or result.permanent for result in results)
-    assert refusal_of(*PASSING[name], SENT).told in str(raised)
+    assert refusal_of(*PASSING[name], SENT).message in str(raised)
 
 
 @pytest.mark.parametrize("in_flight", [1, 16])
@@ -334,7 +334,7 @@ def test_what_all_requests_are_refused_with_fails_none_of_them(case: tuple[int, 
         results, raised = ask_until_error(engine_for(server, in_flight=in_flight), 40)
         assert len(server.seen) <= max(in_flight, 5) + 1, "more than one was asked to find out"
     assert results == []
-    assert refusal_of(*case, SENT).told.rstrip(".") in str(raised)
+    assert refusal_of(*case, SENT).message.rstrip(".") in str(raised)
 
 
 @pytest.mark.parametrize("in_flight", [1, 4])

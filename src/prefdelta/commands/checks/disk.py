@@ -14,7 +14,7 @@ from prefdelta.commands.checks.subject import Examined
 from prefdelta.commands.shared import size
 from prefdelta.commands.sizes import existing
 from prefdelta.core.recipes import Recipe
-from prefdelta.engines.openai.engine import OTHER_FILES
+from prefdelta.engines.openai.open_files import OTHER_FILES
 from prefdelta.study.study import Study
 from prefdelta.system.files import INSTANCE, publish
 

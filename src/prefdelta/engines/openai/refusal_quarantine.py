@@ -16,7 +16,7 @@ class RunOverError(StudyError):
     """Nothing more is to be asked in this run: the provider would answer nothing."""
 
 
-class Held(Quarantine):
+class RefusalQuarantine(Quarantine):
     """What one run knows of refusals, besides the requests that crashed the engine.
 
     A 403 or 404 for one of many requests is about that request: a filter of contents, for example. For all of them it
@@ -36,7 +36,7 @@ class Held(Quarantine):
         self.last: tuple[Request, Failure] | None = None  # what was refused last
         self.likely = False  # that was refused for its own sake
         self._unproven: dict[str, Request] = {}  # by key: refused since the last answer
-        self._given: dict[str, Failure] = {}  # what `settle` keeps back
+        self._waiting: dict[str, Failure] = {}  # by key: what `settle` keeps back
 
     @property
     def in_a_row(self) -> int:
@@ -44,7 +44,7 @@ class Held(Quarantine):
         return len({request.messages for request in self._unproven.values()})
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
+    def at_provider(self) -> Iterator[None]:
         """While a request is at the provider."""
         self.asking += 1
         try:
@@ -86,7 +86,7 @@ class Held(Quarantine):
     def settle(self, result: Reply | Failure) -> list[Reply | Failure]:
         """As in `Quarantine`, and for requests that were refused alike."""
         if isinstance(result, Failure) and result.key in self._unproven:
-            self._given[result.key] = result
+            self._waiting[result.key] = result
             return []
         return [*super().settle(result), *self._released()]
 
@@ -94,4 +94,4 @@ class Held(Quarantine):
         return [*super().rest(), *self._released()]
 
     def _released(self) -> list[Failure]:
-        return [self._given.pop(key) for key in [*self._given] if key not in self._unproven]
+        return [self._waiting.pop(key) for key in [*self._waiting] if key not in self._unproven]
