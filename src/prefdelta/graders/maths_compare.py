@@ -25,7 +25,8 @@ from prefdelta.core.maths.forms import (
     Words,
     parts_of,
 )
-from prefdelta.core.maths.reading import DEGREE, PERCENT, readings
+from prefdelta.core.maths.measures import DEGREE, PERCENT
+from prefdelta.core.maths.reading import readings
 from prefdelta.core.maths.text import canonical
 from prefdelta.core.maths.words import number_of
 from prefdelta.graders.maths_expressions import Renamed, is_part_of_one, readable, same_expressions, same_relation

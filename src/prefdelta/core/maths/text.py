@@ -44,7 +44,7 @@ _CONNECTED = re.compile(r"\s*,?\s*\b(and|or)\b\s*,?\s*")
 
 
 def canonical(text: str) -> str:
-    """A final answer, or a right one, in the one spelling that `maths_forms` reads."""
+    """A final answer, or a right one, in the one spelling that `reading` reads."""
     text = with_one_name_each(with_ascii_signs(unmarked(with_row_ends(text))))
     text = without_thin_spaces_in_numbers(text)
     text = with_one_text_command(text)
@@ -102,7 +102,7 @@ def without_thin_spaces_in_numbers(text: str) -> str:
     r"""DDD{,}DDD and DDD,\!DDD and DDD\,DDD and DDD DDD as DDDDDD; other commands for spaces as a space.
 
     The first group has one to three digits and is not a fraction's part, all others have three. `10,080` keeps its
-    comma: it may be a list (see maths_forms).
+    comma: it may be a list (see `forms`).
     """
     mark = r"(?:\{,\}|\\text\{,\}|,?\\!\s*|,\\!\s*|\\[,;: ]\s*|~| )"
     text = re.sub(r",\\!\s*", "{,}", text)
