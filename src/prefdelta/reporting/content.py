@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prefdelta.core.pairs.overlap import Overlap
+from prefdelta.core.pairs.overlap import DimensionOverlap
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.reporting.arms import Arm
 from prefdelta.reporting.calibration import Calibration
@@ -45,7 +45,7 @@ class Experiment:
 class Overlaps:
     pairing: str
     ks: Sequence[int]
-    found: Sequence[Overlap]
+    found: Sequence[DimensionOverlap]
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,24 +65,24 @@ def livecodebench_tests(public: str, private: str, metadata: str, starter_code: 
     if starter_code.strip() and not function:
         raise StudyError("starter_code asks for a function, but metadata names none (func_name), so none can be called")
     tests = _read_list(public, "public_test_cases", "functional" if function else "stdin")
-    return _written(CodeTests("call" if function else "stdin", function, "", tests, private))
+    return _as_text(CodeTests("call" if function else "stdin", function, "", tests, private))
 
 
 def humaneval_tests(prompt: str, test: str, entry_point: str) -> str:
     """The tests of an item of HumanEval (github.com/openai/human-eval) as one text."""
-    return _written(CodeTests("assert", entry_point, prompt, (Case(f"{test}\ncheck({entry_point})\n", ""),), ""))
+    return _as_text(CodeTests("assert", entry_point, prompt, (Case(f"{test}\ncheck({entry_point})\n", ""),), ""))
 
 
 def read_tests(text: str) -> CodeTests:
     """The tests that one of the functions above has written."""
-    found = _object(text, "tests of a coding problem")
+    fields = _object(text, "tests of a coding problem")
     try:
         tests = CodeTests(
-            found["kind"],
-            found["function"],
-            found["setup"],
-            tuple(Case(test["input"], test["output"]) for test in found["public"]),
-            found["private"],
+            fields["kind"],
+            fields["function"],
+            fields["setup"],
+            tuple(Case(test["input"], test["output"]) for test in fields["public"]),
+            fields["private"],
         )
     except (KeyError, TypeError) as error:
         raise StudyError(f"tests of a coding problem: {error!r}; livecodebench_tests writes them") from None
@@ -93,8 +93,8 @@ def read_tests(text: str) -> CodeTests:
 
 def same_output(expected: str, got: str) -> bool:
     """Whether two outputs agree: line by line, without outer blanks, as decimal numbers where both lines are such."""
-    wanted, found = expected.strip().split("\n"), got.strip().split("\n")
-    return len(wanted) == len(found) and all(map(_same_line, wanted, found))
+    wanted, lines = expected.strip().split("\n"), got.strip().split("\n")
+    return len(wanted) == len(lines) and all(map(_same_line, wanted, lines))
 
 
 def same_value(expected: Any, got: str) -> bool:
@@ -106,7 +106,7 @@ def same_value(expected: Any, got: str) -> bool:
 
 
 def value_of(text: str) -> Any:
-    """JSON as Python has it. Raises ValueError if it is none, or holds a whole number of more than MOST_DIGITS."""
+    """A value from JSON. Raises ValueError if the text is not JSON or holds a whole number of more than MOST_DIGITS."""
     return json.loads(text, parse_int=_whole)
 
 
@@ -131,24 +131,24 @@ def _same_line(expected: str, got: str) -> bool:
         return False
 
 
-def _written(tests: CodeTests) -> str:
+def _as_text(tests: CodeTests) -> str:
     public = [{"input": test.input, "output": test.output} for test in tests.public]
     fields = {"kind": tests.kind, "function": tests.function, "setup": tests.setup}
     return json.dumps({**fields, "public": public, "private": tests.private})
 
 
 def _object(text: str, where: str) -> dict[str, Any]:
-    found = _json(text, where)
-    if not isinstance(found, dict):
+    parsed = _json(text, where)
+    if not isinstance(parsed, dict):
         raise StudyError(f"{where}: {text[:80]!r} is not an object in JSON")
-    return found
+    return parsed
 
 
 def _read_list(text: str, where: str, testtype: str | None = None) -> tuple[Case, ...]:
-    found = _json(text, where)
+    parsed = _json(text, where)
     try:
-        types = {test["testtype"] for test in found}
-        tests = tuple(Case(test["input"], test["output"]) for test in found)
+        types = {test["testtype"] for test in parsed}
+        tests = tuple(Case(test["input"], test["output"]) for test in parsed)
     except (KeyError, TypeError):
         raise StudyError(f"{where}: {text[:80]!r} is not a list of objects with input, output, testtype") from None
     if testtype and types - {testtype}:
@@ -182,12 +182,12 @@ def _unpickled_string(data: bytes) -> str:
     """
     framing = {"PROTO", "FRAME", "MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT", "STOP"}
     strings = {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
-    found: list[str] = []
+    values: list[str] = []
     for operation, argument, _ in pickletools.genops(data):
         if operation.name in strings:
-            found.append(str(argument))
+            values.append(str(argument))
         elif operation.name not in framing:
             raise pickle.UnpicklingError(f"it holds {operation.name}; a string alone is allowed")
-    if len(found) != 1:
-        raise pickle.UnpicklingError(f"it holds {len(found)} strings; one is allowed")
-    return found[0]
+    if len(values) != 1:
+        raise pickle.UnpicklingError(f"it holds {len(values)} strings; one is allowed")
+    return values[0]

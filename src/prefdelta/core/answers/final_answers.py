@@ -29,7 +29,7 @@ _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 def boxed(text: str) -> list[str]:
     r"""Contents of the last `\boxed{…}`, after those of the boxes that form one list with it. [] if there is none.
 
-    Braces are balanced; a box that is never closed is none.
+    Braces are balanced; a box that is never closed does not count.
     """
     return list(dict.fromkeys(content for content, _ in boxes(text)))
 
@@ -37,24 +37,26 @@ def boxed(text: str) -> list[str]:
 def boxes(text: str) -> list[tuple[str, str]]:
     r"""As `boxed`, each with what stands before it: since the box before, or on the first one's line."""
     closed = _pairs(text, "{}")
-    found: list[tuple[str, int, int]] = []
+    list_boxes: list[tuple[str, int, int]] = []
     begins = len(text)
     for mark in reversed(list(_BOX.finditer(text))):
         end = closed.get(mark.end() - 1)
-        if end is None or (found and end >= begins):  # never closed, or around the one before
+        if end is None or (list_boxes and end >= begins):  # never closed, or around the one before
             continue
-        if found and not _BETWEEN_BOXES.fullmatch(text, end + 1, begins):
+        if list_boxes and not _BETWEEN_BOXES.fullmatch(text, end + 1, begins):
             break
-        found.insert(0, (text[mark.end() : end].strip(), mark.start(), end))
+        list_boxes.insert(0, (text[mark.end() : end].strip(), mark.start(), end))
         begins = mark.start()
-    starts = [text.rfind("\n", 0, begins) + 1, *(end + 1 for _, _, end in found)]
+    starts = [text.rfind("\n", 0, begins) + 1, *(end + 1 for _, _, end in list_boxes)]
     return [
-        (content, text[before:start]) for (content, start, _), before in zip(found, starts, strict=False) if content
+        (content, text[before:start])
+        for (content, start, _), before in zip(list_boxes, starts, strict=False)
+        if content
     ]
 
 
 def _pairs(text: str, brackets: str) -> dict[int, int]:
-    """Where each bracket that is closed is closed. One behind a backslash is none."""
+    """Where each opening bracket is closed, for those that are. A bracket behind a backslash does not count."""
     opening, closing = brackets[0], brackets[1]
     open_ones: list[int] = []
     pairs = {}
@@ -121,7 +123,7 @@ def theoremqa_answer(answer: str, answer_type: str) -> str:
     else:
         value = _numbers(answer, as_list=answer_type.startswith("list"))
     if value is None:
-        raise StudyError(f"Answer {answer!r} of TheoremQA is no {answer_type}.")
+        raise StudyError(f"Answer {answer!r} of TheoremQA is not of the type {answer_type}.")
     return json.dumps({"type": answer_type, "answer": value})
 
 

@@ -46,7 +46,7 @@ class PriceFile(Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class TokenUsage:
     """Tokens that a provider says it has charged for."""
 
     input: int  # cached ones included
@@ -54,7 +54,7 @@ class Usage:
     output: int
 
 
-def cost(prices: ModelPrices, used: Usage, batch: bool) -> float:
+def cost(prices: ModelPrices, used: TokenUsage, batch: bool) -> float:
     """USD."""
     cached_price = prices.input if prices.cached_input is None else prices.cached_input
     total = (used.input - used.cached) * prices.input + used.cached * cached_price + used.output * prices.output
@@ -63,13 +63,13 @@ def cost(prices: ModelPrices, used: Usage, batch: bool) -> float:
 
 def worst_cost(prices: ModelPrices, request: Request, batch: bool) -> float:
     """USD that a request costs at most: no tokenizer makes more tokens than there are bytes."""
-    return cost(prices, Usage(_bytes(request) + HIDDEN_TOKENS, 0, request.sampling.max_tokens), batch)
+    return cost(prices, TokenUsage(_bytes(request) + HIDDEN_TOKENS, 0, request.sampling.max_tokens), batch)
 
 
 def likely_cost(prices: ModelPrices, requests: Iterable[Request], batch: bool) -> float:
     """USD for all, if a token has 4 bytes and every reply is as long as it may be: a rough guess, and rather high."""
     return sum(
-        cost(prices, Usage(_bytes(request) // BYTES_PER_TOKEN, 0, request.sampling.max_tokens), batch)
+        cost(prices, TokenUsage(_bytes(request) // BYTES_PER_TOKEN, 0, request.sampling.max_tokens), batch)
         for request in requests
     )
 

@@ -26,17 +26,17 @@ def without_thinking(text: str) -> str | None:
     return None if end is None else text[end:]
 
 
-def with_thinking(reasoning: str | None, text: str | None, cut: bool) -> str | None:
+def with_thinking(reasoning: str | None, text: str | None, truncated: bool) -> str | None:
     r"""A reply whose server keeps its reasoning apart, as one text: `<think>\n…\n</think>\n\n…`.
 
     A text that begins with reasoning of its own, or ends some, comes back unchanged, as does one without reasoning, and
-    an empty one; only if the reply was cut is that its open reasoning.
+    an empty one; only if the reply was truncated is that its open reasoning.
     """
     before, opened, _ = (text or "").partition(OPEN)
     if not reasoning or (opened and not before.strip()) or CLOSE in before:
         return text
     if not (text or "").strip():
-        return f"{OPEN}\n{reasoning.strip()}\n" if cut else text
+        return f"{OPEN}\n{reasoning.strip()}\n" if truncated else text
     return f"{OPEN}\n{reasoning.strip()}\n{CLOSE}\n\n{str(text).lstrip()}"
 
 

@@ -39,9 +39,9 @@ class ExcludedPrompts(Settings):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            found = mistakes(error)
+            problems = mistakes(error)
             raise StudyError(
-                f"{where}: not a lock file of excluded prompts: {found}. Write it again: prefdelta decontaminate."
+                f"{where}: not a lock file of excluded prompts: {problems}. Write it again: prefdelta decontaminate."
             ) from None
 
     def text(self) -> str:
@@ -62,25 +62,25 @@ def overlaps(
         by_words.add(item, place)
         if len(item.words) < ngram:
             by_characters.add(item, place)
-    found: dict[str, dict[str, Rule]] = {}
+    rules: dict[str, dict[str, Rule]] = {}
     short, short_names = _Characters(), list[str]()
 
     def note(prompt: str, place: int, rule: Rule) -> None:
-        found.setdefault(prompt, {}).setdefault(known[place][0], rule)
+        rules.setdefault(prompt, {}).setdefault(known[place][0], rule)
 
     for name, text in prompts:
         prompt = Comparable.of(text)
-        for place in by_words.found_in(prompt):
+        for place in by_words.holders_in(prompt):
             note(name, place, "words")
-        for place in by_characters.found_in(prompt):
+        for place in by_characters.holders_in(prompt):
             note(name, place, "characters")
         if len(prompt.words) < ngram:
             short.add(prompt, len(short_names))
             short_names.append(name)
     for place, (_, item) in enumerate(known):
-        for number in short.found_in(item):
+        for number in short.holders_in(item):
             note(short_names[number], place, "characters")
-    return {prompt: dict(sorted(found[prompt].items())) for prompt in sorted(found)}
+    return {prompt: dict(sorted(rules[prompt].items())) for prompt in sorted(rules)}
 
 
 class _Index:
@@ -102,7 +102,7 @@ class _Index:
         if holder not in holders[-1:]:
             self._holders[text] = (*holders, holder)
 
-    def found(self, text: str, borders: Sequence[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    def matches(self, text: str, borders: Sequence[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         """(first, after the last, holders) of each text that begins and ends at a border."""
         prefix, lengths = self._prefix, self._lengths
         ends = set[int]()
@@ -132,14 +132,14 @@ class _Words:
             index = self._long if last - first >= max(self._ngram, self._LONG) else self._others
             index.add(letters[first:last], holder)
 
-    def found_in(self, prompt: Comparable) -> set[int]:
+    def holders_in(self, prompt: Comparable) -> set[int]:
         text, borders = prompt.letters()
         if len(text) < self._ngram:
             return set()
         return {
             holder
             for index in (self._long, self._others)
-            for _, _, holders in index.found(text, borders)
+            for _, _, holders in index.matches(text, borders)
             for holder in holders
         }
 
@@ -163,23 +163,23 @@ class _Characters:
         if len(text) >= (self._WITH_NUMBER if any(map(str.isdigit, text)) else self._LONG):
             self._parts.add(text, holder)
 
-    def found_in(self, other: Comparable) -> set[int]:
+    def holders_in(self, other: Comparable) -> set[int]:
         text, borders = other.characters()
-        found = set(self._whole.get(other.unlabelled(), ()))
-        for first, last, holders in self._parts.found(text, borders):
-            if not found.issuperset(holders) and other.stands_alone(first, last):
-                found.update(holders)
-        return found
+        holders_found = set(self._whole.get(other.unlabelled(), ()))
+        for first, last, holders in self._parts.matches(text, borders):
+            if not holders_found.issuperset(holders) and other.stands_alone(first, last):
+                holders_found.update(holders)
+        return holders_found
 
 
-def counts_by_benchmark(found: Mapping[str, Mapping[str, Rule]], rule: Rule) -> dict[str, tuple[int, int]]:
+def counts_by_benchmark(overlapping: Mapping[str, Mapping[str, Rule]], rule: Rule) -> dict[str, tuple[int, int]]:
     """Of what one rule found: benchmark -> (its items that overlap, the prompts they overlap with).
 
-    found: prompt -> <benchmark>:<item> -> rule, as from `overlaps`.
+    overlapping: prompt -> <benchmark>:<item> -> rule, as from `overlaps`.
     """
     items: dict[str, set[str]] = {}
     prompts: dict[str, set[str]] = {}
-    for prompt, names in found.items():
+    for prompt, names in overlapping.items():
         for name, by in names.items():
             if by == rule:
                 benchmark = name.partition(":")[0]

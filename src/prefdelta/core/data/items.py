@@ -10,7 +10,7 @@ from prefdelta.core.answers.code_tests import livecodebench_tests
 from prefdelta.core.answers.final_answers import theoremqa_answer
 from prefdelta.core.data.item_ids import IdColumn
 from prefdelta.core.data.sources import Between, DataSource
-from prefdelta.core.data.values import RejectedRowError, clean, is_missing, plain, shown
+from prefdelta.core.data.values import RejectedRowError, cell_text, clean, is_missing, typed
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.maths.text import with_unit
@@ -68,7 +68,7 @@ def _check_columns(row: Row, source: DataSource) -> None:
 def _holds(value: Any, allowed: list[Any] | Between) -> bool:
     if isinstance(allowed, Between):
         return allowed.holds(value)
-    return any(type(value) is type(one) and value == one for one in allowed)  # to Python True is 1, and 1 is 1.0
+    return any(type(value) is type(item) and value == item for item in allowed)  # to Python True is 1, and 1 is 1.0
 
 
 # --- a prompt ---------------------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def _text(row: Row, column: str | None, where: str) -> str | None:
     if is_missing(value):
         return None
     if not isinstance(value, str):
-        raise StudyError(f"{where}: column {column!r} holds {shown(value)}, where a text should be.")
+        raise StudyError(f"{where}: column {column!r} holds {typed(value)}, where a text should be.")
     return clean(value.replace("\r\n", "\n").removeprefix("\ufeff")).strip() or None
 
 
@@ -111,7 +111,7 @@ def _text(row: Row, column: str | None, where: str) -> str | None:
 
 def _answer(row: Row, source: DataSource, where: str) -> str:
     fields = source.fields
-    answer = plain(row.get(fields.answer or ""), fields.answer, where)
+    answer = cell_text(row.get(fields.answer or ""), fields.answer, where)
     if answer is not None and source.answer_after is not None:
         _, mark, answer = answer.rpartition(source.answer_after)
         answer = answer.strip() if mark else None
@@ -120,7 +120,7 @@ def _answer(row: Row, source: DataSource, where: str) -> str:
     if not answer or answer.lower() in ("nan", "null"):  # "None" may be right
         raise RejectedRowError("no_answer")
     if source.grader == "theoremqa":
-        answer_type = plain(row.get(fields.answer_type or ""), fields.answer_type, where)
+        answer_type = cell_text(row.get(fields.answer_type or ""), fields.answer_type, where)
         if answer_type is None:
             raise RejectedRowError("no_answer_type")
         try:
@@ -129,7 +129,7 @@ def _answer(row: Row, source: DataSource, where: str) -> str:
             raise RejectedRowError("unreadable_answer") from None
     if source.grader == "maths":
         unit = row.get(fields.unit or "")
-        unit = None if is_missing(unit) else plain(unit, fields.unit, where)
+        unit = None if is_missing(unit) else cell_text(unit, fields.unit, where)
         return with_unit(_LEADING_ZEROS.sub("", answer), unit)  # AIME's 033 is 33
     return answer
 

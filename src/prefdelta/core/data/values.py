@@ -8,7 +8,7 @@ _NOTHING = frozenset({"", "nan", "null", "none", "n/a", "<na>"})  # as public da
 
 
 class RejectedRowError(Exception):
-    """Why a row makes no prompt."""
+    """A row of which no prompt is made. The text is the reason."""
 
 
 def is_missing(value: Any) -> bool:
@@ -18,7 +18,7 @@ def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
 
-def shown(value: Any) -> str:
+def typed(value: Any) -> str:
     """A value with its type, for a message: int '7'."""
     return f"{type(value).__name__} {str(value)[:80]!r}"
 
@@ -34,7 +34,7 @@ def clean(text: str) -> str:
     return text
 
 
-def plain(value: Any, column: str | None, where: str) -> str | None:
+def cell_text(value: Any, column: str | None, where: str) -> str | None:
     """A value as a person writes it: 27.0 as 27, a list with commas. None if there is nothing.
 
     Raises StudyError for an object, bytes, or a list in a list, which nobody writes as an answer.
@@ -54,7 +54,7 @@ def _scalar(value: Any, whole: Any, column: str | None, where: str) -> str | Non
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
     if isinstance(value, dict | list | tuple | bytes):
         raise StudyError(
-            f"{where}: column {column!r} holds {shown(whole)}, where a text, a number or a list of these should be. "
+            f"{where}: column {column!r} holds {typed(whole)}, where a text, a number or a list of these should be. "
             "Name a column that has the value itself, or make one in a copy of the data set (a local folder)."
         )
     return None if value is None else str(value)

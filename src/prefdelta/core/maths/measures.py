@@ -3,7 +3,7 @@
 import re
 
 from prefdelta.core.maths.forms import Based, Leaf, Quantity, Time
-from prefdelta.core.maths.units import Unit, known, unit
+from prefdelta.core.maths.units import Unit, is_unit, unit
 from prefdelta.core.maths.words import NUMBER_WORDS
 
 
@@ -86,6 +86,6 @@ def _is_unit_word(word: str, spaced: bool) -> bool:
     """A letter is a variable without a space; a word that is not a unit is a noun from four letters on."""
     if len(word) == 1:
         return spaced and word in _PLAIN_ONES
-    if known(word) or word.lower() in ("per", "square", "sq", "cubic", "cu", "squared", "cubed"):
+    if is_unit(word) or word.lower() in ("per", "square", "sq", "cubic", "cu", "squared", "cubed"):
         return spaced or word.lower() not in ("in", "min", "ha", "rs", "ms")
     return spaced and len(word) > 3 and word.isalpha() and bool(re.search(r"[aeiouy]", word.lower()))

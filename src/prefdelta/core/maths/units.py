@@ -81,7 +81,7 @@ class Unit:
     scale: Fraction
 
 
-def known(word: str) -> bool:
+def is_unit(word: str) -> bool:
     return _find(word) is not None
 
 

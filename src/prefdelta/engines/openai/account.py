@@ -16,7 +16,7 @@ from typing import Self
 import yaml
 from pydantic import ValidationError
 
-from prefdelta.core.asking.costs import ModelPrices, PriceFile, Usage, cost, likely_cost, worst_cost
+from prefdelta.core.asking.costs import ModelPrices, PriceFile, TokenUsage, cost, likely_cost, worst_cost
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Request
 from prefdelta.core.errors import StudyError
@@ -89,7 +89,7 @@ class Spending:
         if self._prices is None or counts.prompt is None or counts.charged is None:
             return None
         cached = min(counts.cached or 0, counts.prompt)
-        return cost(self._prices, Usage(counts.prompt, cached, counts.charged), self._batch)
+        return cost(self._prices, TokenUsage(counts.prompt, cached, counts.charged), self._batch)
 
     def announce(self, requests: Iterable[Request]) -> None:
         """Say what is about to be spent."""
