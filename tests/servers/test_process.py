@@ -30,7 +30,7 @@ def port_of(base_url: str) -> int:
 
 
 def pid_of_server_on(port: int) -> int:
-    """The process whose command line has `--port <port>`; not the keeper, which has it, too."""
+    """The process whose command line has `--port <port>`; not the supervisor, which has it, too."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (folder / "cmdline").read_bytes().split(b"\0")

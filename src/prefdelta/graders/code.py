@@ -18,8 +18,7 @@ _LANGUAGES = ("", "python", "python3", "py")
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     """(digest of the program, whether it passes all tests), or None if the trace has no program.
 
-    answers: one, written by core.code_tests. The digest stands for the program, whose text the trace holds already:
-    equal digests are equal programs.
+    answers: one, written by core.answers.code_tests. Equal digests are equal programs; the text is in the trace.
     Raises GradingError if the sandbox breaks, StudyError if there can be none or the tests cannot be read.
     """
     if len(answers) != 1:
@@ -32,7 +31,7 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
 
 def find_code(text: str) -> str | None:
     """The last fenced block of Python, or of no named language, after the reasoning. A block has to be closed."""
-    found = None
+    code = None
     opening: re.Match[str] | None = None
     lines: list[str] = []
     for line in (without_thinking(text) or "").splitlines():
@@ -41,11 +40,11 @@ def find_code(text: str) -> str | None:
             opening, lines = fence, []
         elif fence and not fence["language"] and len(fence["marks"]) >= len(opening["marks"]):
             if opening["language"].lower() in _LANGUAGES:
-                found = textwrap.dedent("\n".join(lines)) + "\n"  # a block in a list is indented as a whole
+                code = textwrap.dedent("\n".join(lines)) + "\n"  # a block in a list is indented as a whole
             opening = None
         else:
             lines.append(line)
-    return found
+    return code
 
 
 def _passes(code: str, tests: CodeTests) -> bool:

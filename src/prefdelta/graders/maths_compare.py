@@ -39,23 +39,23 @@ def same(gold: str, answer: str) -> bool:
     """Whether a final answer is the right one. Both as they were written; what is not understood is not the same."""
     if max(len(gold), len(answer)) > _LONGEST:
         return gold.strip() == answer.strip()
-    one, other = canonical(gold), canonical(answer)
-    if not one or not other:
+    right, given = canonical(gold), canonical(answer)
+    if not right or not given:
         return False
-    if one.replace(" ", "") == other.replace(" ", "") and not re.search(r"\d \d", one + "  " + other):
+    if right.replace(" ", "") == given.replace(" ", "") and not re.search(r"\d \d", right + "  " + given):
         return True
-    if _same_choice(one, other):
+    if _same_choice(right, given):
         return True
-    rights, answers = readings(one), readings(other)
+    rights, answers = readings(right), readings(given)
     if isinstance(rights[0], Time) and isinstance(answers[0], Time):
         return equal(rights[0], answers[0])  # and not as ratios: 2:30 is not 1:15
     if (
         any(isinstance(side[0], Time) for side in (rights, answers))
-        and _RATIO.fullmatch(one)
-        and _RATIO.fullmatch(other)
+        and _RATIO.fullmatch(right)
+        and _RATIO.fullmatch(given)
     ):
         return False
-    return any(equal(right, found) for right, found in product(rights, answers))
+    return any(equal(gold_form, form) for gold_form, form in product(rights, answers))
 
 
 def has_parts(gold: str) -> bool:
@@ -227,10 +227,10 @@ def _ordered_by_names(gold: Sequence[Form], answer: Sequence[Form]) -> bool:
 
 def _opened(items: tuple[Form, ...]) -> tuple[Form, ...]:
     """(x, y) = (1, 2) as x = 1, y = 2; (x, y) = (1, 2), (3, 4) as it is."""
-    found: list[Form] = []
+    opened: list[Form] = []
     for item in items:
-        found.append(item.value if isinstance(item, Named) and item.name.startswith("(") else item)
-    return tuple(found)
+        opened.append(item.value if isinstance(item, Named) and item.name.startswith("(") else item)
+    return tuple(opened)
 
 
 def _in_order(gold: Sequence[Form], answer: Sequence[Form], renamed: Renamed) -> bool:
@@ -294,11 +294,11 @@ def _sets(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
 
 
 def _different(items: Sequence[Form]) -> tuple[Form, ...]:
-    found: list[Form] = []
+    different: list[Form] = []
     for item in items:
-        if not any(equal(one, item) for one in found):
-            found.append(item)
-    return tuple(found)
+        if not any(equal(other, item) for other in different):
+            different.append(item)
+    return tuple(different)
 
 
 def _ends(form: Form) -> list[tuple[Form, bool]] | None:

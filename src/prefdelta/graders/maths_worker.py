@@ -36,8 +36,8 @@ def _parsed(text: str) -> list[Any]:
     # Boxes first; what lies around them is reasoning. No time-out of its own: that one uses SIGALRM and takes a hang
     # for "nothing found", ours is the process's end.
     targets = [LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig()]
-    found: list[Any] = parse(text, targets, parsing_timeout=None)
-    return found
+    parts: list[Any] = parse(text, targets, parsing_timeout=None)
+    return parts
 
 
 def compare(answers: list[str], golds: list[str]) -> dict[str, Any]:
@@ -51,17 +51,17 @@ def compare(answers: list[str], golds: list[str]) -> dict[str, Any]:
 
 
 def search(text: str, stated: str | None, golds: list[str]) -> dict[str, Any]:
-    """Whether what is stated, or what math-verify takes for the final answer of a text, is one of `golds`."""
+    """Whether the stated answer, or what math-verify takes for the final answer of a text, is one of `golds`."""
     if stated and understood(stated):
         return {"extracted": stated, "correct": any(same(gold, stated) for gold in golds)}
-    found = _parsed(_ONE_LETTER.sub(r"\1", text))
-    strings = [part for part in found if isinstance(part, str)]
+    parts = _parsed(_ONE_LETTER.sub(r"\1", text))
+    strings = [part for part in parts if isinstance(part, str)]
     if not strings:
         return {"extracted": None, "correct": False}
     extracted = strings[-1]
-    if _parsed(f"${extracted}$")[:1] == found[:1] or len(found) == 1:  # the string is all that was read
+    if _parsed(f"${extracted}$")[:1] == parts[:1] or len(parts) == 1:  # the string is all that was read
         return {"extracted": extracted, "correct": any(same(gold, extracted) for gold in golds)}
-    return {"extracted": extracted, "correct": any(_equal(found, _marked(gold)) for gold in golds)}
+    return {"extracted": extracted, "correct": any(_equal(parts, _marked(gold)) for gold in golds)}
 
 
 def _marked(gold: str) -> str:
@@ -69,12 +69,12 @@ def _marked(gold: str) -> str:
     return gold if _MARKED.search(gold) else f"${' '.join(braced_powers(gold).split())}$"
 
 
-def _equal(found: list[Any], gold: str) -> bool:
+def _equal(parts: list[Any], gold: str) -> bool:
     from math_verify import verify
 
-    for one, other in product(_parsed(gold), found):
+    for right, part in product(_parsed(gold), parts):
         try:
-            if verify(one, other, timeout_seconds=None, raise_on_error=True):
+            if verify(right, part, timeout_seconds=None, raise_on_error=True):
                 return True
         except (MemoryError, RecursionError):  # too large to say
             raise
@@ -83,17 +83,17 @@ def _equal(found: list[Any], gold: str) -> bool:
     return False
 
 
-def _read_whole(latex: str) -> list[Any]:
+def _expressions(latex: str) -> list[Any]:
     """math-verify's reading of one piece of LaTeX. Without its reading of plain text, which takes any number in it."""
     from math_verify import LatexExtractionConfig, parse
 
-    found: list[Any] = parse(f"${latex}$", [LatexExtractionConfig()], parsing_timeout=None)
-    return found
+    expressions: list[Any] = parse(f"${latex}$", [LatexExtractionConfig()], parsing_timeout=None)
+    return expressions
 
 
 def value(latex: str) -> float | None:
     """The finite real number that a piece of LaTeX stands for, None if it is none."""
-    for expression in _read_whole(latex):
+    for expression in _expressions(latex):
         if getattr(expression, "is_number", False):
             try:
                 number = float(expression.doit().evalf())

@@ -118,8 +118,8 @@ def _run_call(code: str, function: str, arguments: list[str]) -> NoReturn:
         names = _new_module("candidate")
         exec(PRELUDE, names)
         exec(compile(code, "<candidate>", "exec", dont_inherit=True), names)
-        found = getattr(names["Solution"](), function) if "class Solution" in code else names[function]
-        _write(3, json.dumps(found(*values), default=lambda number: number.item()).encode())
+        callee = getattr(names["Solution"](), function) if "class Solution" in code else names[function]
+        _write(3, json.dumps(callee(*values), default=lambda number: number.item()).encode())
     except BaseException:
         os._exit(1)
     os._exit(0)
@@ -281,7 +281,7 @@ def _watch(
         if _CONTROL in ready:
             os._exit(1)
         if feed is not None and feed in ready:
-            left = left[_fed(feed, left) :]
+            left = left[_feed(feed, left) :]
             if not left:
                 poller.unregister(feed)
                 _close(feed)
@@ -305,7 +305,7 @@ def _watch(
     return ending, bytes(output[: limits["output_bytes"]])
 
 
-def _fed(feed: int, data: memoryview) -> int:
+def _feed(feed: int, data: memoryview) -> int:
     """How much of `data` the process took, or need not be given any more."""
     try:
         return os.write(feed, data[: 2**16])
@@ -320,8 +320,8 @@ def _end_all(process: int) -> int:
         os.kill(-1, signal.SIGKILL)
     try:
         while True:
-            ended, how = os.wait()
-            status = how if ended == process else status
+            ended, its_status = os.wait()
+            status = its_status if ended == process else status
     except ChildProcessError:
         return status
 

@@ -70,8 +70,8 @@ def _equal(text: str, gold: dict[str, Any], anywhere: bool = False) -> bool:
     value = _numbers([right_hand_side(text)])[0]
     if value is None and anywhere:
         value = last_number(text)
-    if value is None and (said := _TRUTH.fullmatch(bare(text))):
-        value = int(bool(truth(said[1])))
+    if value is None and (stated_truth := _TRUTH.fullmatch(bare(text))):
+        value = int(bool(truth(stated_truth[1])))
     if value is None:
         return False
     # "What percentage": the data set has some answers as 54.8, others as 0.548. So it is with "in millions".

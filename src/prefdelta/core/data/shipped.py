@@ -158,7 +158,7 @@ def _ending(value: Any, column: str | None, where: str) -> str | None:
         return word
     raise StudyError(
         f"{where}: column {column!r} holds {typed(value)}, where a server's reason should be. Read are "
-        f"{', '.join(_STOPPED)} (whole), {', '.join(_TRUNCATED)} (truncated), {', '.join(_STOPPED_OTHERWISE)} "
+        f"{', '.join(_STOPPED)} (complete), {', '.join(_TRUNCATED)} (truncated), {', '.join(_STOPPED_OTHERWISE)} "
         "(failed); null says nothing. Leave `finish` out of `shipped` if the column says something else."
     )
 

@@ -110,7 +110,7 @@ def _last_group(match: re.Match[str]) -> int:
 
 def _value(match: re.Match[str], percent: bool = False) -> float:
     sign, *of_ten, digits, behind_e = match.groups()[:6]
-    exponent = next((found for found in (*of_ten, behind_e, *match.groups()[6:10]) if found), "0")
+    exponent = next((power for power in (*of_ten, behind_e, *match.groups()[6:10]) if power), "0")
     return _exact(digits.replace(" ", "") if digits else f"{sign}1", exponent, percent)
 
 
