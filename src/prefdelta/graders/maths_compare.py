@@ -243,8 +243,8 @@ def _in_any_order(gold: Sequence[Form], answer: Sequence[Form], renamed: Renamed
     if len(gold) != len(answer):
         return False
     left = list(answer)
-    for one in gold:
-        place = next((place for place, other in enumerate(left) if equal(one, other, renamed)), None)
+    for item in gold:
+        place = next((place for place, other in enumerate(left) if equal(item, other, renamed)), None)
         if place is None:
             return False
         del left[place]

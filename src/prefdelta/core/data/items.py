@@ -16,12 +16,12 @@ from prefdelta.core.ids import digest
 from prefdelta.core.maths.text import with_unit
 from prefdelta.records.prompt import Prompt, repeated
 
-Row = Mapping[str, Any]
+DataRow = Mapping[str, Any]
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 _LEADING_ZEROS = re.compile(r"^0+(?=\d+$)")
 
 
-def read_items(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[tuple[Row, Prompt | str]]:
+def read_items(rows: Iterable[DataRow], source: DataSource, name: str) -> Iterator[tuple[DataRow, Prompt | str]]:
     """Each row with its prompt, or with the reason why it makes none. name: of the training set or benchmark.
 
     Of several rows of one problem the first is taken; or each is an item of its own, if the source counts them so.
@@ -41,7 +41,7 @@ def read_items(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[t
     ids.check()
 
 
-def read_rows(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[tuple[Row, Prompt | str]]:
+def read_rows(rows: Iterable[DataRow], source: DataSource, name: str) -> Iterator[tuple[DataRow, Prompt | str]]:
     """As `read_items`, but each of several rows of one problem with the prompt, and without a look at ids."""
     for number, row in enumerate(rows, start=1):
         if number == 1:
@@ -56,7 +56,7 @@ def read_rows(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[tu
             yield row, prompt
 
 
-def _check_columns(row: Row, source: DataSource) -> None:
+def _check_columns(row: DataRow, source: DataSource) -> None:
     missing = [column for column in [*source.fields.columns(), *source.where] if column not in row]
     if missing:
         raise StudyError(
@@ -74,7 +74,7 @@ def _holds(value: Any, allowed: list[Any] | Between) -> bool:
 # --- a prompt ---------------------------------------------------------------------------------------------------------
 
 
-def _prompt(row: Row, source: DataSource, name: str, where: str) -> Prompt:
+def _prompt(row: DataRow, source: DataSource, name: str, where: str) -> Prompt:
     fields = source.fields
     problem = _text(row, fields.problem, where)
     if problem is None:
@@ -96,7 +96,7 @@ def _prompt(row: Row, source: DataSource, name: str, where: str) -> Prompt:
     return Prompt(digest([source.kind, text])[:16], name, text, [answer])
 
 
-def _text(row: Row, column: str | None, where: str) -> str | None:
+def _text(row: DataRow, column: str | None, where: str) -> str | None:
     """The text in a column; None if it is null, blank, or a word for nothing ("NaN")."""
     value = None if column is None else row.get(column)
     if is_missing(value):
@@ -109,7 +109,7 @@ def _text(row: Row, column: str | None, where: str) -> str | None:
 # --- its answer -------------------------------------------------------------------------------------------------------
 
 
-def _answer(row: Row, source: DataSource, where: str) -> str:
+def _answer(row: DataRow, source: DataSource, where: str) -> str:
     fields = source.fields
     answer = cell_text(row.get(fields.answer or ""), fields.answer, where)
     if answer is not None and source.answer_after is not None:
@@ -134,7 +134,7 @@ def _answer(row: Row, source: DataSource, where: str) -> str:
     return answer
 
 
-def _tests(row: Row, source: DataSource, where: str) -> str:
+def _tests(row: DataRow, source: DataSource, where: str) -> str:
     fields = source.fields
     public, private, metadata = (
         _text(row, column, where) for column in (fields.public_tests, fields.private_tests, fields.metadata)

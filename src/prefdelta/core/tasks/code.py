@@ -6,7 +6,7 @@ Each line applies an operation to the variable before it; an operand is a digit 
 import re
 from string import ascii_lowercase
 
-from prefdelta.core.tasks.steps import OPERATORS, Problem, Random, Step, choose
+from prefdelta.core.tasks.steps import OPERATORS, Problem, RandomSource, Step, choose
 
 _QUESTION = re.compile(r"P:a=(\d);((?:[b-z]=[a-y][-+*][a\d];)+)([b-z])\?")
 _LINE = re.compile(r"([b-z])=([a-y])([-+*])([a\d])")
@@ -17,7 +17,7 @@ NAMES_FIRST = 0.4  # share of operands after the first line that name the first 
 class Code:
     name = "code"
 
-    def draw(self, random: Random, n_operations: int) -> Problem:
+    def draw(self, random: RandomSource, n_operations: int) -> Problem:
         start = random.randint(1, 5)
         lines, operations = [], []
         for index in range(n_operations):

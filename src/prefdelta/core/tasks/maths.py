@@ -2,7 +2,7 @@
 
 import re
 
-from prefdelta.core.tasks.steps import OPERATORS, Problem, Random, Step, choose
+from prefdelta.core.tasks.steps import OPERATORS, Problem, RandomSource, Step, choose
 
 _QUESTION = re.compile(r"Q:(\d)((?:[-+*]\d)+)\?")
 _STEP = re.compile(r"(\d)([-+*])(\d)=(\d)")
@@ -11,7 +11,7 @@ _STEP = re.compile(r"(\d)([-+*])(\d)=(\d)")
 class Maths:
     name = "maths"
 
-    def draw(self, random: Random, n_operations: int) -> Problem:
+    def draw(self, random: RandomSource, n_operations: int) -> Problem:
         start = random.randint(1, 5)
         operations = tuple((choose(random, OPERATORS), random.randint(1, 5)) for _ in range(n_operations))
         text = "".join(f"{operator}{operand}" for operator, operand in operations)

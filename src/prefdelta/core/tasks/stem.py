@@ -6,7 +6,7 @@ The table of values is shuffled against the formula that uses them.
 import re
 from string import ascii_lowercase
 
-from prefdelta.core.tasks.steps import OPERATORS, Problem, Random, Step, choose
+from prefdelta.core.tasks.steps import OPERATORS, Problem, RandomSource, Step, choose
 
 NAMES = ascii_lowercase[10:]  # not those of Code
 _QUESTION = re.compile(r"S:((?:[k-z]\d)+),([k-z])((?:[-+*][k-z])+)\?")
@@ -17,7 +17,7 @@ _OPENING = re.compile(r"[k-z](\d)")
 class Stem:
     name = "stem"
 
-    def draw(self, random: Random, n_operations: int) -> Problem:
+    def draw(self, random: RandomSource, n_operations: int) -> Problem:
         names = _shuffled(NAMES, random)[: n_operations + 1]
         values = {name: random.randint(1, 5) for name in names}
         operators = [choose(random, OPERATORS) for _ in range(n_operations)]
@@ -57,7 +57,7 @@ def _formula(problem: Problem) -> str:
     return problem.question.rpartition(",")[2]
 
 
-def _shuffled(names: str, random: Random) -> str:
+def _shuffled(names: str, random: RandomSource) -> str:
     """The characters in a drawn order."""
     left, drawn = list(names), ""
     while left:

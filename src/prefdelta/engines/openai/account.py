@@ -135,11 +135,11 @@ class Spending:
         for line in whole.splitlines():
             try:
                 entry = json.loads(line)
-                name, found = entry["name"], (bool(entry["settled"]), float(entry["usd"]))
+                name, amount = entry["name"], (bool(entry["settled"]), float(entry["usd"]))
             except (ValueError, KeyError, TypeError):  # empty, or a part
                 continue
             before = self._amounts.get(name, (False, 0.0))
-            self._amounts[name] = after = max(before, found)
+            self._amounts[name] = after = max(before, amount)
             self._spent += after[1] - before[1]
 
 
