@@ -40,7 +40,7 @@ def find_code(text: str) -> str | None:
             opening, lines = fence, []
         elif fence and not fence["language"] and len(fence["marks"]) >= len(opening["marks"]):
             if opening["language"].lower() in _LANGUAGES:
-                code = textwrap.dedent("\n".join(lines)) + "\n"  # a block in a list is indented as a whole
+                code = textwrap.dedent("\n".join(lines)) + "\n"  # a block in a list is indented
             opening = None
         else:
             lines.append(line)
@@ -48,7 +48,7 @@ def find_code(text: str) -> str | None:
 
 
 def _passes(code: str, tests: CodeTests) -> bool:
-    """Whether the program passes all tests. The first one that it fails ends it, as in LiveCodeBench."""
+    """Whether the program passes all tests. Stops at the first that it fails, as LiveCodeBench does."""
     try:
         cases = list(tests)
     except StudyError as error:

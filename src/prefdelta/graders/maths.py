@@ -11,8 +11,8 @@ from prefdelta.core.answers.final_answers import boxed, boxes, plain, stated
 from prefdelta.core.asking.thinking import without_thinking
 from prefdelta.graders import maths_process
 
-# A box's name, without its index: x_1 and x_2 are a list of x. Every character can be read in one way only, and few are
-# looked at: this runs in the job's own process, without its limits of time.
+# A box's name, without its index: x_1 and x_2 are a list of x. The pattern never backtracks, and few characters are
+# looked at, because this runs in the job's own process, without limits on time.
 _NAMED = re.compile(r"([A-Za-z]+)(?:_(?:\{\w+\}|[^\W_]+)|')*\s*=\s*\Z")
 _LONGEST_NAME = 200  # characters
 

@@ -36,7 +36,7 @@ _LONGEST = 10_000  # characters of an answer
 
 
 def same(gold: str, answer: str) -> bool:
-    """Whether a final answer is the right one. Both as they were written; what is not understood is not the same."""
+    """Whether a final answer is the right one. Both are texts as they were written; in doubt they are not the same."""
     if max(len(gold), len(answer)) > _LONGEST:
         return gold.strip() == answer.strip()
     right, given = canonical(gold), canonical(answer)
@@ -77,7 +77,7 @@ def understood(text: str) -> bool:
 
 
 def _same_choice(gold: str, answer: str) -> bool:
-    """(C) or C, and an answer that begins with this label: `(C) 7`."""
+    """(C) or C, and an answer that begins with this label, such as `(C) 7`."""
     one_letter = r"(?:\\text\{)?\s*\(?([A-J])\)?\s*\}?"
     letter, whole = re.fullmatch(one_letter, gold), re.fullmatch(one_letter, answer)
     if letter and whole:
@@ -358,7 +358,7 @@ _DENIALS = {"not", "no", "or", "and", "nor", "but", "except", "neither", "never"
 
 
 def _same_words(gold: tuple[str, ...], answer: tuple[str, ...]) -> bool:
-    """The same words in the same order; or a sentence that begins with the right ones and says of them what they do."""
+    """The same words in the same order, or a sentence that begins with the right words and goes on with a verb."""
     bare = [tuple(word for word in words if word != ",") for words in (gold, answer)]
     if bare[0] == bare[1]:
         return True

@@ -272,7 +272,7 @@ def same_relation(gold: str, answer: str) -> bool:
 
 
 def _same_relations(gold: Any, answer: Any) -> bool:
-    """Whether an equation, or inequality, is another one times a number that is not zero (positive)."""
+    """Whether an equation is another one times a number that is not zero, or an inequality times a positive one."""
     import sympy
 
     if not isinstance(gold, sympy.core.relational.Relational) or not isinstance(

@@ -4,9 +4,11 @@ r"""What runs in the process of `maths_process`: one request and one reply per l
     {"text": str, "stated": str | null, "golds": [str, …]} -> {"extracted": str | null, "correct": bool}
     {"numbers": [str, …]}                    -> {"values": [float | null, …]}
 
-or {"error": str}. answers: a final answer, and the same without what only a gold answer of several values asks for.
-text: where no answer is marked; stated: what follows "answer is", taken if it is mathematics and nothing else; if not,
-math-verify finds the answer. numbers are LaTeX.
+or {"error": str}.
+answers: the final answer, and the one to take if the gold answer is a single value.
+text: a reply in which no answer is boxed. stated: what follows "answer is", taken if it is mathematics and nothing
+else; if not, math-verify finds the answer.
+numbers: LaTeX.
 """
 
 import json
@@ -33,8 +35,8 @@ def _parsed(text: str) -> list[Any]:
     """math-verify's reading of a text: expressions, then the string they were read from; [] if it finds none."""
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse
 
-    # Boxes first; what lies around them is reasoning. No time-out of its own: that one uses SIGALRM and takes a hang
-    # for "nothing found", ours is the process's end.
+    # Boxes first; what lies around them is reasoning. Without math-verify's time-out, which uses SIGALRM and takes a
+    # hang for "nothing found": ours ends the process.
     targets = [LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig()]
     parts: list[Any] = parse(text, targets, parsing_timeout=None)
     return parts
@@ -117,7 +119,7 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
 def main(parent: int) -> None:
     """Answer requests until there are no more, or the parent's thread is gone."""
     die_with_parent(parent)
-    # Whatever a library prints must not stand between the replies.
+    # Output of libraries must not get between the replies.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     _parsed("$1$")  # imports sympy and compiles the patterns: no request's time

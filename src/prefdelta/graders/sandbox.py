@@ -7,7 +7,7 @@ size, and no environment variables. It has no capabilities and cannot get any (n
 this arrangement is used: where it cannot be had, nothing runs.
 
 What it cannot use up. Each run of it is a fresh process under `Limits`: CPU seconds, wall seconds, bytes of memory and
-of files per process, number of processes, bytes of output. Output is cut by the reader, not by the writer.
+of files per process, number of processes, bytes of output. The reader limits the output, not the writer.
 
 What it cannot say. Process 1 of the jail (sandbox_harness) starts the candidate's processes. Even where they have its
 user id they cannot kill it (the kernel shields process 1 from its own namespace), trace it, or change its limits (the
@@ -114,7 +114,7 @@ class Jail:
     def check(self, setup: str, function: str, program: str) -> bool:
         """Whether the assertions in `program` hold. They call `function`; `setup` runs before them and the code.
 
-        The jail's last run: the assertions have been in it.
+        This must be the jail's last run, because the assertions have been in it.
         """
         run = self._run({"do": "check", "code": self._code, "setup": setup, "function": function}, {"program": program})
         if run.output.startswith(BROKEN):
@@ -197,7 +197,7 @@ class Jail:
 
 
 def require() -> None:
-    """See that code can be jailed here; StudyError if not, with what to do."""
+    """Check that code can be jailed here. Raises StudyError if not, with what to do."""
     machine, kernel = platform.machine(), platform.release()
     if sys.platform != "linux" or machine not in sandbox_seccomp.MACHINES:
         raise StudyError(

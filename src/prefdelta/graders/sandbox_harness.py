@@ -1,10 +1,10 @@
 """The program that runs in the jail, as its process 1, and starts every other process there.
 
-It is told on its standard input what to run, runs it in a fresh process under limits, ends all that is left of it, and
-says on its standard output how that went. A message is its length (8 bytes, big-endian) and its bytes.
+It reads jobs from its standard input, runs each in a fresh process under limits, kills all processes that are left, and
+writes the result to its standard output. A message is its length (8 bytes, big-endian) and its bytes.
   in:  JSON, the fields that `_script`, `_call` and `_check` name
   out: READY once; then for each job the first letter of how it ended, and what it wrote
-It uses the standard library alone, and nothing of this package: nothing else is in the jail.
+It uses the standard library alone: this package is not in the jail.
 """
 
 import atexit
@@ -84,7 +84,7 @@ def _run_script(code: str) -> NoReturn:
     status = 1
 
     def end() -> None:
-        """Registered first, so called last: what the interpreter would still take apart takes ten times the fork."""
+        """Called last, because it is registered first. Skips the interpreter's clean-up, which is slow."""
         names.clear()  # closes files
         for stream in (sys.stdout, sys.__stdout__):
             if stream:

@@ -118,7 +118,7 @@ def missing(job: Job[EvaluateSettings]) -> int:
     """How many calls `run` would make. It only looks."""
     plan = _plan(job)
     asked = (_questions(job, arm, plan, only_look=True) for arm in job.settings.arms)
-    by_policy = {questions.partition: questions for questions in asked}  # arms may have come to the same one
+    by_policy = {questions.partition: questions for questions in asked}  # arms with the same weights share one
     return sum(questions.missing() for questions in by_policy.values())
 
 
@@ -208,7 +208,7 @@ def _by_upstreams_rule(
 
 
 class _EngineWithoutWeights:
-    """In the place of an engine whose weights are gone: what it answered before is recorded."""
+    """Stands in for an engine whose weights are gone: recorded answers are all there is."""
 
     def __init__(self, engine: Engine, manifests: Sequence[Path]) -> None:
         self._engine, self._manifests = engine, manifests

@@ -1,7 +1,7 @@
 """Stage judge: rate the traces of one generator on the dimensions of one form.
 
 A form is the set of dimensions asked in one request. The judge is any server behind the OpenAI protocol; a reply that
-is not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure, never a number.
+is not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure.
 """
 
 from collections import Counter
@@ -208,7 +208,7 @@ def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
 
 
 def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questions:
-    """Whom to ask, and where it is recorded; nothing is asked yet."""
+    """The engine to ask, and where its calls are recorded; nothing is asked yet."""
     settings = job.settings
     weights = open_weights([], settings.hub, job.record, only_look) if settings.hub else None
     engine = plugins.load(f"engines.{settings.engine.name}")(
@@ -225,7 +225,7 @@ def _verdicts(
 ) -> dict[int, _Verdict]:
     """The verdict on each request, by its index; none where `ask` has no call.
 
-    Those that do not parse are asked for again in further rounds.
+    Replies that do not parse are asked for again in further rounds.
     """
     verdicts: dict[int, _Verdict] = {}
     waiting = list(range(len(requests)))
@@ -265,7 +265,7 @@ def failure_of(settings: JudgeSettings, call: Call) -> str | None:
 
 
 def _warn_of_other_models(engine: OpenAIOptions, models: Counter[str]) -> None:
-    """models: the names that replies carry, with how many do."""
+    """models: the names in replies, with how many replies carry each."""
     if others := Counter({name: count for name, count in models.items() if not engine.accepts(name)}):
         say(
             f"warning: {others.total():,} of {models.total():,} replies name another model than {engine.model!r}: "

@@ -55,7 +55,7 @@ def run(job: Job[PromptsSettings]) -> Outcome:
 
 
 def read_prompts(settings: PromptsSettings) -> tuple[list[Prompt], Counter[str]]:
-    """All prompts of a source, and how many of its rows make none, by reason. The limit does not count."""
+    """All prompts of a source, and how many of its rows make none, by reason. The limit is not applied."""
     made, name = settings.made, settings.source
     if isinstance(made, MadeSource):
         seed = seed_of("prompts", settings.seed, name)

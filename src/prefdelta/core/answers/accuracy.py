@@ -17,7 +17,7 @@ class GradedRow(Protocol):
 
 
 def outcome(row: GradedRow) -> int | None:
-    """1 solved, 0 not solved, None if the item does not count."""
+    """1 for a solved item, 0 for one that is not solved, None for one that does not count."""
     if row.correct is not None:
         return int(row.correct)
     return 0 if row.failure in COUNTS_AS_WRONG else None

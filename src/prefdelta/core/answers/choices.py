@@ -1,7 +1,7 @@
 """The options of a multiple-choice problem, in the forms in which data sets hold them, and which of them is right.
 
-Read are a list of texts (MMLU-Pro), {text: [...], label: [...]} (ARC, OpenBookQA, CommonsenseQA), a list of
-{label, text} or {key, value}, and {A: ..., B: ...} (MedQA). Options are shown as A, B, ... whatever their labels are.
+A cell can hold a list of texts (MMLU-Pro), {text: [...], label: [...]} (ARC, OpenBookQA, CommonsenseQA), a list of
+{label, text} or {key, value}, or {A: ..., B: ...} (MedQA). Options are shown as A, B, ... whatever their labels are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,10 +32,10 @@ class Options:
         return "\n".join(f"{letter}. {text}" for letter, text in zip(ascii_uppercase, self.texts, strict=False))
 
     def letter(self, answer: Any, counted_from: int | None, column: str, where: str) -> str:
-        """The letter of the right option. counted_from: the place of the first option, if `answer` is a place.
+        """The letter of the right option.
 
-        Raises RejectedRowError if the row has no answer among its options, StudyError if the answer can be read in
-        several ways.
+        counted_from: the place of the first option, if `answer` is a place. Raises RejectedRowError if the answer is
+        not one of the options, StudyError if it can be read in several ways.
         """
         named = cell_text(answer, column, where)
         if named is None:

@@ -26,7 +26,7 @@ _AT_ONCE = 600  # the limit of Python cannot be set lower than 640
 
 @dataclass(frozen=True)
 class Case:
-    """One test. What the two texts are depends on the problem's kind, see CodeTests."""
+    """One test. CodeTests.kind says what the two texts are."""
 
     input: str
     output: str
@@ -92,7 +92,7 @@ def read_tests(text: str) -> CodeTests:
 
 
 def same_output(expected: str, got: str) -> bool:
-    """Whether two outputs agree: line by line, without outer blanks, as decimal numbers where both lines are such."""
+    """Whether two outputs agree line by line: as text without outer blanks, or as decimal numbers."""
     wanted, lines = expected.strip().split("\n"), got.strip().split("\n")
     return len(wanted) == len(lines) and all(map(_same_line, wanted, lines))
 
@@ -115,7 +115,7 @@ def _whole(written: str) -> int:
     if len(digits) > MOST_DIGITS:
         raise ValueError(f"a whole number of {len(digits):,} digits; {MOST_DIGITS:,} are allowed")
     value = 0
-    for start in range(0, len(digits), _AT_ONCE):  # so it meets no limit of Python's, whatever that is
+    for start in range(0, len(digits), _AT_ONCE):  # below any limit of Python's own
         part = digits[start : start + _AT_ONCE]
         value = value * 10 ** len(part) + int(part)
     return -value if digits != written else value
@@ -176,9 +176,9 @@ def _decoded(private: str) -> str:
 
 
 def _unpickled_string(data: bytes) -> str:
-    """The string that `data` pickles. Anything else, and above all whatever could run code, is refused.
+    """The string that `data` pickles. Raises UnpicklingError for anything else, such as what could run code.
 
-    It walks over the pickle's instructions without carrying out any: one string, and what frames it.
+    The pickle's instructions are read and never carried out: one string and its framing are allowed.
     """
     framing = {"PROTO", "FRAME", "MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT", "STOP"}
     strings = {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}

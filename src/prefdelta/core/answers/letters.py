@@ -1,7 +1,7 @@
 r"""Multiple choice: which option a text chooses.
 
 `letter` is ours, `mmlu_pro_letter` the rule of the benchmark's own code. Both take the text after the reasoning
-(`prefdelta.core.asking.thinking`) and time about proportional to it.
+(`prefdelta.core.asking.thinking`), and take time about proportional to it.
 """
 
 import re
@@ -31,7 +31,7 @@ _HEADING = rf"^[# \t]*(?:the\s+)?(?:{_BEST}\s+)?(?:answer|choice|option)[ \t]*\n
 def letter(text: str, letters: str) -> str | None:
     """The one of `letters` (capitals, e.g. "ABCDEFGHIJ") that a text chooses. None if it chooses none, or several.
 
-    What comes first in this order decides:
+    The first of these that is there decides:
     1. the last box that holds an option: its letter in either case, or the letter before the option's text;
     2. the last letter that is announced: "answer is", "Answer:", "the correct option is", "C is the correct answer";
     3. the letter that begins a line ("C. A voltage is induced"), if it is the last line or no line has another one;
@@ -66,11 +66,11 @@ def _reader(letters: str) -> "_Reader":
 
 
 class _Reader:
-    """Each rule gives the letters it finds: "" for none, "C", or "AC" where several were chosen."""
+    """The rules, a method each. They give "" where no letter is chosen, "C" for one, "AC" for several."""
 
     def __init__(self, letters: str) -> None:
         big, small, both = f"[{letters}]", f"[{letters.lower()}]", f"[{letters}{letters.lower()}]"
-        bare_end = r"(?![\w'’*^(]|-\w|\s*(?:[=≈^_+<>]|\\[a-z]))"  # no part of a word, no variable
+        bare_end = r"(?![\w'’*^(]|-\w|\s*(?:[=≈^_+<>]|\\[a-z]))"  # neither part of a word nor a variable
         small_end = r"(?=\s*(?:[),;:\]]|\.(?!\w)|\n|$))"  # "a" alone is an article
         option = rf"(?:[(\[]\s*({both})\s*[)\]]|({big})(?:\)|{bare_end})|({small}){small_end})"
         self._sole = re.compile(
@@ -131,7 +131,7 @@ class _Reader:
         return _group(label).upper() if (label := self._label.match(content)) else ""
 
     def announced(self, text: str) -> tuple[str, str]:
-        """What is announced, and what may be: "the answer is A voltage"."""
+        """The letters that are announced, and a doubtful one, as in "the answer is A voltage"."""
         last, letters, doubtful = -1, "", ""
         for pattern in self._announced:
             for match in pattern.finditer(text):

@@ -7,7 +7,7 @@ from typing import Any
 from prefdelta.core.asking.thinking import without_thinking
 
 LOWEST, HIGHEST = 1, 5
-# Failures of an engine that are a judge's way of giving no verdict: it may give one if it is asked again.
+# Failures of an engine that mean that the judge gave no verdict: it may give one if it is asked again.
 NO_VERDICT = ("refusal", "several_choices", "not_text")
 
 

@@ -1,4 +1,4 @@
-"""Problems as texts that can be compared: in what is written, not in how it is typeset."""
+"""Problems as texts to compare: by what is written, not by how it is typeset."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ _TOKEN = re.compile(r"[^\W\d_]+|\d+|[-+*/^=<>]|(?<=\d)\.(?=\d)")
 _WORD = re.compile(r"[^\W_]+")
 _MARKS = frozenset("-+*/^=<>.")
 
-# What LaTeX has several ways to write, or writes for the eye alone. Texts are in lower case by then.
+# Commands that LaTeX has several names for, or that change the looks alone. Texts are in lower case by then.
 _COMMANDS: dict[str, str] = {
     **dict.fromkeys(("left", "right", "middle", "big", "bigl", "bigr", "bigg", "biggl", "biggr"), " "),
     **dict.fromkeys(("displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "quad", "qquad", "par"), " "),
@@ -92,7 +92,7 @@ class Comparable:
         return _TOKEN.findall(self.text)
 
     def letters(self) -> tuple[str, list[int]]:
-        """All letters and digits in one, and where a run of either begins. Its length is the last."""
+        """(all letters and digits in one, where each run of either begins, and last the length)."""
         return _joined([token for token in self.tokens if token not in _MARKS])
 
     def characters(self) -> tuple[str, list[int]]:
@@ -107,7 +107,7 @@ class Comparable:
         return "".join(_TOKEN.findall(text[place:])) or "".join(self.tokens)
 
     def stands_alone(self, first: int, last: int) -> bool:
-        """Whether the characters from `first` to before `last` are no part of a longer formula or word."""
+        """Whether the characters from `first` to before `last` are not part of a longer formula or word."""
         matches = list(_TOKEN.finditer(self.text))
         ends = list(accumulate(len(match.group()) for match in matches))
         start = 0 if first == 0 else ends.index(first) + 1

@@ -1,8 +1,8 @@
-"""Contamination: training prompts that hold what an item of a benchmark holds.
+"""Contamination: training prompts that overlap with an item of a benchmark.
 
-Two rules say so, over texts without typesetting (core/data/comparable.py). `words`: n words of an item in a row, as
-letters and digits, whatever the spaces and marks between them. `characters`, for texts of fewer words: all of their
-letters, digits and signs of arithmetic, within the other text or as all of it but a label such as `5. (10 points)`.
+Two rules find overlaps between texts without typesetting (core/data/comparable.py). `words`: the prompt has n words of
+the item in a row; spaces and marks between them do not count. `characters`, for a text of fewer than n words: all its
+letters, digits and signs of arithmetic are in the other text, or are all of it but a label such as `5. (10 points)`.
 """
 
 import json
@@ -84,10 +84,10 @@ def overlaps(
 
 
 class _Index:
-    """Texts and who holds them, found at given places of a longer text."""
+    """Short texts by their holders, to look up at given places of a longer text."""
 
     def __init__(self, prefix: int) -> None:
-        """prefix: as many characters as each of the texts has at least."""
+        """prefix: characters that each of the texts has at least."""
         self._prefix = prefix
         self._lengths: dict[str, tuple[int, ...]] = {}  # of the texts that begin so
         self._holders: dict[str, tuple[int, ...]] = {}
@@ -116,7 +116,7 @@ class _Index:
 
 
 class _Words:
-    """Rule `words`: n words of an item in a row, whose letters and digits a prompt has, however it spaces them."""
+    """Rule `words`: the letters and digits of n words of an item in a row are in a prompt, however it spaces them."""
 
     _LONG = 24  # a beginning of so many characters is nearly always of one text
 
@@ -145,9 +145,9 @@ class _Words:
 
 
 class _Characters:
-    """Rule `characters`: all letters, digits and signs of arithmetic of a short text, in another text or as all of it.
+    """Rule `characters`: all letters, digits and signs of arithmetic of a short text are in another text, or all of it.
 
-    To be found within another, a text must say something: be long, or less so and have a number in it.
+    Only a long text, or a shorter one with a number in it, is looked for within others.
     """
 
     _LONG, _WITH_NUMBER = 30, 12  # characters
@@ -173,7 +173,7 @@ class _Characters:
 
 
 def counts_by_benchmark(overlapping: Mapping[str, Mapping[str, Rule]], rule: Rule) -> dict[str, tuple[int, int]]:
-    """Of what one rule found: benchmark -> (its items that overlap, the prompts they overlap with).
+    """By one rule: benchmark -> (how many of its items overlap, with how many prompts).
 
     overlapping: prompt -> <benchmark>:<item> -> rule, as from `overlaps`.
     """

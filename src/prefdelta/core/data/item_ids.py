@@ -1,4 +1,4 @@
-"""The column that a source calls its `id`. A problem is known by its text; the column is a check of the data set."""
+"""The column that a source names as its `id`. A problem is known by its text; the column only checks the data set."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ class IdColumn:
         self._repeats: list[str] = []
 
     def see(self, number: int, row: Mapping[str, Any], prompt_id: str) -> None:
-        """A row that makes a prompt."""
+        """Take note of a row that makes a prompt."""
         if self._column is None:
             return
         self._rows += 1

@@ -1,4 +1,4 @@
-"""Rows of a data set -> prompts. Every row makes a prompt or says why it makes none."""
+"""Prompts from the rows of a data set. Every row makes a prompt or has a reason why it makes none."""
 
 import re
 from collections import Counter
@@ -25,8 +25,8 @@ def read_items(rows: Iterable[DataRow], source: DataSource, name: str) -> Iterat
     """Each row with its prompt, or with the reason why it makes none. name: of the training set or benchmark.
 
     Of several rows of one problem the first is taken; or each is an item of its own, if the source counts them so.
-    Raises StudyError if a column is missing or holds what no problem is made of; and, after the last row, if the
-    column `id` is not an id.
+    Raises StudyError if a column is missing or holds values of a wrong type; and, after the last row, if the column
+    `id` is not an id.
     """
     times = Counter[str]()  # how many rows so far make a prompt
     ids = IdColumn(source, name)
@@ -42,7 +42,7 @@ def read_items(rows: Iterable[DataRow], source: DataSource, name: str) -> Iterat
 
 
 def read_rows(rows: Iterable[DataRow], source: DataSource, name: str) -> Iterator[tuple[DataRow, Prompt | str]]:
-    """As `read_items`, but each of several rows of one problem with the prompt, and without a look at ids."""
+    """As `read_items`, but every row of a problem comes with its prompt, and ids are not checked."""
     for number, row in enumerate(rows, start=1):
         if number == 1:
             _check_columns(row, source)

@@ -1,7 +1,7 @@
 """The traces that one row of a data set ships, from the columns that `TraceFields` names.
 
-A text is one trace; a list has several. What else the columns say belongs to the trace at the same place: one value for
-one trace, or a list that is as long. Whatever has another form is refused with its column, never guessed at.
+A text is one trace; a list has several. The other columns hold one value per trace, at the same place: a value for one
+trace, a list of the same length for several. Anything else is an error that names the column.
 """
 
 import ast
@@ -40,10 +40,10 @@ _STOPPED_OTHERWISE = ("content_filter", "safety", "recitation", "refusal", "erro
 
 @dataclass(frozen=True, slots=True)
 class ShippedTrace:
-    """One trace; `text` is None if there is none at its place."""
+    """One trace; `text` is None if its place in the list is empty."""
 
     text: str | None
-    finish_reason: str  # "stop", "length", or what else ended it: "content_filter", ...
+    finish_reason: str  # "stop", "length", or another word of its server: "content_filter", ...
     correct: bool | None  # what the data set says of it
 
     @property
@@ -114,7 +114,7 @@ def _is_list_as_text(text: str) -> bool:
 
 
 def _aligned(value: Any, column: str | None, texts: Sequence[Any], of: str, where: str) -> list[Any]:
-    """A column's values, one per trace. None for all if it says nothing."""
+    """A column's values, one per trace; None for each if the column is empty."""
     if isinstance(value, list | tuple):
         if len(value) == len(texts):
             return list(value)

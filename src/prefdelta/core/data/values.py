@@ -1,4 +1,4 @@
-"""What a cell of a data set holds: a value of JSON or Arrow, as texts."""
+"""Cells of data sets, which hold values of JSON or Arrow, as texts."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def typed(value: Any) -> str:
 
 
 def clean(text: str) -> str:
-    """The text, if Arrow, JSON and a tokenizer can hold it."""
+    """The text. Raises RejectedRowError if Arrow, JSON or a tokenizer cannot hold it."""
     if "\0" in text:
         raise RejectedRowError("nul_character")
     try:

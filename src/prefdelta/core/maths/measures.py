@@ -1,4 +1,4 @@
-"""Numbers with something to them: a unit, a base, a time of the day."""
+"""Numbers with a unit or a base, and times of the day."""
 
 import re
 
@@ -44,7 +44,7 @@ PERCENT, DEGREE = unit("percent"), unit("degree")
 
 
 def is_marked(text: str) -> bool:
-    """Whether a percent or degree sign stands behind a text, and is the only one of its kind."""
+    """Whether a text ends in its only percent sign or its only degree sign."""
     return _sign_of(text) is not None
 
 

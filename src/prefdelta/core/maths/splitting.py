@@ -6,7 +6,7 @@ from prefdelta.core.maths.text import closing
 
 
 def trimmed(text: str) -> str:
-    """Without what means nothing: spaces and stops at the ends, braces around the whole."""
+    """Without spaces and stops at the ends, and without braces around the whole."""
     text = re.sub(r"\s+", " ", text).strip(" ")
     text = re.sub(r"(?:(?<=[^\\])|^)[.,;:]+$", "", text).strip()
     while len(text) > 2 and text[0] == "{" and closing(text, 0) == len(text) - 1:  # {x} is x to LaTeX

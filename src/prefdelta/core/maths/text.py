@@ -1,7 +1,7 @@
 r"""One spelling of LaTeX for the many in which data sets and models write the same answer.
 
-`canonical` is the composition of small functions, each with its grammar. D stands for a digit, N for a number. What
-none of them knows is left as it is. Each takes time about proportional to the text.
+`canonical` is the composition of small functions, each with its grammar. D stands for a digit, N for a number. Text
+that none of them knows stays as it is. Each takes time about proportional to the text.
 """
 
 import re

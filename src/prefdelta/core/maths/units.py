@@ -1,4 +1,4 @@
-"""Units of measurement, as far as answers of mathematics name them: what is the same unit, and what is another."""
+"""Units of measurement that answers of mathematics name, and which of them are the same."""
 
 import re
 from dataclasses import dataclass

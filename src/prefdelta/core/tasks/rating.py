@@ -1,7 +1,7 @@
 """Rating a procedural trace by checking it: what mini's rule-based judge does in place of an LLM.
 
 It is given the question and the trace, nothing else. It solves the problem itself, aligns the trace's steps with its
-own, and counts faults per dimension. A different but valid derivation does not exist in these tasks, so this is fair.
+own, and counts faults per dimension. That is fair, because no other derivation is valid in these tasks.
 """
 
 import re
@@ -24,7 +24,7 @@ _ANSWER = re.compile(re.escape(ANSWER_MARK) + r"(\d{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class _TraceParts:
-    """A trace taken apart: its opening, its steps in order, how many parts are neither or repeats, and its answer.
+    """The parts of a trace: its opening, its steps in order, its answer, and how many parts are noise.
 
     A repeat that leaves the value as it is (`5*1=5;5*1=5`) may be what the problem asks: it is kept among the steps.
     """

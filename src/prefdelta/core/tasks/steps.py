@@ -58,13 +58,13 @@ class Family(Protocol):
         """What a trace begins with before its first step, if the start value is written down; else None."""
 
     def read_opening(self, text: str) -> int | None:
-        """The start value that an opening states, or None if the text is no opening of this family."""
+        """The start value that an opening states, or None if the text is not an opening of this family."""
 
     def write(self, problem: Problem, index: int, step: Step) -> str:
         """A step as text, without separator. `index` counts the problem's operations from 0."""
 
     def read(self, text: str) -> Step | None:
-        """A step from its text, or None if the text is no step of this family."""
+        """A step from its text, or None if the text is not a step of this family."""
 
 
 class RandomSource(Protocol):

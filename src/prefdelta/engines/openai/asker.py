@@ -1,4 +1,4 @@
-"""Asking for one request: its tries, the waits between them, and what a refusal makes of it and of the run."""
+"""Asking one request: its tries, the waits between them, and what follows from a refusal."""
 
 import asyncio
 import random
@@ -47,7 +47,7 @@ class RefusalLog:
 
 
 class Asker:
-    """Asks one server for the requests of a run, as many at once as the caller likes."""
+    """Sends the requests of a run to one server, as many at once as the caller likes."""
 
     def __init__(
         self,
@@ -90,8 +90,8 @@ class Asker:
     ) -> Reply | Failure:
         """Try until there is a reply, a refusal, or no time left.
 
-        reserved: a try that was refused costs nothing and leaves it to the next; one that broke off may have been
-        charged for, so the next needs its own.
+        reserved: what was set aside for the first try. A try that was refused costs nothing and leaves the amount to
+        the next one; a try that broke off may have been charged for, so the next one needs an amount of its own.
         """
         import openai
 
@@ -153,12 +153,15 @@ class Asker:
         return Failure(key, kind, permanent=False, detail=detail)
 
     def _give_back(self, reserved: str | None) -> None:
-        """Nothing was charged for what was set aside."""
+        """Settle an amount that was set aside and not charged."""
         if reserved is not None:
             self._spending.settle(reserved, 0.0)
 
     def _refused(self, key: str, request: Request, refusal: Refusal, quarantine: RefusalQuarantine) -> Failure | None:
-        """What a refusal makes of a request; None if it may pass. Raises StudyError if it is about all requests."""
+        """The failure that a refusal means for its request; None if a later try may succeed.
+
+        Raises StudyError if the refusal is about all requests.
+        """
         if refusal.meaning == "account":
             over = RunOverError(message_about_account(self._endpoint.base_url, refusal))
             quarantine.over = quarantine.over or over
@@ -174,9 +177,9 @@ class Asker:
         return quarantine.refused(failure, request, likely=refusal.meaning == "request")
 
     async def _find_out(self) -> None:
-        """Whether the refusals since the last answer are about their own requests. Raises StudyError if not.
+        """Find out whether the refusals since the last answer are about their own requests. Raises StudyError if not.
 
-        Where that may be so, and nothing else shows it, the last of them is asked once more with a harmless text.
+        If nothing else shows it, the last refused request is asked once more with a harmless text.
         """
         quarantine = self._work.quarantine
         assert quarantine.last is not None

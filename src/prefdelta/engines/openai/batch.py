@@ -1,11 +1,11 @@
 """Asking through a provider's batch API: requests go up as a file, and their replies come down as one, hours later.
 
-Nothing is remembered here of a batch that runs. Each batch carries, as metadata at the provider, names of requests that
-it holds. A run looks through the provider's batches first: what an earlier run of the job began is waited for and
-collected, so a job that was stopped pays nothing twice. Replies are joined to requests by `custom_id`, the request's
-key; a file of replies has an order of its own.
+Nothing is stored here about a running batch. Each batch carries, as metadata at the provider, names of the requests in
+it. A run looks through the provider's batches first: it waits for those that an earlier run of the job began, and
+collects them, so a job that was stopped pays nothing twice. Replies are joined to requests by `custom_id`, the
+request's key, because a file of replies has an order of its own.
 
-So a reply that was paid for is given again as long as the provider keeps its file, also after `prefdelta retry` or
+So a reply that was paid for comes back as long as the provider keeps its file, also after `prefdelta retry` or
 `invalidate` has forgotten it. Delete the batch's output file at the provider, or set another `engine.provider`, to have
 it asked anew. What was refused or not begun is always asked anew.
 """

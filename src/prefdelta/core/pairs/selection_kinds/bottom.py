@@ -9,5 +9,5 @@ class Bottom(Selection):
     CONTROL = True
 
     def candidates(self, pool: Pool) -> list[str]:
-        """Pairs without a delta are none."""
+        """The pairs that have a delta."""
         return sorted(pool.deltas, key=lambda pair_id: (pool.deltas[pair_id], pool.tie(pair_id)))

@@ -14,5 +14,5 @@ class RandomPairs(Selection):
         return f"{self.kind}-{self.k}"
 
     def candidates(self, pool: Pool) -> list[str]:
-        """In an order of their own: that of ties would favour the pairs that `top` favours."""
+        """In an order of its own: that of ties would favour the pairs that `top` favours."""
         return sorted(pool.eligible, key=lambda pair_id: fraction("random", self.seed, pair_id))

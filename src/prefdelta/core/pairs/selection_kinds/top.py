@@ -8,5 +8,5 @@ class Top(Selection):
     ABOUT = "the k pairs with the largest sample deltas on a dimension"
 
     def candidates(self, pool: Pool) -> list[str]:
-        """Pairs without a delta are none."""
+        """The pairs that have a delta."""
         return sorted(pool.deltas, key=lambda pair_id: (-pool.deltas[pair_id], pool.tie(pair_id)))
