@@ -363,7 +363,7 @@ def test_a_torn_line_costs_only_its_own_request(capsys: pytest.CaptureFixture[st
         server._end = tear  # type: ignore[method-assign]
         assert_all_answered(ask(engine_for(server), plan), plan)
     assert [len(batch.lines) for batch in server.batches] == [6, 1]
-    assert "is no JSON" in capsys.readouterr().err
+    assert "is not JSON" in capsys.readouterr().err
 
 
 # --- a provider that fails for a while, or for good ---
