@@ -47,7 +47,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from prefdelta.core.answers.code_tests import MOST_DIGITS
 from prefdelta.core.answers.grading import GradingError
@@ -151,7 +151,7 @@ class Jail:
             self._process.stdout.close()
         self._stderr.close()
 
-    def _run(self, *messages: dict[str, Any]) -> Run:
+    def _run(self, *messages: dict[str, object]) -> Run:
         with self._deadline(self._limits.wall_s + SPARE_SECONDS):
             for message in messages:
                 self._send(json.dumps(message).encode())

@@ -7,7 +7,6 @@ A cell can hold a list of texts (MMLU-Pro), {text: [...], label: [...]} (ARC, Op
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Any
 
 from prefdelta.core.data.values import RejectedRowError, cell_text, is_missing, typed
 from prefdelta.core.errors import StudyError
@@ -31,7 +30,7 @@ class Options:
         """One per line, by letter."""
         return "\n".join(f"{letter}. {text}" for letter, text in zip(ascii_uppercase, self.texts, strict=False))
 
-    def letter(self, answer: Any, counted_from: int | None, column: str, where: str) -> str:
+    def letter(self, answer: object, counted_from: int | None, column: str, where: str) -> str:
         """The letter of the right option.
 
         counted_from: the place of the first option, if `answer` is a place. Raises RejectedRowError if the answer is
@@ -55,7 +54,7 @@ class Options:
         return ascii_uppercase[names.index(named.upper())]
 
 
-def read_options(value: Any, column: str, where: str) -> Options:
+def read_options(value: object, column: str, where: str) -> Options:
     """The options in a cell.
 
     Raises RejectedRowError if there are none, too many, or one without a text; StudyError if the cell has another form.
@@ -83,7 +82,7 @@ def read_options(value: Any, column: str, where: str) -> Options:
     return Options([text for _, text in pairs], [label for label, _ in pairs])
 
 
-def _parts(value: Any, column: str, where: str) -> tuple[list[str] | None, list[Any]]:
+def _parts(value: object, column: str, where: str) -> tuple[list[str] | None, list[object]]:
     """Labels, if there are any, and the options themselves."""
     if isinstance(value, list | tuple):
         if not any(isinstance(option, dict) for option in value):
@@ -104,11 +103,11 @@ def _parts(value: Any, column: str, where: str) -> tuple[list[str] | None, list[
     raise _unreadable(value, column, where)
 
 
-def _unreadable(value: Any, column: str, where: str) -> StudyError:
+def _unreadable(value: object, column: str, where: str) -> StudyError:
     return StudyError(f"{where}: column {column!r} holds {typed(value)}, where options should be: {_FORMS}")
 
 
-def _label(value: Any, column: str, where: str) -> str:
+def _label(value: object, column: str, where: str) -> str:
     label = cell_text(value, column, where)
     if label is None:
         raise StudyError(f"{where}: column {column!r} holds an option without a label.")

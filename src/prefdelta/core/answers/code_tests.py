@@ -97,7 +97,7 @@ def same_output(expected: str, got: str) -> bool:
     return len(wanted) == len(lines) and all(map(_same_line, wanted, lines))
 
 
-def same_value(expected: Any, got: str) -> bool:
+def same_value(expected: object, got: str) -> bool:
     """Whether `got`, a result in JSON, is `expected`. JSON has one kind of list: a tuple and a list are the same."""
     try:
         return bool(value_of(got) == expected)

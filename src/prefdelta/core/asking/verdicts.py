@@ -59,7 +59,7 @@ def read_verdict(text: str | None, finish_reason: str | None, dimensions: Sequen
     return {name: verdict[name] for name in dimensions}
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise InvalidVerdictError("duplicate_key")

@@ -1,7 +1,6 @@
 """The column that a source names as its `id`. A problem is known by its text; the column only checks the data set."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from prefdelta.core.data.sources import DataSource
 from prefdelta.core.data.values import cell_text, is_missing, typed
@@ -20,7 +19,7 @@ class IdColumn:
         self._missing: list[str] = []
         self._repeats: list[str] = []
 
-    def see(self, number: int, row: Mapping[str, Any], prompt_id: str) -> None:
+    def see(self, number: int, row: Mapping[str, object], prompt_id: str) -> None:
         """Take note of a row that makes a prompt."""
         if self._column is None:
             return

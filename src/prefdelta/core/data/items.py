@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prefdelta.core.answers.choices import read_options
 from prefdelta.core.answers.code_tests import livecodebench_tests
@@ -16,7 +15,7 @@ from prefdelta.core.ids import digest
 from prefdelta.core.maths.text import with_unit
 from prefdelta.records.prompt import Prompt, repeated
 
-DataRow = Mapping[str, Any]
+DataRow = Mapping[str, object]
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 _LEADING_ZEROS = re.compile(r"^0+(?=\d+$)")
 
@@ -65,7 +64,7 @@ def _check_columns(row: DataRow, source: DataSource) -> None:
         )
 
 
-def _holds(value: Any, allowed: list[Any] | Between) -> bool:
+def _holds(value: object, allowed: Sequence[object] | Between) -> bool:
     if isinstance(allowed, Between):
         return allowed.holds(value)
     return any(type(value) is type(item) and value == item for item in allowed)  # to Python True is 1, and 1 is 1.0

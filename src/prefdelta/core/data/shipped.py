@@ -8,14 +8,13 @@ import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from prefdelta.core.data.sources import TraceFields
 from prefdelta.core.data.values import is_missing, typed
 from prefdelta.core.errors import StudyError
 
 # What servers and public data sets say, in lower case; what stands in none of these lists is refused.
-_TRUTHS: dict[Any, bool] = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+_TRUTHS: dict[str, bool] = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 _STOPPED = (
     "stop",  # OpenAI, vLLM, Google, Mistral
     "eos",
@@ -51,7 +50,7 @@ class ShippedTrace:
         return self.finish_reason not in ("stop", "length")
 
 
-def read_traces(row: Mapping[str, Any], fields: TraceFields, where: str) -> list[ShippedTrace]:
+def read_traces(row: Mapping[str, object], fields: TraceFields, where: str) -> list[ShippedTrace]:
     """The traces of a row, in order. Raises StudyError, with the column, for what cannot be read."""
     for column in fields.columns():
         if column not in row:
@@ -73,7 +72,7 @@ def read_traces(row: Mapping[str, Any], fields: TraceFields, where: str) -> list
     ]
 
 
-def _texts(value: Any, column: str, where: str) -> list[str | None]:
+def _texts(value: object, column: str, where: str) -> list[str | None]:
     if isinstance(value, str):
         if _is_list_as_text(value):
             raise StudyError(
@@ -94,7 +93,7 @@ def _texts(value: Any, column: str, where: str) -> list[str | None]:
     raise StudyError(f"{where}: column {column!r} holds {typed(value)}, where a text or a list of texts should be.")
 
 
-def _trace(value: Any) -> str | None:
+def _trace(value: object) -> str | None:
     """A text, unless it is a word for nothing; a blank one is an empty trace."""
     return value if isinstance(value, str) and not (value.strip() and is_missing(value)) else None
 
@@ -113,7 +112,7 @@ def _is_list_as_text(text: str) -> bool:
     return False
 
 
-def _aligned(value: Any, column: str | None, texts: Sequence[Any], of: str, where: str) -> list[Any]:
+def _aligned(value: object, column: str | None, texts: Sequence[object], of: str, where: str) -> list[object]:
     """A column's values, one per trace; None for each if the column is empty."""
     if isinstance(value, list | tuple):
         if len(value) == len(texts):
@@ -131,7 +130,7 @@ def _aligned(value: Any, column: str | None, texts: Sequence[Any], of: str, wher
     )
 
 
-def _truth(value: Any, column: str | None, where: str) -> bool | None:
+def _truth(value: object, column: str | None, where: str) -> bool | None:
     if isinstance(value, bool) or is_missing(value):
         return value if isinstance(value, bool) else None
     word = value.strip().lower() if isinstance(value, str) else value
@@ -145,7 +144,7 @@ def _truth(value: Any, column: str | None, where: str) -> bool | None:
     )
 
 
-def _ending(value: Any, column: str | None, where: str) -> str | None:
+def _ending(value: object, column: str | None, where: str) -> str | None:
     """How a trace ended, by its server: "stop", "length", or the server's own word. None if nothing is said."""
     if is_missing(value):
         return None

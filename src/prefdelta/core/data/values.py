@@ -1,7 +1,5 @@
 """Cells of data sets, which hold values of JSON or Arrow, as texts."""
 
-from typing import Any
-
 from prefdelta.core.errors import StudyError
 
 _NOTHING = frozenset({"", "nan", "null", "none", "n/a", "<na>"})  # as public data sets write it, in lower case
@@ -11,14 +9,14 @@ class RejectedRowError(Exception):
     """A row of which no prompt is made. The text is the reason."""
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Whether a cell holds nothing: null, NaN, blank, or one of these as a word ("NaN", "null", "None")."""
     if isinstance(value, str):
         return value.strip().lower() in _NOTHING
     return value is None or (isinstance(value, float) and value != value)
 
 
-def typed(value: Any) -> str:
+def typed(value: object) -> str:
     """A value with its type, for a message: int '7'."""
     return f"{type(value).__name__} {str(value)[:80]!r}"
 
@@ -34,7 +32,7 @@ def clean(text: str) -> str:
     return text
 
 
-def cell_text(value: Any, column: str | None, where: str) -> str | None:
+def cell_text(value: object, column: str | None, where: str) -> str | None:
     """A value as a person writes it: 27.0 as 27, a list with commas. None if there is nothing.
 
     Raises StudyError for an object, bytes, or a list in a list, which nobody writes as an answer.
@@ -45,7 +43,7 @@ def cell_text(value: Any, column: str | None, where: str) -> str | None:
     return _scalar(value, value, column, where)
 
 
-def _scalar(value: Any, whole: Any, column: str | None, where: str) -> str | None:
+def _scalar(value: object, whole: object, column: str | None, where: str) -> str | None:
     if isinstance(value, str):
         return clean(value).strip() or None
     if isinstance(value, float):

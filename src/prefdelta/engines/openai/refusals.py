@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import openai
@@ -120,7 +120,7 @@ class Refusal:
         return "rejected" if self.status in _ABOUT_THE_REQUEST else "refused_by_provider"
 
 
-def refusal_of(status: int | None, body: object, sent: Mapping[str, Any]) -> Refusal:
+def refusal_of(status: int | None, body: object, sent: Mapping[str, object]) -> Refusal:
     """What an error means.
 
     status: of HTTP, or what the body of a reply with status 200 holds in its place. body: parsed if it is JSON, else
@@ -135,7 +135,7 @@ def refusal_of(status: int | None, body: object, sent: Mapping[str, Any]) -> Ref
     return Refusal(status, _meaning(status, codes, text, sent, flagged), flagged, words[:MOST_WORDS], certain)
 
 
-def refused_with(error: "openai.APIStatusError", sent: Mapping[str, Any], secret: str) -> Refusal:
+def refused_with(error: "openai.APIStatusError", sent: Mapping[str, object], secret: str) -> Refusal:
     """What an HTTP status other than 200 means. secret: taken out of the words.
 
     The response itself is read: the package keeps only a part of it, and in its message only one form of words.
@@ -143,7 +143,7 @@ def refused_with(error: "openai.APIStatusError", sent: Mapping[str, Any], secret
     return refusal_of(error.status_code, _without(secret, error.response.text), sent)
 
 
-def refused_in(error: object, sent: Mapping[str, Any], secret: str) -> Refusal:
+def refused_in(error: object, sent: Mapping[str, object], secret: str) -> Refusal:
     """What an error means that came with HTTP status 200. OpenRouter's `code` is the status that it would have been."""
     code = str(error.get("code")) if isinstance(error, Mapping) else ""
     status = int(code) if re.fullmatch("[45][0-9]{2}", code) else None
@@ -167,7 +167,7 @@ def _without(secret: str, text: str) -> object:
         return text
 
 
-def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, Any], flagged: bool) -> Meaning:
+def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, object], flagged: bool) -> Meaning:
     if status == 402 or codes & _ACCOUNT_CODES:
         return "account"
     if status is not None and status >= 500:
@@ -189,7 +189,7 @@ def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, 
     return "request"
 
 
-def named_parameters(text: str, sent: Mapping[str, Any]) -> list[str]:
+def named_parameters(text: str, sent: Mapping[str, object]) -> list[str]:
     """The parameters of a request that an error names; `minimum` for what limits the numbers in its schema."""
     names = [
         name
