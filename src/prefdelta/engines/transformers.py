@@ -158,8 +158,8 @@ def _stop_tokens(*tokens: int | list[int] | None) -> list[int]:
 def _raise_unless_by_a_prompt(error: Exception, model: Any, tokenizer: Any) -> None:
     """Raise the error again unless the prompts asked may be to blame; else show it in the log.
 
-    Too little memory is none of a prompt's making. And after some errors on a GPU, each call fails until the process
-    ends: so the model must still do a tiny one.
+    A prompt is not to blame for too little memory. And after some errors on a GPU, each call fails until the process
+    ends, so the model is tried with a single token.
     """
     import torch
 

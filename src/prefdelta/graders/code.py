@@ -19,7 +19,7 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     """(digest of the program, whether it passes all tests), or None if the trace has no program.
 
     answers: one, written by core.answers.code_tests. Equal digests are equal programs; the text is in the trace.
-    Raises GradingError if the sandbox breaks, StudyError if there can be none or the tests cannot be read.
+    Raises GradingError if the sandbox breaks, StudyError if it cannot be had or the tests cannot be read.
     """
     if len(answers) != 1:
         raise StudyError(f"grader code: a problem has {len(answers)} answers; one is allowed, its tests as one text")

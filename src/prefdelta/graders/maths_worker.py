@@ -94,7 +94,7 @@ def _expressions(latex: str) -> list[Any]:
 
 
 def value(latex: str) -> float | None:
-    """The finite real number that a piece of LaTeX stands for, None if it is none."""
+    """The finite real number that a piece of LaTeX stands for; None for anything else."""
     for expression in _expressions(latex):
         if getattr(expression, "is_number", False):
             try:

@@ -57,7 +57,7 @@ def run(job: Job[GradeSettings]) -> Outcome:
 
 
 def _agreement(traces: Sequence[Trace], grades: Sequence[Grade]) -> dict[str, int]:
-    """How our grades and those that a data set ships with its traces agree; nothing where there are none."""
+    """How our grades agree with those that a data set ships with its traces; empty if it ships none."""
     both = Counter(
         (grade.correct, trace.source_correct)
         for trace, grade in zip(traces, grades, strict=True)

@@ -114,7 +114,7 @@ def theoremqa_answer(answer: str, answer_type: str) -> str:
     from its type. Raises StudyError for a type or an answer that TheoremQA does not have.
     """
     if answer_type not in THEOREMQA_TYPES:
-        raise StudyError(f"Answer_type {answer_type!r} is none of TheoremQA's: {', '.join(THEOREMQA_TYPES)}.")
+        raise StudyError(f"Answer_type {answer_type!r} is not one of TheoremQA's: {', '.join(THEOREMQA_TYPES)}.")
     value: object
     if answer_type == "bool":
         value = truth(answer)

@@ -35,7 +35,7 @@ def letter(text: str, letters: str) -> str | None:
     1. the last box that holds an option: its letter in either case, or the letter before the option's text;
     2. the last letter that is announced: "answer is", "Answer:", "the correct option is", "C is the correct answer";
     3. the letter that begins a line ("C. A voltage is induced"), if it is the last line or no line has another one;
-    4. the last capital that stands alone and is no article ("A voltage"), pronoun ("I think"), unit or variable;
+    4. the last capital that stands alone and is not an article ("A voltage"), pronoun ("I think"), unit or variable;
     5. "the answer is A voltage", which would be odd English for an article.
     """
     reads = _reader(letters)
@@ -172,7 +172,7 @@ def _group(match: re.Match[str]) -> str:
 
 def _reads_as_word(text: str, end: int, letter: str) -> bool:
     """Whether "A" or "I", which ends at `end`, is an article or a pronoun there."""
-    if letter not in ("A", "I") or text[end - 1] != letter:  # "A)" is no word
+    if letter not in ("A", "I") or text[end - 1] != letter:  # "A)" is not a word
         return False
     follows = re.compile(r"['’]|[ \t]+[\"“]?([\w'’]+)").match(text, end)
     if not follows:

@@ -31,7 +31,7 @@ def description_of(error: Exception) -> str:
 
 
 def never_sent(error: BaseException | None) -> bool:
-    """Whether there was no connection to send anything over: the packages in between turn it into a time-out."""
+    """Whether an error is a failed connection, so that nothing was sent: the packages in between hide it."""
     import aiohttp
 
     while error is not None and not isinstance(error, aiohttp.ClientConnectorError):
