@@ -10,7 +10,7 @@ from prefdelta.core.asking import requests
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import CRASHES_IN_A_ROW, Failure, Reply, Request, Sampling
 from prefdelta.core.errors import StudyError
-from prefdelta.engines.openai import work
+from prefdelta.engines.openai import queues
 from prefdelta.engines.openai.engine import OpenAIEngine
 from prefdelta.servers.process import serve
 
@@ -140,7 +140,7 @@ def test_a_server_that_breaks_for_good_in_the_middle_is_an_error_and_keeps_what_
 def test_a_server_that_keeps_dying_with_nobody_to_blame_is_given_up_after_so_many_crashes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "MOST_CRASHES", 4)
+    monkeypatch.setattr(queues, "MOST_CRASHES", 4)
     # Each server answers three questions, whichever they are.
     judge = Judge(tmp_path, dies_of="question", after=3, in_flight=1)
     results, error = ask_until_error(judge.engine, questions(200, poison=set()))

@@ -31,7 +31,7 @@ VERSION = 2  # raise it when the same request would get another reply
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _RenderedRequest:
     """A request, its key, and its rendered prompt."""
 
     key: str
@@ -69,7 +69,7 @@ class TransformersEngine:
         stops = _stop_tokens(model.generation_config.eos_token_id, tokenizer.eos_token_id)
         plain: Any = transformers.GenerationConfig
         model.generation_config = plain()
-        by_length: dict[tuple[int, str], list[_Row]] = {}
+        by_length: dict[tuple[int, str], list[_RenderedRequest]] = {}
         for key, request in plan:
             prompt = render(tokenizer, request.messages, self._rendering, request.sampling.reasoning_effort)
             ids = token_ids(tokenizer, prompt)
@@ -78,7 +78,7 @@ class TransformersEngine:
                     yield Failure(key, "too_long", permanent=True)
                 continue
             by_length.setdefault((len(ids), request.sampling.model_dump_json()), []).append(
-                _Row(key, request, prompt, ids)
+                _RenderedRequest(key, request, prompt, ids)
             )
 
         quarantine = Quarantine()
@@ -94,7 +94,7 @@ class TransformersEngine:
         model: Any,
         tokenizer: Any,
         stops: list[int],
-        batch: list[_Row],
+        batch: list[_RenderedRequest],
         missing: Collection[str],
         quarantine: Quarantine,
     ) -> Iterator[Reply | Failure]:
@@ -115,7 +115,9 @@ class TransformersEngine:
                 else:
                     yield from quarantine.settle(alone[0])
 
-    def _reply_or_error(self, model: Any, tokenizer: Any, stops: list[int], batch: list[_Row]) -> list[Reply] | str:
+    def _reply_or_error(
+        self, model: Any, tokenizer: Any, stops: list[int], batch: list[_RenderedRequest]
+    ) -> list[Reply] | str:
         """Replies to a batch, or the error's text if a prompt may be to blame; other errors are raised."""
         try:
             return self._reply(model, tokenizer, stops, batch)
@@ -123,7 +125,7 @@ class TransformersEngine:
             _raise_unless_by_a_prompt(error, model, tokenizer)
             return f"{type(error).__name__}: {error}"
 
-    def _reply(self, model: Any, tokenizer: Any, stops: list[int], batch: list[_Row]) -> list[Reply]:
+    def _reply(self, model: Any, tokenizer: Any, stops: list[int], batch: list[_RenderedRequest]) -> list[Reply]:
         """Replies to one batch of prompts of equal length."""
         import torch
 

@@ -57,13 +57,13 @@ def overlaps(
     prompts, items: (name, text). The items are held in memory (0.8 GB for 17,000), the prompts stream by.
     """
     known = [(name, Comparable.of(text)) for name, text in items]
-    by_words, by_characters = _Words(ngram), _Characters()
+    by_words, by_characters = _WordIndex(ngram), _CharacterIndex()
     for place, (_, item) in enumerate(known):
         by_words.add(item, place)
         if len(item.words) < ngram:
             by_characters.add(item, place)
     rules: dict[str, dict[str, Rule]] = {}
-    short, short_names = _Characters(), list[str]()
+    short, short_names = _CharacterIndex(), list[str]()
 
     def note(prompt: str, place: int, rule: Rule) -> None:
         rules.setdefault(prompt, {}).setdefault(known[place][0], rule)
@@ -83,7 +83,7 @@ def overlaps(
     return {prompt: dict(sorted(rules[prompt].items())) for prompt in sorted(rules)}
 
 
-class _Index:
+class _TextIndex:
     """Short texts by their holders, to look up at given places of a longer text."""
 
     def __init__(self, prefix: int) -> None:
@@ -115,14 +115,14 @@ class _Index:
                         yield first, last, holders
 
 
-class _Words:
+class _WordIndex:
     """Rule `words`: the letters and digits of n words of an item in a row are in a prompt, however it spaces them."""
 
     _LONG = 24  # a beginning of so many characters is nearly always of one text
 
     def __init__(self, ngram: int) -> None:
         self._ngram = ngram
-        self._long, self._others = _Index(max(ngram, self._LONG)), _Index(ngram)
+        self._long, self._others = _TextIndex(max(ngram, self._LONG)), _TextIndex(ngram)
 
     def add(self, item: Comparable, holder: int) -> None:
         words = item.words
@@ -144,7 +144,7 @@ class _Words:
         }
 
 
-class _Characters:
+class _CharacterIndex:
     """Rule `characters`: all letters, digits and signs of arithmetic of a short text are in another text, or all of it.
 
     Only a long text, or a shorter one with a number in it, is looked for within others.
@@ -153,7 +153,7 @@ class _Characters:
     _LONG, _WITH_NUMBER = 30, 12  # characters
 
     def __init__(self) -> None:
-        self._parts, self._whole = _Index(self._WITH_NUMBER), dict[str, list[int]]()
+        self._parts, self._whole = _TextIndex(self._WITH_NUMBER), dict[str, list[int]]()
 
     def add(self, short: Comparable, holder: int) -> None:
         text = short.unlabelled()

@@ -20,9 +20,9 @@ from prefdelta.engines.openai.body import (
     result_of,
 )
 from prefdelta.engines.openai.faults import LONGEST_WAIT_S, description_of, never_sent, retry_after
+from prefdelta.engines.openai.queues import RequestQueue
 from prefdelta.engines.openai.refusal_quarantine import REFUSED_IN_A_ROW, RefusalQuarantine, RunOverError
 from prefdelta.engines.openai.refusals import Refusal, message_about_account, refused_in, refused_with
-from prefdelta.engines.openai.work import Work
 from prefdelta.system.files import say
 
 if TYPE_CHECKING:
@@ -55,18 +55,18 @@ class Asker:
         endpoint: Endpoint,
         options: OpenAIOptions,
         spending: Spending,
-        work: Work,
+        queue: RequestQueue,
         log: RefusalLog,
     ) -> None:
         self._client, self._endpoint, self._options = client, endpoint, options
-        self._spending, self._work, self._log = spending, work, log
+        self._spending, self._queue, self._log = spending, queue, log
 
     async def ask(self, key: str, request: Request, reserved: str | None) -> Reply | Failure:
         """Ask when it is this request's turn. Raises StudyError if nothing more is to be asked in this run.
 
         reserved: what was set aside for its first try.
         """
-        quarantine = self._work.quarantine
+        quarantine = self._queue.quarantine
         try:
             await quarantine.turn()
             if quarantine.in_a_row >= REFUSED_IN_A_ROW:
@@ -81,7 +81,7 @@ class Asker:
                 say(f"nothing more is sent; {quarantine.asking} requests that are in flight are waited for")
             await quarantine.drained(self._options.deadline_s)
             raise
-        if quarantine.in_a_row and not self._work and len(self._work.open) == 1:  # the last of all
+        if quarantine.in_a_row and not self._queue and len(self._queue.open) == 1:  # the last of all
             await self._find_out()
         return result
 
@@ -181,7 +181,7 @@ class Asker:
 
         If nothing else shows it, the last refused request is asked once more with a harmless text.
         """
-        quarantine = self._work.quarantine
+        quarantine = self._queue.quarantine
         assert quarantine.last is not None
         request, failure = quarantine.last
         if quarantine.answered_now and quarantine.in_a_row < REFUSED_IN_A_ROW:

@@ -8,7 +8,7 @@ ends the run and fails no request (`refusals`); one that may be about all reques
 
 Two faults concern the server and not one request. A dead engine answers nothing any more; a canary tells this from slow
 work (`canaries`). A server that this job started can crash; it is started again, and the requests that were open are
-asked one at a time, so that the one to blame shows itself (`work`).
+asked one at a time, so that the one to blame shows itself (`queues`).
 
 With a limit on spending, a request waits until what it may cost at most fits beside all that is in flight. When nothing
 is in flight any more and it still does not fit, the run stops: what was paid for is always received.
@@ -34,7 +34,7 @@ from prefdelta.engines.openai.canaries import CanaryWatch
 from prefdelta.engines.openai.faults import open_client
 from prefdelta.engines.openai.names import NameWatch
 from prefdelta.engines.openai.open_files import limited_by_open_files
-from prefdelta.engines.openai.work import ResultQueue, Work
+from prefdelta.engines.openai.queues import RequestQueue, ResultQueue
 from prefdelta.system.processes import at_stop, uninterrupted
 
 ROOM_S = 0.1  # between two looks whether the limit on spending has room for a request
@@ -69,22 +69,22 @@ class OpenAIEngine:
             results = batch.run(self._options, self._options.batch, self._serve, self._spending, plan, wanted)
             yield from names.after(results)
             return
-        work = Work(wanted, len(dict(plan)) - len(wanted), names)
-        while work:
-            yield from self._ask_one_server(work)
-        yield from work.quarantine.rest()
+        queue = RequestQueue(wanted, len(dict(plan)) - len(wanted), names)
+        while queue:
+            yield from self._ask_one_server(queue)
+        yield from queue.quarantine.rest()
 
     @cached_property
     def _in_flight(self) -> int:
         return limited_by_open_files(self._options.in_flight)
 
-    def _ask_one_server(self, work: Work) -> Iterator[Reply | Failure]:
+    def _ask_one_server(self, queue: RequestQueue) -> Iterator[Reply | Failure]:
         """Ask until all is asked, or the server has stopped. An error is raised after all that came before it."""
         in_flight = self._in_flight  # before the server starts, which inherits the limit of open files
         with self._serve() as endpoint, asyncio.Runner() as runner:
             loop, results = runner.get_loop(), ResultQueue()
             # Ending early (the caller stops, a signal) leaves `runner`, which cancels what is open.
-            asking = loop.create_task(self._ask_all(endpoint, work, in_flight, results))
+            asking = loop.create_task(self._ask_all(endpoint, queue, in_flight, results))
             asking.add_done_callback(lambda _: results.wake())
             with at_stop(lambda: loop.call_soon_threadsafe(results.wake)):
                 while not asking.done():
@@ -95,50 +95,50 @@ class OpenAIEngine:
                             runner.run(results.wait())
                         finally:
                             while result := results.take():
-                                yield from work.quarantine.settle(result)
+                                yield from queue.quarantine.settle(result)
             try:
                 asking.result()
             except ServerStoppedError as error:
-                work.server_stopped(error)
+                queue.server_stopped(error)
 
-    async def _ask_all(self, endpoint: Endpoint, work: Work, in_flight: int, results: ResultQueue) -> None:
+    async def _ask_all(self, endpoint: Endpoint, queue: RequestQueue, in_flight: int, results: ResultQueue) -> None:
         """Ask until all is asked, or the first error."""
         none_suspected = asyncio.Event()
         first_in_line = asyncio.Lock()  # for the room that the limit on spending leaves
 
         async def ask(requests: deque[tuple[str, Request]]) -> None:
-            while requests and work.names.error is None:
+            while requests and queue.names.error is None:
                 endpoint.check()  # so that no request is blamed for an earlier crash
                 async with first_in_line:
-                    if not requests or work.names.error:
+                    if not requests or queue.names.error:
                         break
-                    reserved = await self._reserve(requests[0][1], work)
+                    reserved = await self._reserve(requests[0][1], queue)
                     key, request = requests.popleft()
-                    work.open[key] = request
+                    queue.open[key] = request
                 result = await asker.ask(key, request, reserved)
-                del work.open[key]
-                work.answered += isinstance(result, Reply) or result.permanent
+                del queue.open[key]
+                queue.answered += isinstance(result, Reply) or result.permanent
                 results.add(result)
                 canaries.note(result)
-                work.names.look(result)
-                if work:  # else none is left to save from its deadline
+                queue.names.look(result)
+                if queue:  # else none is left to save from its deadline
                     canaries.stop_if_hopeless()
 
         async def ask_suspects() -> None:
-            await ask(work.suspects)
+            await ask(queue.suspects)
             none_suspected.set()
 
         async def ask_waiting() -> None:
             await none_suspected.wait()
-            await ask(work.waiting)
+            await ask(queue.waiting)
 
         async def ask_all() -> None:
             await asyncio.gather(*workers)
-            if work.names.error:  # what was in flight has been waited for: it is paid
-                raise work.names.error
+            if queue.names.error:  # what was in flight has been waited for: it is paid
+                raise queue.names.error
 
         async with open_client(endpoint, self._options.deadline_s) as client:
-            asker = Asker(client, endpoint, self._options, self._spending, work, self._refusal_log)
+            asker = Asker(client, endpoint, self._options, self._spending, queue, self._refusal_log)
             canaries = CanaryWatch(endpoint, self._options, self._spending)
             workers = [asyncio.create_task(job) for job in (ask_suspects(), *(ask_waiting() for _ in range(in_flight)))]
             ends = [asyncio.create_task(job) for job in (ask_all(), canaries.watch())]
@@ -151,11 +151,11 @@ class OpenAIEngine:
                     task.cancel()
                 await asyncio.gather(*ends, *workers, return_exceptions=True)
 
-    async def _reserve(self, request: Request, work: Work) -> str:
+    async def _reserve(self, request: Request, queue: RequestQueue) -> str:
         """Set aside what a request may cost, as soon as there is room for it."""
         usd = self._spending.worst(request)
         while (reserved := self._spending.reserve(usd)) is None:
-            if not work.open:
-                raise self._spending.at_limit(usd, work.answered, work.rest())
+            if not queue.open:
+                raise self._spending.at_limit(usd, queue.answered, queue.rest())
             await asyncio.sleep(ROOM_S)
         return reserved

@@ -12,7 +12,7 @@ from prefdelta.system.files import say
 MOST_CRASHES = 20  # of a server that this job started, in one run
 
 
-class Work:
+class RequestQueue:
     """The requests of one run, over all the servers that it takes.
 
     wanted: by key. recorded: how many others of the plan are answered already.
