@@ -19,7 +19,7 @@ from prefdelta.engines.openai.body import (
     message_about_all,
     result_of,
 )
-from prefdelta.engines.openai.faults import LONGEST_WAIT_S, description_of, never_sent, retry_after
+from prefdelta.engines.openai.connection import LONGEST_WAIT_S, description_of, never_sent, retry_after
 from prefdelta.engines.openai.queues import RequestQueue
 from prefdelta.engines.openai.refusal_quarantine import REFUSED_IN_A_ROW, RefusalQuarantine, RunOverError
 from prefdelta.engines.openai.refusals import Refusal, message_about_account, refused_in, refused_with

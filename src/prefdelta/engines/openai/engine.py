@@ -31,7 +31,7 @@ from prefdelta.engines.openai.account import Spending
 from prefdelta.engines.openai.asker import Asker, RefusalLog
 from prefdelta.engines.openai.body import identity_of
 from prefdelta.engines.openai.canaries import CanaryWatch
-from prefdelta.engines.openai.faults import open_client
+from prefdelta.engines.openai.connection import open_client
 from prefdelta.engines.openai.names import NameWatch
 from prefdelta.engines.openai.open_files import limited_by_open_files
 from prefdelta.engines.openai.queues import RequestQueue, ResultQueue
