@@ -466,8 +466,8 @@ def test_a_dead_engine_behind_a_healthy_health_stops_our_own_server_within_twice
     assert 0.4 < ended - dead.broken_at < 2 * 0.5 + 3
     assert len({result.key for result in results if isinstance(result, Reply)}) == 20, "replies before it are kept"
     assert sum(map(is_canary, server.seen)) == 1, "the canary does not go through the back-off"
-    for told in (server.base_url, "no request was answered for", "is recorded", "the same command", "quiet_s"):
-        assert told in str(error)
+    for fact in (server.base_url, "no request was answered for", "is recorded", "the same command", "quiet_s"):
+        assert fact in str(error)
 
 
 def test_an_endpoint_of_others_that_fails_for_a_while_is_told_once_and_the_work_goes_on(
@@ -504,8 +504,8 @@ def test_an_endpoint_of_others_that_answers_nothing_ends_the_run_after_one_deadl
     assert len([result for result in results if isinstance(result, Reply)]) == 20
     asked = {seen.question for seen in server.seen if not is_canary(seen)}
     assert len(asked) <= 20 + 2 * 8, "requests were sent although nothing was answered"
-    for told in (server.base_url, "1.5 s (deadline_s)", "is recorded", "the same command"):
-        assert told in str(error)
+    for fact in (server.base_url, "1.5 s (deadline_s)", "is recorded", "the same command"):
+        assert fact in str(error)
 
 
 def test_all_replicas_down_from_the_start_ends_the_run_after_one_deadline(capsys: pytest.CaptureFixture[str]) -> None:

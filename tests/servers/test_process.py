@@ -207,8 +207,8 @@ def test_a_job_that_is_killed_while_its_server_starts_leaves_nothing_of_it(numbe
 def test_a_server_that_is_killed_takes_its_own_processes_with_it_and_the_job_hears_of_it() -> None:
     job, server, family = started_family()
     os.kill(server, signal.SIGKILL)
-    _, told = job.communicate(timeout=10)
-    assert b"exit code 137" in told
+    _, stderr = job.communicate(timeout=10)
+    assert b"exit code 137" in stderr
     for pid in family:
         wait_until_gone(pid)
 
