@@ -133,7 +133,7 @@ def test_what_is_fetched_is_there_without_a_hub(hub, machine):
 def test_a_model_that_turns_out_not_to_be_whole_is_told_when_it_is_fetched(machine):
     done = machine.pin("--fetch", MODEL)
     assert done.returncode == 2
-    assert "model.safetensors is no whole safetensors file" in done.stderr
+    assert "model.safetensors is not a complete safetensors file" in done.stderr
     assert list(machine.lock["models"]) == [MODEL]
 
 

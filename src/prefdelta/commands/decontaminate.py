@@ -13,7 +13,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from prefdelta.commands import shared
+from prefdelta.commands.output import print_line
+from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.data.contamination import ExcludedPrompts, Rule, counts_by_benchmark, overlaps
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import TRAINING_PROMPTS
@@ -23,11 +24,11 @@ from prefdelta.system.files import publish_text, say
 
 
 def define(parser: argparse.ArgumentParser) -> None:
-    shared.add_options(parser)
+    add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    study = shared.open_study(arguments.configfile)
+    study = open_study(arguments.configfile)
     gate = study.config.prompts.contamination
     if gate is None:
         raise StudyError(
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         items |= {f"{name}:{item}": text for item, text in texts.items()}
     found = overlaps(train.items(), items.items(), gate.ngram)
 
-    shared.tell(f"{len(train):,} training prompts. Items, and prompts that they overlap with:")
+    print_line(f"{len(train):,} training prompts. Items, and prompts that they overlap with:")
     width = max(map(len, counts), default=0)
     titles: dict[Rule, str] = {"words": f"{gate.ngram} words in a row", "characters": "all characters of a shorter one"}
     overlapping = {rule: counts_by_benchmark(found, rule) for rule in titles}
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         for rule, title in titles.items():
             of_items, of_prompts = overlapping[rule].get(name, (0, 0))
             told.append(f"{of_items:>6,} with {of_prompts:>6,} prompts by {title}")
-        shared.tell(f"  {name:<{width}} of {count:>6,} items {'; '.join(told)}")
+        print_line(f"  {name:<{width}} of {count:>6,} items {'; '.join(told)}")
     _write(Path(gate.lock), ExcludedPrompts(ngram=gate.ngram, prompts=list(found)), found, arguments.dry_run)
 
 
@@ -70,13 +71,13 @@ def _write(path: Path, lock: ExcludedPrompts, reasons: dict[str, dict[str, Rule]
         with suppress(StudyError):  # one that cannot be read is written anew
             known = set(ExcludedPrompts.read(before, str(path)).prompts)
     added, gone = len(set(lock.prompts) - known), len(known - set(lock.prompts))
-    shared.tell(f"{path}: {len(lock.prompts):,} prompts to leave out; {added:,} are new, {gone:,} no longer are")
+    print_line(f"{path}: {len(lock.prompts):,} prompts to leave out; {added:,} are new, {gone:,} no longer are")
     if dry_run:
-        shared.tell("dry run: nothing was written")
+        print_line("dry run: nothing was written")
         return
     publish_text(path.with_suffix(".reasons.json"), json.dumps(reasons, indent=1) + "\n")
     if lock.text() == before:
-        shared.tell("the lock is unchanged: nothing is made again")
+        print_line("the lock is unchanged: nothing is made again")
         return
     publish_text(path, lock.text())
-    shared.tell("the lock is written: commit it. The training prompts, and all that rests on them, are made again")
+    print_line("the lock is written: commit it. The training prompts, and all that rests on them, are made again")

@@ -19,7 +19,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.store.record import Record
 from prefdelta.study.study import Study, Written
-from prefdelta.system.files import INSTANCE
+from prefdelta.system.instance import INSTANCE
 
 RecordedRow = type[Call] | type[RecordedLogps]
 
@@ -46,7 +46,7 @@ MEASURED = "calls/ladder"  # in the record, by the model's key: the replies by w
 
 
 @dataclass(slots=True)
-class Standing:
+class Dependents:
     """The outputs of a stage that keeps a record, and what they rest on in it."""
 
     keys: dict[Path, set[str]] = field(default_factory=dict)  # output that is there -> keys of rows, or of checkpoints
@@ -69,9 +69,9 @@ class Standing:
         return [path for path, its_keys in self.keys.items() if not its_keys.isdisjoint(keys)]
 
 
-def standing(study: Study, stage: str) -> Standing:
+def dependents_of(study: Study, stage: str) -> Dependents:
     """How a stage stands. Changes nothing: what is damaged is only told."""
-    found = Standing()
+    found = Dependents()
     for job in study.written(stage):
         for path in map(Path, job.outputs):
             if not path.is_file() or not Path(job.manifest).is_file():
@@ -100,7 +100,7 @@ def _rests_on(stage: str, path: Path, manifest: Path) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class RecordPartition:
     """A partition of the record as it lies on disk."""
 
     folder: Path
@@ -122,7 +122,7 @@ class Partition:
         )
 
 
-def partitions(folder: Path, row_type: RecordedRow) -> list[Partition]:
+def partitions(folder: Path, row_type: RecordedRow) -> list[RecordPartition]:
     """The partitions in a folder. Raises DamagedError if a segment cannot be read; it stays where it is."""
     # What has no attempts is a question of its own.
     columns = ("key", "question" if row_type is Call else "key")
@@ -132,11 +132,11 @@ def partitions(folder: Path, row_type: RecordedRow) -> list[Partition]:
         for segment in sorted(one.glob("*.parquet")):
             table = tables.read_arrow(segment, row_type, list(dict.fromkeys(columns)))
             segments[segment] = list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
-        found.append(Partition(one, segments))
+        found.append(RecordPartition(one, segments))
     return found
 
 
-def questions_of(found: Iterable[Partition], keys: Collection[str]) -> set[str]:
+def questions_of(found: Iterable[RecordPartition], keys: Collection[str]) -> set[str]:
     """The questions that the rows `keys` belong to: all attempts at one question stand and fall together."""
     return {question for one in found for rows in one.segments.values() for key, question in rows if key in keys}
 
@@ -145,7 +145,7 @@ def questions_of(found: Iterable[Partition], keys: Collection[str]) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgetting:
+class ForgetPlan:
     """Outputs of one stage that go, and what goes of its record."""
 
     stage: str
@@ -187,7 +187,9 @@ class Forgetting:
         _remove_outputs(jobs, self.outputs)
 
 
-def forgetting(study: Study, stage: str, found: Standing, outputs: Collection[Path], keys: Iterable[str]) -> Forgetting:
+def plan_forgetting(
+    study: Study, stage: str, found: Dependents, outputs: Collection[Path], keys: Iterable[str]
+) -> ForgetPlan:
     """What it means to forget `keys`, which `outputs` of a stage name. Outputs that rest on the same go too."""
     record, named = Path(study.record), frozenset(keys)
     rows: dict[Path, set[str]] = {}
@@ -205,7 +207,7 @@ def forgetting(study: Study, stage: str, found: Standing, outputs: Collection[Pa
         folders = [path for path in places if path.exists()]
     gone = named.union(*rows.values())
     others = [path for path in found.resting_on(gone) if path not in outputs]
-    return Forgetting(stage, list(outputs), others, named, len(questions), rows, rows_bytes, folders)
+    return ForgetPlan(stage, list(outputs), others, named, len(questions), rows, rows_bytes, folders)
 
 
 # --- taking away ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-from prefdelta.commands import shared
 from prefdelta.commands.checks import (
     disk,
     environment,
@@ -25,12 +24,14 @@ from prefdelta.commands.checks import (
     slurm_settings,
     tokenizers,
 )
-from prefdelta.commands.checks.finding import Finding, fail
-from prefdelta.commands.checks.subject import Examined
+from prefdelta.commands.checks.check_result import CheckResult, fail
+from prefdelta.commands.checks.subject import Subject
+from prefdelta.commands.output import print_line
+from prefdelta.commands.study_options import add_configfile, open_study
 from prefdelta.core.errors import StudyError
 
 # In the order of the lines. Checks of SLURM after the first say nothing if that one could not reach it.
-CHECKS: dict[str, Callable[[Examined], Iterator[Finding]]] = {
+CHECKS: dict[str, Callable[[Subject], Iterator[CheckResult]]] = {
     "source": environment.source,
     "python": environment.python,
     "packages": environment.packages,
@@ -55,7 +56,7 @@ CHECKS: dict[str, Callable[[Examined], Iterator[Finding]]] = {
 
 
 def define(parser: argparse.ArgumentParser) -> None:
-    shared.add_configfile(parser)
+    add_configfile(parser)
     parser.add_argument(
         "--profile", help="how snakemake is to run it: a folder of profiles/ (default: the one of the config file)"
     )
@@ -63,29 +64,29 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    study = shared.open_study(arguments.configfile)
-    examined = Examined(study, arguments.configfile, arguments.profile)
+    study = open_study(arguments.configfile)
+    subject = Subject(study, arguments.configfile, arguments.profile)
     if not arguments.json:
-        shared.tell(f"study {study.config.study}, to be run with --profile {examined.profile}")
+        print_line(f"study {study.config.study}, to be run with --profile {subject.profile}")
     found = []
     for name in CHECKS:
-        for finding in _findings(name, examined):
+        for finding in _findings(name, subject):
             found.append({"check": name, **asdict(finding)})
             if not arguments.json:
-                shared.tell(_line(name, finding))
+                print_line(_line(name, finding))
     count = {state: sum(one["state"] == state for one in found) for state in ("ok", "warn", "fail")}
     if arguments.json:
-        shared.tell(json.dumps({"study": study.config.study, "profile": examined.profile, "checks": found}, indent=2))
+        print_line(json.dumps({"study": study.config.study, "profile": subject.profile, "checks": found}, indent=2))
     if count["fail"]:
         raise StudyError(f"{count['fail']} checks failed, {count['warn']} warned. What to do stands behind each.")
     if not arguments.json:
-        shared.tell(f"no check failed, {count['warn']} warned")
+        print_line(f"no check failed, {count['warn']} warned")
 
 
-def _findings(name: str, examined: Examined) -> Iterator[Finding]:
+def _findings(name: str, subject: Subject) -> Iterator[CheckResult]:
     """What a check finds. Whatever it stumbles over is a failure, and stops no other."""
     try:
-        yield from CHECKS[name](examined)
+        yield from CHECKS[name](subject)
     except StudyError as error:
         yield fail(str(error))
     except Exception as error:
@@ -94,7 +95,7 @@ def _findings(name: str, examined: Examined) -> Iterator[Finding]:
         )
 
 
-def _line(name: str, finding: Finding) -> str:
+def _line(name: str, finding: CheckResult) -> str:
     width = max(map(len, CHECKS))
     told = " ".join(finding.found.split())  # messages of others have line breaks
     return f"{finding.state:<4}  {name:<{width}}  {told}" + (f" -> {finding.to_do}" if finding.to_do else "")

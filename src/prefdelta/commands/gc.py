@@ -22,39 +22,41 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from socket import gethostname
 
-from prefdelta.commands import shared
 from prefdelta.commands.dependents import (
     CHECKPOINTS,
     MEASURED,
     PROJECTED,
-    Partition,
+    Dependents,
     RecordedRow,
-    Standing,
+    RecordPartition,
+    dependents_of,
     forget,
     partitions,
     questions_of,
     remove,
     size,
-    standing,
 )
+from prefdelta.commands.exclusive import exclusive_use
+from prefdelta.commands.output import print_line, print_sums
+from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.errors import DamagedError
 from prefdelta.core.names import STAGES
 from prefdelta.records.call import Call
 from prefdelta.store.checkpoints import are_removed, remove_weights
+from prefdelta.store.ownership import owners
 from prefdelta.study.study import Study
+from prefdelta.system.instance import Instance
 
 LOGS = "logs"
 # What stages write; other files are somebody's own.
 _WRITTEN = re.compile(r".*\.(parquet|manifest\.json|log)|(policy|model)\.json")
 _LEFT = re.compile(r"\..+\.(tmp|staged|probe)")
 _DAMAGED = ".damaged"
-_OWNED = re.compile(rf"(?:.*\.)?{re.escape(gethostname())}-(\d+)-[0-9a-f]{{8}}\.\w+")
 
 
 def define(parser: argparse.ArgumentParser) -> None:
-    shared.add_options(parser)
+    add_options(parser)
     parser.add_argument("--verbose", "-v", action="store_true", help="name every path")
     parser.add_argument(
         "--evaluated-policies", action="store_true", help="also weights of policies whose scores are there"
@@ -62,27 +64,27 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    study = shared.open_study(arguments.configfile)
+    study = open_study(arguments.configfile)
     results = Path(study.results)
-    with shared.alone(results, arguments.dry_run):
+    with exclusive_use(results, arguments.dry_run):
         plan = make_plan(study, arguments.evaluated_policies)
         for note in plan.notes:
-            shared.tell(note)
+            print_line(note)
         if not plan.removals:
-            shared.tell(f"{results}: nothing to remove")
+            print_line(f"{results}: nothing to remove")
         else:
-            shared.tell(f"{results}: to remove, as no current output refers to it")
-            shared.tell_sums(plan.sums())
+            print_line(f"{results}: to remove, as no current output refers to it")
+            print_sums(plan.sums())
             for one in plan.removals if arguments.verbose else []:
-                shared.tell(f"  {one.path}" + ("" if one.rows is None else f": {one.count:,} rows of it"))
+                print_line(f"  {one.path}" + ("" if one.rows is None else f": {one.count:,} rows of it"))
         if arguments.dry_run:
-            shared.tell("dry run: nothing was changed")
+            print_line("dry run: nothing was changed")
             return
         for one in plan.removals:
             one.carry_out()
         _remove_empty_folders(results)
         if plan.removals:
-            shared.tell("removed")
+            print_line("removed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RemovalPlan:
     """What is to be removed, in this order.
 
     Outputs first, so that none ever points to what is gone. Last what is written anew without some rows: it needs room.
@@ -123,14 +125,14 @@ class Plan:
         return sums
 
 
-def make_plan(study: Study, evaluated_policies: bool = False) -> Plan:
+def make_plan(study: Study, evaluated_policies: bool = False) -> RemovalPlan:
     """What to remove from a study's results. Changes nothing."""
     results, record = Path(study.results), Path(study.record)
     notes: list[str] = []
     removals = list(_outputs(study, results, notes))
     finished = {}
     for stage in (*CHECKPOINTS, *PROJECTED):
-        found = standing(study, stage)
+        found = dependents_of(study, stage)
         finished[stage] = found.finished
         if not found.finished:
             notes.append(_kept_whole(stage, found))
@@ -147,10 +149,10 @@ def make_plan(study: Study, evaluated_policies: bool = False) -> Plan:
         removals += _evaluated(study, record)
     going = {one.path for one in removals if one.rows is None}
     removals += _leftovers(results, record, going, finished, everything)
-    return Plan(sorted(removals, key=lambda one: one.rows is not None), notes)
+    return RemovalPlan(sorted(removals, key=lambda one: one.rows is not None), notes)
 
 
-def _kept_whole(stage: str, found: Standing) -> str:
+def _kept_whole(stage: str, found: Dependents) -> str:
     noun = "manifests of checkpoints" if stage in CHECKPOINTS else "tables"
     parts = []
     if found.absent:
@@ -211,7 +213,7 @@ def _checkpoints(record: Path, stage: str, wanted: Collection[str]) -> list[Remo
 
 def _evaluated(study: Study, record: Path) -> Iterator[Removal]:
     """Weights of policies that are no longer needed: each arm that has them is evaluated, and not to be kept."""
-    policies = standing(study, "train")
+    policies = dependents_of(study, "train")
     passing = {
         Path(study.policy_manifest(arm))
         for arm, scores in study.passing_arms.items()
@@ -241,7 +243,7 @@ def _rows(record: Path, stage: str, wanted: Collection[str]) -> list[Removal]:
     return found
 
 
-def _whole(one: Partition, noun: str) -> Removal:
+def _whole(one: RecordPartition, noun: str) -> Removal:
     return Removal(f"{noun} in whole folders of {one.folder.parent}", one.folder, one.rows, size(one.folder))
 
 
@@ -263,9 +265,9 @@ def _leftovers(
                 found[name] = Removal(kind, here / name, 1, size(here / name))
         yield from (found[name] for name in sorted(found))
         folders[:] = [name for name in folders if here not in work and here / name not in going and name not in found]
-    for claim in shared.claims(results):
-        if not claim.alive and (claim.here or everything):
-            yield Removal("claims of dead processes", claim.path, 1, size(claim.path))
+    for owner in owners(record):
+        if not owner.is_alive and (everything or not owner.is_elsewhere):
+            yield Removal("claims of dead processes", owner.file, 1, size(owner.file))
 
 
 def _kind(
@@ -277,9 +279,9 @@ def _kind(
     if path.suffix == _DAMAGED and (stage or not is_folder):
         return "damaged, and set aside"
     if _LEFT.fullmatch(path.name):
-        owner = _OWNED.fullmatch(path.name)
-        dead = everything if owner is None else not shared.works(int(owner[1]))
-        return "left by dead processes" if dead else None
+        instance = Instance.in_file_name(path.name)
+        at_work = None if instance is None else instance.is_at_work()
+        return "left by dead processes" if (everything if at_work is None else not at_work) else None
     if stage and finished[stage] and path.name.startswith(".") and path.suffix == ".work":
         return "unfinished trainings that no output waits for"
     return None

@@ -12,8 +12,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from prefdelta.commands import shared
-from prefdelta.commands.dependents import CHECKPOINTS, PROJECTED, Standing, forgetting, standing
+from prefdelta.commands.dependents import CHECKPOINTS, PROJECTED, Dependents, dependents_of, plan_forgetting
+from prefdelta.commands.exclusive import exclusive_use
+from prefdelta.commands.output import print_line, print_note_on_batches, print_sums
+from prefdelta.commands.snakemake_command import snakemake_command
+from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import STAGES
 from prefdelta.study.study import Study
@@ -21,20 +24,20 @@ from prefdelta.study.study import Study
 
 def define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="e.g. results/mini/judge/g3/logic.parquet")
-    shared.add_options(parser)
+    add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    study = shared.open_study(arguments.configfile)
-    with shared.alone(Path(study.results), arguments.dry_run):
+    study = open_study(arguments.configfile)
+    with exclusive_use(Path(study.results), arguments.dry_run):
         plans = []
         for stage, paths in _by_stage(study, arguments.paths).items():
             there = [path for path in paths if path.exists()]
             for path in paths:
                 if path not in there:
-                    shared.tell(f"{path}: is not there; there is nothing to forget by it")
+                    print_line(f"{path}: is not there; there is nothing to forget by it")
             recorded = stage in PROJECTED or stage in CHECKPOINTS
-            found = standing(study, stage) if recorded and there else Standing()
+            found = dependents_of(study, stage) if recorded and there else Dependents()
             for path in there:
                 if path in found.unreadable:
                     raise StudyError(
@@ -42,25 +45,25 @@ def run(arguments: argparse.Namespace) -> None:
                         "Delete it and run the study: it is made again from the record. Then invalidate it."
                     )
             keys = set().union(*(found.keys.get(path, set()) for path in there))
-            plans.append(forgetting(study, stage, found, there, keys))
+            plans.append(plan_forgetting(study, stage, found, there, keys))
         sums = {kind: counts for plan in plans for kind, counts in plan.sums().items()}
         if not sums:
-            shared.tell("nothing to do")
+            print_line("nothing to do")
             return
-        shared.tell(f"{study.results}: to forget")
-        shared.tell_sums(sums)
+        print_line(f"{study.results}: to forget")
+        print_sums(sums)
         for plan in plans:
             for path in plan.others:
-                shared.tell(f"  made again too, as it rests on some of the same: {path}")
+                print_line(f"  made again too, as it rests on some of the same: {path}")
         for plan in plans:
             if plan.rows:
-                shared.tell_of_batches(study, plan.stage)
+                print_note_on_batches(study, plan.stage)
         if arguments.dry_run:
-            shared.tell("dry run: nothing was changed")
+            print_line("dry run: nothing was changed")
             return
         for plan in plans:
             plan.carry_out(study)
-    shared.tell(f"forgotten; to make them again, run: {shared.snakemake_command(arguments.configfile)}")
+    print_line(f"forgotten; to make them again, run: {snakemake_command(arguments.configfile)}")
 
 
 def _by_stage(study: Study, words: Iterable[str]) -> dict[str, list[Path]]:

@@ -17,7 +17,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from prefdelta.commands import shared
+from prefdelta.commands.output import format_bytes, print_line
+from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
 from prefdelta.core.pins import INDEX, NOUNS, WEIGHTS, Kind, Pin, Pins, argument, wanted
@@ -39,7 +40,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--update", action="store_true", help="move what is pinned already to its newest commit, too")
     parser.add_argument("--fetch", action="store_true", help="also download what is pinned, for work without network")
-    shared.add_options(parser)
+    add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -62,10 +63,10 @@ def run(arguments: argparse.Namespace) -> None:
         lines.append(_Line(kind, name, new, _change(old, new)))
     _tell_table(lines)
     if arguments.dry_run:
-        shared.tell("dry run: nothing was changed")
+        print_line("dry run: nothing was changed")
     elif after != before:
         publish_text(LOCK, after.text())
-        shared.tell(f"written: {LOCK}")
+        print_line(f"written: {LOCK}")
     if arguments.fetch and not arguments.dry_run:
         errors += _fetch_all(after, repositories)
     if errors:
@@ -111,7 +112,7 @@ def _repositories(names: Sequence[str], configfile: Path | None) -> list[Reposit
     """What to pin: the names given, or all that the study uses."""
     if names and configfile is None:
         return list(dict.fromkeys(map(_parsed, names)))
-    study = shared.open_study(configfile)
+    study = open_study(configfile)
     used: list[Repository] = [(kind, name) for kind in _KINDS for name in study.hub_names[kind]]
     if not names and not used:
         raise StudyError(f"the study {study.config.study!r} uses nothing from the hub, so there is nothing to pin.")
@@ -142,7 +143,7 @@ def _fetch_all(pins: Pins, repositories: Sequence[Repository]) -> list[str]:
         if revision := pins.revision(kind, name):
             try:
                 fetch(kind, name, revision)
-                shared.tell(f"fetched: {argument(kind, name)}")
+                print_line(f"fetched: {argument(kind, name)}")
             except StudyError as error:
                 errors.append(str(error))
     return errors
@@ -174,10 +175,10 @@ def _tell_table(lines: Sequence[_Line]) -> None:
     rows = [_HEAD, *(_cells(line) for line in lines)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     for row in rows:
-        shared.tell("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _cells(line: _Line) -> tuple[str, ...]:
     pin = line.pin
-    shown = (pin.revision[:_COMMIT], shared.size(pin.bytes), pin.licence or "not said") if pin else ("-", "-", "-")
+    shown = (pin.revision[:_COMMIT], format_bytes(pin.bytes), pin.licence or "not said") if pin else ("-", "-", "-")
     return (line.name, NOUNS[line.kind], *shown, line.change)

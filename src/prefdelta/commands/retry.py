@@ -13,9 +13,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prefdelta.commands import shared
-from prefdelta.commands.dependents import PROJECTED, forgetting, standing
-from prefdelta.commands.recorded import untold
+from prefdelta.commands.dependents import PROJECTED, dependents_of, plan_forgetting
+from prefdelta.commands.exclusive import exclusive_use
+from prefdelta.commands.output import print_line, print_note_on_batches, print_sums
+from prefdelta.commands.snakemake_command import snakemake_command
+from prefdelta.commands.study_options import add_options, open_study
+from prefdelta.commands.unreported_failures import unreported_failures
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import STAGES
 from prefdelta.records.grade import Grade
@@ -36,25 +39,25 @@ class Failed(NamedTuple):
 def define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stage", required=True, help=", ".join(PROJECTED))
     parser.add_argument("--where", required=True, metavar="FAILURE", help="as the tables and the report call it")
-    shared.add_options(parser)
+    add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    study = shared.open_study(arguments.configfile)
+    study = open_study(arguments.configfile)
     stage, failure = arguments.stage, arguments.where
-    with shared.alone(Path(study.results), arguments.dry_run):
+    with exclusive_use(Path(study.results), arguments.dry_run):
         if stage not in PROJECTED:
             raise StudyError(_not_recorded(study, stage))
-        found = standing(study, stage)
+        found = dependents_of(study, stage)
         for why in found.unreadable.values():
-            shared.tell(f"{stage}: {why} It is left out here.")
+            print_line(f"{stage}: {why} It is left out here.")
         if absent := [path for path in found.absent if path not in found.keys]:
-            shared.tell(f"{stage}: {len(absent)} of {found.planned} tables are not there yet")
+            print_line(f"{stage}: {len(absent)} of {found.planned} tables are not there yet")
         failed = {path: _failed(stage, path) for path in found.keys}
         rows = [row for path in failed for row in failed[path] if row.failure == failure]
         beside = [
             Failed(one.failure, one.key, None, one.replied and stage != "judge")
-            for one in untold(study, stage, absent, found.all_keys())
+            for one in unreported_failures(study, stage, absent, found.all_keys())
         ]
         alone = [row for row in beside if row.failure == failure]
         keys = {row.key for row in [*rows, *alone] if row.key is not None}
@@ -64,28 +67,28 @@ def run(arguments: argparse.Namespace) -> None:
         if not keys:
             raise StudyError(_not_asked(study, stage, failure, rows))
         doomed = [path for path in failed if any(row.failure == failure and row.key for row in failed[path])]
-        plan = forgetting(study, stage, found, doomed, keys)
+        plan = plan_forgetting(study, stage, found, doomed, keys)
         if alone:
             noun = PROJECTED[stage].noun
-            shared.tell(f"{stage}: {len(alone):,} {noun} in the record failed with {failure}, of which no table tells")
+            print_line(f"{stage}: {len(alone):,} {noun} in the record failed with {failure}, of which no table tells")
         if rows:
             where = f"in {len(doomed)} of {len(failed)} tables"
-            shared.tell(f"{stage}: {len(rows):,} rows failed with {failure}, {where}")
-        shared.tell(f"to forget, with all attempts at {plan.questions:,} questions:")
-        shared.tell_sums(plan.sums())
+            print_line(f"{stage}: {len(rows):,} rows failed with {failure}, {where}")
+        print_line(f"to forget, with all attempts at {plan.questions:,} questions:")
+        print_sums(plan.sums())
         for path in plan.others:
-            shared.tell(f"  made again too, as it rests on some of the same: {path}")
+            print_line(f"  made again too, as it rests on some of the same: {path}")
         if any(row.replied for row in [*rows, *alone]):
-            shared.tell(
+            print_line(
                 f"note: {failure} is no failed request but what a whole reply came to. With fixed seeds a model "
                 "replies the same again; without, it gets a second chance just where it failed, which favours it."
             )
-        shared.tell_of_batches(study, stage)
+        print_note_on_batches(study, stage)
         if arguments.dry_run:
-            shared.tell("dry run: nothing was changed")
+            print_line("dry run: nothing was changed")
             return
         plan.carry_out(study)
-    shared.tell(f"forgotten; to ask again, run: {shared.snakemake_command(arguments.configfile)}")
+    print_line(f"forgotten; to ask again, run: {snakemake_command(arguments.configfile)}")
 
 
 def _failed(stage: str, path: Path) -> list[Failed]:
@@ -118,7 +121,7 @@ def _not_asked(study: Study, stage: str, failure: str, rows: list[Failed]) -> st
     """What to retry instead, where nothing was asked because the trace could not be used."""
     generators = {row.generator for row in rows}
     causes = Counter[str]()
-    for path in standing(study, "generate").keys:
+    for path in dependents_of(study, "generate").keys:
         causes.update(row.failure for row in _failed("generate", path) if row.generator in generators)
     return (
         f"{stage}: {len(rows):,} rows have {failure}, and nothing was asked for any of them: their traces cannot be "

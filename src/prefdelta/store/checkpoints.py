@@ -18,9 +18,10 @@ from typing import Any
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.ids import digest
 from prefdelta.records.checkpoint import Checkpoint
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import Snapshots, read_seal, seal
-from prefdelta.system.files import INSTANCE, full_disk_told, publish_text, say, set_aside, sync
+from prefdelta.system.files import full_disk_told, publish_text, say, set_aside, sync
+from prefdelta.system.instance import INSTANCE
 from prefdelta.system.processes import stop_deferred, stop_now
 
 TEMPLATE = "chat_template.jinja"  # stays when weights go: it is part of what a call is known by
@@ -50,7 +51,7 @@ def made(record: Path, kind: str, key: str, job: str, train: Train, needed: int 
 
 def _make(record: Path, folder: Path, job: str, train: Train, needed: int) -> None:
     work = folder.with_name(f".{folder.name}.{digest(job)[:8]}.work")
-    claim = Claim(record, work)
+    ownership = Ownership(record, work)
     for unfinished in work.glob("result-*"):  # a killed instance's
         shutil.rmtree(unfinished)
     result = work / f"result-{INSTANCE}"
@@ -58,12 +59,12 @@ def _make(record: Path, folder: Path, job: str, train: Train, needed: int) -> No
     try:
         with stop_deferred() as stopping, full_disk_told(work, lambda: max(needed, _size(work))):
             _check_room(work, needed)
-            told = train(result, Snapshots(work / "snapshots", claim, stopping))
+            told = train(result, Snapshots(work / "snapshots", ownership, stopping))
             publish_text(result / DETAILS, json.dumps(dict(told), indent=2) + "\n")
             seal(result)
-            claim.check()
+            ownership.check()
             _publish(result, folder)
-            claim.release()
+            ownership.release()
             shutil.rmtree(work)
             if stopping():
                 stop_now()

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from prefdelta.core.errors import DamagedError
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.system.files import publish_text, say, sha256_of, sync
 from prefdelta.system.processes import stop_now
 
@@ -73,13 +73,13 @@ class Snapshots:
     A training asks `due` after every step. If it is, it writes its state to `path(step)` at once, and seals it.
     """
 
-    def __init__(self, folder: Path, claim: Claim, stopping: Callable[[], bool] = lambda: False) -> None:
-        """claim: checked before a snapshot is sealed. stopping: whether a signal asks this process to end."""
+    def __init__(self, folder: Path, ownership: Ownership, stopping: Callable[[], bool] = lambda: False) -> None:
+        """ownership: checked before a snapshot is sealed. stopping: whether a signal asks this process to end."""
         self._whole, self._parts = folder, folder.with_name(f"{folder.name}-in-parts")
         self.lay_out(Layout())
         self.resumed_at = 0  # the step of the snapshot that `newest` gave
         self.last: Path | None = None  # the newest that is known to be good
-        self._claim, self._stopping = claim, stopping
+        self._ownership, self._stopping = ownership, stopping
         self._since = self._asked = time.monotonic()
         self._cost = 0.0  # seconds that the last save took
 
@@ -135,7 +135,7 @@ class Snapshots:
 
         Raises StudyError if another instance of this job has started since.
         """
-        self._claim.check()
+        self._ownership.check()
         publish_text(snapshot / LAYOUT, json.dumps(asdict(self._layout)) + "\n")
         seal(snapshot)
         sync(self.folder)

@@ -9,13 +9,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from socket import gethostname
-from uuid import uuid4
 
 from prefdelta.core.errors import StudyError
+from prefdelta.system.instance import INSTANCE
 
-# Names this process gives to what is not finished: unlike those of any other process on any host.
-INSTANCE = f"{gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from socket import gethostname
 from types import FrameType
 
 from prefdelta.system.files import say
+from prefdelta.system.instance import Instance
 
 GRACE_SECONDS = 3.0  # from a signal until the process ends whatever it is doing
 # So much later, if it is to save its work first: the rest of a step and a snapshot. SLURM kills 30 s after its signal.
@@ -33,7 +32,7 @@ def die_with_parent(parent: int, run: str = "") -> None:
     """Have the kernel send SIGTERM to this process when its parent dies (Linux; elsewhere nothing happens).
 
     If it has died already, this process ends at once. parent: its process id as it should be. run: the workflow's main
-    process, as `files.INSTANCE` names it there, if that must live, too: a parent that died while this process was still
+    process, as `INSTANCE` names it there, if that must live, too: a parent that died while this process was still
     being loaded has left it to another, which passes for the parent now.
     """
     global _parent
@@ -48,16 +47,6 @@ def die_with_parent(parent: int, run: str = "") -> None:
 def cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process of this machine runs. One that has ended and was not yet waited for does not."""
-    try:
-        return bool(Path("/proc", str(pid), "environ").read_bytes())
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    except OSError:  # somebody else's
-        return True
 
 
 def exit_code_told(code: int) -> str:
@@ -169,5 +158,5 @@ def _is_orphan() -> bool:
 
 def _is_dead(run: str) -> bool:
     """Whether the main process of a run is known to be dead: of one on another machine that cannot be known."""
-    host, _, rest = run.rpartition("-")[0].rpartition("-")
-    return host == gethostname() and not is_alive(int(rest))
+    instance = Instance.parse(run)
+    return instance is not None and instance.is_alive() is False

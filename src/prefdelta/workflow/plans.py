@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from prefdelta.core.errors import StudyError
-from prefdelta.system.files import INSTANCE, publish_text
+from prefdelta.system.files import publish_text
+from prefdelta.system.instance import INSTANCE
 
 FILE = "run.plan.json"  # in results/<study>/: of the last run
 VARIABLE = "PREFDELTA_PLAN"  # in the environment of a run's jobs: "<run> <path>"
@@ -29,7 +30,7 @@ def write(results: Path, config: Mapping[str, Any], settings: Mapping[str, str])
     """
     jobs = {manifest: json.loads(given) for manifest, given in settings.items()}
     # The config as YAML: it may hold what JSON has no word for, a date for example.
-    plan = {"run": INSTANCE, "config": yaml.safe_dump(_plain(config), sort_keys=False), "jobs": jobs}
+    plan = {"run": str(INSTANCE), "config": yaml.safe_dump(_plain(config), sort_keys=False), "jobs": jobs}
     publish_text(results / FILE, json.dumps(plan) + "\n")
     os.environ[VARIABLE] = f"{INSTANCE} {results / FILE}"
 

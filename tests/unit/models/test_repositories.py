@@ -282,8 +282,8 @@ def swapped(model):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (cut, r"no whole safetensors file: it has [\d,]+ of [\d,]+ bytes. Copy it again"),
-        (lambda model: min(model.glob("*.safetensors")).write_bytes(b"{}"), "its header cannot be read"),
+        (cut, r"not a complete safetensors file: .*not fully covered. Copy it again"),
+        (lambda model: min(model.glob("*.safetensors")).write_bytes(b"{}"), "not a complete safetensors .*header"),
         (
             lambda model: min(model.glob("*.safetensors")).unlink(),
             "not whole, so it is not loaded: .* lacks model-00001",

@@ -11,7 +11,7 @@ from prefdelta.core.ids import digest
 from prefdelta.models.chat_templates import in_key
 from prefdelta.store import ownership
 from prefdelta.store.checkpoints import details, made, open_manifest, remove_weights, write_manifest
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.system import processes
 
 WORK = f".k1.{digest('pa')[:8]}.work"
@@ -145,7 +145,7 @@ def start_elsewhere(tmp_path, monkeypatch):
     """Another process starts to make the same."""
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(ownership, "INSTANCE", "other-1")
-        Claim(tmp_path, tmp_path / "models" / WORK)
+        Ownership(tmp_path, tmp_path / "models" / WORK)
 
 
 def test_an_instance_that_was_overtaken_publishes_nothing(tmp_path, monkeypatch):

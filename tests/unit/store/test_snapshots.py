@@ -5,7 +5,7 @@ import pytest
 
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.store import ownership, snapshots
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import SEAL, Snapshots, read_seal, seal
 from prefdelta.system import processes
 from unit.limits import no_free_file
@@ -73,7 +73,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def claim(tmp_path):
-    return Claim(tmp_path / "record", tmp_path / "work")
+    return Ownership(tmp_path / "record", tmp_path / "work")
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_a_signal_makes_one_due_at_once_and_ends_the_process_when_it_is_sealed(t
 def test_an_instance_that_was_overtaken_seals_nothing(taken, tmp_path, monkeypatch):
     taken.seal(write(taken.path(1)))
     monkeypatch.setattr(ownership, "INSTANCE", "other-1")
-    Claim(tmp_path / "record", tmp_path / "work")
+    Ownership(tmp_path / "record", tmp_path / "work")
     monkeypatch.undo()
     with pytest.raises(StudyError, match="another instance of this job was started later"):
         taken.seal(write(taken.path(2)))

@@ -17,7 +17,7 @@ from prefdelta.core.recipes import Budget, DPORecipe, KTORecipe, Lora, SFTRecipe
 from prefdelta.core.rungs import Corpus, LadderSection, Rung
 from prefdelta.core.tasks.corpus import ErrorRates
 from prefdelta.store import checkpoints, snapshots
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system.files import sha256_of
 from prefdelta.system.processes import stop_on_signals
@@ -62,7 +62,7 @@ RUNG = Rung(
 def no_snapshots() -> Snapshots:
     """For a training too short to need any."""
     folder = Path(mkdtemp())
-    return Snapshots(folder / "snapshots", Claim(folder / "record", folder / "work"))
+    return Snapshots(folder / "snapshots", Ownership(folder / "record", folder / "work"))
 
 
 def training(method, base, rows, **changes):

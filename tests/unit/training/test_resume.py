@@ -17,7 +17,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import Budget
 from prefdelta.store import checkpoints, ownership, snapshots
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import Snapshots
 
 from .making import UPDATES, hashes, training
@@ -202,7 +202,7 @@ def test_an_instance_that_was_overtaken_seals_and_publishes_nothing(method, base
         if snapshot.name == "checkpoint-2":
             with monkeypatch.context() as elsewhere:
                 elsewhere.setattr(ownership, "INSTANCE", "other-1")
-                Claim(tmp_path, work(tmp_path))
+                Ownership(tmp_path, work(tmp_path))
         original(self, snapshot)
 
     monkeypatch.setattr(Snapshots, "seal", overtaken)
@@ -233,7 +233,7 @@ def test_numbers_that_are_not_finite_stop_it_and_the_last_good_snapshot_is_kept(
     assert "learning_rate" in text
     assert not (tmp_path / "policies/k").exists()
     assert kept(tmp_path) == [1]
-    assert Snapshots(work(tmp_path) / "snapshots", Claim(tmp_path, tmp_path)).newest() is not None
+    assert Snapshots(work(tmp_path) / "snapshots", Ownership(tmp_path, tmp_path)).newest() is not None
 
 
 @pytest.mark.usefixtures("every_step")

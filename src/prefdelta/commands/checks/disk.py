@@ -8,46 +8,49 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from prefdelta.commands import sizes
-from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok, warn
-from prefdelta.commands.checks.subject import Examined
-from prefdelta.commands.shared import size
-from prefdelta.commands.sizes import existing
+from prefdelta.commands import policy_sizes
+from prefdelta.commands.checks.check_result import NOT_NEEDED, CheckResult, fail, ok, warn
+from prefdelta.commands.checks.subject import Subject
+from prefdelta.commands.output import format_bytes
+from prefdelta.commands.policy_sizes import existing
 from prefdelta.core.recipes import Recipe
 from prefdelta.engines.openai.engine import OTHER_FILES
 from prefdelta.study.study import Study
-from prefdelta.system.files import INSTANCE, publish
+from prefdelta.system.files import publish
+from prefdelta.system.instance import INSTANCE
 
 _SLOW_S = 1.0  # for one small file: every table and thousands of segments are written so
 
 
-def room(examined: Examined) -> Iterator[Finding]:
+def room(subject: Subject) -> Iterator[CheckResult]:
     """Against what trained policies take: docs/full.md says how much that is."""
-    study = examined.study
+    study = subject.study
     place = existing(Path(study.results))
     free = shutil.disk_usage(place).free
-    told = f"{size(free)} free in {place.resolve()}"
+    told = f"{format_bytes(free)} free in {place.resolve()}"
     to_come = [arm for arm in study.arms if not Path(study.policy_manifest(arm)).is_file()]
     kept = [arm for arm in to_come if arm not in study.passing_arms]
-    if unknown := sorted(policy for policy in study.config.policies if sizes.parameters(study, policy) is None):
+    if unknown := sorted(policy for policy in study.config.policies if policy_sizes.parameters(study, policy) is None):
         told += f" (how large {', '.join(unknown)} is was not said)"
-    snapshots = max((_bytes(sizes.snapshot_bytes, study, arm) for arm in to_come), default=0.0)
-    least, most = (sum(_bytes(sizes.policy_bytes, study, arm) for arm in arms) + snapshots for arms in (kept, to_come))
-    needs = f"a training's snapshots and the policies to keep ({len(kept)}) need about {size(least)}"
+    snapshots = max((_bytes(policy_sizes.snapshot_bytes, study, arm) for arm in to_come), default=0.0)
+    least, most = (
+        sum(_bytes(policy_sizes.policy_bytes, study, arm) for arm in arms) + snapshots for arms in (kept, to_come)
+    )
+    needs = f"a training's snapshots and the policies to keep ({len(kept)}) need about {format_bytes(least)}"
     if free < least:
         yield fail(f"{told}, but {needs}", "Make room, or keep fewer experiments' policies (train.keep).")
     elif free < most:
         yield warn(
-            f"{told}; {needs}, all policies at once ({len(to_come)}) about {size(most)}",
+            f"{told}; {needs}, all policies at once ({len(to_come)}) about {format_bytes(most)}",
             "While it runs: prefdelta gc --evaluated-policies, again and again.",
         )
     else:
-        yield ok(f"{told}; policies to come ({len(to_come)}) need about {size(most)}")
+        yield ok(f"{told}; policies to come ({len(to_come)}) need about {format_bytes(most)}")
 
 
-def files(examined: Examined) -> Iterator[Finding]:
+def files(subject: Subject) -> Iterator[CheckResult]:
     """What publishing a file needs: temp, fsync, rename; and the lock of one run at a time."""
-    place = existing(Path(examined.study.results))
+    place = existing(Path(subject.study.results))
     probe = place / f".{INSTANCE}.doctor"
     try:
         start = time.monotonic()
@@ -82,9 +85,9 @@ def files(examined: Examined) -> Iterator[Finding]:
         yield ok(f"written, flushed, renamed and locked in {took * 1000:.0f} ms a file")
 
 
-def open_files(examined: Examined) -> Iterator[Finding]:
+def open_files(subject: Subject) -> Iterator[CheckResult]:
     """The judge's requests are connections; it raises the soft limit by itself, as far as the hard one."""
-    judge = examined.config.judge.engine
+    judge = subject.config.judge.engine
     if judge.batch:
         yield NOT_NEEDED
         return

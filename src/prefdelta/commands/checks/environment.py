@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from prefdelta.commands.checks.finding import Finding, fail, named, ok, warn
+from prefdelta.commands.checks.check_result import CheckResult, fail, named, ok, warn
 from prefdelta.commands.checks.programs import answer
-from prefdelta.commands.checks.subject import Examined
+from prefdelta.commands.checks.subject import Subject
 from prefdelta.core.errors import StudyError
 from prefdelta.models import vllm_install
 
 ENVIRONMENTS = Path("envs")
 
 
-def source(_: Examined) -> Iterator[Finding]:
+def source(_: Subject) -> Iterator[CheckResult]:
     """The commit, which every manifest names."""
     try:
         commit = answer("git", "rev-parse", "--short=12", "HEAD")
@@ -28,7 +28,7 @@ def source(_: Examined) -> Iterator[Finding]:
     yield ok(f"commit {commit}, {f'{len(edited)} files are not as in it' if edited else 'nothing was edited since'}")
 
 
-def python(_: Examined) -> Iterator[Finding]:
+def python(_: Subject) -> Iterator[CheckResult]:
     """Jobs run the interpreter that runs Snakemake, so it has to be this one."""
     here = Path(sys.executable).parent
     told = f"Python {platform.python_version()}, {here}"
@@ -45,7 +45,7 @@ def python(_: Examined) -> Iterator[Finding]:
     yield ok(told)
 
 
-def packages(examined: Examined) -> Iterator[Finding]:
+def packages(subject: Subject) -> Iterator[CheckResult]:
     """What is installed against the pins, and vLLM if an engine of the study is it."""
     file = ENVIRONMENTS / ("gpu.txt" if _installed("vllm") else "cpu.txt")
     setup = "make setup-gpu" if file.name == "gpu.txt" else "make setup"
@@ -63,7 +63,7 @@ def packages(examined: Examined) -> Iterator[Finding]:
         yield warn(f"other versions than {file} pins: {named(others)}", setup)
     if not absent and not others:
         yield ok(f"{len(pinned)} packages, all as {file} pins them")
-    if _asks_vllm(examined):
+    if _asks_vllm(subject):
         try:
             vllm_install.versions()
         except StudyError:
@@ -77,8 +77,8 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _asks_vllm(examined: Examined) -> bool:
-    config = examined.config
+def _asks_vllm(subject: Subject) -> bool:
+    config = subject.config
     engines = [one.engine or config.generate.engine for one in config.generators.values() if one.model]
     return any(
         one is not None and one.name == "vllm" for one in (*engines, config.evaluate.engine, config.judge.engine.server)

@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, named, ok, warn
-from prefdelta.commands.checks.subject import Examined
-from prefdelta.commands.shared import size
+from prefdelta.commands.checks.check_result import NOT_NEEDED, CheckResult, fail, named, ok, warn
+from prefdelta.commands.checks.subject import Subject
+from prefdelta.commands.output import format_bytes
 from prefdelta.core.data.sources import DataSource
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
@@ -16,8 +16,8 @@ from prefdelta.models.repositories import LOCK, local_folder, read_pins
 from prefdelta.study.study import Study
 
 
-def pins(examined: Examined) -> Iterator[Finding]:
-    study = examined.study
+def pins(subject: Subject) -> Iterator[CheckResult]:
+    study = subject.study
     count = sum(map(len, study.hub_names.values()))
     if not count:
         yield NOT_NEEDED
@@ -31,9 +31,9 @@ def pins(examined: Examined) -> Iterator[Finding]:
         yield ok(f"{count} models and data sets, each at the commit in {LOCK}")
 
 
-def files(examined: Examined) -> Iterator[Finding]:
+def files(subject: Subject) -> Iterator[CheckResult]:
     """What is in the cache, or in local folders; sizes are compared, contents are when a job opens them."""
-    study = examined.study
+    study = subject.study
     local = _local(study)
     if not local and not any(study.hub_names.values()):
         yield NOT_NEEDED
@@ -82,7 +82,7 @@ def _local(study: Study) -> list[tuple[Kind, str]]:
     return [one for one in dict.fromkeys(named) if is_local(one[1])]
 
 
-def _absent(absent: dict[str, int | None], count: int) -> Iterator[Finding]:
+def _absent(absent: dict[str, int | None], count: int) -> Iterator[CheckResult]:
     from huggingface_hub import constants
 
     cache = Path(constants.HF_HUB_CACHE)
@@ -90,16 +90,16 @@ def _absent(absent: dict[str, int | None], count: int) -> Iterator[Finding]:
     needed = sum(taken or 0 for taken in absent.values())
     told = f"{len(absent)} of {count} are not in the cache: {named(list(absent))}"
     if needed:
-        told += f"; {size(needed)} to fetch"
+        told += f"; {format_bytes(needed)} to fetch"
     if needed > free:
         yield fail(
-            f"{told}, and {cache} has room for {size(free)}",
+            f"{told}, and {cache} has room for {format_bytes(free)}",
             "Make room, or let HF_HOME name a folder on a larger disk.",
         )
     elif constants.HF_HUB_OFFLINE:
         yield fail(f"{told}, and HF_HUB_OFFLINE is set", "prefdelta pin --fetch, where the hub can be reached")
     else:
         yield warn(
-            f"{told} ({cache}, {size(free)} free)",
+            f"{told} ({cache}, {format_bytes(free)} free)",
             "prefdelta pin --fetch, with the HF_HOME of the jobs: nodes often have no way to the hub.",
         )

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from os import environ
 
-from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok, warn
+from prefdelta.commands.checks.check_result import NOT_NEEDED, CheckResult, fail, ok, warn
 from prefdelta.commands.checks.hub_files import to_fetch
-from prefdelta.commands.checks.subject import Examined
+from prefdelta.commands.checks.subject import Subject
 
 
-def judge_key(examined: Examined) -> Iterator[Finding]:
-    judge = examined.config.judge.engine
+def judge_key(subject: Subject) -> Iterator[CheckResult]:
+    judge = subject.config.judge.engine
     name = judge.api_key_env
     if judge.server is not None:
         yield NOT_NEEDED
@@ -25,9 +25,9 @@ def judge_key(examined: Examined) -> Iterator[Finding]:
         yield ok(f"{name} is set")
 
 
-def hub_token(examined: Examined) -> Iterator[Finding]:
+def hub_token(subject: Subject) -> Iterator[CheckResult]:
     """Only for what is still to be fetched, and only gated repositories need one."""
-    if not to_fetch(examined.study):
+    if not to_fetch(subject.study):
         yield NOT_NEEDED
         return
     from huggingface_hub import get_token

@@ -5,24 +5,24 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from prefdelta.commands.checks.finding import Finding, fail, named, ok, warn
+from prefdelta.commands.checks.check_result import CheckResult, fail, named, ok, warn
 from prefdelta.commands.checks.programs import answer
 from prefdelta.commands.checks.slurm_state import Node, Partition
-from prefdelta.commands.checks.subject import Examined, Job
-from prefdelta.commands.shared import size
+from prefdelta.commands.checks.subject import Job, Subject
+from prefdelta.commands.output import format_bytes
 from prefdelta.core.errors import StudyError
 
 _PLAIN = re.compile(r"[\w.-]+(&[\w.-]+)*")  # a constraint that is only a list of features
 _ACCOUNT_FORMAT = "Account,QOS,MaxSubmitJobs,GrpSubmitJobs"
 
 
-def partitions(examined: Examined) -> Iterator[Finding]:
+def partitions(subject: Subject) -> Iterator[CheckResult]:
     """Those that jobs go to: there, up, and open to the account."""
-    slurm, cluster = examined.slurm, examined.config.cluster
+    slurm, cluster = subject.slurm, subject.config.cluster
     if slurm is None:
         return
     good = []
-    for name in dict.fromkeys(job.partition for job in examined.jobs):
+    for name in dict.fromkeys(job.partition for job in subject.jobs):
         found = slurm.partition(name)
         if found is None and name is None:
             yield fail(
@@ -52,18 +52,18 @@ def partitions(examined: Examined) -> Iterator[Finding]:
         yield ok(", ".join(good))
 
 
-def jobs(examined: Examined) -> Iterator[Finding]:
+def jobs(subject: Subject) -> Iterator[CheckResult]:
     """What each kind of job asks for, against the nodes and the time limit of its partition."""
-    slurm = examined.slurm
+    slurm = subject.slurm
     if slurm is None:
         return
     fitting, later = 0, []
-    attempts = int(examined.options.get("retries", 0)) + 1
-    for job in examined.jobs:
+    attempts = int(subject.options.get("retries", 0)) + 1
+    for job in subject.jobs:
         partition = slurm.partition(job.partition)
         if partition is None:  # told by `partitions`
             continue
-        wanted = _Wanted(examined, job, slurm.nodes_of(partition.name))
+        wanted = _Wanted(subject, job, slurm.nodes_of(partition.name))
         problems = [*wanted.problems(partition)]
         yield from problems
         fitting += not problems
@@ -84,12 +84,12 @@ def jobs(examined: Examined) -> Iterator[Finding]:
 class _Wanted:
     """A kind of job, against the nodes of its partition."""
 
-    examined: Examined
+    subject: Subject
     job: Job
     nodes: list[Node]
 
-    def problems(self, partition: Partition) -> Iterator[Finding]:
-        job, asked, cluster = self.job, self.job.asked, self.examined.config.cluster
+    def problems(self, partition: Partition) -> Iterator[CheckResult]:
+        job, asked, cluster = self.job, self.job.asked, self.subject.config.cluster
         where = f"partition {partition.name}"
         if asked.gpus and not any(node.gpus for node in self.nodes):
             yield fail(
@@ -132,7 +132,7 @@ class _Wanted:
         return in_time and len(self._fitting(attempt)) >= self.job.nodes
 
     def _fitting(self, attempt: int) -> list[Node]:
-        asked, model = self.job.asked, self.examined.config.cluster.gpu_model
+        asked, model = self.job.asked, self.subject.config.cluster.gpu_model
         return [
             node
             for node in self._with_features(self.nodes)
@@ -143,35 +143,35 @@ class _Wanted:
 
     def _with_features(self, nodes: Iterable[Node]) -> list[Node]:
         """Those that meet the constraint; all, if it is more than a list of features, which SLURM alone can read."""
-        constraint = self.examined.config.cluster.constraint
+        constraint = self.subject.config.cluster.constraint
         if not constraint or not _PLAIN.fullmatch(constraint):
             return list(nodes)
         return [node for node in nodes if node.features.issuperset(constraint.split("&"))]
 
     def _largest(self) -> str:
-        model = self.examined.config.cluster.gpu_model
+        model = self.subject.config.cluster.gpu_model
         gpus = max((node.gpus_of(model) for node in self.nodes), default=0)
         memory = max((node.mem_mb for node in self.nodes), default=0)
         cpus = max((node.cpus for node in self.nodes), default=0)
-        return f"{_count(gpus, 'GPU')}, {size(memory * 1e6)}, {_count(cpus, 'CPU')}"
+        return f"{_count(gpus, 'GPU')}, {format_bytes(memory * 1e6)}, {_count(cpus, 'CPU')}"
 
 
 def _told(job: Job) -> str:
     gpus = f"{_count(job.asked.gpus, 'GPU')}, " if job.asked.gpus else ""
     nodes = f"{job.nodes} nodes with " if job.nodes > 1 else ""
-    return f"{nodes}{gpus}{size(job.asked.mem_mb * 1e6)} and {_count(job.threads, 'CPU')}"
+    return f"{nodes}{gpus}{format_bytes(job.asked.mem_mb * 1e6)} and {_count(job.threads, 'CPU')}"
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def accounts(examined: Examined) -> Iterator[Finding]:
+def accounts(subject: Subject) -> Iterator[CheckResult]:
     """Account, qos and limits of submission, as far as SLURM's accounting says."""
-    slurm, cluster = examined.slurm, examined.config.cluster
+    slurm, cluster = subject.slurm, subject.config.cluster
     if slurm is None:
         return
-    findings = [*_queue_limit(examined, slurm.settings.get("MaxJobCount"), "of the whole cluster (MaxJobCount)")]
+    findings = [*_queue_limit(subject, slurm.settings.get("MaxJobCount"), "of the whole cluster (MaxJobCount)")]
     if not slurm.keeps_accounts:
         yield from findings or [ok("SLURM keeps no accounts: cluster.account and cluster.qos are not looked at by it")]
         return
@@ -197,16 +197,16 @@ def accounts(examined: Examined) -> Iterator[Finding]:
         findings.append(fail(f"{user} may not use qos {cluster.qos}", f"Name one of {named(allowed)} in cluster.qos."))
     for row in mine:
         for limit in row[2:]:
-            findings += _queue_limit(examined, limit, f"of account {row[0]}")
+            findings += _queue_limit(subject, limit, f"of account {row[0]}")
     yield from findings or [ok(f"{user} may use {named(names) or 'SLURM without an account'}")]
 
 
-def _queue_limit(examined: Examined, limit: str | None, whose: str) -> Iterator[Finding]:
+def _queue_limit(subject: Subject, limit: str | None, whose: str) -> Iterator[CheckResult]:
     """Whether the profile puts more jobs into the queue than a limit allows."""
-    jobs = int(examined.options.get("jobs", 0))
+    jobs = int(subject.options.get("jobs", 0))
     if limit and limit.isdigit() and jobs > int(limit):
         yield warn(
             f"the profile puts up to {jobs} jobs into the queue, {limit} is the limit {whose}: sbatch is refused, and "
             "tried again for minutes",
-            f"jobs: {limit} or fewer, in profiles/{examined.profile}/config.yaml",
+            f"jobs: {limit} or fewer, in profiles/{subject.profile}/config.yaml",
         )

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prefdelta.commands.checks.finding import Finding, fail, ok, warn
+from prefdelta.commands.checks.check_result import CheckResult, fail, ok, warn
 from prefdelta.commands.checks.slurm_state import Partition, Slurm
-from prefdelta.commands.checks.subject import Examined
+from prefdelta.commands.checks.subject import Subject
 from prefdelta.core.errors import StudyError
 
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
@@ -19,16 +19,16 @@ FLUSH_S = 5  # a stage writes down what it has in 3 to 5 s
 _ADMINISTRATORS = "Ask the cluster's administrators for"
 
 
-def reachable(examined: Examined) -> Iterator[Finding]:
+def reachable(subject: Subject) -> Iterator[CheckResult]:
     """All other checks of SLURM wait for this one."""
-    if not examined.on_slurm:
-        yield ok(f"not needed by this study: --profile {examined.profile} runs its jobs on this machine")
+    if not subject.on_slurm:
+        yield ok(f"not needed by this study: --profile {subject.profile} runs its jobs on this machine")
         return
     if absent := [command for command in COMMANDS if shutil.which(command) is None]:
         yield fail(f"this machine has no {', '.join(absent)}", "Run this, and snakemake, on a login node.")
         return
     try:
-        slurm = examined.ask_slurm()
+        slurm = subject.ask_slurm()
     except StudyError as error:
         yield fail(
             f"SLURM does not answer: {error}", "Try again later; `scontrol ping` and `sinfo` say whether it is up."
@@ -45,12 +45,12 @@ def reachable(examined: Examined) -> Iterator[Finding]:
         )
 
 
-def profile(examined: Examined) -> Iterator[Finding]:
+def profile(subject: Subject) -> Iterator[CheckResult]:
     """The traps of Snakemake's executor for SLURM."""
-    slurm = examined.slurm
+    slurm = subject.slurm
     if slurm is None:
         return
-    name, options = f"profiles/{examined.profile}/config.yaml", examined.options
+    name, options = f"profiles/{subject.profile}/config.yaml", subject.options
     findings = [*_status(name, options, slurm)]
     if "tasks" in _resources(options.get("default-resources")):
         findings.append(
@@ -71,7 +71,7 @@ def profile(examined: Examined) -> Iterator[Finding]:
     yield from findings or [ok(f"{name}: status by squeue, requeued, no tasks, no arrays")]
 
 
-def _status(name: str, options: dict[str, Any], slurm: Slurm) -> Iterator[Finding]:
+def _status(name: str, options: dict[str, Any], slurm: Slurm) -> Iterator[CheckResult]:
     looks_s = int(options.get("slurm-init-seconds-before-status-checks", LOOKS_S))
     off = "" if slurm.keeps_accounts else "; with accounting off, as here, it never sees a job fail"
     if options.get("slurm-status-command") != "squeue":
@@ -105,9 +105,9 @@ def _resources(told: Any) -> set[str]:
     return {str(word).partition("=")[0].strip() for word in words}
 
 
-def settings(examined: Examined) -> Iterator[Finding]:
+def settings(subject: Subject) -> Iterator[CheckResult]:
     """What the cluster does to a job that it ends."""
-    slurm = examined.slurm
+    slurm = subject.slurm
     if slurm is None:
         return
     if (wait := slurm.seconds("KillWait")) < FLUSH_S:
@@ -121,12 +121,12 @@ def settings(examined: Examined) -> Iterator[Finding]:
     yield ok(f"KillWait {wait} s, MinJobAge {slurm.seconds('MinJobAge')} s{default}")
 
 
-def preemption(examined: Examined) -> Iterator[Finding]:
+def preemption(subject: Subject) -> Iterator[CheckResult]:
     """Of the partition that trainings through submitit run in."""
-    slurm = examined.slurm
+    slurm = subject.slurm
     if slurm is None:
         return
-    through = {job.partition: job for job in examined.jobs if job.asked.submitit}
+    through = {job.partition: job for job in subject.jobs if job.asked.submitit}
     if not through:
         yield ok("not needed by this study: compute.train.submitit is not set")
     for name in through:
@@ -134,7 +134,7 @@ def preemption(examined: Examined) -> Iterator[Finding]:
             yield from _preempted(slurm, partition)
 
 
-def _preempted(slurm: Slurm, partition: Partition) -> Iterator[Finding]:
+def _preempted(slurm: Slurm, partition: Partition) -> Iterator[CheckResult]:
     told = f"partition {partition.name}"
     kind = slurm.settings.get("PreemptType", "preempt/none")
     if kind.endswith("/none") or (kind.endswith("/partition_prio") and partition.preempt_mode == "OFF"):

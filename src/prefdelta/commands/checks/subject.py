@@ -1,4 +1,4 @@
-"""What is examined: a study, with the profile of Snakemake that it is to be run with."""
+"""What is subject: a study, with the profile of Snakemake that it is to be run with."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import yaml
 
 from prefdelta.commands.checks import slurm_state
 from prefdelta.commands.checks.slurm_state import Slurm
-from prefdelta.commands.shared import PROFILES, profile_options
+from prefdelta.commands.snakemake_command import PROFILES, profile_options
 from prefdelta.core.compute import Asked
 from prefdelta.core.errors import StudyError
 from prefdelta.study.study import Study
@@ -29,7 +29,7 @@ class Job:
         return self.asked.submitit.nodes if self.asked.submitit else 1
 
 
-class Examined:
+class Subject:
     """A study on this machine."""
 
     def __init__(self, study: Study, configfile: Path | None, profile: str | None) -> None:

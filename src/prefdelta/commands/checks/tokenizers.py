@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, named, ok, warn
+from prefdelta.commands.checks.check_result import NOT_NEEDED, CheckResult, fail, named, ok, warn
 from prefdelta.commands.checks.hub_files import model_folder
-from prefdelta.commands.checks.subject import Examined
+from prefdelta.commands.checks.subject import Subject
 from prefdelta.commands.checks.templates import described
 from prefdelta.core.asking.engine_options import ThinkingMarks
 from prefdelta.core.asking.thoughts import closed_by
@@ -24,20 +24,20 @@ _REPLY = f"<think>\nIt is 2.\n</think>\n\n{_ANSWER}"
 _SPECIAL = re.compile(r"<\|[^|>]*\|>")  # how special tokens are written in most vocabularies
 
 
-def tokenizers(examined: Examined) -> Iterator[Finding]:
-    models = {name: model.hub for name, model in examined.config.models.items() if model.hub}
+def tokenizers(subject: Subject) -> Iterator[CheckResult]:
+    models = {name: model.hub for name, model in subject.config.models.items() if model.hub}
     if not models:
         yield NOT_NEEDED
         return
     folders = {name: folder for name, hub in models.items() if (folder := model_folder(hub)) and _has_one(folder)}
-    started, looked_at, late = time.process_time(), list[Finding](), list[str]()
+    started, looked_at, late = time.process_time(), list[CheckResult](), list[str]()
     # Policies first: they are trained on what the template gives.
-    for name in sorted(folders, key=lambda name: name not in examined.config.policies):
+    for name in sorted(folders, key=lambda name: name not in subject.config.policies):
         if time.process_time() - started > SECONDS:
             late.append(name)
             continue
         try:
-            looked_at.append(_looked_at(examined, name, folders[name]))
+            looked_at.append(_looked_at(subject, name, folders[name]))
         except StudyError as error:
             yield fail(f"{name}: {error}")
         except Exception as error:  # a library's, of files that are not as they should be
@@ -58,17 +58,17 @@ def _has_one(folder: Path) -> bool:
     return any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json"))
 
 
-def _looked_at(examined: Examined, name: str, folder: Path) -> Finding:
+def _looked_at(subject: Subject, name: str, folder: Path) -> CheckResult:
     """What was found of a model's tokenizer. Raises StudyError if it is not as it must be."""
     tokenizer = load_tokenizer(folder)
     if not tokenizer.chat_template:
         raise StudyError(f"the tokenizer in {folder} has no chat template, without which it cannot be asked.")
-    config, model = examined.config, examined.config.models[name]
-    rendering = examined.study.rendering(name)
+    config, model = subject.config, subject.config.models[name]
+    rendering = subject.study.rendering(name)
     is_policy = name in config.policies
     path = config.reference.template if is_policy else config.generate.template
     messages = ask_problem(Path(path).read_text(encoding="utf-8"), _PROBLEM, path, model.system)
-    for effort in _efforts(examined, name):
+    for effort in _efforts(subject, name):
         render(tokenizer, messages, rendering, effort)  # raises if the template knows none
     found = described(tokenizer, messages, rendering)
     if model.thinking:
@@ -90,9 +90,9 @@ def _looked_at(examined: Examined, name: str, folder: Path) -> Finding:
     return ok(told)
 
 
-def _efforts(examined: Examined, name: str) -> set[str]:
+def _efforts(subject: Subject, name: str) -> set[str]:
     """The reasoning efforts that the config asks of a model: for traces, as the judge, and as a policy."""
-    config = examined.config
+    config = subject.config
     asked = [one.sampling or config.generate.sampling for one in config.generators.values() if one.model == name]
     if name == config.judge.model:
         asked.append(config.judge.sampling)

@@ -21,7 +21,8 @@ from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Request
 from prefdelta.core.errors import StudyError
 from prefdelta.engines.openai.usage import counts_of
-from prefdelta.system.files import INSTANCE, full_disk_told, say
+from prefdelta.system.files import full_disk_told, say
+from prefdelta.system.instance import INSTANCE
 
 _numbers = itertools.count()
 

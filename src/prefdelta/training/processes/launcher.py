@@ -24,7 +24,7 @@ from prefdelta.core.launch import Launch
 from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.store.snapshots import Layout, Snapshots
 from prefdelta.system import plugins
-from prefdelta.system.files import INSTANCE
+from prefdelta.system.instance import INSTANCE
 from prefdelta.system.processes import die_with_parent, exit_code_told
 from prefdelta.training.processes import elastic, worker
 from prefdelta.training.processes.mailbox import Exchange, Ran, TrainJob

@@ -8,7 +8,7 @@ _SHOWN = 4  # of a list of names
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """A line for a person."""
 
     state: Literal["ok", "warn", "fail"]
@@ -16,16 +16,16 @@ class Finding:
     to_do: str = ""  # of warn and fail; a StudyError's text says it itself
 
 
-def ok(found: str) -> Finding:
-    return Finding("ok", found)
+def ok(found: str) -> CheckResult:
+    return CheckResult("ok", found)
 
 
-def warn(found: str, to_do: str) -> Finding:
-    return Finding("warn", found, to_do)
+def warn(found: str, to_do: str) -> CheckResult:
+    return CheckResult("warn", found, to_do)
 
 
-def fail(found: str, to_do: str = "") -> Finding:
-    return Finding("fail", found, to_do)
+def fail(found: str, to_do: str = "") -> CheckResult:
+    return CheckResult("fail", found, to_do)
 
 
 NOT_NEEDED = ok("not needed by this study")

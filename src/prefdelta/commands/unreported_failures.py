@@ -15,7 +15,7 @@ from prefdelta.store import tables
 from prefdelta.study.study import Study
 
 
-class Untold(NamedTuple):
+class UnreportedFailure(NamedTuple):
     """The last attempt at a question, which failed."""
 
     failure: str
@@ -23,13 +23,15 @@ class Untold(NamedTuple):
     replied: bool  # a whole reply came, and the failure is what it came to
 
 
-def untold(study: Study, stage: str, absent: Iterable[Path], told: Collection[str]) -> list[Untold]:
+def unreported_failures(
+    study: Study, stage: str, absent: Iterable[Path], told: Collection[str]
+) -> list[UnreportedFailure]:
     """What failed in the record for tables that are not there.
 
     absent: these tables. told: keys of the record that other tables name. Raises DamagedError if a segment cannot be
     read. Of what was asked with other settings than today's, too, the record keeps what failed.
     """
-    found = list[Untold]()
+    found = list[UnreportedFailure]()
     for folder, failure_of in _partitions(study, stage, absent).items():
         last = dict[str, Any]()
         known = set[str]()
@@ -41,7 +43,7 @@ def untold(study: Study, stage: str, absent: Iterable[Path], told: Collection[st
                 last[question] = (attempt, row)
         for question, (_, row) in last.items():
             if question not in known and (failure := failure_of(row)) is not None:
-                found.append(Untold(failure, row.key, row.failure is None))
+                found.append(UnreportedFailure(failure, row.key, row.failure is None))
     return found
 
 
