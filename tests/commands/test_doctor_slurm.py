@@ -77,7 +77,7 @@ PROFILE_TRAPS = {
         {}, {"= 300 sec": "= 60 sec"}, "fail", "which never sees a job cancelled; with accounting off",
     ),
     "jobs forgotten between two looks": (
-        {}, WITH_ACCOUNTS | {"= 300 sec": "= 200 sec"}, "fail", "the run would wait for ever",
+        {}, WITH_ACCOUNTS | {"= 300 sec": "= 200 sec"}, "fail", "the run would wait forever",
     ),
     "asked too often": (
         {"slurm-init-seconds-before-status-checks": 5}, {}, "warn", "slurm-init-seconds-before-status-checks: 40",

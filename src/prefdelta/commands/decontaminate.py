@@ -2,10 +2,11 @@
 
     prefdelta decontaminate --configfile config.yaml
 
-A prompt overlaps with an item if both hold the same prompts.contamination.ngram words in a row, or if a shorter one of
-the two is all in the other. How either is typeset does not count, nor does a label (`5. (10 points)`) before it. All
-prompts and items count, whatever the limits: so a limit can change later without a new lock. Commit the lock; the file
-.reasons.json beside it says which items are to blame, and by which rule, and nothing reads it.
+A prompt overlaps with an item if both hold the same prompts.contamination.ngram words in a row, or if the shorter of
+the two is wholly contained in the other. How they are typeset does not count, nor does a label (`5. (10 points)`) in
+front. All prompts and items are compared, whatever the limits, so a limit can change later without a new lock. Commit
+the lock. The file .reasons.json beside it says with which items each prompt overlaps, and by which rule; nothing reads
+it.
 """
 
 import argparse
@@ -42,19 +43,21 @@ def run(arguments: argparse.Namespace) -> None:
         texts = _texts(study, name)
         counts[name] = len(texts)
         items |= {f"{name}:{item}": text for item, text in texts.items()}
-    found = overlaps(train.items(), items.items(), gate.ngram)
+    overlapping = overlaps(train.items(), items.items(), gate.ngram)
 
     print_line(f"{len(train):,} training prompts. Items, and prompts that they overlap with:")
     width = max(map(len, counts), default=0)
     titles: dict[Rule, str] = {"words": f"{gate.ngram} words in a row", "characters": "all characters of a shorter one"}
-    overlapping = {rule: counts_by_benchmark(found, rule) for rule in titles}
+    counts_by_rule = {rule: counts_by_benchmark(overlapping, rule) for rule in titles}
     for name, count in counts.items():
-        told = []
+        parts = []
         for rule, title in titles.items():
-            of_items, of_prompts = overlapping[rule].get(name, (0, 0))
-            told.append(f"{of_items:>6,} with {of_prompts:>6,} prompts by {title}")
-        print_line(f"  {name:<{width}} of {count:>6,} items {'; '.join(told)}")
-    _write(Path(gate.lock), ExcludedPrompts(ngram=gate.ngram, prompts=list(found)), found, arguments.dry_run)
+            of_items, of_prompts = counts_by_rule[rule].get(name, (0, 0))
+            parts.append(f"{of_items:>6,} with {of_prompts:>6,} prompts by {title}")
+        print_line(f"  {name:<{width}} of {count:>6,} items {'; '.join(parts)}")
+    _write(
+        Path(gate.lock), ExcludedPrompts(ngram=gate.ngram, prompts=list(overlapping)), overlapping, arguments.dry_run
+    )
 
 
 def _texts(study: Study, source: str) -> dict[str, str]:
@@ -68,7 +71,7 @@ def _write(path: Path, lock: ExcludedPrompts, reasons: dict[str, dict[str, Rule]
     before = path.read_text(encoding="utf-8") if path.is_file() else None
     known: set[str] = set()
     if before is not None:
-        with suppress(StudyError):  # one that cannot be read is written anew
+        with suppress(StudyError):  # a lock that cannot be read is written anew
             known = set(ExcludedPrompts.read(before, str(path)).prompts)
     added, gone = len(set(lock.prompts) - known), len(known - set(lock.prompts))
     print_line(f"{path}: {len(lock.prompts):,} prompts to leave out; {added:,} are new, {gone:,} no longer are")
@@ -80,4 +83,4 @@ def _write(path: Path, lock: ExcludedPrompts, reasons: dict[str, dict[str, Rule]
         print_line("the lock is unchanged: nothing is made again")
         return
     publish_text(path, lock.text())
-    print_line("the lock is written: commit it. The training prompts, and all that rests on them, are made again")
+    print_line("the lock is written: commit it. The training prompts, and all that depends on them, are made again")

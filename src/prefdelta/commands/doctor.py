@@ -1,15 +1,16 @@
-"""Look whether this machine or cluster has what a study needs, before it is started or after something went wrong.
+"""Check whether this machine or cluster has what a study needs, before a run or after something went wrong.
 
     prefdelta doctor
     prefdelta doctor --configfile resources/studies/mini.yaml
 
 One line for each check: ok, warn or fail, what was found, and what to do. Nothing is changed, and no model is started.
-What this study does not need is not looked at. Keys and tokens are only looked for, never shown. The exit code is 2 if
+What this study does not need is not checked. Keys and tokens are only looked for, never shown. The exit code is 2 if
 a check failed.
 """
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
@@ -68,23 +69,23 @@ def run(arguments: argparse.Namespace) -> None:
     subject = Subject(study, arguments.configfile, arguments.profile)
     if not arguments.json:
         print_line(f"study {study.config.study}, to be run with --profile {subject.profile}")
-    found = []
+    results = []
     for name in CHECKS:
-        for finding in _findings(name, subject):
-            found.append({"check": name, **asdict(finding)})
+        for result in _run_check(name, subject):
+            results.append({"check": name, **asdict(result)})
             if not arguments.json:
-                print_line(_line(name, finding))
-    count = {state: sum(one["state"] == state for one in found) for state in ("ok", "warn", "fail")}
+                print_line(_format_result(name, result))
+    count = Counter(result["state"] for result in results)
     if arguments.json:
-        print_line(json.dumps({"study": study.config.study, "profile": subject.profile, "checks": found}, indent=2))
+        print_line(json.dumps({"study": study.config.study, "profile": subject.profile, "checks": results}, indent=2))
     if count["fail"]:
         raise StudyError(f"{count['fail']} checks failed, {count['warn']} warned. What to do stands behind each.")
     if not arguments.json:
         print_line(f"no check failed, {count['warn']} warned")
 
 
-def _findings(name: str, subject: Subject) -> Iterator[CheckResult]:
-    """What a check finds. Whatever it stumbles over is a failure, and stops no other."""
+def _run_check(name: str, subject: Subject) -> Iterator[CheckResult]:
+    """The results of a check. An error in the check itself is a failure, and does not stop the other checks."""
     try:
         yield from CHECKS[name](subject)
     except StudyError as error:
@@ -95,7 +96,7 @@ def _findings(name: str, subject: Subject) -> Iterator[CheckResult]:
         )
 
 
-def _line(name: str, finding: CheckResult) -> str:
+def _format_result(name: str, result: CheckResult) -> str:
     width = max(map(len, CHECKS))
-    told = " ".join(finding.found.split())  # messages of others have line breaks
-    return f"{finding.state:<4}  {name:<{width}}  {told}" + (f" -> {finding.to_do}" if finding.to_do else "")
+    text = " ".join(result.found.split())  # messages of other programs have line breaks
+    return f"{result.state:<4}  {name:<{width}}  {text}" + (f" -> {result.to_do}" if result.to_do else "")

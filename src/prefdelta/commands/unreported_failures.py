@@ -1,4 +1,4 @@
-"""Failures in the record of which no table tells: a stage that stops writes none."""
+"""Failures in the record that no table reports, because a stage that stops writes no table."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from prefdelta.commands.dependents import PROJECTED
+from prefdelta.commands.dependents import PROJECTIONS
 from prefdelta.records.call import Call
 from prefdelta.records.trace import Trace
 from prefdelta.stages import judge
@@ -20,51 +20,51 @@ class UnreportedFailure(NamedTuple):
 
     failure: str
     key: str
-    replied: bool  # a whole reply came, and the failure is what it came to
+    replied: bool  # whether a whole reply came, of which the failure is the result
 
 
 def unreported_failures(
-    study: Study, stage: str, absent: Iterable[Path], told: Collection[str]
+    study: Study, stage: str, absent: Iterable[Path], reported: Collection[str]
 ) -> list[UnreportedFailure]:
-    """What failed in the record for tables that are not there.
+    """The failures in the record that belong to tables that are not there.
 
-    absent: these tables. told: keys of the record that other tables name. Raises DamagedError if a segment cannot be
-    read. Of what was asked with other settings than today's, too, the record keeps what failed.
+    absent: these tables. reported: keys of the record that other tables name. The record also keeps what failed when it
+    was asked with other settings than today's. Raises DamagedError if a segment cannot be read.
     """
-    found = list[UnreportedFailure]()
+    failures = list[UnreportedFailure]()
     for folder, failure_of in _partitions(study, stage, absent).items():
         last = dict[str, Any]()
-        known = set[str]()
+        reported_questions = set[str]()
         for row in _rows(folder, stage):
             question, attempt = (row.question, row.attempt) if isinstance(row, Call) else (row.key, 0)
-            if row.key in told:
-                known.add(question)
+            if row.key in reported:
+                reported_questions.add(question)
             if question not in last or attempt > last[question][0]:
                 last[question] = (attempt, row)
         for question, (_, row) in last.items():
-            if question not in known and (failure := failure_of(row)) is not None:
-                found.append(UnreportedFailure(failure, row.key, row.failure is None))
-    return found
+            if question not in reported_questions and (failure := failure_of(row)) is not None:
+                failures.append(UnreportedFailure(failure, row.key, row.failure is None))
+    return failures
 
 
 def _partitions(study: Study, stage: str, absent: Iterable[Path]) -> dict[Path, Callable[[Any], str | None]]:
-    """The folders of the record that these tables are projected from, and what makes a row of each a failure."""
-    record = Path(study.record) / PROJECTED[stage].folder
-    found = dict[Path, Callable[[Any], str | None]]()
+    """The folders of the record that these tables are projected from -> the failure of a row there, or None."""
+    record = Path(study.record) / PROJECTIONS[stage].folder
+    failure_of = dict[Path, Callable[[Any], str | None]]()
     for path in absent:
         if stage == "judge":
             job = SimpleNamespace(generator=path.parent.name, form=path.stem)
             settings = judge.JudgeSettings.model_validate_json(study.settings("judge")(job))
-            found[record / f"{settings.form}~{settings.generator}"] = partial(judge.failure_of, settings)
+            failure_of[record / f"{settings.form}~{settings.generator}"] = partial(judge.failure_of, settings)
         elif stage == "generate":
-            found[record / path.stem] = _failure_of_trace
+            failure_of[record / path.stem] = _failure_of_trace
         else:  # of a policy or model, which only its weights name
-            found |= {folder: attrgetter("failure") for folder in record.glob("[!.]*") if folder.is_dir()}
-    return found
+            failure_of |= {folder: attrgetter("failure") for folder in record.glob("[!.]*") if folder.is_dir()}
+    return failure_of
 
 
 def _failure_of_trace(call: Call) -> str | None:
-    """As the table of traces would tell it."""
+    """The failure as the table of traces would have it."""
     if call.failure is not None:
         return call.failure
     reason, tokens = call.finish_reason, call.n_tokens
@@ -73,4 +73,4 @@ def _failure_of_trace(call: Call) -> str | None:
 
 def _rows(folder: Path, stage: str) -> Iterator[Any]:
     for segment in sorted(folder.glob("*.parquet")):
-        yield from tables.read(segment, PROJECTED[stage].row_type)
+        yield from tables.read(segment, PROJECTIONS[stage].row_type)

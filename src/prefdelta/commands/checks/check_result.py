@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The result of a check of `prefdelta doctor`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _SHOWN = 4  # of a list of names
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A line for a person."""
+    """What one check found: a line for a person, or an object of `--json`."""
 
     state: Literal["ok", "warn", "fail"]
     found: str
@@ -31,7 +31,7 @@ def fail(found: str, to_do: str = "") -> CheckResult:
 NOT_NEEDED = ok("not needed by this study")
 
 
-def named(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
     rest = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

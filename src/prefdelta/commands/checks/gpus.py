@@ -12,27 +12,27 @@ from prefdelta.core.errors import StudyError
 
 
 def gpus(subject: Subject) -> Iterator[CheckResult]:
-    """As many as the largest job asks for; where SLURM gives them, its own check looks at its nodes."""
+    """Whether there are as many as the largest job asks for. Those of SLURM's nodes have a check of their own."""
     most = subject.most_gpus
     if most is None:
         yield NOT_NEEDED
         return
-    found = _on_a_head_node() if subject.on_slurm else _by_nvidia_smi() if which("nvidia-smi") else _by_torch()
-    told = ", ".join(f"{count} x {what}" for what, count in Counter(found).items()) or "none on this machine"
+    names = _on_a_head_node() if subject.on_slurm else _by_nvidia_smi() if which("nvidia-smi") else _by_torch()
+    summary = ", ".join(f"{count} x {name}" for name, count in Counter(names).items()) or "none on this machine"
     asked = f"{most.where} asks for {most.asked.gpus}"
     if subject.on_slurm:
-        yield ok(f"{told}; SLURM gives jobs theirs ({asked})")
-    elif len(found) < most.asked.gpus:
+        yield ok(f"{summary}; SLURM gives jobs theirs ({asked})")
+    elif len(names) < most.asked.gpus:
         yield fail(
-            f"{told}, and {asked}",
+            f"{summary}, and {asked}",
             "Run the study where they are; through SLURM: --profile slurm. Or ask for fewer in compute:.",
         )
     else:
-        yield ok(f"{told}; {asked}")
+        yield ok(f"{summary}; {asked}")
 
 
 def _on_a_head_node() -> list[str]:
-    """SLURM has the GPUs: torch is not imported here, and a program that finds no driver says that there are none."""
+    """Jobs get theirs from SLURM, so torch is not imported here; a program that finds no driver says there are none."""
     try:
         return _by_nvidia_smi() if which("nvidia-smi") else []
     except StudyError:
@@ -40,7 +40,7 @@ def _on_a_head_node() -> list[str]:
 
 
 def _by_nvidia_smi() -> list[str]:
-    """One text per GPU."""
+    """Name, memory and driver of each GPU."""
     lines = answer("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits")
     rows = [[cell.strip() for cell in line.split(",")] for line in lines.splitlines()]
     return [f"{name} of {format_bytes(float(mebibytes) * 2**20)}, driver {driver}" for name, mebibytes, driver in rows]
@@ -49,5 +49,5 @@ def _by_nvidia_smi() -> list[str]:
 def _by_torch() -> list[str]:
     import torch
 
-    about = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-    return [f"{one.name} of {format_bytes(one.total_memory)}" for one in about]
+    devices = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+    return [f"{device.name} of {format_bytes(device.total_memory)}" for device in devices]

@@ -16,7 +16,7 @@ def judge_key(subject: Subject) -> Iterator[CheckResult]:
         yield NOT_NEEDED
     elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         yield fail(
-            "judge.engine.api_key_env is no name of a variable (it is not shown: it may be the key itself)",
+            "judge.engine.api_key_env is not the name of a variable (it is not shown: it may be the key itself)",
             "Name the variable there, e.g. OPENAI_API_KEY, and put the key into that; one from a file is spent.",
         )
     elif not environ.get(name, "").strip():
@@ -26,7 +26,7 @@ def judge_key(subject: Subject) -> Iterator[CheckResult]:
 
 
 def hub_token(subject: Subject) -> Iterator[CheckResult]:
-    """Only for what is still to be fetched, and only gated repositories need one."""
+    """Looked for only if something is still to be fetched; only gated repositories need one."""
     if not to_fetch(subject.study):
         yield NOT_NEEDED
         return
@@ -36,6 +36,6 @@ def hub_token(subject: Subject) -> Iterator[CheckResult]:
         yield ok("there is a token of the hub")
     else:
         yield warn(
-            "there is no token of the hub: what its owners gate cannot be fetched",
+            "there is no token of the hub: gated models and data sets cannot be fetched",
             "Put one into HF_TOKEN, or: hf auth login. Open models and data sets need none.",
         )

@@ -13,8 +13,8 @@ from prefdelta.graders.sandbox import Jail, require
 
 
 def sandbox(subject: Subject) -> Iterator[CheckResult]:
-    """One run with its real profile: a program that prints what only we know."""
-    sources = [subject.config.prompts.train, *(one.source for one in subject.study.benchmarks.values())]
+    """Run a program in the sandbox, with its real profile, that prints a secret of this process."""
+    sources = [subject.config.prompts.train, *(benchmark.source for benchmark in subject.study.benchmarks.values())]
     if not any(source.grader == "code" for source in sources):
         yield NOT_NEEDED
         return
