@@ -58,7 +58,7 @@ def _time_it() -> None:
         (requests.Request, ("key",)),
         (ownership.Ownership, ("__init__", "check", "release")),
         (staging.Staging, ("__init__", "publish", "remove")),
-        (snapshots.Snapshots, ("newest", "seal")),
+        (snapshots.Snapshots, ("take_newest", "seal")),
         (manifests, ("check",)),
         (checkpoints, ("open_manifest", "write_manifest")),
         (source, ("digest",)),

@@ -22,7 +22,7 @@ from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
 from prefdelta.core.pins import INDEX, NOUNS, WEIGHTS, Kind, Pin, Pins, argument, wanted
-from prefdelta.models.cache import hub_errors_told
+from prefdelta.models.cache import explain_hub_errors
 from prefdelta.models.repositories import LOCK, fetch, model_files, read_pins
 from prefdelta.system.files import publish_text
 
@@ -77,7 +77,7 @@ def resolve(kind: Kind, name: str) -> Pin:
     """The newest commit of a repository of the hub. Raises StudyError if it cannot be had or holds nothing to load."""
     from huggingface_hub import HfApi
 
-    with hub_errors_told(kind, name):
+    with explain_hub_errors(kind, name):
         repo_type = "model" if kind == "models" else "dataset"
         info: Any = HfApi().repo_info(name, repo_type=repo_type, files_metadata=True, timeout=60)
     sizes = {file.rfilename: file.size for file in info.siblings or []}

@@ -1,8 +1,8 @@
 """Models and data sets of the Hugging Face hub, or local folders in their place.
 
-A repository is fetched at its pinned commit into the cache of huggingface_hub and read from there, so that offline
-there is the same commit or none. (`datasets` itself, offline, takes whatever commit it has seen last.) No code of a
-repository is run, and nothing is unpickled: only weights as safetensors and data as text or tables are fetched.
+A repository is fetched at its pinned commit into the cache of huggingface_hub and read from there, so offline work has
+the same commit or none. (`datasets` itself, offline, takes whatever commit it has seen last.) No code of a repository
+is run, and nothing is unpickled: only weights in safetensors and data as text or tables are fetched.
 """
 
 import json
@@ -29,11 +29,11 @@ from prefdelta.core.pins import (
     matches,
     weights,
 )
-from prefdelta.models.cache import HASHERS, cached, files_in, how_to_mend, hub_errors_told, snapshot
+from prefdelta.models.cache import HASHERS, cached, explain_hub_errors, files_in, how_to_mend, snapshot
 from prefdelta.system.files import sha256_of
 
 LOCK = Path("resources/pins.lock.json")
-_MOST_HASHED = 2**30  # bytes, in passing
+_MOST_HASHED = 2**30  # bytes, by `identity_of`
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -63,7 +63,7 @@ def model_folder(model: HubModel) -> tuple[str, Path]:
     """What identifies a model's weights, and its folder in Hugging Face format, fetched if need be.
 
     The identity is <name>@<commit>; of a local folder, the sha256 of its files.
-    Raises StudyError if the model is not pinned, cannot be had, is not whole, or is made of pickles or code.
+    Raises StudyError if the model is not pinned, cannot be fetched, is not whole, or consists of pickles or code.
     """
     if is_local(model.name):
         folder = local_folder("models", model.name)
@@ -72,14 +72,14 @@ def model_folder(model: HubModel) -> tuple[str, Path]:
     # The index first: it says which of the weights are needed.
     small = [pattern for pattern in MODEL_FILES if pattern != "*.safetensors"]
     folder = _snapshot("models", model.name, revision, small)
-    named = sorted(_weights_of(f"{model.name}@{revision}", folder))
-    folder = _snapshot("models", model.name, revision, [*small, *named])
+    weight_names = sorted(_weights_of(f"{model.name}@{revision}", folder))
+    folder = _snapshot("models", model.name, revision, [*small, *weight_names])
     _check_model(f"{model.name}@{revision}", folder)
     return f"{model.name}@{revision}", folder
 
 
-def named(model: HubModel) -> str:
-    """What identifies a model's weights, as `model_folder` has it: nothing is fetched, and nothing large is read.
+def identity_of(model: HubModel) -> str:
+    """What identifies a model's weights, as `model_folder` says it. Nothing is fetched, and nothing large is read.
 
     Raises StudyError if the model is not pinned, or is a local folder that would take long to hash.
     """
@@ -88,7 +88,7 @@ def named(model: HubModel) -> str:
     folder = local_folder("models", model.name)
     files = _loaded_of(model.name, folder)
     if sum((folder / path).stat().st_size for path in files) > _MOST_HASHED:
-        raise StudyError(f"{folder}: what identifies it is not known before all of it is read.")
+        raise StudyError(f"{folder}: what identifies it is known only after all of it is read.")
     return _folder_digest(files, folder)
 
 
@@ -103,7 +103,9 @@ def local_folder(kind: Kind, name: str) -> Path:
     """The folder that stands in a repository's place; no content is hashed. Raises StudyError as `model_folder`."""
     folder = Path(name)
     if not folder.is_dir():
-        raise StudyError(f"{name}: there is no such folder in {Path.cwd()}; it is named as the {NOUNS[kind]} to use.")
+        raise StudyError(
+            f"{name}: there is no such folder in {Path.cwd()}; the config names it as the {NOUNS[kind]} to use."
+        )
     if kind == "models":
         _check_model(name, folder)
     return folder
@@ -115,7 +117,7 @@ def model_files(name: str, revision: str, files: Sequence[str]) -> list[str]:
 
     index = None
     if INDEX in files:
-        with hub_errors_told("models", name, revision), TemporaryDirectory() as folder:
+        with explain_hub_errors("models", name, revision), TemporaryDirectory() as folder:
             index = Path(hf_hub_download(name, INDEX, revision=revision, local_dir=folder)).read_text(encoding="utf-8")
     try:
         return loaded(files, index)
@@ -138,14 +140,14 @@ def _weights_of(where: str, folder: Path) -> set[str]:
 def _loaded_of(where: str, folder: Path) -> list[str]:
     """The paths in a model's folder of all files that may be loaded."""
     index = folder / INDEX
-    _weights_of(where, folder)  # tells what is wrong with the index
+    _weights_of(where, folder)  # raises if the index cannot be read
     return loaded(files_in(folder), index.read_text(encoding="utf-8") if index.is_file() else None)
 
 
 def _check_model(where: str, folder: Path) -> None:
     """Raise StudyError unless a folder holds a whole model, in safetensors, that needs no code of its own."""
     if not (folder / "config.json").is_file():
-        raise StudyError(f"{where}: {folder} has no config.json, so it is no model in Hugging Face format.")
+        raise StudyError(f"{where}: {folder} has no config.json, so it is not a model in Hugging Face format.")
     for file in ("config.json", "tokenizer_config.json"):
         if (folder / file).is_file() and "auto_map" in _read_json(folder / file):
             raise StudyError(
@@ -218,7 +220,7 @@ def dataset_rows(
 
     files: read these (JSON lines or Parquet) instead of what config and split name: for data sets that come with a
     loading script, which is never run.
-    Raises StudyError if the data set is not pinned, cannot be had or read, or has no such config, split or file.
+    Raises StudyError if the data set is not pinned, cannot be fetched or read, or has no such config, split or file.
     """
     if is_local(name):
         where, folder = name, local_folder("datasets", name)
@@ -235,8 +237,8 @@ def dataset_rows(
     _check_script(where, folder, bool(card))
     patterns = _patterns(where, card, config, split)
     if not is_local(name) and revision is not None:
-        # Where `**/` stands for no folder at all, the hub's patterns need it left out.
-        fetched = [variant for one in patterns for variant in (one, one.replace("**/", ""))] or DATA_FILES
+        # To the hub, `**/` stands for one folder or more: without it, the pattern means files at the top.
+        fetched = [variant for pattern in patterns for variant in (pattern, pattern.replace("**/", ""))] or DATA_FILES
         folder = _snapshot("datasets", name, revision, [*CARD_FILES, *fetched])
     yield from _split_rows(where, folder, config, split, patterns)
 
@@ -249,8 +251,8 @@ def _card(folder: Path) -> dict[str, Any]:
         return {}
     try:
         configs = DatasetCard.load(folder / "README.md").data.to_dict().get("configs") or []
-        return {str(one["config_name"]): one for one in configs}
-    except Exception as error:  # a YAML library's, or of what is not as it should be
+        return {str(entry["config_name"]): entry for entry in configs}
+    except Exception as error:  # of a YAML library, or of a card with other fields
         raise StudyError(f"{folder / 'README.md'}: the data set's card cannot be read: {error}") from None
 
 
@@ -268,12 +270,16 @@ def _patterns(where: str, card: dict[str, Any], config: str | None, split: str) 
         return []
     chosen = config or next((name for name in card if name == "default" or len(card) == 1), None)
     if chosen not in card:
-        told = f"there is no config {config!r}" if config else "there are several configs, and none was named"
-        raise StudyError(f"{where}: {told}. There are: {', '.join(sorted(card))}.")
-    said = card[chosen].get("data_files")
-    if "data_dir" in card[chosen] or not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
+        problem = f"there is no config {config!r}" if config else "there are several configs, and none was named"
+        raise StudyError(f"{where}: {problem}. There are: {', '.join(sorted(card))}.")
+    entries = card[chosen].get("data_files")
+    if (
+        "data_dir" in card[chosen]
+        or not isinstance(entries, list)
+        or not all(isinstance(entry, dict) for entry in entries)
+    ):
         return []
-    splits = {one["split"]: one["path"] for one in said}
+    splits = {entry["split"]: entry["path"] for entry in entries}
     if split not in splits:
         raise StudyError(f"{where}: config {chosen!r} has no split {split!r}. There are: {', '.join(sorted(splits))}.")
     return [splits[split]] if isinstance(splits[split], str) else list(splits[split])
@@ -289,8 +295,8 @@ def _split_rows(
         chosen["data_files"] = {split: patterns}
     elif config and not (folder / "README.md").is_file() and (folder / config).is_dir():
         chosen = {"data_dir": config}
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what goes wrong is raised, too
-    # Streamed from the files. A copy in the cache would go by their names and dates; this one gets only a lock.
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # errors are raised, too
+    # Streamed from the files: the library's cache would know them by name and date. Only a lock is written to this one.
     with TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         try:
             rows = datasets.load_dataset(str(folder), **chosen, split=split, streaming=True, cache_dir=cache)
@@ -303,8 +309,8 @@ def _file_rows(where: str, folder: Path, file: str) -> Iterator[dict[str, Any]]:
     """The rows of one file."""
     path = folder / file
     if not path.is_file():
-        there = [one for one in files_in(folder) if matches(one, DATA_FILES)]
-        raise StudyError(f"{where}: there is no file {file}. There are: {', '.join(there) or 'none of data'}.")
+        data_files = [name for name in files_in(folder) if matches(name, DATA_FILES)]
+        raise StudyError(f"{where}: there is no file {file}. There are: {', '.join(data_files) or 'none of data'}.")
     if path.suffix == ".parquet":
         yield from _parquet_rows(path)
         return

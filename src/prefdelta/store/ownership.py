@@ -72,10 +72,10 @@ def owner_file(record: Path, path: Path) -> Path:
 
 def owners(record: Path) -> list[Owner]:
     """The owners of all that is being made, or was when its process was killed."""
-    found = []
+    listed = []
     for file in sorted((record / FOLDER).glob("[!.]*")):
         try:
-            found.append(Owner(file, Instance.parse(file.read_text(encoding="utf-8"))))
+            listed.append(Owner(file, Instance.parse(file.read_text(encoding="utf-8"))))
         except OSError:  # it was released just now
             continue
-    return found
+    return listed

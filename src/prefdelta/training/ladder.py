@@ -101,7 +101,7 @@ def _restore(snapshots: Snapshots, model: Any, optimizers: Optimizers) -> tuple[
     """Put the newest snapshot into model and optimisers. Returns how many steps are done, and their curve."""
     import torch
 
-    snapshot = snapshots.newest()
+    snapshot = snapshots.take_newest()
     if snapshot is None:
         return 0, []
     state = torch.load(snapshot / STATE, weights_only=True)

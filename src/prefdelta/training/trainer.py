@@ -91,7 +91,7 @@ def run_training(
     )
     trainer.remove_callback(transformers.PrinterCallback)  # a dictionary per update, on the terminal
     trainer.add_callback(_watch(snapshots, first_loss, LOSS_TOLERANCE[recipe.dtype]))
-    newest = snapshots.newest()
+    newest = snapshots.take_newest()
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     check_weights(updates, snapshots, REMEDY, trainer.model)
     changed = save_policy(trainer, base, recipe, output)

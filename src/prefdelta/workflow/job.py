@@ -33,7 +33,7 @@ from prefdelta.store.staging import Staging
 from prefdelta.system import environment, plugins
 from prefdelta.system.files import publish_text, say, set_aside, sha256_of
 from prefdelta.system.processes import die_with_parent, stop_on_signals
-from prefdelta.system.usage import used
+from prefdelta.system.usage import resource_usage
 from prefdelta.workflow import plans, run_file, source
 
 S = TypeVar("S", bound=Settings)
@@ -196,7 +196,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
             contents = manifests.check(read)
             texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
             outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
-        usage = used()
+        usage = resource_usage()
         manifest = {
             "stage": stage,
             "rows": outcome.rows,

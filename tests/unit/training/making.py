@@ -66,7 +66,7 @@ def no_snapshots() -> Snapshots:
 
 
 def training(method, base, rows, **changes):
-    """What `checkpoints.made` is given; its `.steps` are those its last run made. changes: of recipe or section."""
+    """What `checkpoints.get_or_make` is given; `.steps` are those of its last run. changes: of recipe or section."""
 
     def train(result, taken):
         train.steps = None
@@ -103,7 +103,7 @@ def main(method, base, rows, record, kill_after, pause):
     Snapshots.seal = told
     stop_on_signals()
     train = training(method, Path(base), [PreferenceRow(**row) for row in rows])
-    checkpoints.made(Path(record), "policies", "k", "arm", train)
+    checkpoints.get_or_make(Path(record), "policies", "k", "arm", train)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.store.snapshots import Layout, Snapshots
 from prefdelta.system import plugins
 from prefdelta.system.instance import INSTANCE
-from prefdelta.system.processes import die_with_parent, exit_code_told
+from prefdelta.system.processes import describe_exit_code, die_with_parent
 from prefdelta.training.processes import elastic, worker
 from prefdelta.training.processes.mailbox import Exchange, Ran, TrainJob
 from prefdelta.training.processes.submitit_job import SlurmProcesses
@@ -115,7 +115,7 @@ def _serve(launched: Processes, snapshots: Snapshots, exchange: Exchange) -> Non
             snapshots.seal(snapshot)
             asked = False
         elif exchange.starting():  # for SLURM starts them again where it has taken their nodes back
-            exchange.go_on_from(snapshots.newest())
+            exchange.go_on_from(snapshots.take_newest())
             resumed_at = snapshots.resumed_at if resumed_at is None else resumed_at
             asked = False
         elif not asked and snapshots.due():
@@ -167,4 +167,4 @@ class TorchProcesses:
 
     def check(self) -> None:
         if code := self._launcher.returncode:
-            raise StudyError(f"training stopped with {exit_code_told(code)}; its output is above in this log.")
+            raise StudyError(f"training stopped with {describe_exit_code(code)}; its output is above in this log.")
