@@ -1,7 +1,7 @@
 """SLURM: which jobs of a study are in its queue, and cancelling them.
 
-A run's jobs carry its tag in their comment, and `workflow/bin/sbatch` writes a line about each accepted job. So the jobs
-of a study, and only they, are found again, also when the run that submitted them was killed.
+A run's jobs carry its tag in their comment, and `workflow/bin/sbatch` writes a line about each accepted job. So a
+study's jobs, and only they, are found again, also when the run that submitted them was killed.
 """
 
 import getpass

@@ -110,7 +110,7 @@ def look(study: Study) -> Look:
 
 def _queue(results: Path) -> tuple[dict[str, SlurmJob] | None, str | None]:
     """The study's jobs that SLURM knows, by id; or why they are not known."""
-    if not (results / slurm.FILE).is_file():
+    if not slurm.was_used(results):
         return {}, None
     if not slurm.is_here():
         return None, "this machine has no squeue: which jobs wait in SLURM's queue cannot be seen from here"
