@@ -8,7 +8,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.scheduler import slurm
 from prefdelta.store.ownership import owners
 from prefdelta.workflow import run_file
-from prefdelta.workflow.run_file import FILE, UNKNOWN, LockedRunFile, Run
+from prefdelta.workflow.run_file import FILE, UNKNOWN, LockedRunFile, WorkflowRun
 
 
 @contextmanager
@@ -30,9 +30,9 @@ def exclusive_use(results: Path, dry_run: bool) -> Iterator[None]:
         _refuse(run_file.current(results) or UNKNOWN)
         raise
     text = file.read()
-    last = Run.parse(text)
+    last = WorkflowRun.parse(text)
     before = text if last is None or last.before is None else last.before  # what a killed command had to put back
-    file.write(Run.of_this_process(before).text())
+    file.write(WorkflowRun.of_this_process(before).text())
     try:
         yield
     finally:
@@ -40,7 +40,7 @@ def exclusive_use(results: Path, dry_run: bool) -> Iterator[None]:
         file.close()
 
 
-def _refuse(run: Run | None) -> None:
+def _refuse(run: WorkflowRun | None) -> None:
     if run is not None:
         raise StudyError(
             f"a run is going on in these results: {run}. Nothing was changed. Wait for it, or stop it (what it has "

@@ -23,7 +23,7 @@ _TRIES, _PAUSE = 5, 0.1  # to get the lock, and the seconds between two of them:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class WorkflowRun:
     """A run of Snakemake in a study's results, or a command that nothing may run beside (`prefdelta gc` and others)."""
 
     id: str  # of its main process: an `Instance`, as text
@@ -96,27 +96,27 @@ class Run:
         return is_alive(self.pid) and bool(words) and " ".join(words).strip().endswith(arguments)
 
 
-UNKNOWN = Run("", "", 0, "", "")  # a process holds the lock, and the file does not say which
+UNKNOWN = WorkflowRun("", "", 0, "", "")  # a process holds the lock, and the file does not say which
 
 
-def read(results: Path) -> Run | None:
+def read(results: Path) -> WorkflowRun | None:
     """What the run file says; None if there is none, or if it was cut by a kill."""
     try:
-        return Run.parse((results / FILE).read_text(encoding="utf-8"))
+        return WorkflowRun.parse((results / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
 
 
-def current(results: Path) -> Run | None:
+def current(results: Path) -> WorkflowRun | None:
     """The run, or the command, that goes on in `results`; None if there is none, as far as this machine can see."""
     try:
         with (results / FILE).open("r", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return Run.parse(file.read()) or UNKNOWN
+                return WorkflowRun.parse(file.read()) or UNKNOWN
             except OSError:  # some network file systems have no locks
-                run = Run.parse(file.read())
+                run = WorkflowRun.parse(file.read())
                 return run if run and run.is_alive() else None
     except FileNotFoundError:
         pass

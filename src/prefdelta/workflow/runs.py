@@ -13,7 +13,7 @@ from prefdelta.scheduler import slurm
 from prefdelta.system.files import say
 from prefdelta.system.instance import INSTANCE, is_alive
 from prefdelta.workflow import leftovers, orphans, run_file
-from prefdelta.workflow.run_file import FILE, UNKNOWN, LockedRunFile, Run
+from prefdelta.workflow.run_file import FILE, UNKNOWN, LockedRunFile, WorkflowRun
 
 
 def begin(results: Path) -> None:
@@ -22,7 +22,7 @@ def begin(results: Path) -> None:
     Raises StudyError if the folder cannot be written, or if a run is going on in it.
     """
     file = _locked(results)
-    earlier = Run.parse(file.read())
+    earlier = WorkflowRun.parse(file.read())
     killed = earlier is not None and earlier.ended is None
     if earlier is not None and killed:
         if not earlier.is_here:
@@ -35,7 +35,7 @@ def begin(results: Path) -> None:
         orphans.wait_for_processes(earlier.id)
     orphans.cancel_jobs(results, killed)
     leftovers.remove(results)
-    run = Run.of_this_process()
+    run = WorkflowRun.of_this_process()
     file.write(run.text())
     os.environ[run_file.VARIABLE] = run.id
     os.environ.update(slurm.environment(results, run.id))

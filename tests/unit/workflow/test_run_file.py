@@ -8,11 +8,11 @@ from socket import gethostname
 import pytest
 
 from prefdelta.workflow import run_file
-from prefdelta.workflow.run_file import FILE, UNKNOWN, LockedRunFile, Run
+from prefdelta.workflow.run_file import FILE, UNKNOWN, LockedRunFile, WorkflowRun
 
 
 def here(**fields):
-    return replace(Run.of_this_process(), **fields)
+    return replace(WorkflowRun.of_this_process(), **fields)
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def lock(tmp_path):
 
 
 def test_the_file_says_what_it_always_said():
-    run = Run("n-1-0123abcd", "n", 1, "2026-01-02 03:04:05 UTC", "snakemake -c1")
+    run = WorkflowRun("n-1-0123abcd", "n", 1, "2026-01-02 03:04:05 UTC", "snakemake -c1")
     assert json.loads(run.text()) == {
         "id": "n-1-0123abcd",
         "host": "n",
@@ -39,12 +39,12 @@ def test_the_file_says_what_it_always_said():
 
 def test_a_run_is_read_back():
     for run in (here(), here(before="{}\n"), here(before=""), here().ended_now()):
-        assert Run.parse(run.text()) == run
+        assert WorkflowRun.parse(run.text()) == run
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"id": "x", "ho', "[]", "7", "{}", '{"host": "n", "pid": "x"}'])
 def test_a_text_that_was_cut_or_is_another_says_nothing(text):
-    assert Run.parse(text) is None
+    assert WorkflowRun.parse(text) is None
 
 
 def test_a_run_is_alive_while_its_process_has_the_same_arguments():
@@ -85,7 +85,7 @@ def test_a_locked_file_is_written_in_place_and_locked_until_it_is_closed(tmp_pat
 
 
 def test_this_process_is_named_by_host_id_and_arguments():
-    run = Run.of_this_process()
+    run = WorkflowRun.of_this_process()
     assert (run.host, run.pid, run.command) == (gethostname(), os.getpid(), " ".join(sys.argv))
     assert run.id.startswith(f"{run.host}-{run.pid}-")
     assert f"host {run.host}, pid {run.pid}, started {run.started}, command" in str(run)

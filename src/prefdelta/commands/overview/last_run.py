@@ -7,7 +7,7 @@ from time import strptime
 
 from prefdelta.commands.snakemake_command import command_line, snakemake_command
 from prefdelta.workflow import run_file
-from prefdelta.workflow.run_file import Run
+from prefdelta.workflow.run_file import WorkflowRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def last_run(results: Path) -> LastRun | None:
     """The last run, or the command that is at work instead (`prefdelta gc` and the like); None if there was none."""
     run = run_file.read(results)
     if run and run.before and run.is_alive() is False:  # what a killed command had to put back
-        run = Run.parse(run.before)
+        run = WorkflowRun.parse(run.before)
     if run is None or not run.started:  # it is being written, or was when it was killed
         return None
     return LastRun(run.id, run.host, run.pid, run.started, run.command, run.ended, run.is_alive())
