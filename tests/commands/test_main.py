@@ -144,7 +144,7 @@ def test_config_yaml_is_taken_if_it_is_there(capsys):
     [
         (None, "there is no such file in"),
         ("a: [", "cannot be read as YAML"),
-        ("- a", "is no config of a study"),
+        ("- a", "is not the config of a study"),
         ("study: mini", "mistake(s)"),
     ],
 )

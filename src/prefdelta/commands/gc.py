@@ -11,8 +11,8 @@ Current is what the config's plan names and what is there. Removed are:
     later has them trained again (`prefdelta invalidate`).
 
 Whether outputs are up to date is not looked at, so run the study to its end before. Where an output of a stage is not
-there, all that this stage recorded is kept, and that is said. A kill at any moment leaves every current output and all
-that it depends on; the same command again does the rest.
+there, all that this stage recorded is kept, and the command says so. A kill at any moment leaves every current output
+and all that it depends on; the same command again does the rest.
 """
 
 import argparse

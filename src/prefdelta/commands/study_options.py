@@ -43,7 +43,7 @@ def open_study(path: Path | None) -> Study:
         raise StudyError(f"{path}: cannot be read as YAML: {error}") from None
     if not isinstance(content, dict):
         raise StudyError(
-            f"{path}: is no config of a study: it must be a mapping with the keys of "
+            f"{path}: is not the config of a study: it must be a mapping with the keys of "
             "workflow/schemas/config.schema.json."
         )
     return Study(content, str(path))

@@ -187,7 +187,7 @@ def accounts(subject: Subject) -> Iterator[CheckResult]:
     names = sorted({row[0] for row in rows})
     mine = [row for row in rows if cluster.account in (None, row[0])]
     allowed = sorted({qos for row in mine for qos in row[1].split(",") if qos})
-    if not rows and slurm.says("AccountingStorageEnforce", "associations"):
+    if not rows and slurm.lists("AccountingStorageEnforce", "associations"):
         results.append(fail(f"{user} has no account here, and SLURM wants one", "Ask the administrators for one."))
     elif rows and not mine:
         results.append(

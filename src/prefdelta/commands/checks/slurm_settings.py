@@ -143,7 +143,7 @@ def _preempted(slurm: Slurm, partition: Partition) -> Iterator[CheckResult]:
         return
     results = []
     snapshot = "a training goes on from its last snapshot, some minutes back"
-    if not slurm.says("SlurmctldParameters", "preempt_send_user_signal"):
+    if not slurm.lists("SlurmctldParameters", "preempt_send_user_signal"):
         results.append(
             warn(
                 f"{where}: its jobs are preempted without the signal that they ask for (SlurmctldParameters lacks "

@@ -1,4 +1,4 @@
-"""What SLURM says of itself: its settings, partitions and nodes."""
+"""A cluster as SLURM describes it: settings, partitions and nodes."""
 
 import re
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ class Slurm:
         match = re.match(r"\d+", self.settings.get(setting, ""))
         return int(match[0]) if match else 0
 
-    def says(self, setting: str, word: str) -> bool:
+    def lists(self, setting: str, word: str) -> bool:
         """Whether a setting that is a list has a word."""
         return word in re.split(r"[,\s]+", self.settings.get(setting, ""))
 

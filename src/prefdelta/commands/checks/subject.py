@@ -46,7 +46,7 @@ class Subject:
 
     @property
     def slurm(self) -> Slurm | None:
-        """What SLURM said of itself, once it was asked."""
+        """The cluster, once SLURM was asked."""
         return self._slurm
 
     def ask_slurm(self) -> Slurm:
@@ -77,7 +77,7 @@ class Subject:
 
 
 def _options(profile: str) -> dict[str, Any]:
-    """What a profile says. Raises StudyError if it cannot be read."""
+    """The options of a profile. Raises StudyError if it cannot be read."""
     path = PROFILES / profile / "config.yaml"
     try:
         options = yaml.safe_load(path.read_text(encoding="utf-8"))
