@@ -1,4 +1,4 @@
-"""Models and data sets of the Hugging Face hub, or local folders in their place.
+"""Models of the Hugging Face hub, or local folders in their place; and what data sets have in common with them.
 
 A repository is fetched at its pinned commit into the cache of huggingface_hub and read from there, so offline work has
 the same commit or none. (`datasets` itself, offline, takes whatever commit it has seen last.) No code of a repository
@@ -6,7 +6,7 @@ is run, and nothing is unpickled: only weights in safetensors and data as text o
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,6 @@ from prefdelta.core.pins import (
     Pins,
     argument,
     loaded,
-    matches,
     weights,
 )
 from prefdelta.models.cache import HASHERS, cached, explain_hub_errors, files_in, how_to_mend, snapshot
@@ -53,7 +52,7 @@ def fetch(kind: Kind, name: str, revision: str) -> None:
     if kind == "models":
         model_folder(HubModel(name=name, revision=revision))
     else:
-        _snapshot(kind, name, revision, [*CARD_FILES, *DATA_FILES])
+        pinned_snapshot(kind, name, revision, [*CARD_FILES, *DATA_FILES])
 
 
 # --- models -----------------------------------------------------------------------------------------------------------
@@ -67,13 +66,13 @@ def model_folder(model: HubModel) -> tuple[str, Path]:
     """
     if is_local(model.name):
         folder = local_folder("models", model.name)
-        return _folder_digest(_loaded_of(model.name, folder), folder), folder
-    revision = _pinned("models", model.name, model.revision)
+        return folder_digest(_loaded_of(model.name, folder), folder), folder
+    revision = pinned_revision("models", model.name, model.revision)
     # The index first: it says which of the weights are needed.
     small = [pattern for pattern in MODEL_FILES if pattern != "*.safetensors"]
-    folder = _snapshot("models", model.name, revision, small)
+    folder = pinned_snapshot("models", model.name, revision, small)
     weight_names = sorted(_weights_of(f"{model.name}@{revision}", folder))
-    folder = _snapshot("models", model.name, revision, [*small, *weight_names])
+    folder = pinned_snapshot("models", model.name, revision, [*small, *weight_names])
     _check_model(f"{model.name}@{revision}", folder)
     return f"{model.name}@{revision}", folder
 
@@ -84,12 +83,12 @@ def identity_of(model: HubModel) -> str:
     Raises StudyError if the model is not pinned, or is a local folder that would take long to hash.
     """
     if not is_local(model.name):
-        return f"{model.name}@{_pinned('models', model.name, model.revision)}"
+        return f"{model.name}@{pinned_revision('models', model.name, model.revision)}"
     folder = local_folder("models", model.name)
     files = _loaded_of(model.name, folder)
     if sum((folder / path).stat().st_size for path in files) > _MOST_HASHED:
         raise StudyError(f"{folder}: what identifies it is known only after all of it is read.")
-    return _folder_digest(files, folder)
+    return folder_digest(files, folder)
 
 
 def folder_of(model: HubModel) -> Path:
@@ -202,147 +201,11 @@ def _tensors(where: str, folder: Path, shard: str) -> set[str]:
         ) from None
 
 
-# --- data sets --------------------------------------------------------------------------------------------------------
-
-
-def dataset_identity(name: str, revision: str | None) -> str:
-    """What identifies a data set's content: <name>@<commit>; of a local folder, the sha256 of its files."""
-    if is_local(name):
-        folder = local_folder("datasets", name)
-        return _folder_digest(files_in(folder), folder)
-    return f"{name}@{_pinned('datasets', name, revision)}"
-
-
-def dataset_rows(
-    name: str, revision: str | None, config: str | None, split: str, files: Sequence[str] | None = None
-) -> Iterator[dict[str, Any]]:
-    """The rows of a split of a data set, in order; images stay bytes. They are streamed from its files.
-
-    files: read these (JSON lines or Parquet) instead of what config and split name: for data sets that come with a
-    loading script, which is never run.
-    Raises StudyError if the data set is not pinned, cannot be fetched or read, or has no such config, split or file.
-    """
-    if is_local(name):
-        where, folder = name, local_folder("datasets", name)
-    else:
-        revision = _pinned("datasets", name, revision)
-        where = f"{name}@{revision}"
-        script = f"{name.rpartition('/')[2]}.py"  # only to see whether there is one
-        folder = _snapshot("datasets", name, revision, files or [*CARD_FILES, script])
-    if files:
-        for file in files:
-            yield from _file_rows(where, folder, file)
-        return
-    card = _card(folder)
-    _check_script(where, folder, bool(card))
-    patterns = _patterns(where, card, config, split)
-    if not is_local(name) and revision is not None:
-        # To the hub, `**/` stands for one folder or more: without it, the pattern means files at the top.
-        fetched = [variant for pattern in patterns for variant in (pattern, pattern.replace("**/", ""))] or DATA_FILES
-        folder = _snapshot("datasets", name, revision, [*CARD_FILES, *fetched])
-    yield from _split_rows(where, folder, config, split, patterns)
-
-
-def _card(folder: Path) -> dict[str, Any]:
-    """Config -> what the data set's card says of it. Empty if there is no card, or none that names configs."""
-    from huggingface_hub import DatasetCard
-
-    if not (folder / "README.md").is_file():
-        return {}
-    try:
-        configs = DatasetCard.load(folder / "README.md").data.to_dict().get("configs") or []
-        return {str(entry["config_name"]): entry for entry in configs}
-    except Exception as error:  # of a YAML library, or of a card with other fields
-        raise StudyError(f"{folder / 'README.md'}: the data set's card cannot be read: {error}") from None
-
-
-def _check_script(where: str, folder: Path, has_card: bool) -> None:
-    if not has_card and (scripts := sorted(path.name for path in folder.glob("*.py"))):
-        raise StudyError(
-            f"{where}: this data set comes with a loading script ({', '.join(scripts)}), and foreign code is never "
-            "run. Name the files to read instead, e.g. files: [test.jsonl]."
-        )
-
-
-def _patterns(where: str, card: dict[str, Any], config: str | None, split: str) -> list[str]:
-    """The files of a split as the card names them; none if it leaves that to the files' names."""
-    if not card:
-        return []
-    chosen = config or next((name for name in card if name == "default" or len(card) == 1), None)
-    if chosen not in card:
-        problem = f"there is no config {config!r}" if config else "there are several configs, and none was named"
-        raise StudyError(f"{where}: {problem}. There are: {', '.join(sorted(card))}.")
-    entries = card[chosen].get("data_files")
-    if (
-        "data_dir" in card[chosen]
-        or not isinstance(entries, list)
-        or not all(isinstance(entry, dict) for entry in entries)
-    ):
-        return []
-    splits = {entry["split"]: entry["path"] for entry in entries}
-    if split not in splits:
-        raise StudyError(f"{where}: config {chosen!r} has no split {split!r}. There are: {', '.join(sorted(splits))}.")
-    return [splits[split]] if isinstance(splits[split], str) else list(splits[split])
-
-
-def _split_rows(
-    where: str, folder: Path, config: str | None, split: str, patterns: list[str]
-) -> Iterator[dict[str, Any]]:
-    import datasets
-
-    chosen: dict[str, Any] = {"name": config}
-    if patterns:
-        chosen["data_files"] = {split: patterns}
-    elif config and not (folder / "README.md").is_file() and (folder / config).is_dir():
-        chosen = {"data_dir": config}
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # errors are raised, too
-    # Streamed from the files: the library's cache would know them by name and date. Only a lock is written to this one.
-    with TemporaryDirectory(ignore_cleanup_errors=True) as cache:
-        try:
-            rows = datasets.load_dataset(str(folder), **chosen, split=split, streaming=True, cache_dir=cache)
-            yield from rows if rows.features is None else rows.decode(False)
-        except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
-            raise StudyError(f"{where}: split {split!r} cannot be read from {folder}: {error}") from None
-
-
-def _file_rows(where: str, folder: Path, file: str) -> Iterator[dict[str, Any]]:
-    """The rows of one file."""
-    path = folder / file
-    if not path.is_file():
-        data_files = [name for name in files_in(folder) if matches(name, DATA_FILES)]
-        raise StudyError(f"{where}: there is no file {file}. There are: {', '.join(data_files) or 'none of data'}.")
-    if path.suffix == ".parquet":
-        yield from _parquet_rows(path)
-        return
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise StudyError(f"{path}, line {number}: not JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise StudyError(f"{path}, line {number}: {type(row).__name__} found; each line must be an object.")
-            yield row
-
-
-def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        with ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256):
-                yield from batch.to_pylist()
-    except (ArrowException, OSError) as error:
-        raise StudyError(f"{path}: cannot be read as Parquet: {error}") from None
-
-
 # --- pins and folders -------------------------------------------------------------------------------------------------
 
 
-def _pinned(kind: Kind, name: str, revision: str | None) -> str:
+def pinned_revision(kind: Kind, name: str, revision: str | None) -> str:
+    """The revision. Raises StudyError if it is None: then the repository is not pinned."""
     if revision is None:
         raise StudyError(
             f"{name}: this {NOUNS[kind]} is not pinned to a commit. Where the hub can be reached, run `prefdelta pin "
@@ -351,13 +214,13 @@ def _pinned(kind: Kind, name: str, revision: str | None) -> str:
     return revision
 
 
-def _snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str]) -> Path:
+def pinned_snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str]) -> Path:
     """The folder in the cache with a repository's files of these patterns, whole."""
     pin = read_pins().of(kind).get(name)
     return snapshot(kind, name, revision, patterns, pin if pin and pin.revision == revision else None)
 
 
-def _folder_digest(files: Sequence[str], folder: Path) -> str:
+def folder_digest(files: Sequence[str], folder: Path) -> str:
     """Sha256 over the names and contents of files, in hex."""
     with ThreadPoolExecutor(HASHERS) as pool:
         hashes = pool.map(lambda file: sha256_of(folder / file), files)
