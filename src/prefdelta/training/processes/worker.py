@@ -38,7 +38,7 @@ class _SharedSnapshots(Snapshots):
         self._heard, self._since = "", time.monotonic()
         self._leaving = False
 
-    def newest(self) -> Path | None:
+    def take_newest(self) -> Path | None:
         if self._first:
             self._exchange.start()
         while True:
