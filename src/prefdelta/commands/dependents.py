@@ -18,7 +18,8 @@ from prefdelta.records.score import Score
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.store.record import Record
-from prefdelta.study.study import Study, Written
+from prefdelta.study.job import StudyJob
+from prefdelta.study.study import Study
 from prefdelta.system.instance import INSTANCE
 
 RecordedRow = type[Call] | type[RecordedLogps]
@@ -72,7 +73,7 @@ class Dependents:
 def dependents_of(study: Study, stage: str) -> Dependents:
     """The outputs of a stage and what they depend on. Changes nothing, and only reports what is damaged."""
     dependents = Dependents()
-    for job in study.written(stage):
+    for job in study.jobs(stage):
         for path in map(Path, job.outputs):
             if not path.is_file() or not Path(job.manifest).is_file():
                 dependents.absent.append(path)
@@ -184,7 +185,7 @@ class ForgetPlan:
                     forget(folder, PROJECTIONS[self.stage].row_type, part)
         for path in self.folders:
             remove(path)
-        jobs = study.written(self.stage)
+        jobs = study.jobs(self.stage)
         _remove_outputs(jobs, self.others)
         _remove_outputs(jobs, self.outputs)
 
@@ -232,7 +233,7 @@ def forget(folder: Path, row_type: RecordedRow, keys: Collection[str]) -> None:
     record.forget(lambda row: row.key in keys)
 
 
-def _remove_outputs(jobs: Iterable[Written], doomed: Collection[Path]) -> None:
+def _remove_outputs(jobs: Iterable[StudyJob], doomed: Collection[Path]) -> None:
     """Remove outputs of jobs. A manifest is removed with the last output that it describes, and before it."""
     for job in jobs:
         outputs = [Path(path) for path in job.outputs]

@@ -115,7 +115,6 @@ def _lock(path: Path) -> str | None:
     return None
 
 
-def _bytes(bytes_of: Callable[[Study, str, Recipe], float | None], study: Study, arm: str) -> float:
+def _bytes(bytes_of: Callable[[Study, str, Recipe], float | None], study: Study, arm: Arm) -> float:
     """What `bytes_of` says of an arm's policy; 0 if nothing says how large that is."""
-    name = Arm.parse(arm)
-    return bytes_of(study, name.policy, study.config.train.recipes[name.recipe]) or 0.0
+    return bytes_of(study, arm.policy, study.config.train.recipes[arm.recipe]) or 0.0
