@@ -23,6 +23,7 @@ from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
 from prefdelta.models.weights import open_weights
 from prefdelta.records.call import Call
+from prefdelta.records.details.evaluate import EvaluateDetails, UpstreamCounts
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
 from prefdelta.store import calls, tables
@@ -103,12 +104,13 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
         }
         upstream[arm] = _by_upstreams_rule(job, plan, answers.calls, scores)
     failed = count_failures(score.failure for score in rows)
-    told: dict[str, Any] = {"solved_of_counted": solved, "mean_tokens": mean_of_known(score.n_tokens for score in rows)}
-    if any(upstream.values()):
-        told["by_upstreams_rule"] = upstream
-    if said := grader_said(graded):
-        told["grader_said"] = said
-    return Outcome(len(rows), failed, told, {"calls": asked, "tokens": tokens})
+    details = EvaluateDetails(
+        solved_of_counted=solved,
+        mean_tokens=mean_of_known(score.n_tokens for score in rows),
+        by_upstreams_rule=upstream if any(upstream.values()) else None,
+        grader_said=grader_said(graded) or None,
+    )
+    return Outcome(len(rows), failed, details, {"calls": asked, "tokens": tokens})
 
 
 def missing(job: Job[EvaluateSettings]) -> int:
@@ -180,11 +182,10 @@ def _score(draw: tuple[Prompt, int], call: Call, graded: Graded) -> Score:
 
 def _by_upstreams_rule(
     job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call], scores: list[Score]
-) -> dict[str, dict[str, int]]:
+) -> dict[str, UpstreamCounts]:
     """What benchmarks' own rules say where our graders have others, by benchmark.
 
-    Of the answers that are `counted`: how many upstream takes as right (`solved`), and to how many it gives another
-    verdict than we do (`differ`). It sees truncated answers too, as upstream does.
+    They see truncated answers too, as upstream does.
     """
     found = {}
     for name, asked in job.settings.benchmarks.items():
@@ -196,11 +197,11 @@ def _by_upstreams_rule(
             for (prompt, _), call, score in zip(plan, replies, scores, strict=True)
             if prompt.source == name and outcome(score) is not None
         ]
-        found[name] = {
-            "solved": sum(theirs for theirs, _ in verdicts),
-            "counted": len(verdicts),
-            "differ": sum(theirs != ours for theirs, ours in verdicts),
-        }
+        found[name] = UpstreamCounts(
+            solved=sum(theirs for theirs, _ in verdicts),
+            counted=len(verdicts),
+            differ=sum(theirs != ours for theirs, ours in verdicts),
+        )
     return found
 
 

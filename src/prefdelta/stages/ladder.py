@@ -27,6 +27,7 @@ from prefdelta.core.settings import Settings
 from prefdelta.core.tasks.families import draw_problems
 from prefdelta.records.call import Call
 from prefdelta.records.checkpoint import Checkpoint
+from prefdelta.records.details.ladder import LadderDetails, RejectedTraining, WindowAccuracy
 from prefdelta.records.grade import Grade
 from prefdelta.store import calls, checkpoints
 from prefdelta.store.record import Record
@@ -71,7 +72,15 @@ def run(job: Job[LadderSettings]) -> Outcome:
             computed["calls"] += calls_made
         if all(row["low"] <= row["accuracy"] <= row["high"] for row in accuracies):
             checkpoints.write_manifest(job.output("model"), checkpoint)
-            details = {**trained, "seed": rung.seed, "accuracies": accuracies, "rejected": rejected}
+            details = LadderDetails(
+                **trained,
+                seed=rung.seed,
+                accuracies=[WindowAccuracy(**row) for row in accuracies],
+                rejected=[
+                    RejectedTraining(**{**one, "accuracies": [WindowAccuracy(**row) for row in one["accuracies"]]})
+                    for one in rejected
+                ],
+            )
             return Outcome(1, {}, details, computed)
         last_loss = trained["curve"][-1][1]
         rejected.append({"seed": rung.seed, "key": checkpoint.key, "accuracies": accuracies, "last_loss": last_loss})

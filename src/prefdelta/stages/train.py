@@ -28,6 +28,7 @@ from prefdelta.models.loading import load_tokenizer
 from prefdelta.models.repositories import weight_files
 from prefdelta.models.weights import Weights, open_weights, same_tensors
 from prefdelta.records.checkpoint import Checkpoint
+from prefdelta.records.details.train import TrainDetails, TrainedArm
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
@@ -98,18 +99,18 @@ def run(job: Job[TrainSettings]) -> Outcome:
         told = checkpoints.details(job.record, policy)
         left_out = told.pop("left_out")
         _check_left_out(arm, len(rows), left_out, settings)
-        arms[arm] = {
+        arms[arm] = TrainedArm(
             **told,
-            "pairs": len(rows) - sum(left_out.values()),
-            "left_out": left_out,
-            "method": settings.recipe.method,
-            "seconds": round(time.monotonic() - started, 3),
-        }
+            pairs=len(rows) - sum(left_out.values()),
+            left_out=left_out,
+            method=settings.recipe.method,
+            seconds=round(time.monotonic() - started, 3),
+        )
         failures += not told["differs_from_base"]
         say(f"train: {len(arms)} of {len(settings.selections)} arms, {updates} updates made now: {arm}")
     made = {"updates": computed, "tokens": tokens}
     return Outcome(
-        len(arms), {"unchanged": failures} if failures else {}, {"arms": arms}, made, _told_of_run(elsewhere)
+        len(arms), {"unchanged": failures} if failures else {}, TrainDetails(arms), made, _told_of_run(elsewhere)
     )
 
 
