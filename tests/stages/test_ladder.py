@@ -8,8 +8,8 @@ import pytest
 
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.rungs import Corpus, Rung, Window
-from prefdelta.records.details.ladder import WindowAccuracy
 from prefdelta.models.loading import load_model, load_tokenizer
+from prefdelta.records.details.ladder import WindowAccuracy
 from prefdelta.stages import ladder
 from prefdelta.store import checkpoints
 from prefdelta.workflow import source

@@ -13,7 +13,7 @@ Direction = Literal["up", "down"]  # which sign the claim gives the number
 Trust = Literal["V", "R", "D", "I"]
 
 
-class Arms(Settings):
+class ArmPatterns(Settings):
     """Arms of an experiment: those that match one pattern of each list (`*` stands for any text)."""
 
     selections: list[str] = Field(default=["*"])  # {k} stands for the size of `share`
@@ -44,7 +44,7 @@ class Gains(Settings):
     kind: Literal["gains"]
     experiments: list[str]
     over: Over
-    arms: Arms
+    arms: ArmPatterns
     direction: Direction = "up"
 
 
@@ -54,8 +54,8 @@ class Difference(Settings):
     kind: Literal["difference"]
     experiments: list[str]
     over: Over
-    left: Arms
-    right: Arms
+    left: ArmPatterns
+    right: ArmPatterns
     share: Annotated[float, Field(gt=0, lt=1)] | None = None  # {k} is the size nearest to this share of all pairs
     margin: Annotated[float, Field(ge=0)] = 0.0  # points by which the left side may be below the right one
 
@@ -66,8 +66,8 @@ class Steadiness(Settings):
     kind: Literal["steadiness"]
     experiments: list[str]
     over: Over
-    left: Arms
-    right: Arms
+    left: ArmPatterns
+    right: ArmPatterns
 
 
 class DeltaTrend(Settings):

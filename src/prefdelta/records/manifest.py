@@ -54,8 +54,8 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadSettings:
-    """Those of a stage's settings that readers of manifests go by. `Manifest.settings` has all of them."""
+class TypedSettings:
+    """The settings of a stage that readers of manifests go by. `Manifest.settings` has all of them."""
 
     generator: str | None = None  # of generate, judge and reference
     shipped: Mapping[str, object] | None = None  # of generate: the data set that ships the generator's traces
@@ -98,8 +98,8 @@ class Manifest:
         return json.dumps(_plain(self), indent=2) + "\n"
 
     @property
-    def read_settings(self) -> ReadSettings:
-        return ReadSettings(**_known(ReadSettings, self.settings))
+    def typed_settings(self) -> TypedSettings:
+        return TypedSettings(**_known(TypedSettings, self.settings))
 
 
 @cache
@@ -111,14 +111,14 @@ def _adapter(kind: type[Any]) -> "TypeAdapter[Any]":
 
 def _known(kind: type[Any], content: Mapping[str, Any]) -> dict[str, Any]:
     """The part of `content` that is a field of a dataclass."""
-    return {one.name: content[one.name] for one in fields(kind) if one.name in content}
+    return {known.name: content[known.name] for known in fields(kind) if known.name in content}
 
 
 def _plain(value: Any) -> Any:
     """A value of dataclasses, mappings and sequences as JSON has them."""
     if is_dataclass(value) and not isinstance(value, type):
-        parts = [(one, getattr(value, one.name)) for one in fields(value)]
-        return {one.name: _plain(part) for one, part in parts if part is not None or one.metadata != OMITTED}
+        parts = [(known, getattr(value, known.name)) for known in fields(value)]
+        return {known.name: _plain(part) for known, part in parts if part is not None or known.metadata != OMITTED}
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Manifests keep the form that they have on disk. `manifests/` holds one of every stage, from a small run, shortened."""
+"""Manifests keep their form on disk. `manifests/` holds one of every stage, from a small run, shortened."""
 
 import json
 from dataclasses import replace
@@ -89,9 +89,9 @@ def test_the_time_of_a_training_elsewhere_stands_last() -> None:
 
 
 def test_settings_that_readers_go_by() -> None:
-    assert Manifest.from_json(example("filter")).read_settings.tie_seed == 0
-    assert Manifest.from_json(example("generate")).read_settings.generator == "g1"
-    assert Manifest.from_json(example("generate")).read_settings.shipped is None
+    assert Manifest.from_json(example("filter")).typed_settings.tie_seed == 0
+    assert Manifest.from_json(example("generate")).typed_settings.generator == "g1"
+    assert Manifest.from_json(example("generate")).typed_settings.shipped is None
 
 
 @pytest.mark.parametrize(

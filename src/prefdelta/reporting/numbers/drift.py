@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from prefdelta.reporting.arms import Arm, families
+from prefdelta.core.arms import Arm
+from prefdelta.reporting.arms import families, selection_of
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Scores
 
-# Selections that do not look at the deltas. The top of a pairing of equals is no pairing of equals.
+# Selections that do not look at the deltas. The top pairs of two equals are not pairs of equals.
 _BLIND = frozenset({"all", "swapped", "random", "common"})
 
 
@@ -19,16 +20,19 @@ class DriftCheck:
     drifting: Sequence[AccuracyLine]  # those whose interval excludes 0
 
 
-def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[str, str | None]) -> DriftCheck:
-    """methods: by arm's name. SFT has no zero: it learns the chosen traces whatever the rejected ones are."""
+def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[Arm, str | None]) -> DriftCheck:
+    """methods: by arm. SFT has no zero: it learns the chosen traces whatever the rejected ones are."""
     zero = [
         arm
         for arm in arms
-        if arm.chosen == arm.rejected and arm.kind in _BLIND and methods.get(arm.name, arm.recipe) != "sft"
+        if arm.pairing.chosen == arm.pairing.rejected
+        and selection_of(arm).kind in _BLIND
+        and methods.get(arm, arm.recipe) != "sft"
     ]
-    found = families(zero)
-    lines = [scores.compare(members, cell) for members in found for cell in scores.cells(primary=True)]
-    return DriftCheck(found, lines, [line for line in lines if _excludes_zero(line)])
+    members = families(zero)
+    evaluations = scores.evaluations(primary=True)
+    lines = [scores.compare(repeats, evaluation) for repeats in members for evaluation in evaluations]
+    return DriftCheck(members, lines, [line for line in lines if _excludes_zero(line)])
 
 
 def _excludes_zero(line: AccuracyLine) -> bool:

@@ -1,12 +1,13 @@
 """What training did to each arm."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from prefdelta.reporting.arms import Arm, read_arm
-from prefdelta.reporting.manifests import Manifest
+from prefdelta.core.arms import Arm
+from prefdelta.records.details.train import TrainDetails, TrainedArm
+from prefdelta.reporting.arms import read_arm
+from prefdelta.reporting.manifests import FinishedJob, details_of
 
 # The loss where policy and reference are the same: -log sigmoid(0) for DPO, 1 - sigmoid(0) for KTO. SFT has none.
 KNOWN_LOSS = {"dpo": math.log(2.0), "kto": 0.5}
@@ -35,31 +36,30 @@ class TrainingLine:
         return None if self.step0_loss is None or self.known_loss is None else self.step0_loss - self.known_loss
 
 
-def training(found: Iterable[Manifest]) -> list[TrainingLine]:
+def training(jobs: Iterable[FinishedJob]) -> list[TrainingLine]:
     """One line per trained arm, by name. The manifests are those of batches of arms."""
     lines = [
-        _line(read_arm(name), details)
-        for manifest in found
-        if manifest.stage == "train"
-        for name, details in manifest.content["details"].get("arms", {}).items()
+        _training_line(read_arm(name), arm)
+        for _, details in details_of(jobs, TrainDetails)
+        for name, arm in details.arms.items()
     ]
-    return sorted(lines, key=lambda line: line.arm.name)
+    return sorted(lines, key=lambda line: str(line.arm))
 
 
-def _line(arm: Arm, details: Mapping[str, Any]) -> TrainingLine:
-    curve = details.get("curve") or {}
+def _training_line(arm: Arm, trained: TrainedArm) -> TrainingLine:
     return TrainingLine(
         arm=arm,
-        method=details.get("method"),
-        pairs=details.get("pairs"),
-        updates=details.get("updates"),
-        step0_loss=details.get("step0_loss"),
-        losses=_known(curve.get("loss")),
-        margins=_known(curve.get("rewards/margins")),
-        differs_from_base=details.get("differs_from_base"),
-        survives_bfloat16=details.get("changed_share_bfloat16"),
+        method=trained.method,
+        pairs=trained.pairs,
+        updates=trained.updates,
+        step0_loss=trained.step0_loss,
+        losses=_known(trained, "loss"),
+        margins=_known(trained, "rewards/margins"),
+        differs_from_base=trained.differs_from_base,
+        survives_bfloat16=trained.changed_share_bfloat16,
     )
 
 
-def _known(values: Iterable[float | None] | None) -> list[float]:
-    return [value for value in values or () if value is not None]
+def _known(trained: TrainedArm, name: str) -> list[float]:
+    """The values of a curve that are there; none where there is no such curve."""
+    return [value for value in trained.curve.get(name, ()) if value is not None]
