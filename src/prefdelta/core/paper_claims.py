@@ -21,7 +21,7 @@ class ArmPatterns(Settings):
 
 
 class Trend(Settings):
-    """The slope of the gain over the base along the generators: points per 10 points of generator-level delta."""
+    """The slope of the gain over the base along the generators: points per 10 points of generator delta."""
 
     kind: Literal["trend"]
     experiments: list[str]  # those that a study lacks are left out, here and below
@@ -71,7 +71,7 @@ class Steadiness(Settings):
 
 
 class DeltaTrend(Settings):
-    """The slope of a dimension's mean sample delta: score points per 10 points of generator-level delta."""
+    """The slope of a dimension's mean sample delta: score points per 10 points of generator delta."""
 
     kind: Literal["delta_trend"]
     experiments: list[str]

@@ -35,7 +35,7 @@ DETAILS: Mapping[str, type[Details]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class JobRun:
     """When, where and with what a job ran, and what that took. Differs from run to run; nothing depends on it."""
 
     started: str  # UTC, as 2026-04-23T08:00:00Z
@@ -80,7 +80,7 @@ class Manifest:
     texts: Mapping[str, str] = field(default_factory=dict)  # path of an input that people edit -> sha256
     inputs: Mapping[str, str] = field(default_factory=dict)  # path of any other input -> sha256
     outputs: Mapping[str, str] = field(default_factory=dict)  # path -> sha256
-    run: Run
+    run: JobRun
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -90,7 +90,7 @@ class Manifest:
         """
         content = json.loads(text)
         details = _adapter(DETAILS.get(content["stage"], NoDetails)).validate_python(content["details"])
-        run = _adapter(Run).validate_python(content["run"])
+        run = _adapter(JobRun).validate_python(content["run"])
         return cls(**_known(cls, content) | {"details": details, "run": run})
 
     def to_json(self) -> str:

@@ -59,7 +59,8 @@ class Content:
     colour: str
     resamples: int
     seed: int
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any]  # of the report, to be printed
+    dimensions: Sequence[str]  # and composites, in order
     benchmarks: Mapping[str, BenchmarkLabel]
     groups: Mapping[str, BenchmarkGroup]
     experiments: Mapping[str, ExperimentArms]

@@ -101,6 +101,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
         resamples=settings.resamples,
         seed=settings.seed,
         settings=settings.model_dump(),
+        dimensions=settings.dimensions,
         benchmarks={name: _label(benchmark) for name, benchmark in settings.benchmarks.items()},
         groups=groups,
         experiments=experiments,

@@ -28,7 +28,7 @@ from prefdelta.core.launch import Launch
 from prefdelta.core.memory import is_out_of_memory, remedy
 from prefdelta.core.settings import Settings
 from prefdelta.records.details.contract import Details, NoDetails
-from prefdelta.records.manifest import Manifest, Run
+from prefdelta.records.manifest import JobRun, Manifest
 from prefdelta.store import manifests
 from prefdelta.store.ownership import Claim
 from prefdelta.store.staging import Staging
@@ -199,7 +199,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
             texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
             outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
         usage = used()
-        account = Run(
+        account = JobRun(
             started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             seconds=round(time.time() - started, 3),
             cpu_seconds=round(usage.cpu_seconds, 3),

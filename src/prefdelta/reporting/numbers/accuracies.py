@@ -9,14 +9,14 @@ from prefdelta.core.arms import Arm, Base, parse_arm
 from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import NOTHING, Estimate, wilson_interval
 from prefdelta.reporting.arms import read_arm
-from prefdelta.reporting.numbers.answers import Answers, as_answers, read_scores
+from prefdelta.reporting.numbers.answers import AnswerMatrix, answer_matrix, read_scores
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-Weights = Mapping[Arm | Base, float]
+ArmWeights = Mapping[Arm | Base, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Scores:
         frame = read_scores(paths, study)
         _check_known(frame, benchmarks, groups)
         self._answers = {
-            Evaluation(str(group), str(benchmark)): as_answers(rows, str(benchmark))
+            Evaluation(str(group), str(benchmark)): answer_matrix(rows, str(benchmark))
             for (group, benchmark), rows in frame.groupby(["group", "benchmark"], observed=True, sort=True)
         }
         self._lines: dict[tuple[Evaluation, tuple[Arm, ...]], AccuracyLine] = {}
@@ -145,7 +145,7 @@ class Scores:
         what = (evaluation.group, evaluation.benchmark, list(map(str, arms)), list(map(str, others)))
         return self._bootstrap.estimate(answers.per_prompt(gains).tolist(), "against", *what)
 
-    def contrast(self, weights: Weights, evaluations: Sequence[Evaluation]) -> Estimate:
+    def contrast(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.
 
         Over the items that all of them have; prompts are drawn anew within each benchmark, the same for all arms.
@@ -160,7 +160,7 @@ class Scores:
 
     def of_accuracies(
         self,
-        sides: Sequence[Weights],
+        sides: Sequence[ArmWeights],
         evaluations: Sequence[Evaluation],
         function: "Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]",
         *what: Any,
@@ -180,7 +180,7 @@ class Scores:
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
         return self._bootstrap.of_function(parts, function, *what, list(map(_by_name, sides)), where)
 
-    def _accuracy(self, answers: Answers, rows: Sequence[int], *what: Any) -> Estimate:
+    def _accuracy(self, answers: AnswerMatrix, rows: Sequence[int], *what: Any) -> Estimate:
         """Wilson's interval where every trial is of its own: one arm, one draw per prompt.
 
         Seeds answer the same items, and draws of one prompt are not independent trials: there, prompts are resampled.
@@ -210,11 +210,11 @@ class Scores:
         return sorted({name for answers in self._answers.values() for name in answers.rows})
 
 
-def _by_name(weights: Weights) -> list[tuple[str, float]]:
+def _by_name(weights: ArmWeights) -> list[tuple[str, float]]:
     return sorted((str(arm), weight) for arm, weight in weights.items())
 
 
-def _wilson(answers: Answers, row: int) -> Estimate:
+def _wilson(answers: AnswerMatrix, row: int) -> Estimate:
     import numpy as np
 
     counted = answers.outcomes[row][~np.isnan(answers.outcomes[row])]
@@ -222,7 +222,7 @@ def _wilson(answers: Answers, row: int) -> Estimate:
 
 
 def _accuracy_line(
-    answers: Answers,
+    answers: AnswerMatrix,
     evaluation: Evaluation,
     policy: str,
     arms: tuple[Arm, ...],

@@ -5,24 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import place_of
 from prefdelta.records.prompt import problem_of
 from prefdelta.records.score import Score
 from prefdelta.reporting.arms import arm_at
-from prefdelta.store import tables
+from prefdelta.reporting.numbers.outcomes import read_outcomes
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-_COLUMNS = ["benchmark", "prompt_id", "sample", "correct", "failure"]
+_COLUMNS = ["benchmark", "prompt_id", "sample"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class AnswerMatrix:
     """What some arms answered to one benchmark, in one group."""
 
     rows: Mapping[str, int]  # name of an arm or base -> its row
@@ -76,36 +75,21 @@ class Answers:
 
 
 def read_scores(paths: Iterable[Path], study: str) -> "pd.DataFrame":
-    """All scores: arm, group, benchmark, prompt_id, sample, outcome (missing: does not count), truncated."""
-    import numpy as np
+    """All scores: benchmark, prompt_id, sample, outcome (missing: does not count), truncated, arm, group."""
     import pandas as pd
 
     frames = []
     for path in sorted(paths):
-        table = tables.read_arrow(path, Score, _COLUMNS)
+        frame = read_outcomes(path, Score, _COLUMNS)
         place = place_of(path, study)
-        columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in _COLUMNS}
-        failure = pd.Series(columns["failure"], dtype=object)
-        correct = pd.Series(columns["correct"], dtype=object)
-        wrong = failure.isin(list(COUNTS_AS_WRONG)).to_numpy()
-        frames.append(
-            pd.DataFrame(
-                {
-                    "arm": str(arm_at(place)),
-                    "group": place.axes["group"],
-                    **{name: columns[name] for name in ("benchmark", "prompt_id", "sample")},
-                    "outcome": np.where(
-                        correct.isna(), np.where(wrong, 0.0, np.nan), correct.eq(True).to_numpy().astype(float)
-                    ),
-                    "truncated": failure.eq("truncated").to_numpy(),
-                }
-            )
-        )
-    columns_read = ["arm", "group", "benchmark", "prompt_id", "sample", "outcome", "truncated"]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns_read)
+        truncated = frame.pop("failure").eq("truncated")
+        frames.append(frame.assign(truncated=truncated, arm=str(arm_at(place)), group=place.axes["group"]))
+    if not frames:
+        return pd.DataFrame(columns=[*_COLUMNS, "outcome", "truncated", "arm", "group"])
+    return pd.concat(frames, ignore_index=True)
 
 
-def as_answers(scores: "pd.DataFrame", benchmark: str) -> Answers:
+def answer_matrix(scores: "pd.DataFrame", benchmark: str) -> AnswerMatrix:
     """The scores of one benchmark in one group, as `read_scores` gives them.
 
     Raises StudyError if an arm has answered an item twice.
@@ -126,7 +110,7 @@ def as_answers(scores: "pd.DataFrame", benchmark: str) -> Answers:
         raise StudyError(f"scores: {twice} has answered an item of {benchmark} twice. Give each table once.")
     outcomes = np.full(times.shape, np.nan)
     outcomes[arm_codes, item_codes] = scores["outcome"].to_numpy()
-    return Answers(
+    return AnswerMatrix(
         rows={name: number for number, name in enumerate(arms)},
         outcomes=outcomes,
         present=times > 0,

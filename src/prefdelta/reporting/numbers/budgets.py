@@ -66,7 +66,7 @@ def budgets(content: Content, experiment: ExperimentArms) -> BudgetFigure:
 
 def _styles(content: Content, names: Sequence[str]) -> dict[str, int]:
     """Dimensions by their place in the study; controls by their kind, those of one kind with different marks."""
-    dimensions = {name: place for place, name in enumerate(content.settings["dimensions"])}
+    dimensions = {name: place for place, name in enumerate(content.dimensions)}
     styles: dict[str, int] = {}
     for name in dict.fromkeys(names):
         kind = next((at for at, control in enumerate(_CONTROLS) if name.startswith(control)), len(_CONTROLS))

@@ -19,7 +19,7 @@ from prefdelta.core.statistics import NOTHING, Estimate
 from prefdelta.reporting.arms import families, short_labels
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.formats import signed
-from prefdelta.reporting.numbers.accuracies import Evaluation, Weights
+from prefdelta.reporting.numbers.accuracies import ArmWeights, Evaluation
 from prefdelta.reporting.numbers.bootstrap import scaled
 from prefdelta.reporting.numbers.claim_arms import (
     by_pairing,
@@ -115,7 +115,7 @@ def _trend(
 
 
 def _gap(content: Content, pairing: Pairing) -> float | None:
-    """The generator-level delta of a pairing: a share."""
+    """The generator delta of a pairing: a share."""
     gap = content.grades.gap(pairing)
     return None if gap is None else gap.value
 
@@ -228,6 +228,6 @@ def _contrast(
     return ClaimNumber(title, estimate(weighted), direction, seeds, by_seed, margin, unshared)
 
 
-def _equal(repeats: Repeats) -> Weights:
+def _equal(repeats: Repeats) -> ArmWeights:
     """Equal weights whose sum is 1."""
     return dict.fromkeys(repeats, 1 / len(repeats))

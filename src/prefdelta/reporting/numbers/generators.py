@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG
 from prefdelta.core.arms import Pairing
 from prefdelta.core.layout import place_of
 from prefdelta.core.statistics import Estimate, wilson_interval
@@ -14,12 +13,10 @@ from prefdelta.records.details.grade import GradeDetails, SourceAgreement
 from prefdelta.records.grade import Grade
 from prefdelta.reporting.manifests import FinishedJob, details_of
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
-from prefdelta.store import tables
+from prefdelta.reporting.numbers.outcomes import read_outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_COLUMNS = ["prompt_id", "sample", "correct", "failure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,10 @@ class Grades:
     """All generators' grades."""
 
     def __init__(self, paths: Iterable[Path], study: str, bootstrap: Bootstrap) -> None:
-        self._frames = {place_of(path, study).axes["generator"]: _read_grades(path) for path in paths}
+        self._frames = {
+            place_of(path, study).axes["generator"]: read_outcomes(path, Grade, ["prompt_id", "sample"])
+            for path in paths
+        }
         self._bootstrap = bootstrap
 
     def lines(self) -> list[GeneratorLine]:
@@ -69,7 +69,7 @@ class Grades:
         return self._generator_line(name).accuracy if name in self._frames else None
 
     def gap(self, pairing: Pairing) -> Estimate | None:
-        """The generator-level delta: accuracy of chosen minus rejected over the prompts that both have answered.
+        """The generator delta: accuracy of chosen minus rejected over the prompts that both have answered.
 
         A generator paired with itself takes even samples as chosen and odd ones as rejected, as its pairs do.
         """
@@ -94,23 +94,3 @@ class Grades:
             return wilson_interval(int(counted["outcome"].sum()), len(counted))
         means = counted.groupby("prompt_id")["outcome"].mean()
         return self._bootstrap.estimate(means.tolist(), "generator", name)
-
-
-def _read_grades(path: Path) -> "pd.DataFrame":
-    """prompt_id, sample, failure, and outcome: 1 right, 0 wrong, missing where the trace does not count."""
-    import numpy as np
-    import pandas as pd
-
-    table = tables.read_arrow(path, Grade, _COLUMNS)
-    columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in _COLUMNS}
-    failure = pd.Series(columns["failure"], dtype=object)
-    correct = pd.Series(columns["correct"], dtype=object)
-    wrong = np.where(failure.isin(list(COUNTS_AS_WRONG)).to_numpy(), 0.0, np.nan)
-    return pd.DataFrame(
-        {
-            "prompt_id": columns["prompt_id"],
-            "sample": columns["sample"],
-            "failure": failure,
-            "outcome": np.where(correct.isna(), wrong, correct.eq(True).to_numpy().astype(float)),
-        }
-    )
