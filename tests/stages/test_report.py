@@ -109,7 +109,7 @@ def experiment(title, figure, *arms):
 @pytest.fixture(autouse=True)
 def _same_speed(monkeypatch):
     monkeypatch.setattr(calibration, "measure", lambda: Calibration(2 * calibration.REFERENCE_SECONDS))
-    monkeypatch.setattr(calibration, "spent", lambda: 3.0)
+    monkeypatch.setattr(calibration, "cpu_seconds", lambda: 3.0)
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def tie_seed(jobs: Iterable[FinishedJob]) -> int:
     return (seeds.pop() if seeds else None) or 0
 
 
-def shipped(jobs: Iterable[FinishedJob]) -> frozenset[str]:
+def shipped_generators(jobs: Iterable[FinishedJob]) -> frozenset[str]:
     """The generators whose traces a data set ships: nobody here chose their prompt and sampling."""
     generated = (job.manifest.typed_settings for job in jobs if job.stage == "generate")
     return frozenset(settings.generator for settings in generated if settings.shipped and settings.generator)

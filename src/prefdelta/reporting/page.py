@@ -160,7 +160,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
 
 def _jobs(content: Content) -> dict[str, Any]:
     jobs = jobs_frame(content.jobs)
-    stages = stage_lines(content.jobs, content.cpu_budget, content.calibration.factor, calibration.spent())
+    stages = stage_lines(content.jobs, content.cpu_budget, content.calibration.factor, calibration.cpu_seconds())
     return {
         "commits": commits(content.jobs),
         "versions": versions(content.jobs),

@@ -14,7 +14,7 @@ from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.content import BenchmarkLabel, Content, ExperimentArms, Overlaps
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.figures.folder import publish_figures
-from prefdelta.reporting.manifests import FinishedJob, read_jobs, shipped, tie_seed
+from prefdelta.reporting.manifests import FinishedJob, read_jobs, shipped_generators, tie_seed
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
@@ -112,7 +112,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
         jobs=jobs,
         cpu_budget=settings.cpu_budget,
         calibration=calibration.measure(),
-        confounded=shipped(jobs),
+        confounded=shipped_generators(jobs),
         agreements=agreements(
             job.inputs["judgements"],
             job.inputs["compared"],

@@ -2,7 +2,7 @@ import pytest
 
 from prefdelta.core.errors import StudyError
 from prefdelta.records.details.train import TrainDetails
-from prefdelta.reporting.manifests import details_of, jobs_frame, read_jobs, shipped, stages_frame, tie_seed
+from prefdelta.reporting.manifests import details_of, jobs_frame, read_jobs, shipped_generators, stages_frame, tie_seed
 from unit.records.test_manifest import example
 
 
@@ -23,7 +23,7 @@ def test_jobs_are_read_in_the_order_of_their_stages(paths):
     assert stages_frame(jobs_frame(jobs))["stage"].tolist() == ["generate", "filter", "train"]
     ((name, details),) = details_of(jobs, TrainDetails)
     assert (name, list(details.arms)) == ("pa/g3~g1/dpo-s0-all", ["pa/g3~g1/all/dpo/s0"])
-    assert (tie_seed(jobs), shipped(jobs)) == (0, frozenset())
+    assert (tie_seed(jobs), shipped_generators(jobs)) == (0, frozenset())
 
 
 def test_several_tie_seeds_are_an_error(paths):

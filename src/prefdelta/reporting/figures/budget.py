@@ -35,7 +35,7 @@ _CLOSEST = 0.18  # of the axis: the least distance of `all` from the largest k
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What one way of selecting gains, at every k and, last, with all pairs; None: there is no such arm."""
+    """The gains of one way of selecting: at every k and, last, with all pairs; None where there is no such arm."""
 
     name: str
     kind: str  # top: a line; random: a band; other: marks alone

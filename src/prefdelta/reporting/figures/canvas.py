@@ -1,4 +1,4 @@
-"""From a drawing to SVG for the page, which decides its colours, and to SVG and PDF files, which have their own."""
+"""A drawing as SVG for the page, whose style sheet has the colours, and as SVG and PDF files with their own colours."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Shares of what every two of some things have in common: a triangle of shaded cells per panel."""
+"""The share that every two of some sets have in common: a triangle of shaded cells per panel."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
