@@ -19,12 +19,12 @@ from prefdelta.reporting.arm_tables import (
     updates_table,
 )
 from prefdelta.reporting.arms import common_parts, families
+from prefdelta.reporting.claims.verdicts import PaperClaims
 from prefdelta.reporting.content import CONFOUNDED, Content, ExperimentArms
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
 from prefdelta.reporting.figures.canvas import Drawing, inline
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
 from prefdelta.reporting.numbers.accuracies import Evaluation
-from prefdelta.reporting.numbers.claims import PaperClaims
 from prefdelta.reporting.numbers.curves import ladder_rows, training_rows
 from prefdelta.reporting.numbers.drift import check_drift
 from prefdelta.reporting.numbers.generators import source_lines

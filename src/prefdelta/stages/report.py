@@ -11,6 +11,7 @@ from prefdelta.core.arms import Pairing
 from prefdelta.core.settings import Settings
 from prefdelta.reporting import calibration
 from prefdelta.reporting.arms import read_arm
+from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
 from prefdelta.reporting.content import BenchmarkLabel, Content, ExperimentArms, Overlaps
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.figures.folder import publish_figures
@@ -18,7 +19,6 @@ from prefdelta.reporting.manifests import FinishedJob, read_jobs, shipped_genera
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
-from prefdelta.reporting.numbers.claims import judge_claims, read_claims
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 from prefdelta.reporting.page import hex_colour, render

@@ -1,6 +1,6 @@
 import pytest
 
-from prefdelta.reporting.numbers.slopes import bend, slope
+from prefdelta.reporting.claims.slopes import bend, slope
 
 
 def weighted(weights, y):

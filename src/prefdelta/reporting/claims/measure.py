@@ -17,11 +17,7 @@ from prefdelta.core.paper_claims import (
 )
 from prefdelta.core.statistics import NOTHING, Estimate
 from prefdelta.reporting.arms import families, short_labels
-from prefdelta.reporting.content import Content
-from prefdelta.reporting.formats import signed
-from prefdelta.reporting.numbers.accuracies import ArmWeights, Evaluation
-from prefdelta.reporting.numbers.bootstrap import scaled
-from prefdelta.reporting.numbers.claim_arms import (
+from prefdelta.reporting.claims.arms import (
     by_pairing,
     by_size,
     matching,
@@ -29,8 +25,12 @@ from prefdelta.reporting.numbers.claim_arms import (
     places_to_measure,
     shared_seeds,
 )
+from prefdelta.reporting.claims.slopes import bend, slope
+from prefdelta.reporting.content import Content
+from prefdelta.reporting.formats import signed
+from prefdelta.reporting.numbers.accuracies import ArmWeights, Evaluation
+from prefdelta.reporting.numbers.bootstrap import scaled
 from prefdelta.reporting.numbers.gains import Repeats
-from prefdelta.reporting.numbers.slopes import bend, slope
 
 if TYPE_CHECKING:
     import numpy as np
