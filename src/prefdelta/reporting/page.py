@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefdelta.core.arms import Pairing
 from prefdelta.core.errors import StudyError
+from prefdelta.core.statistics import Estimate
 from prefdelta.reporting import calibration, formats
 from prefdelta.reporting.arm_tables import (
     AgainstRandom,
@@ -44,6 +46,22 @@ _FORMATS = ("percent", "points", "signed", "decimal", "count", "duration", "reas
 class Picture:
     kind: str  # wide, narrow
     svg: "Markup"
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """The head of a column in the table of every arm."""
+
+    title: str
+    in_domain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LengthCorrelations:
+    """Of deltas with length: pairings x dimensions."""
+
+    dimensions: Sequence[str]
+    rows: Mapping[Pairing, Sequence[Estimate | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +199,8 @@ def _jobs(content: Content) -> dict[str, Any]:
     }
 
 
-def _column(content: Content, evaluation: Evaluation) -> dict[str, Any]:
-    """A column's head in the table of every arm."""
-    return {"title": content.title_of(evaluation), "in_domain": content.benchmarks[evaluation.benchmark].in_domain}
+def _column(content: Content, evaluation: Evaluation) -> TableColumn:
+    return TableColumn(content.title_of(evaluation), content.benchmarks[evaluation.benchmark].in_domain)
 
 
 def _averaged(content: Content, evaluation: Evaluation) -> str:
@@ -191,14 +208,13 @@ def _averaged(content: Content, evaluation: Evaluation) -> str:
     return content.title_of(evaluation) + (f" (avg@{draws})" if draws > 1 else "")
 
 
-def _with_length(content: Content) -> dict[str, Any]:
-    """Correlations with length: pairings x dimensions."""
+def _with_length(content: Content) -> LengthCorrelations:
     lines = content.pairings.lines()
     dimensions = list(dict.fromkeys(line.dimension for line in lines))
     correlations = {(line.pairing, line.dimension): line.with_length for line in lines}
     pairings = dict.fromkeys(line.pairing for line in lines)
     rows = {pairing: [correlations.get((pairing, dimension)) for dimension in dimensions] for pairing in pairings}
-    return {"dimensions": dimensions, "rows": rows}
+    return LengthCorrelations(dimensions, rows)
 
 
 def _section(content: Content, key: str, experiment: ExperimentArms, figures: Sequence[Picture]) -> ExperimentSection:
