@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.paper_claims import (
@@ -34,6 +34,7 @@ from prefdelta.reporting.numbers.gains import Repeats
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 _POINTS = 100.0
 _PER_TEN = 10.0
@@ -161,9 +162,12 @@ def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list
         sums = [_equal(side[k]) for side in sides for k in ks]
         shape = (len(sides), len(ks))
 
-        def spread(means: "np.ndarray[Any, Any]", shape: tuple[int, int] = shape, n: int = len(left)) -> Any:
-            by_side = means.reshape(*means.shape[:-1], *shape).std(axis=-1, ddof=1)
-            return by_side[..., :n].mean(axis=-1) - by_side[..., n:].mean(axis=-1)
+        def spread(
+            means: "NDArray[np.float64]", shape: tuple[int, int] = shape, n: int = len(left)
+        ) -> "NDArray[np.float64]":
+            deviations: NDArray[np.float64] = means.reshape(*means.shape[:-1], *shape).std(axis=-1, ddof=1)  # by side
+            difference: NDArray[np.float64] = deviations[..., :n].mean(axis=-1) - deviations[..., n:].mean(axis=-1)
+            return difference
 
         seeds, unshared = shared_seeds([side[k] for side in sides for k in ks])
         sizes = ", ".join(f"{k:,}" for k in ks)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Arm, Base, parse_arm
 from prefdelta.core.errors import StudyError
@@ -15,6 +15,7 @@ from prefdelta.reporting.numbers.bootstrap import Bootstrap
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 ArmWeights = Mapping[Arm | Base, float]
 
@@ -162,8 +163,8 @@ class Scores:
         self,
         sides: Sequence[ArmWeights],
         evaluations: Sequence[Evaluation],
-        function: "Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]",
-        *what: Any,
+        function: "Callable[[NDArray[np.float64]], NDArray[np.float64]]",
+        *what: object,
     ) -> Estimate:
         """A function of several weighted sums as in `contrast`, over the items that all their arms have.
 
@@ -180,7 +181,7 @@ class Scores:
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
         return self._bootstrap.of_function(parts, function, *what, list(map(_by_name, sides)), where)
 
-    def _accuracy(self, answers: AnswerMatrix, rows: Sequence[int], *what: Any) -> Estimate:
+    def _accuracy(self, answers: AnswerMatrix, rows: Sequence[int], *what: object) -> Estimate:
         """Wilson's interval where every trial is of its own: one arm, one draw per prompt.
 
         Seeds answer the same items, and draws of one prompt are not independent trials: there, prompts are resampled.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import place_of
@@ -15,6 +15,7 @@ from prefdelta.store import tables
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 _KEY = ["generator", "prompt_id", "sample", "dimension"]
 _COLUMNS = [*_KEY, "score"]
@@ -94,7 +95,7 @@ def _agreement_line(
     )
 
 
-def _kappa(means: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+def _kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Cohen's kappa with quadratic weights (Cohen 1968), from the columns of `_agreement_line`; NaN if nothing varies.
 
     The squared distance expected of unrelated ratings with the same marginals is var x + var y + (mean x - mean y)^2.

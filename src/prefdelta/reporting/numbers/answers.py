@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.errors import StudyError
@@ -16,6 +16,7 @@ from prefdelta.reporting.numbers.outcomes import read_outcomes
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 _COLUMNS = ["benchmark", "prompt_id", "sample"]
 
@@ -25,11 +26,11 @@ class AnswerMatrix:
     """What some arms answered to one benchmark, in one group."""
 
     rows: Mapping[str, int]  # name of an arm or base -> its row
-    outcomes: "np.ndarray[Any, Any]"  # 1 solved, 0 not solved, NaN: does not count, or the arm has not the item
-    present: "np.ndarray[Any, Any]"  # whether the arm has the item
-    truncated: "np.ndarray[Any, Any]"  # items per arm
-    prompts: "np.ndarray[Any, Any]"  # number of the prompt, per item
-    problems: "np.ndarray[Any, Any] | None"  # number of the problem, per prompt; None: no prompt repeats another
+    outcomes: "NDArray[np.float64]"  # 1 solved, 0 not solved, NaN: does not count, or the arm has not the item
+    present: "NDArray[np.bool_]"  # whether the arm has the item
+    truncated: "NDArray[np.int64]"  # items per arm
+    prompts: "NDArray[np.int64]"  # number of the prompt, per item
+    problems: "NDArray[np.int64] | None"  # number of the problem, per prompt; None: no prompt repeats another
 
     def rows_of(self, arms: Iterable[Arm | Base]) -> list[int]:
         return [self.rows[str(arm)] for arm in arms]
@@ -46,7 +47,7 @@ class AnswerMatrix:
         """Whether each item is a trial of its own: no prompt has several draws, and none repeats a problem."""
         return self.problems is None and len(set(self.prompts.tolist())) == len(self.prompts)
 
-    def weighted(self, weights: Mapping[Arm | Base, float]) -> "np.ndarray[Any, Any]":
+    def weighted(self, weights: Mapping[Arm | Base, float]) -> "NDArray[np.float64]":
         """A weighted sum of outcomes by item; NaN where one of the arms does not count.
 
         Rounded, so that equal sums are equal.
@@ -54,7 +55,7 @@ class AnswerMatrix:
         total = (self.outcomes[self.rows_of(weights)] * [[weight] for weight in weights.values()]).sum(axis=0)
         return total.round(12)  # type: ignore[no-any-return]
 
-    def per_prompt(self, items: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    def per_prompt(self, items: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Values by item as one mean per prompt, in the prompts' order; items without a value are left out.
 
         Prompts that repeat a problem are one value, as they are not independent of each other: so far from the mean
@@ -114,7 +115,7 @@ def answer_matrix(scores: "pd.DataFrame", benchmark: str) -> AnswerMatrix:
         rows={name: number for number, name in enumerate(arms)},
         outcomes=outcomes,
         present=times > 0,
-        truncated=np.bincount(arm_codes, scores["truncated"].to_numpy(), minlength=len(arms)),
+        truncated=np.bincount(arm_codes, scores["truncated"].to_numpy(), minlength=len(arms)).astype(np.int64),
         prompts=items // (int(samples.max()) + 1),
         problems=problems if len(names) < len(prompt_ids) else None,
     )
