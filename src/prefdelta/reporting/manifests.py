@@ -47,11 +47,11 @@ def read_jobs(paths: Iterable[Path], study: str) -> list[FinishedJob]:
     return sorted(jobs, key=lambda job: (stage_order(job.stage), job.name))
 
 
-def details_of(jobs: Iterable[FinishedJob], kind: type[D]) -> Iterator[tuple[str, D]]:
-    """Name and details of the jobs whose details are of a kind: those of one stage."""
+def details_of(jobs: Iterable[FinishedJob], kind: type[D]) -> Iterator[tuple[FinishedJob, D]]:
+    """The jobs whose details are of a kind (those of one stage), each with its details."""
     for job in jobs:
         if isinstance(job.manifest.details, kind):
-            yield job.name, job.manifest.details
+            yield job, job.manifest.details
 
 
 def stage_order(stage: str) -> tuple[int, str]:

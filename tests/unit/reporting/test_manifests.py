@@ -21,8 +21,8 @@ def test_jobs_are_read_in_the_order_of_their_stages(paths):
     jobs = read_jobs(paths.values(), "mini")
     assert [job.name for job in jobs] == ["g1", "g3~g1/all", "pa/g3~g1/dpo-s0-all"]
     assert stages_frame(jobs_frame(jobs))["stage"].tolist() == ["generate", "filter", "train"]
-    ((name, details),) = details_of(jobs, TrainDetails)
-    assert (name, list(details.arms)) == ("pa/g3~g1/dpo-s0-all", ["pa/g3~g1/all/dpo/s0"])
+    ((job, details),) = details_of(jobs, TrainDetails)
+    assert (job.name, list(details.arms)) == ("pa/g3~g1/dpo-s0-all", ["pa/g3~g1/all/dpo/s0"])
     assert (tie_seed(jobs), shipped_generators(jobs)) == (0, frozenset())
 
 

@@ -43,10 +43,10 @@ class SourceLine:
 def source_lines(jobs: Iterable[FinishedJob]) -> list[SourceLine]:
     """One line per generator whose data set says which traces are right, by name."""
     lines = []
-    for name, details in details_of(jobs, GradeDetails):
+    for job, details in details_of(jobs, GradeDetails):
         if counts := details.source_agreement:
             agreement = wilson_interval(counts.both_right + counts.both_wrong, counts.total)
-            lines.append(SourceLine(name, counts, agreement))
+            lines.append(SourceLine(job.name, counts, agreement))
     return lines
 
 

@@ -42,14 +42,14 @@ def ladder(jobs: Iterable[FinishedJob]) -> list[LadderLine]:
     """One line per model, by name."""
     lines = [
         LadderLine(
-            name=name.partition("/")[0],
+            name=job.name.partition("/")[0],
             parameters=details.parameters,
             steps=details.steps,
             kept=LadderTraining(details.seed, _windows(details.accuracies)),
             rejected=[LadderTraining(training.seed, _windows(training.accuracies)) for training in details.rejected],
             losses=[loss for _, loss in details.curve],
         )
-        for name, details in details_of(jobs, LadderDetails)
+        for job, details in details_of(jobs, LadderDetails)
     ]
     return sorted(lines, key=lambda line: line.name)
 
