@@ -81,7 +81,7 @@ def standing(study: Study, stage: str) -> Standing:
                 try:
                     found.keys[path] = _rests_on(stage, path, Path(job.manifest))
                 except DamagedError as error:
-                    found.unreadable[path] = error.found
+                    found.unreadable[path] = error.damage
     return found
 
 

@@ -139,7 +139,7 @@ def make_plan(study: Study, evaluated_policies: bool = False) -> Plan:
             collect = _checkpoints if stage in CHECKPOINTS else _rows
             removals += collect(record, stage, found.all_keys())
         except DamagedError as error:
-            notes.append(f"{stage}: {error.found} Its record is kept whole; the next run mends it.")
+            notes.append(f"{stage}: {error.damage} Its record is kept whole; the next run mends it.")
     everything = all(
         Path(path).exists() for stage in STAGES for job in study.jobs(stage) for path in (*job.outputs, job.manifest)
     )

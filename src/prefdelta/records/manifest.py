@@ -60,6 +60,7 @@ class TypedSettings:
     generator: str | None = None  # of generate, judge and reference
     shipped: Mapping[str, object] | None = None  # of generate: the data set that ships the generator's traces
     tie_seed: int | None = None  # of filter
+    recipe: Mapping[str, Any] | None = None  # of train: method and settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

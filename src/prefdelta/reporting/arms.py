@@ -36,8 +36,7 @@ def selection_of(arm: Arm) -> Selection:
 
 def without_draw(arm: Arm) -> str:
     """The name of an arm's selection, without the seed of a random draw."""
-    selection = selection_of(arm)
-    return arm.selection if selection.seed is None else f"random-{selection.k}"
+    return selection_of(arm).family
 
 
 def families(arms: Iterable[Arm], *, merge_draws: bool = False) -> list[tuple[Arm, ...]]:
@@ -78,7 +77,4 @@ def _label(arm: Arm, part: str) -> str:
     """A part of an arm's name as figures show it."""
     if part != "selection":
         return str(getattr(arm, part))
-    if cell := selection_of(arm).cell:
-        chosen, _, rejected = cell.partition("-")
-        return f"{chosen} over {rejected}"
-    return without_draw(arm)
+    return selection_of(arm).label

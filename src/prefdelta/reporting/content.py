@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prefdelta.core.arms import Arm, Pairing
-from prefdelta.core.pairs.overlap import Overlap
+from prefdelta.core.pairs.overlap import DimensionOverlap
 from prefdelta.reporting.arms import selection_of
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.manifests import FinishedJob
@@ -14,7 +14,6 @@ from prefdelta.reporting.numbers.agreement import AgreementLine
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 
-_CONTROLS = frozenset({"random", "bottom", "length-matched", "swapped", "all"})
 CONFOUNDED = "traces from a data set, so another prompt and sampling"  # what stands beside such a generator
 
 
@@ -46,7 +45,7 @@ class ExperimentArms:
 class Overlaps:
     pairing: Pairing
     ks: Sequence[int]
-    overlaps: Sequence[Overlap]
+    overlaps: Sequence[DimensionOverlap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Content:
         controls = [
             arm
             for arm in self.all_arms()
-            if selection_of(arm).kind in _CONTROLS
+            if selection_of(arm).CONTROL
             and selection_of(arm).k in ks
             and (arm.policy, arm.pairing, arm.recipe) in trained
         ]

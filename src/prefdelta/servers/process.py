@@ -19,7 +19,7 @@ from prefdelta.system.processes import die_with_parent, exit_code_told
 
 KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where a server of ours finds the key that its requests must carry
 VLLM_KEY_VARIABLE = "VLLM_API_KEY"  # and where vLLM's does
-_STOP_SECONDS = STOP_SECONDS + 2.0  # for the keeper to end after that
+_STOP_SECONDS = STOP_SECONDS + 2.0  # the supervisor ends after that
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from prefdelta.commands.shared import size
 from prefdelta.commands.sizes import existing
 from prefdelta.core.arms import Arm
 from prefdelta.core.recipes import Recipe
-from prefdelta.engines.openai.engine import OTHER_FILES
+from prefdelta.engines.openai.open_files import OTHER_FILES
 from prefdelta.study.study import Study
 from prefdelta.system.files import INSTANCE, publish
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from prefdelta.core.arms import Arm
 from prefdelta.reporting.arms import families, selection_of
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Scores
-
-# Selections that do not look at the deltas. The top pairs of two equals are not pairs of equals.
-_BLIND = frozenset({"all", "swapped", "random", "common"})
+from prefdelta.training.registry import METHODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +19,23 @@ class DriftCheck:
 
 
 def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[Arm, str | None]) -> DriftCheck:
-    """methods: by arm. SFT has no zero: it learns the chosen traces whatever the rejected ones are."""
+    """methods: arm -> its method. One that learns more than the contrast of the sides has no zero."""
     zero = [
         arm
         for arm in arms
         if arm.pairing.chosen == arm.pairing.rejected
-        and selection_of(arm).kind in _BLIND
-        and methods.get(arm, arm.recipe) != "sft"
+        and selection_of(arm).BLIND  # the top of a pairing of equals is not a pairing of equals
+        and _learns_only_contrast(methods.get(arm, arm.recipe))
     ]
     members = families(zero)
     evaluations = scores.evaluations(primary=True)
     lines = [scores.compare(repeats, evaluation) for repeats in members for evaluation in evaluations]
     return DriftCheck(members, lines, [line for line in lines if _excludes_zero(line)])
+
+
+def _learns_only_contrast(method: str | None) -> bool:
+    """Also True of a method that is not known by that name."""
+    return method not in METHODS or METHODS[method].only_contrast
 
 
 def _excludes_zero(line: AccuracyLine) -> bool:

@@ -1,34 +1,29 @@
 """What training did to each arm."""
 
-import math
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from prefdelta.core.arms import Arm
 from prefdelta.records.details.train import TrainDetails, TrainedArm
 from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.manifests import FinishedJob, details_of
-
-# The loss where policy and reference are the same: -log sigmoid(0) for DPO, 1 - sigmoid(0) for KTO. SFT has none.
-KNOWN_LOSS = {"dpo": math.log(2.0), "kto": 0.5}
+from prefdelta.training.registry import METHODS
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingLine:
     arm: Arm
     method: str | None
-    pairs: int | None  # that it was trained on; KTO trains on two traces of each, SFT on one
+    pairs: int | None  # that it was trained on, whatever rows its method makes of them
     updates: int | None
     step0_loss: float | None  # nats
+    known_loss: float | None  # what the first loss must be, in nats; None if the method does not say
     losses: list[float]  # per update, nats
     margins: list[float]  # per update, nats (beta included); SFT has none
     differs_from_base: bool | None
     survives_bfloat16: float | None  # share of the parameters that would still differ from the base in bfloat16
-
-    @property
-    def known_loss(self) -> float | None:
-        """What the first loss must be."""
-        return KNOWN_LOSS.get(self.method or "")
 
     @property
     def step0_gap(self) -> float | None:
@@ -39,25 +34,31 @@ class TrainingLine:
 def training(jobs: Iterable[FinishedJob]) -> list[TrainingLine]:
     """One line per trained arm, by name. The manifests are those of batches of arms."""
     lines = [
-        _training_line(read_arm(name), arm)
-        for _, details in details_of(jobs, TrainDetails)
+        _training_line(read_arm(name), arm, job.manifest.typed_settings.recipe)
+        for job, details in details_of(jobs, TrainDetails)
         for name, arm in details.arms.items()
     ]
     return sorted(lines, key=lambda line: str(line.arm))
 
 
-def _training_line(arm: Arm, trained: TrainedArm) -> TrainingLine:
+def _training_line(arm: Arm, trained: TrainedArm, recipe: Mapping[str, Any] | None) -> TrainingLine:
     return TrainingLine(
         arm=arm,
         method=trained.method,
         pairs=trained.pairs,
         updates=trained.updates,
         step0_loss=trained.step0_loss,
+        known_loss=_known_loss(recipe) if recipe else None,
         losses=_known(trained, "loss"),
         margins=_known(trained, "rewards/margins"),
         differs_from_base=trained.differs_from_base,
         survives_bfloat16=trained.changed_share_bfloat16,
     )
+
+
+def _known_loss(recipe: Mapping[str, Any]) -> float | None:
+    method = METHODS[recipe["method"]]
+    return method.first_loss(method.recipe.model_validate_json(json.dumps(recipe)))
 
 
 def _known(trained: TrainedArm, name: str) -> list[float]:
