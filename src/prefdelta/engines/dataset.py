@@ -13,7 +13,7 @@ from prefdelta.core.data.items import read_rows
 from prefdelta.core.data.shipped import ShippedTrace, read_traces
 from prefdelta.core.data.sources import DataSource, TraceFields
 from prefdelta.core.names import TRAINING_PROMPTS
-from prefdelta.models.repositories import dataset_identity, dataset_rows
+from prefdelta.models.data_sets import dataset_identity, dataset_rows
 from prefdelta.records.prompt import Prompt
 
 VERSION = 2  # raise it when the same request would get another reply

@@ -16,7 +16,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest, fraction, seed_of
 from prefdelta.core.settings import Settings
 from prefdelta.core.tasks.families import draw_problems
-from prefdelta.models.repositories import dataset_rows
+from prefdelta.models.data_sets import dataset_rows
 from prefdelta.records.details.prompts import PromptsDetails
 from prefdelta.records.prompt import Prompt, problem_of
 from prefdelta.store import tables

@@ -30,13 +30,13 @@ from prefdelta.core.settings import Settings
 from prefdelta.records.details.contract import Details, NoDetails
 from prefdelta.records.manifest import JobRun, Manifest
 from prefdelta.store import manifests
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.staging import Staging
 from prefdelta.system import environment, plugins
 from prefdelta.system.files import publish_text, say, set_aside, sha256_of
 from prefdelta.system.processes import die_with_parent, stop_on_signals
-from prefdelta.system.usage import used
-from prefdelta.workflow import plans, runs, source
+from prefdelta.system.usage import resource_usage
+from prefdelta.workflow import plans, run_file, source
 
 S = TypeVar("S", bound=Settings)
 PLANNED = "PREFDELTA_PLANNED"  # in the environment: the source that the main process planned with, `job_code` by name
@@ -110,7 +110,7 @@ def start(
     if arguments.code:  # started by a workflow, not by hand
         say(_by_hand(stage, sys.argv[1:]))
         # A job of SLURM's outlives the run's main process: the next run has SLURM end it.
-        die_with_parent(os.getppid(), "" if "SLURM_JOB_ID" in os.environ else os.environ.get(runs.VARIABLE, ""))
+        die_with_parent(os.getppid(), "" if "SLURM_JOB_ID" in os.environ else os.environ.get(run_file.VARIABLE, ""))
     try:
         exit_code = _exit_code(stage.rpartition(".")[2], lambda: _run(stage, run, settings, arguments))
     except SystemExit as stopped:
@@ -190,7 +190,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
     stage = module.rpartition(".")[2]
     digest = _planned_source(stage, parsed, arguments.code)
     plans.check(arguments.outputs["manifest"][0], json.loads(parsed.model_dump_json()))
-    claim = Claim(arguments.record, arguments.outputs["manifest"][0])
+    ownership = Ownership(arguments.record, arguments.outputs["manifest"][0])
     staging = Staging(arguments.outputs)
     try:
         with _damage_set_aside(arguments.inputs):
@@ -198,7 +198,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
             contents = manifests.check(read)
             texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
             outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
-        usage = used()
+        usage = resource_usage()
         account = JobRun(
             started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             seconds=round(time.time() - started, 3),
@@ -232,11 +232,11 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
             run=replace(account, **outcome.elsewhere),
         )
         publish_text(staging.paths["manifest"][0], manifest.to_json())
-        staging.publish(claim)
+        staging.publish(ownership)
         say(f"{DONE} {outcome.told}")
     finally:
-        staging.remove(claim)
-        claim.release()
+        staging.remove(ownership)
+        ownership.release()
 
 
 def _parsed(option: str, kind: type[S], arguments: argparse.Namespace) -> S:

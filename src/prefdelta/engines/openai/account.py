@@ -21,7 +21,8 @@ from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Request
 from prefdelta.core.errors import StudyError
 from prefdelta.engines.openai.usage import counts_of
-from prefdelta.system.files import INSTANCE, full_disk_told, say
+from prefdelta.system.files import explain_full_disk, say
+from prefdelta.system.instance import INSTANCE
 
 _numbers = itertools.count()
 
@@ -120,7 +121,7 @@ class Spending:
         # count. Opened anew each time, because closing is what makes it visible to other hosts on NFS.
         line = f"\n{json.dumps({'name': name, 'usd': usd, 'settled': settled})}\n"
         self._folder.mkdir(parents=True, exist_ok=True)
-        with full_disk_told(self._own, lambda: len(line)), self._own.open("a", encoding="utf-8") as stream:
+        with explain_full_disk(self._own, lambda: len(line)), self._own.open("a", encoding="utf-8") as stream:
             stream.write(line)
 
     def _read(self, path: Path) -> None:
