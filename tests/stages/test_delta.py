@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from prefdelta.records.delta import Delta
+from prefdelta.records.details.delta import DeltaDetails
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.stages import delta
@@ -39,7 +40,7 @@ def test_every_pair_has_a_row_and_an_ineligible_one_says_so(deltas: dict[str, Ma
         rows = read_checked(made.path, Delta)
         assert_adds_up(made.outcome, ITEMS, sum(row.delta is not None for row in rows))
         assert made.outcome.failures == {"not_eligible": 4}
-    assert deltas["computational_precision"].outcome.details == {"mean_delta": 3.0}
+    assert deltas["computational_precision"].outcome.details == DeltaDetails(3.0)
 
 
 def test_a_pair_without_judgement_has_a_failure_and_no_number(
@@ -50,7 +51,7 @@ def test_a_pair_without_judgement_has_a_failure_and_no_number(
     outcome = run(delta, settings, inputs, {"deltas": tmp_path / "d.parquet"}, record)
     assert outcome.failures == {"not_eligible": 4, "rejected_unjudged": 12}
     assert {row.delta for row in read_checked(tmp_path / "d.parquet", Delta)} == {None}
-    assert outcome.details == {"mean_delta": None}
+    assert outcome.details == DeltaDetails(None)
 
 
 def test_a_second_run_gives_the_same_bytes_whatever_the_order_of_its_inputs(

@@ -10,6 +10,7 @@ from prefdelta.core.asking.requests import Sampling
 from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.errors import StudyError
 from prefdelta.records.checkpoint import Checkpoint
+from prefdelta.records.details.evaluate import UpstreamCounts
 from prefdelta.records.score import Score
 from prefdelta.stages import evaluate, prompts
 from prefdelta.store import checkpoints
@@ -77,7 +78,7 @@ def test_an_unanswered_item_counts_as_not_solved_and_is_no_failure_of_ours(evalu
     assert {row.failure for row in cut} == {"truncated"}
     # All 30 count, although the share of failures allowed is 0.
     solved = {name: sum(row.correct is True for row in rows if row.benchmark == name) for name in BENCHMARKS}
-    assert evaluated.outcome.details["solved_of_counted"] == {
+    assert evaluated.outcome.details.solved_of_counted == {
         "able/base": {"short": (solved["short"], 20), "long": (solved["long"], 10)}
     }
     assert 0 < solved["short"] < 20
@@ -158,7 +159,7 @@ def test_what_a_grader_raises_is_the_failure_of_that_item_and_is_told(
     rows = read_checked(below(tmp_path), Score)
     assert [row.correct for row in rows if row.failure == "grader_error"] == [None]
     assert outcome.failures["grader_error"] == 1
-    assert outcome.details["grader_said"] == {"RecursionError: maximum recursion depth exceeded": 1}
+    assert outcome.details.grader_said == {"RecursionError: maximum recursion depth exceeded": 1}
     seen.clear()
     with pytest.raises(StudyError, match=r"1 grader_error.*evaluate\.max_failure_share"):
         again(below(tmp_path / "strict"), record, inputs)
@@ -177,9 +178,9 @@ def test_upstreams_verdicts_are_counted_beside_ours_where_its_rule_is_another(
     theirs = sum("+" in calls[row.call_key] for row in rows)
     assert theirs > 0
     assert not any(row.correct for row in rows)
-    counted = {"short": {"solved": theirs, "counted": 20, "differ": theirs}}  # "long" is graded as everywhere
-    assert outcome.details["by_upstreams_rule"] == {"able/base": counted}
-    assert "by_upstreams_rule" not in evaluated.outcome.details
+    counted = {"short": UpstreamCounts(solved=theirs, counted=20, differ=theirs)}  # "long" is graded as everywhere
+    assert outcome.details.by_upstreams_rule == {"able/base": counted}
+    assert evaluated.outcome.details.by_upstreams_rule is None
 
 
 # --- batches ---
@@ -225,7 +226,7 @@ def test_every_arm_of_a_batch_has_its_own_scores(batch: dict[str, Made]) -> None
     assert_adds_up(outcome, 60, sum(row.correct is not None for found in rows.values() for row in found))
     for arm, found in rows.items():
         solved = sum(row.correct is True for row in found if row.benchmark == "short")
-        assert outcome.details["solved_of_counted"][arm]["short"] == (solved, 20)
+        assert outcome.details.solved_of_counted[arm]["short"] == (solved, 20)
 
 
 def test_an_arm_scores_the_same_in_a_batch_as_alone(

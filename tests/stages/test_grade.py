@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from prefdelta.core.errors import StudyError
+from prefdelta.records.details.grade import GradeDetails, SourceAgreement
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -32,7 +33,7 @@ def test_a_wrong_answer_is_wrong_and_no_failure(grades: dict[str, Made]) -> None
     assert [index for index, row in enumerate(rows) if row.correct] == [0, 3, 8, 12]
     assert [index for index, row in enumerate(rows) if row.failure] == [4]
     assert_adds_up(grades["weak"].outcome, ITEMS, 15)
-    assert grades["weak"].outcome.details == {"correct": 4}
+    assert grades["weak"].outcome.details == GradeDetails(correct=4)
 
 
 def test_a_second_run_gives_the_same_bytes(
@@ -64,7 +65,7 @@ def test_grades_that_a_data_set_ships_are_counted_beside_ours(
     inputs = {"prompts": train_prompts.path, "traces": tmp_path / "shipped.parquet"}
     outcome = run(grade, settings, inputs, {"grades": tmp_path / "g.parquet"}, record)
     # Ours has 0, 3, 8 and 12 right; 4 has no answer.
-    assert outcome.details["source_agreement"] == {"both_right": 3, "only_ours": 1, "only_theirs": 8, "both_wrong": 3}
+    assert outcome.details.source_agreement == SourceAgreement(3, 3, 1, 8)
 
 
 def test_what_a_grader_raises_is_the_failure_of_that_trace_and_is_told(
@@ -90,7 +91,7 @@ def test_what_a_grader_raises_is_the_failure_of_that_trace_and_is_told(
     rows = read_checked(tmp_path / "g.parquet", Grade)
     assert [index for index, row in enumerate(rows) if row.failure == "grader_error"] == [5]
     assert outcome.failures["grader_error"] == 1
-    assert outcome.details["grader_said"] == {"OverflowError: cannot convert float infinity to integer": 1}
+    assert outcome.details.grader_said == {"OverflowError: cannot convert float infinity to integer": 1}
     strict = settings.model_copy(update={"max_failure_share": 0.2})
     with pytest.raises(StudyError, match=r"1 grader_error.*grade\.max_failure_share allows 20\.0%"):
         run(grade, strict, inputs, {"grades": tmp_path / "strict.parquet"}, record)

@@ -58,7 +58,7 @@ def test_every_trace_has_a_row_per_dimension_with_a_score_or_a_reason(judgements
         assert [row.attempts for row in rows] == [0] * 3 + [1] * 13
         assert [row.call_key is None for row in rows] == [True] * 3 + [False] * 13
     assert_adds_up(judgements["strong"].outcome, 2 * ITEMS, 26)
-    assert judgements["strong"].outcome.details["requests"] == 13
+    assert judgements["strong"].outcome.details.requests == 13
 
 
 def test_scores_tell_miscalculations_from_filler(judgements: dict[str, Made]) -> None:
@@ -182,7 +182,7 @@ def test_a_reply_that_does_not_parse_is_asked_for_again_with_another_seed_and_ke
     assert {(row.score, row.attempts, row.failure) for row in found["signal_to_noise"]} == {(2, 2, None)}
     assert {row.score for row in found["computational_precision"]} == {4}
     assert_adds_up(outcome, 2 * ITEMS, 2 * ITEMS)
-    assert outcome.details["requests"] == 2 * ITEMS
+    assert outcome.details.requests == 2 * ITEMS
     for question in {seen.question for seen in server.seen}:
         one, two = (seen.body["seed"] for seen in server.seen if seen.question == question)
         assert two == one + 1
@@ -356,7 +356,7 @@ def test_another_model_stops_the_stage_at_once_until_the_config_accepts_its_name
         outcome = run(judge, settings, inputs, outputs, record)
         assert outcome.computed["calls"] == 3 * ITEMS - kept
     assert outcome.failures == {}
-    assert outcome.details["models"] == {"owner/Real-8B-0613": 3 * ITEMS}
+    assert outcome.details.models == {"owner/Real-8B-0613": 3 * ITEMS}
     calls = recorded(record / "calls/judge/logic~weak")
     assert {(call.asked_model, call.model) for call in calls} == {("scripted", "owner/Real-8B-0613")}
 
@@ -400,7 +400,7 @@ def test_where_another_model_helps_out_now_and_then_the_right_one_is_asked_again
     with ScriptedServer(behaviour) as server:
         outcome = run(judge, asking(server), inputs, {"judgements": tmp_path / "j.parquet"}, tmp_path / "record")
     assert outcome.failures == {}
-    assert outcome.details["models"] == {"other-8b": ITEMS // 4, "scripted": ITEMS}
+    assert outcome.details.models == {"other-8b": ITEMS // 4, "scripted": ITEMS}
 
 
 @pytest.mark.usefixtures("key_in_environment")

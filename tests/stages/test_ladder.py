@@ -9,6 +9,7 @@ import pytest
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.rungs import Corpus, Rung, Window
 from prefdelta.models.loading import load_model, load_tokenizer
+from prefdelta.records.details.ladder import WindowAccuracy
 from prefdelta.stages import ladder
 from prefdelta.store import checkpoints
 from prefdelta.workflow import source
@@ -23,7 +24,7 @@ Train = Callable[[Path, Rung], Outcome]
 
 def test_the_model_learns_its_task_and_its_curve_is_kept(model: Made) -> None:
     assert_adds_up(model.outcome, 1, 1)
-    curve = model.outcome.details["curve"]
+    curve = model.outcome.details.curve
     assert [curve[0][0], curve[-1][0]] == [0, 149]
     assert curve[0][1] > 3  # ln 45 = 3.8 nats per token: it starts as good as blind
     assert curve[-1][1] < 0.3
@@ -107,11 +108,11 @@ def test_weights_that_are_gone_or_edited_are_refused_and_made_again_without_thei
 
 def test_a_gpt2_rung_learns_its_task_and_loads_like_any_other(train_model: Train, record: Path, tmp_path: Path) -> None:
     outcome = train_model(tmp_path / "other/model.json", rung().model_copy(update={"architecture": "gpt2"}))
-    assert outcome.details["curve"][-1][1] < 0.6
+    assert outcome.details.curve[-1][1] < 0.6
     _, folder = checkpoints.open_manifest(tmp_path / "other/model.json", record)
     loaded, tokenizer = load_model(folder, "float32", 1), load_tokenizer(folder)
     assert type(loaded).__name__ == "GPT2LMHeadModel"
-    assert loaded.num_parameters() == outcome.details["parameters"]
+    assert loaded.num_parameters() == outcome.details.parameters
     assert not (loaded.get_input_embeddings().weight == loaded.get_output_embeddings().weight).all()
     asked = tokenizer.apply_chat_template(
         [{"role": "user", "content": "Q:3+4?"}], add_generation_prompt=True, return_tensors="pt", return_dict=False
@@ -155,23 +156,16 @@ def by_seed(train_measured: Callable[..., Outcome]) -> dict[int, Outcome]:
 
 
 def accuracy(outcome: Outcome) -> float:
-    (row,) = outcome.details["accuracies"]
-    return float(row["accuracy"])
+    (row,) = outcome.details.accuracies
+    return row.accuracy
 
 
 def test_a_model_inside_its_window_is_accepted_and_what_was_measured_is_kept(by_seed: dict[int, Outcome]) -> None:
     details = by_seed[1].details
-    (row,) = details["accuracies"]
-    assert row == {
-        "family": "maths",
-        "operations": [2],
-        "accuracy": row["accuracy"],
-        "low": 0.0,
-        "high": 1.0,
-        "n": 80,
-    }
-    assert 0 < row["accuracy"] < 1
-    assert (details["seed"], details["rejected"]) == (1, [])
+    (row,) = details.accuracies
+    assert row == WindowAccuracy(family="maths", operations=[2], accuracy=row.accuracy, low=0.0, high=1.0, n=80)
+    assert 0 < row.accuracy < 1
+    assert (details.seed, details.rejected) == (1, [])
 
 
 def test_a_model_outside_its_window_is_rejected_and_the_next_seed_is_taken(
@@ -182,18 +176,18 @@ def test_a_model_outside_its_window_is_rejected_and_the_next_seed_is_taken(
 ) -> None:
     first, second = accuracy(by_seed[1]), accuracy(by_seed[2])
     outcome = train_measured(measured(low=second, high=second), attempts=3, folder=tmp_path)
-    assert outcome.details["seed"] == 2
+    assert outcome.details.seed == 2
     assert accuracy(outcome) == second
     assert outcome.computed == {"steps": 2 * 60, "calls": 2 * 80}
-    (rejected,) = outcome.details["rejected"]
-    assert (rejected["seed"], rejected["accuracies"][0]["accuracy"]) == (1, first)
-    assert (tmp_path / "record/models" / rejected["key"] / "model.safetensors").is_file()
-    assert rejected["last_loss"] == by_seed[1].details["curve"][-1][1]
+    (rejected,) = outcome.details.rejected
+    assert (rejected.seed, rejected.accuracies[0].accuracy) == (1, first)
+    assert (tmp_path / "record/models" / rejected.key / "model.safetensors").is_file()
+    assert rejected.last_loss == by_seed[1].details.curve[-1][1]
     told = [line for line in capsys.readouterr().err.splitlines() if "rejected" in line]
     assert len(told) == 1
     assert f"seed 1: rejected; maths 2: {first:.1%} of 80" in told[0]
     # The weights are those of the second seed, as if it had been asked for alone.
-    assert outcome.details["curve"] == by_seed[2].details["curve"]
+    assert outcome.details.curve == by_seed[2].details.curve
 
 
 def test_what_was_trained_and_measured_once_is_not_again_when_a_window_moves(
@@ -204,7 +198,7 @@ def test_what_was_trained_and_measured_once_is_not_again_when_a_window_moves(
     moved = train_measured(measured(low=second, high=second), attempts=2, folder=tmp_path)
     assert moved.computed == {"steps": 60, "calls": 80}  # the second seed's
     back = train_measured(measured(low=first, high=first), attempts=2, folder=tmp_path)
-    assert (back.details["seed"], back.computed) == (1, {"steps": 0, "calls": 0})
+    assert (back.details.seed, back.computed) == (1, {"steps": 0, "calls": 0})
 
 
 def test_a_run_with_nothing_to_train_or_measure_loads_no_library_that_does(
@@ -229,7 +223,7 @@ def test_more_items_are_measured_without_training_and_only_the_new_ones_are_aske
     settings = ladder.LadderSettings(model="m", rung=measured(), shared=shared)
     outcome = run(ladder, settings, {}, {"model": tmp_path / "model.json"}, tmp_path / "record")
     assert outcome.computed == {"steps": 0, "calls": 10}
-    assert outcome.details["accuracies"][0]["n"] == 90
+    assert outcome.details.accuracies[0].n == 90
 
 
 def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +240,7 @@ def test_a_window_that_no_attempt_hits_is_an_error_with_what_was_measured_and_no
     with pytest.raises(StudyError, match="none of 2 trainings of 'm'") as raised:
         train_measured(measured(low=1.0), attempts=2, folder=tmp_path)
     for seed, outcome in by_seed.items():
-        loss = outcome.details["curve"][-1][1]
+        loss = outcome.details.curve[-1][1]
         assert f"seed {seed}, last loss {loss}: maths 2: {accuracy(outcome):.1%} of 80" in str(raised.value)
     assert not (tmp_path / "model.json").exists()
     # What was trained is kept: a window that is moved to what was measured finds it.

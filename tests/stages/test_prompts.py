@@ -10,6 +10,7 @@ from prefdelta.core.data.contamination import ExcludedPrompts
 from prefdelta.core.data.sources import Benchmark, DataSource, Fields, MadeSource, Source
 from prefdelta.core.errors import StudyError
 from prefdelta.core.tasks.families import split_of
+from prefdelta.records.details.prompts import PromptsDetails
 from prefdelta.records.prompt import Prompt
 from prefdelta.stages import prompts
 from prefdelta.store import tables
@@ -140,9 +141,9 @@ def test_every_benchmark_is_read_in_its_true_format(name: str, folders: dict[str
 def test_repeated_items_are_counted_as_their_makers_do_and_told(folders: dict[str, Path], tmp_path: Path) -> None:
     of = benchmark("mmlu_pro", folders)
     outcome = make(tmp_path / "p.parquet", of, source="mmlu_pro")
-    assert (outcome.failures, outcome.details) == ({}, {"repeated_and_counted": 1})
+    assert (outcome.failures, outcome.details) == ({}, PromptsDetails(repeated_and_counted=1))
     once = make(tmp_path / "once.parquet", of.model_copy(update={"repeated": "dropped"}), source="mmlu_pro")
-    assert (once.failures, once.details) == ({"repeated": 1}, {})
+    assert (once.failures, once.details) == ({"repeated": 1}, PromptsDetails())
 
 
 def test_what_is_asked_and_what_is_right_come_from_the_right_columns(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def batch(
 
 def details(outcome: Outcome, selection: str) -> dict[str, Any]:
     """What an arm's training measured; how long it took is another matter."""
-    found = dict(outcome.details["arms"][arm(selection)])
+    found = asdict(outcome.details.arms[arm(selection)])
     assert found.pop("seconds") >= 0
     return found
 

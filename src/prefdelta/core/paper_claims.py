@@ -13,7 +13,7 @@ Direction = Literal["up", "down"]  # which sign the claim gives the number
 Trust = Literal["V", "R", "D", "I"]
 
 
-class Arms(Settings):
+class ArmPatterns(Settings):
     """Arms of an experiment: those that match one pattern of each list (`*` stands for any text)."""
 
     selections: list[str] = Field(default=["*"])
@@ -24,7 +24,7 @@ class Arms(Settings):
 
 
 class Trend(Settings):
-    """The slope of the gain over the base along the generators: points per 10 points of generator-level delta."""
+    """The slope of the gain over the base along the generators: points per 10 points of generator delta."""
 
     kind: Literal["trend"]
     """Kind of test."""
@@ -67,7 +67,7 @@ class Gains(Settings):
     over: Over
     """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
 
-    arms: Arms
+    arms: ArmPatterns
     """Arms whose gain is tested, each by itself."""
 
     direction: Direction = "up"
@@ -86,10 +86,10 @@ class Difference(Settings):
     over: Over
     """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
 
-    left: Arms
+    left: ArmPatterns
     """Arms on the left side."""
 
-    right: Arms
+    right: ArmPatterns
     """Arms on the right side, whose value is subtracted."""
 
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -111,15 +111,15 @@ class Steadiness(Settings):
     over: Over
     """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
 
-    left: Arms
+    left: ArmPatterns
     """Arms on the left side."""
 
-    right: Arms
+    right: ArmPatterns
     """Arms on the right side, whose value is subtracted."""
 
 
 class DeltaTrend(Settings):
-    """The slope of a dimension's mean sample delta: score points per 10 points of generator-level delta."""
+    """The slope of a dimension's mean sample delta: score points per 10 points of generator delta."""
 
     kind: Literal["delta_trend"]
     """Kind of test."""

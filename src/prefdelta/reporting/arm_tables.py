@@ -1,98 +1,161 @@
 """Tables of arms: what all of them gained, how each answered each benchmark, and selections against random ones."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from prefdelta.reporting.arms import families, short_labels
-from prefdelta.reporting.content import Content, Experiment
-from prefdelta.reporting.numbers.accuracies import AccuracyLine, Cell
+from prefdelta.core.arms import Arm, Base
+from prefdelta.core.statistics import Estimate
+from prefdelta.reporting.arms import families, selection_of, short_labels
+from prefdelta.reporting.content import Content, ExperimentArms
+from prefdelta.reporting.numbers.accuracies import AccuracyLine, Evaluation
 from prefdelta.reporting.numbers.experiments import filtering_rows, references
+from prefdelta.reporting.numbers.gains import Repeats
 from prefdelta.reporting.numbers.training import training
 from prefdelta.reporting.panels import panel_difference, panel_gain, panels
 
 
-def overview(content: Content) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class OverviewRow:
+    arms: Repeats
+    lines: Sequence[AccuracyLine]  # one per primary benchmark
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyRow:
+    kind: Literal["base", "mean", "seed", "arm"]
+    line: AccuracyLine
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRows:
+    policy: str
+    rows: Sequence[AccuracyRow]
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyTable:
+    """All arms on one benchmark."""
+
+    name: str
+    title: str
+    group: str
+    note: str
+    draws: int
+    groups: Sequence[PolicyRows]
+    not_evaluated: Sequence[str]  # arms
+
+
+@dataclass(frozen=True, slots=True)
+class AgainstRandom:
+    """A selection minus the random ones of its size, which are `draws` arms."""
+
+    label: str
+    draws: int
+    estimates: Sequence[Estimate]  # one per panel
+
+
+@dataclass(frozen=True, slots=True)
+class GainsRow:
+    label: str
+    gains: Sequence[Estimate]  # one per panel
+    seeds: Sequence[int]
+    draws: int | None  # random selections of this size; None for any other selection
+    confounded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatesRow:
+    label: str
+    updates: tuple[int, ...]  # different numbers among the repeats; none: unknown
+
+
+def overview(content: Content) -> list[OverviewRow]:
     """Every arm: its gains on the primary benchmarks, as a mean where it ran with several seeds."""
-    cells = content.scores.cells(primary=True)
+    evaluations = content.scores.evaluations(primary=True)
     return [
-        {"arms": members, "lines": [content.scores.compare(members, cell) for cell in cells]}
-        for members in families(content.all_arms())
+        OverviewRow(repeats, [content.scores.compare(repeats, evaluation) for evaluation in evaluations])
+        for repeats in families(content.all_arms())
     ]
 
 
-def accuracy_table(content: Content, cell: Cell) -> dict[str, Any]:
+def accuracy_table(content: Content, evaluation: Evaluation) -> AccuracyTable:
     """Per policy: its base, then its arms, with the mean of several seeds above them; those not evaluated, by name."""
     arms = content.all_arms()
-    evaluated = [arm for arm in arms if content.scores.has(arm.name, cell)]
+    evaluated = [arm for arm in arms if content.scores.has(arm, evaluation)]
     groups = []
     for policy in dict.fromkeys([*(arm.policy for arm in arms), *content.scores.policies()]):
-        rows: list[dict[str, Any]] = []
-        if content.scores.has(f"{policy}/base", cell):
-            rows.append(_row("base", content.scores.base(policy, cell)))
-        for members in families(arm for arm in evaluated if arm.policy == policy):
-            if len(members) > 1:
-                rows.append(_row("mean", content.scores.compare(members, cell)))
-            kind = "seed" if len(members) > 1 else "arm"
-            rows += [_row(kind, content.scores.compare((arm,), cell)) for arm in members]
-        if rows:
-            groups.append({"policy": policy, "rows": rows})
-    benchmark = content.benchmarks[cell.benchmark]
-    return {
-        "name": cell.benchmark,
-        "title": content.cell_title(cell),
-        "group": content.groups[cell.group].title,
-        "note": benchmark.about,
-        "draws": content.scores.draws(cell) if groups else 1,
-        "groups": groups,
-        "not_evaluated": [arm.name for arm in arms if not content.scores.has(arm.name, cell)],
-    }
+        own = [arm for arm in evaluated if arm.policy == policy]
+        if rows := list(_rows(content, evaluation, Base(policy), own)):
+            groups.append(PolicyRows(policy, rows))
+    return AccuracyTable(
+        name=evaluation.benchmark,
+        title=content.title_of(evaluation),
+        group=content.groups[evaluation.group].title,
+        note=content.benchmarks[evaluation.benchmark].about,
+        draws=content.scores.draws(evaluation) if groups else 1,
+        groups=groups,
+        not_evaluated=[str(arm) for arm in arms if not content.scores.has(arm, evaluation)],
+    )
 
 
-def against_random(content: Content, experiment: Experiment) -> list[dict[str, Any]]:
+def _rows(content: Content, evaluation: Evaluation, base: Base, arms: Sequence[Arm]) -> Iterator[AccuracyRow]:
+    if content.scores.has(base, evaluation):
+        yield AccuracyRow("base", content.scores.base(base.policy, evaluation))
+    for repeats in families(arms):
+        if len(repeats) > 1:
+            yield AccuracyRow("mean", content.scores.compare(repeats, evaluation))
+        for arm in repeats:
+            yield AccuracyRow("seed" if len(repeats) > 1 else "arm", content.scores.compare((arm,), evaluation))
+
+
+def against_random(content: Content, experiment: ExperimentArms) -> list[AgainstRandom]:
     """Each selection of k pairs minus the mean of the random ones of k, over the same items."""
     if experiment.figure != "filtering":
         return []
-    members = filtering_rows(content.drawn(experiment))
+    members = filtering_rows(content.with_controls(experiment))
     labels = short_labels(members)
-    shown = panels(content)
     rows = []
     for at, (first, last) in references(members).items():
         for row in range(first, last + 1):
             if row != at:
-                found = [panel_difference(content.scores, members[row], members[at], one.cells) for one in shown]
-                rows.append({"label": labels[row], "draws": len(members[at]), "estimates": found})
+                sides = members[row], members[at]
+                estimates = [panel_difference(content.scores, *sides, panel) for panel in panels(content)]
+                rows.append(AgainstRandom(labels[row], len(members[at]), estimates))
     return rows
 
 
-def gains_table(content: Content, experiment: Experiment) -> list[dict[str, Any]]:
+def gains_table(content: Content, experiment: ExperimentArms) -> list[GainsRow]:
     """What the experiment's figure shows, in numbers; empty where the table of every arm has the same ones."""
     shown = panels(content)
-    if not experiment.several_k and all(len(one.cells) == 1 for one in shown):
+    if not experiment.several_k and all(len(panel.evaluations) == 1 for panel in shown):
         return []
-    filtering = experiment.figure == "filtering"
-    members = filtering_rows(content.drawn(experiment)) if filtering else families(content.drawn(experiment).arms)
+    with_controls = content.with_controls(experiment)
+    members = filtering_rows(with_controls) if experiment.figure == "filtering" else families(with_controls.arms)
     return [
-        {
-            "label": label,
-            "gains": [panel_gain(content.scores, repeats, one.cells) for one in shown],
-            "seeds": sorted({arm.seed for arm in repeats}),
-            "draws": len({arm.draw for arm in repeats}) if repeats[0].kind == "random" else None,
-            "confounded": content.is_confounded(repeats[0].pairing),
-        }
+        GainsRow(
+            label=label,
+            gains=[panel_gain(content.scores, repeats, panel) for panel in shown],
+            seeds=sorted({arm.seed for arm in repeats}),
+            draws=_random_draws(repeats),
+            confounded=content.is_confounded(repeats[0].pairing),
+        )
         for label, repeats in zip(short_labels(members), members, strict=True)
     ]
 
 
-def updates_table(content: Content, experiment: Experiment) -> list[dict[str, Any]]:
+def updates_table(content: Content, experiment: ExperimentArms) -> list[UpdatesRow]:
     """How many updates the arms got, where they should have got equal numbers of them."""
     if not experiment.beside:
         return []
-    made = {line.arm.name: line.updates for line in training(content.manifests) if line.updates is not None}
-    members = families(content.drawn(experiment).arms, merge_draws=True)
+    updates = {line.arm: line.updates for line in training(content.jobs) if line.updates is not None}
+    members = families(content.with_controls(experiment).arms, merge_draws=True)
     return [
-        {"label": label, "updates": tuple(sorted({made[arm.name] for arm in repeats if arm.name in made}))}
+        UpdatesRow(label, tuple(sorted({updates[arm] for arm in repeats if arm in updates})))
         for label, repeats in zip(short_labels(members), members, strict=True)
     ]
 
 
-def _row(kind: str, line: AccuracyLine) -> dict[str, Any]:
-    return {"kind": kind, "line": line}
+def _random_draws(repeats: Repeats) -> int | None:
+    draws = {selection_of(arm).seed for arm in repeats}
+    return len(draws) if selection_of(repeats[0]).kind == "random" else None

@@ -1,82 +1,42 @@
-"""Arms: their names taken apart, put together where they differ in their seed only, and shortened for figures."""
+"""Arms as the report groups and labels them: repeats together, and by the parts of their names that differ."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from prefdelta.core.errors import StudyError
+from prefdelta.core.arms import Arm, Base, Pairing
+from prefdelta.core.layout import Place
 from prefdelta.core.pairs.selections import Selection, parse_selection
 
 PARTS = ("selection", "pairing", "recipe", "policy")
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """An arm's name taken apart."""
-
-    name: str
-    policy: str
-    pairing: str
-    selection: str
-    recipe: str
-    seed: int
-
-    @property
-    def family(self) -> str:
-        """All but the seed."""
-        return f"{self.policy}/{self.pairing}/{self.selection}/{self.recipe}"
-
-    @property
-    def base(self) -> str:
-        return base_of(self.policy)
-
-    @property
-    def chosen(self) -> str:
-        return self.pairing.partition("~")[0]
-
-    @property
-    def rejected(self) -> str:
-        return self.pairing.partition("~")[2]
-
-    @property
-    def draw(self) -> int | None:
-        """The seed of a random selection."""
-        return _selection(self.selection).seed
-
-    @property
-    def k(self) -> int | None:
-        """How many pairs its selection names."""
-        return _selection(self.selection).k
-
-    @property
-    def kind(self) -> str:
-        """What its selection is: all, top, random ..."""
-        return _selection(self.selection).kind
-
-    @property
-    def drawn(self) -> str:
-        """Its selection, without the seed of a random draw."""
-        return _selection(self.selection).family
-
-
 def read_arm(name: str) -> Arm:
-    """An arm from `<policy>/<chosen>~<rejected>/<selection>/<recipe>/s<seed>`. Raises StudyError for another form."""
-    match name.split("/"):
-        case [policy, pairing, selection, recipe, seed] if seed[:1] == "s" and seed[1:].isdecimal():
-            parse_selection(selection)
-            return Arm(name, policy, pairing, selection, recipe, int(seed[1:]))
-    raise StudyError(
-        f"{name!r} is not the name of an arm; they read <policy>/<chosen>~<rejected>/<selection>/<recipe>/s<seed>."
-    )
+    """An arm from its name. Raises StudyError for a name of another form, or of an unknown selection."""
+    arm = Arm.parse(name)
+    selection_of(arm)
+    return arm
 
 
-def base_of(policy: str) -> str:
-    """The name of an untrained policy among the arms."""
-    return f"{policy}/base"
+def arm_at(place: Place) -> Arm | Base:
+    """Whose scores lie at a place of evaluate."""
+    if place.kind == "evaluate_base":
+        return Base(place.axes["policy"])
+    axes = place.axes
+    return Arm(axes["policy"], pairing_at(place), axes["selection"], axes["recipe"], int(axes["seed"]))
 
 
-def is_base(name: str) -> bool:
-    """Whether it names an untrained policy."""
-    return name.endswith("/base") and name.count("/") == 1
+def pairing_at(place: Place) -> Pairing:
+    """The pairing that a place of pair, delta or evaluate is about."""
+    return Pairing(place.axes["chosen"], place.axes["rejected"])
+
+
+def selection_of(arm: Arm) -> Selection:
+    """Kind, k and seed of the draw of an arm's selection."""
+    return parse_selection(arm.selection)
+
+
+def without_draw(arm: Arm) -> str:
+    """The name of an arm's selection, without the seed of a random draw."""
+    return selection_of(arm).family
 
 
 def families(arms: Iterable[Arm], *, merge_draws: bool = False) -> list[tuple[Arm, ...]]:
@@ -84,36 +44,37 @@ def families(arms: Iterable[Arm], *, merge_draws: bool = False) -> list[tuple[Ar
 
     merge_draws: random selections of one size are repeats of each other, too.
     """
-    found: dict[str, list[Arm]] = {}
+    by_key: dict[tuple[str, Pairing, str, str], list[Arm]] = {}
     for arm in arms:
-        key = f"{arm.policy}/{arm.pairing}/{arm.drawn}/{arm.recipe}" if merge_draws else arm.family
-        found.setdefault(key, []).append(arm)
-    return [tuple(sorted(members, key=lambda arm: (arm.draw or 0, arm.seed))) for members in found.values()]
+        selection = without_draw(arm) if merge_draws else arm.selection
+        by_key.setdefault((arm.policy, arm.pairing, selection, arm.recipe), []).append(arm)
+    return [tuple(sorted(repeats, key=_repeat)) for repeats in by_key.values()]
 
 
-def short_labels(groups: Sequence[tuple[Arm, ...]], parts: Sequence[str] = PARTS) -> list[str]:
-    """Per group of arms, those of the parts of its name in which the groups differ; if in none, the first."""
-    firsts = [members[0] for members in groups]
-    differing = [part for part in parts if len({_shown(arm, part) for arm in firsts}) > 1] or [parts[0]]
-    return [" · ".join(_shown(arm, part) for part in differing) for arm in firsts]
+def short_labels(members: Sequence[tuple[Arm, ...]], parts: Sequence[str] = PARTS) -> list[str]:
+    """Per family, those of the parts of its name in which the families differ; if in none, the first part."""
+    firsts = [repeats[0] for repeats in members]
+    differing = [part for part in parts if len({_label(arm, part) for arm in firsts}) > 1] or [parts[0]]
+    return [" · ".join(_label(arm, part) for part in differing) for arm in firsts]
 
 
 def common_parts(arms: Sequence[Arm]) -> dict[str, str]:
     """The parts of the name that all arms share, by part."""
     shared = {}
     for part in ("policy", "pairing", "selection", "recipe"):
-        values = {_shown(arm, part) for arm in arms}
+        values = {_label(arm, part) for arm in arms}
         if len(values) == 1:
             shared[part] = values.pop()
     return shared
 
 
-def _shown(arm: Arm, part: str) -> str:
+def _repeat(arm: Arm) -> tuple[int, int]:
+    """Orders repeats: by random draw, then by seed."""
+    return selection_of(arm).seed or 0, arm.seed
+
+
+def _label(arm: Arm, part: str) -> str:
     """A part of an arm's name as figures show it."""
     if part != "selection":
         return str(getattr(arm, part))
-    return _selection(arm.selection).label
-
-
-def _selection(name: str) -> Selection:
-    return parse_selection(name)
+    return selection_of(arm).label

@@ -21,15 +21,15 @@ class Calibration:
 
 def measure() -> Calibration:
     """Time the workload, which takes about a second of one core."""
-    return Calibration(min(_timed() for _ in range(_REPEATS)))
+    return Calibration(min(_time_once() for _ in range(_REPEATS)))
 
 
-def spent() -> float:
+def cpu_seconds() -> float:
     """CPU seconds that this process has taken so far."""
     return time.process_time()
 
 
-def _timed() -> float:
+def _time_once() -> float:
     start = time.process_time()
     _workload()
     return time.process_time() - start

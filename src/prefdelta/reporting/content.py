@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.pairs.overlap import DimensionOverlap
-from prefdelta.core.pairs.selections import parse_selection
-from prefdelta.reporting.arms import Arm
+from prefdelta.reporting.arms import selection_of
 from prefdelta.reporting.calibration import Calibration
-from prefdelta.reporting.manifests import Manifest
-from prefdelta.reporting.numbers.accuracies import Cell, Group, Scores
+from prefdelta.reporting.manifests import FinishedJob
+from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Evaluation, Scores
 from prefdelta.reporting.numbers.agreement import AgreementLine
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
@@ -18,7 +18,7 @@ CONFOUNDED = "traces from a data set, so another prompt and sampling"  # what st
 
 
 @dataclass(frozen=True, slots=True)
-class Benchmark:
+class BenchmarkLabel:
     title: str
     note: str  # "maths, easy"
     in_domain: bool
@@ -29,7 +29,7 @@ class Benchmark:
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class ExperimentArms:
     title: str
     figure: str  # scaling, methods, cells, filtering, rows
     arms: Sequence[Arm]
@@ -38,14 +38,14 @@ class Experiment:
     @property
     def several_k(self) -> bool:
         """Whether it compares selections of several sizes, which are drawn against their size."""
-        return self.figure == "filtering" and len({arm.k for arm in self.arms} - {None}) > 1
+        return self.figure == "filtering" and len({selection_of(arm).k for arm in self.arms} - {None}) > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Overlaps:
-    pairing: str
+    pairing: Pairing
     ks: Sequence[int]
-    found: Sequence[DimensionOverlap]
+    overlaps: Sequence[DimensionOverlap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,16 @@ class Content:
     colour: str
     resamples: int
     seed: int
-    settings: Mapping[str, Any]
-    benchmarks: Mapping[str, Benchmark]
-    groups: Mapping[str, Group]
-    experiments: Mapping[str, Experiment]
+    settings: Mapping[str, Any]  # of the report, to be printed
+    dimensions: Sequence[str]  # and composites, in order
+    benchmarks: Mapping[str, BenchmarkLabel]
+    groups: Mapping[str, BenchmarkGroup]
+    experiments: Mapping[str, ExperimentArms]
     scores: Scores
     grades: Grades
     pairings: Pairings
     overlaps: Overlaps | None
-    manifests: Sequence[Manifest]
+    jobs: Sequence[FinishedJob]
     cpu_budget: Mapping[str, float]
     calibration: Calibration
     confounded: frozenset[str]  # generators whose traces a data set ships
@@ -75,33 +76,36 @@ class Content:
     def all_arms(self) -> list[Arm]:
         """Every arm that has scores, those of the experiments first."""
         planned = [arm for experiment in self.experiments.values() for arm in experiment.arms]
-        return list({arm.name: arm for arm in [*planned, *self.scores.arms()]}.values())
+        return list(dict.fromkeys([*planned, *self.scores.arms()]))
 
-    def is_confounded(self, pairing: str) -> bool:
+    def is_confounded(self, pairing: Pairing) -> bool:
         """Whether the sides of a pairing differ in how they were asked, too."""
-        return bool(self.confounded & set(pairing.split("~")))
+        return not self.confounded.isdisjoint(pairing.generators)
 
-    def drawn(self, experiment: Experiment) -> Experiment:
+    def with_controls(self, experiment: ExperimentArms) -> ExperimentArms:
         """An experiment with what its figure shows beside its own arms.
 
         Selections of several sizes have the study's controls of the same sizes there, whichever experiment has them.
         """
         if not experiment.several_k:
             return replace(experiment, arms=list(dict.fromkeys([*experiment.beside, *experiment.arms])))
-        ks = {arm.k for arm in experiment.arms} | {None}
+        ks = {selection_of(arm).k for arm in experiment.arms} | {None}
         trained = {(arm.policy, arm.pairing, arm.recipe) for arm in experiment.arms}
         controls = [
             arm
             for arm in self.all_arms()
-            if parse_selection(arm.selection).CONTROL
-            and arm.k in ks
+            if selection_of(arm).CONTROL
+            and selection_of(arm).k in ks
             and (arm.policy, arm.pairing, arm.recipe) in trained
         ]
         return replace(experiment, arms=list(dict.fromkeys([*experiment.arms, *controls])))
 
-    def cell_title(self, cell: Cell) -> str:
+    def title_of(self, evaluation: Evaluation) -> str:
         """The benchmark's title, and the group's where several of the groups shown alike have it."""
-        title = self.benchmarks[cell.benchmark].title
-        primary = self.groups[cell.group].primary
-        alike = [one for one in self.groups.values() if one.primary is primary and cell.benchmark in one.benchmarks]
-        return f"{title}, {self.groups[cell.group].title}" if len(alike) > 1 else title
+        title, group = self.benchmarks[evaluation.benchmark].title, self.groups[evaluation.group]
+        alike = [
+            other
+            for other in self.groups.values()
+            if other.primary is group.primary and evaluation.benchmark in other.benchmarks
+        ]
+        return f"{title}, {group.title}" if len(alike) > 1 else title

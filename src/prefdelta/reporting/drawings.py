@@ -21,27 +21,30 @@ def drawings(content: Content) -> dict[str, Drawing]:
     taken = sorted({OVERLAP, DELTAS, GAPS} & set(content.experiments))
     if taken:
         raise StudyError(f"experiments: {', '.join(taken)} is the name of a figure of the report; choose another.")
-    found = {key: draw_experiment(content, one) for key, one in content.experiments.items() if one.arms}
+    figures = {
+        key: draw_experiment(content, experiment) for key, experiment in content.experiments.items() if experiment.arms
+    }
     lines = content.pairings.lines()
-    if content.overlaps is not None and content.overlaps.found:
-        found[OVERLAP] = _overlap(content.overlaps)
+    if content.overlaps is not None and content.overlaps.overlaps:
+        figures[OVERLAP] = _overlap(content.overlaps)
     if lines:
-        found[DELTAS] = _deltas(content, lines)
+        figures[DELTAS] = _deltas(content, lines)
     gaps = _gaps(content, lines)
     if gaps.panels:
-        found[GAPS] = gaps
-    return found
+        figures[GAPS] = gaps
+    return figures
 
 
 def _overlap(overlaps: Overlaps) -> HeatFigure:
     """A panel per k."""
     panels = []
     for k in overlaps.ks:
-        found = [overlap for overlap in overlaps.found if overlap.k == k]
-        by_chance = span(sorted({round(100 * one.chance.value) for one in found if one.chance.value is not None}))
-        shares = {(overlap.first, overlap.second): overlap.share for overlap in found}
+        of_k = [overlap for overlap in overlaps.overlaps if overlap.k == k]
+        chances = [overlap.chance.value for overlap in of_k]
+        by_chance = span(sorted({round(100 * chance) for chance in chances if chance is not None}))
+        shares = {(overlap.first, overlap.second): overlap.share for overlap in of_k}
         panels.append(HeatPanel(Head(f"Top {k:,}", f"% in common; by chance {by_chance}"), shares))
-    names = list(dict.fromkeys(name for overlap in overlaps.found for name in (overlap.first, overlap.second)))
+    names = list(dict.fromkeys(name for overlap in overlaps.overlaps for name in (overlap.first, overlap.second)))
     return HeatFigure(panels, names)
 
 
@@ -50,21 +53,21 @@ def _deltas(content: Content, lines: list[DeltaLine]) -> DotFigure:
     dimensions = list(dict.fromkeys(line.dimension for line in lines))
     panels = []
     for pairing in dict.fromkeys(line.pairing for line in lines):
-        found = {line.dimension: line.mean for line in lines if line.pairing == pairing}
-        dots = [Dot(name, Point(found.get(name, NOTHING)), content.is_confounded(pairing)) for name in dimensions]
-        panels.append(DotPanel(Head(pairing, f"{span([mean.n for mean in found.values()])} pairs"), dots))
+        means = {line.dimension: line.mean for line in lines if line.pairing == pairing}
+        dots = [Dot(name, Point(means.get(name, NOTHING)), content.is_confounded(pairing)) for name in dimensions]
+        panels.append(DotPanel(Head(str(pairing), f"{span([mean.n for mean in means.values()])} pairs"), dots))
     return DotFigure(panels, "score points")
 
 
 def _gaps(content: Content, lines: list[DeltaLine]) -> ScatterFigure:
     """A panel per dimension, a point per pairing."""
-    rejected = {line.pairing.partition("~")[2] for line in lines}
+    rejected = {line.pairing.rejected for line in lines}
     gaps = {pairing: content.grades.gap(pairing) for pairing in dict.fromkeys(line.pairing for line in lines)}
     panels = []
     for dimension in dict.fromkeys(line.dimension for line in lines):
         crossings = [
             Crossing(
-                line.pairing.partition("~")[0] if len(rejected) == 1 else line.pairing,
+                line.pairing.chosen if len(rejected) == 1 else str(line.pairing),
                 scaled(gap, 100),
                 line.mean,
                 content.is_confounded(line.pairing),

@@ -2,40 +2,56 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.layout import name_below
 from prefdelta.core.names import STAGES
-from prefdelta.reporting.paths import part_after
+from prefdelta.records.details.contract import Details
+from prefdelta.records.manifest import Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
 
+D = TypeVar("D", bound=Details)
+
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    stage: str
-    job: str
-    content: Mapping[str, Any]
+class FinishedJob:
+    name: str  # without its stage, for example `g3~g1/logic`
+    manifest: Manifest
+
+    @property
+    def stage(self) -> str:
+        return self.manifest.stage
 
 
-def manifests(paths: Iterable[Path], study: str) -> list[Manifest]:
-    """The manifests in order of their stages, then of their jobs."""
-    found = []
+def read_jobs(paths: Iterable[Path], study: str) -> list[FinishedJob]:
+    """The jobs of some manifests, in order of their stages, then of their names.
+
+    Raises StudyError for a file that is not a manifest, or that is not in the study's folder.
+    """
+    jobs = []
     for path in paths:
+        name = name_below(path, study).partition("/")[2]
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            stage = content["stage"]
+            jobs.append(FinishedJob(name, Manifest.from_json(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise StudyError(
-                f"{path}: is no manifest of a job ({error!r}). Delete it and run the workflow again."
+                f"{path}: is not a manifest of a job ({error!r}). Delete it and run the workflow again."
             ) from None
-        found.append(Manifest(stage, part_after(path, study, stage), content))
-    return sorted(found, key=lambda manifest: (stage_order(manifest.stage), manifest.job))
+    return sorted(jobs, key=lambda job: (stage_order(job.stage), job.name))
+
+
+def details_of(jobs: Iterable[FinishedJob], kind: type[D]) -> Iterator[tuple[FinishedJob, D]]:
+    """The jobs whose details are of a kind (those of one stage), each with its details."""
+    for job in jobs:
+        if isinstance(job.manifest.details, kind):
+            yield job, job.manifest.details
 
 
 def stage_order(stage: str) -> tuple[int, str]:
@@ -43,91 +59,96 @@ def stage_order(stage: str) -> tuple[int, str]:
     return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)
 
 
-def tie_seed(found: Iterable[Manifest]) -> int:
+def tie_seed(jobs: Iterable[FinishedJob]) -> int:
     """The seed by which the filter jobs order pairs of equal delta; 0 where there were none."""
-    seeds = {manifest.content["settings"]["tie_seed"] for manifest in found if manifest.stage == "filter"}
+    seeds = {job.manifest.typed_settings.tie_seed for job in jobs if job.stage == "filter"}
     if len(seeds) > 1:
-        raise StudyError(f"manifests of filter: they name several tie seeds ({sorted(seeds)}). Run the workflow again.")
-    return int(seeds.pop()) if seeds else 0
+        raise StudyError(
+            f"manifests of filter: they name several tie seeds ({sorted(map(str, seeds))}). Run the workflow again."
+        )
+    return (seeds.pop() if seeds else None) or 0
 
 
-def shipped(found: Iterable[Manifest]) -> frozenset[str]:
+def shipped_generators(jobs: Iterable[FinishedJob]) -> frozenset[str]:
     """The generators whose traces a data set ships: nobody here chose their prompt and sampling."""
-    return frozenset(
-        str(manifest.content["settings"]["generator"])
-        for manifest in found
-        if manifest.stage == "generate" and manifest.content["settings"].get("shipped")
-    )
+    generated = (job.manifest.typed_settings for job in jobs if job.stage == "generate")
+    return frozenset(settings.generator for settings in generated if settings.shipped and settings.generator)
 
 
-def jobs_frame(found: Iterable[Manifest]) -> "pd.DataFrame":
+def jobs_frame(jobs: Iterable[FinishedJob]) -> "pd.DataFrame":
     """One row per job: stage, job, rows, failures (reason -> count), failed, seconds, cpu_seconds, peak_mib."""
     import pandas as pd
 
     columns = ["stage", "job", "rows", "failures", "failed", "seconds", "cpu_seconds", "peak_mib"]
-    rows = [
-        (
-            manifest.stage,
-            manifest.job,
-            manifest.content["rows"],
-            manifest.content["failures"],
-            sum(manifest.content["failures"].values()),
-            *(manifest.content["run"][name] for name in ("seconds", "cpu_seconds", "peak_mib")),
+    rows = []
+    for job in jobs:
+        manifest, run = job.manifest, job.manifest.run
+        failed = sum(manifest.failures.values())
+        rows.append(
+            (
+                job.stage,
+                job.name,
+                manifest.rows,
+                manifest.failures,
+                failed,
+                run.seconds,
+                run.cpu_seconds,
+                run.peak_mib,
+            )
         )
-        for manifest in found
-    ]
     return pd.DataFrame(rows, columns=columns)
 
 
 def stages_frame(jobs: "pd.DataFrame") -> "pd.DataFrame":
     """One row per stage, in order: jobs, and the sums of the jobs' rows, failures and times; the largest peak."""
-    found = jobs.groupby("stage", sort=False).agg(
+    grouped = jobs.groupby("stage", sort=False).agg(
         jobs=("job", "size"),
         rows=("rows", "sum"),
-        failures=("failures", _added),
+        failures=("failures", _total),
         failed=("failed", "sum"),
         seconds=("seconds", "sum"),
         cpu_seconds=("cpu_seconds", "sum"),
         peak_mib=("peak_mib", "max"),
     )
-    return found.reset_index()
+    return grouped.reset_index()
 
 
-def wall_seconds(found: Sequence[Manifest]) -> float | None:
-    """From the start of the first job to the end of the last."""
-    starts = [datetime.fromisoformat(manifest.content["run"]["started"]).timestamp() for manifest in found]
-    ends = [start + manifest.content["run"]["seconds"] for start, manifest in zip(starts, found, strict=True)]
-    return max(ends) - min(starts) if found else None
+def wall_seconds(jobs: Sequence[FinishedJob]) -> float | None:
+    """From the start of the first job to the end of the last; None without jobs."""
+    runs = [job.manifest.run for job in jobs]
+    starts = [datetime.fromisoformat(run.started).timestamp() for run in runs]
+    ends = [start + run.seconds for start, run in zip(starts, runs, strict=True)]
+    return max(ends) - min(starts) if jobs else None
 
 
-def versions(found: Iterable[Manifest]) -> dict[str, Counter[str]]:
+def versions(jobs: Iterable[FinishedJob]) -> dict[str, Counter[str]]:
     """Package -> version -> how many jobs ran with it. `python` is one of them."""
     counts: dict[str, Counter[str]] = {}
-    for manifest in found:
-        run = manifest.content["run"]
-        for name, version in {"python": run["python"], **run["versions"]}.items():
+    for job in jobs:
+        run = job.manifest.run
+        for name, version in {"python": run.python, **run.versions}.items():
             counts.setdefault(name, Counter())[version] += 1
     return counts
 
 
-def commits(found: Iterable[Manifest]) -> Counter[str]:
+def commits(jobs: Iterable[FinishedJob]) -> Counter[str]:
     """Commit -> how many jobs ran with it."""
-    return Counter(manifest.content["run"]["commit"] or "unknown" for manifest in found)
+    return Counter(job.manifest.run.commit or "unknown" for job in jobs)
 
 
-def stage_settings(found: Iterable[Manifest]) -> dict[str, list[dict[str, Any]]]:
+def stage_settings(jobs: Iterable[FinishedJob]) -> dict[str, list[dict[str, Any]]]:
     """Stage -> its different settings, each with the jobs that ran with them."""
     by_text: dict[tuple[str, str], list[str]] = {}
-    for manifest in found:
-        text = json.dumps(manifest.content["settings"], sort_keys=True)
-        by_text.setdefault((manifest.stage, text), []).append(manifest.job)
+    for job in jobs:
+        text = json.dumps(job.manifest.settings, sort_keys=True)
+        by_text.setdefault((job.stage, text), []).append(job.name)
     stages: dict[str, list[dict[str, Any]]] = {}
-    for (stage, text), jobs in by_text.items():
-        stages.setdefault(stage, []).append({"jobs": jobs, "settings": json.loads(text)})
+    for (stage, text), names in by_text.items():
+        stages.setdefault(stage, []).append({"jobs": names, "settings": json.loads(text)})
     return stages
 
 
-def _added(failures: Iterable[Mapping[str, int]]) -> Counter[str]:
+def _total(failures: Iterable[Mapping[str, int]]) -> Counter[str]:
     total: Counter[str] = Counter()
     for counts in failures:
         total.update(counts)

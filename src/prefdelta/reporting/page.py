@@ -1,20 +1,32 @@
 """From content and figures to HTML. The template escapes everything but the figures made here."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from prefdelta.core.arms import Pairing
 from prefdelta.core.errors import StudyError
+from prefdelta.core.statistics import Estimate
 from prefdelta.reporting import calibration, formats
-from prefdelta.reporting.arm_tables import accuracy_table, against_random, gains_table, overview, updates_table
+from prefdelta.reporting.arm_tables import (
+    AgainstRandom,
+    GainsRow,
+    UpdatesRow,
+    accuracy_table,
+    against_random,
+    gains_table,
+    overview,
+    updates_table,
+)
 from prefdelta.reporting.arms import common_parts, families
-from prefdelta.reporting.content import CONFOUNDED, Content, Experiment
+from prefdelta.reporting.claims.verdicts import PaperClaims
+from prefdelta.reporting.content import CONFOUNDED, Content, ExperimentArms
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
 from prefdelta.reporting.figures.canvas import Drawing, inline
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
-from prefdelta.reporting.numbers.accuracies import Cell
-from prefdelta.reporting.numbers.claims import PaperClaims
+from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.curves import ladder_rows, training_rows
 from prefdelta.reporting.numbers.drift import check_drift
 from prefdelta.reporting.numbers.generators import source_lines
@@ -24,7 +36,53 @@ from prefdelta.reporting.numbers.training import training
 from prefdelta.reporting.numbers.upstream import upstream_lines
 from prefdelta.reporting.panels import panels
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
 _FORMATS = ("percent", "points", "signed", "decimal", "count", "duration", "reasons", "breakable", "span")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    kind: str  # wide, narrow
+    svg: "Markup"
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """The head of a column in the table of every arm."""
+
+    title: str
+    in_domain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LengthCorrelations:
+    """Of deltas with length: pairings x dimensions."""
+
+    dimensions: Sequence[str]
+    rows: Mapping[Pairing, Sequence[Estimate | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentSection:
+    """What the page says of an experiment."""
+
+    key: str
+    title: str
+    figure: str
+    figures: Sequence[Picture]
+    constant: Mapping[str, str]  # the parts of the name that all its arms share
+    seeds: Sequence[int]
+    n_arms: int
+    single: bool  # whether some arms ran with one seed only
+    several: bool  # whether some ran with more
+    against: Sequence[AgainstRandom]
+    gains: Sequence[GainsRow]
+    updates: Sequence[UpdatesRow]
+    several_k: bool
+    borrowed: int  # arms of other experiments that its figure shows, too
+    confounded: bool
 
 
 def render(template: Path, content: Content, drawings: Mapping[str, Drawing], claims: PaperClaims) -> str:
@@ -48,14 +106,14 @@ def render(template: Path, content: Content, drawings: Mapping[str, Drawing], cl
 
 
 def hex_colour(colour: str) -> str:
-    """A colour as #rrggbb: nothing else enters the style sheet. Raises StudyError if it is none."""
+    """A colour as #rrggbb: nothing else enters the style sheet. Raises StudyError for anything else."""
     from matplotlib.colors import to_hex
 
     try:
         return to_hex(colour)
     except ValueError:
         raise StudyError(
-            f"report.colour: {colour!r} is no colour; give a name that matplotlib knows or #rrggbb."
+            f"report.colour: {colour!r} is not a colour; give a name that matplotlib knows or #rrggbb."
         ) from None
 
 
@@ -75,27 +133,31 @@ def _variables(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, A
 def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any]:
     figures = {name: _pictures(drawing, f"f{number}") for number, (name, drawing) in enumerate(drawings.items(), 1)}
     arms = content.all_arms()
-    trained = training(content.manifests)
+    trained = training(content.jobs)
     scores = content.scores
+    primary = scores.evaluations(primary=True)
     pairings = list(dict.fromkeys(line.pairing for line in content.pairings.lines()))
     return {
         "experiments": [
-            {**_experiment(content, experiment), "figures": figures.get(key, []), "key": key}
-            for key, experiment in content.experiments.items()
+            _section(content, key, experiment, figures.get(key, [])) for key, experiment in content.experiments.items()
         ],
-        "drift": check_drift(arms, scores, {line.arm.name: line.method for line in trained}),
+        "drift": check_drift(arms, scores, {line.arm: line.method for line in trained}),
         "overview": overview(content),
         "panels": (shown := panels(content)),
-        "means": {one.title: [_averaged(content, cell) for cell in one.cells] for one in shown if len(one.cells) > 1},
+        "means": {
+            panel.title: [_averaged(content, evaluation) for evaluation in panel.evaluations]
+            for panel in shown
+            if len(panel.evaluations) > 1
+        },
         "confounded": content.confounded,
         "confounded_note": CONFOUNDED,
-        "sources": source_lines(content.manifests),
-        "by_upstream": upstream_lines(content.manifests),
+        "sources": source_lines(content.jobs),
+        "by_upstream": upstream_lines(content.jobs),
         "agreements": content.agreements,
-        "cells": [_cell(content, cell) for cell in scores.cells(primary=True)],
-        "cell_titles": {cell: content.cell_title(cell) for cell in scores.cells(primary=True)},
-        "primary_tables": [accuracy_table(content, cell) for cell in scores.cells(primary=True)],
-        "secondary_tables": [accuracy_table(content, cell) for cell in scores.cells(primary=False)],
+        "columns": [_column(content, evaluation) for evaluation in primary],
+        "evaluation_titles": {evaluation: content.title_of(evaluation) for evaluation in primary},
+        "primary_tables": [accuracy_table(content, evaluation) for evaluation in primary],
+        "secondary_tables": [accuracy_table(content, evaluation) for evaluation in scores.evaluations(primary=False)],
         "overlaps": content.overlaps,
         "overlap_figures": figures.get(OVERLAP, []),
         "generators": content.grades.lines(),
@@ -105,7 +167,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "gap_figures": figures.get(GAPS, []),
         "lengths": content.pairings.lengths(),
         "with_length": _with_length(content),
-        "ladder": ladder_rows(ladder(content.manifests)),
+        "ladder": ladder_rows(ladder(content.jobs)),
         "training": training_rows(trained),
         "several_policies": len({line.arm.policy for line in trained}) > 1,
         "n_arms": len(arms),
@@ -115,17 +177,18 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
 
 
 def _jobs(content: Content) -> dict[str, Any]:
-    manifests = content.manifests
-    jobs = jobs_frame(manifests)
-    stages = stage_lines(manifests, content.cpu_budget, content.calibration.factor, calibration.spent())
+    jobs = jobs_frame(content.jobs)
+    stages = stage_lines(content.jobs, content.cpu_budget, content.calibration.factor, calibration.cpu_seconds())
     return {
-        "commits": commits(manifests),
-        "versions": versions(manifests),
-        "settings": json.dumps({"report": content.settings, **stage_settings(manifests)}, indent=1, ensure_ascii=False),
+        "commits": commits(content.jobs),
+        "versions": versions(content.jobs),
+        "settings": json.dumps(
+            {"report": content.settings, **stage_settings(content.jobs)}, indent=1, ensure_ascii=False
+        ),
         "n_jobs": len(jobs),
         "jobs": jobs.to_dict("records"),
         "seconds": float(jobs["seconds"].sum()),
-        "wall": wall_seconds(manifests),
+        "wall": wall_seconds(content.jobs),
         "stages": stages,
         "total": sum(line.cpu_seconds for line in stages),
         "budget": sum(content.cpu_budget.values()),
@@ -136,50 +199,51 @@ def _jobs(content: Content) -> dict[str, Any]:
     }
 
 
-def _cell(content: Content, cell: Cell) -> dict[str, Any]:
-    return {"title": content.cell_title(cell), "in_domain": content.benchmarks[cell.benchmark].in_domain}
+def _column(content: Content, evaluation: Evaluation) -> TableColumn:
+    return TableColumn(content.title_of(evaluation), content.benchmarks[evaluation.benchmark].in_domain)
 
 
-def _averaged(content: Content, cell: Cell) -> str:
-    draws = content.scores.draws(cell)
-    return content.cell_title(cell) + (f" (avg@{draws})" if draws > 1 else "")
+def _averaged(content: Content, evaluation: Evaluation) -> str:
+    draws = content.scores.draws(evaluation)
+    return content.title_of(evaluation) + (f" (avg@{draws})" if draws > 1 else "")
 
 
-def _with_length(content: Content) -> dict[str, Any]:
-    """Correlations with length: pairings x dimensions."""
+def _with_length(content: Content) -> LengthCorrelations:
     lines = content.pairings.lines()
     dimensions = list(dict.fromkeys(line.dimension for line in lines))
-    found = {(line.pairing, line.dimension): line.with_length for line in lines}
+    correlations = {(line.pairing, line.dimension): line.with_length for line in lines}
     pairings = dict.fromkeys(line.pairing for line in lines)
-    rows = {pairing: [found.get((pairing, dimension)) for dimension in dimensions] for pairing in pairings}
-    return {"dimensions": dimensions, "rows": rows}
+    rows = {pairing: [correlations.get((pairing, dimension)) for dimension in dimensions] for pairing in pairings}
+    return LengthCorrelations(dimensions, rows)
 
 
-def _experiment(content: Content, experiment: Experiment) -> dict[str, Any]:
-    drawn = content.drawn(experiment).arms
-    members = families(drawn, merge_draws=experiment.figure == "filtering")
-    return {
-        "title": experiment.title,
-        "figure": experiment.figure,
-        "constant": common_parts(experiment.arms),
-        "seeds": sorted({arm.seed for arm in experiment.arms}),
-        "n_arms": len(experiment.arms),
-        "single": any(len(repeats) == 1 for repeats in members),
-        "several": any(len(repeats) > 1 for repeats in members),
-        "against": against_random(content, experiment),
-        "gains": gains_table(content, experiment),
-        "updates": updates_table(content, experiment),
-        "several_k": experiment.several_k,
-        "borrowed": len(drawn) - len(experiment.arms),
-        "confounded": any(content.is_confounded(arm.pairing) for arm in experiment.arms),
-    }
+def _section(content: Content, key: str, experiment: ExperimentArms, figures: Sequence[Picture]) -> ExperimentSection:
+    shown = content.with_controls(experiment).arms
+    members = families(shown, merge_draws=experiment.figure == "filtering")
+    return ExperimentSection(
+        key=key,
+        title=experiment.title,
+        figure=experiment.figure,
+        figures=figures,
+        constant=common_parts(experiment.arms),
+        seeds=sorted({arm.seed for arm in experiment.arms}),
+        n_arms=len(experiment.arms),
+        single=any(len(repeats) == 1 for repeats in members),
+        several=any(len(repeats) > 1 for repeats in members),
+        against=against_random(content, experiment),
+        gains=gains_table(content, experiment),
+        updates=updates_table(content, experiment),
+        several_k=experiment.several_k,
+        borrowed=len(shown) - len(experiment.arms),
+        confounded=any(content.is_confounded(arm.pairing) for arm in experiment.arms),
+    )
 
 
-def _pictures(drawing: Drawing, name: str) -> list[dict[str, Any]]:
+def _pictures(drawing: Drawing, name: str) -> list[Picture]:
     """The same figure for wide and for narrow windows; the style sheet shows one of them."""
     from markupsafe import Markup
 
     return [
-        {"kind": kind, "svg": Markup(inline(drawing, f"{name}{kind[0]}", narrow=kind == "narrow"))}
+        Picture(kind, Markup(inline(drawing, f"{name}{kind[0]}", narrow=kind == "narrow")))
         for kind in ("wide", "narrow")
     ]

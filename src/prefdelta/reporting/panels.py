@@ -8,10 +8,10 @@ its accuracy being the mean over its draws.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.arms import Arm
 from prefdelta.reporting.content import Content
-from prefdelta.reporting.numbers.accuracies import Cell, Scores
+from prefdelta.reporting.numbers.accuracies import Evaluation, Scores
 
 _NAMES = {"stem": "STEM"}
 
@@ -21,39 +21,42 @@ class Panel:
     title: str
     note: str
     in_domain: bool
-    cells: Sequence[Cell]
+    evaluations: Sequence[Evaluation]
 
 
 def panels(content: Content) -> list[Panel]:
     """The primary benchmarks, in order of first appearance."""
-    found: dict[tuple[str, bool], list[Cell]] = {}
-    for cell in content.scores.cells(primary=True):
-        benchmark = content.benchmarks[cell.benchmark]
-        found.setdefault((benchmark.note, benchmark.in_domain), []).append(cell)
-    return [_panel(content, note, in_domain, cells) for (note, in_domain), cells in found.items()]
+    alike: dict[tuple[str, bool], list[Evaluation]] = {}
+    for evaluation in content.scores.evaluations(primary=True):
+        benchmark = content.benchmarks[evaluation.benchmark]
+        alike.setdefault((benchmark.note, benchmark.in_domain), []).append(evaluation)
+    return [_panel(content, note, in_domain, evaluations) for (note, in_domain), evaluations in alike.items()]
 
 
-def panel_gain(scores: Scores, arms: Sequence[Arm], cells: Sequence[Cell]) -> Estimate:
+def panel_gain(scores: Scores, arms: Sequence[Arm], panel: Panel) -> Estimate:
     """The mean over some repeats minus their base: a share, over the problems that all of them have."""
-    if len(cells) == 1:
-        found = scores.compare(tuple(arms), cells[0]).difference
-        assert found is not None  # primary groups have a base
-        return found
-    return scores.contrast({**dict.fromkeys((arm.name for arm in arms), 1 / len(arms)), arms[0].base: -1.0}, cells)
+    if len(panel.evaluations) == 1:
+        difference = scores.compare(tuple(arms), panel.evaluations[0]).difference
+        assert difference is not None  # primary groups have a base
+        return difference
+    weights: dict[Arm | Base, float] = {**dict.fromkeys(arms, 1 / len(arms)), arms[0].base: -1.0}
+    return scores.contrast(weights, panel.evaluations)
 
 
-def panel_difference(scores: Scores, arms: Sequence[Arm], others: Sequence[Arm], cells: Sequence[Cell]) -> Estimate:
+def panel_difference(scores: Scores, arms: Sequence[Arm], others: Sequence[Arm], panel: Panel) -> Estimate:
     """The mean over some repeats minus the mean over others: a share."""
-    if len(cells) == 1:
-        return scores.against(tuple(arms), tuple(others), cells[0])
-    left = dict.fromkeys((arm.name for arm in arms), 1 / len(arms))
-    right = dict.fromkeys((arm.name for arm in others), -1 / len(others))
-    return scores.contrast({**left, **right}, cells)
+    if len(panel.evaluations) == 1:
+        return scores.against(tuple(arms), tuple(others), panel.evaluations[0])
+    weights: dict[Arm | Base, float] = {
+        **dict.fromkeys(arms, 1 / len(arms)),
+        **dict.fromkeys(others, -1 / len(others)),
+    }
+    return scores.contrast(weights, panel.evaluations)
 
 
-def _panel(content: Content, note: str, in_domain: bool, cells: Sequence[Cell]) -> Panel:
-    if len(cells) == 1:
-        return Panel(content.cell_title(cells[0]), note, in_domain, cells)
+def _panel(content: Content, note: str, in_domain: bool, evaluations: Sequence[Evaluation]) -> Panel:
+    if len(evaluations) == 1:
+        return Panel(content.title_of(evaluations[0]), note, in_domain, evaluations)
     domain, comma, difficulty = note.partition(", ")
     title = f"{_NAMES.get(domain, domain.capitalize())}{comma}{difficulty}"
-    return Panel(title, f"{len(cells)} benchmarks", in_domain, cells)
+    return Panel(title, f"{len(evaluations)} benchmarks", in_domain, evaluations)

@@ -6,6 +6,7 @@ from prefdelta.core.failures import count_failures
 from prefdelta.core.pairs.deltas import sample_deltas
 from prefdelta.core.settings import Settings
 from prefdelta.records.delta import Delta
+from prefdelta.records.details.delta import DeltaDetails
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.pair import Pair
 from prefdelta.store import tables
@@ -38,7 +39,7 @@ def run(job: Job[DeltaSettings]) -> Outcome:
     tables.write(job.output("deltas"), Delta, deltas)
     known = [row.delta for row in deltas if row.delta is not None]
     failures = count_failures(row.failure for row in deltas)
-    return Outcome(len(deltas), failures, {"mean_delta": fmean(known) if known else None})
+    return Outcome(len(deltas), failures, DeltaDetails(fmean(known) if known else None))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
 from prefdelta.models.weights import open_weights
 from prefdelta.records.call import Call
+from prefdelta.records.details.evaluate import EvaluateDetails, UpstreamCounts
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
 from prefdelta.store import calls, tables
@@ -145,14 +146,12 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
         }
         upstream[arm] = _by_upstreams_rule(job, plan, answers.calls, scores)
     failed = count_failures(score.failure for score in rows)
-    details: dict[str, Any] = {
-        "solved_of_counted": solved,
-        "mean_tokens": mean_of_known(score.n_tokens for score in rows),
-    }
-    if any(upstream.values()):
-        details["by_upstreams_rule"] = upstream
-    if reasons := grader_reasons(graded):
-        details["grader_said"] = reasons
+    details = EvaluateDetails(
+        solved_of_counted=solved,
+        mean_tokens=mean_of_known(score.n_tokens for score in rows),
+        by_upstreams_rule=upstream if any(upstream.values()) else None,
+        grader_said=grader_reasons(graded) or None,
+    )
     return Outcome(len(rows), failed, details, {"calls": asked, "tokens": tokens})
 
 
@@ -225,11 +224,10 @@ def _score(draw: tuple[Prompt, int], call: Call, graded: Graded) -> Score:
 
 def _by_upstreams_rule(
     job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call], scores: list[Score]
-) -> dict[str, dict[str, int]]:
+) -> dict[str, UpstreamCounts]:
     """How benchmarks' own rules differ from our graders, by benchmark.
 
-    Of the `counted` answers: how many the benchmark's own rule takes as right (`solved`), and how many it grades
-    otherwise than we do (`differ`). It sees truncated answers, too, as in the benchmark's own code.
+    They see truncated answers, too, as in the benchmark's own code.
     """
     by_benchmark = {}
     for name, asked in job.settings.benchmarks.items():
@@ -241,11 +239,11 @@ def _by_upstreams_rule(
             for (prompt, _), call, score in zip(plan, replies, scores, strict=True)
             if prompt.source == name and outcome(score) is not None
         ]
-        by_benchmark[name] = {
-            "solved": sum(theirs for theirs, _ in verdicts),
-            "counted": len(verdicts),
-            "differ": sum(theirs != ours for theirs, ours in verdicts),
-        }
+        by_benchmark[name] = UpstreamCounts(
+            solved=sum(theirs for theirs, _ in verdicts),
+            counted=len(verdicts),
+            differ=sum(theirs != ours for theirs, ours in verdicts),
+        )
     return by_benchmark
 
 

@@ -21,6 +21,7 @@ from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import ask_problem
 from prefdelta.models.weights import open_weights
 from prefdelta.records.call import Call
+from prefdelta.records.details.generate import GenerateDetails
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.store import calls, tables
@@ -132,7 +133,7 @@ def run(job: Job[GenerateSettings]) -> Outcome:
     words = {call.failure: call.detail for call in answers.calls if call.failure and call.detail}
     check_share("generate.max_failure_share", len(traces), unusable, settings.max_failure_share, words)
     tables.write(job.output("traces"), Trace, traces)
-    details = {"mean_tokens": mean_of_known(trace.n_tokens for trace in traces)}
+    details = GenerateDetails(mean_of_known(trace.n_tokens for trace in traces))
     return Outcome(len(traces), unusable, details, {"calls": answers.asked, "tokens": answers.tokens})
 
 

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from prefdelta.core.answers.grading import grade_all, grader_reasons
 from prefdelta.core.failures import check_share, count_failures
 from prefdelta.core.settings import Settings
+from prefdelta.records.details.grade import GradeDetails, SourceAgreement
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -53,24 +54,29 @@ def run(job: Job[GradeSettings]) -> Outcome:
         say(f"{count:,} traces cannot be graded: {reason}")
     check_share("grade.max_failure_share", len(grades), failures, job.settings.max_failure_share)
     tables.write(job.output("grades"), Grade, grades)
-    details: dict[str, Any] = {"correct": sum(grade.correct is True for grade in grades)}
-    if reasons:
-        details["grader_said"] = reasons
-    if agreement := _agreement(traces, grades):
-        details["source_agreement"] = agreement
+    details = GradeDetails(
+        correct=sum(grade.correct is True for grade in grades),
+        grader_said=reasons or None,
+        source_agreement=_agreement(traces, grades),
+    )
     return Outcome(len(grades), failures, details)
 
 
-def _agreement(traces: Sequence[Trace], grades: Sequence[Grade]) -> dict[str, int]:
-    """How our grades agree with those that a data set ships with its traces; empty if it ships none."""
+def _agreement(traces: Sequence[Trace], grades: Sequence[Grade]) -> SourceAgreement | None:
+    """How our grades agree with those that a data set ships with its traces; None if it ships none."""
     both = Counter(
         (grade.correct, trace.source_correct)
         for trace, grade in zip(traces, grades, strict=True)
         if grade.correct is not None and trace.source_correct is not None
     )
-    kinds = {"both_right": (True, True), "both_wrong": (False, False)}
-    kinds |= {"only_ours": (True, False), "only_theirs": (False, True)}
-    return {name: both[kind] for name, kind in kinds.items()} if both else {}
+    if not both:
+        return None
+    return SourceAgreement(
+        both_right=both[True, True],
+        both_wrong=both[False, False],
+        only_ours=both[True, False],
+        only_theirs=both[False, True],
+    )
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from prefdelta.engines.openai.account import Spending
 from prefdelta.engines.openai.names import REMEDY, listed_names
 from prefdelta.models.weights import Weights, open_weights
 from prefdelta.records.call import Call
+from prefdelta.records.details.judge import JudgeDetails
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -166,12 +167,12 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     check_share("judge.max_failure_share", len(verdicts), invalid, settings.max_failure_share, words)
     tables.write(job.output("judgements"), Judgement, rows)
     failures = count_failures(row.failure for row in rows)
-    details = {
-        "requests": len(reply_tokens),
-        "unparseable": dict(invalid),
-        "mean_tokens": mean_of_known(reply_tokens),
-        "models": dict(sorted(models.items())),  # as the replies name them
-    }
+    details = JudgeDetails(
+        requests=len(reply_tokens),
+        unparseable=dict(invalid),
+        mean_tokens=mean_of_known(reply_tokens),
+        models=dict(sorted(models.items())),
+    )
     return Outcome(len(rows), failures, details, {"calls": made, "tokens": tokens})
 
 

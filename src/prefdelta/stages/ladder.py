@@ -25,6 +25,7 @@ from prefdelta.core.settings import Settings
 from prefdelta.core.tasks.families import draw_problems
 from prefdelta.records.call import Call
 from prefdelta.records.checkpoint import Checkpoint
+from prefdelta.records.details.ladder import LadderDetails, RejectedTraining, WindowAccuracy
 from prefdelta.records.grade import Grade
 from prefdelta.store import calls, checkpoints
 from prefdelta.store.record import Record
@@ -60,7 +61,7 @@ def run(job: Job[LadderSettings]) -> Outcome:
     Raises StudyError if no attempt gives such a model.
     """
     settings = job.settings
-    rejected: list[dict[str, Any]] = []
+    rejected: list[RejectedTraining] = []
     computed = {"steps": 0, "calls": 0}
     for attempt in range(settings.shared.attempts):
         rung = settings.rung.model_copy(update={"seed": settings.rung.seed + attempt})
@@ -72,12 +73,12 @@ def run(job: Job[LadderSettings]) -> Outcome:
             accuracy, calls_made = _accuracy(job, window, rung, checkpoint)
             accuracies.append(accuracy)
             computed["calls"] += calls_made
-        if all(row["low"] <= row["accuracy"] <= row["high"] for row in accuracies):
+        if all(window.low <= window.accuracy <= window.high for window in accuracies):
             checkpoints.write_manifest(job.output("model"), checkpoint)
-            details = {**trained, "seed": rung.seed, "accuracies": accuracies, "rejected": rejected}
+            details = LadderDetails(**trained, seed=rung.seed, accuracies=accuracies, rejected=rejected)
             return Outcome(1, {}, details, computed)
         last_loss = trained["curve"][-1][1]
-        rejected.append({"seed": rung.seed, "key": checkpoint.key, "accuracies": accuracies, "last_loss": last_loss})
+        rejected.append(RejectedTraining(rung.seed, checkpoint.key, accuracies, last_loss))
         say(f"ladder {settings.model}, seed {rung.seed}: rejected; {'; '.join(map(_sentence, accuracies))}")
     raise StudyError(
         f"ladder: none of {len(rejected)} trainings of {settings.model!r} gave a model inside its windows.\n"
@@ -112,7 +113,7 @@ def _trained(job: Job[LadderSettings], rung: Rung) -> tuple[Checkpoint, int]:
 
 def _accuracy(
     job: Job[LadderSettings], window: Window, rung: Rung, checkpoint: Checkpoint
-) -> tuple[dict[str, Any], int]:
+) -> tuple[WindowAccuracy, int]:
     """(a window with the share of its problems that a model solves at temperature 1, calls made now)."""
     shared = job.settings.shared
     # The same problems for every model, with draws of its own for each.
@@ -132,29 +133,29 @@ def _accuracy(
         for (question, right), call in zip(answers.items(), replies.calls, strict=True)
     ]
     solved, counted = count_outcomes(grades)
-    measured = {
-        "family": window.family,
-        "operations": window.operations,
-        "accuracy": round(solved / counted, 4) if counted else 0.0,
-        "low": window.low,
-        "high": window.high,
-        "n": counted,
-    }
+    measured = WindowAccuracy(
+        family=window.family,
+        operations=window.operations,
+        accuracy=round(solved / counted, 4) if counted else 0.0,
+        low=window.low,
+        high=window.high,
+        n=counted,
+    )
     return measured, replies.asked
 
 
-def _sentence(row: Mapping[str, Any]) -> str:
+def _sentence(window: WindowAccuracy) -> str:
     """One window's result as text, for example `maths 4,5: 54.2% of 240, allowed 20-28%`."""
-    lengths = ",".join(map(str, row["operations"]))
-    allowed = f"{100 * row['low']:g}-{100 * row['high']:g}%"
-    return f"{row['family']} {lengths}: {row['accuracy']:.1%} of {row['n']}, allowed {allowed}"
+    lengths = ",".join(map(str, window.operations))
+    allowed = f"{100 * window.low:g}-{100 * window.high:g}%"
+    return f"{window.family} {lengths}: {window.accuracy:.1%} of {window.n}, allowed {allowed}"
 
 
-def _table(rejected: Sequence[Mapping[str, Any]]) -> str:
+def _table(rejected: Sequence[RejectedTraining]) -> str:
     """What was measured, as text with one line per training."""
     return "\n".join(
-        f"  seed {row['seed']}, last loss {row['last_loss']}: {'; '.join(map(_sentence, row['accuracies']))}"
-        for row in rejected
+        f"  seed {training.seed}, last loss {training.last_loss}: {'; '.join(map(_sentence, training.accuracies))}"
+        for training in rejected
     )
 
 

@@ -17,6 +17,7 @@ from prefdelta.core.ids import digest, fraction, seed_of
 from prefdelta.core.settings import Settings
 from prefdelta.core.tasks.families import draw_problems
 from prefdelta.models.data_sets import dataset_rows
+from prefdelta.records.details.prompts import PromptsDetails
 from prefdelta.records.prompt import Prompt, problem_of
 from prefdelta.store import tables
 from prefdelta.workflow.job import Job, Outcome, start
@@ -57,7 +58,7 @@ def run(job: Job[PromptsSettings]) -> Outcome:
         _check_clean(kept, tables.read(path, Prompt), settings)
     tables.write(job.output("prompts"), Prompt, kept)
     again = len(kept) - len({problem_of(prompt.prompt_id) for prompt in kept})
-    return Outcome(rows, left_out, {"repeated_and_counted": again} if again else {})
+    return Outcome(rows, left_out, PromptsDetails(again or None))
 
 
 def read_prompts(settings: PromptsSettings) -> tuple[list[Prompt], Counter[str]]:

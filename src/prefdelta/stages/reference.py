@@ -25,6 +25,7 @@ from prefdelta.core.template import ask_problem
 from prefdelta.models.chat_templates import in_key
 from prefdelta.models.loading import load_model, load_tokenizer
 from prefdelta.models.weights import Weights, open_weights
+from prefdelta.records.details.reference import ReferenceDetails
 from prefdelta.records.logps import RecordedLogps
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
@@ -120,7 +121,7 @@ def run(job: Job[ReferenceSettings]) -> Outcome:
     return Outcome(
         len(rows),
         count_failures(row.failure for row in rows),
-        {"mean_tokens": mean_of_known(row.n_tokens for row in rows)},
+        ReferenceDetails(mean_of_known(row.n_tokens for row in rows)),
         {"traces": len(computed), "tokens": tokens},
     )
 

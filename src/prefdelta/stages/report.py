@@ -7,17 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from prefdelta.core.arms import Pairing
 from prefdelta.core.settings import Settings
 from prefdelta.reporting import calibration
 from prefdelta.reporting.arms import read_arm
-from prefdelta.reporting.content import Benchmark, Content, Experiment, Overlaps
+from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
+from prefdelta.reporting.content import BenchmarkLabel, Content, ExperimentArms, Overlaps
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.figures.folder import publish_figures
-from prefdelta.reporting.manifests import Manifest, manifests, shipped, tie_seed
-from prefdelta.reporting.numbers.accuracies import Group, Scores
+from prefdelta.reporting.manifests import FinishedJob, read_jobs, shipped_generators, tie_seed
+from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
-from prefdelta.reporting.numbers.claims import judge_claims, read_claims
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 from prefdelta.reporting.page import hex_colour, render
@@ -40,7 +41,7 @@ class ReportSection(Settings):
     colour: str = "#2b6cb0"
     """Colour of the figures, as #rrggbb."""
 
-    overlap: "Overlap | None" = None
+    overlap: "ReportOverlap | None" = None
     """The pairing and sizes for the figure of overlaps between selections (experiment 5 of the paper). Default: no such
     figure."""
 
@@ -51,7 +52,7 @@ class ReportSection(Settings):
     """Text above the verdicts on the paper's claims: what they do not say in this study."""
 
 
-class Overlap(Settings):
+class ReportOverlap(Settings):
     """How many pairs the top-k sets of two dimensions share."""
 
     pairing: str
@@ -136,15 +137,14 @@ def run(job: Job[ReportSettings]) -> Outcome:
     settings = job.settings
     study = settings.study
     bootstrap = Bootstrap(settings.resamples, settings.seed)
-    groups = {name: Group(group.title, group.benchmarks, group.primary) for name, group in settings.groups.items()}
-    experiments = {
-        key: Experiment(one.title, one.figure, *([read_arm(name) for name in arms] for arms in (one.arms, one.beside)))
-        for key, one in settings.experiments.items()
+    groups = {
+        name: BenchmarkGroup(group.title, group.benchmarks, group.primary) for name, group in settings.groups.items()
     }
+    experiments = {key: _experiment(experiment) for key, experiment in settings.experiments.items()}
     scores = Scores(job.inputs["scores"], study, list(settings.benchmarks), groups, bootstrap)
     scores.check([*scores.arms(), *(arm for experiment in experiments.values() for arm in experiment.arms)])
     pairings = Pairings(job.inputs["pairs"], job.inputs["deltas"], study, settings.dimensions, bootstrap)
-    found = manifests(job.inputs["manifests"], study)
+    jobs = read_jobs(job.inputs["manifests"], study)
     content = Content(
         study=study,
         title=settings.title,
@@ -153,17 +153,18 @@ def run(job: Job[ReportSettings]) -> Outcome:
         resamples=settings.resamples,
         seed=settings.seed,
         settings=settings.model_dump(),
-        benchmarks={name: _shown(benchmark) for name, benchmark in settings.benchmarks.items()},
+        dimensions=settings.dimensions,
+        benchmarks={name: _label(benchmark) for name, benchmark in settings.benchmarks.items()},
         groups=groups,
         experiments=experiments,
         scores=scores,
         grades=Grades(job.inputs["grades"], study, bootstrap),
         pairings=pairings,
-        overlaps=_overlaps(settings.overlap, pairings, found),
-        manifests=found,
+        overlaps=_overlaps(settings.overlap, pairings, jobs),
+        jobs=jobs,
         cpu_budget=settings.cpu_budget,
         calibration=calibration.measure(),
-        confounded=shipped(found),
+        confounded=shipped_generators(jobs),
         agreements=agreements(
             job.inputs["judgements"],
             job.inputs["compared"],
@@ -180,16 +181,22 @@ def run(job: Job[ReportSettings]) -> Outcome:
     return Outcome(scores.rows, {"not_counted": scores.not_counted} if scores.not_counted else {})
 
 
-def _shown(benchmark: ReportBenchmark) -> Benchmark:
+def _experiment(experiment: ReportExperiment) -> ExperimentArms:
+    arms, beside = ([read_arm(name) for name in names] for names in (experiment.arms, experiment.beside))
+    return ExperimentArms(experiment.title, experiment.figure, arms, beside)
+
+
+def _label(benchmark: ReportBenchmark) -> BenchmarkLabel:
     note = ", ".join(filter(None, [benchmark.domain, benchmark.difficulty]))
-    return Benchmark(benchmark.title, note, benchmark.in_domain)
+    return BenchmarkLabel(benchmark.title, note, benchmark.in_domain)
 
 
-def _overlaps(overlap: Overlap | None, pairings: Pairings, found: list[Manifest]) -> Overlaps | None:
+def _overlaps(overlap: ReportOverlap | None, pairings: Pairings, jobs: list[FinishedJob]) -> Overlaps | None:
     """The sets are those that the filter stage selects, so ties are ordered by its seed."""
     if overlap is None:
         return None
-    return Overlaps(overlap.pairing, overlap.k, pairings.overlaps(overlap.pairing, overlap.k, tie_seed(found)))
+    pairing = Pairing.parse(overlap.pairing)
+    return Overlaps(pairing, overlap.k, pairings.overlaps(pairing, overlap.k, tie_seed(jobs)))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from prefdelta.models.loading import load_tokenizer
 from prefdelta.models.repositories import weight_files
 from prefdelta.models.weights import Weights, open_weights, same_tensors
 from prefdelta.records.checkpoint import Checkpoint
+from prefdelta.records.details.train import TrainDetails, TrainedArm
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
@@ -131,18 +132,18 @@ def run(job: Job[TrainSettings]) -> Outcome:
         measured = checkpoints.details(job.record, policy)
         left_out = measured.pop("left_out")
         _check_left_out(arm, len(rows), left_out, settings)
-        arms[arm] = {
+        arms[arm] = TrainedArm(
             **measured,
-            "pairs": len(rows) - sum(left_out.values()),
-            "left_out": left_out,
-            "method": settings.recipe.method,
-            "seconds": round(time.monotonic() - started, 3),
-        }
+            pairs=len(rows) - sum(left_out.values()),
+            left_out=left_out,
+            method=settings.recipe.method,
+            seconds=round(time.monotonic() - started, 3),
+        )
         unchanged += not measured["differs_from_base"]
         say(f"train: {len(arms)} of {len(settings.selections)} arms, {updates} updates made now: {arm}")
     failures = {"unchanged": unchanged} if unchanged else {}
     made = {"updates": computed, "tokens": tokens}
-    return Outcome(len(arms), failures, {"arms": arms}, made, _run_elsewhere(elsewhere))
+    return Outcome(len(arms), failures, TrainDetails(arms), made, _run_elsewhere(elsewhere))
 
 
 def _run_elsewhere(runs: Sequence[TrainingRun]) -> dict[str, Any]:

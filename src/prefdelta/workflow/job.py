@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
@@ -27,6 +27,8 @@ from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.launch import Launch
 from prefdelta.core.memory import is_out_of_memory, remedy
 from prefdelta.core.settings import Settings
+from prefdelta.records.details.contract import Details, NoDetails
+from prefdelta.records.manifest import JobRun, Manifest
 from prefdelta.store import manifests
 from prefdelta.store.ownership import Ownership
 from prefdelta.store.staging import Staging
@@ -74,7 +76,7 @@ class Outcome:
 
     rows: int
     failures: Mapping[str, int]
-    details: Mapping[str, Any] = field(default_factory=dict)  # what else the report shows of this job
+    details: Details = field(default_factory=NoDetails)  # what else the report shows of this job
     computed: Mapping[str, int] = field(default_factory=dict)  # what was not in the record: calls, updates, ...
     elsewhere: Mapping[str, Any] = field(default_factory=dict)  # of `run` in the manifest, where others did the work
     not_selected: int = 0  # rows that were left as they are, by the rule of the stage: no failures
@@ -197,39 +199,39 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
             texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
             outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
         usage = resource_usage()
-        manifest = {
-            "stage": stage,
-            "rows": outcome.rows,
-            "failures": dict(sorted(outcome.failures.items())),
-            "not_selected": outcome.not_selected,
-            "details": outcome.details,
-            "settings": json.loads(parsed.model_dump_json()),
-            "code": digest,
-            "sources": job_sources(stage, parsed),
-            "texts": texts,
-            "inputs": {path: content for path, content in contents.items() if path not in texts},
-            "outputs": {
+        account = JobRun(
+            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            seconds=round(time.time() - started, 3),
+            cpu_seconds=round(usage.cpu_seconds, 3),
+            peak_mib=usage.peak_mib,
+            computed=dict(outcome.computed),
+            python=sys.version.split()[0],
+            versions=job_versions(parsed),
+            commit=_commit(),
+            slurm_job=os.environ.get("SLURM_JOB_ID"),
+            gpus_visible=os.environ.get("CUDA_VISIBLE_DEVICES"),
+            gpus=_gpus(),
+        )
+        manifest = Manifest(
+            stage=stage,
+            rows=outcome.rows,
+            failures=dict(sorted(outcome.failures.items())),
+            not_selected=outcome.not_selected,
+            details=outcome.details,
+            settings=json.loads(parsed.model_dump_json()),
+            code=digest,
+            sources=job_sources(stage, parsed),
+            texts=texts,
+            inputs={path: content for path, content in contents.items() if path not in texts},
+            outputs={
                 str(final): sha256_of(staged)
                 for name, finals in arguments.outputs.items()
                 for final, staged in zip(finals, staging.paths[name], strict=True)
                 if name != "manifest" and staged.is_file()
             },
-            "run": {
-                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-                "seconds": round(time.time() - started, 3),
-                "cpu_seconds": round(usage.cpu_seconds, 3),
-                "peak_mib": usage.peak_mib,
-                "computed": dict(outcome.computed),
-                "python": sys.version.split()[0],
-                "versions": job_versions(parsed),
-                "commit": _commit(),
-                "slurm_job": os.environ.get("SLURM_JOB_ID"),
-                "gpus_visible": os.environ.get("CUDA_VISIBLE_DEVICES"),
-                "gpus": _gpus(),
-                **outcome.elsewhere,
-            },
-        }
-        publish_text(staging.paths["manifest"][0], json.dumps(manifest, indent=2) + "\n")
+            run=replace(account, **outcome.elsewhere),
+        )
+        publish_text(staging.paths["manifest"][0], manifest.to_json())
         staging.publish(ownership)
         say(f"{DONE} {outcome.told}")
     finally:

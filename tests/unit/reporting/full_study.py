@@ -182,7 +182,7 @@ def _settings(planned: dict[str, report.ReportExperiment], scale: float) -> repo
             for name, found in GROUPS.items()
         },
         experiments=planned,
-        overlap=report.Overlap(pairing=f"s1-32b~{REJECTED}", k=[round(k * scale) for k in (1000, 2500, 5000)]),
+        overlap=report.ReportOverlap(pairing=f"s1-32b~{REJECTED}", k=[round(k * scale) for k in (1000, 2500, 5000)]),
         forms={"logic": LOGIC, "brevity": ["signal_to_noise"]},
         compared={f"single_{name}": [name] for name in LOGIC},
     )

@@ -1,15 +1,15 @@
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.reporting.arms import common_parts, families, read_arm, short_labels
+from prefdelta.reporting.arms import common_parts, families, read_arm, selection_of, short_labels, without_draw
 
 DRAWS = [read_arm(f"pico/big~small/random-9-s{draw}/dpo/s{seed}") for draw in (1, 0) for seed in (0, 1)]
 
 
-def test_a_name_is_taken_apart():
-    arm = read_arm("pico/big~small/top-clarity-9/dpo/s3")
-    assert (arm.policy, arm.chosen, arm.rejected, arm.k, arm.seed) == ("pico", "big", "small", 9, 3)
-    assert (arm.base, arm.draw, arm.kind) == ("pico/base", None, "top")
+def test_a_selection_is_taken_apart():
+    top, random = (read_arm(f"pico/big~small/{name}/dpo/s3") for name in ("top-clarity-9", "random-9-s1"))
+    assert (selection_of(top).kind, selection_of(top).k, selection_of(top).seed) == ("top", 9, None)
+    assert (without_draw(top), without_draw(random)) == ("top-clarity-9", "random-9")
 
 
 @pytest.mark.parametrize("name", ["pico/base", "pico/a~b/all/dpo/3", "pico/a~b/best/dpo/s3"])
@@ -21,7 +21,7 @@ def test_other_names_are_errors(name):
 def test_draws_are_repeats_only_where_asked():
     assert [len(members) for members in families(DRAWS)] == [2, 2]
     (merged,) = families(DRAWS, merge_draws=True)
-    assert [(arm.draw, arm.seed) for arm in merged] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [(selection_of(arm).seed, arm.seed) for arm in merged] == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_labels_say_what_differs():

@@ -14,12 +14,12 @@ from prefdelta.reporting.figures.canvas import (
     WIDE,
     Palette,
     bare,
-    new_figure,
-    signed,
+    signed_ticks,
     text_at,
     wrapped,
 )
-from prefdelta.reporting.figures.marks import Head, Point, draw_head, limits, width_of
+from prefdelta.reporting.figures.grid import Columns, Grid
+from prefdelta.reporting.figures.marks import Head, Point, draw_head, limits, mark_style, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ _CLOSEST = 0.18  # of the axis: the least distance of `all` from the largest k
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What one way of selecting gains, at every k and, last, with all pairs; None: there is no such arm."""
+    """The gains of one way of selecting: at every k and, last, with all pairs; None where there is no such arm."""
 
     name: str
     kind: str  # top: a line; random: a band; other: marks alone
@@ -75,24 +75,19 @@ class BudgetFigure:
 
     def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
         """See Drawing."""
-        width, columns, left, gap = (NARROW, 1, 44, 34) if narrow else (WIDE, min(len(self.panels), 2), 52, 60)
-        panel_width = (width - left - gap * (columns - 1) - 14) / columns
+        columns = Columns(NARROW, 1, 44, 34) if narrow else Columns(WIDE, min(len(self.panels), 2), 52, 60)
         looks = self._looks(palette)
-        per_row = max(1, int((width - left) // (width_of(looks) + 34)))
+        per_row = max(1, int((columns.width - columns.left) // (width_of(looks) + 34)))
         legend = (LINE + 5) * -(-len(looks) // per_row) + 12
-        head = max(panel.head.height(panel_width) for panel in self.panels) + 6
-        cell = head + _BODY + 34 + LINE * (2 + wrapped(_AXIS, panel_width, SMALL).count("\n"))
-        height = legend + -(-len(self.panels) // columns) * cell
-        figure = new_figure(width, height)
+        head = max(panel.head.height(columns.panel) for panel in self.panels) + 6
+        foot = 34 + LINE * (2 + wrapped(_AXIS, columns.panel, SMALL).count("\n"))
+        grid = Grid(columns, len(self.panels), columns.panel, head, _BODY, foot, legend=legend)
+        figure = grid.figure()
         for index, panel in enumerate(self.panels):
-            row, column = divmod(index, columns)
-            x = left + column * (panel_width + gap)
-            y = height - legend - row * cell - head - _BODY
-            axes = figure.add_axes((x / width, y / height, panel_width / width, _BODY / height))
-            top = self._draw(axes, panel, looks, panel_width, palette)
-            draw_head(axes, panel.head, (-_MARGIN, top), panel_width, palette)
-        keys = figure.add_axes((left / width, 1 - legend / height, (width - left) / width, legend / height))
-        _draw_keys(keys, looks, per_row, (width - left, legend), palette)
+            axes = grid.axes(figure, index)
+            top = self._draw(axes, panel, looks, columns.panel, palette)
+            draw_head(axes, panel.head, (-_MARGIN, top), columns.panel, palette)
+        _draw_keys(grid.legend_axes(figure), looks, per_row, palette)
         return figure
 
     def _looks(self, palette: Palette) -> dict[str, _Look]:
@@ -108,8 +103,6 @@ class BudgetFigure:
 
     def _draw(self, axes: "Axes", panel: BudgetPanel, looks: dict[str, _Look], px: float, palette: Palette) -> float:
         """Returns the upper end of the y axis."""
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
-
         places = self._places()
         span = limits(
             value
@@ -121,8 +114,7 @@ class BudgetFigure:
         axes.set_xlim(-_MARGIN, 1 + _MARGIN)
         axes.set_ylim(*span)
         bare(axes, palette, ["bottom"])
-        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
+        signed_ticks(axes.yaxis, 6)
         axes.set_axisbelow(True)
         axes.grid(axis="y", color=palette.rule, linewidth=0.6)
         axes.tick_params(axis="y", length=0)
@@ -157,22 +149,22 @@ def _look(course: Course, palette: Palette) -> _Look:
 
 def _beside(courses: Sequence[Course], places: Sequence[float], step: float) -> dict[str, list[float]]:
     """Where the marks of each course stand: those of one place beside each other, around it."""
-    found: dict[str, list[float]] = {course.name: [] for course in courses}
+    shifted: dict[str, list[float]] = {course.name: [] for course in courses}
     for at, place in enumerate(places):
-        there = [course.name for course in courses if course.estimates[at] is not None]
+        marked = [course.name for course in courses if course.estimates[at] is not None]
         for course in courses:
-            rank = there.index(course.name) - (len(there) - 1) / 2 if course.name in there else 0.0
-            found[course.name].append(place + step * rank)
-    return found
+            rank = marked.index(course.name) - (len(marked) - 1) / 2 if course.name in marked else 0.0
+            shifted[course.name].append(place + step * rank)
+    return shifted
 
 
 def _known(course: Course, places: Sequence[float]) -> list[_Mark]:
-    found = []
-    for place, one in zip(places, course.estimates, strict=True):
-        if one is not None and one.value is not None:
-            ends = (one.value if end is None else end for end in (one.low, one.high))
-            found.append(_Mark(place, one.value, *ends))
-    return found
+    marks = []
+    for place, estimate in zip(places, course.estimates, strict=True):
+        if estimate is not None and estimate.value is not None:
+            ends = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
+            marks.append(_Mark(place, estimate.value, *ends))
+    return marks
 
 
 def _draw_band(axes: "Axes", known: Sequence[_Mark], palette: Palette) -> None:
@@ -194,25 +186,15 @@ def _draw_course(axes: "Axes", known: Sequence[_Mark], look: _Look, *, line: boo
 
 
 def _mark(look: _Look, palette: Palette) -> dict[str, Any]:
-    return {
-        "markersize": 6,
-        "markerfacecolor": look.colour if look.filled else palette.paper,
-        "markeredgecolor": look.colour,
-        "markeredgewidth": 0 if look.filled else 1.3,
-    }
+    return mark_style(look.colour, palette, size=6, edge=1.3, filled=look.filled)
 
 
-def _draw_keys(
-    axes: "Axes", looks: dict[str, _Look], per_row: int, size: tuple[float, float], palette: Palette
-) -> None:
+def _draw_keys(axes: "Axes", looks: dict[str, _Look], per_row: int, palette: Palette) -> None:
     """The legend: a mark, or a piece of band, and its name; rows from the top."""
-    axes.set_axis_off()
-    axes.set_xlim(0, size[0])
-    axes.set_ylim(0, size[1])
-    wide = size[0] / per_row
+    width, top = axes.get_xlim()[1], axes.get_ylim()[1]
     for number, (name, look) in enumerate(looks.items()):
         row, column = divmod(number, per_row)
-        x, y = column * wide + 12, size[1] - (LINE + 5) * (row + 0.5)
+        x, y = column * width / per_row + 12, top - (LINE + 5) * (row + 0.5)
         if look.mark:
             if look.filled:
                 axes.plot([x - 9, x + 9], [y, y], color=look.colour, linewidth=1.2, alpha=0.7)

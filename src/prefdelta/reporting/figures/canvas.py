@@ -1,4 +1,4 @@
-"""From a drawing to SVG for the page, which decides its colours, and to SVG and PDF files, which have their own."""
+"""A drawing as SVG for the page, whose style sheet has the colours, and as SVG and PDF files with their own colours."""
 
 import io
 import re
@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 STYLE: dict[Any, Any] = {
@@ -93,13 +94,6 @@ def as_files(drawing: Drawing, accent: str) -> dict[str, bytes]:
         return {"svg": _svg(figure, transparent=False, **_MARGIN).encode(), "pdf": stream.getvalue()}
 
 
-def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure of so many px."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width / 72, height / 72), dpi=72)
-
-
 def wrapped(text: str, px: float, size: float = 11.5) -> str:
     """A text in lines that fit."""
     characters = max(int(px / (CHARACTER * size / 11.5)) - 1, 12)
@@ -124,6 +118,14 @@ def text_at(
 def signed(value: float) -> str:
     """A tick label: +2, 0, −1.5."""
     return f"{value:+g}".replace("-", "−") if value else "0"
+
+
+def signed_ticks(axis: "Axis", most: int) -> None:
+    """Ticks at round values, at most so many and one, with their signs."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
 
 
 def bare(axes: "Axes", palette: Palette, keep: Sequence[str]) -> None:

@@ -11,12 +11,12 @@ from prefdelta.reporting.figures.canvas import Drawing, as_files
 def publish_figures(folder: Path, drawings: Mapping[str, Drawing], accent: str) -> None:
     """Write <name>.svg and <name>.pdf of every drawing. The folder has its old files or its new ones, never some."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("new", "old"))
+    fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{state}") for state in ("new", "old"))
     try:
         fresh.mkdir()
         for name, drawing in drawings.items():
-            for ending, content in as_files(drawing, accent).items():
-                (fresh / f"{name}.{ending}").write_bytes(content)
+            for ending, data in as_files(drawing, accent).items():
+                (fresh / f"{name}.{ending}").write_bytes(data)
         if folder.exists():
             folder.replace(old)
         fresh.replace(folder)

@@ -1,10 +1,11 @@
-"""Shares of what every two of some things have in common: a triangle of shaded cells per panel."""
+"""The share that every two of some sets have in common: a triangle of shaded cells per panel."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefdelta.reporting.figures.canvas import LINE, NARROW, SMALL, WIDE, Palette, new_figure, text_at
+from prefdelta.reporting.figures.canvas import LINE, NARROW, SMALL, WIDE, Palette, text_at
+from prefdelta.reporting.figures.grid import Columns, Grid
 from prefdelta.reporting.figures.marks import Head, draw_head, width_of
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CELL = 30  # px
+_FOOT = 4  # px
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +34,19 @@ class HeatFigure:
         left = round(width_of(self.names)) + 40
         body = _CELL * (len(self.names) - 1)
         if narrow:
-            width, columns, gap = NARROW, 1, 24
-            cell = min(_CELL, (width - left - 8) / (len(self.names) - 1))
+            cell = min(_CELL, (NARROW - left - 8) / (len(self.names) - 1))
             body = round(cell * (len(self.names) - 1))
+            columns = Columns(NARROW, 1, left, gap=24)
         else:
-            width, gap = WIDE, 40
-            columns = max(1, min(len(self.panels), (width - left + gap) // (body + gap)))
-        room = width - left if narrow or columns == 1 else body + gap - 6
+            count = max(1, min(len(self.panels), (WIDE - left + 40) // (body + 40)))
+            columns = Columns(WIDE, count, left, gap=40)
+        room = columns.width - left if columns.count == 1 else body + columns.gap - 6
         head = max(panel.head.height(room) for panel in self.panels) + LINE
-        n_rows = -(-len(self.panels) // columns)
-        height = n_rows * (head + body) + (n_rows - 1) * gap + 4
-        figure = new_figure(width, height)
+        grid = Grid(columns, len(self.panels), body, head, body, foot=_FOOT, between=columns.gap - _FOOT)
+        figure = grid.figure()
         for index, panel in enumerate(self.panels):
-            row, column = divmod(index, columns)
-            x, y = left + column * (body + gap), height - row * (head + body + gap) - head - body
-            axes = figure.add_axes((x / width, y / height, body / width, body / height))
-            self._draw(axes, panel, palette, labelled=column == 0)
+            axes = grid.axes(figure, index)
+            self._draw(axes, panel, palette, labelled=grid.is_first_in_row(index))
             draw_head(axes, panel.head, (0, -0.5), room, palette)  # above the first number
         return figure
 

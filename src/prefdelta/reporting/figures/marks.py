@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.figures.canvas import CHARACTER, LINE, SMALL, Palette, text_at, wrapped
@@ -48,8 +48,8 @@ class Point:
 
 def limits(values: Iterable[float]) -> tuple[float, float]:
     """An axis that holds these values and 0, with a little air."""
-    held = [0.0, *values]
-    low, high = min(held), max(held)
+    inside = [0.0, *values]
+    low, high = min(inside), max(inside)
     air = 0.07 * (high - low) or 1.0
     return low - air, high + air
 
@@ -65,6 +65,16 @@ def draw_head(axes: "Axes", head: Head, at: tuple[float, float], px: float, pale
         text_at(axes, (0, above), at, f"{mark} {head.domain}", palette.ink, fontsize=SMALL, style="italic")
         above += LINE
     text_at(axes, (0, above + 2), at, title, palette.ink, weight="bold")
+
+
+def mark_style(colour: str, palette: Palette, *, size: float, edge: float, filled: bool) -> dict[str, Any]:
+    """How matplotlib draws a mark, filled or open. edge: width of the line around an open one."""
+    return {
+        "markersize": size,
+        "markerfacecolor": colour if filled else palette.paper,
+        "markeredgecolor": colour,
+        "markeredgewidth": 0 if filled else edge,
+    }
 
 
 def width_of(labels: Iterable[str]) -> float:

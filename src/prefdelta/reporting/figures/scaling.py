@@ -11,12 +11,12 @@ from prefdelta.reporting.figures.canvas import (
     WIDE,
     Palette,
     bare,
-    new_figure,
-    signed,
+    signed_ticks,
     text_at,
     wrapped,
 )
-from prefdelta.reporting.figures.marks import Head, Point, draw_head, limits, width_of
+from prefdelta.reporting.figures.grid import Columns, Grid
+from prefdelta.reporting.figures.marks import Head, Point, draw_head, limits, mark_style, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,8 +51,8 @@ class ScalingFigure:
 
     def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
         """See Drawing."""
-        width, columns, left, gap = (NARROW, 1, 44, 30) if narrow else (WIDE, min(len(self.panels), 2), 52, 60)
-        panel_width = (width - left - gap * (columns - 1) - 14) / columns
+        columns = Columns(NARROW, 1, 44, 30) if narrow else Columns(WIDE, min(len(self.panels), 2), 52, 60)
+        panel_width = columns.panel
         tilted = width_of(self.places) > panel_width / max(len(self.places), 1) - 4
         tall = _TILTED * width_of(place.replace("\n", ", ") for place in self.places)
         axis = wrapped(self.axis, panel_width, SMALL)
@@ -62,11 +62,9 @@ class ScalingFigure:
             + (tall if tilted else LINE * max(place.count("\n") + 1 for place in self.places))
         )
         head = max(panel.head.height(panel_width) for panel in self.panels) + 6
-        cell = head + _BODY + foot
-        n_rows = -(-len(self.panels) // columns)
         named = [series.name for series in self.panels[0].series] if len(self.panels[0].series) > 1 else []
         legend = (LINE + 4) * len(named) + 8 if named else 0
-        height = legend + n_rows * cell + (n_rows - 1) * 22
+        grid = Grid(columns, len(self.panels), panel_width, head, _BODY, foot, between=22, legend=legend)
         span = limits(
             value
             for panel in self.panels
@@ -75,15 +73,13 @@ class ScalingFigure:
             if point is not None
             for value in point.values()
         )
-        figure = new_figure(width, height)
+        figure = grid.figure()
         for index, panel in enumerate(self.panels):
-            row, column = divmod(index, columns)
-            x = left + column * (panel_width + gap)
-            y = height - legend - row * (cell + 22) - head - _BODY
-            axes = figure.add_axes((x / width, y / height, panel_width / width, _BODY / height))
+            axes = grid.axes(figure, index)
             self._draw(axes, panel, span, axis, palette, tilted=tilted)
             draw_head(axes, panel.head, (-0.5, span[1]), panel_width, palette)
             if index == 0:
+                x, y = grid.corner(index)
                 for number, name in enumerate(named):
                     above = head + legend - (LINE + 4) * (number + 1)
                     colour, marker = _look(number, palette)
@@ -94,13 +90,10 @@ class ScalingFigure:
     def _draw(
         self, axes: "Axes", panel: ScalingPanel, span: tuple[float, float], axis: str, palette: Palette, *, tilted: bool
     ) -> None:
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
-
         axes.set_xlim(-0.5, len(self.places) - 0.5)
         axes.set_ylim(*span)
         bare(axes, palette, ["bottom"])
-        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
+        signed_ticks(axes.yaxis, 5)
         axes.set_axisbelow(True)
         axes.grid(axis="y", color=palette.rule, linewidth=0.6)
         axes.tick_params(axis="y", length=0)
@@ -153,12 +146,6 @@ def _draw_series(
         if len(point.repeats) > 1:
             beside = [x + 0.07] * len(point.repeats)
             axes.plot(beside, point.repeats, "o", color=palette.muted, markersize=2.8, markeredgewidth=0, zorder=3)
-        if place in apart:
-            open_mark: dict[str, Any] = {
-                "markerfacecolor": palette.paper,
-                "markeredgecolor": colour,
-                "markeredgewidth": 1.6,
-            }
-            axes.plot([x], [y], marker, markersize=5.5, zorder=4, **open_mark)
-        else:
-            axes.plot([x], [y], marker, color=colour, markersize=6.5, markeredgewidth=0, zorder=4)
+        size = 5.5 if place in apart else 6.5
+        style = mark_style(colour, palette, size=size, edge=1.6, filled=place not in apart)
+        axes.plot([x], [y], marker, zorder=4, **style)

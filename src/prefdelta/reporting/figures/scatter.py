@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.figures.canvas import NARROW, SMALL, WIDE, Palette, bare, new_figure, signed, text_at
-from prefdelta.reporting.figures.marks import Head, Point, draw_head, limits
+from prefdelta.reporting.figures.canvas import NARROW, SMALL, WIDE, Palette, bare, signed_ticks, text_at
+from prefdelta.reporting.figures.grid import Columns, Grid
+from prefdelta.reporting.figures.marks import Head, Point, draw_head, limits, mark_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,35 +40,26 @@ class ScatterFigure:
 
     def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
         """See Drawing."""
-        width, columns = (NARROW, 1) if narrow else (WIDE, min(len(self.panels), 3))
-        left, gap = 48, 56
-        panel_width = (width - left - gap * (columns - 1) - 14) / columns
-        head = max(panel.head.height(panel_width) for panel in self.panels) + 4
-        cell = head + _BODY + 44
-        n_rows = -(-len(self.panels) // columns)
-        height = n_rows * cell + (n_rows - 1) * 18
+        width, count = (NARROW, 1) if narrow else (WIDE, min(len(self.panels), 3))
+        columns = Columns(width, count, left=48, gap=56)
+        head = max(panel.head.height(columns.panel) for panel in self.panels) + 4
+        grid = Grid(columns, len(self.panels), columns.panel, head, _BODY, foot=44, between=18)
         crossings = [crossing for panel in self.panels for crossing in panel.crossings]
         across = limits(value for crossing in crossings for value in Point(crossing.x).values())
         up = limits(value for crossing in crossings for value in Point(crossing.y).values())
-        figure = new_figure(width, height)
+        figure = grid.figure()
         for index, panel in enumerate(self.panels):
-            row, column = divmod(index, columns)
-            x = left + column * (panel_width + gap)
-            y = height - row * (cell + 18) - head - _BODY
-            axes = figure.add_axes((x / width, y / height, panel_width / width, _BODY / height))
+            axes = grid.axes(figure, index)
             axes.set_xlim(*across)
             axes.set_ylim(*up)
             self._draw(axes, panel, palette)
-            draw_head(axes, panel.head, (across[0], up[1]), panel_width, palette)
+            draw_head(axes, panel.head, (across[0], up[1]), columns.panel, palette)
         return figure
 
     def _draw(self, axes: "Axes", panel: ScatterPanel, palette: Palette) -> None:
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
-
         bare(axes, palette, ["bottom", "left"])
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
+            signed_ticks(axis, 5)
         axes.set_xlabel(self.x_unit, color=palette.muted, fontsize=SMALL, labelpad=2)
         axes.set_ylabel(self.y_unit, color=palette.muted, fontsize=SMALL, labelpad=2)
         axes.axhline(0, color=palette.ink, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
@@ -82,13 +74,7 @@ class ScatterFigure:
                     pair = [ends.low, ends.high]
                     line = (pair, [y.value] * 2) if across else ([x.value] * 2, pair)
                     axes.plot(*line, color=colour, linewidth=1.2, alpha=0.6, zorder=2)
-            if crossing.apart:
-                open_mark: dict[str, Any] = {
-                    "markerfacecolor": palette.paper,
-                    "markeredgecolor": colour,
-                    "markeredgewidth": 1.4,
-                }
-                axes.plot([x.value], [y.value], "o", markersize=5, zorder=4, **open_mark)
-            else:
-                axes.plot([x.value], [y.value], "o", color=colour, markersize=5.5, markeredgewidth=0, zorder=4)
+            size = 5 if crossing.apart else 5.5
+            style = mark_style(colour, palette, size=size, edge=1.4, filled=not crossing.apart)
+            axes.plot([x.value], [y.value], "o", zorder=4, **style)
             text_at(axes, (5, 4), (x.value, y.value), crossing.name, palette.muted, fontsize=9.5)

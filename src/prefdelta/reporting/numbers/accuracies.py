@@ -1,29 +1,27 @@
-"""Every arm's answers to the benchmarks, and what they say: item by item, joined by key."""
+"""Every arm's accuracy on the benchmarks, and differences between arms: item by item, joined by key."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG
+from prefdelta.core.arms import Arm, Base, parse_arm
 from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import NOTHING, Estimate, wilson_interval
-from prefdelta.records.prompt import problem_of
-from prefdelta.records.score import Score
-from prefdelta.reporting.arms import Arm, base_of, is_base, read_arm
+from prefdelta.reporting.arms import read_arm
+from prefdelta.reporting.numbers.answers import AnswerMatrix, answer_matrix, read_scores
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
-from prefdelta.reporting.paths import part_after
-from prefdelta.store import tables
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
-_COLUMNS = ["benchmark", "prompt_id", "sample", "correct", "failure"]
+ArmWeights = Mapping[Arm | Base, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class BenchmarkGroup:
     """Benchmarks evaluated in one way."""
 
     title: str
@@ -32,7 +30,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Evaluation:
     """A benchmark in one of the groups that evaluate it."""
 
     group: str
@@ -43,7 +41,7 @@ class Cell:
 class AccuracyLine:
     """One arm, or the mean over repeats of one, on one benchmark."""
 
-    cell: Cell
+    evaluation: Evaluation
     arms: tuple[Arm, ...]  # none: the base
     policy: str
     accuracy: Estimate  # share of the items counted
@@ -59,18 +57,6 @@ class AccuracyLine:
         return [arm.seed for arm in self.arms]
 
 
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """One cell: arms x items, joined by prompt and sample."""
-
-    place: Mapping[str, int]  # arm -> row
-    outcomes: "np.ndarray[Any, Any]"  # 1 solved, 0 not solved, NaN not counted or not there
-    there: "np.ndarray[Any, Any]"  # whether the arm has the item
-    truncated: "np.ndarray[Any, Any]"  # items per arm
-    prompts: "np.ndarray[Any, Any]"  # the prompt's number, per item
-    problems: "np.ndarray[Any, Any] | None"  # the problem's number, per prompt; None: no prompt repeats another
-
-
 class Scores:
     """Every arm's answers, by group and benchmark."""
 
@@ -79,279 +65,198 @@ class Scores:
         paths: Iterable[Path],
         study: str,
         benchmarks: Sequence[str],
-        groups: Mapping[str, Group],
+        groups: Mapping[str, BenchmarkGroup],
         bootstrap: Bootstrap,
     ) -> None:
         """benchmarks, groups: those to report, in order. Raises StudyError for scores of others."""
         self._groups = groups
         self._bootstrap = bootstrap
-        frame = _read(paths, study)
+        frame = read_scores(paths, study)
         _check_known(frame, benchmarks, groups)
         self._answers = {
-            Cell(str(group), str(benchmark)): _answers(rows, Cell(str(group), str(benchmark)))
+            Evaluation(str(group), str(benchmark)): answer_matrix(rows, str(benchmark))
             for (group, benchmark), rows in frame.groupby(["group", "benchmark"], observed=True, sort=True)
         }
-        self._lines: dict[tuple[Cell, tuple[str, ...]], AccuracyLine] = {}
-        self._contrasts: dict[tuple[tuple[Cell, ...], tuple[tuple[str, float], ...]], Estimate] = {}
+        self._lines: dict[tuple[Evaluation, tuple[Arm, ...]], AccuracyLine] = {}
+        self._contrasts: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
         self.rows = len(frame)
         self.not_counted = int(frame["outcome"].isna().sum())
 
-    def cells(self, *, primary: bool) -> list[Cell]:
-        """The cells of the primary groups, or of the secondary ones, in order."""
+    def evaluations(self, *, primary: bool) -> list[Evaluation]:
+        """Those of the primary groups, or of the secondary ones, in order."""
         chosen = {name: group for name, group in self._groups.items() if group.primary is primary}
-        return [Cell(name, benchmark) for name, group in chosen.items() for benchmark in group.benchmarks]
+        return [Evaluation(name, benchmark) for name, group in chosen.items() for benchmark in group.benchmarks]
 
     def arms(self) -> list[Arm]:
         """All trained arms that have scores, by name."""
-        return [read_arm(name) for name in self._names() if not is_base(name)]
+        return [read_arm(name) for name in self._names() if isinstance(parse_arm(name), Arm)]
 
     def policies(self) -> list[str]:
         """All policies whose base has scores, by name."""
-        return [name.removesuffix("/base") for name in self._names() if is_base(name)]
+        return [base.policy for base in map(parse_arm, self._names()) if isinstance(base, Base)]
 
-    def has(self, name: str, cell: Cell) -> bool:
-        """Whether an arm (or base) was evaluated there."""
-        return cell in self._answers and name in self._answers[cell].place
+    def has(self, arm: Arm | Base, evaluation: Evaluation) -> bool:
+        """Whether an arm was evaluated there."""
+        return evaluation in self._answers and str(arm) in self._answers[evaluation].rows
 
-    def draws(self, cell: Cell) -> int:
+    def draws(self, evaluation: Evaluation) -> int:
         """How often each problem was answered: the k of avg@k."""
-        import numpy as np
-
-        return int(np.bincount(self._answers[cell].prompts).max())
+        return self._answers[evaluation].draws
 
     def check(self, arms: Iterable[Arm]) -> None:
         """Raise StudyError unless these arms and their bases have scores in all primary groups."""
-        wanted = sorted({name for arm in arms for name in (arm.name, arm.base)})
-        missing = [(name, cell) for name in wanted for cell in self.cells(primary=True) if not self.has(name, cell)]
+        needed = sorted({name for arm in arms for name in (arm, arm.base)}, key=str)
+        missing = [
+            f"{arm} on {evaluation.benchmark} ({evaluation.group})"
+            for arm in needed
+            for evaluation in self.evaluations(primary=True)
+            if not self.has(arm, evaluation)
+        ]
         if missing:
-            told = "; ".join(f"{arm} on {cell.benchmark} ({cell.group})" for arm, cell in missing[:5])
             raise StudyError(
-                f"scores: {len(missing)} combinations of arm and benchmark have none: {told}"
+                f"scores: {len(missing)} combinations of arm and benchmark have none: {'; '.join(missing[:5])}"
                 f"{' …' if len(missing) > 5 else ''}. Run the evaluate jobs that make them, or take the arms out of "
                 "the experiments."
             )
 
-    def base(self, policy: str, cell: Cell) -> AccuracyLine:
+    def base(self, policy: str, evaluation: Evaluation) -> AccuracyLine:
         """The line of an untrained policy."""
-        answers = self._answers[cell]
-        row = answers.place[base_of(policy)]
-        accuracy = self._accuracy(answers, [row], cell.group, cell.benchmark, base_of(policy))
-        return _line(answers, cell, policy, (), [row], accuracy, None, (int(answers.there[row].sum()), 0))
+        answers = self._answers[evaluation]
+        (row,) = answers.rows_of([Base(policy)])
+        accuracy = self._accuracy(answers, [row], evaluation.group, evaluation.benchmark, str(Base(policy)))
+        paired = (int(answers.present[row].sum()), 0)
+        return _accuracy_line(answers, evaluation, policy, (), [row], accuracy, None, paired)
 
-    def compare(self, arms: tuple[Arm, ...], cell: Cell) -> AccuracyLine:
+    def compare(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
         """One arm against its base, or the mean over several repeats of one.
 
         Items that do not count on one of the sides leave the difference. Draws of one prompt are not independent of
         each other, so their mean is what is resampled.
         """
-        key = (cell, tuple(arm.name for arm in arms))
+        key = (evaluation, arms)
         if key not in self._lines:
-            self._lines[key] = self._compare(arms, cell)
+            self._lines[key] = self._compare(arms, evaluation)
         return self._lines[key]
 
-    def against(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], cell: Cell) -> Estimate:
+    def against(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], evaluation: Evaluation) -> Estimate:
         """The mean over some repeats minus the mean over others, over the items that all of them have."""
-        answers = self._answers[cell]
-        left, right = ([answers.place[arm.name] for arm in side] for side in (arms, others))
-        outcomes = answers.outcomes
-        gains = outcomes[left].mean(axis=0) - outcomes[right].mean(axis=0)  # NaN where one does not count
-        what = (cell.group, cell.benchmark, [arm.name for arm in arms], [arm.name for arm in others])
-        return self._bootstrap.estimate(_per_prompt(gains, answers).tolist(), "against", *what)
+        answers = self._answers[evaluation]
+        left, right = (answers.outcomes[answers.rows_of(side)].mean(axis=0) for side in (arms, others))
+        gains = left - right  # NaN where one does not count
+        what = (evaluation.group, evaluation.benchmark, list(map(str, arms)), list(map(str, others)))
+        return self._bootstrap.estimate(answers.per_prompt(gains).tolist(), "against", *what)
 
-    def contrast(self, weights: Mapping[str, float], cells: Sequence[Cell]) -> Estimate:
-        """A weighted sum of accuracies, of arms and bases by name: the mean over benchmarks, each of equal weight.
+    def contrast(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
+        """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.
 
-        Over the items that all of them have; prompts are drawn anew within each benchmark, the same for all names.
+        Over the items that all of them have; prompts are drawn anew within each benchmark, the same for all arms.
         """
-        key = (tuple(cells), tuple(sorted(weights.items())))
+        key = (tuple(evaluations), tuple(_by_name(weights)))
         if key not in self._contrasts:
-            found = [self._answers[cell] for cell in cells]
-            parts = [_per_prompt(self._weighted(answers, weights), answers).tolist() for answers in found]
-            where = [(cell.group, cell.benchmark) for cell in cells]
-            self._contrasts[key] = self._bootstrap.of_means(parts, "contrast", sorted(weights.items()), where)
+            matrices = [self._answers[evaluation] for evaluation in evaluations]
+            parts = [answers.per_prompt(answers.weighted(weights)).tolist() for answers in matrices]
+            where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
+            self._contrasts[key] = self._bootstrap.of_means(parts, "contrast", _by_name(weights), where)
         return self._contrasts[key]
 
     def of_accuracies(
         self,
-        sides: Sequence[Mapping[str, float]],
-        cells: Sequence[Cell],
-        function: "Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]",
-        *what: Any,
+        sides: Sequence[ArmWeights],
+        evaluations: Sequence[Evaluation],
+        function: "Callable[[NDArray[np.float64]], NDArray[np.float64]]",
+        *what: object,
     ) -> Estimate:
-        """A function of several weighted sums as in `contrast`, over the items that all their names have.
+        """A function of several weighted sums as in `contrast`, over the items that all their arms have.
 
         function: sums (... x sides) to values (...). what: names the function.
         """
         import numpy as np
 
         parts = []
-        for cell in cells:
-            answers = self._answers[cell]
-            sums = [self._weighted(answers, weights) for weights in sides]
+        for evaluation in evaluations:
+            answers = self._answers[evaluation]
+            sums = [answers.weighted(weights) for weights in sides]
             missing = np.isnan(sums).any(axis=0)
-            parts.append(np.stack([_per_prompt(np.where(missing, np.nan, one), answers) for one in sums], axis=1))
-        where = [(cell.group, cell.benchmark) for cell in cells]
-        return self._bootstrap.of_function(parts, function, *what, [sorted(side.items()) for side in sides], where)
+            parts.append(np.stack([answers.per_prompt(np.where(missing, np.nan, items)) for items in sums], axis=1))
+        where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
+        return self._bootstrap.of_function(parts, function, *what, list(map(_by_name, sides)), where)
 
-    def _weighted(self, answers: _Answers, weights: Mapping[str, float]) -> "np.ndarray[Any, Any]":
-        """By item; NaN where one of the names does not count. Rounded, so that equal sums are equal."""
-        rows = [answers.place[name] for name in weights]
-        total = (answers.outcomes[rows] * [[weight] for weight in weights.values()]).sum(axis=0)
-        return total.round(12)  # type: ignore[no-any-return]
-
-    def _accuracy(self, answers: _Answers, rows: Sequence[int], *what: Any) -> Estimate:
+    def _accuracy(self, answers: AnswerMatrix, rows: Sequence[int], *what: object) -> Estimate:
         """Wilson's interval where every trial is of its own: one arm, one draw per prompt.
 
-        Seeds answer the same items, and draws of one prompt are no independent trials: there, prompts are resampled.
+        Seeds answer the same items, and draws of one prompt are not independent trials: there, prompts are resampled.
         """
-        single = answers.problems is None and len(set(answers.prompts.tolist())) == len(answers.prompts)
-        if len(rows) == 1 and single:
+        if len(rows) == 1 and answers.independent:
             return _wilson(answers, rows[0])
         mean = answers.outcomes[list(rows)].mean(axis=0)
-        return self._bootstrap.estimate(_per_prompt(mean, answers).tolist(), "accuracy", *what)
+        return self._bootstrap.estimate(answers.per_prompt(mean).tolist(), "accuracy", *what)
 
-    def _compare(self, arms: tuple[Arm, ...], cell: Cell) -> AccuracyLine:
-        answers = self._answers[cell]
+    def _compare(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
+        answers = self._answers[evaluation]
         policy = arms[0].policy
-        what = (cell.group, cell.benchmark, [arm.name for arm in arms])
-        rows = [answers.place[arm.name] for arm in arms]
+        what = (evaluation.group, evaluation.benchmark, list(map(str, arms)))
+        rows = answers.rows_of(arms)
         mean = answers.outcomes[rows].mean(axis=0)  # NaN where one does not count
         accuracy = self._accuracy(answers, rows, *what)
-        base = answers.place.get(base_of(policy))
+        base = answers.rows.get(str(arms[0].base))
         if base is None:
-            return _line(answers, cell, policy, arms, rows, accuracy, None, (0, 0))
+            return _accuracy_line(answers, evaluation, policy, arms, rows, accuracy, None, (0, 0))
         gains = mean - answers.outcomes[base]
-        difference = self._bootstrap.estimate(_per_prompt(gains, answers).tolist(), "difference", *what)
+        difference = self._bootstrap.estimate(answers.per_prompt(gains).tolist(), "difference", *what)
         paired = int((gains == gains).sum())
-        union = int(answers.there[[base, *rows]].any(axis=0).sum())
-        return _line(answers, cell, policy, arms, rows, accuracy, difference, (paired, union - paired))
+        union = int(answers.present[[base, *rows]].any(axis=0).sum())
+        return _accuracy_line(answers, evaluation, policy, arms, rows, accuracy, difference, (paired, union - paired))
 
     def _names(self) -> list[str]:
-        return sorted({name for answers in self._answers.values() for name in answers.place})
+        return sorted({name for answers in self._answers.values() for name in answers.rows})
 
 
-def _wilson(answers: _Answers, row: int) -> Estimate:
+def _by_name(weights: ArmWeights) -> list[tuple[str, float]]:
+    return sorted((str(arm), weight) for arm, weight in weights.items())
+
+
+def _wilson(answers: AnswerMatrix, row: int) -> Estimate:
     import numpy as np
 
     counted = answers.outcomes[row][~np.isnan(answers.outcomes[row])]
     return wilson_interval(int(counted.sum()), len(counted)) if len(counted) else NOTHING
 
 
-def _line(
-    answers: _Answers,
-    cell: Cell,
+def _accuracy_line(
+    answers: AnswerMatrix,
+    evaluation: Evaluation,
     policy: str,
     arms: tuple[Arm, ...],
-    rows: Sequence[int],
+    rows: list[int],
     accuracy: Estimate,
     difference: Estimate | None,
     pairing: tuple[int, int],
 ) -> AccuracyLine:
-    chosen = list(rows)
-    items = int(answers.there[chosen].sum())
-    outcomes = answers.outcomes[chosen]
+    """rows: of the arms, or of the base. pairing: items (paired, unpaired)."""
+    items = int(answers.present[rows].sum())
+    outcomes = answers.outcomes[rows]
     return AccuracyLine(
-        cell=cell,
+        evaluation=evaluation,
         arms=arms,
         policy=policy,
         accuracy=accuracy,
         difference=difference,
         items=items,
         counted=int((outcomes == outcomes).sum()),
-        truncated=int(answers.truncated[chosen].sum()) / items if items else None,
+        truncated=int(answers.truncated[rows].sum()) / items if items else None,
         paired=pairing[0],
         unpaired=pairing[1],
     )
 
 
-def _per_prompt(items: "np.ndarray[Any, Any]", answers: _Answers) -> "np.ndarray[Any, Any]":
-    """Values by item as one mean per prompt, in the prompts' order; items without a value left out.
-
-    Prompts that repeat a problem are one value, as they are not independent of each other: so far from the mean that
-    each of them counts in the mean of the values (the linearised ratio estimator, Cochran 1977, chapter 6).
-    """
-    import numpy as np
-
-    known = ~np.isnan(items)
-    numbers = answers.prompts[known]
-    sums, counts = np.bincount(numbers, items[known]), np.bincount(numbers)
-    there = np.flatnonzero(counts)
-    means = np.asarray(sums[there] / counts[there])
-    if answers.problems is None or not len(means):
-        return means
-    mean = means.mean()
-    _, problems, weights = np.unique(answers.problems[there], return_inverse=True, return_counts=True)
-    return np.asarray(mean + np.bincount(problems, means - mean) * len(weights) / len(means))
-
-
-def _read(paths: Iterable[Path], study: str) -> "pd.DataFrame":
-    """All scores: arm, group, benchmark, prompt_id, sample, truncated, and outcome (missing: does not count)."""
-    import numpy as np
-    import pandas as pd
-
-    frames = []
-    for path in sorted(paths):
-        arm, _, group = part_after(path, study, "evaluate").rpartition("/")
-        table = tables.read_arrow(path, Score, _COLUMNS)
-        columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in _COLUMNS}
-        failure = pd.Series(columns["failure"], dtype=object)
-        correct = pd.Series(columns["correct"], dtype=object)
-        wrong = failure.isin(list(COUNTS_AS_WRONG)).to_numpy()
-        frames.append(
-            pd.DataFrame(
-                {
-                    "arm": arm,
-                    "group": group,
-                    **{name: columns[name] for name in ("benchmark", "prompt_id", "sample")},
-                    "outcome": np.where(
-                        correct.isna(), np.where(wrong, 0.0, np.nan), correct.eq(True).to_numpy().astype(float)
-                    ),
-                    "truncated": failure.eq("truncated").to_numpy(),
-                }
-            )
-        )
-    columns_read = ["arm", "group", "benchmark", "prompt_id", "sample", "outcome", "truncated"]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns_read)
-
-
-def _check_known(frame: "pd.DataFrame", benchmarks: Sequence[str], groups: Mapping[str, Group]) -> None:
-    unknown = sorted(set(frame["benchmark"].unique()) - set(benchmarks))
-    if unknown:
+def _check_known(frame: "pd.DataFrame", benchmarks: Sequence[str], groups: Mapping[str, BenchmarkGroup]) -> None:
+    if unknown := sorted(set(frame["benchmark"].unique()) - set(benchmarks)):
         raise StudyError(
             f"scores: there are rows of {', '.join(unknown)}; the benchmarks are {', '.join(benchmarks)}. "
             "Give the report the scores of this study only."
         )
-    strays = sorted(set(frame["group"].unique()) - set(groups))
-    if strays:
+    if unknown := sorted(set(frame["group"].unique()) - set(groups)):
         raise StudyError(
-            f"scores: there are tables of the groups {', '.join(strays)}; the groups are {', '.join(groups)}. "
+            f"scores: there are tables of the groups {', '.join(unknown)}; the groups are {', '.join(groups)}. "
             "Give the report the scores of this study only."
         )
-
-
-def _answers(rows: "pd.DataFrame", cell: Cell) -> _Answers:
-    """The rows of one cell as a matrix."""
-    import numpy as np
-    import pandas as pd
-
-    arm_codes, arms = pd.factorize(rows["arm"], sort=True)
-    prompt_codes, prompt_ids = pd.factorize(rows["prompt_id"], sort=True)
-    problems, names = pd.factorize(np.array([problem_of(name) for name in prompt_ids], dtype=object))
-    samples = rows["sample"].to_numpy().astype(np.int64)
-    keys = prompt_codes.astype(np.int64) * (int(samples.max()) + 1) + samples
-    items, item_codes = np.unique(keys, return_inverse=True)
-    times = np.zeros((len(arms), len(items)), dtype=np.int64)
-    np.add.at(times, (arm_codes, item_codes), 1)
-    if (times > 1).any():
-        twice = arms[int(np.argwhere(times > 1)[0][0])]
-        raise StudyError(f"scores: {twice} has answered an item of {cell.benchmark} twice. Give each table once.")
-    outcomes = np.full(times.shape, np.nan)
-    outcomes[arm_codes, item_codes] = rows["outcome"].to_numpy()
-    return _Answers(
-        place={name: number for number, name in enumerate(arms)},
-        outcomes=outcomes,
-        there=times > 0,
-        truncated=np.bincount(arm_codes, rows["truncated"].to_numpy(), minlength=len(arms)),
-        prompts=items // (int(samples.max()) + 1),
-        problems=problems if len(names) < len(prompt_ids) else None,
-    )

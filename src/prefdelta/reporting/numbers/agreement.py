@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.layout import place_of
 from prefdelta.core.statistics import Estimate
 from prefdelta.records.judgement import Judgement
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
-from prefdelta.reporting.paths import part_after
 from prefdelta.store import tables
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 _KEY = ["generator", "prompt_id", "sample", "dimension"]
 _COLUMNS = [*_KEY, "score"]
@@ -49,20 +50,20 @@ def agreements(
 
     Raises StudyError for a form that is not named.
     """
-    first, second = _read(main, study, forms), _read(compared, study, compared_forms)
+    first, second = _read_judgements(main, study, forms), _read_judgements(compared, study, compared_forms)
     lines = []
     for form, dimension in [(form, dimension) for form, asked in forms.items() for dimension in asked]:
         for other, dimensions in compared_forms.items():
             if dimension not in dimensions or other not in second or form not in first:
                 continue
-            sides = (found[found["dimension"] == dimension] for found in (first[form], second[other]))
+            sides = (scores[scores["dimension"] == dimension] for scores in (first[form], second[other]))
             both = next(sides).merge(next(sides), on=_KEY, suffixes=("_main", "_other"), validate="one_to_one")
             counts = (len(forms[form]), len(dimensions))
-            lines.append(_line(dimension, (form, other), counts, both, bootstrap))
+            lines.append(_agreement_line(dimension, (form, other), counts, both, bootstrap))
     return lines
 
 
-def _line(
+def _agreement_line(
     dimension: str, names: tuple[str, str], asked: tuple[int, int], both: "pd.DataFrame", bootstrap: Bootstrap
 ) -> AgreementLine:
     import numpy as np
@@ -94,8 +95,8 @@ def _line(
     )
 
 
-def _kappa(means: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    """Cohen's kappa with quadratic weights (Cohen 1968), from the columns of `_line`; NaN where nothing varies.
+def _kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Cohen's kappa with quadratic weights (Cohen 1968), from the columns of `_agreement_line`; NaN if nothing varies.
 
     The squared distance expected of unrelated ratings with the same marginals is var x + var y + (mean x - mean y)^2.
     """
@@ -108,14 +109,16 @@ def _kappa(means: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         return np.asarray(1 - distance / np.where(expected > 1e-12, expected, np.nan))
 
 
-def _read(paths: Iterable[Path], study: str, forms: Mapping[str, Sequence[str]]) -> "dict[str, pd.DataFrame]":
+def _read_judgements(
+    paths: Iterable[Path], study: str, forms: Mapping[str, Sequence[str]]
+) -> "dict[str, pd.DataFrame]":
     """By form: generator, prompt_id, sample, dimension, score (missing: none)."""
     import pandas as pd
 
-    found: dict[str, list[pd.DataFrame]] = {}
+    by_form: dict[str, list[pd.DataFrame]] = {}
     for path in sorted(paths):
-        _, _, form = part_after(path, study, "judge").rpartition("/")
+        form = place_of(path, study).axes["form"]
         if form not in forms:
             raise StudyError(f"{path}: is of the form {form!r}; the forms are {', '.join(forms) or 'none'}.")
-        found.setdefault(form, []).append(tables.read_arrow(path, Judgement, _COLUMNS).to_pandas())
-    return {form: pd.concat(frames, ignore_index=True) for form, frames in found.items()}
+        by_form.setdefault(form, []).append(tables.read_arrow(path, Judgement, _COLUMNS).to_pandas())
+    return {form: pd.concat(frames, ignore_index=True) for form, frames in by_form.items()}

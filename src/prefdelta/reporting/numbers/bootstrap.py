@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefdelta.core.ids import seed_of
 from prefdelta.core.statistics import LEVEL, NOTHING, Estimate, mean_interval
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 _TAIL = (1 - LEVEL) / 2
 _AT_ONCE = 100  # resamples drawn together: bounds memory where there are thousands of prompts
@@ -21,11 +22,11 @@ class Bootstrap:
     resamples: int
     seed: int
 
-    def estimate(self, values: Sequence[float], *what: Any) -> Estimate:
+    def estimate(self, values: Sequence[float], *what: object) -> Estimate:
         """The mean of values. what: names the number, so that it has the same draws wherever it is shown."""
         return mean_interval(values, self.resamples, seed_of("report", self.seed, *what))
 
-    def of_means(self, parts: Sequence[Sequence[float]], *what: Any) -> Estimate:
+    def of_means(self, parts: Sequence[Sequence[float]], *what: object) -> Estimate:
         """The mean of the parts' means, each of equal weight however many values it has; drawn anew within each part.
 
         No value where a part is empty, no interval where a part has one value only.
@@ -49,9 +50,9 @@ class Bootstrap:
 
     def of_function(
         self,
-        parts: "Sequence[np.ndarray[Any, Any]]",
-        function: "Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]",
-        *what: Any,
+        parts: "Sequence[NDArray[np.float64]]",
+        function: "Callable[[NDArray[np.float64]], NDArray[np.float64]]",
+        *what: object,
     ) -> Estimate:
         """A function of several means that were measured on the same things, and so are drawn together.
 
@@ -77,8 +78,8 @@ class Bootstrap:
 
 
 def _drawn_means(
-    rows: "np.ndarray[Any, Any]", resamples: int, generator: "np.random.Generator"
-) -> "np.ndarray[Any, Any]":
+    rows: "NDArray[np.float64]", resamples: int, generator: "np.random.Generator"
+) -> "NDArray[np.float64]":
     """Means of the columns over rows drawn with replacement: resamples x columns."""
     import numpy as np
 

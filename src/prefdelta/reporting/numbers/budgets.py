@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from prefdelta.reporting.arms import families
-from prefdelta.reporting.content import Content, Experiment
+from prefdelta.core.arms import Pairing
+from prefdelta.reporting.arms import families, selection_of, without_draw
+from prefdelta.reporting.content import Content, ExperimentArms
 from prefdelta.reporting.figures.budget import BudgetFigure, BudgetPanel, Course
 from prefdelta.reporting.figures.marks import Head
 from prefdelta.reporting.numbers.gains import UNIT, Repeats, gain, panel_head
@@ -22,30 +23,31 @@ class Block:
     members: Sequence[Repeats]
 
     @property
-    def pairing(self) -> str:
+    def pairing(self) -> Pairing:
         return self.members[0][0].pairing
 
 
-def blocks(experiment: Experiment) -> list[Block]:
+def blocks(experiment: ExperimentArms) -> list[Block]:
     """By policy, pairing and recipe, in order of first appearance; random draws of one size are repeats."""
-    found: dict[str, list[Repeats]] = {}
+    by_name: dict[str, list[Repeats]] = {}
     for repeats in families(experiment.arms, merge_draws=True):
         first = repeats[0]
-        found.setdefault(" · ".join((first.policy, first.pairing, first.recipe)), []).append(repeats)
-    return [Block(name, members) for name, members in found.items()]
+        by_name.setdefault(" · ".join((first.policy, str(first.pairing), first.recipe)), []).append(repeats)
+    return [Block(name, members) for name, members in by_name.items()]
 
 
-def budgets(content: Content, experiment: Experiment) -> BudgetFigure:
+def budgets(content: Content, experiment: ExperimentArms) -> BudgetFigure:
     """A panel per block and panel of benchmarks."""
-    experiment = content.drawn(experiment)
-    ks = sorted({arm.k for arm in experiment.arms if arm.k is not None})
-    found = blocks(experiment)
-    styles = _styles(content, [name for block in found for _, name in _courses(block)])
+    experiment = content.with_controls(experiment)
+    sizes = {selection_of(arm).k for arm in experiment.arms}
+    ks = sorted(k for k in sizes if k is not None)
+    compared = blocks(experiment)
+    styles = _styles(content, [name for block in compared for _, name in _courses(block)])
     shown = []
-    for block in found:
+    for block in compared:
         for panel in panels(content):
             head = panel_head(content, panel, block.members)
-            if len(found) > 1:
+            if len(compared) > 1:
                 head = Head(head.title, f"{block.name}; {head.note}", head.in_domain)
             courses = _courses(block)
             drawn = [
@@ -58,29 +60,29 @@ def budgets(content: Content, experiment: Experiment) -> BudgetFigure:
                 for (kind, name), by_k in courses.items()
             ]
             shown.append(BudgetPanel(head, drawn))
-    whole = {content.pairings.eligible(block.pairing) for block in found}
+    whole = {content.pairings.eligible(block.pairing) for block in compared}
     return BudgetFigure(shown, ks, max(whole) or None, UNIT)
 
 
 def _styles(content: Content, names: Sequence[str]) -> dict[str, int]:
     """Dimensions by their place in the study; controls by their kind, those of one kind with different marks."""
-    dimensions = {name: place for place, name in enumerate(content.settings["dimensions"])}
-    found: dict[str, int] = {}
+    dimensions = {name: place for place, name in enumerate(content.dimensions)}
+    styles: dict[str, int] = {}
     for name in dict.fromkeys(names):
-        kind = next((at for at, one in enumerate(_CONTROLS) if name.startswith(one)), len(_CONTROLS))
-        taken = {found[other] for other in found if other not in dimensions}
+        kind = next((at for at, control in enumerate(_CONTROLS) if name.startswith(control)), len(_CONTROLS))
+        taken = {styles[other] for other in styles if other not in dimensions}
         free = kind if kind not in taken else next(at for at in count(len(_CONTROLS)) if at not in taken)
-        found[name] = dimensions.get(name, free)
-    return found
+        styles[name] = dimensions.get(name, free)
+    return styles
 
 
 def _courses(block: Block) -> dict[tuple[str, str], dict[int | None, Repeats]]:
     """(kind, name) -> k -> arms; `None` is all pairs. Lines of dimensions first, then the controls."""
-    found: dict[tuple[str, str], dict[int | None, Repeats]] = {}
+    courses: dict[tuple[str, str], dict[int | None, Repeats]] = {}
     for repeats in block.members:
-        first = repeats[0]
-        name = first.drawn.removesuffix(f"-{first.k}") if first.k is not None else first.drawn
-        kind = first.kind if first.kind in ("top", "random") else "other"
-        found.setdefault((kind, name.removeprefix("top-")), {})[first.k] = repeats
+        selection = selection_of(repeats[0])
+        name = without_draw(repeats[0]).removesuffix(f"-{selection.k}")
+        kind = selection.kind if selection.kind in ("top", "random") else "other"
+        courses.setdefault((kind, name.removeprefix("top-")), {})[selection.k] = repeats
     order = ("top", "random", "other")
-    return dict(sorted(found.items(), key=lambda item: order.index(item[0][0])))
+    return dict(sorted(courses.items(), key=lambda item: order.index(item[0][0])))

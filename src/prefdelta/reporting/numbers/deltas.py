@@ -5,20 +5,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prefdelta.core.arms import Pairing
 from prefdelta.core.errors import StudyError
+from prefdelta.core.layout import place_of
 from prefdelta.core.pairs.lengths import length_differences
 from prefdelta.core.pairs.overlap import DimensionOverlap, overlaps
 from prefdelta.core.statistics import Estimate, rank_correlation
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
+from prefdelta.reporting.arms import pairing_at
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
-from prefdelta.reporting.paths import part_after
 from prefdelta.store import tables
 
 
 @dataclass(frozen=True, slots=True)
 class DeltaLine:
-    pairing: str
+    pairing: Pairing
     dimension: str
     mean: Estimate  # of the sample deltas
     ties: float | None  # share of deltas that are 0
@@ -30,7 +32,7 @@ class DeltaLine:
 class LengthLine:
     """Chosen minus rejected."""
 
-    pairing: str
+    pairing: Pairing
     unit: str  # tokens, or characters where a trace has no token count
     difference: Estimate  # mean over the pool's eligible pairs
     longer: float | None  # share of pairs whose chosen trace is the longer one
@@ -49,13 +51,14 @@ class Pairings:
     ) -> None:
         """dimensions: in the order to show."""
         self._bootstrap = bootstrap
-        self._pairs = {part_after(path, study, "pair"): tables.read(path, Pair) for path in pairs}
-        self._deltas: dict[tuple[str, str], dict[str, Delta]] = {}
+        self._pairs = {pairing_at(place_of(path, study)): tables.read(path, Pair) for path in pairs}
+        self._deltas: dict[tuple[Pairing, str], dict[str, Delta]] = {}
         for path in deltas:
-            pairing, _, dimension = part_after(path, study, "delta").partition("/")
-            self._deltas[pairing, dimension] = {row.pair_id: row for row in tables.read(path, Delta)}
-        place = {name: index for index, name in enumerate(dimensions)}
-        self._keys = sorted(self._deltas, key=lambda key: (key[0], place.get(key[1], len(place)), key[1]))
+            place = place_of(path, study)
+            rows = {row.pair_id: row for row in tables.read(path, Delta)}
+            self._deltas[pairing_at(place), place.axes["dimension"]] = rows
+        order = {name: index for index, name in enumerate(dimensions)}
+        self._keys = sorted(self._deltas, key=lambda key: (str(key[0]), order.get(key[1], len(order)), key[1]))
         self._lengths = {
             pairing: length_differences(pair for pair in rows if pair.pool and pair.eligible)
             for pairing, rows in self._pairs.items()
@@ -63,23 +66,23 @@ class Pairings:
 
     def lines(self) -> list[DeltaLine]:
         """One line per pairing and dimension: pairings by name, dimensions in order."""
-        return [self._line(*key) for key in self._keys]
+        return [self._delta_line(*key) for key in self._keys]
 
     def lengths(self) -> list[LengthLine]:
         """One line per pairing, by name."""
         lines = []
-        for pairing, (found, unit) in sorted(self._lengths.items()):
-            values = list(found.values())
-            mean = self._bootstrap.estimate(values, "length", pairing)
-            longer = sum(v > 0 for v in values) / len(values) if values else None
+        for pairing, (differences, unit) in sorted(self._lengths.items(), key=lambda item: str(item[0])):
+            values = list(differences.values())
+            mean = self._bootstrap.estimate(values, "length", str(pairing))
+            longer = sum(value > 0 for value in values) / len(values) if values else None
             lines.append(LengthLine(pairing, unit, mean, longer))
         return lines
 
-    def eligible(self, pairing: str) -> int:
+    def eligible(self, pairing: Pairing) -> int:
         """How many pairs of a pairing may be trained on: those of the selection `all`."""
         return sum(pair.pool and pair.eligible for pair in self._pairs.get(pairing, []))
 
-    def by_prompt(self, pairing: str, dimension: str) -> dict[str, float]:
+    def by_prompt(self, pairing: Pairing, dimension: str) -> dict[str, float]:
         """Sample deltas of the pool's pairs, by prompt; empty where there are no tables."""
         rows = self._deltas.get((pairing, dimension), {})
         known = {pair_id: row.delta for pair_id, row in rows.items() if row.delta is not None}
@@ -93,17 +96,17 @@ class Pairings:
         """The mean of one value per prompt."""
         return self._bootstrap.estimate(values, *what)
 
-    def overlaps(self, pairing: str, ks: Sequence[int], tie_seed: int) -> list[DimensionOverlap]:
+    def overlaps(self, pairing: Pairing, ks: Sequence[int], tie_seed: int) -> list[DimensionOverlap]:
         """What the dimensions' top sets of one pairing share. Raises StudyError if its tables are not there."""
-        deltas = {dimension: self._deltas[found, dimension] for found, dimension in self._keys if found == pairing}
+        deltas = {dimension: self._deltas[key, dimension] for key, dimension in self._keys if key == pairing}
         if pairing not in self._pairs or not deltas:
             raise StudyError(
-                f"report.overlap.pairing: there are no tables of pairs and deltas of {pairing!r}; the pairings are "
-                f"{', '.join(sorted(self._pairs))}. Name one of them."
+                f"report.overlap.pairing: there are no tables of pairs and deltas of {str(pairing)!r}; the pairings "
+                f"are {', '.join(sorted(map(str, self._pairs)))}. Name one of them."
             )
         return overlaps(self._pairs[pairing], deltas, ks, tie_seed)
 
-    def _line(self, pairing: str, dimension: str) -> DeltaLine:
+    def _delta_line(self, pairing: Pairing, dimension: str) -> DeltaLine:
         rows = self._deltas[pairing, dimension]
         known = {pair_id: row.delta for pair_id, row in rows.items() if row.delta is not None}
         values = list(known.values())
@@ -112,7 +115,7 @@ class Pairings:
         return DeltaLine(
             pairing=pairing,
             dimension=dimension,
-            mean=self._bootstrap.estimate(values, "delta", pairing, dimension),
+            mean=self._bootstrap.estimate(values, "delta", str(pairing), dimension),
             ties=values.count(0) / len(values) if values else None,
             failures=Counter(row.failure for row in rows.values() if row.failure is not None),
             with_length=rank_correlation([known[key] for key in both], [lengths[key] for key in both]),

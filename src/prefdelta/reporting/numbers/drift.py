@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from prefdelta.core.pairs.selections import parse_selection
-from prefdelta.reporting.arms import Arm, families
+from prefdelta.core.arms import Arm
+from prefdelta.reporting.arms import families, selection_of
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Scores
 from prefdelta.training.registry import METHODS
 
@@ -18,18 +18,19 @@ class DriftCheck:
     drifting: Sequence[AccuracyLine]  # those whose interval excludes 0
 
 
-def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[str, str | None]) -> DriftCheck:
-    """methods: name of an arm -> its method. One that learns more than the contrast of the sides has no zero."""
+def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[Arm, str | None]) -> DriftCheck:
+    """methods: arm -> its method. One that learns more than the contrast of the sides has no zero."""
     zero = [
         arm
         for arm in arms
-        if arm.chosen == arm.rejected
-        and parse_selection(arm.selection).BLIND  # the top of a pairing of equals is not a pairing of equals
-        and _learns_only_contrast(methods.get(arm.name, arm.recipe))
+        if arm.pairing.chosen == arm.pairing.rejected
+        and selection_of(arm).BLIND  # the top of a pairing of equals is not a pairing of equals
+        and _learns_only_contrast(methods.get(arm, arm.recipe))
     ]
-    found = families(zero)
-    lines = [scores.compare(members, cell) for members in found for cell in scores.cells(primary=True)]
-    return DriftCheck(found, lines, [line for line in lines if _excludes_zero(line)])
+    members = families(zero)
+    evaluations = scores.evaluations(primary=True)
+    lines = [scores.compare(repeats, evaluation) for repeats in members for evaluation in evaluations]
+    return DriftCheck(members, lines, [line for line in lines if _excludes_zero(line)])
 
 
 def _learns_only_contrast(method: str | None) -> bool:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from prefdelta.reporting.arms import PARTS, families, short_labels
-from prefdelta.reporting.content import CONFOUNDED, Content, Experiment
+from prefdelta.core.arms import Pairing
+from prefdelta.reporting.arms import PARTS, families, selection_of, short_labels
+from prefdelta.reporting.content import CONFOUNDED, Content, ExperimentArms
 from prefdelta.reporting.figures.canvas import Drawing
 from prefdelta.reporting.figures.dots import Band, Dot, DotFigure, DotPanel
 from prefdelta.reporting.figures.scaling import ScalingFigure, ScalingPanel, Series
@@ -15,17 +16,19 @@ from prefdelta.reporting.panels import panels
 _FIRST = {"methods": ("recipe", "pairing", "selection", "policy")}  # parts of the labels, where not PARTS
 
 
-def draw_experiment(content: Content, experiment: Experiment) -> Drawing:
+def draw_experiment(content: Content, experiment: ExperimentArms) -> Drawing:
     """The figure of an experiment, which has at least one arm."""
     if experiment.figure == "scaling":
         return scaling(content, experiment)
-    return budgets(content, experiment) if experiment.several_k else rows(content, content.drawn(experiment))
+    return budgets(content, experiment) if experiment.several_k else rows(content, content.with_controls(experiment))
 
 
-def scaling(content: Content, experiment: Experiment) -> ScalingFigure:
+def scaling(content: Content, experiment: ExperimentArms) -> ScalingFigure:
     """A place per pairing, a generator paired with itself first; a series per policy, selection and recipe."""
     arms = experiment.arms
-    pairings = sorted(dict.fromkeys(arm.pairing for arm in arms), key=lambda name: not _is_self(name))
+    pairings = sorted(
+        dict.fromkeys(arm.pairing for arm in arms), key=lambda pairing: pairing.chosen != pairing.rejected
+    )
     members = families(arms)
     series = list(dict.fromkeys(map(_series, members)))
     by_key = {(_series(repeats), repeats[0].pairing): repeats for repeats in members}
@@ -44,13 +47,13 @@ def scaling(content: Content, experiment: Experiment) -> ScalingFigure:
             for key, name in zip(series, names, strict=True)
         ]
         shown_panels.append(ScalingPanel(panel_head(content, panel, members), drawn))
-    rejected = {name.partition("~")[2] for name in pairings}
+    rejected = {pairing.rejected for pairing in pairings}
     axis = "chosen generator, and the share of its traces that are right"
     if len(rejected) == 1:
         axis += f"; rejected: {rejected.pop()}"
-        shown = [name.partition("~")[0] for name in pairings]
+        shown = [pairing.chosen for pairing in pairings]
     else:
-        shown = pairings
+        shown = list(map(str, pairings))
     apart = {place for place, pairing in enumerate(pairings) if content.is_confounded(pairing)}
     if apart:
         axis += f"; open: {CONFOUNDED}"
@@ -58,7 +61,7 @@ def scaling(content: Content, experiment: Experiment) -> ScalingFigure:
     return ScalingFigure(shown_panels, places, axis, UNIT, frozenset(apart))
 
 
-def rows(content: Content, experiment: Experiment) -> DotFigure:
+def rows(content: Content, experiment: ExperimentArms) -> DotFigure:
     """A row per arm. Where selections are compared, random ones of one size are a reference for the others."""
     filtering = experiment.figure == "filtering"
     members = filtering_rows(experiment) if filtering else families(experiment.arms)
@@ -67,7 +70,11 @@ def rows(content: Content, experiment: Experiment) -> DotFigure:
     for panel in panels(content):
         points = [gain(content, repeats, panel) for repeats in members]
         dots = [
-            Dot(label, point, (filtering and repeats[0].k is None) or content.is_confounded(repeats[0].pairing))
+            Dot(
+                label,
+                point,
+                (filtering and selection_of(repeats[0]).k is None) or content.is_confounded(repeats[0].pairing),
+            )
             for label, point, repeats in zip(labels, points, members, strict=True)
         ]
         bands = [Band(*ends, points[at].estimate) for at, ends in references(members).items()] if filtering else []
@@ -75,39 +82,34 @@ def rows(content: Content, experiment: Experiment) -> DotFigure:
     return DotFigure(shown, UNIT)
 
 
-def filtering_rows(experiment: Experiment) -> list[Repeats]:
+def filtering_rows(experiment: ExperimentArms) -> list[Repeats]:
     """The selections of all pairs first, then those of one size together, each after the random ones of its size."""
     members = families(experiment.arms, merge_draws=True)
     blocks = list(dict.fromkeys(map(_block, members)))
-    order = {block: number for number, block in enumerate(sorted(blocks, key=lambda block: block[1] is not None))}
-    return sorted(members, key=lambda repeats: (order[_block(repeats)], repeats[0].kind != "random"))
+    order = {block: number for number, block in enumerate(sorted(blocks, key=lambda block: block[-1] is not None))}
+    return sorted(members, key=lambda repeats: (order[_block(repeats)], selection_of(repeats[0]).kind != "random"))
 
 
 def references(members: Sequence[Repeats]) -> dict[int, tuple[int, int]]:
     """Row of random selections -> first and last row of the selections of their size."""
-    found = {}
+    spans = {}
     for at, repeats in enumerate(members):
-        if repeats[0].kind == "random":
+        if selection_of(repeats[0]).kind == "random":
             same = [row for row, other in enumerate(members) if _block(other) == _block(repeats)]
-            found[at] = (same[0], same[-1])
-    return found
+            spans[at] = (same[0], same[-1])
+    return spans
 
 
-def _accuracy(content: Content, pairing: str) -> str:
-    found = content.grades.accuracy(pairing.partition("~")[0])
-    return NONE if found is None or found.value is None else f"{percent(found.value)}%"
-
-
-def _is_self(pairing: str) -> bool:
-    chosen, _, rejected = pairing.partition("~")
-    return chosen == rejected
+def _accuracy(content: Content, pairing: Pairing) -> str:
+    accuracy = content.grades.accuracy(pairing.chosen)
+    return NONE if accuracy is None or accuracy.value is None else f"{percent(accuracy.value)}%"
 
 
 def _series(repeats: Repeats) -> tuple[str, str, str]:
     return repeats[0].policy, repeats[0].selection, repeats[0].recipe
 
 
-def _block(repeats: Repeats) -> tuple[str, int | None]:
+def _block(repeats: Repeats) -> tuple[str, Pairing, str, int | None]:
     """Arms that differ in what they select only, not in how much."""
     first = repeats[0]
-    return f"{first.policy}/{first.pairing}/{first.recipe}", first.k
+    return first.policy, first.pairing, first.recipe, selection_of(first).k

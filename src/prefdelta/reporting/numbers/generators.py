@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG
+from prefdelta.core.arms import Pairing
+from prefdelta.core.layout import place_of
 from prefdelta.core.statistics import Estimate, wilson_interval
+from prefdelta.records.details.grade import GradeDetails, SourceAgreement
 from prefdelta.records.grade import Grade
-from prefdelta.reporting.manifests import Manifest
+from prefdelta.reporting.manifests import FinishedJob, details_of
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
-from prefdelta.reporting.paths import part_after
-from prefdelta.store import tables
+from prefdelta.reporting.numbers.outcomes import read_outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_COLUMNS = ["prompt_id", "sample", "correct", "failure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +36,17 @@ class SourceLine:
     """Our grades of shipped traces against what their data set says of them."""
 
     name: str
-    both_right: int
-    both_wrong: int
-    only_ours: int  # right by ours only
-    only_theirs: int
+    counts: SourceAgreement
     agreement: Estimate
 
 
-def source_lines(found: Iterable[Manifest]) -> list[SourceLine]:
+def source_lines(jobs: Iterable[FinishedJob]) -> list[SourceLine]:
     """One line per generator whose data set says which traces are right, by name."""
     lines = []
-    for manifest in found:
-        counts = manifest.content["details"].get("source_agreement") if manifest.stage == "grade" else None
-        if counts:
-            same = counts["both_right"] + counts["both_wrong"]
-            agreement = wilson_interval(same, sum(counts.values()))
-            lines.append(SourceLine(name=manifest.job, **counts, agreement=agreement))
+    for job, details in details_of(jobs, GradeDetails):
+        if counts := details.source_agreement:
+            agreement = wilson_interval(counts.both_right + counts.both_wrong, counts.total)
+            lines.append(SourceLine(job.name, counts, agreement))
     return lines
 
 
@@ -60,61 +54,43 @@ class Grades:
     """All generators' grades."""
 
     def __init__(self, paths: Iterable[Path], study: str, bootstrap: Bootstrap) -> None:
-        self._frames = {part_after(path, study, "grade"): _read(path) for path in paths}
+        self._frames = {
+            place_of(path, study).axes["generator"]: read_outcomes(path, Grade, ["prompt_id", "sample"])
+            for path in paths
+        }
         self._bootstrap = bootstrap
 
     def lines(self) -> list[GeneratorLine]:
         """One line per generator, by name."""
-        return [self._line(name) for name in sorted(self._frames)]
+        return [self._generator_line(name) for name in sorted(self._frames)]
 
     def accuracy(self, name: str) -> Estimate | None:
         """The share of a generator's traces that are right; None where it has no grades."""
-        return self._line(name).accuracy if name in self._frames else None
+        return self._generator_line(name).accuracy if name in self._frames else None
 
-    def gap(self, pairing: str) -> Estimate | None:
-        """The generator-level delta: accuracy of chosen minus rejected over the prompts that both have answered.
+    def gap(self, pairing: Pairing) -> Estimate | None:
+        """The generator delta: accuracy of chosen minus rejected over the prompts that both have answered.
 
         A generator paired with itself takes even samples as chosen and odd ones as rejected, as its pairs do.
         """
-        chosen, _, rejected = pairing.partition("~")
-        if chosen not in self._frames or rejected not in self._frames:
+        if not self._frames.keys() >= set(pairing.generators):
             return None
-        left, right = self._frames[chosen], self._frames[rejected]
-        if chosen == rejected:
+        left, right = self._frames[pairing.chosen], self._frames[pairing.rejected]
+        if pairing.chosen == pairing.rejected:
             left, right = left[left["sample"] % 2 == 0], right[right["sample"] % 2 == 1]
         means = (side.dropna(subset="outcome").groupby("prompt_id")["outcome"].mean() for side in (left, right))
         differences = next(means).sub(next(means)).dropna()  # joined by prompt
-        return self._bootstrap.estimate(differences.tolist(), "gap", pairing)
+        return self._bootstrap.estimate(differences.tolist(), "gap", str(pairing))
 
-    def _line(self, name: str) -> GeneratorLine:
+    def _generator_line(self, name: str) -> GeneratorLine:
         frame = self._frames[name]
         counted = frame.dropna(subset="outcome")
         failures = Counter(frame["failure"].dropna().tolist())
         return GeneratorLine(name, self._accuracy(name, counted), len(counted), len(frame), failures)
 
     def _accuracy(self, name: str, counted: "pd.DataFrame") -> Estimate:
-        """Wilson's interval where there is one draw per prompt; draws of one prompt are no independent trials."""
+        """Wilson's interval where there is one draw per prompt; draws of one prompt are not independent trials."""
         if counted["prompt_id"].is_unique:
             return wilson_interval(int(counted["outcome"].sum()), len(counted))
         means = counted.groupby("prompt_id")["outcome"].mean()
         return self._bootstrap.estimate(means.tolist(), "generator", name)
-
-
-def _read(path: Path) -> "pd.DataFrame":
-    """prompt_id, sample, failure, and outcome: 1 right, 0 wrong, missing where the trace does not count."""
-    import numpy as np
-    import pandas as pd
-
-    table = tables.read_arrow(path, Grade, _COLUMNS)
-    columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in _COLUMNS}
-    failure = pd.Series(columns["failure"], dtype=object)
-    correct = pd.Series(columns["correct"], dtype=object)
-    wrong = np.where(failure.isin(list(COUNTS_AS_WRONG)).to_numpy(), 0.0, np.nan)
-    return pd.DataFrame(
-        {
-            "prompt_id": columns["prompt_id"],
-            "sample": columns["sample"],
-            "failure": failure,
-            "outcome": np.where(correct.isna(), wrong, correct.eq(True).to_numpy().astype(float)),
-        }
-    )

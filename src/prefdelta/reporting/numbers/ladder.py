@@ -1,33 +1,31 @@
-"""The ladder: what its models cost to train, how capable they are, and which attempts were rejected."""
+"""The ladder: what its models cost to train, how capable they are, and which trainings were rejected."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from prefdelta.core.statistics import Estimate, wilson_interval
-from prefdelta.reporting.manifests import Manifest
+from prefdelta.records.details.ladder import LadderDetails, WindowAccuracy
+from prefdelta.reporting.manifests import FinishedJob, details_of
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Accuracy at temperature 1 on validation problems, against the window it has to lie in."""
+class WindowLine:
+    """Accuracy at temperature 1 on validation problems, and the window that it has to lie in."""
 
-    what: str  # family and lengths
+    problems: str  # family and lengths
     accuracy: Estimate
-    low: float | None
-    high: float | None
+    low: float
+    high: float
 
     @property
     def inside(self) -> bool | None:
-        if self.low is None or self.high is None or self.accuracy.value is None:
-            return None
-        return self.low <= self.accuracy.value <= self.high
+        return None if self.accuracy.value is None else self.low <= self.accuracy.value <= self.high
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class LadderTraining:
     seed: int | None
-    measured: Sequence[Measured]
+    windows: Sequence[WindowLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,53 +33,38 @@ class LadderLine:
     name: str
     parameters: int | None
     steps: int | None
-    kept: Attempt
-    rejected: Sequence[Attempt]
+    kept: LadderTraining
+    rejected: Sequence[LadderTraining]
     losses: list[float]  # along the steps, nats per token
 
 
-def ladder(found: Iterable[Manifest]) -> list[LadderLine]:
+def ladder(jobs: Iterable[FinishedJob]) -> list[LadderLine]:
     """One line per model, by name."""
-    lines = []
-    for manifest in found:
-        if manifest.stage != "ladder":
-            continue
-        details = manifest.content["details"]
-        lines.append(
-            LadderLine(
-                name=manifest.job.partition("/")[0],
-                parameters=details.get("parameters"),
-                steps=details.get("steps"),
-                kept=Attempt(details.get("seed"), _measured(details.get("accuracies"))),
-                rejected=_rejected(details.get("rejected")),
-                losses=[loss for _, loss in details.get("curve") or () if loss is not None],
-            )
+    lines = [
+        LadderLine(
+            name=job.name.partition("/")[0],
+            parameters=details.parameters,
+            steps=details.steps,
+            kept=LadderTraining(details.seed, _windows(details.accuracies)),
+            rejected=[LadderTraining(training.seed, _windows(training.accuracies)) for training in details.rejected],
+            losses=[loss for _, loss in details.curve],
         )
+        for job, details in details_of(jobs, LadderDetails)
+    ]
     return sorted(lines, key=lambda line: line.name)
 
 
-def _rejected(entries: Iterable[Mapping[str, Any]] | None) -> list[Attempt]:
-    """Attempts, given as {seed, accuracies: [...]}, or as one flat entry per window, with its seed."""
-    by_seed: dict[int | None, list[Measured]] = {}
-    for entry in entries or ():
-        by_seed.setdefault(entry.get("seed"), []).extend(_measured(entry.get("accuracies", [entry])))
-    return [Attempt(seed, measured) for seed, measured in by_seed.items()]
-
-
-def _measured(entries: Iterable[Mapping[str, Any]] | None) -> list[Measured]:
+def _windows(accuracies: Iterable[WindowAccuracy]) -> list[WindowLine]:
     return [
-        Measured(
-            f"{entry['family']}, {_lengths(entry.get('operations'))}",
-            wilson_interval(round(entry["accuracy"] * entry["n"]), entry["n"]),
-            entry.get("low"),
-            entry.get("high"),
+        WindowLine(
+            f"{window.family}, {_lengths(window.operations)}",
+            wilson_interval(round(window.accuracy * window.n), window.n),
+            window.low,
+            window.high,
         )
-        for entry in entries or ()
+        for window in accuracies
     ]
 
 
-def _lengths(operations: Sequence[int] | int | None) -> str:
-    if operations is None:
-        return "all lengths"
-    listed = [operations] if isinstance(operations, int) else list(operations)
-    return f"{', '.join(map(str, listed))} operation{'' if listed == [1] else 's'}"
+def _lengths(operations: Sequence[int]) -> str:
+    return f"{', '.join(map(str, operations))} operation{'' if list(operations) == [1] else 's'}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from prefdelta.reporting.manifests import Manifest, jobs_frame, stage_order, stages_frame
+from prefdelta.reporting.manifests import FinishedJob, jobs_frame, stage_order, stages_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class StageLine:
 
 
 def stage_lines(
-    manifests: Sequence[Manifest], budget: Mapping[str, float], factor: float, report_seconds: float
+    jobs: Sequence[FinishedJob], budget: Mapping[str, float], factor: float, report_seconds: float
 ) -> list[StageLine]:
     """One line per stage that ran or has a budget, in order. report_seconds: CPU seconds of this page, so far."""
     lines = [
@@ -43,7 +43,7 @@ def stage_lines(
             reference_seconds=float(row["cpu_seconds"]) / factor,
             budget=budget.get(str(row["stage"])),
         )
-        for row in stages_frame(jobs_frame(manifests)).to_dict("records")
+        for row in stages_frame(jobs_frame(jobs)).to_dict("records")
         if row["stage"] != "report"
     ]
     missing = [name for name in budget if name not in {"report", *(line.stage for line in lines)}]

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prefdelta.reporting.arms import Arm, read_arm
-from prefdelta.reporting.manifests import Manifest
+from prefdelta.core.arms import Arm
+from prefdelta.records.details.train import TrainDetails, TrainedArm
+from prefdelta.reporting.arms import read_arm
+from prefdelta.reporting.manifests import FinishedJob, details_of
 from prefdelta.training.registry import METHODS
 
 
@@ -29,30 +31,28 @@ class TrainingLine:
         return None if self.step0_loss is None or self.known_loss is None else self.step0_loss - self.known_loss
 
 
-def training(found: Iterable[Manifest]) -> list[TrainingLine]:
+def training(jobs: Iterable[FinishedJob]) -> list[TrainingLine]:
     """One line per trained arm, by name. The manifests are those of batches of arms."""
     lines = [
-        _line(read_arm(name), details, manifest.content["settings"].get("recipe"))
-        for manifest in found
-        if manifest.stage == "train"
-        for name, details in manifest.content["details"].get("arms", {}).items()
+        _training_line(read_arm(name), arm, job.manifest.typed_settings.recipe)
+        for job, details in details_of(jobs, TrainDetails)
+        for name, arm in details.arms.items()
     ]
-    return sorted(lines, key=lambda line: line.arm.name)
+    return sorted(lines, key=lambda line: str(line.arm))
 
 
-def _line(arm: Arm, details: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> TrainingLine:
-    curve = details.get("curve") or {}
+def _training_line(arm: Arm, trained: TrainedArm, recipe: Mapping[str, Any] | None) -> TrainingLine:
     return TrainingLine(
         arm=arm,
-        method=details.get("method"),
-        pairs=details.get("pairs"),
-        updates=details.get("updates"),
-        step0_loss=details.get("step0_loss"),
+        method=trained.method,
+        pairs=trained.pairs,
+        updates=trained.updates,
+        step0_loss=trained.step0_loss,
         known_loss=_known_loss(recipe) if recipe else None,
-        losses=_known(curve.get("loss")),
-        margins=_known(curve.get("rewards/margins")),
-        differs_from_base=details.get("differs_from_base"),
-        survives_bfloat16=details.get("changed_share_bfloat16"),
+        losses=_known(trained, "loss"),
+        margins=_known(trained, "rewards/margins"),
+        differs_from_base=trained.differs_from_base,
+        survives_bfloat16=trained.changed_share_bfloat16,
     )
 
 
@@ -61,5 +61,6 @@ def _known_loss(recipe: Mapping[str, Any]) -> float | None:
     return method.first_loss(method.recipe.model_validate_json(json.dumps(recipe)))
 
 
-def _known(values: Iterable[float | None] | None) -> list[float]:
-    return [value for value in values or () if value is not None]
+def _known(trained: TrainedArm, name: str) -> list[float]:
+    """The values of a curve that are there; none where there is no such curve."""
+    return [value for value in trained.curve.get(name, ()) if value is not None]

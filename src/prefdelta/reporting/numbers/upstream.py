@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prefdelta.core.statistics import Estimate, wilson_interval
-from prefdelta.reporting.manifests import Manifest
+from prefdelta.records.details.evaluate import EvaluateDetails
+from prefdelta.reporting.manifests import FinishedJob, details_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +19,13 @@ class UpstreamLine:
     differ: int  # answers with another verdict
 
 
-def upstream_lines(found: Iterable[Manifest]) -> list[UpstreamLine]:
+def upstream_lines(jobs: Iterable[FinishedJob]) -> list[UpstreamLine]:
     """One line per arm and benchmark whose evaluation counted upstream's verdicts, by benchmark, then by arm."""
     lines = []
-    for manifest in found:
-        details = manifest.content["details"]
-        for arm, benchmarks in details.get("by_upstreams_rule", {}).items():
+    for _, details in details_of(jobs, EvaluateDetails):
+        for arm, benchmarks in (details.by_upstreams_rule or {}).items():
             for benchmark, theirs in benchmarks.items():
-                solved, counted = details["solved_of_counted"][arm][benchmark]
-                ours, upstream = wilson_interval(solved, counted), wilson_interval(theirs["solved"], theirs["counted"])
-                lines.append(UpstreamLine(arm, benchmark, ours, upstream, theirs["differ"]))
+                ours = wilson_interval(*details.solved_of_counted[arm][benchmark])
+                upstream = wilson_interval(theirs.solved, theirs.counted)
+                lines.append(UpstreamLine(arm, benchmark, ours, upstream, theirs.differ))
     return sorted(lines, key=lambda line: (line.benchmark, line.arm))

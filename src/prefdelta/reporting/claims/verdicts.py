@@ -7,34 +7,34 @@ from pathlib import Path
 from prefdelta.core.errors import StudyError
 from prefdelta.core.paper_claims import Claim, Claims
 from prefdelta.core.settings import mistakes
+from prefdelta.reporting.claims.measure import ClaimNumber, measure, rule
 from prefdelta.reporting.content import Content
-from prefdelta.reporting.numbers.claim_tests import Measured, measure, words
 
 SUPPORTED, CONTRADICTED, OPEN = "supported", "contradicted", "cannot tell"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class NumberResult:
     """One number of one test."""
 
     question: str
     rule: str  # what it takes, with its unit
-    measured: Measured
+    number: ClaimNumber
     verdict: str
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ClaimResult:
     claim: Claim
-    findings: Sequence[Finding]
+    numbers: Sequence[NumberResult]
 
     @property
     def verdict(self) -> str:
         """Supported if every number supports it, contradicted if one contradicts it."""
-        found = {finding.verdict for finding in self.findings}
-        if CONTRADICTED in found:
+        verdicts = {number.verdict for number in self.numbers}
+        if CONTRADICTED in verdicts:
             return CONTRADICTED
-        return SUPPORTED if found == {SUPPORTED} else OPEN
+        return SUPPORTED if verdicts == {SUPPORTED} else OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class PaperClaims:
 
     source: str
     note: str
-    judged: Sequence[Judged]
+    results: Sequence[ClaimResult]
 
 
 def read_claims(path: Path) -> Claims:
@@ -56,33 +56,32 @@ def read_claims(path: Path) -> Claims:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StudyError(f"{path}: cannot be read as YAML: {error}. Write the claims, or restore the file.") from None
     except ValidationError as error:
-        told = mistakes(error)
-        raise StudyError(f"{path}: {told}. Mend the file.") from None
+        raise StudyError(f"{path}: {mistakes(error)}. Mend the file.") from None
 
 
 def judge_claims(claims: Claims, content: Content, note: str) -> PaperClaims:
     """The claims that this study's experiments can test, in order. note: printed above the verdicts."""
-    judged = []
+    results = []
     for claim in claims.claims:
-        findings = [
-            Finding(one.question, words(one.test), found, verdict(found))
-            for one in claim.tests
-            for found in measure(one.test, content)
+        numbers = [
+            NumberResult(asked.question, rule(asked.test), number, verdict(number))
+            for asked in claim.tests
+            for number in measure(asked.test, content)
         ]
-        if findings:
-            judged.append(Judged(claim, findings))
-    return PaperClaims(claims.source, note, judged)
+        if numbers:
+            results.append(ClaimResult(claim, numbers))
+    return PaperClaims(claims.source, note, results)
 
 
-def verdict(found: Measured) -> str:
+def verdict(number: ClaimNumber) -> str:
     """By the interval, and by every training seed alone: what another seed turns round decides nothing."""
-    low, high = found.estimate.low, found.estimate.high
+    low, high = number.estimate.low, number.estimate.high
     if low is None or high is None:
         return OPEN
-    seeds = list(found.by_seed.values())
-    if found.direction == "down":
+    seeds = list(number.by_seed.values())
+    if number.direction == "down":
         low, high, seeds = -high, -low, [-value for value in seeds]
-    bound = -found.margin
+    bound = -number.margin
     if min([low, *seeds]) > bound:
         return SUPPORTED
     return CONTRADICTED if max([high, *seeds]) < bound else OPEN

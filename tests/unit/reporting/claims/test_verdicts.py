@@ -4,33 +4,10 @@ import pytest
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.numbers.claim_tests import Measured, bend, slope
-from prefdelta.reporting.numbers.claims import CONTRADICTED, OPEN, SUPPORTED, read_claims, verdict
+from prefdelta.reporting.claims.measure import ClaimNumber
+from prefdelta.reporting.claims.verdicts import CONTRADICTED, OPEN, SUPPORTED, read_claims, verdict
 
 CLAIMS = Path(__file__).parents[4] / "resources/claims.yaml"
-
-
-def weighted(weights, y):
-    return sum(weight * one for weight, one in zip(weights, y, strict=True))
-
-
-def test_a_slope_is_that_of_least_squares():
-    x = [0.0, 1.0, 3.0, 4.0]
-    assert weighted(slope(x), [2 + 3 * one for one in x]) == pytest.approx(3)
-    assert weighted(slope(x), [1.0, 0.0, 0.0, 1.0]) == pytest.approx(0)
-    assert sum(slope(x)) == pytest.approx(0)  # the base cancels
-
-
-def test_a_bend_is_the_change_of_slope():
-    x = [0.0, 1.0, 2.0, 3.0, 4.0]
-    assert weighted(bend(x), x) == pytest.approx(0)
-    assert weighted(bend(x), [0.0, 1.0, 2.0, 2.0, 2.0]) == pytest.approx(-1)  # a plateau
-
-
-@pytest.mark.parametrize("x", [[], [1.0], [1.0, 2.0], [1.0, 1.0, 1.0]])
-def test_too_few_places_have_no_slope(x):
-    assert slope(x) is None
-    assert bend(x) is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +30,7 @@ def test_too_few_places_have_no_slope(x):
 )
 def test_the_rule(low, high, direction, margin, by_seed, expected):
     value = None if low is None else (low + high) / 2
-    assert verdict(Measured("x", Estimate(value, low, high, 9), direction, [0], by_seed, margin)) == expected
+    assert verdict(ClaimNumber("x", Estimate(value, low, high, 9), direction, [0], by_seed, margin)) == expected
 
 
 def test_the_papers_claims_are_readable():

@@ -1,0 +1,8 @@
+"""What the manifest of delta says."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaDetails:
+    mean_delta: float | None = None  # score points; None: no pair is judged

@@ -1,0 +1,11 @@
+"""What the manifest of prompts says."""
+
+from dataclasses import dataclass, field
+
+from prefdelta.records.details.contract import OMITTED
+
+
+@dataclass(frozen=True, slots=True)
+class PromptsDetails:
+    # Prompts that repeat a problem of the source.
+    repeated_and_counted: int | None = field(default=None, metadata=OMITTED)

@@ -1,0 +1,69 @@
+"""Which arms a test of a claim is about, and over which benchmarks."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from prefdelta.core.arms import Arm
+from prefdelta.core.paper_claims import ArmPatterns, Over
+from prefdelta.reporting.arms import families, selection_of
+from prefdelta.reporting.content import Content
+from prefdelta.reporting.numbers.accuracies import Evaluation
+from prefdelta.reporting.numbers.gains import Repeats
+from prefdelta.reporting.panels import panels
+
+
+def places_to_measure(content: Content, over: Over) -> list[tuple[str, Sequence[Evaluation]]]:
+    """Benchmarks that are averaged, with a title for them; each benchmark has equal weight."""
+    if over == "panels":
+        return [(panel.title, panel.evaluations) for panel in panels(content)]
+    inside = over == "in_domain"
+    evaluations = [
+        evaluation
+        for evaluation in content.scores.evaluations(primary=True)
+        if content.benchmarks[evaluation.benchmark].in_domain is inside
+    ]
+    return [(f"{'In' if inside else 'Out of'} domain", evaluations)] if evaluations else []
+
+
+def matching(arms: Sequence[Arm], patterns: ArmPatterns, k: int | None) -> list[Arm]:
+    """The arms that match one pattern of each list. k: what {k} stands for."""
+    selections = [pattern.replace("{k}", str(k)) for pattern in patterns.selections]
+    return [
+        arm
+        for arm in arms
+        if any(fnmatchcase(arm.selection, pattern) for pattern in selections)
+        and any(fnmatchcase(arm.recipe, pattern) for pattern in patterns.recipes)
+    ]
+
+
+def by_pairing(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
+    """Title -> the arms of one pairing and policy. The title names the policy where there are several."""
+    several = len({arm.policy for arm in arms}) > 1
+    by_title: dict[str, list[Arm]] = {}
+    for arm in arms:
+        by_title.setdefault(f"{arm.policy} · {arm.pairing}" if several else str(arm.pairing), []).append(arm)
+    return by_title
+
+
+def by_size(arms: Sequence[Arm]) -> dict[str, dict[int, Repeats]]:
+    """Selection without its size -> size -> repeats. Selections without a size are left out."""
+    sizes: dict[str, dict[int, Repeats]] = {}
+    for repeats in families(arms):
+        if (k := selection_of(repeats[0]).k) is not None:
+            sizes.setdefault(repeats[0].selection.removesuffix(f"-{k}"), {})[k] = repeats
+    return sizes
+
+
+def nearest_k(content: Content, arms: Sequence[Arm], share: float) -> int | None:
+    """The size among the top selections of arms of one pairing that is nearest to a share of all its pairs."""
+    selections = [selection_of(arm) for arm in arms]
+    sizes = sorted({selection.k for selection in selections if selection.k is not None and selection.kind == "top"})
+    target = share * content.pairings.eligible(arms[0].pairing)
+    return min(sizes, key=lambda k: abs(k - target)) if sizes else None
+
+
+def shared_seeds(members: Sequence[Repeats]) -> tuple[list[int], list[int]]:
+    """All training seeds of some families, and those of them that a family lacks."""
+    sets = [{arm.seed for arm in repeats} for repeats in members]
+    every = set[int]().union(*sets)
+    return sorted(every), sorted(every - every.intersection(*sets))

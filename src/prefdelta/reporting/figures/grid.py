@@ -1,0 +1,82 @@
+"""Where the panels of a figure lie: in rows, below a legend, all of one size."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_RIGHT = 14  # px: right of the last column
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How panels stand beside each other. Sizes in px."""
+
+    width: float  # of the figure
+    count: int
+    left: float  # room for labels, left of the first column
+    gap: float  # between two columns
+
+    @property
+    def panel(self) -> float:
+        """The width of a panel, where they share the figure's."""
+        return (self.width - self.left - self.gap * (self.count - 1) - _RIGHT) / self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Places of panels, in the order of reading. Sizes in px."""
+
+    columns: Columns
+    panels: int
+    panel_width: float
+    head: float  # room above the axes
+    body: float  # height of the axes
+    foot: float  # room below them
+    between: float = 0  # two rows
+    legend: float = 0  # height, above the first row
+
+    @property
+    def height(self) -> float:
+        rows = -(-self.panels // self.columns.count)
+        return self.legend + rows * self._row + (rows - 1) * self.between
+
+    def figure(self) -> "Figure":
+        """An empty figure of this size, at 72 dots per inch."""
+        from matplotlib.figure import Figure
+
+        return Figure(figsize=(self.columns.width / 72, self.height / 72), dpi=72)
+
+    def is_first_in_row(self, index: int) -> bool:
+        return index % self.columns.count == 0
+
+    def corner(self, index: int) -> tuple[float, float]:
+        """The lower left corner of a panel's axes, from that of the figure."""
+        row, column = divmod(index, self.columns.count)
+        x = self.columns.left + column * (self.panel_width + self.columns.gap)
+        y = self.height - self.legend - row * (self._row + self.between) - self.head - self.body
+        return x, y
+
+    def axes(self, figure: "Figure", index: int) -> "Axes":
+        """The axes of a panel."""
+        x, y = self.corner(index)
+        return self._axes(figure, x, y, self.panel_width, self.body)
+
+    def legend_axes(self, figure: "Figure") -> "Axes":
+        """Axes over the legend's room, right of the labels, with px as their units."""
+        width = self.columns.width - self.columns.left
+        axes = self._axes(figure, self.columns.left, self.height - self.legend, width, self.legend)
+        axes.set_axis_off()
+        axes.set_xlim(0, width)
+        axes.set_ylim(0, self.legend)
+        return axes
+
+    @property
+    def _row(self) -> float:
+        return self.head + self.body + self.foot
+
+    def _axes(self, figure: "Figure", x: float, y: float, width: float, height: float) -> "Axes":
+        size = self.columns.width, self.height
+        return figure.add_axes((x / size[0], y / size[1], width / size[0], height / size[1]))
