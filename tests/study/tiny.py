@@ -64,12 +64,12 @@ def started(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the workflow in a checkout, from a fork that has Snakemake imported; its jobs are processes as ever."""
-    return forking.run(_command(*words), folder, _environment(folder), 900)
+    """Run the workflow in a checkout, in forks: it and its jobs find their libraries imported."""
+    return forking.run(_command(*words), folder, _environment(folder), 900, forked_jobs=True)
 
 
 def started_snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The same, as a process of its own."""
+    """The same, in processes as a user has them."""
     return started(folder, *_command(*words))
 
 
