@@ -34,9 +34,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """The cores that this process may use, by its affinity and its control group."""
+    """Three for two cores, since tests wait for servers and processes a part of their time.
+
+    The cores are those that this process may use, by its affinity and its control group.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):  # no limit is the word `max`
         quota, period = map(int, Path("/sys/fs/cgroup/cpu.max").read_text().split())
         cores = min(cores, math.ceil(quota / period))
-    return min(cores, MOST_WORKERS)
+    return min(cores + cores // 2, MOST_WORKERS)
