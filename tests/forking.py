@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -124,8 +125,11 @@ def _server(libraries: tuple[str, ...]) -> Path:
     )
     os.close(reading)
     listener.close()
+    owner = os.getpid()
 
     def end() -> None:
+        if os.getpid() != owner:  # a fork of the owner, by a test
+            return
         os.close(lifeline)
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
@@ -176,7 +180,10 @@ def _serve(lifeline: int, listener: socket.socket, libraries: Sequence[str]) -> 
         if lifeline in ready:
             return
         connection, _ = listener.accept()
-        if os.fork() == 0:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads of libraries, which have nothing to do yet
+            keeper = os.fork()
+        if keeper == 0:
             os.close(lifeline)
             listener.close()
             _keep(connection)
