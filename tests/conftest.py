@@ -1,5 +1,6 @@
-"""Tests on all cores (`make test`, with pytest-xdist): how many processes, and which files come first."""
+"""How tests run on all cores (`make test`, with pytest-xdist): in how many processes, and which files come first."""
 
+import gc
 import math
 import os
 from contextlib import suppress
@@ -36,6 +37,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With several processes the longest files come first; each file's tests keep their order."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: _PLACES.get(item.nodeid.partition("::")[0], len(_PLACES)))
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays until the end: from now on nobody looks for garbage in it."""
+    gc.freeze()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
