@@ -14,13 +14,12 @@ import pytest
 import yaml
 
 from prefdelta.commands.main import main
-from prefdelta.commands.overview.jobs import NAMES
 from prefdelta.commands.overview.signals import death_told
 from prefdelta.core.ids import digest
 from prefdelta.scheduler import slurm
 from prefdelta.scheduler.slurm import Submitted
 
-from .made import ALL, CONFIG, RESULTS, ROOT, SWAPPED, dead_pid, study_here, write_text
+from .made import ALL, CONFIG, RESULTS, SWAPPED, dead_pid, study_here, write_text
 
 pytestmark = pytest.mark.usefixtures("checkout")
 RUN = "host-1-0123abcd"
@@ -49,7 +48,7 @@ def jobs(capsys):
 def take_away(name, log=""):
     """Have a job not be done; its log says `log`."""
     write_text(RESULTS / f"logs/{name}.log", log)
-    for job in study_here().written(name.partition("/")[0]):
+    for job in study_here().jobs(name.partition("/")[0]):
         if job.manifest == f"{RESULTS}/{name}.manifest.json":
             for path in (*job.outputs, job.manifest):
                 Path(path).unlink()
@@ -311,10 +310,10 @@ def test_a_log_cannot_control_the_terminal(capsys):
 
 
 def test_pairs_that_a_selection_leaves_are_no_failed_rows(capsys):
-    for job in study_here().written("filter"):
+    for job in study_here().jobs("filter"):
         manifest = {"rows": 4919, "failures": {}, "not_selected": 4669, "run": {"seconds": 1.0, "computed": {}}}
         write_text(Path(job.manifest), json.dumps(manifest))
-    count = len(study_here().written("filter"))
+    count = len(study_here().jobs("filter"))
     assert re.search(rf"^filter +{count} +{count} +{250 * count:,} of {4919 * count:,}$", look(capsys), re.MULTILINE)
 
 
@@ -334,7 +333,7 @@ def test_failures_of_an_earlier_run_are_not_those_of_one_that_goes_on(capsys):
 def test_many_failures_leave_room_for_the_rest(capsys):
     study = study_here()
     for stage in ("prompts", "generate", "grade", "judge", "delta"):
-        for job in study.written(stage):
+        for job in study.jobs(stage):
             take_away(job.manifest.removeprefix(f"{RESULTS}/").removesuffix(".manifest.json"), "error: no\n")
     assert "and 3 more: prefdelta status --failed" in look(capsys)
     assert look(capsys, "--failed").count("| error: no") == 11
@@ -463,17 +462,6 @@ def test_where_slurm_cannot_be_asked(checkout, capsys, monkeypatch):
     assert "Unable to contact slurm controller" in told
     monkeypatch.setenv("PATH", str(checkout))
     assert "note: this machine has no squeue" in look(capsys)
-
-
-def test_every_rule_is_known_by_its_files():
-    """The names of jobs here are those in workflow/rules."""
-    found = {}
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        rules = re.findall(
-            r'^rule (\w+):$.*?manifest=f?"\{RESULTS\}/(\S+).manifest.json"', path.read_text(), re.M | re.S
-        )
-        found |= {rule: name.replace("{{", "{").replace("}}", "}") for rule, name in rules}
-    assert found == NAMES
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

@@ -19,11 +19,11 @@ from aiohttp import web
 
 from engines.scripted import ScriptedServer, Seen, body, completion, silence
 from prefdelta.core.asking.requests import Sampling
+from prefdelta.core.names import STAGES
 from prefdelta.core.settings import Settings
 from prefdelta.records.prompt import Prompt
 from prefdelta.stages import generate, judge
 from prefdelta.store import tables
-from prefdelta.study.config import STAGES
 from prefdelta.workflow import job, source
 
 from .conftest import ITEMS, Made, judge_settings

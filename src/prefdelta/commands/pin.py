@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from prefdelta.commands import shared
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
-from prefdelta.core.pins import INDEX, NOUNS, WEIGHTS, Kind, Pin, Pins, argument, wanted
+from prefdelta.core.pins import INDEX, NOUNS, WEIGHTS, Kind, Pin, Pins, hub_path, may_be_loaded
 from prefdelta.models.cache import hub_errors_told
 from prefdelta.models.repositories import LOCK, fetch, model_files, read_pins
 from prefdelta.system.files import publish_text
@@ -87,7 +87,7 @@ def resolve(kind: Kind, name: str) -> Pin:
                 f"{name}: this model has no {WEIGHTS} and no {INDEX}, and weights in other formats are never read."
             )
     else:
-        files = {file: size for file, size in sizes.items() if wanted(kind, file)}
+        files = {file: size for file, size in sizes.items() if may_be_loaded(kind, file)}
     if not files:
         raise StudyError(f"{name}: this repository has no files that may be loaded.")
     try:
@@ -118,8 +118,8 @@ def _repositories(names: Sequence[str], configfile: Path | None) -> list[Reposit
     chosen = list(dict.fromkeys(map(_parsed, names))) or used
     for repository in chosen:
         if repository not in used:
-            said = argument(*repository)
-            near = difflib.get_close_matches(said, [argument(*one) for one in used], n=1, cutoff=0.4)
+            said = hub_path(*repository)
+            near = difflib.get_close_matches(said, [hub_path(*one) for one in used], n=1, cutoff=0.4)
             raise StudyError(
                 f"{said}: the study {study.config.study!r} does not use it."
                 + (f" Did you mean {near[0]}?" if near else "")
@@ -142,7 +142,7 @@ def _fetch_all(pins: Pins, repositories: Sequence[Repository]) -> list[str]:
         if revision := pins.revision(kind, name):
             try:
                 fetch(kind, name, revision)
-                shared.tell(f"fetched: {argument(kind, name)}")
+                shared.tell(f"fetched: {hub_path(kind, name)}")
             except StudyError as error:
                 errors.append(str(error))
     return errors

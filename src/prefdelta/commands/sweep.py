@@ -31,16 +31,31 @@ RESAMPLES = 2000
 
 
 class Sweep(Settings):
-    """resources/studies/sweep.yaml."""
+    """The content of resources/studies/sweep.yaml."""
 
     study: str
+    """Config file of the study whose models, prompts and settings are used."""
+
     recipes: Annotated[list[str], Field(min_length=1)]
+    """Recipes of that study whose learning rate is chosen."""
+
     learning_rates: Annotated[list[float], Field(min_length=1)]
+    """Learning rates that are tried, for each recipe."""
+
     policy: str
+    """The policy that is trained."""
+
     pairing: str
+    """The pairing that it is trained on, <chosen generator>~<rejected generator>."""
+
     selection: str
+    """The selection of that pairing's pairs."""
+
     in_domain: str
+    """Benchmark whose sampled accuracy decides."""
+
     out_of_domain: str
+    """Benchmark on which nothing may be lost."""
 
 
 @dataclass(frozen=True, slots=True)

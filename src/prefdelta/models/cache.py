@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
-from prefdelta.core.pins import CARD_FILES, NOUNS, Kind, Pin, argument, matches
+from prefdelta.core.pins import CARD_FILES, NOUNS, Kind, Pin, hub_path, matches
 from prefdelta.system.files import full_disk_told, say, sha256_of
 
 _REPO_TYPES: dict[Kind, str] = {"models": "model", "datasets": "dataset"}
@@ -138,7 +138,7 @@ def hub_errors_told(
     """
     from huggingface_hub import constants, errors
 
-    page = f"{constants.ENDPOINT}/{argument(kind, name)}"
+    page = f"{constants.ENDPOINT}/{hub_path(kind, name)}"
     where = f"{name}@{revision}" if revision else name
     try:
         yield
@@ -154,7 +154,7 @@ def hub_errors_told(
         ) from None
     except errors.RevisionNotFoundError:
         raise StudyError(
-            f"{where}: there is no such commit any more. `prefdelta pin --update {argument(kind, name)}` takes the "
+            f"{where}: there is no such commit any more. `prefdelta pin --update {hub_path(kind, name)}` takes the "
             "newest."
         ) from None
     except errors.HFValidationError as error:
@@ -166,7 +166,7 @@ def hub_errors_told(
             raise StudyError(f"{where}: {why}. Run this where it can be.") from None
         raise StudyError(
             f"{where}: {why}, and the cache ({constants.HF_HUB_CACHE}) does not hold all of this {NOUNS[kind]}. Where "
-            f"the hub can be reached, with the same HF_HOME, run `prefdelta pin --fetch {argument(kind, name)}`; or "
+            f"the hub can be reached, with the same HF_HOME, run `prefdelta pin --fetch {hub_path(kind, name)}`; or "
             f"put a local folder (./…) in its place. The client says: {_first_line(error)}"
         ) from None
     except errors.HfHubHTTPError as error:
@@ -186,7 +186,7 @@ def hub_errors_told(
             raise StudyError(
                 f"{where}: the cache ({constants.HF_HUB_CACHE}) {files}, and nothing can be written to it: "
                 f"{error.strerror} ({error.filename or error}). From a machine that can write there, with the same "
-                f"HF_HOME, run `prefdelta pin --fetch {argument(kind, name)}`; or have HF_HOME name a folder that can "
+                f"HF_HOME, run `prefdelta pin --fetch {hub_path(kind, name)}`; or have HF_HOME name a folder that can "
                 "be written to."
             ) from None
         raise StudyError(  # of the network or the disk, or the client's own check of what it received

@@ -24,10 +24,10 @@ from prefdelta.core.pins import (
     WEIGHTS,
     Kind,
     Pins,
-    argument,
-    loaded,
+    files_to_load,
+    hub_path,
     matches,
-    weights,
+    shard_files,
 )
 from prefdelta.models.cache import HASHERS, cached, files_in, how_to_mend, hub_errors_told, snapshot
 from prefdelta.system.files import sha256_of
@@ -118,7 +118,7 @@ def model_files(name: str, revision: str, files: Sequence[str]) -> list[str]:
         with hub_errors_told("models", name, revision), TemporaryDirectory() as folder:
             index = Path(hf_hub_download(name, INDEX, revision=revision, local_dir=folder)).read_text(encoding="utf-8")
     try:
-        return loaded(files, index)
+        return files_to_load(files, index)
     except ValueError as error:
         raise StudyError(f"{name}@{revision}: {INDEX} cannot be read: {error}.") from None
 
@@ -130,7 +130,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 def _weights_of(where: str, folder: Path) -> set[str]:
     try:
-        return weights((folder / INDEX).read_text(encoding="utf-8") if (folder / INDEX).is_file() else None)
+        return shard_files((folder / INDEX).read_text(encoding="utf-8") if (folder / INDEX).is_file() else None)
     except ValueError as error:
         raise StudyError(f"{where}: {folder / INDEX} cannot be read: {error}. {how_to_mend(where, folder)}") from None
 
@@ -139,7 +139,7 @@ def _loaded_of(where: str, folder: Path) -> list[str]:
     """The paths in a model's folder of all files that may be loaded."""
     index = folder / INDEX
     _weights_of(where, folder)  # tells what is wrong with the index
-    return loaded(files_in(folder), index.read_text(encoding="utf-8") if index.is_file() else None)
+    return files_to_load(files_in(folder), index.read_text(encoding="utf-8") if index.is_file() else None)
 
 
 def _check_model(where: str, folder: Path) -> None:
@@ -346,7 +346,7 @@ def _pinned(kind: Kind, name: str, revision: str | None) -> str:
     if revision is None:
         raise StudyError(
             f"{name}: this {NOUNS[kind]} is not pinned to a commit. Where the hub can be reached, run `prefdelta pin "
-            f"{argument(kind, name)}`, which writes {LOCK}; or put a local folder (./…) in its place."
+            f"{hub_path(kind, name)}`, which writes {LOCK}; or put a local folder (./…) in its place."
         )
     return revision
 

@@ -35,43 +35,85 @@ _HAVE_UPSTREAMS_RULE = {"choice"}  # graders with `upstream(text, answers)`, the
 
 
 class Group(Settings):
-    """Benchmarks that are evaluated in one way, by one job for each batch of arms."""
+    """Benchmarks that one job evaluates in one way, for each batch of arms."""
 
     title: str
+    """Name of the group in the report."""
+
     benchmarks: Annotated[list[str], Field(min_length=1)]
+    """Names of benchmarks (of `benchmarks`)."""
+
     sampling: Sampling
-    samples: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # benchmark -> avg@k here
-    primary: bool = True  # what the figures show; every benchmark is in one primary group
-    experiments: list[str] | None = None  # whose arms are evaluated; None: all
+    """How policies answer the benchmarks of this group."""
+
+    samples: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Benchmark -> answers per item in this group (avg@k). Default: the benchmark's own `samples`."""
+
+    primary: bool = True
+    """Whether the figures show it. Each benchmark is in exactly one primary group; other groups have tables of their
+    own."""
+
+    experiments: list[str] | None = None
+    """Experiments whose arms are evaluated. Default: all. Not for a primary group, which has all arms."""
 
 
 class EvaluateSection(Settings):
-    template: str  # file with the slot {problem}, for benchmarks that name none
+    """The policies' answers to the benchmarks."""
+
+    template: str
+    """File of the prompt, with the slot {problem}, for benchmarks that name none of their own."""
+
     engine: GeneratorOptions
+    """How policies are run."""
+
     groups: dict[str, Group]
-    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+    """Name of a group -> benchmarks that are evaluated in one way."""
+
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of answers that our side may fail to run or to grade; above it the stage stops. An item without an
+    answer is not a failure: it counts as not solved."""
 
 
 class AskedBenchmark(Settings):
     """How one benchmark is asked and graded."""
 
     grader: str
-    template: str  # file with the slot {problem}
-    samples: int = 1  # avg@samples
+    """Name of the grader, a module of prefdelta.graders."""
+
+    template: str
+    """File of the prompt, with the slot {problem}."""
+
+    samples: int = 1
+    """Answers per item (avg@samples)."""
 
 
 class EvaluateSettings(Settings):
-    arms: Annotated[list[str], Field(description="the batch")]
-    benchmarks: Annotated[
-        dict[str, AskedBenchmark], Field(description="the group: benchmark -> template, grader, samples")
-    ]
-    engine: Annotated[GeneratorOptions, Field(description="how the policies are asked")]
-    hub: Annotated[HubModel | None, Field(description="an untrained policy, if it is of the hub")] = None
-    system: Annotated[str | None, Field(description="the policy's system prompt")] = None
-    rendering: Annotated[Rendering, Field(description="date and settings of the policy's chat template")] = PLAIN
-    sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens (tokens)")]
-    seed: Annotated[int, Field(description="root of all draws")]
-    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
+    arms: list[str]
+    """The batch of arms."""
+
+    benchmarks: dict[str, AskedBenchmark]
+    """The group: benchmark -> template, grader, samples."""
+
+    engine: GeneratorOptions
+    """How the policies are run."""
+
+    hub: HubModel | None = None
+    """The untrained policy, if it is of the hub."""
+
+    system: str | None = None
+    """The policy's system prompt."""
+
+    rendering: Rendering = PLAIN
+    """Date and variables of the policy's chat template."""
+
+    sampling: Sampling
+    """How the policies answer."""
+
+    seed: int
+    """Root of all draws."""
+
+    max_failure_share: float
+    """Largest share of failures; above it the stage stops."""
 
     def plugins(self) -> list[str]:
         graders = {f"graders.{asked.grader}" for asked in self.benchmarks.values()}

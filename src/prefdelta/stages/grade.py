@@ -20,14 +20,19 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 
 class GradeSection(Settings):
-    """How a trace is graded is its prompt source's business."""
+    """The grades of final answers. How they are graded is a key of the prompts' source: `grader`."""
 
-    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of one generator's traces that may have no grade (truncated, without an answer, or not gradable);
+    above it the stage stops."""
 
 
 class GradeSettings(Settings):
-    grader: Annotated[str, Field(description="module of prefdelta.graders")]
-    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
+    grader: str
+    """Name of the grader, a module of prefdelta.graders."""
+
+    max_failure_share: float
+    """Largest share of failures; above it the stage stops."""
 
     def plugins(self) -> list[str]:
         return [f"graders.{self.grader}"]

@@ -43,13 +43,20 @@ ANOTHER_MODEL = "another_model"  # the failure of a reply that another model gav
 
 
 class Compared(Settings):
-    """Other ways to judge, on a sample: the report compares their scores with those of the main forms."""
+    """Other ways of judging, on a sample. The report compares their scores with those of the main forms."""
 
-    forms: dict[str, list[str]]  # form -> the dimensions asked together; names other than those of the main forms
-    # Form -> the main form that it asks again, word for word and with another seed: the judge's own noise.
+    forms: dict[str, list[str]]
+    """Name of a form -> the dimensions asked together. Names of main forms are not allowed."""
+
     repeats: dict[str, str] = Field(default_factory=dict)
+    """Name of a form -> the main form that it asks again, word for word and with another seed: the judge's own
+    noise."""
+
     generators: list[str]
-    prompts: Annotated[int, Field(ge=1)]  # how many, drawn by a hash
+    """Generators whose traces are judged again."""
+
+    prompts: Annotated[int, Field(ge=1)]
+    """Number of prompts, drawn by a hash."""
 
     def asked(self, main: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """Form -> its dimensions. main: the same for the main forms."""
@@ -57,32 +64,73 @@ class Compared(Settings):
 
 
 class JudgeSection(Settings):
-    """One judge for the whole study."""
+    """The judge's scores, from 1 to 5 per dimension. One judge for the whole study."""
 
-    model: str | None = None  # of models: what a vllm server serves
-    template: str  # file with the slots {category}, {rubric}, {problem}, {trace}
-    forms: dict[str, list[str]]  # form -> the dimensions asked together; the paper: logic (4) and brevity (1)
+    model: str | None = None
+    """Model (of `models`) that a vllm server of `engine` serves. Not for another server or a hosted model."""
+
+    template: str
+    """File of the prompt, with the slots {category}, {rubric}, {problem} and {trace}."""
+
+    forms: dict[str, list[str]]
+    """Name of a form -> the dimensions asked in one request. Each dimension is in one form. An edited rubric judges its
+    whole form again."""
+
     engine: OpenAIOptions
+    """Where the judge is and how it is asked."""
+
     sampling: Sampling
-    samples: Annotated[int, Field(ge=1)] = 1  # how many first samples per prompt are judged
-    attempts: Annotated[int, Field(ge=1)] = 3  # requests for one verdict, if replies do not parse
-    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+    """How the judge draws its verdicts."""
+
+    samples: Annotated[int, Field(ge=1)] = 1
+    """How many first samples per prompt are judged, for generators without `judged` of their own."""
+
+    attempts: Annotated[int, Field(ge=1)] = 3
+    """Largest number of requests for one verdict, if replies do not parse."""
+
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of one generator's verdicts in a form that may fail; above it the stage stops."""
+
     compared: Compared | None = None
+    """Other ways of judging, on a sample. Default: none."""
 
 
 class JudgeSettings(Settings):
-    generator: Annotated[str, Field(description="whose traces")]
-    form: Annotated[str, Field(description="its name in the config")]
-    dimensions: Annotated[list[str], Field(description="what the form asks")]
-    engine: Annotated[OpenAIOptions, Field(description="model, server or address, limits")]
-    sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens, reasoning_effort")]
-    samples: Annotated[int, Field(description="how many first samples per prompt are judged")]
-    attempts: Annotated[int, Field(description="requests for one verdict, if replies do not parse")]
-    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
-    seed: Annotated[int, Field(description="root of all draws")]
-    hub: Annotated[HubModel | None, Field(description="the judge's weights, for a server that is started here")] = None
-    rendering: Annotated[Rendering, Field(description="date and settings of that judge's chat template")] = PLAIN
-    prompts: Annotated[int | None, Field(description="judge only so many prompts, drawn by a hash")] = None
+    generator: str
+    """Generator of the traces."""
+
+    form: str
+    """Name of the form in the config."""
+
+    dimensions: list[str]
+    """What the form asks."""
+
+    engine: OpenAIOptions
+    """Model, server or address, limits."""
+
+    sampling: Sampling
+    """How the judge draws its verdicts."""
+
+    samples: int
+    """How many first samples per prompt are judged."""
+
+    attempts: int
+    """Largest number of requests for one verdict, if replies do not parse."""
+
+    max_failure_share: float
+    """Largest share of failures; above it the stage stops."""
+
+    seed: int
+    """Root of all draws."""
+
+    hub: HubModel | None = None
+    """The judge's weights, for a server that is started here."""
+
+    rendering: Rendering = PLAIN
+    """Date and variables of that judge's chat template."""
+
+    prompts: int | None = None
+    """Number of prompts that are judged, drawn by a hash. None: all."""
 
     def plugins(self) -> list[str]:
         server = self.engine.server

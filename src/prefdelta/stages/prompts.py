@@ -8,9 +8,6 @@ Example: python -m prefdelta.stages.prompts --in lock= train= --out prompts=p.pa
 from collections import Counter
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from prefdelta.core.data.contamination import ExcludedPrompts, Ngram, overlaps
 from prefdelta.core.data.items import read_items
@@ -26,11 +23,20 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 
 class PromptsSettings(Settings):
-    source: Annotated[str, Field(description="name of the training set or benchmark")]
-    made: Annotated[Source, Field(description="how its problems are made, or which data set holds them")]
-    seed: Annotated[int, Field(description="root of all draws")]
-    limit: Annotated[int | None, Field(description="keep only so many, drawn by seed")] = None
-    ngram: Ngram | None = None  # of the gate; None: there is none
+    source: str
+    """Name of the benchmark, or `train` for the training prompts."""
+
+    made: Source
+    """How its problems are made, or which data set holds them."""
+
+    seed: int
+    """Root of all draws."""
+
+    limit: int | None = None
+    """Keep only so many, drawn by seed."""
+
+    ngram: Ngram | None = None
+    """Number of words in a row of the gate against contamination. None: there is no gate."""
 
 
 def run(job: Job[PromptsSettings]) -> Outcome:

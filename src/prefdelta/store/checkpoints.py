@@ -43,7 +43,7 @@ def made(record: Path, kind: str, key: str, job: str, train: Train, needed: int 
         try:
             return Checkpoint(key, _hash_of(folder), f"{kind}/{key}")
         except DamagedError as error:
-            say(f"warning: {error.found} It is now {set_aside(folder)}; it is made anew")
+            say(f"warning: {error.damage} It is now {set_aside(folder)}; it is made anew")
     _make(record, folder, job, train, needed)
     return Checkpoint(key, _weights(read_seal(folder)), f"{kind}/{key}")
 
@@ -125,7 +125,7 @@ def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
         with suppress(FileNotFoundError):  # another job found the same
             set_aside(folder)
         raise DamagedError(
-            path, f"{path} names damaged weights. {error.found} The folder is now {folder.name}.damaged."
+            path, f"{path} names damaged weights. {error.damage} The folder is now {folder.name}.damaged."
         ) from None
     if weights != checkpoint.weights:
         raise DamagedError(path, f"{folder}: the files are not those that {path} was written for.")

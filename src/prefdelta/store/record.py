@@ -182,4 +182,4 @@ class Record(Generic[R]):
         if self._only_look:
             return
         with suppress(FileNotFoundError):  # another process found the same
-            say(f"warning: {error.found}\nwarning: it is now {set_aside(error.path)}; what it held will be made again")
+            say(f"warning: {error.damage}\nwarning: it is now {set_aside(error.path)}; what it held will be made again")

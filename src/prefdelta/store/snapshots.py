@@ -99,7 +99,7 @@ class Snapshots:
             try:
                 read_seal(snapshot)
             except DamagedError as error:
-                say(f"warning: {error.found} This snapshot is removed, and the one before it is taken.")
+                say(f"warning: {error.damage} This snapshot is removed, and the one before it is taken.")
                 shutil.rmtree(snapshot)
             else:
                 say(f"training goes on from {snapshot}")

@@ -21,10 +21,15 @@ _PLUGINS = {
     "servers.vllm": "prefdelta.servers.vllm:command",
     "servers.vllm.environment": "prefdelta.servers.vllm:environment",
     "servers.vllm.identity": "prefdelta.servers.vllm:identity",
-    "training.dpo": "prefdelta.training.methods.dpo:train",
-    "training.kto": "prefdelta.training.methods.kto:train",
-    "training.sft": "prefdelta.training.methods.sft:train",
+    "training.dpo": "prefdelta.training.methods.dpo:METHOD",
+    "training.kto": "prefdelta.training.methods.kto:METHOD",
+    "training.sft": "prefdelta.training.methods.sft:METHOD",
 }
+
+
+def names(kind: str) -> list[str]:
+    """The names of one kind, for example `dpo` for `training.dpo`."""
+    return [name.removeprefix(f"{kind}.") for name in _PLUGINS if name.startswith(f"{kind}.")]
 
 
 def module_of(plugin: str) -> str:

@@ -272,8 +272,8 @@ def _damage_set_aside(inputs: Mapping[str, list[Path]]) -> Iterator[None]:
         with suppress(FileNotFoundError):  # another job found the same
             set_aside(error.path)
         raise StudyError(
-            f"{error.found} It is now {error.path.name}.damaged, beside it; run the same command again, and it is made "
-            "anew."
+            f"{error.damage} It is now {error.path.name}.damaged, beside it; run the same command again, and it is "
+            "made anew."
         ) from None
 
 

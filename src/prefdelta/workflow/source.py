@@ -135,6 +135,8 @@ class _Text:
         for name, value in ast.iter_fields(node):
             if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
+            if name == "body" and isinstance(node, ast.ClassDef):
+                value = [statement for statement in value if not _is_string(statement)]  # they describe fields
             if name == "names" and isinstance(node, ast.Import | ast.ImportFrom):
                 value = [one for one in value if not is_plumbing(_whole_name(node, one))]
             if name == "values" and isinstance(node, ast.JoinedStr):  # Python 3.12 puts "" behind `{x:>{width}}`
@@ -143,6 +145,11 @@ class _Text:
             if value not in (None, []) and name not in ("ctx", "type_comment", "kind"):
                 parts.append(f"{name}={self._of(value)}")
         return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _is_string(node: ast.stmt) -> bool:
+    """Whether a statement is a string and nothing else."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _imports_plumbing(node: object) -> bool:

@@ -19,10 +19,11 @@ from prefdelta.core.recipes import Budget
 from prefdelta.store import checkpoints, ownership, snapshots
 from prefdelta.store.ownership import Claim
 from prefdelta.store.snapshots import Snapshots
+from prefdelta.training.registry import METHODS
 
 from .making import UPDATES, hashes, training
 
-METHODS = ["dpo", "kto", "sft", "ladder"]
+TRAININGS = [*METHODS, "ladder"]
 
 
 class Stopped(BaseException):
@@ -124,7 +125,7 @@ def test_sigterm_saves_the_step_and_ends_with_143_within_5_seconds(method, base,
 
 
 @pytest.mark.usefixtures("every_step")
-@pytest.mark.parametrize("method", [*METHODS, "dpo, adapters with dropout"])
+@pytest.mark.parametrize("method", [*TRAININGS, "dpo, adapters with dropout"])
 def test_stopped_after_every_step_in_turn_it_ends_in_the_same_bytes(method, base, rows, whole, tmp_path, monkeypatch):
     for step in range(1, UPDATES):
         with stopped_after(monkeypatch, 1):
@@ -220,7 +221,7 @@ WILD_LADDER = {"adamw_learning_rate": 1e30, "warmup_steps": 0}
 
 
 @pytest.mark.usefixtures("every_step")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAININGS)
 def test_numbers_that_are_not_finite_stop_it_and_the_last_good_snapshot_is_kept(method, base, rows, tmp_path):
     train = training(method, base, rows, **(WILD_LADDER if method == "ladder" else WILD))
     with pytest.raises(StudyError) as raised:

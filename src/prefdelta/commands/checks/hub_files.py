@@ -10,7 +10,7 @@ from prefdelta.commands.shared import size
 from prefdelta.core.data.sources import DataSource
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
-from prefdelta.core.pins import Kind, argument
+from prefdelta.core.pins import Kind, hub_path
 from prefdelta.models.cache import cached, missing
 from prefdelta.models.repositories import LOCK, local_folder, read_pins
 from prefdelta.study.study import Study
@@ -63,7 +63,7 @@ def to_fetch(study: Study) -> dict[str, int | None]:
             pin = lock.of(kind).get(name)
             absent = missing(kind, name, pin) if pin else None
             if absent is None or absent:
-                found[argument(kind, name)] = None if absent is None else sum(absent.values())
+                found[hub_path(kind, name)] = None if absent is None else sum(absent.values())
     return found
 
 

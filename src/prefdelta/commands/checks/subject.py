@@ -10,7 +10,7 @@ import yaml
 from prefdelta.commands.checks import slurm_state
 from prefdelta.commands.checks.slurm_state import Slurm
 from prefdelta.commands.shared import PROFILES, profile_options
-from prefdelta.core.compute import Asked
+from prefdelta.core.compute import Resources
 from prefdelta.core.errors import StudyError
 from prefdelta.study.study import Study
 
@@ -20,7 +20,7 @@ class Job:
     """One kind of job: what a part of `compute:` asks for."""
 
     where: str  # in the config, e.g. compute.generate.sizes.32b
-    asked: Asked
+    asked: Resources
     threads: int
     partition: str | None  # None: SLURM's default
 
@@ -67,7 +67,7 @@ class Examined:
     def _jobs(self) -> Iterator[Job]:
         cluster = self.config.cluster
         for stage, compute in self.config.compute.items():
-            parts: dict[str, Asked] = {f"compute.{stage}": compute}
+            parts: dict[str, Resources] = {f"compute.{stage}": compute}
             parts |= {f"compute.{stage}.sizes.{size}": asked for size, asked in compute.sizes.items()}
             for where, asked in parts.items():
                 partition = (asked.gpus and cluster.gpu_partition) or cluster.partition

@@ -11,7 +11,8 @@ from typing import Any
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.core.settings import Settings
 from prefdelta.models.repositories import LOCK
-from prefdelta.study.study import SETTINGS, Study
+from prefdelta.study.slices import SETTINGS
+from prefdelta.study.study import Study
 from prefdelta.workflow.job import job_sources, job_texts
 from prefdelta.workflow.source import PACKAGE
 
@@ -208,9 +209,9 @@ def _as_told(job: PlannedJob) -> str:
 
 def _known_values(study: Study) -> set[tuple[str, str]] | None:
     """(axis, value) of all outputs that are there; None if the study was never finished: then all is merely not yet."""
-    if not any(Path(job.manifest).is_file() for job in study.written("report")):
+    if not any(Path(job.manifest).is_file() for job in study.jobs("report")):
         return None
-    outputs = (Path(path) for stage in _AXES for job in study.written(stage) for path in job.outputs)
+    outputs = (Path(path) for stage in _AXES for job in study.jobs(stage) for path in job.outputs)
     return {value for path in outputs if path.exists() for value in _values(study, path)}
 
 

@@ -20,18 +20,26 @@ Price = Annotated[float, Field(ge=0)]  # USD per million tokens
 
 
 class ModelPrices(Settings):
-    """What one model costs."""
+    """Prices of one model."""
 
     input: Price
-    cached_input: Price | None = None  # tokens of a prompt that the provider had in its cache; None: as any other
-    output: Price  # reasoning included
-    batch_discount: Annotated[float, Field(ge=0, le=1)] = 0.0  # the share taken off in a batch
+    """USD per million prompt tokens."""
+
+    cached_input: Price | None = None
+    """USD per million prompt tokens that the provider had in its cache. Default: `input`."""
+
+    output: Price
+    """USD per million completion tokens, reasoning included."""
+
+    batch_discount: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share that the batch API takes off all prices: 0.5 is half the price."""
 
 
 class PriceFile(Settings):
     """A file in resources/prices."""
 
-    models: dict[str, ModelPrices]  # by the name that requests carry
+    models: dict[str, ModelPrices]
+    """Name of a model, as requests carry it (`judge.engine.model`) -> its prices."""
 
     def of(self, model: str, where: str) -> ModelPrices:
         """The prices of a model. Raises StudyError if there are none."""

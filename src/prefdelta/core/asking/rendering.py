@@ -46,10 +46,13 @@ DEFAULT_DATE = "2026-01-01"  # of a study that names none: no template ever read
 
 
 class Rendering(Settings):
-    """How the chat template of one model is rendered, wherever it is."""
+    """How a model's chat template is rendered, wherever the model is asked, trained or scored."""
 
-    date: Date = DEFAULT_DATE  # what the template takes for today
-    chat_template_kwargs: Kwargs = Field(default_factory=dict)  # variables of the template, e.g. enable_thinking
+    date: Date = DEFAULT_DATE
+    """Day that the template takes for today (ISO)."""
+
+    chat_template_kwargs: Kwargs = Field(default_factory=dict)
+    """Variables of the template, for example { enable_thinking: true }."""
 
 
 PLAIN = Rendering.model_construct(date=DEFAULT_DATE, chat_template_kwargs={})  # without compiling its validator

@@ -14,12 +14,20 @@ CRASHES_IN_A_ROW = 5  # so many prompts that crash an engine, with no answer in 
 
 
 class Sampling(Settings):
-    """How a model draws its reply."""
+    """How a model draws its replies."""
 
-    temperature: Annotated[float, Field(ge=0)]  # 0: greedy
+    temperature: Annotated[float, Field(ge=0)]
+    """Sampling temperature. 0 is greedy decoding."""
+
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    max_tokens: Annotated[int, Field(ge=1)]  # completion tokens; a reply that reaches it is truncated
+    """Nucleus sampling: the share of probability that is sampled from, above 0 and up to 1."""
+
+    max_tokens: Annotated[int, Field(ge=1)]
+    """Largest number of completion tokens, reasoning included. A reply that reaches it is truncated."""
+
     reasoning_effort: str | None = None
+    """How much the model reasons, in the words of its chat template or server, for example medium. A template that does
+    not use it is an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,15 +23,21 @@ Rule = Literal["words", "characters"]
 class Contamination(Settings):
     """The gate that keeps items of benchmarks out of the training prompts."""
 
-    ngram: Ngram = 13  # ours; GPT-3's
-    lock: str  # file of the excluded prompts, written by `prefdelta decontaminate`
+    ngram: Ngram = 13  # as GPT-3's
+    """Number of words in a row that a training prompt must not share with an item of a benchmark."""
+
+    lock: str
+    """File with the training prompts that are left out. `prefdelta decontaminate` writes it."""
 
 
 class ExcludedPrompts(Settings):
     """The lock: training prompts that are left out. No reasons in it: a further reason must make nothing anew."""
 
     ngram: Ngram
-    prompts: list[str]  # ids, in order
+    """Number of words in a row by which the prompts were compared with the benchmarks."""
+
+    prompts: list[str]
+    """Ids of the prompts that are left out, sorted."""
 
     @classmethod
     def read(cls, text: str, where: str) -> Self:

@@ -43,10 +43,15 @@ STRATA = 10  # of length differences, with equally many eligible pairs each
 
 
 class CommonSet(Settings):
-    """Pairings that are compared in one figure, so on common prompts and at equal n."""
+    """Pairings that one figure compares, so on the same prompts and with equal numbers of pairs."""
 
     pairings: list[str]
-    pairs: int | None = None  # at most so many, the same prompts for every pairing
+    """Pairings <chosen generator>~<rejected generator> that are compared. Adding one retrains all arms of the set,
+    because their prompts change."""
+
+    pairs: int | None = None
+    """Largest number of pairs, on the same prompts for every pairing. Default: all that are eligible in every
+    pairing."""
 
 
 @dataclass(frozen=True, slots=True)
