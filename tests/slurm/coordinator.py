@@ -35,7 +35,7 @@ def main(base, rows, record, launch, every, silence):
         return {**measured, "resumed_at": taken.resumed_at}
 
     try:
-        checkpoints.made(Path(record), "policies", "k", "arm", train)
+        checkpoints.get_or_make(Path(record), "policies", "k", "arm", train)
     except StudyError as error:
         say(f"error: {error}")
         sys.exit(2)

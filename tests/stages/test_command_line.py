@@ -187,7 +187,7 @@ def test_settings_that_the_run_did_not_plan_for_this_job_are_refused(
     assert done.returncode == (2 if told else 0), done.stderr
     assert (tmp_path / "p.parquet").exists() == (told is None)
     if told:
-        assert f"planned with other settings than it has got now: {told}. The config, a" in done.stderr
+        assert f"planned with other settings than it has now: {told}. The config, a" in done.stderr
         assert "run the same snakemake command again" in done.stderr
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG, count_outcomes, outcome
-from prefdelta.core.answers.grading import Graded, grade_all, grader_said
+from prefdelta.core.answers.grading import Graded, grade_all, grader_reasons
 from prefdelta.core.asking.engine_options import GeneratorOptions
 from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.asking.requests import Engine, Failure, Reply, Request, Sampling
@@ -128,8 +128,8 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
         questions = _questions(job, arm, plan)
         answers = questions.answered(f"evaluate {arm}")
         its_grades = _graded(job, plan, answers.calls)
-        scores = [_score(*one) for one in zip(plan, answers.calls, its_grades, strict=True)]
-        for reason, count in grader_said(its_grades).items():
+        scores = [_score(*row) for row in zip(plan, answers.calls, its_grades, strict=True)]
+        for reason, count in grader_reasons(its_grades).items():
             say(f"{arm}: {count:,} answers cannot be graded: {reason}")
         failures = count_failures(score.failure for score in scores)
         ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
@@ -145,19 +145,22 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
         }
         upstream[arm] = _by_upstreams_rule(job, plan, answers.calls, scores)
     failed = count_failures(score.failure for score in rows)
-    told: dict[str, Any] = {"solved_of_counted": solved, "mean_tokens": mean_of_known(score.n_tokens for score in rows)}
+    details: dict[str, Any] = {
+        "solved_of_counted": solved,
+        "mean_tokens": mean_of_known(score.n_tokens for score in rows),
+    }
     if any(upstream.values()):
-        told["by_upstreams_rule"] = upstream
-    if said := grader_said(graded):
-        told["grader_said"] = said
-    return Outcome(len(rows), failed, told, {"calls": asked, "tokens": tokens})
+        details["by_upstreams_rule"] = upstream
+    if reasons := grader_reasons(graded):
+        details["grader_said"] = reasons
+    return Outcome(len(rows), failed, details, {"calls": asked, "tokens": tokens})
 
 
 def missing(job: Job[EvaluateSettings]) -> int:
     """How many calls `run` would make. It only looks."""
     plan = _plan(job)
     asked = (_questions(job, arm, plan, only_look=True) for arm in job.settings.arms)
-    by_policy = {questions.partition: questions for questions in asked}  # arms may have come to the same one
+    by_policy = {questions.partition: questions for questions in asked}  # arms with the same weights share one
     return sum(questions.missing() for questions in by_policy.values())
 
 
@@ -180,7 +183,7 @@ def _questions(
         policy.folder, policy.identity, settings.engine, settings.rendering
     )
     if policy.removed:
-        engine = _Removed(engine, manifests)
+        engine = _EngineWithoutWeights(engine, manifests)
 
     def messages(prompt: Prompt) -> tuple[tuple[str, str], ...]:
         template = settings.benchmarks[prompt.source].template
@@ -223,12 +226,12 @@ def _score(draw: tuple[Prompt, int], call: Call, graded: Graded) -> Score:
 def _by_upstreams_rule(
     job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call], scores: list[Score]
 ) -> dict[str, dict[str, int]]:
-    """What benchmarks' own rules say where our graders have others, by benchmark.
+    """How benchmarks' own rules differ from our graders, by benchmark.
 
-    Of the answers that are `counted`: how many upstream takes as right (`solved`), and to how many it gives another
-    verdict than we do (`differ`). It sees truncated answers too, as upstream does.
+    Of the `counted` answers: how many the benchmark's own rule takes as right (`solved`), and how many it grades
+    otherwise than we do (`differ`). It sees truncated answers, too, as in the benchmark's own code.
     """
-    found = {}
+    by_benchmark = {}
     for name, asked in job.settings.benchmarks.items():
         if asked.grader not in _HAVE_UPSTREAMS_RULE:
             continue
@@ -238,16 +241,16 @@ def _by_upstreams_rule(
             for (prompt, _), call, score in zip(plan, replies, scores, strict=True)
             if prompt.source == name and outcome(score) is not None
         ]
-        found[name] = {
+        by_benchmark[name] = {
             "solved": sum(theirs for theirs, _ in verdicts),
             "counted": len(verdicts),
             "differ": sum(theirs != ours for theirs, ours in verdicts),
         }
-    return found
+    return by_benchmark
 
 
-class _Removed:
-    """In the place of an engine whose weights are gone: what it answered before is recorded."""
+class _EngineWithoutWeights:
+    """Stands in for an engine whose weights are gone: recorded answers are all there is."""
 
     def __init__(self, engine: Engine, manifests: Sequence[Path]) -> None:
         self._engine, self._manifests = engine, manifests

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta.core.pairs.selections import CommonSet, common_prompts, parse_selection, select
+from prefdelta.core.pairs.selection_kinds.common import common_prompts
+from prefdelta.core.pairs.selections import CommonSet, parse_selection, select
 from prefdelta.core.settings import Settings
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair

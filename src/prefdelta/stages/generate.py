@@ -166,7 +166,7 @@ def _text(call: Call, thinking: ThinkingMarks | None) -> str | None:
     text = call.text
     if text is not None and thinking is not None:
         text = marked_thinking(text, thinking.opening, thinking.closing)
-    text = with_thinking(call.reasoning, text, cut=call.finish_reason == "length")
+    text = with_thinking(call.reasoning, text, truncated=call.finish_reason == "length")
     return None if text is None else in_one_form(text)
 
 

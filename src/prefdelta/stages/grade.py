@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta.core.answers.grading import grade_all, grader_said
+from prefdelta.core.answers.grading import grade_all, grader_reasons
 from prefdelta.core.failures import check_share, count_failures
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade
@@ -44,25 +44,25 @@ def run(job: Job[GradeSettings]) -> Outcome:
     traces = tables.read(job.input("traces"), Trace)
     graded = grade_all(((grader, trace, answers[trace.prompt_id]) for trace in traces), cores())
     grades = [
-        Grade(trace.prompt_id, trace.generator, trace.sample, its_grade.extracted, its_grade.correct, its_grade.failure)
-        for trace, its_grade in zip(traces, graded, strict=True)
+        Grade(trace.prompt_id, trace.generator, trace.sample, result.extracted, result.correct, result.failure)
+        for trace, result in zip(traces, graded, strict=True)
     ]
     failures = count_failures(grade.failure for grade in grades)
-    said = grader_said(graded)
-    for reason, count in said.items():
+    reasons = grader_reasons(graded)
+    for reason, count in reasons.items():
         say(f"{count:,} traces cannot be graded: {reason}")
     check_share("grade.max_failure_share", len(grades), failures, job.settings.max_failure_share)
     tables.write(job.output("grades"), Grade, grades)
     details: dict[str, Any] = {"correct": sum(grade.correct is True for grade in grades)}
-    if said:
-        details["grader_said"] = said
+    if reasons:
+        details["grader_said"] = reasons
     if agreement := _agreement(traces, grades):
         details["source_agreement"] = agreement
     return Outcome(len(grades), failures, details)
 
 
 def _agreement(traces: Sequence[Trace], grades: Sequence[Grade]) -> dict[str, int]:
-    """How our grades and those that a data set ships with its traces agree; nothing where there are none."""
+    """How our grades agree with those that a data set ships with its traces; empty if it ships none."""
     both = Counter(
         (grade.correct, trace.source_correct)
         for trace, grade in zip(traces, grades, strict=True)

@@ -107,7 +107,7 @@ def _trained(job: Job[LadderSettings], rung: Rung) -> tuple[Checkpoint, int]:
         steps = rung.steps - snapshots.resumed_at
         return measured
 
-    return checkpoints.made(job.record, "models", key, job.settings.model, make), steps
+    return checkpoints.get_or_make(job.record, "models", key, job.settings.model, make), steps
 
 
 def _accuracy(

@@ -16,7 +16,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest, fraction, seed_of
 from prefdelta.core.settings import Settings
 from prefdelta.core.tasks.families import draw_problems
-from prefdelta.models.repositories import dataset_rows
+from prefdelta.models.data_sets import dataset_rows
 from prefdelta.records.prompt import Prompt, problem_of
 from prefdelta.store import tables
 from prefdelta.workflow.job import Job, Outcome, start
@@ -51,7 +51,7 @@ def run(job: Job[PromptsSettings]) -> Outcome:
     left_out = +left_out  # without zeros
     if not kept:
         raise StudyError(
-            f"prompts of {settings.source!r}: none is left of {rows:,} rows ({_told(left_out) or 'there are none'})."
+            f"prompts of {settings.source!r}: none is left of {rows:,} rows ({_counts(left_out) or 'there are none'})."
         )
     for path in job.inputs.get("train", []):
         _check_clean(kept, tables.read(path, Prompt), settings)
@@ -61,7 +61,7 @@ def run(job: Job[PromptsSettings]) -> Outcome:
 
 
 def read_prompts(settings: PromptsSettings) -> tuple[list[Prompt], Counter[str]]:
-    """All prompts of a source, and how many of its rows make none, by reason. The limit does not count."""
+    """All prompts of a source, and how many of its rows make none, by reason. The limit is not applied."""
     made, name = settings.made, settings.source
     if isinstance(made, MadeSource):
         seed = seed_of("prompts", settings.seed, name)
@@ -97,27 +97,27 @@ def _check_clean(items: list[Prompt], train: list[Prompt], settings: PromptsSett
     """Raise StudyError if a benchmark overlaps with the training prompts."""
     assert settings.ngram is not None
     train_texts, item_texts = ({prompt.prompt_id: prompt.text for prompt in prompts} for prompts in (train, items))
-    found = overlaps(train_texts.items(), item_texts.items(), settings.ngram)
-    if not found:
+    rules = overlaps(train_texts.items(), item_texts.items(), settings.ngram)
+    if not rules:
         return
-    overlapping = {item for names in found.values() for item in names}
-    prompt = next(iter(found))
-    item, rule = next(iter(found[prompt].items()))
+    overlapping = {item for names in rules.values() for item in names}
+    prompt = next(iter(rules))
+    item, rule = next(iter(rules[prompt].items()))
     raise StudyError(
         f"{len(overlapping):,} of {len(items):,} items of the benchmark {settings.source!r} share {settings.ngram} "
-        f"words in a row, or all characters of a shorter text, with {len(found):,} of {len(train):,} training prompts "
-        f"that the lock does not hold. For example prompt {prompt}: {_shown(train_texts[prompt])!r}, and item {item}: "
-        f"{_shown(item_texts[item])!r} (by {rule}). "
+        f"words in a row, or all characters of a shorter text, with {len(rules):,} of {len(train):,} training prompts "
+        f"that the lock does not hold. For example prompt {prompt}: {_excerpt(train_texts[prompt])!r}, and item "
+        f"{item}: {_excerpt(item_texts[item])!r} (by {rule}). "
         "A model must not train on what it is tested on. Exclude these prompts with `prefdelta decontaminate`, and "
         "run the same command again; all that rests on the training set is then made again."
     )
 
 
-def _shown(text: str) -> str:
+def _excerpt(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
-def _told(counts: Counter[str]) -> str:
+def _counts(counts: Counter[str]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
 
 

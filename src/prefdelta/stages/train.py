@@ -216,7 +216,7 @@ def _policy(
 
     needed = sum(path.stat().st_size for path in weight_files(base.folder))
     key = _key(settings, base, rows)
-    return checkpoints.made(job.record, KIND, key, arm, make, needed), updates, read, run
+    return checkpoints.get_or_make(job.record, KIND, key, arm, make, needed), updates, read, run
 
 
 def _fitting(

@@ -5,7 +5,7 @@ from typing import Any
 
 from prefdelta.core.errors import StudyError
 
-# kind.name -> module:object. Plumbing: what a name stands for enters the digest of the jobs that name it.
+# kind.name -> module:object. The module enters the digest of the jobs whose settings name it.
 _PLUGINS = {
     "engines.transformers": "prefdelta.engines.transformers:TransformersEngine",
     "engines.openai": "prefdelta.engines.openai.engine:OpenAIEngine",

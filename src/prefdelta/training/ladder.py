@@ -103,7 +103,7 @@ def _restore(snapshots: Snapshots, model: "PreTrainedModel", optimizers: Optimiz
     """Load the newest snapshot into model and optimisers. Returns (steps done, their curve)."""
     import torch
 
-    snapshot = snapshots.newest()
+    snapshot = snapshots.take_newest()
     if snapshot is None:
         return 0, []
     state = torch.load(snapshot / STATE, weights_only=True)

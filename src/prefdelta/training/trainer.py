@@ -98,7 +98,7 @@ def train(
     trainer = method.make_trainer(setup)
     trainer.remove_callback(transformers.PrinterCallback)  # a dictionary per update, on the terminal
     trainer.add_callback(_watch(snapshots, method.first_loss(recipe), LOSS_TOLERANCE[recipe.dtype]))
-    newest = snapshots.newest()
+    newest = snapshots.take_newest()
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trained: Any = trainer.model
     check_weights(updates, snapshots, REMEDY, trained)

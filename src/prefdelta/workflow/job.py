@@ -28,13 +28,13 @@ from prefdelta.core.launch import Launch
 from prefdelta.core.memory import is_out_of_memory, remedy
 from prefdelta.core.settings import Settings
 from prefdelta.store import manifests
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.staging import Staging
 from prefdelta.system import environment, plugins
 from prefdelta.system.files import publish_text, say, set_aside, sha256_of
 from prefdelta.system.processes import die_with_parent, stop_on_signals
-from prefdelta.system.usage import used
-from prefdelta.workflow import plans, runs, source
+from prefdelta.system.usage import resource_usage
+from prefdelta.workflow import plans, run_file, source
 
 S = TypeVar("S", bound=Settings)
 PLANNED = "PREFDELTA_PLANNED"  # in the environment: the source that the main process planned with, `job_code` by name
@@ -108,7 +108,7 @@ def start(
     if arguments.code:  # started by a workflow, not by hand
         say(_by_hand(stage, sys.argv[1:]))
         # A job of SLURM's outlives the run's main process: the next run has SLURM end it.
-        die_with_parent(os.getppid(), "" if "SLURM_JOB_ID" in os.environ else os.environ.get(runs.VARIABLE, ""))
+        die_with_parent(os.getppid(), "" if "SLURM_JOB_ID" in os.environ else os.environ.get(run_file.VARIABLE, ""))
     try:
         exit_code = _exit_code(stage.rpartition(".")[2], lambda: _run(stage, run, settings, arguments))
     except SystemExit as stopped:
@@ -188,7 +188,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
     stage = module.rpartition(".")[2]
     digest = _planned_source(stage, parsed, arguments.code)
     plans.check(arguments.outputs["manifest"][0], json.loads(parsed.model_dump_json()))
-    claim = Claim(arguments.record, arguments.outputs["manifest"][0])
+    ownership = Ownership(arguments.record, arguments.outputs["manifest"][0])
     staging = Staging(arguments.outputs)
     try:
         with _damage_set_aside(arguments.inputs):
@@ -196,7 +196,7 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
             contents = manifests.check(read)
             texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
             outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
-        usage = used()
+        usage = resource_usage()
         manifest = {
             "stage": stage,
             "rows": outcome.rows,
@@ -230,11 +230,11 @@ def _run(module: str, run: Callable[[Job[S]], Outcome], settings: type[S], argum
             },
         }
         publish_text(staging.paths["manifest"][0], json.dumps(manifest, indent=2) + "\n")
-        staging.publish(claim)
+        staging.publish(ownership)
         say(f"{DONE} {outcome.told}")
     finally:
-        staging.remove(claim)
-        claim.release()
+        staging.remove(ownership)
+        ownership.release()
 
 
 def _parsed(option: str, kind: type[S], arguments: argparse.Namespace) -> S:

@@ -17,7 +17,7 @@ from prefdelta.core.recipes import Budget, Lora, Recipe
 from prefdelta.core.rungs import Corpus, LadderSection, Rung
 from prefdelta.core.tasks.corpus import ErrorRates
 from prefdelta.store import checkpoints, snapshots
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system.files import sha256_of
 from prefdelta.system.processes import stop_on_signals
@@ -64,7 +64,7 @@ RUNG = Rung(
 def no_snapshots() -> Snapshots:
     """For a training too short to need any."""
     folder = Path(mkdtemp())
-    return Snapshots(folder / "snapshots", Claim(folder / "record", folder / "work"))
+    return Snapshots(folder / "snapshots", Ownership(folder / "record", folder / "work"))
 
 
 def train(base, rows, recipe, folder, seed=0, taken=None):
@@ -73,7 +73,7 @@ def train(base, rows, recipe, folder, seed=0, taken=None):
 
 
 def training(method, base, rows, **changes):
-    """What `checkpoints.made` is given; its `.steps` are those its last run made. changes: of recipe or section."""
+    """What `checkpoints.get_or_make` is given; `.steps` are those of its last run. changes: of recipe or section."""
 
     def run(result, taken):
         run.steps = None
@@ -109,7 +109,7 @@ def main(method, base, rows, record, kill_after, pause):
     Snapshots.seal = seal_and_say
     stop_on_signals()
     make = training(method, Path(base), [PreferenceRow(**row) for row in rows])
-    checkpoints.made(Path(record), "policies", "k", "arm", make)
+    checkpoints.get_or_make(Path(record), "policies", "k", "arm", make)
 
 
 if __name__ == "__main__":

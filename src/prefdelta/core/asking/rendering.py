@@ -3,7 +3,7 @@
 import re
 from contextlib import suppress
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -18,7 +18,7 @@ _TAKEN = (
 )
 
 
-def _iso(value: Any) -> Any:
+def _iso(value: object) -> object:
     """YAML reads 2026-01-31 as a date, and '2026-01-31' as text: both are the same day."""
     return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
 
@@ -30,7 +30,7 @@ def _a_day(value: str) -> str:
     raise ValueError("is not a day of the calendar; write it as 2026-01-31")
 
 
-def _free(values: Any) -> Any:
+def _free(values: object) -> object:
     for name, value in values.items() if isinstance(values, dict) else ():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)) or name in _TAKEN:
             raise ValueError(f"{name!r} cannot be a setting of a chat template; the model's card says which it knows")

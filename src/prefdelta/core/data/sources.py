@@ -1,6 +1,6 @@
 """Where prompts come from: training sets and benchmarks, as data."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -173,7 +173,7 @@ class TraceFields(Settings):
 # --- sources and benchmarks -------------------------------------------------------------------------------------------
 
 
-def _with_kind(value: Any) -> Any:
+def _with_kind(value: object) -> object:
     """A file needs not say the kind: only a data set has a name."""
     if isinstance(value, dict) and "kind" not in value:
         return {"kind": "data" if "dataset" in value else "made", **value}

@@ -1,7 +1,17 @@
 """Corruptible traces: what the models of the ladder learn from. One kind of error per rubric dimension."""
 
 from prefdelta.core.settings import Settings
-from prefdelta.core.tasks.steps import ANSWER_MARK, FILLER, OPERATORS, Family, Problem, Random, Step, apply, choose
+from prefdelta.core.tasks.steps import (
+    ANSWER_MARK,
+    FILLER,
+    OPERATORS,
+    Family,
+    Problem,
+    RandomSource,
+    Step,
+    apply,
+    choose,
+)
 
 
 class ErrorRates(Settings):
@@ -23,7 +33,7 @@ class ErrorRates(Settings):
     """Probability that filler follows a step, or that the step is written twice."""
 
 
-def corrupted_trace(family: Family, problem: Problem, rates: ErrorRates, random: Random) -> str:
+def corrupted_trace(family: Family, problem: Problem, rates: ErrorRates, random: RandomSource) -> str:
     """A trace with errors drawn by `rates`. Errors propagate: later steps go on from what was written."""
     value = problem.start
     parts: list[str] = []
@@ -48,6 +58,6 @@ def corrupted_trace(family: Family, problem: Problem, rates: ErrorRates, random:
     return ";".join([*parts, f"{ANSWER_MARK}{value}"])
 
 
-def _other(digit: int, random: Random) -> int:
+def _other(digit: int, random: RandomSource) -> int:
     """Another digit, all nine equally likely."""
     return (digit + random.randint(1, 9)) % 10

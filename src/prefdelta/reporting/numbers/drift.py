@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.reporting.arms import Arm, families
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Scores
 from prefdelta.training.registry import METHODS
-
-# Selections that do not look at the deltas. The top of a pairing of equals is no pairing of equals.
-_BLIND = frozenset({"all", "swapped", "random", "common"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[str, str |
         arm
         for arm in arms
         if arm.chosen == arm.rejected
-        and arm.kind in _BLIND
+        and parse_selection(arm.selection).BLIND  # the top of a pairing of equals is not a pairing of equals
         and _learns_only_contrast(methods.get(arm.name, arm.recipe))
     ]
     found = families(zero)

@@ -24,8 +24,8 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.launch import Launch
 from prefdelta.core.recipes import Recipe
 from prefdelta.store.snapshots import Layout, Snapshots
-from prefdelta.system.files import INSTANCE
-from prefdelta.system.processes import die_with_parent, exit_code_told
+from prefdelta.system.instance import INSTANCE
+from prefdelta.system.processes import describe_exit_code, die_with_parent
 from prefdelta.training import trainer
 from prefdelta.training.processes import elastic, worker
 from prefdelta.training.processes.mailbox import Mailbox, TrainingRun, TrainJob
@@ -117,7 +117,7 @@ def _serve(launched: Processes, snapshots: Snapshots, mailbox: Mailbox) -> None:
             snapshots.seal(snapshot)
             requested = False
         elif mailbox.take_start_request():  # again each time that SLURM has taken their nodes back
-            mailbox.put_start(snapshots.newest())
+            mailbox.put_start(snapshots.take_newest())
             resumed_at = snapshots.resumed_at if resumed_at is None else resumed_at
             requested = False
         elif not requested and snapshots.due():
@@ -169,4 +169,4 @@ class TorchProcesses:
 
     def check(self) -> None:
         if code := self._launcher.returncode:
-            raise StudyError(f"training stopped with {exit_code_told(code)}; its output is above in this log.")
+            raise StudyError(f"training stopped with {describe_exit_code(code)}; its output is above in this log.")

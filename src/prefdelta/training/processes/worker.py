@@ -40,7 +40,7 @@ class _SharedSnapshots(Snapshots):
         self._sign, self._since = "", time.monotonic()
         self._leaving = False
 
-    def newest(self) -> Path | None:
+    def take_newest(self) -> Path | None:
         if self._first:
             self._mailbox.request_start()
         while True:

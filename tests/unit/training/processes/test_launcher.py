@@ -102,13 +102,13 @@ def stopped(base, rows, tmp_path, monkeypatch):
         recipe, steps = recipe_of("dpo", batch_size=4, lora=lora), []
 
         def trained(result, taken):
-            def noted(self, sound=Snapshots.newest):
+            def noted(self, sound=Snapshots.take_newest):
                 found = sound(self)
                 steps.append(self.resumed_at)
                 return found
 
             with monkeypatch.context() as patched:
-                patched.setattr(Snapshots, "newest", noted)
+                patched.setattr(Snapshots, "take_newest", noted)
                 return train(base, rows, recipe, 0, result, taken)
 
         for at, count in enumerate(counts):
@@ -118,11 +118,11 @@ def stopped(base, rows, tmp_path, monkeypatch):
                 patched.setattr(snapshots, "MIN_SECONDS", 1e9 if last else 0.0)
                 patched.setattr(snapshots, "MAX_SHARE", float("inf"))
                 if last:
-                    checkpoints.made(tmp_path, "policies", "k", "arm", trained)
+                    checkpoints.get_or_make(tmp_path, "policies", "k", "arm", trained)
                 else:
                     patched.setattr(Snapshots, "seal", sealed_and_stopped)
                     with pytest.raises(Stopped):
-                        checkpoints.made(tmp_path, "policies", "k", "arm", trained)
+                        checkpoints.get_or_make(tmp_path, "policies", "k", "arm", trained)
         return steps, recipe
 
     def sealed_and_stopped(self, snapshot, sound=Snapshots.seal):
