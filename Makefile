@@ -1,5 +1,5 @@
 # make mini     set everything up, run the study on two CPU cores, write results/mini/report/index.html
-# make test     set everything up, run the tests
+# make test     set everything up, run the tests on all cores (WORKERS=1: on one)
 # make test-faults   kill a small study a hundred times at random moments, and compare (CHAINS=10, SEED=, ONLY=)
 # make slurm-up, make slurm-down    a real SLURM of four nodes on this machine, to try `--profile slurm` with (root, Debian)
 # make test-slurm    run small studies through such a SLURM, and have happen to them what happens on clusters (root)
@@ -51,8 +51,11 @@ mini: setup
 sweep: setup
 	$(BIN)/python -m prefdelta.commands.sweep resources/studies/sweep.yaml
 
+# Whole files go to the processes, in the order of tests/conftest.py: tests of one file share what it makes.
+WORKERS ?= auto
 test: setup
-	$(BIN)/python -m pytest
+	@tests/needed.sh
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20
 
 CHAINS ?= 10
 test-faults: setup

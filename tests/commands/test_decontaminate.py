@@ -1,6 +1,7 @@
 """Training prompts that overlap with a benchmark, and the lock that keeps them out: over real formats."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+import forking
 from prefdelta.commands.main import main
 from prefdelta.core.errors import StudyError
 from prefdelta.records.prompt import Prompt
@@ -64,7 +66,7 @@ def decontaminate(*words: str) -> int:
 def make_prompts(*sources: str) -> "subprocess.CompletedProcess[str]":
     words = [f"results/mini/prompts/{source}.parquet" for source in sources]
     program = [sys.executable, "-m", "snakemake", "--profile", "mini"]
-    return subprocess.run([*program, *words], capture_output=True, text=True, check=False, timeout=200)
+    return forking.run([*program, *words], Path.cwd(), os.environ, 200)
 
 
 @pytest.mark.usefixtures("study")

@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,10 +20,12 @@ from typing import Any
 import pytest
 import yaml
 
+import forking
 from prefdelta.commands.checks.disk import room
 from prefdelta.commands.checks.subject import Subject
 from prefdelta.commands.main import main
 from prefdelta.commands.output import format_bytes
+from prefdelta.commands.planning import dry_run
 from prefdelta.commands.planning.amounts import NOTHING, Amount, Basis, total
 from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.dollars import of_calls
@@ -92,6 +95,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
     finally:
         os.chdir(before)
+
+
+@pytest.fixture(autouse=True)
+def forked_dry_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dry runs in forks. That of `finished` is a process of its own, and that whose seconds are measured."""
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        return forking.run(command, Path.cwd(), os.environ, 120, joined=True)
+
+    forks = SimpleNamespace(run=run, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT)
+    monkeypatch.setattr(dry_run, "subprocess", forks)
 
 
 @pytest.fixture
@@ -468,6 +482,7 @@ def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_pa
     for name in ("Snakefile", "config.yaml", "workflow", "profiles", "slurm", "resources"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dry_run, "subprocess", subprocess)
     before = cpu_seconds()
     assert main(["plan", "--json"]) == 0
     assert cpu_seconds() - before < SECONDS

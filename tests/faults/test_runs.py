@@ -21,7 +21,9 @@ import pytest
 import yaml
 from aiohttp import web
 
+import forking
 from engines.scripted import ScriptedServer, Seen, body, completion
+from once import copied
 from prefdelta.records.call import Call
 from prefdelta.records.delta import Delta
 from prefdelta.records.judgement import Judgement
@@ -70,11 +72,16 @@ def environment(source: Path = ROOT / "src") -> dict[str, str]:
 class Checkout:
     """A folder in which the workflow runs, with prompts and traces in place."""
 
-    def __init__(self, folder: Path, base_url: str, items: int = ITEMS) -> None:
+    def __init__(self, folder: Path, base_url: str, items: int = ITEMS, prepared: Path | None = None) -> None:
+        """prepared: a checkout with as many items, whose prompts and traces are copied."""
         self.folder = folder
         for name in ("Snakefile", "workflow", "profiles", "mini", "resources"):
             (folder / name).symlink_to(ROOT / name)
         (folder / "study.yaml").write_text(yaml.safe_dump(config(base_url, items)))
+        if prepared is not None:
+            for name in ("results", ".snakemake"):
+                copied(prepared / name, folder)
+            return
         code, output = self.run("results/mini/prompts/train.parquet")
         assert code == 0, output
         for generator in ("g3", "g1"):
@@ -94,11 +101,15 @@ class Checkout:
             for prompt in prompts
         ]
 
+    @staticmethod
+    def _command(*words: str) -> list[str]:
+        return [str(Path(sys.executable).with_name("snakemake")), *words, *PROFILE]
+
     def start(self, *words: str, source: Path = ROOT / "src", **more: Any) -> subprocess.Popen[str]:
         """Snakemake, as the leader of a process group of its own; its output goes to output.txt."""
         with (self.folder / "output.txt").open("w") as output:
             return subprocess.Popen(
-                [str(Path(sys.executable).with_name("snakemake")), *words, *PROFILE],
+                self._command(*words),
                 cwd=self.folder,
                 env=environment(source),
                 start_new_session=True,
@@ -107,9 +118,10 @@ class Checkout:
             )
 
     def run(self, *words: str) -> tuple[int, str]:
-        """Exit code and output of a Snakemake that is left to end by itself."""
-        code = self.start(*words).wait(timeout=120)
-        return code, self.output()
+        """Exit code and output of a Snakemake, in a fork, that is left to end by itself."""
+        done = forking.run(self._command(*words), self.folder, environment(), 120, joined=True)
+        (self.folder / "output.txt").write_text(done.stdout)
+        return done.returncode, done.stdout
 
     def output(self) -> str:
         return (self.folder / "output.txt").read_text()
@@ -171,9 +183,15 @@ def judge() -> Iterator[Judge]:
         yield judge
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout that nobody judges: its prompts and traces are the same for every judge."""
+    return Checkout(tmp_path_factory.mktemp("prepared"), "http://127.0.0.1:9/v1").folder
+
+
 @pytest.fixture
-def checkout(tmp_path: Path, judge: Judge) -> Checkout:
-    return Checkout(tmp_path, judge.server.base_url)
+def checkout(tmp_path: Path, judge: Judge, prepared: Path) -> Checkout:
+    return Checkout(tmp_path, judge.server.base_url, prepared=prepared)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> float:
@@ -386,8 +404,10 @@ def test_8_a_second_attempt_asks_for_more_memory_and_time(checkout: Checkout) ->
 # --- 10: unwritable results ---
 
 
-def test_10_results_that_cannot_be_written_are_told_before_any_work(tmp_path: Path, judge: Judge) -> None:
-    checkout = Checkout(tmp_path, judge.server.base_url)
+def test_10_results_that_cannot_be_written_are_told_before_any_work(
+    tmp_path: Path, judge: Judge, prepared: Path
+) -> None:
+    checkout = Checkout(tmp_path, judge.server.base_url, prepared=prepared)
     shutil.rmtree(tmp_path / "results")
     (tmp_path / "results").symlink_to("/proc/self")  # nobody can make files there, whoever they are
     code, output = checkout.run(JUDGED)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from once import copied
 from prefdelta.core.answers.accuracy import outcome
 from prefdelta.records.contract import Row
 from prefdelta.records.delta import Delta
@@ -24,19 +25,15 @@ from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 
-from .tiny import ARMS, BENCHMARKS, ITEMS, PROMPTS, make_checkout, shrunk, snakemake, started
+from .tiny import ARMS, BENCHMARKS, ITEMS, PROMPTS, snakemake, started
 
 STUDY = "resources/studies/mini.yaml"
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkout(tiny_study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the study has been run."""
-    folder = tmp_path_factory.mktemp("checkout")
-    make_checkout(folder, shrunk())
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+    return copied(tiny_study, tmp_path_factory.mktemp("checkout") / "study")
 
 
 @pytest.fixture(scope="module")

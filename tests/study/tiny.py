@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+import forking
+
 ROOT = Path(__file__).parents[2]
 MODELS = ["pa", "g3"]  # the policy, which writes the rejected traces too, and a generator
 BENCHMARKS = ["mini_maths_easy", "mini_code"]
@@ -56,14 +58,29 @@ def shrunk() -> dict[str, Any]:
 
 def started(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a checkout, with the source that lies in it, or else the project's."""
-    source = folder / "src" if (folder / "src").is_dir() else ROOT / "src"
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment |= {"PYTHONPATH": str(source), "HOME": str(folder), "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=900)
+    return subprocess.run(
+        words, cwd=folder, env=_environment(folder), capture_output=True, text=True, check=False, timeout=900
+    )
 
 
 def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return started(folder, str(Path(sys.executable).with_name("snakemake")), "--profile", "mini", *words)
+    """Run the workflow in a checkout, in forks: it and its jobs find their libraries imported."""
+    return forking.run(_command(*words), folder, _environment(folder), 900, forked_jobs=True)
+
+
+def started_snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The same, in processes as a user has them."""
+    return started(folder, *_command(*words))
+
+
+def _command(*words: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("snakemake")), "--profile", "mini", *words]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    source = folder / "src" if (folder / "src").is_dir() else ROOT / "src"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return environment | {"PYTHONPATH": str(source), "HOME": str(folder), "CUDA_VISIBLE_DEVICES": ""}
 
 
 def make_checkout(folder: Path, study: dict[str, Any]) -> None:

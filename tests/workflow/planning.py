@@ -6,7 +6,6 @@ e.g. `judge/g0/logic` or `train/pa/g4~g0/all/dpo/s0/policy`. With one arm per jo
 
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from itertools import product
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+import forking
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("Snakefile", "src", "workflow", "resources", "profiles", "mini")
@@ -45,7 +46,7 @@ def make_checkout(folder: Path) -> Path:
 
 
 def snakemake(folder: Path, *words: str) -> str:
-    """What a run of Snakemake prints, stdout and stderr together. It has to succeed."""
+    """What a run of Snakemake in a fork prints, stdout and stderr together. It has to succeed."""
     return _run(folder, [str(Path(sys.executable).with_name("snakemake")), "--profile", "mini", *words])
 
 
@@ -56,16 +57,8 @@ def touch(folder: Path, *words: str) -> str:
 
 
 def _run(folder: Path, command: list[str]) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(folder / "src")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(folder / "src")}
+    done = forking.run(command, folder, env, 120, joined=True)
     assert done.returncode == 0, done.stdout[-4000:]
     return done.stdout
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+import forking
+
 ROOT = Path(__file__).parents[2]
 MINI = ROOT / "resources/studies/mini.yaml"
 SECRET = "sk-never-to-be-shown"
@@ -27,18 +29,22 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def snakemake(folder: Path, *words: str, dry: bool = True) -> subprocess.CompletedProcess[str]:
-    """A dry run, or another; stdout and stderr together."""
+def snakemake(folder: Path, *words: str, dry: bool = True, forked: bool = True) -> subprocess.CompletedProcess[str]:
+    """A dry run, or another, in a fork or a process of its own; stdout and stderr together."""
+    command = [str(Path(sys.executable).with_name("snakemake")), *(["-n"] if dry else []), *words]
+    env = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "PYTHONPATH": str(ROOT / "src"),
+        "OPENAI_API_KEY": SECRET,
+        "HF_TOKEN": SECRET,
+    }
+    if forked:
+        return forking.run(command, folder, env, 120, joined=True)
     return subprocess.run(
-        [str(Path(sys.executable).with_name("snakemake")), *(["-n"] if dry else []), *words],
+        command,
         cwd=folder,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(folder),
-            "PYTHONPATH": str(ROOT / "src"),
-            "OPENAI_API_KEY": SECRET,
-            "HF_TOKEN": SECRET,
-        },
+        env=env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -71,7 +77,7 @@ def count_batches(arms: Iterable[tuple[str, ...]], size: int) -> int:
 
 
 def test_mini_plans_one_job_per_combination_of_axes_and_shows_no_secret(checkout: Path) -> None:
-    done = snakemake(checkout, "--profile", "mini", "--printshellcmds")
+    done = snakemake(checkout, "--profile", "mini", "--printshellcmds", forked=False)
     assert done.returncode == 0, done.stdout
     study = yaml.safe_load(MINI.read_text())
     generators, forms, groups = study["generators"], study["judge"]["forms"], study["evaluate"]["groups"]

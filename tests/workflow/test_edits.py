@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
+from once import copied
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -84,12 +84,6 @@ def finished_apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_checkout(tmp_path_factory.mktemp("finished-apart") / "study")
     set_in_config("judge", "forms", to={name: [name] for name in read_study(folder)["dimensions"]})(folder)
     return pretend_to_have_run(folder)
-
-
-def copied(folder: Path, target: Path) -> Path:
-    """A copy with the same times, results and records."""
-    subprocess.run(["cp", "-a", folder, target], check=True)  # four times as fast as shutil
-    return target
 
 
 def record_of(folder: Path, path: str) -> dict[str, Any]:

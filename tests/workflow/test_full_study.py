@@ -69,7 +69,7 @@ def cpu_seconds() -> float:
 
 def test_the_whole_plan_is_made_in_seconds_without_a_cluster(checkout: Path) -> None:
     started = cpu_seconds()
-    done = snakemake(checkout, "--profile", "slurm")
+    done = snakemake(checkout, "--profile", "slurm", forked=False)
     took = cpu_seconds() - started
     assert done.returncode == 0, done.stdout
     assert jobs_planned(done.stdout) == {**JOBS, "all": 1, "total": sum(JOBS.values()) + 1}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import forking
 from prefdelta.core.errors import StudyError
 from prefdelta.core.launch import Launch
 from prefdelta.core.recipes import Lora
@@ -26,6 +27,12 @@ SHARED = "unit.training.sharing"
 def _two_processes(monkeypatch):
     monkeypatch.setattr(launcher, "count_processes", lambda: 2)
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[3]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """The processes that train find their libraries imported: torch's launcher starts each by this program."""
+    monkeypatch.setenv("PYTHON_EXEC", str(forking.python(forking.MODELS)))
 
 
 def train(*given):
@@ -58,6 +65,7 @@ def assert_equal(folder, measured, weights, measured_alone, base, processes=2):
 
 
 # Seven rows: the last update of a pass has three, so that one process has a part less than the other.
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("method", "worker", "changes"),
     [
@@ -148,6 +156,7 @@ def test_processes_that_were_stopped_have_all_ended_and_go_on_from_the_snapshot_
     assert_equal(tmp_path / "policies/k", measured, weights, measured_alone, base)
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("counts", "lora", "goes_on"),
     [
@@ -174,6 +183,7 @@ def test_another_number_of_processes_goes_on_or_tells_why_it_cannot_and_starts_a
     assert_equal(tmp_path / "policies/k", measured, weights, measured_alone, base, counts[-1])
 
 
+@pytest.mark.usefixtures("forked")
 def test_what_a_process_finds_wrong_is_told_by_the_one_that_launched_it(base, rows, tmp_path):
     wrong = [replace(row, ref_chosen_logps=row.ref_chosen_logps - 10) for row in rows]
     recipe = recipe_of("dpo", batch_size=4)
