@@ -34,7 +34,7 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.study.study import SETTINGS, Study
-from prefdelta.workflow.job import job_sources, job_texts
+from prefdelta.workflow.job_source import job_sources, job_texts
 from prefdelta.workflow.source import PACKAGE
 from study.tiny import started
 from workflow.planning import touch

@@ -24,7 +24,7 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.stages import generate, judge
 from prefdelta.store import tables
 from prefdelta.study.config import STAGES
-from prefdelta.workflow import job, source
+from prefdelta.workflow import job, source, versions
 
 from .conftest import ITEMS, Made, judge_settings
 from .running import DIMENSIONS, IN_PROCESS, JUDGE_TEMPLATE, PROBLEM_TEMPLATE, RUBRICS, files_in, recorded
@@ -139,9 +139,9 @@ def test_a_manifest_names_the_versions_of_what_the_settings_make_a_job_use_as_fa
             raise PackageNotFoundError(name)
         return f"1.2 of {name}"
 
-    monkeypatch.setattr(job, "version", installed)
-    always = job.job_versions(Naming(names=[])).keys()
-    found = job.job_versions(Naming(names=plugins))
+    monkeypatch.setattr(versions, "version", installed)
+    always = versions.package_versions(Naming(names=[])).keys()
+    found = versions.package_versions(Naming(names=plugins))
     assert found.keys() - always == besides
     assert found["torch"] == "1.2 of torch"
 

@@ -43,7 +43,7 @@ from prefdelta.stages.report import ReportBenchmark, ReportExperiment, ReportGro
 from prefdelta.stages.train import TrainSettings
 from prefdelta.study.config import Config, Experiment, parse, read_benchmark
 from prefdelta.system.files import sha256_of
-from prefdelta.workflow.job import PLANNED, job_code
+from prefdelta.workflow.job_source import PLANNED, job_code
 
 BENCHMARKS = Path("resources/benchmarks")
 RUBRICS = Path("resources/rubrics")
@@ -148,7 +148,7 @@ class Study:
         self._planned: dict[str, str] | None = None
 
     def export_planned(self) -> None:
-        """From now on, tell the jobs by environment which source each was planned with (see `workflow.job`)."""
+        """From now on, tell the jobs by environment which source each was planned with (see `workflow.job_source`)."""
         self._planned = {}
 
     def _check_texts(self) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.system.progress import Told, last_told
-from prefdelta.workflow.job import DONE, ERROR, NO_MEMORY, is_command
+from prefdelta.workflow.command_line import is_by_hand
+from prefdelta.workflow.job import DONE, ERROR, NO_MEMORY
 
 READ = 1 << 20  # bytes of a log that are read, from its end: some 18 hours of lines of progress
 # What SLURM writes into its own log of a job, strongest first -> the state that this is.
@@ -60,7 +61,7 @@ def read_log(path: Path) -> Log | None:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return None
-    return Log(about.st_mtime, [line for line in text.split("\n") if line.strip() and not is_command(line)])
+    return Log(about.st_mtime, [line for line in text.split("\n") if line.strip() and not is_by_hand(line)])
 
 
 def _shown(line: str) -> str:

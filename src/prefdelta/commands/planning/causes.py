@@ -12,7 +12,7 @@ from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.core.settings import Settings
 from prefdelta.models.repositories import LOCK
 from prefdelta.study.study import SETTINGS, Study
-from prefdelta.workflow.job import job_sources, job_texts
+from prefdelta.workflow.job_source import job_sources, job_texts
 from prefdelta.workflow.source import PACKAGE
 
 NOT_MADE = "not made yet"

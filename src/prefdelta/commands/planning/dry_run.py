@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prefdelta.core.errors import StudyError
 from prefdelta.store import manifests
-from prefdelta.workflow.job import command_line, named_paths
+from prefdelta.workflow.command_line import named_paths, options
 
 _LOCAL = "localrule "  # runs where snakemake runs
 _NOTHING = "Nothing to be done"
@@ -64,7 +64,7 @@ def read_dry_run(printed: str) -> list[PlannedJob]:
 
 def _job(block: str) -> PlannedJob:
     (command,) = re.findall(r"^Shell command: (.*)$", block, flags=re.MULTILINE)
-    arguments, _ = command_line("", "").parse_known_args(shlex.split(command))
+    arguments, _ = options("", "").parse_known_args(shlex.split(command))
     outputs = named_paths(arguments.outputs)
     (manifest,) = outputs.pop("manifest")
     name = manifest.relative_to(arguments.record.parent)
