@@ -76,7 +76,7 @@ def test_an_edit_of_the_config_makes_stale_what_reads_it_and_what_stands_on_it(c
     told = " ".join(look(capsys).split())
     assert "16 of 25 jobs done, 9 stale" in told
     assert "stale: 7 by other inputs, 2 by other settings; the next run makes them anew (prefdelta plan" in told
-    assert "left: roughly 4 min of jobs" in told  # 9 of 30 s
+    assert "left: roughly 4 min 30 s of jobs" in told  # 9 of 30 s
 
 
 @pytest.mark.usefixtures("finished")

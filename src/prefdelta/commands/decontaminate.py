@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prefdelta.commands import shared
+from prefdelta.commands.text_table import table
 from prefdelta.core.data.contamination import ExcludedPrompts, Rule, counts_by_benchmark, overlaps
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import TRAINING_PROMPTS
@@ -44,15 +45,17 @@ def run(arguments: argparse.Namespace) -> None:
     found = overlaps(train.items(), items.items(), gate.ngram)
 
     shared.tell(f"{len(train):,} training prompts. Items, and prompts that they overlap with:")
-    width = max(map(len, counts), default=0)
     titles: dict[Rule, str] = {"words": f"{gate.ngram} words in a row", "characters": "all characters of a shorter one"}
     overlapping = {rule: counts_by_benchmark(found, rule) for rule in titles}
+    rows = []
     for name, count in counts.items():
-        told = []
+        cells = [name, "of", f"{count:,}", "items:"]
         for rule, title in titles.items():
             of_items, of_prompts = overlapping[rule].get(name, (0, 0))
-            told.append(f"{of_items:>6,} with {of_prompts:>6,} prompts by {title}")
-        shared.tell(f"  {name:<{width}} of {count:>6,} items {'; '.join(told)}")
+            cells += [f"{of_items:,}", "with", f"{of_prompts:,}", f"prompts by {title};"]
+        rows.append([*cells[:-1], cells[-1].removesuffix(";")])
+    for line in table(rows, right={2, 4, 6, 8, 10}, gap=" "):
+        shared.tell(f"  {line}")
     _write(Path(gate.lock), ExcludedPrompts(ngram=gate.ngram, prompts=list(found)), found, arguments.dry_run)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from prefdelta.commands import shared
+from prefdelta.commands.text_table import table
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
 from prefdelta.core.pins import INDEX, NOUNS, WEIGHTS, Kind, Pin, Pins, argument, wanted
@@ -171,10 +172,8 @@ _HEAD = ("name", "kind", "commit", "size", "licence", "")
 
 
 def _tell_table(lines: Sequence[_Line]) -> None:
-    rows = [_HEAD, *(_cells(line) for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    for row in rows:
-        shared.tell("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in table([_HEAD, *map(_cells, lines)]):
+        shared.tell(line)
 
 
 def _cells(line: _Line) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import yaml
 
+from prefdelta.commands.text_table import table
 from prefdelta.core.errors import StudyError
 from prefdelta.scheduler import slurm
 from prefdelta.study.study import Study
@@ -111,10 +112,10 @@ def size(count: float) -> str:
 
 def tell_sums(sums: Mapping[str, tuple[int, int]]) -> None:
     """Kind -> (count, bytes) for a person, with their sum of bytes."""
-    width = max(map(len, sums))
-    for kind, (count, taken) in sums.items():
-        tell(f"  {kind:<{width}} {count:>9,} {taken:>16,} bytes")
-    tell(f"  {'together':<{width}} {'':>9} {sum(taken for _, taken in sums.values()):>16,} bytes")
+    rows = [[kind, f"{count:,}", f"{taken:,} bytes"] for kind, (count, taken) in sums.items()]
+    rows.append(["together", "", f"{sum(taken for _, taken in sums.values()):,} bytes"])
+    for line in table(rows, right={1, 2}):
+        tell(f"  {line}")
 
 
 def tell_of_batches(study: Study, stage: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from prefdelta.core.durations import duration
 from prefdelta.core.errors import StudyError
 from prefdelta.reporting import calibration, formats
 from prefdelta.reporting.arm_tables import accuracy_table, against_random, gains_table, overview, updates_table
@@ -24,7 +25,7 @@ from prefdelta.reporting.numbers.training import training
 from prefdelta.reporting.numbers.upstream import upstream_lines
 from prefdelta.reporting.panels import panels
 
-_FORMATS = ("percent", "points", "signed", "decimal", "count", "duration", "reasons", "breakable", "span")
+_FORMATS = ("percent", "points", "signed", "decimal", "count", "reasons", "breakable", "span")
 
 
 def render(template: Path, content: Content, drawings: Mapping[str, Drawing], claims: PaperClaims) -> str:
@@ -38,7 +39,7 @@ def render(template: Path, content: Content, drawings: Mapping[str, Drawing], cl
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {name: getattr(formats, name) for name in _FORMATS}
+    environment.globals |= {name: getattr(formats, name) for name in _FORMATS} | {"duration": duration}
     try:
         source = environment.from_string(template.read_text(encoding="utf-8"))
         return source.render(_variables(content, drawings) | {"paper": claims})

@@ -7,6 +7,8 @@ from shutil import get_terminal_size
 
 from prefdelta.commands.overview.jobs import STATES
 from prefdelta.commands.overview.summary import PER_GENERATOR, Group, JobLine, Summary
+from prefdelta.commands.text_table import table
+from prefdelta.core.durations import duration
 
 SHOWN = 8  # jobs of one state; --failed and --json show all
 LINE_ROWS = 8  # on the screen, of one line of a log: an error says on one line what to do
@@ -67,9 +69,9 @@ def _left(found: Summary) -> list[str]:
     unknown = f"unknown for {', '.join(left.unknown)}, as none of their jobs has finished" if left.unknown else ""
     if not left.job_seconds:
         return [f"left: {unknown or 'next to nothing, by the mean times of finished jobs'}"]
-    known = f"{_span(left.job_seconds)} of jobs, if one at a time"
+    known = f"{duration(left.job_seconds)} of jobs, if one at a time"
     if left.seconds is not None:
-        known = f"{_span(left.seconds)}, at {left.at_once} at once as now"
+        known = f"{duration(left.seconds)}, at {left.at_once} at once as now"
     return [f"left: roughly {known} (by the mean times of finished jobs)", *([f"  and {unknown}"] if unknown else [])]
 
 
@@ -136,13 +138,9 @@ def _share(count: int, of: int) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]], right: set[str] = _RIGHT) -> str:
-    """Columns side by side, within the terminal's width."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = zip(rows[0], row, widths, strict=True)
-        lines.append(" ".join(cell.rjust(width) if name in right else cell.ljust(width) for name, cell, width in cells))
-    return "\n".join(_cut(line.rstrip()) for line in lines)
+    """Within the terminal's width. right: the titles of the columns that are aligned to the right."""
+    columns = {number for number, title in enumerate(rows[0]) if title in right}
+    return "\n".join(map(_cut, table(rows, columns, gap=" ")))
 
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
@@ -161,9 +159,9 @@ def _at_work(job: JobLine, at: float) -> str:
         told = job.progress
         parts.append(f"{told.done:,}/{told.total:,} {told.unit}, {told.rate:,.1f}/s")
         if told.left:
-            parts.append(f"{_span(told.left)} left")
+            parts.append(f"{duration(told.left)} left")
     if job.log_written:
-        parts.append(f"log written {_span(at - job.log_written)} ago")
+        parts.append(f"log written {duration(round(at - job.log_written))} ago")
     if job.slurm:
         on, elapsed = f" on {job.slurm.nodes}" if job.slurm.nodes else "", f" for {job.slurm.elapsed}"
         parts.append(f"SLURM {job.slurm.id}{on}{elapsed if job.slurm.elapsed else ''}")
@@ -207,7 +205,7 @@ def _failure(job: JobLine, at: float) -> list[str]:
         on = f" on {job.slurm.nodes}" if job.slurm.nodes else ""
         lines += [f"  SLURM job {job.slurm.id}{on}{took}", f"  SLURM's log: {job.slurm.log or 'not known'}"]
         lines += _quoted(job.slurm.last_lines)
-    written = f" (written {_span(at - job.log_written)} ago)" if job.log_written else " (there is none)"
+    written = f" (written {duration(round(at - job.log_written))} ago)" if job.log_written else " (there is none)"
     lines += [f"  log: {job.log}{written}", *_quoted(job.last_lines)]
     return [*lines, *(f"  {line}" for line in _wrapped(job.advice or "", 4).splitlines())]
 
@@ -241,15 +239,3 @@ def _cut(line: str, indent: int = 0) -> str:
 
 def _wrapped(line: str, indent: int = 0) -> str:
     return textwrap.fill(line, get_terminal_size().columns - indent, subsequent_indent="  ")
-
-
-def _span(seconds: float) -> str:
-    """A time for a person."""
-    seconds = max(0.0, seconds)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"

@@ -11,6 +11,7 @@ from prefdelta.commands.planning.disk import Disk
 from prefdelta.commands.planning.dollars import Account
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.work import UNITS, Work
+from prefdelta.core.durations import duration
 from prefdelta.core.names import STAGES
 
 
@@ -136,17 +137,13 @@ def _too_long(works: Sequence[tuple[PlannedJob, Work]]) -> list[str]:
         )
         if longest:
             job, work = longest
+            takes, limit = duration(work.hours.value * 3600), duration(job.minutes * 60)
             notes.append(
-                f"{job.name} takes about {_span(work.hours.value)} ({BASES[work.hours.basis]}), and its time limit is "
-                f"{_span(job.minutes / 60)}: it would be cut off, and go on at its next attempt. Raise the runtime in "
+                f"{job.name} takes about {takes} ({BASES[work.hours.basis]}), and its time limit is {limit}: it would "
+                "be cut off, and go on at its next attempt. Raise the runtime in "
                 f"compute.{stage}{', or give its generator more shards' if stage == 'generate' else ''}."
             )
     return notes
-
-
-def _span(hours: float) -> str:
-    """A time for a person."""
-    return f"{hours * 60:,.0f} min" if hours < 10 else f"{hours:,.0f} h"
 
 
 def _amount(amount: Amount) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from prefdelta.commands.planning.amounts import BASES, Amount, Basis
 from prefdelta.commands.planning.dollars import ASSUMPTIONS
 from prefdelta.commands.planning.summary import Plan, Why
 from prefdelta.commands.shared import size
+from prefdelta.commands.text_table import table
 
 WIDTH = 120
 MOST_CAUSES = 15
@@ -44,13 +45,7 @@ def _table(plan: Plan) -> list[str]:
         rows.append([stage.name, f"{stage.jobs:,}", *asked, *(_hours(getattr(stage, name)) for name in hours)])
     sums = [_shown(plan.sum_of("tokens")), *(_hours(plan.sum_of(name)) for name in hours)]
     rows.append(["total", f"{plan.jobs:,}", "", *sums])
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
+    return table(rows, right=range(1, len(rows[0])))
 
 
 def _shown(amount: Amount) -> str:
