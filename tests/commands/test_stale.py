@@ -118,6 +118,6 @@ def test_a_new_selection_leaves_the_tables_of_others_done(capsys):
 @pytest.mark.usefixtures("finished")
 def test_a_stale_job_that_is_made_anew_is_told_as_it_goes(capsys):
     edit(lambda content: content["judge"]["sampling"].update(temperature=0.7))
-    write_text(RESULTS / "logs/judge/g3/both.log", "error: the server died\n")
+    write_text(RESULTS / "logs/judge/g3/both.log", "Traceback (most recent call last):\nKeyError: 'g3'\n")
     (job,) = [job for job in json.loads(look(capsys, "--json"))["jobs"] if job["name"] == "judge/g3/both"]
-    assert (job["state"], job["why"]) == ("failed", "error")
+    assert (job["state"], job["why"]) == ("failed", "defect")

@@ -1,9 +1,9 @@
 """Where a study's files lie: one pattern per kind of file, from which all paths are made and read.
 
 Paths here are relative to `results/<study>/` and have no ending. A job of the name `pair/g3~g1` writes
-`pair/g3~g1.parquet`, its manifest `pair/g3~g1.manifest.json` and its log `logs/pair/g3~g1.log`. An axis is what stands
-in braces; its value holds no slash and no tilde. A job of train or evaluate does several arms: its name says what they
-share, and each arm's output lies under the arm's own name.
+`pair/g3~g1.parquet`, its manifest `pair/g3~g1.manifest.json`, its log `logs/pair/g3~g1.log`, and beside it its events
+for programs. An axis is what stands in braces; its value holds no slash and no tilde. A job of train or evaluate does
+several arms: its name says what they share, and each arm's output lies under the arm's own name.
 """
 
 import re
@@ -40,7 +40,7 @@ OUTPUTS: Mapping[str, str] = {
     "evaluate_base": "evaluate/{policy}/base/{group}",
 }
 ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}
-TABLE, MANIFEST, LOG = ".parquet", ".manifest.json", ".log"
+TABLE, MANIFEST, LOG, EVENTS = ".parquet", ".manifest.json", ".log", ".events.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,19 @@ def job_name(kind: str, **axes: object) -> str:
 def output(kind: str, **axes: object) -> str:
     """The path of an output below `results/<study>/`, with its ending."""
     return OUTPUTS[kind].format(**axes) + ENDINGS.get(kind, TABLE)
+
+
+def log_of(manifest: Path, results: Path) -> Path:
+    """The log of the job that writes a manifest. Raises ValueError for another path. results: `results/<study>`."""
+    name = manifest.relative_to(results).as_posix()
+    if not name.endswith(MANIFEST):
+        raise ValueError(f"{manifest}: does not end in {MANIFEST}")
+    return results / "logs" / f"{name.removesuffix(MANIFEST)}{LOG}"
+
+
+def events_of(log: Path) -> Path:
+    """The file beside a job's log in which the job reports to programs (`system.events`)."""
+    return log.with_suffix(EVENTS)
 
 
 def place_of(path: str | Path, study: str) -> Place:

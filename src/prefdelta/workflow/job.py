@@ -10,6 +10,7 @@ together, once all of them are written. Exit codes: 0 done, 1 a defect (tracebac
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
+from prefdelta.core import layout
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.launch import Launch
 from prefdelta.core.memory import is_out_of_memory, remedy
@@ -25,7 +27,8 @@ from prefdelta.core.settings import Settings
 from prefdelta.store import manifests
 from prefdelta.store.ownership import Claim
 from prefdelta.store.staging import Staging
-from prefdelta.system import environment
+from prefdelta.system import environment, events
+from prefdelta.system.events import Ending
 from prefdelta.system.files import publish_text, say, set_aside, sha256_of
 from prefdelta.system.processes import die_with_parent, stop_on_signals
 from prefdelta.system.usage import used
@@ -34,8 +37,6 @@ from prefdelta.workflow.job_source import check_source, job_sources, job_texts
 
 S = TypeVar("S", bound=Settings)
 OUT_OF_MEMORY = 3
-# How the last line of a log begins, by how the job ended; `prefdelta status` goes by them.
-DONE, ERROR, NO_MEMORY = "done:", "error:", "error: out of memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def start(
     arguments = command_line.parse(name, str(module.__doc__), settings, inputs, outputs)
     stop_on_signals()
     if arguments.code:  # started by a workflow, not by hand
+        _begin_events(arguments.outputs["manifest"][0], arguments.record.parent)
         say(command_line.by_hand(name, sys.argv[1:]))
         # A job of SLURM's outlives the run's main process: the next run has SLURM end it.
         die_with_parent(os.getppid(), "" if "SLURM_JOB_ID" in os.environ else os.environ.get(runs.VARIABLE, ""))
@@ -105,6 +107,8 @@ def start(
         exit_code = _exit_code(stage, lambda: _run(stage, run, settings, arguments))
     except SystemExit as stopped:
         # A signal, and all is on disk. The interpreter's own end may take longer than that allows: seconds, with torch.
+        with suppress(ValueError):  # another exit code
+            events.end(Ending("stopped", signal.Signals(int(stopped.code or 0) - 128).name))
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):
                 stream.flush()
@@ -112,22 +116,35 @@ def start(
     sys.exit(exit_code)
 
 
-def _exit_code(stage: str, work: Callable[[], None]) -> int:
-    """Do the work of a stage; tell what went wrong."""
+def _begin_events(manifest: Path, results: Path) -> None:
+    with suppress(ValueError):  # a manifest elsewhere is of no study's job
+        events.begin(layout.events_of(layout.log_of(manifest, results)), os.environ.get(runs.VARIABLE, ""))
+
+
+def _exit_code(stage: str, work: Callable[[], Outcome]) -> int:
+    """Do the work of a stage; say how it ended."""
     try:
-        work()
+        outcome = work()
     except StudyError as error:
-        say(f"{ERROR} {error}")
-        return 2
-    except (MemoryError, OSError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        say(f"{NO_MEMORY} ({error}). {remedy(str(error), stage)}")
-        return OUT_OF_MEMORY
+        return _failed("error", f"error: {error}", 2)
+    except Exception as error:
+        if is_out_of_memory(error):
+            message = f"error: out of memory ({error}). {remedy(str(error), stage)}"
+            return _failed("out_of_memory", message, OUT_OF_MEMORY)
+        events.end(Ending("defect", f"{type(error).__name__}: {error}"))
+        raise
+    say(f"done: {outcome.summary}")
+    events.end(Ending("done", f"done: {outcome.summary}", outcome.rows, sum(outcome.failures.values())))
     return 0
 
 
-def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], arguments: argparse.Namespace) -> None:
+def _failed(how: events.How, message: str, exit_code: int) -> int:
+    say(message)
+    events.end(Ending(how, message))
+    return exit_code
+
+
+def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], arguments: argparse.Namespace) -> Outcome:
     started = time.time()
     parsed = command_line.parse_json("settings", settings, arguments.settings)
     launch = command_line.parse_json("launch", Launch, arguments.launch)
@@ -176,7 +193,7 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
         }
         publish_text(staging.paths["manifest"][0], json.dumps(manifest, indent=2) + "\n")
         staging.publish(claim)
-        say(f"{DONE} {outcome.summary}")
+        return outcome
     finally:
         staging.remove(claim)
         claim.release()

@@ -24,6 +24,7 @@ from prefdelta.study.study import NAMES, Study, Written
 
 State = Literal["done", "stale", "running", "queued", "failed", "stopped", "missing"]
 STATES: tuple[State, ...] = get_args(State)
+MADE_SECONDS = 10.0  # from the writing of a manifest to the last line of the job's log
 STARTING_SECONDS = 60.0  # from a job's start, when its log is made, until it says that it is there
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 _ENDED_BY_OTHERS = ("CANCELLED", "PREEMPTED")
@@ -76,6 +77,12 @@ class _Seen:
     done: bool
     manifest: Mapping[str, Any]
     log: Log | None
+    made_at: float  # when the manifest was written; 0 without one
+
+    @property
+    def has_old_log(self) -> bool:
+        """Whether its log is of the job that wrote its manifest, and without events: of a version that had none."""
+        return self.log is not None and self.log.events is None and self.log.written < self.made_at + MADE_SECONDS
 
 
 def look(study: Study) -> Look:
@@ -148,10 +155,11 @@ def _arm_of(policy: str) -> str:
 def _see(stage: str, job: Written) -> _Seen:
     try:
         manifest = dict(json.loads(Path(job.manifest).read_text(encoding="utf-8")))
+        made_at = Path(job.manifest).stat().st_mtime
     except (OSError, ValueError, TypeError):
-        manifest = {}
+        manifest, made_at = {}, 0.0
     done = bool(manifest) and all(Path(path).exists() for path in job.outputs)
-    return _Seen(stage, job, done, manifest if done else {}, None if done else read_log(Path(job.log)))
+    return _Seen(stage, job, done, manifest if done else {}, None if done else read_log(Path(job.log)), made_at)
 
 
 def _as_stale(seen: _Seen) -> _Seen:
@@ -194,7 +202,7 @@ def _ended(
     """How a job stands that is not there, and that nobody is at work on."""
     ending = log.ending if log else None
     state = attempt.known.state if attempt and attempt.known else None
-    if ending == "done" or (state == "COMPLETED" and not ending and not claim):
+    if (ending.how == "done" if ending else seen.has_old_log) or (state == "COMPLETED" and not ending and not claim):
         return "missing", None  # what it made was taken away since
     if attempt and state in (None, "FAILED") and queue_known and (slurm_log := attempt.log):
         state = slurm_log.slurm_state or state
@@ -202,8 +210,8 @@ def _ended(
         return "stopped", state
     if state not in (None, "FAILED", "COMPLETED"):
         return "failed", state
-    if ending:
-        return "failed", ending
+    if ending and ending.how != "stopped":
+        return "failed", ending.how
     if signal := _signal(seen, log, attempt):
         return ("stopped" if signal in ASKING else "failed"), signal
     if claim:
@@ -214,10 +222,12 @@ def _ended(
 
 
 def _signal(seen: _Seen, log: Log | None, attempt: Attempt | None) -> str | None:
-    """The signal that ended a job which did not say how it ended; None: nothing says so."""
-    told = None
+    """The signal that ended a job, as the job itself, Snakemake or Python says; None: none of them does."""
+    if log and log.ending and log.ending.how == "stopped":
+        return log.ending.message
+    name = None
     if attempt:
-        told = death_in(slurm_log.lines, seen.job.manifest) if (slurm_log := attempt.log) else None
+        name = death_in(slurm_log.lines, seen.job.manifest) if (slurm_log := attempt.log) else None
     elif log:
-        told = death_told(seen.job.manifest, log.written)
-    return told or (crash_in(log.lines) if log else None)
+        name = death_told(seen.job.manifest, log.written)
+    return name or (crash_in(log.lines) if log else None)

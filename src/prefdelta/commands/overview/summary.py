@@ -12,7 +12,7 @@ from prefdelta.commands.overview.signals import ASKING
 from prefdelta.core.names import STAGES
 from prefdelta.scheduler.slurm import SlurmJob
 from prefdelta.study.study import Study
-from prefdelta.system.progress import Told
+from prefdelta.system.events import Report
 
 PER_GENERATOR = ("generate", "grade", "judge")
 LAST_LINES = 8  # of the log of a job that failed
@@ -89,7 +89,7 @@ class JobLine:
     seconds: float | None  # that a finished one took
     log: str
     log_written: float | None  # seconds since the epoch
-    progress: Told | None  # the last line of progress in its log
+    progress: Report | None  # the last one of its last attempt
     last_lines: list[str]  # of a job that failed or was stopped
     pid: int | None
     slurm: SlurmLine | None
@@ -193,9 +193,9 @@ def _left(jobs: Iterable[JobStatus], sharded: set[str]) -> Left:
             took.setdefault(job.stage, []).append(float(run["seconds"]))
     seconds, unknown = 0.0, dict[str, None]()
     for job in left:
-        told = job.log.told if job.log and job.state == "running" else None
-        if told and told.left is not None:
-            seconds += told.left
+        report = job.log.report if job.log and job.state == "running" else None
+        if report and report.seconds_left is not None:
+            seconds += report.seconds_left
         elif job.stage in took:
             seconds += mean(took[job.stage])
         else:
@@ -206,7 +206,7 @@ def _left(jobs: Iterable[JobStatus], sharded: set[str]) -> Left:
 
 def _line(job: JobStatus) -> JobLine:
     ended = job.state in ("failed", "stopped")
-    told = job.log.told if job.log and job.state in ("running", "stopped", "failed") else None
+    report = job.log.report if job.log and job.state in ("running", "stopped", "failed") else None
     lines = job.log.last(LAST_LINES) if job.log and ended else []
     other = f"{'A signal' if (job.why or '').startswith('SIG') else 'A state of SLURM'}; its documentation explains it."
     advice = ADVICE.get(job.why, other) if job.why else None
@@ -222,7 +222,7 @@ def _line(job: JobStatus) -> JobLine:
         seconds=job.manifest.get("run", {}).get("seconds"),
         log=job.log_path,
         log_written=job.log.written if job.log else None,
-        progress=told,
+        progress=report,
         last_lines=lines,
         pid=job.pid,
         slurm=_slurm(job, ended and not lines),

@@ -148,7 +148,7 @@ def _table(rows: Sequence[Sequence[str]], right: set[str] = _RIGHT) -> str:
 
 def _running(found: Summary) -> str:
     jobs = _of(found, "running")
-    jobs.sort(key=lambda job: -(job.progress.left or 0) if job.progress else 1)  # what takes longest first
+    jobs.sort(key=lambda job: -(job.progress.seconds_left or 0) if job.progress else 1)  # what takes longest first
     lines = [line for job in jobs[:SHOWN] for line in (job.name, f"  {_cut(_at_work(job, found.at), 2)}")]
     return _section("running", lines, len(jobs) - SHOWN, "--json")
 
@@ -156,10 +156,10 @@ def _running(found: Summary) -> str:
 def _at_work(job: JobLine, at: float) -> str:
     parts = []
     if job.progress:
-        told = job.progress
-        parts.append(f"{told.done:,}/{told.total:,} {told.unit}, {told.rate:,.1f}/s")
-        if told.left:
-            parts.append(f"{duration(told.left)} left")
+        report = job.progress
+        parts.append(f"{report.done:,}/{report.of:,} {report.unit}, {report.per_second:,.1f}/s")
+        if report.seconds_left:
+            parts.append(f"{duration(round(report.seconds_left))} left")
     if job.log_written:
         parts.append(f"log written {duration(round(at - job.log_written))} ago")
     if job.slurm:

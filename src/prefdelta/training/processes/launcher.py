@@ -23,7 +23,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.launch import Launch
 from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
 from prefdelta.store.snapshots import Layout, Snapshots
-from prefdelta.system import plugins
+from prefdelta.system import events, plugins
 from prefdelta.system.files import INSTANCE
 from prefdelta.system.processes import die_with_parent, exit_code_told
 from prefdelta.training.processes import elastic, worker
@@ -109,6 +109,8 @@ def _serve(launched: Processes, snapshots: Snapshots, exchange: Exchange) -> Non
     """Answer what the processes ask, and have snapshots taken, until they have ended."""
     resumed_at, asked = None, False
     while launched.running():
+        if report := exchange.take_report():
+            events.report(report)
         if saved := exchange.saved():
             snapshot, seconds = saved
             snapshots.began(seconds)

@@ -7,7 +7,7 @@ went wrong.
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from prefdelta.core.compute import Fsdp
+from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import DPORecipe, KTORecipe, Recipe, SFTRecipe
+from prefdelta.system.events import Report
 from prefdelta.system.files import publish_text, say
 from prefdelta.training.tokens import PreferenceRow
 
@@ -56,6 +58,7 @@ class Exchange:
         self._broken, self._ran = folder / "broken", folder / "ran.json"
         self._starting, self._newest = folder / "starting", folder / "newest"
         self._asked, self._saved, self._alive = folder / "asked", folder / "saved", folder / "alive"
+        self._report = folder / "report.json"
 
     # --- the job, and how it ended ---
 
@@ -160,6 +163,21 @@ class Exchange:
         snapshot, seconds = json.loads(self._saved.read_text(encoding="utf-8"))
         self._saved.unlink()
         return Path(snapshot), seconds
+
+    # --- progress ---
+
+    def report(self, progress: Report) -> None:
+        """Tell how far the training is."""
+        with suppress(OSError, StudyError):  # a full disk: the training goes on
+            publish_text(self._report, json.dumps(asdict(progress)))
+
+    def take_report(self) -> Report | None:
+        """How far the training is, if that was told since the last time."""
+        if not self._report.exists():
+            return None
+        text = self._report.read_text(encoding="utf-8")
+        self._report.unlink()
+        return Report(**json.loads(text))
 
     # --- signs of life ---
 

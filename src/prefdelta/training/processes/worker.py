@@ -15,7 +15,7 @@ from typing import TypeVar
 from prefdelta.core.errors import StudyError
 from prefdelta.core.memory import is_out_of_memory
 from prefdelta.store.snapshots import Snapshots
-from prefdelta.system import environment, plugins
+from prefdelta.system import environment, events, plugins
 from prefdelta.system.processes import die_with_parent
 from prefdelta.training.processes import preemption
 from prefdelta.training.processes.mailbox import Exchange, Ran, TrainJob
@@ -93,6 +93,7 @@ def main(folder: Path) -> None:
     environment.prepare()
     die_with_parent(os.getppid())
     exchange = Exchange(folder)
+    events.forward_to(exchange.report)
     try:
         _train(exchange)
     except StudyError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdelta.core.compute import Fsdp
+from prefdelta.system.events import Report
 from prefdelta.training.processes import mailbox as exchanges
 from prefdelta.training.processes.mailbox import Exchange, Ran, TrainJob
 from unit.training.making import RECIPES
@@ -39,6 +40,15 @@ def test_a_request_is_answered_once(exchange):
     exchange.save(Path("checkpoint-3"), 4.5)
     assert exchange.saved() == (Path("checkpoint-3"), 4.5)
     assert exchange.saved() is None
+
+
+def test_a_report_of_progress_is_taken_once(exchange):
+    assert exchange.take_report() is None
+    report = Report("training", 3, 10, "updates", 0.5, 14.0)
+    exchange.report(Report("training", 2, 10, "updates", 0.5, 16.0))
+    exchange.report(report)
+    assert exchange.take_report() == report
+    assert exchange.take_report() is None
 
 
 def test_each_start_asks_anew_where_to_go_on(exchange):
