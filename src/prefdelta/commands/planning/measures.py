@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from prefdelta.commands.planning.amounts import UNKNOWN, Amount, Basis
-from prefdelta.commands.planning.causes import read_manifest
+from prefdelta.commands.planning.last_manifest import read_manifest
+from prefdelta.commands.planning.models import model_of
 from prefdelta.core.compute import Compute
 from prefdelta.core.names import STAGES
 from prefdelta.study.study import Study
@@ -96,16 +97,3 @@ class Measures:
         """Of one job, with whatever it took from the record. Unknown if none is finished."""
         found = [one.seconds for one in self._finished[stage]]
         return Amount(sum(found) / len(found), Basis.MEASURED) if found else UNKNOWN
-
-
-def model_of(study: Study, stage: str, name: str) -> str | None:
-    """The model that a job runs, by the job's name; None if it runs none."""
-    parts = name.split("/")
-    match stage:
-        case "generate":
-            return study.config.generators[parts[1]].model
-        case "judge":
-            return study.config.judge.model
-        case "ladder" | "reference" | "train" | "evaluate":
-            return parts[1]
-    return None

@@ -13,7 +13,9 @@ from prefdelta.commands.planning.amounts import NOTHING, UNKNOWN, Amount, Basis,
 from prefdelta.commands.planning.causes import Causes
 from prefdelta.commands.planning.dollars import of_calls
 from prefdelta.commands.planning.dry_run import PlannedJob
-from prefdelta.commands.planning.measures import Measures, model_of
+from prefdelta.commands.planning.measures import Measures
+from prefdelta.commands.planning.models import model_of
+from prefdelta.core.arms import Arm
 from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import TRAINING_PROMPTS
@@ -221,8 +223,9 @@ class Reckoning:
 
     def _pairs(self, arm: str) -> Amount:
         """How many pairs an arm trains on."""
-        _, pairing, name, _, _ = arm.split("/")
-        job = f"filter/{pairing}/{name}"
+        asked = Arm.parse(arm)
+        name = asked.selection
+        job = f"filter/{asked.pairing}/{name}"
         if job not in self._by_name and (manifest := self._measures.manifest(job)):
             return Amount(_left(manifest), Basis.ESTIMATED)
         selection, section = parse_selection(name), self._study.config.filter
