@@ -15,7 +15,7 @@ import yaml
 
 from prefdelta.commands.main import main
 from prefdelta.commands.overview.jobs import NAMES
-from prefdelta.commands.overview.signals import death_told
+from prefdelta.commands.overview.signals import death_in_run_logs
 from prefdelta.core.ids import digest
 from prefdelta.core.layout import events_of
 from prefdelta.scheduler import slurm
@@ -330,7 +330,7 @@ def test_snakemake_writes_into_its_log_what_is_looked_for_there(ending, name, tm
     write_text(tmp_path / "Snakefile", SNAKEFILE.format(ending=ending))
     done = subprocess.run([sys.executable, "-m", "snakemake", "-c1"], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    assert death_told("made.manifest.json", 0.0) == name
+    assert death_in_run_logs("made.manifest.json", 0.0) == name
 
 
 @pytest.mark.usefixtures("cluster")

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from prefdelta.commands import shared
 from prefdelta.commands.overview.jobs import look
 from prefdelta.commands.overview.last_run import command_to_go_on
-from prefdelta.commands.overview.summary import summary
+from prefdelta.commands.overview.summary import summarise
 from prefdelta.commands.overview.text import failures_text, text
 
 
@@ -24,9 +24,9 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     study = shared.open_study(arguments.configfile)
-    found = summary(study, look(study))
+    summary = summarise(study, look(study))
     if arguments.json:
-        shared.tell(json.dumps(asdict(found), indent=2))
+        shared.tell(json.dumps(asdict(summary), indent=2))
         return
-    command = command_to_go_on(found.run, arguments.configfile)
-    shared.tell(failures_text(found, command, everything=True) if arguments.failed else text(found, command))
+    command = command_to_go_on(summary.run, arguments.configfile)
+    shared.tell(failures_text(summary, command, everything=True) if arguments.failed else text(summary, command))
