@@ -86,7 +86,7 @@ def make_results() -> None:
     """Write the results of the study in the working directory, with the record that they rest on."""
     study = study_here()
     for stage in STAGES:
-        for job in study.written(stage):
+        for job in study.jobs(stage):
             for path in map(Path, job.outputs):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if not path.suffix:

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,7 +125,7 @@ def test_a_study_without_a_gate_is_told_how_to_have_one(study, capsys):
 @pytest.mark.usefixtures("study")
 def test_the_workflow_stops_at_an_overlap_until_the_command_has_run():
     with pytest.raises(StudyError, match="Write it: prefdelta decontaminate"):
-        study_here().prompts_lock(SimpleNamespace(source="train"))
+        study_here().input("prompts", "lock")({"source": "train"})
     LOCK.parent.mkdir(exist_ok=True)
     LOCK.write_text('{"ngram": 13, "prompts": []}\n')
     done = make_prompts("gsm8k", "amc")

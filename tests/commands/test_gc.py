@@ -56,7 +56,7 @@ def planned() -> set[Path]:
     return {
         Path(path)
         for stage in STAGES
-        for job in study_here().written(stage)
+        for job in study_here().jobs(stage)
         for path in (*job.outputs, job.manifest, job.log)
     }
 

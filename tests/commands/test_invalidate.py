@@ -62,7 +62,7 @@ def test_a_policy_goes_with_its_snapshots_and_every_arm_that_shares_it():
 def test_the_manifest_of_a_batch_goes_with_its_last_output():
     before = snapshot()
     assert invalidate(f"train/{SFT}/policy.json") == 0
-    (manifest,) = (job.manifest for job in study_here().written("train") if SFT in job.outputs[0])
+    (manifest,) = (job.manifest for job in study_here().jobs("train") if SFT in job.outputs[0])
     assert gone(before) == {f"train/{SFT}/policy.json", manifest.removeprefix("results/mini/")}
 
 

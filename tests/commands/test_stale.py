@@ -20,24 +20,24 @@ BELOW_JUDGE = {"delta": 3, "filter": 1, "train": 1, "evaluate": 1, "report": 1}
 @pytest.fixture
 def finished(checkout):
     """The manifests that jobs leave which were all made as they would be now."""
-    for job in study_here().planned:
+    for job in study_here().all_jobs:
         pin(job)
     return checkout
 
 
 def pin(job, **other):
-    made = {path for one in study_here().planned for path in one.writes}
+    made = {path for one in study_here().all_jobs for path in one.outputs}
     reads = {path: sha256_of(Path(path)) for path in job.reads}
     manifest = {
         "stage": job.stage,
         "rows": 6,
         "failures": {},
         "details": {},
-        "settings": job.given,
+        "settings": json.loads(job.settings),
         "code": job.code,
         "texts": {path: content for path, content in reads.items() if path not in made},
         "inputs": {path: content for path, content in reads.items() if path in made},
-        "outputs": {path: sha256_of(Path(path)) for path in job.writes if Path(path).is_file()},
+        "outputs": {path: sha256_of(Path(path)) for path in job.outputs if Path(path).is_file()},
         "run": {"seconds": 30.0, "computed": {}},
     }
     write_text(Path(job.manifest), json.dumps({**manifest, **other}))
@@ -87,7 +87,7 @@ def test_an_edited_rubric_makes_stale_what_was_judged_by_it(capsys):
 
 @pytest.mark.usefixtures("finished")
 def test_edited_source_makes_stale_what_ran_it(capsys):
-    (job,) = [job for job in study_here().planned if job.stage == "pair"]
+    (job,) = [job for job in study_here().all_jobs if job.stage == "pair"]
     pin(job, code="0123456789abcdef")
     assert stale(capsys)[1]["other_source"] == 1
 
@@ -98,7 +98,7 @@ def test_a_table_that_was_made_anew_makes_stale_what_stands_on_it_only_if_it_is_
     # As after a run that was cut off in the middle.
     if not same:
         JUDGE.write_bytes(JUDGE.read_bytes() + b"other")
-    pin(next(job for job in study_here().planned if str(JUDGE) in job.writes))
+    pin(next(job for job in study_here().all_jobs if str(JUDGE) in job.outputs))
     assert stale(capsys) == (({}, {}) if same else (BELOW_JUDGE, {"other_inputs": 7}))
 
 

@@ -14,14 +14,13 @@ import pytest
 import yaml
 
 from prefdelta.commands.main import main
-from prefdelta.commands.overview.jobs import NAMES
 from prefdelta.commands.overview.signals import death_in_run_logs
 from prefdelta.core.ids import digest
 from prefdelta.core.layout import events_of
 from prefdelta.scheduler import slurm
 from prefdelta.scheduler.slurm import Submitted
 
-from .made import ALL, CONFIG, RESULTS, ROOT, SWAPPED, dead_pid, study_here, write_text
+from .made import ALL, CONFIG, RESULTS, SWAPPED, dead_pid, study_here, write_text
 
 pytestmark = pytest.mark.usefixtures("checkout")
 
@@ -69,7 +68,7 @@ def take_away(name, log="", *events):
         reported = [{"event": "start", "run": RUN}, *events]
         lines = [json.dumps({**event, "at": 0.0, "attempt": 1}) for event in reported]
         write_text(events_of(path), "\n".join(lines) + "\n")
-    for job in study_here().written(name.partition("/")[0]):
+    for job in study_here().jobs(name.partition("/")[0]):
         if job.manifest == f"{RESULTS}/{name}.manifest.json":
             for path in (*job.outputs, job.manifest):
                 Path(path).unlink()
@@ -355,10 +354,10 @@ def test_a_log_cannot_control_the_terminal(capsys):
 
 
 def test_pairs_that_a_selection_leaves_are_no_failed_rows(capsys):
-    for job in study_here().written("filter"):
+    for job in study_here().jobs("filter"):
         manifest = {"rows": 4919, "failures": {}, "not_selected": 4669, "run": {"seconds": 1.0, "computed": {}}}
         write_text(Path(job.manifest), json.dumps(manifest))
-    count = len(study_here().written("filter"))
+    count = len(study_here().jobs("filter"))
     assert re.search(rf"^filter +{count} +{count} +{250 * count:,} of {4919 * count:,}$", look(capsys), re.MULTILINE)
 
 
@@ -378,7 +377,7 @@ def test_failures_of_an_earlier_run_are_not_those_of_one_that_goes_on(capsys):
 def test_many_failures_leave_room_for_the_rest(capsys):
     study = study_here()
     for stage in ("prompts", "generate", "grade", "judge", "delta"):
-        for job in study.written(stage):
+        for job in study.jobs(stage):
             take_away(
                 job.manifest.removeprefix(f"{RESULTS}/").removesuffix(".manifest.json"), "error: no\n", ended("error")
             )
@@ -509,17 +508,6 @@ def test_where_slurm_cannot_be_asked(checkout, capsys, monkeypatch):
     assert "Unable to contact slurm controller" in told
     monkeypatch.setenv("PATH", str(checkout))
     assert "note: this machine has no squeue" in look(capsys)
-
-
-def test_every_rule_is_known_by_its_files():
-    """The names of jobs here are those in workflow/rules."""
-    found = {}
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        rules = re.findall(
-            r'^rule (\w+):$.*?manifest=f?"\{RESULTS\}/(\S+).manifest.json"', path.read_text(), re.M | re.S
-        )
-        found |= {rule: name.replace("{{", "{").replace("}}", "}") for rule, name in rules}
-    assert found == NAMES
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

@@ -345,7 +345,7 @@ IN_PLUMBING = all_of(
     in_function("workflow/job", "start"),
     in_function("system/plugins", "load"),
     in_function("study/config", "parse"),
-    in_function("study/study", "weights"),
+    in_function("study/inputs", "weights"),
 )
 
 

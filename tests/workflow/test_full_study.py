@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -194,7 +193,7 @@ def settings_of(lock: dict[str, dict[str, str]], folder: Path, monkeypatch: pyte
         ("reference", [{"policy": "nemotron-8b", "generator": name} for name in study.config.generators]),
     ):
         for one in wildcards:
-            found[" ".join([stage, *one.values()])] = study.settings(stage)(SimpleNamespace(**one))
+            found[" ".join([stage, *one.values()])] = study.settings(stage)(one)
     for batch in (*study.train_batches, *study.evaluate_batches):
         found[batch.manifest.removeprefix("results/full/")] = batch.settings
     shutil.rmtree(folder / "resources")

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from prefdelta.core.launch import Launch
-from prefdelta.study.study import Batch, Study
+from prefdelta.study.job import ArmBatch
+from prefdelta.study.study import Study
 
 from .planning import CONFIG, make_checkout, snakemake
 
@@ -18,7 +19,7 @@ OWN = {"nodes": 2, "partition": "preemptible"}
 CLUSTER = {"partition": "short", "gpu_partition": "long", "gpu_model": "h100"}
 
 
-def batches(monkeypatch: pytest.MonkeyPatch, **train: Any) -> tuple[Batch, Batch]:
+def batches(monkeypatch: pytest.MonkeyPatch, **train: Any) -> tuple[ArmBatch, ArmBatch]:
     """A training of the mini study with `compute.train` as given, and an evaluation."""
     monkeypatch.chdir(ROOT)
     content = yaml.safe_load(Path(CONFIG).read_text())
@@ -28,7 +29,7 @@ def batches(monkeypatch: pytest.MonkeyPatch, **train: Any) -> tuple[Batch, Batch
     return study.train_batches[0], study.evaluate_batches[0]
 
 
-def launch(batch: Batch, attempt: int = 1) -> Launch:
+def launch(batch: ArmBatch, attempt: int = 1) -> Launch:
     return Launch.model_validate_json(batch.resources["launch"](None, attempt))
 
 

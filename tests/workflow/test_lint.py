@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from prefdelta import stages
+from prefdelta.core import layout
 from prefdelta.core.settings import Settings
 from prefdelta.study.config import STAGES, Config
 from prefdelta.study.study import Study
@@ -34,7 +35,7 @@ def test_each_stage_has_a_file_of_rules_and_there_are_no_others() -> None:
 
 
 def test_each_stage_has_a_module_and_there_are_no_others() -> None:
-    assert {path.stem for path in Path(*stages.__path__).glob("*.py")} == {*STAGES, "entry", "__init__"}
+    assert {path.stem for path in Path(*stages.__path__).glob("*.py")} == {*STAGES, "__init__"}
 
 
 def test_each_stage_has_a_section_of_the_config_in_the_order_of_the_stages() -> None:
@@ -71,8 +72,13 @@ def test_a_file_of_rules_has_the_one_rule_of_its_name_which_runs_the_module_of_i
         [f"batch in study.{stage}_batches"] if stage in BATCHED else []
     )
     assert re.findall(r"prefdelta\.stages\.(\w+)", text) == [stage] * len(rules)
-    asked = set(re.findall(r'study\.(?:threads|resources|settings|code)\("(\w+)"\)', text))
-    assert asked == (set() if stage in BATCHED else {stage})  # a batch has its own
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in BATCHED])
+def test_a_rule_asks_the_study_only_about_itself(stage: str) -> None:
+    for rule, text in rules_of(stage).items():
+        assert set(re.findall(r'study\.(?:input|resources|settings|texts|code)\("(\w+)"', text)) == {rule}
+        assert re.findall(r'study\.threads\("(\w+)"\)', text) == [stage]
 
 
 @pytest.mark.parametrize("stage", BATCHED)
@@ -94,14 +100,30 @@ def test_outputs_and_logs_of_batches_lie_in_the_folder_of_the_stage(study: Study
 
 
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in BATCHED])
-def test_outputs_and_logs_lie_in_the_folder_of_the_stage(stage: str) -> None:
-    text = rule_text(stage)
-    sections = dict(re.findall(r"^    (output|log):\n((?:        .*\n)+)", text, flags=re.MULTILINE))
-    outputs, logs = (re.findall(r'f"([^"]+)"', sections[name]) for name in ("output", "log"))
-    assert outputs
-    assert logs
-    assert all(path.startswith(f"{{RESULTS}}/{stage}/") for path in outputs)
-    assert all(path.startswith(f"{{LOGS}}/{stage}/") for path in logs)
+def test_a_rule_writes_where_the_table_of_paths_says(stage: str) -> None:
+    for rule, text in rules_of(stage).items():
+        name = layout.JOBS[rule]
+        output = layout.OUTPUTS[rule] + layout.ENDINGS.get(rule, layout.TABLE)
+        figures = [layout.FIGURES] if rule == "report" else []
+        assert written(text, "output") == [f"{{RESULTS}}/{path}" for path in (output, *figures, layout.manifest(name))]
+        assert [path.replace("{LOGS}", "logs") for path in written(text, "log")] == [layout.log(name)]
+
+
+def test_the_table_of_paths_has_a_kind_of_job_per_rule_and_no_other() -> None:
+    rules = {rule for stage in STAGES if stage not in BATCHED for rule in rules_of(stage)}
+    assert layout.JOBS.keys() == layout.OUTPUTS.keys() == rules | {*BATCHED, "evaluate_base"}
+
+
+def rules_of(stage: str) -> dict[str, str]:
+    """The text of each rule of a stage that has no batches, by its name."""
+    _, *parts = re.split(r"^rule (\w+):$", rule_text(stage), flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def written(rule: str, section: str) -> list[str]:
+    """The patterns of paths in a section of a rule's text, with `{axis}` for a wildcard."""
+    (lines,) = re.findall(rf"^    {section}:\n((?:        .*\n)+)", rule, flags=re.MULTILINE)
+    return [path.replace("{{", "{").replace("}}", "}") for path in re.findall(r'f"([^"]+)"', lines)]
 
 
 # --- no logic where nothing can test it ---
@@ -132,7 +154,7 @@ def test_a_job_replaces_its_shell_so_that_signals_reach_it(stage: str) -> None:
 _PROBE = """
 import json, sys, time
 start = time.process_time()
-import prefdelta.core.errors, prefdelta.system.files, prefdelta.study.study
+import prefdelta.core.errors, prefdelta.system.files, prefdelta.study.summary
 import prefdelta.workflow.plans, prefdelta.workflow.runs
 print(json.dumps([time.process_time() - start, sorted(name for name in sys.modules if "." not in name)]))
 """
@@ -142,10 +164,12 @@ def test_what_the_snakefile_imports_is_light() -> None:
     source = snakefile() + "".join(path.read_text() for path in RULES.iterdir())
     imported = set(re.findall(r"^from (prefdelta[\w.]* import \w+)", source, flags=re.MULTILINE))
     expected = {
-        "prefdelta import plans",
+        "prefdelta.workflow import plans",
         "prefdelta.core.errors import StudyError",
         "prefdelta.system.files import say",
-        "prefdelta.study.study import REPORT_CLAIMS",
+        "prefdelta.study.study import Study",
+        "prefdelta.study.summary import summary",
+        "prefdelta.study.texts import REPORT_CLAIMS",
     }
     assert imported == expected, "the probe imports something else"
     seconds, modules = [], set()

@@ -29,12 +29,12 @@ def test_a_study_knows_of_each_job_what_snakemake_gives_it(checkout: Path, monke
     Path("lock.json").write_text("{}")
     CONFIG.write_text(yaml.safe_dump(content, sort_keys=False))
     given = {str(job.manifest): job for job in planned_jobs(["--profile", "mini"])}
-    planned = {job.manifest: job for job in Study(content, str(CONFIG)).planned}
+    planned = {job.manifest: job for job in Study(content, str(CONFIG)).all_jobs}
     assert planned.keys() == given.keys()
     for manifest, job in planned.items():
         snakemakes = given[manifest]
         reads = {str(path) for path in snakemakes.reads if not path.name.endswith(".manifest.json")}
-        assert (set(job.reads), set(job.writes)) == (reads, set(map(str, snakemakes.writes))), manifest
+        assert (set(job.reads), set(job.outputs)) == (reads, set(map(str, snakemakes.writes))), manifest
         assert (job.stage, job.settings, job.code) == (snakemakes.stage, snakemakes.settings, snakemakes.code), manifest
 
 
@@ -64,7 +64,7 @@ def test_it_goes_on_with_the_config_that_it_was_planned_with(
     study = Study(content, str(CONFIG))
     results = Path(study.results)
     results.mkdir(parents=True)
-    plans.write(results, content, {job.manifest: job.settings for job in study.planned})
+    plans.write(results, content, {job.manifest: job.settings for job in study.all_jobs})
 
     edited = yaml.safe_load(text)
     edited["seed"] = content["seed"] + 1
@@ -75,5 +75,5 @@ def test_it_goes_on_with_the_config_that_it_was_planned_with(
     (command,) = re.findall(r"(python -m prefdelta\.stages\.prompts .*)", done.stdout)
     words = shlex.split(command)
     settings = json.loads(words[words.index("--settings") + 1])
-    assert settings == json.loads(next(job.settings for job in study.planned if job.manifest.startswith(TABLE[:-8])))
+    assert settings == json.loads(next(job.settings for job in study.all_jobs if job.manifest.startswith(TABLE[:-8])))
     assert (settings["seed"], settings["made"]["items"]) == (content["seed"], content["prompts"]["train"]["items"])

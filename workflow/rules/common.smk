@@ -6,7 +6,9 @@ from pathlib import Path
 from prefdelta.workflow import plans, runs
 from prefdelta.core.errors import StudyError
 from prefdelta.system.files import say
-from prefdelta.study.study import REPORT_CLAIMS, REPORT_TEMPLATE, Study
+from prefdelta.study.study import Study
+from prefdelta.study.summary import summary
+from prefdelta.study.texts import REPORT_CLAIMS, REPORT_TEMPLATE
 
 # Jobs run the interpreter that runs Snakemake, whatever is active in the shell; and SLURM is asked through our sbatch.
 os.environ["PATH"] = os.pathsep.join(
@@ -38,15 +40,15 @@ try:
     if workflow.is_main_process:
         study.export_planned()
         if runs.runs_jobs(sys.argv[1:]):
-            study.check_pinned()
+            study.hub.check_pinned()
             runs.begin(Path(study.results))
             plans.write(
                 Path(study.results),
                 config,
-                {job.manifest: job.settings for job in study.planned},
+                {job.manifest: job.settings for job in study.all_jobs},
             )
         else:
-            say(study.told())
+            say(summary(study))
 except StudyError as error:
     raise WorkflowError(str(error)) from None
 

@@ -2,7 +2,7 @@ rule delta:
     """Sample deltas of one pairing on one dimension."""
     input:
         pairs=f"{RESULTS}/pair/{{chosen}}~{{rejected}}.parquet",
-        judgements=study.delta_judgements,
+        judgements=study.input("delta", "judgements"),
     output:
         deltas=f"{RESULTS}/delta/{{chosen}}~{{rejected}}/{{dimension}}.parquet",
         manifest=f"{RESULTS}/delta/{{chosen}}~{{rejected}}/{{dimension}}.manifest.json",

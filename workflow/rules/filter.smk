@@ -2,8 +2,8 @@ rule filter:
     """The pairs of one selection."""
     input:
         pairs=f"{RESULTS}/pair/{{chosen}}~{{rejected}}.parquet",
-        deltas=study.filter_deltas,
-        common=study.filter_common,
+        deltas=study.input("filter", "deltas"),
+        common=study.input("filter", "common"),
     output:
         selected=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}.parquet",
         manifest=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}.manifest.json",

@@ -3,8 +3,8 @@ rule generate:
     input:
         prompts=f"{RESULTS}/prompts/train.parquet",
         template=study.config.generate.template,
-        weights=study.generator_weights,
-        shards=study.shards,
+        weights=study.input("generate", "weights"),
+        shards=study.input("generate", "shards"),
     output:
         traces=f"{RESULTS}/generate/{{generator}}.parquet",
         manifest=f"{RESULTS}/generate/{{generator}}.manifest.json",
@@ -31,7 +31,7 @@ rule generate_shard:
     input:
         prompts=f"{RESULTS}/prompts/train.parquet",
         template=study.config.generate.template,
-        weights=study.generator_weights,
+        weights=study.input("generate_shard", "weights"),
     output:
         traces=f"{RESULTS}/generate/{{generator}}/shard-{{shard}}-of-{{of}}.parquet",
         manifest=f"{RESULTS}/generate/{{generator}}/shard-{{shard}}-of-{{of}}.manifest.json",
@@ -39,11 +39,11 @@ rule generate_shard:
         f"{LOGS}/generate/{{generator}}/shard-{{shard}}-of-{{of}}.log",
     threads: study.threads("generate")
     resources:
-        **study.resources("generate"),
+        **study.resources("generate_shard"),
     params:
-        settings=study.settings("generate"),
-        texts=study.texts("generate"),
-        code=study.code("generate"),
+        settings=study.settings("generate_shard"),
+        texts=study.texts("generate_shard"),
+        code=study.code("generate_shard"),
         record=RECORD,
     shell:
         "exec python -m prefdelta.stages.generate"

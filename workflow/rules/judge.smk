@@ -4,7 +4,7 @@ rule judge:
         prompts=f"{RESULTS}/prompts/train.parquet",
         traces=f"{RESULTS}/generate/{{generator}}.parquet",
         template=study.config.judge.template,
-        rubrics=study.form_rubrics,
+        rubrics=study.input("judge", "rubrics"),
     output:
         judgements=f"{RESULTS}/judge/{{generator}}/{{form}}.parquet",
         manifest=f"{RESULTS}/judge/{{generator}}/{{form}}.manifest.json",

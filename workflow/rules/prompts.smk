@@ -1,8 +1,8 @@
 rule prompts:
     """Problems of the training set or of one benchmark."""
     input:
-        lock=study.prompts_lock,
-        train=study.prompts_train,
+        lock=study.input("prompts", "lock"),
+        train=study.input("prompts", "train"),
     output:
         prompts=f"{RESULTS}/prompts/{{source}}.parquet",
         manifest=f"{RESULTS}/prompts/{{source}}.manifest.json",

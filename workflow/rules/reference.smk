@@ -4,7 +4,7 @@ rule reference:
         prompts=f"{RESULTS}/prompts/train.parquet",
         traces=f"{RESULTS}/generate/{{generator}}.parquet",
         template=study.config.reference.template,
-        weights=study.policy_weights,
+        weights=study.input("reference", "weights"),
     output:
         reference=f"{RESULTS}/reference/{{policy}}/{{generator}}.parquet",
         manifest=f"{RESULTS}/reference/{{policy}}/{{generator}}.manifest.json",

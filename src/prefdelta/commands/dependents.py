@@ -18,7 +18,8 @@ from prefdelta.records.score import Score
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.store.record import Record
-from prefdelta.study.study import Study, Written
+from prefdelta.study.job import StudyJob
+from prefdelta.study.study import Study
 from prefdelta.system.files import INSTANCE
 
 RecordedRow = type[Call] | type[RecordedLogps]
@@ -72,7 +73,7 @@ class Standing:
 def standing(study: Study, stage: str) -> Standing:
     """How a stage stands. Changes nothing: what is damaged is only told."""
     found = Standing()
-    for job in study.written(stage):
+    for job in study.jobs(stage):
         for path in map(Path, job.outputs):
             if not path.is_file() or not Path(job.manifest).is_file():
                 found.absent.append(path)
@@ -182,7 +183,7 @@ class Forgetting:
                     forget(folder, PROJECTED[self.stage].row_type, part)
         for path in self.folders:
             remove(path)
-        jobs = study.written(self.stage)
+        jobs = study.jobs(self.stage)
         _remove_outputs(jobs, self.others)
         _remove_outputs(jobs, self.outputs)
 
@@ -228,7 +229,7 @@ def forget(folder: Path, row_type: RecordedRow, keys: Collection[str]) -> None:
     record.forget(lambda row: row.key in keys)
 
 
-def _remove_outputs(jobs: Iterable[Written], going: Collection[Path]) -> None:
+def _remove_outputs(jobs: Iterable[StudyJob], going: Collection[Path]) -> None:
     """Remove outputs of jobs. A manifest goes with the last output that it describes, and before it."""
     for job in jobs:
         outputs = [Path(path) for path in job.outputs]

@@ -142,7 +142,7 @@ def make_plan(study: Study, evaluated_policies: bool = False) -> Plan:
         except DamagedError as error:
             notes.append(f"{stage}: {error.found} Its record is kept whole; the next run mends it.")
     everything = all(
-        Path(path).exists() for stage in STAGES for job in study.written(stage) for path in (*job.outputs, job.manifest)
+        Path(path).exists() for stage in STAGES for job in study.jobs(stage) for path in (*job.outputs, job.manifest)
     )
     if evaluated_policies:
         removals += _evaluated(study, record)
@@ -167,7 +167,7 @@ def _kept_whole(stage: str, found: Standing) -> str:
 
 def _outputs(study: Study, results: Path, notes: list[str]) -> Iterator[Removal]:
     """Outputs, manifests and logs that the plan does not name."""
-    jobs = [job for stage in STAGES for job in study.written(stage)]
+    jobs = [job for stage in STAGES for job in study.jobs(stage)]
     planned = {Path(path) for job in jobs for path in (*job.outputs, job.manifest, job.log)}
     planned |= {events_of(Path(job.log)) for job in jobs}
     foreign = []

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _by_stage(study: Study, words: Iterable[str]) -> dict[str, list[Path]]:
     """The outputs by stage. Raises StudyError if one is no output of the study."""
-    stage_of = {Path(path): stage for stage in STAGES for job in study.written(stage) for path in job.outputs}
+    stage_of = {Path(path): stage for stage in STAGES for job in study.jobs(stage) for path in job.outputs}
     found: dict[str, list[Path]] = {}
     wrong = []
     for word in words:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from prefdelta.commands.dependents import PROJECTED
@@ -51,7 +50,7 @@ def _partitions(study: Study, stage: str, absent: Iterable[Path]) -> dict[Path, 
     found = dict[Path, Callable[[Any], str | None]]()
     for path in absent:
         if stage == "judge":
-            job = SimpleNamespace(generator=path.parent.name, form=path.stem)
+            job = {"generator": path.parent.name, "form": path.stem}
             settings = judge.JudgeSettings.model_validate_json(study.settings("judge")(job))
             found[record / f"{settings.form}~{settings.generator}"] = partial(judge.failure_of, settings)
         elif stage == "generate":

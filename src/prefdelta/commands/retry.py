@@ -131,7 +131,7 @@ def _not_recorded(study: Study, stage: str) -> str:
     """Why a stage has nothing to retry, and what to do instead."""
     if stage == "grade":
         failures = Counter[str]()
-        for job in study.written(stage):
+        for job in study.jobs(stage):
             if Path(job.outputs[0]).is_file():
                 grades = tables.read(Path(job.outputs[0]), Grade)
                 failures.update(grade.failure for grade in grades if grade.failure is not None)

@@ -5,6 +5,8 @@ untrained policy, which is evaluated beside the arms, reads `<policy>/base`. Wha
 `core.pairs.selections`.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,6 +15,11 @@ from prefdelta.core.errors import StudyError
 PAIRING_FORM = "<chosen>~<rejected>"
 ARM_FORM = f"<policy>/{PAIRING_FORM}/<selection>/<recipe>/s<seed>"
 BASE_FORM = "<policy>/base"
+
+_PART = r"[^/~]+"
+_PAIRING = re.compile(rf"({_PART})~({_PART})")
+_ARM = re.compile(rf"({_PART})/({_PART}~{_PART})/({_PART})/({_PART})/s(0|[1-9][0-9]*)")
+_BASE = re.compile(rf"({_PART})/base")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +32,8 @@ class Pairing:
     @classmethod
     def parse(cls, name: str) -> Self:
         """Raises StudyError for a name of another form."""
-        match name.split("~"):
-            case [chosen, rejected] if chosen and rejected and "/" not in name:
-                return cls(chosen, rejected)
+        if match := _PAIRING.fullmatch(name):
+            return cls(*match.groups())
         raise StudyError(f"{name!r} is not the name of a pairing; they read {PAIRING_FORM}.")
 
     def __str__(self) -> str:
@@ -37,6 +43,11 @@ class Pairing:
     def generators(self) -> tuple[str, ...]:
         """Its generators, each once: chosen, then rejected."""
         return tuple(dict.fromkeys((self.chosen, self.rejected)))
+
+    @property
+    def axes(self) -> Mapping[str, str]:
+        """Its axes in the paths of `core.layout`."""
+        return {"chosen": self.chosen, "rejected": self.rejected}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +63,9 @@ class Arm:
     @classmethod
     def parse(cls, name: str) -> Self:
         """Raises StudyError for a name of another form."""
-        match name.split("/"):
-            case [policy, pairing, selection, recipe, seed] if seed[:1] == "s" and seed[1:].isdecimal():
-                return cls(policy, Pairing.parse(pairing), selection, recipe, int(seed[1:]))
+        if match := _ARM.fullmatch(name):
+            policy, pairing, selection, recipe, seed = match.groups()
+            return cls(policy, Pairing.parse(pairing), selection, recipe, int(seed))
         raise StudyError(f"{name!r} is not the name of an arm; they read {ARM_FORM}.")
 
     def __str__(self) -> str:
@@ -70,6 +81,17 @@ class Arm:
         """The policy that it is trained from."""
         return Base(self.policy)
 
+    @property
+    def axes(self) -> Mapping[str, str]:
+        """Its axes in the paths of `core.layout`."""
+        return {
+            "policy": self.policy,
+            **self.pairing.axes,
+            "selection": self.selection,
+            "recipe": self.recipe,
+            "seed": str(self.seed),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -80,12 +102,16 @@ class Base:
     def __str__(self) -> str:
         return f"{self.policy}/base"
 
+    @property
+    def axes(self) -> Mapping[str, str]:
+        """Its axes in the paths of `core.layout`."""
+        return {"policy": self.policy}
+
 
 def parse_arm(name: str) -> Arm | Base:
     """A trained arm or an untrained policy, from its name. Raises StudyError for a name of another form."""
-    match name.split("/"):
-        case [policy, "base"] if policy:
-            return Base(policy)
-        case [_, _, _, _, _]:
-            return Arm.parse(name)
+    if match := _BASE.fullmatch(name):
+        return Base(match[1])
+    if _ARM.fullmatch(name):
+        return Arm.parse(name)
     raise StudyError(f"{name!r} is not the name of an arm; they read {ARM_FORM}, or {BASE_FORM}.")

@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-from typing import Any
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: object) -> bytes:
     """The JSON text of a value, the same for equal values (keys sorted, no spaces, UTF-8).
 
     Raises ValueError for NaN and infinities, which JSON does not have.
@@ -14,16 +13,16 @@ def canonical(value: Any) -> bytes:
     return text.encode("utf-8")
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """Sha256 of a JSON-like value, in hex."""
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
-def seed_of(*parts: Any) -> int:
+def seed_of(*parts: object) -> int:
     """A seed for one draw, from whatever names the draw (63 bits, so that it fits int64)."""
     return int(digest(list(parts))[:16], 16) >> 1
 
 
-def fraction(*parts: Any) -> float:
+def fraction(*parts: object) -> float:
     """A number in [0, 1) drawn by hashing `parts`; used for splits and seeded orders."""
     return int(digest(list(parts))[:13], 16) / 16**13

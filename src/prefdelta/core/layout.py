@@ -1,9 +1,10 @@
-"""Where a study's files lie: one pattern per kind of file, from which all paths are made and read.
+"""Where a study's files lie: the one table of paths. All paths are made from it and read by it.
 
-Paths here are relative to `results/<study>/` and have no ending. A job of the name `pair/g3~g1` writes
-`pair/g3~g1.parquet`, its manifest `pair/g3~g1.manifest.json`, its log `logs/pair/g3~g1.log`, and beside it its events
-for programs. An axis is what stands in braces; its value holds no slash and no tilde. A job of train or evaluate does
-several arms: its name says what they share, and each arm's output lies under the arm's own name.
+A job of the name `pair/g3~g1` writes `pair/g3~g1.parquet`, its manifest `pair/g3~g1.manifest.json`, its log
+`logs/pair/g3~g1.log`, and beside that its events for programs, all of them in `results/<study>/`. An axis is what
+stands in braces; its value holds no slash and no tilde. A job of train or evaluate does a batch of arms: its name says
+what they share, and each arm's output lies under the arm's own name. The rules in workflow/rules spell their paths out;
+a test compares them with this table.
 """
 
 import re
@@ -15,7 +16,8 @@ from prefdelta.core.errors import StudyError
 
 _PAIRING = "{chosen}~{rejected}"
 _ARM = f"{{policy}}/{_PAIRING}/{{selection}}/{{recipe}}/s{{seed}}"
-# Kind of job (a rule; `train` and `evaluate` have a rule per batch) -> the name of one of its jobs.
+# Kind of job -> the name of one of its jobs. A kind is a rule; train and evaluate have a rule per batch. `batch` names
+# all that a batch's policy and pairing do not: recipe, seed, first selection, and group. It is never taken apart.
 JOBS: Mapping[str, str] = {
     "prompts": "prompts/{source}",
     "ladder": "ladder/{model}/model",
@@ -27,32 +29,48 @@ JOBS: Mapping[str, str] = {
     "delta": f"delta/{_PAIRING}/{{dimension}}",
     "filter": f"filter/{_PAIRING}/{{selection}}",
     "reference": "reference/{policy}/{generator}",
-    "train": f"train/{{policy}}/{_PAIRING}/{{recipe}}-s{{seed}}-{{first}}",  # first: of the batch's selections
-    "evaluate": f"evaluate/{{policy}}/{_PAIRING}/{{recipe}}-s{{seed}}-{{first}}-{{group}}",
+    "train": f"train/{{policy}}/{_PAIRING}/{{batch}}",
+    "evaluate": f"evaluate/{{policy}}/{_PAIRING}/{{batch}}",
     "evaluate_base": "evaluate/{policy}/base-{group}",
     "report": "report/index",
 }
-# Where a job's output is not named as the job is: one output per arm.
+# Kind of job -> the path of an output, without its ending. It is the job's name, but where a job has one per arm.
 OUTPUTS: Mapping[str, str] = {
     **JOBS,
     "train": f"train/{_ARM}/policy",
     "evaluate": f"evaluate/{_ARM}/{{group}}",
     "evaluate_base": "evaluate/{policy}/base/{group}",
 }
-ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}
+FIGURES = "report/figures"  # a folder: the report's other output
 TABLE, MANIFEST, LOG, EVENTS = ".parquet", ".manifest.json", ".log", ".events.jsonl"
+ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}  # of outputs that are no tables
+_NUMBERS = ("shard", "of", "seed")  # axes whose values are whole numbers
+_ANY_ENDING = re.compile("(" + "|".join(map(re.escape, [MANIFEST, TABLE, LOG, *sorted(set(ENDINGS.values()))])) + ")$")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a path says: which kind of job, and its axes."""
+    """What a path says: a kind of job, and its axes."""
 
     kind: str
     axes: Mapping[str, str]
 
     @property
     def stage(self) -> str:
-        return OUTPUTS[self.kind].partition("/")[0]
+        return stage_of(self.kind)
+
+
+def stage_of(kind: str) -> str:
+    """The stage that a kind of job belongs to: its folder."""
+    return JOBS[kind].partition("/")[0]
+
+
+# --- to paths -----------------------------------------------------------------------------------------------------
+
+
+def results(study: str) -> str:
+    """The folder of a study, relative to the working directory."""
+    return f"results/{study}"
 
 
 def job_name(kind: str, **axes: object) -> str:
@@ -61,16 +79,18 @@ def job_name(kind: str, **axes: object) -> str:
 
 
 def output(kind: str, **axes: object) -> str:
-    """The path of an output below `results/<study>/`, with its ending."""
+    """The path of an output below `results/<study>/`."""
     return OUTPUTS[kind].format(**axes) + ENDINGS.get(kind, TABLE)
 
 
-def log_of(manifest: Path, results: Path) -> Path:
-    """The log of the job that writes a manifest. Raises ValueError for another path. results: `results/<study>`."""
-    name = manifest.relative_to(results).as_posix()
-    if not name.endswith(MANIFEST):
-        raise ValueError(f"{manifest}: does not end in {MANIFEST}")
-    return results / "logs" / f"{name.removesuffix(MANIFEST)}{LOG}"
+def manifest(name: str) -> str:
+    """The path of a job's manifest below `results/<study>/`. name: the job's."""
+    return name + MANIFEST
+
+
+def log(name: str) -> str:
+    """The path of a job's log below `results/<study>/`. name: the job's."""
+    return f"logs/{name}{LOG}"
 
 
 def events_of(log: Path) -> Path:
@@ -78,14 +98,17 @@ def events_of(log: Path) -> Path:
     return log.with_suffix(EVENTS)
 
 
+# --- from paths ---------------------------------------------------------------------------------------------------
+
+
 def place_of(path: str | Path, study: str) -> Place:
-    """What an output is about, from its path below `results/<study>/`. Raises StudyError for a path of another form."""
-    return _read(OUTPUTS, path, study)
+    """What an output is about, from its path. Raises StudyError for a path of another form."""
+    return _match(OUTPUTS, path, study)
 
 
 def job_of(path: str | Path, study: str) -> Place:
     """Which job a manifest or log is of, from its path. Raises StudyError for a path of another form."""
-    return _read(JOBS, path, study)
+    return _match(JOBS, path, study)
 
 
 def name_below(path: str | Path, study: str) -> str:
@@ -96,15 +119,14 @@ def name_below(path: str | Path, study: str) -> str:
     parts = Path(path).parts
     for i in range(len(parts) - 2):
         if parts[i : i + 2] == ("results", study):
-            name = "/".join(parts[i + 2 :]).removeprefix("logs/")
-            return re.sub(r"(\.manifest)?\.(parquet|json|html|log)$", "", name)
+            return _ANY_ENDING.sub("", "/".join(parts[i + 2 :]).removeprefix("logs/"))
     raise StudyError(
         f"{path}: is not in a folder results/{study}/. What a file is about is read from its path: give "
         "files where the workflow wrote them."
     )
 
 
-def _read(patterns: Mapping[str, str], path: str | Path, study: str) -> Place:
+def _match(patterns: Mapping[str, str], path: str | Path, study: str) -> Place:
     name = name_below(path, study)
     for kind, pattern in patterns.items():
         if match := re.fullmatch(_expression(pattern), name):
@@ -113,4 +135,9 @@ def _read(patterns: Mapping[str, str], path: str | Path, study: str) -> Place:
 
 
 def _expression(pattern: str) -> str:
-    return re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/~]+)", re.escape(pattern))
+    """A regular expression with a group for each axis of a pattern."""
+
+    def group(match: re.Match[str]) -> str:
+        return f"(?P<{match[1]}>{'[0-9]+' if match[1] in _NUMBERS else '[^/~]+'})"
+
+    return re.sub(r"\\\{(\w+)\\\}", group, re.escape(pattern))

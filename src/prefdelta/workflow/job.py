@@ -117,8 +117,10 @@ def start(
 
 
 def _begin_events(manifest: Path, results: Path) -> None:
-    with suppress(ValueError):  # a manifest elsewhere is of no study's job
-        events.begin(layout.events_of(layout.log_of(manifest, results)), os.environ.get(runs.VARIABLE, ""))
+    """Begin the events file of the job that writes a manifest; there is none for a manifest in another place."""
+    if manifest.is_relative_to(results) and manifest.name.endswith(layout.MANIFEST):
+        name = manifest.relative_to(results).as_posix().removesuffix(layout.MANIFEST)
+        events.begin(layout.events_of(results / layout.log(name)), os.environ.get(runs.VARIABLE, ""))
 
 
 def _exit_code(stage: str, work: Callable[[], Outcome]) -> int:

@@ -13,6 +13,7 @@ from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok, war
 from prefdelta.commands.checks.subject import Examined
 from prefdelta.commands.shared import size
 from prefdelta.commands.sizes import existing
+from prefdelta.core.arms import Arm
 from prefdelta.core.recipes import Recipe
 from prefdelta.engines.openai.engine import OTHER_FILES
 from prefdelta.study.study import Study
@@ -111,7 +112,6 @@ def _lock(path: Path) -> str | None:
     return None
 
 
-def _bytes(of: Callable[[Study, str, Recipe], float | None], study: Study, arm: str) -> float:
+def _bytes(of: Callable[[Study, str, Recipe], float | None], study: Study, arm: Arm) -> float:
     """0 if nothing says how large the policy is."""
-    policy, _, _, recipe, _ = arm.split("/")
-    return of(study, policy, study.config.train.recipes[recipe]) or 0.0
+    return of(study, arm.policy, study.config.train.recipes[arm.recipe]) or 0.0

@@ -15,12 +15,14 @@ from prefdelta.commands.overview.last_run import LastRun, last_run
 from prefdelta.commands.overview.logs import Log, read_log
 from prefdelta.commands.overview.signals import ASKING, crash_in, death_in, death_in_run_logs
 from prefdelta.commands.overview.stale import stale_jobs
+from prefdelta.core import layout
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.names import STAGES
 from prefdelta.scheduler import slurm
 from prefdelta.scheduler.slurm import SlurmJob, Submitted
-from prefdelta.study.study import NAMES, Study, Written
+from prefdelta.study.job import StudyJob
+from prefdelta.study.study import Study
 
 State = Literal["done", "stale", "running", "queued", "failed", "stopped", "missing"]
 STATES: tuple[State, ...] = get_args(State)
@@ -73,7 +75,7 @@ class _Seen:
     """A job's files."""
 
     stage: str
-    job: Written
+    job: StudyJob
     done: bool
     manifest: Mapping[str, Any]
     log: Log | None
@@ -92,7 +94,7 @@ def look(study: Study) -> Look:
     queue, problem = _queue(results)
     submitted = _last_submitted(study)
     claims = {claim.path.name: claim for claim in shared.claims(results)}
-    seen = [_see(stage, job) for stage in STAGES for job in study.written(stage)]
+    seen = [_see(stage, job) for stage in STAGES for job in study.jobs(stage)]
     # Claims again: of a job that starts or ends meanwhile there is one, before or after.
     claims = {claim.path.name: claim for claim in shared.claims(results)} | claims
     stale = stale_jobs(study, {one.job.manifest: one.manifest for one in seen if one.done})
@@ -106,10 +108,20 @@ def look(study: Study) -> Look:
         state, why = _state(one, submission, claim, run, at, queue is not None)
         if state == "missing" and one.job.manifest in stale:
             state, why = "stale", stale[one.job.manifest]
-        name = one.job.manifest.removeprefix(f"{study.results}/").removesuffix(".manifest.json")
         pid = claim.pid if claim and claim.alive else None
         jobs.append(
-            JobStatus(one.stage, name, state, why, one.job.outputs, one.manifest, one.job.log, one.log, submission, pid)
+            JobStatus(
+                one.stage,
+                one.job.name,
+                state,
+                why,
+                one.job.outputs,
+                one.manifest,
+                one.job.log,
+                one.log,
+                submission,
+                pid,
+            )
         )
     ours = {job.submission.submitted.id for job in jobs if job.submission}
     others = [job for job in (queue or {}).values() if not job.has_ended and job.id not in ours]
@@ -132,14 +144,14 @@ def _last_submitted(study: Study) -> dict[str, Submitted]:
     """Manifest -> the last job that was submitted to make it."""
     manifests = {batch.rule: batch.manifest for batch in (*study.train_batches, *study.evaluate_batches)}
     for batch in study.train_batches:  # a job of train may ask SLURM itself for one that trains an arm
-        manifests |= {_arm_of(path): batch.manifest for path in batch.outputs}
+        manifests |= {str(arm): batch.manifest for arm in batch.arms}
     last = {}
     for job in slurm.submitted(Path(study.results)):
         rule, _, wildcards = job.target.partition(":")
-        if rule in NAMES:
+        if rule in layout.JOBS:
             values = dict(part.partition("=")[::2] for part in wildcards.split(",") if part)
             try:
-                last[f"{study.results}/{NAMES[rule].format(**values)}.manifest.json"] = job
+                last[f"{study.results}/{layout.manifest(layout.job_name(rule, **values))}"] = job
             except KeyError:  # of a version of this workflow with other wildcards
                 continue
         elif rule in manifests:
@@ -147,12 +159,7 @@ def _last_submitted(study: Study) -> dict[str, Submitted]:
     return last
 
 
-def _arm_of(policy: str) -> str:
-    """results/<study>/train/<arm>/policy.json -> <arm>."""
-    return "/".join(policy.split("/")[3:-1])
-
-
-def _see(stage: str, job: Written) -> _Seen:
+def _see(stage: str, job: StudyJob) -> _Seen:
     try:
         manifest = dict(json.loads(Path(job.manifest).read_text(encoding="utf-8")))
         made_at = Path(job.manifest).stat().st_mtime

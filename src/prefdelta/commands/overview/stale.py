@@ -4,6 +4,7 @@ Snakemake's dry run takes seconds to minutes for this; here it takes the time of
 command line is not seen.
 """
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -21,15 +22,16 @@ def stale_jobs(study: Study, done: Mapping[str, Mapping[str, Any]]) -> dict[str,
 
     done: manifest -> its content, of the jobs whose files are there. What a manifest does not tell counts as unchanged.
     """
-    planned = {job.manifest: job for job in study.planned}
-    made_by = {path: job.manifest for job in planned.values() for path in job.writes}
+    planned = {job.manifest: job for job in study.all_jobs}
+    made_by = {path: job.manifest for job in planned.values() for path in job.outputs}
     text_of = cache(_sha256)
 
     @cache
     def why(manifest: str) -> Reason | None:
         job, content = planned[manifest], done[manifest]
         texts = {path: text_of(path) for path in job.reads if path not in made_by and Path(path).is_file()}
-        if content.get("settings", job.given) != job.given:
+        settings = json.loads(job.settings)
+        if content.get("settings", settings) != settings:
             return "other_settings"
         if content.get("code", job.code) != job.code:
             return "other_source"

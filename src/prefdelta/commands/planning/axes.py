@@ -26,9 +26,9 @@ AXES = (
 
 def known_values(study: Study) -> set[tuple[str, str]] | None:
     """(axis, value) of all outputs that are there; None if the study was never finished: then all is merely not yet."""
-    if not any(Path(job.manifest).is_file() for job in study.written("report")):
+    if not any(Path(job.manifest).is_file() for job in study.jobs("report")):
         return None
-    outputs = (Path(path) for stage in STAGES for job in study.written(stage) for path in job.outputs)
+    outputs = (Path(path) for stage in STAGES for job in study.jobs(stage) for path in job.outputs)
     return {value for path in outputs if path.exists() for value in _values(study, path)}
 
 

@@ -49,7 +49,7 @@ class Measures:
         self._study = study
         self._finished: dict[str, list[_Finished]] = defaultdict(list)
         for stage in STAGES:
-            for job in study.written(stage):
+            for job in study.jobs(stage):
                 if manifest := read_manifest(Path(job.manifest)):
                     name = Path(job.manifest).relative_to(study.results).as_posix().partition(".manifest")[0]
                     size = self.size(model_of(study, stage, name))

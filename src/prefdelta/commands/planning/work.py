@@ -22,7 +22,8 @@ from prefdelta.core.names import TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.recipes import Recipe
 from prefdelta.stages import evaluate, generate, judge, reference, train
-from prefdelta.study.study import SETTINGS, Study
+from prefdelta.study.slices import SETTINGS
+from prefdelta.study.study import Study
 from prefdelta.workflow.job import Job
 
 UNITS = {"generate": "calls", "judge": "calls", "reference": "traces", "train": "policies", "evaluate": "calls"}

@@ -1,0 +1,147 @@
+"""The axes of a study: its arms, pairings, deltas, forms and shards, as the config declares them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.names import TRAINING_PROMPTS
+from prefdelta.core.pairs.selections import CommonSet, parse_selection
+from prefdelta.study.config import Config, Experiment
+
+
+class Axes:
+    """What the config's lists make: each value once, in the order of the config."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    # --- arms ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """All trained arms."""
+        return self._arms_of(self._config.experiments)
+
+    @cached_property
+    def pairings(self) -> list[Pairing]:
+        """The pairings of the arms."""
+        return list(dict.fromkeys(arm.pairing for arm in self.arms))
+
+    def arms_evaluated(self, group: str) -> list[Arm]:
+        """The trained arms that a group of benchmarks is asked of."""
+        experiments = self._config.evaluate.groups[group].experiments
+        return self.arms if experiments is None else self._arms_of(experiments)
+
+    @cached_property
+    def kept_arms(self) -> list[Arm]:
+        """The arms whose policies are kept once they are evaluated (train.keep)."""
+        keep = self._config.train.keep
+        return self.arms if keep is None else self._arms_of(keep)
+
+    def arms_beside(self, experiment: Experiment) -> list[Arm]:
+        """The arms that got as many updates as those of an experiment should have got."""
+        trained = {(policy, pairing) for policy in experiment.policies for pairing in _pairings_of(experiment)}
+        return [
+            arm
+            for arm in self.arms
+            if (arm.policy, arm.pairing) in trained and f"{arm.selection}/{arm.recipe}" == experiment.as_many_updates_as
+        ]
+
+    def _arms_of(self, experiments: Iterable[str]) -> list[Arm]:
+        """The arms of some experiments, each once."""
+        return list(dict.fromkeys(arm for name in experiments for arm in arms_of(self._config.experiments[name])))
+
+    # --- judging ------------------------------------------------------------------------------------------------
+
+    @property
+    def forms(self) -> dict[str, list[str]]:
+        """Form -> the dimensions it asks: those of the study, and those that are compared with them."""
+        return {**self._config.judge.forms, **self.compared_forms}
+
+    @property
+    def compared_forms(self) -> dict[str, list[str]]:
+        """The forms of judge's other way, which a sample of the traces is judged in too."""
+        judge = self._config.judge
+        return judge.compared.asked(judge.forms) if judge.compared else {}
+
+    @property
+    def compared_generators(self) -> list[str]:
+        """The generators whose traces are judged in the other way too."""
+        return self._config.judge.compared.generators if self._config.judge.compared else []
+
+    def form_of(self, dimension: str) -> str:
+        """The form of the study that asks a dimension."""
+        return next(form for form, asked in self._config.judge.forms.items() if dimension in asked)
+
+    def judged_samples(self, generator: str) -> int:
+        """How many first samples of a prompt the judge rates."""
+        return self._config.generators[generator].judged or self._config.judge.samples
+
+    # --- deltas and selections ----------------------------------------------------------------------------------
+
+    @property
+    def deltas(self) -> list[str]:
+        """What deltas are taken on: the dimensions, then the composites."""
+        return [*self._config.dimensions, *self._config.delta.composites]
+
+    def components(self, delta: str) -> list[str]:
+        """The dimensions that a delta is the mean of: itself, or those of a composite."""
+        return self._config.delta.composites.get(delta, [delta])
+
+    def common_set(self, selection: str) -> CommonSet | None:
+        """The set that a selection `common-<set>` names; None for every other selection."""
+        name = parse_selection(selection).set
+        return self._config.filter.sets[name] if name else None
+
+    def common_pairings(self, selection: str) -> list[Pairing]:
+        """The pairings whose common prompts a selection takes; none unless it is `common-<set>`."""
+        common = self.common_set(selection)
+        return [Pairing.parse(name) for name in common.pairings] if common else []
+
+    # --- shards and names -----------------------------------------------------------------------------------------
+
+    def shards(self, generator: str) -> list[Mapping[str, str]]:
+        """The axes of the jobs that share a generator's prompts; none if one job does all of them."""
+        count = self._config.generators[generator].shards
+        return [
+            {"generator": generator, "shard": str(index), "of": str(count)}
+            for index in range(count if count > 1 else 0)
+        ]
+
+    @property
+    def sources(self) -> list[str]:
+        """The sources of prompts: the training set, then the benchmarks."""
+        return [TRAINING_PROMPTS, *self._config.benchmarks]
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        """Wildcard -> a regular expression of the names that it may be."""
+        generators = list(self._config.generators)
+        names = {
+            "source": self.sources,
+            "model": list(self._config.models),
+            "generator": generators,
+            "chosen": generators,
+            "rejected": generators,
+            "form": list(self.forms),
+            "dimension": self.deltas,
+            "policy": self._config.policies,
+        }
+        return {name: "|".join(map(re.escape, allowed)) or r"(?!)" for name, allowed in names.items()}
+
+
+def arms_of(experiment: Experiment) -> list[Arm]:
+    """The arms of an experiment: every combination of its lists."""
+    return [
+        Arm(policy, pairing, selection, recipe, seed)
+        for policy in experiment.policies
+        for pairing in _pairings_of(experiment)
+        for selection in experiment.selections
+        for recipe in experiment.recipes
+        for seed in sorted(experiment.seeds)
+    ]
+
+
+def _pairings_of(experiment: Experiment) -> list[Pairing]:
+    return [Pairing.parse(name) for name in experiment.pairings]

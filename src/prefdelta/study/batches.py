@@ -1,0 +1,96 @@
+"""The jobs of train and evaluate: batches of arms, each with a rule of its own."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+from prefdelta.core import layout
+from prefdelta.core.arms import Arm, Base
+from prefdelta.core.ids import digest
+from prefdelta.study.axes import Axes
+from prefdelta.study.compute import JobCompute
+from prefdelta.study.config import Config
+from prefdelta.study.files import Files
+from prefdelta.study.job import ArmBatch, Details
+
+
+class Batches:
+    """Arms that share policy, pairing, recipe and seed, at most compute.<stage>.batch in each job."""
+
+    def __init__(self, config: Config, axes: Axes, files: Files, compute: JobCompute, details: Details) -> None:
+        self._config = config
+        self._axes = axes
+        self._files = files
+        self._compute = compute
+        self._details = details
+
+    @cached_property
+    def train(self) -> list[ArmBatch]:
+        size = self._compute.section("train").batch
+        return [self._make("train", batch_axes(arms), arms) for arms in batches_of(self._axes.arms, size)]
+
+    @cached_property
+    def evaluate(self) -> list[ArmBatch]:
+        """Per group, the untrained policies and then the batches of arms."""
+        size = self._compute.section("evaluate").batch
+        jobs = []
+        for group in self._config.evaluate.groups:
+            for policy in self._config.policies:
+                jobs.append(self._make("evaluate_base", {"policy": policy, "group": group}, [Base(policy)]))
+            for arms in batches_of(self._axes.arms_evaluated(group), size):
+                axes = batch_axes(arms)
+                axes = {**axes, "batch": f"{axes['batch']}-{group}", "group": group}
+                jobs.append(self._make("evaluate", axes, arms))
+        return jobs
+
+    @cached_property
+    def passing_arms(self) -> dict[Arm, list[str]]:
+        """Arms whose policies are of no use once they are evaluated (train.keep) -> the scores that take them."""
+        kept = set(self._axes.kept_arms)
+        scores: dict[Arm, list[str]] = {arm: [] for arm in self._axes.arms if arm not in kept}
+        for job in self.evaluate:
+            for arm, path in zip(job.arms, job.outputs, strict=True):
+                if isinstance(arm, Arm) and arm in scores:
+                    scores[arm].append(path)
+        return scores
+
+    def _make(self, kind: str, axes: Mapping[str, str], arms: Sequence[Arm | Base]) -> ArmBatch:
+        stage, name, policy = layout.stage_of(kind), layout.job_name(kind, **axes), axes["policy"]
+        waits = self._compute.asked_for(stage, policy).submitit is not None
+        return ArmBatch(
+            kind=kind,
+            axes=axes,
+            name=name,
+            outputs=[self._files.output(kind, **{**axes, **arm.axes}) for arm in arms],
+            manifest=self._files.manifest(name),
+            log=self._files.log(name),
+            details=self._details,
+            arms=tuple(arms),
+            rule=_rule_name(stage, name),
+            is_local=waits,
+            threads=1 if waits else self._compute.threads(stage),
+            resources=self._compute.batch_resources(stage, policy),
+        )
+
+
+def batches_of(arms: Sequence[Arm], size: int) -> Iterator[list[Arm]]:
+    """Arms that share all but the selection, in portions of `size`."""
+    alike: dict[tuple[object, ...], list[Arm]] = {}
+    for arm in arms:
+        alike.setdefault((arm.policy, arm.pairing, arm.recipe, arm.seed), []).append(arm)
+    for group in alike.values():
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
+
+
+def batch_axes(arms: Sequence[Arm]) -> dict[str, str]:
+    """The axes of a batch's job: what its arms share, and the selection of the first to tell it from the others."""
+    first = arms[0]
+    batch = f"{first.recipe}-s{first.seed}-{first.selection}"
+    return {"policy": first.policy, **first.pairing.axes, "batch": batch}
+
+
+def _rule_name(stage: str, job: str) -> str:
+    """A rule's name from its job's; the hash keeps apart what the replaced characters told apart."""
+    name = job.removeprefix(f"{stage}/")
+    return f"{stage}_{re.sub(r'[^A-Za-z0-9]+', '_', name)}_{digest(name)[:4]}"

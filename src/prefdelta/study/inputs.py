@@ -1,0 +1,196 @@
+"""Which files each kind of job reads, by the names that its rule gives them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.data.sources import Benchmark
+from prefdelta.core.names import STAGES, TRAINING_PROMPTS
+from prefdelta.core.pairs.selections import parse_selection
+from prefdelta.core.recipes import NEEDS_REFERENCE
+from prefdelta.study import texts
+from prefdelta.study.axes import Axes
+from prefdelta.study.config import Config
+from prefdelta.study.files import Files
+from prefdelta.study.job import StudyJob
+
+_Inputs = Mapping[str, list[str]]
+
+
+class Inputs:
+    """`of(job)` looks a job's inputs up by its kind. jobs: the jobs of a stage, of which the report reads all."""
+
+    def __init__(
+        self,
+        config: Config,
+        benchmarks: Mapping[str, Benchmark],
+        axes: Axes,
+        files: Files,
+        jobs: Callable[[str], Sequence[StudyJob]],
+    ) -> None:
+        self._config = config
+        self._benchmarks = benchmarks
+        self._axes = axes
+        self._files = files
+        self._jobs = jobs
+        self._prompts_path = files.output("prompts", source=TRAINING_PROMPTS)
+        self._by_kind: Mapping[str, Callable[[StudyJob], _Inputs]] = {
+            "prompts": self._prompts,
+            "ladder": lambda job: {},
+            "generate": self._generate,
+            "generate_shard": self._generate_shard,
+            "grade": self._grade,
+            "judge": self._judge,
+            "pair": self._pair,
+            "delta": self._delta,
+            "filter": self._filter,
+            "reference": self._reference,
+            "train": self._train,
+            "evaluate": self._evaluate,
+            "evaluate_base": self._evaluate,
+            "report": self._report,
+        }
+
+    def of(self, job: StudyJob) -> _Inputs:
+        return self._by_kind[job.kind](job)
+
+    def for_rule(self, job: StudyJob, name: str) -> list[str]:
+        """One input of a job, as its rule asks for it. Raises StudyError if it is a lock that was never written."""
+        paths = self.of(job)[name]
+        for path in paths if name == "lock" else []:
+            texts.require_lock(path)
+        return paths
+
+    def weights(self, model: str) -> list[str]:
+        """The file that names a model's weights; none for a model of the hub, whose commit is one of the settings."""
+        return [] if self._config.models[model].hub else [self._files.output("ladder", model=model)]
+
+    def _prompts(self, job: StudyJob) -> _Inputs:
+        """The gate against contamination: prompts to leave out, and what a benchmark must not overlap with."""
+        gate, is_training = self._config.prompts.contamination, job.axes["source"] == TRAINING_PROMPTS
+        return {
+            "lock": [gate.lock] if gate and is_training else [],
+            "train": [self._prompts_path] if gate and not is_training else [],
+        }
+
+    def _generate(self, job: StudyJob) -> _Inputs:
+        shards = self._axes.shards(job.axes["generator"])
+        return {
+            **self._generate_shard(job),
+            "shards": [self._files.output("generate_shard", **shard) for shard in shards],
+        }
+
+    def _generate_shard(self, job: StudyJob) -> _Inputs:
+        model = self._config.generators[job.axes["generator"]].model
+        return {
+            "prompts": [self._prompts_path],
+            "template": [self._config.generate.template],
+            "weights": self.weights(model) if model else [],
+        }
+
+    def _grade(self, job: StudyJob) -> _Inputs:
+        return {"prompts": [self._prompts_path], "traces": [self._traces(job.axes["generator"])]}
+
+    def _judge(self, job: StudyJob) -> _Inputs:
+        return {
+            **self._grade(job),
+            "template": [self._config.judge.template],
+            "rubrics": [texts.rubric(name) for name in self._axes.forms[job.axes["form"]]],
+        }
+
+    def _pair(self, job: StudyJob) -> _Inputs:
+        inputs = {"prompts": [self._prompts_path]}
+        for side in ("chosen", "rejected"):
+            generator = job.axes[side]
+            inputs[f"{side}_traces"] = [self._traces(generator)]
+            inputs[f"{side}_grades"] = [self._files.output("grade", generator=generator)]
+        return inputs
+
+    def _delta(self, job: StudyJob) -> _Inputs:
+        pairing = _pairing_of(job)
+        forms = dict.fromkeys(map(self._axes.form_of, self._axes.components(job.axes["dimension"])))
+        return {
+            "pairs": [self._pairs(pairing)],
+            "judgements": [
+                self._files.output("judge", generator=generator, form=form)
+                for generator in pairing.generators
+                for form in forms
+            ],
+        }
+
+    def _filter(self, job: StudyJob) -> _Inputs:
+        pairing, selection = _pairing_of(job), job.axes["selection"]
+        dimension = parse_selection(selection).dimension
+        return {
+            "pairs": [self._pairs(pairing)],
+            "deltas": [self._files.output("delta", **pairing.axes, dimension=dimension)] if dimension else [],
+            "common": [self._pairs(other) for other in self._axes.common_pairings(selection)],
+        }
+
+    def _reference(self, job: StudyJob) -> _Inputs:
+        return {
+            **self._grade(job),
+            "template": [self._config.reference.template],
+            "weights": self.weights(job.axes["policy"]),
+        }
+
+    def _train(self, job: StudyJob) -> _Inputs:
+        pairing, policy = _pairing_of(job), job.axes["policy"]
+        arms = [arm for arm in job.arms if isinstance(arm, Arm)]
+        selections = [self._files.output("filter", **pairing.axes, selection=arm.selection) for arm in arms]
+        inputs = {
+            "prompts": [self._prompts_path],
+            "pairs": [self._pairs(pairing)],
+            "selected": selections,
+            "template": [self._config.reference.template],
+            "weights": self.weights(policy),
+        }
+        needs_reference = self._config.train.recipes[arms[0].recipe].method in NEEDS_REFERENCE
+        for side in ("chosen", "rejected"):
+            generator = job.axes[side]
+            reference = self._files.output("reference", policy=policy, generator=generator)
+            inputs[f"{side}_traces"] = [self._traces(generator)]
+            inputs[f"{side}_reference"] = [reference] if needs_reference else []
+        return inputs
+
+    def _evaluate(self, job: StudyJob) -> _Inputs:
+        section = self._config.evaluate
+        asked = sorted(section.groups[job.axes["group"]].benchmarks)
+        templates = dict.fromkeys(self._benchmarks[name].template or section.template for name in asked)
+        trained = [self._files.output("train", **arm.axes) for arm in job.arms if isinstance(arm, Arm)]
+        return {
+            "prompts": [self._files.output("prompts", source=name) for name in asked],
+            "template": list(templates),
+            "weights": trained or self.weights(job.axes["policy"]),
+        }
+
+    def _report(self, job: StudyJob) -> _Inputs:
+        above = [job for stage in STAGES if stage != "report" for job in self._jobs(stage)]
+        return {
+            "template": [texts.REPORT_TEMPLATE],
+            "claims": [texts.REPORT_CLAIMS],
+            "scores": [path for job in above if job.stage == "evaluate" for path in job.outputs],
+            "deltas": [path for job in above if job.stage == "delta" for path in job.outputs],
+            "pairs": [self._pairs(pairing) for pairing in self._axes.pairings],
+            "grades": [path for job in above if job.stage == "grade" for path in job.outputs],
+            "judgements": self._compared_judgements(self._config.judge.forms),
+            "compared": self._compared_judgements(self._axes.compared_forms),
+            "manifests": [job.manifest for job in above],
+        }
+
+    def _compared_judgements(self, forms: Iterable[str]) -> list[str]:
+        """Judgements of the generators that are judged in two ways."""
+        return [
+            self._files.output("judge", generator=generator, form=form)
+            for generator in self._axes.compared_generators
+            for form in forms
+        ]
+
+    def _traces(self, generator: str) -> str:
+        return self._files.output("generate", generator=generator)
+
+    def _pairs(self, pairing: Pairing) -> str:
+        return self._files.output("pair", **pairing.axes)
+
+
+def _pairing_of(job: StudyJob) -> Pairing:
+    return Pairing(job.axes["chosen"], job.axes["rejected"])

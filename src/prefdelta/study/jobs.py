@@ -1,0 +1,93 @@
+"""Which jobs a study has: stage by stage, one per combination of values on the axes of its kind."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from prefdelta.core import layout
+from prefdelta.core.recipes import NEEDS_REFERENCE
+from prefdelta.study.axes import Axes
+from prefdelta.study.batches import Batches
+from prefdelta.study.config import Config
+from prefdelta.study.files import Files
+from prefdelta.study.job import Details, StudyJob
+
+
+class JobList:
+    """The jobs of a study. Each stage is listed once."""
+
+    def __init__(self, config: Config, axes: Axes, files: Files, batches: Batches, details: Details) -> None:
+        self._config = config
+        self._axes = axes
+        self._files = files
+        self._details = details
+        self._batches = batches
+        self._listed: dict[str, list[StudyJob]] = {}
+
+    def of(self, stage: str) -> Sequence[StudyJob]:
+        """The jobs of a stage."""
+        if stage == "train":
+            return self._batches.train
+        if stage == "evaluate":
+            return self._batches.evaluate
+        if stage not in self._listed:
+            self._listed[stage] = [self.make(kind, axes) for kind, axes in self._kinds_and_axes(stage)]
+        return self._listed[stage]
+
+    def make(self, kind: str, axes: Mapping[str, str]) -> StudyJob:
+        """A job of a rule with wildcards."""
+        name = layout.job_name(kind, **axes)
+        return StudyJob(
+            kind=kind,
+            axes=axes,
+            name=name,
+            outputs=[self._files.output(kind, **axes), *([self._files.figures] if kind == "report" else [])],
+            manifest=self._files.manifest(name),
+            log=self._files.log(name),
+            details=self._details,
+        )
+
+    def _kinds_and_axes(self, stage: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+        config, axes = self._config, self._axes
+        generators = list(config.generators)
+        match stage:
+            case "prompts":
+                for source in axes.sources:
+                    yield "prompts", {"source": source}
+            case "ladder":
+                for name, model in config.models.items():
+                    if model.ladder:
+                        yield "ladder", {"model": name}
+            case "generate":
+                for generator in generators:
+                    yield "generate", {"generator": generator}
+                for generator in generators:
+                    for shard in axes.shards(generator):
+                        yield "generate_shard", shard
+            case "grade":
+                for generator in generators:
+                    yield "grade", {"generator": generator}
+            case "judge":
+                for judged, forms in (
+                    (generators, list(config.judge.forms)),
+                    (axes.compared_generators, list(axes.compared_forms)),
+                ):
+                    for generator in judged:
+                        for form in forms:
+                            yield "judge", {"generator": generator, "form": form}
+            case "pair":
+                common = [pairing for arm in axes.arms for pairing in axes.common_pairings(arm.selection)]
+                for pairing in dict.fromkeys([*axes.pairings, *common]):
+                    yield "pair", pairing.axes
+            case "delta":
+                for pairing in axes.pairings:
+                    for dimension in axes.deltas:
+                        yield "delta", {**pairing.axes, "dimension": dimension}
+            case "filter":
+                for pairing, selection in dict.fromkeys((arm.pairing, arm.selection) for arm in axes.arms):
+                    yield "filter", {**pairing.axes, "selection": selection}
+            case "reference":
+                needing = [arm for arm in axes.arms if config.train.recipes[arm.recipe].method in NEEDS_REFERENCE]
+                sides = ((arm.policy, generator) for arm in needing for generator in arm.pairing.generators)
+                for policy, generator in dict.fromkeys(sides):
+                    yield "reference", {"policy": policy, "generator": generator}
+            case "report":
+                yield "report", {}

@@ -1,0 +1,255 @@
+"""The settings of each kind of job: a slice of the config, and nothing else.
+
+Axes (generators, dimensions, selections, arms, seeds) are not in the settings of a job that they are not an axis of, so
+that a new value adds jobs and repeats none.
+"""
+
+from collections.abc import Callable, Mapping
+
+from prefdelta.core.arms import Arm, Base
+from prefdelta.core.data.sources import Benchmark, DataSource
+from prefdelta.core.ids import seed_of
+from prefdelta.core.names import TRAINING_PROMPTS
+from prefdelta.core.pairs.selections import parse_selection
+from prefdelta.core.settings import Settings
+from prefdelta.stages.delta import DeltaSettings
+from prefdelta.stages.evaluate import AskedBenchmark, EvaluateSettings
+from prefdelta.stages.filter import FilterSettings
+from prefdelta.stages.generate import GenerateSettings, Shard, Shipped
+from prefdelta.stages.grade import GradeSettings
+from prefdelta.stages.judge import JudgeSettings
+from prefdelta.stages.ladder import LadderSettings
+from prefdelta.stages.pair import PairSettings
+from prefdelta.stages.prompts import PromptsSettings
+from prefdelta.stages.reference import ReferenceSettings
+from prefdelta.stages.report import ReportBenchmark, ReportExperiment, ReportGroup, ReportSettings
+from prefdelta.stages.train import TrainSettings
+from prefdelta.study.axes import Axes, arms_of
+from prefdelta.study.config import Config
+from prefdelta.study.hub import Hub
+from prefdelta.study.job import StudyJob
+
+SETTINGS: Mapping[str, type[Settings]] = {  # by stage
+    "prompts": PromptsSettings,
+    "ladder": LadderSettings,
+    "generate": GenerateSettings,
+    "grade": GradeSettings,
+    "judge": JudgeSettings,
+    "pair": PairSettings,
+    "delta": DeltaSettings,
+    "filter": FilterSettings,
+    "reference": ReferenceSettings,
+    "train": TrainSettings,
+    "evaluate": EvaluateSettings,
+    "report": ReportSettings,
+}
+
+
+class Slices:
+    """`of(job)` looks a job's settings up by its kind."""
+
+    def __init__(self, config: Config, benchmarks: Mapping[str, Benchmark], axes: Axes, hub: Hub) -> None:
+        self._config = config
+        self._benchmarks = benchmarks
+        self._axes = axes
+        self._hub = hub
+        self._by_kind: Mapping[str, Callable[[StudyJob], Settings]] = {
+            "prompts": lambda job: self.prompts(job.axes["source"]),
+            "ladder": self._ladder,
+            "generate": self._generate,
+            "generate_shard": self._generate,
+            "grade": self._grade,
+            "judge": self._judge,
+            "pair": self._pair,
+            "delta": self._delta,
+            "filter": self._filter,
+            "reference": self._reference,
+            "train": self._train,
+            "evaluate": self._evaluate,
+            "evaluate_base": self._evaluate,
+            "report": self._report,
+        }
+
+    def of(self, job: StudyJob) -> Settings:
+        return self._by_kind[job.kind](job)
+
+    def prompts(self, source: str) -> PromptsSettings:
+        """Of the training prompts or of one benchmark."""
+        section = self._config.prompts
+        if source == TRAINING_PROMPTS:
+            made, limit = section.train, section.limits.get(source, section.limit)
+        else:
+            benchmark = self._benchmarks[source]
+            made, limit = benchmark.source, section.limits.get(source, benchmark.limit or section.limit)
+        return PromptsSettings(
+            source=source,
+            made=self._hub.pinned(made),
+            seed=self._config.seed,
+            limit=limit,
+            ngram=section.contamination.ngram if section.contamination else None,
+        )
+
+    def _ladder(self, job: StudyJob) -> Settings:
+        rung, shared = self._config.models[job.axes["model"]].ladder, self._config.ladder
+        assert rung is not None
+        assert shared is not None
+        return LadderSettings(model=job.axes["model"], rung=rung, shared=shared)
+
+    def _generate(self, job: StudyJob) -> Settings:
+        name, section = job.axes["generator"], self._config.generate
+        generator = self._config.generators[name]
+        model = self._config.models[generator.model] if generator.model else None
+        train, shipped = self._hub.pinned(self._config.prompts.train), None
+        if generator.shipped is not None:
+            assert isinstance(train, DataSource)
+            shipped = Shipped(source=train, traces=generator.shipped)
+        is_shard = job.kind == "generate_shard"
+        return GenerateSettings(
+            generator=name,
+            engine=(generator.engine or section.engine) if model else None,
+            hub=self._hub.model(generator.model) if generator.model else None,
+            shipped=shipped,
+            system=model.system if model else None,
+            thinking=model.thinking if model else None,
+            rendering=self._hub.rendering(generator.model),
+            shard=Shard(index=int(job.axes["shard"]), of=generator.shards) if is_shard else None,
+            sampling=generator.sampling or section.sampling,
+            samples=generator.samples,
+            seed=self._config.seed,
+            max_failure_share=section.max_failure_share,
+        )
+
+    def _grade(self, job: StudyJob) -> Settings:
+        grader = self._config.prompts.train.grader
+        return GradeSettings(grader=grader, max_failure_share=self._config.grade.max_failure_share)
+
+    def _judge(self, job: StudyJob) -> Settings:
+        section, form, generator = self._config.judge, job.axes["form"], job.axes["generator"]
+        repeated = section.compared.repeats.get(form) if section.compared else None
+        return JudgeSettings(
+            generator=generator,
+            form=repeated or form,
+            dimensions=self._axes.forms[form],
+            engine=section.engine,
+            sampling=section.sampling,
+            samples=self._axes.judged_samples(generator),
+            attempts=section.attempts,
+            max_failure_share=section.max_failure_share,
+            # A repeat asks the very question of the main form; only its seed tells the two calls apart.
+            seed=seed_of("repeat", self._config.seed, form) if repeated else self._config.seed,
+            hub=self._hub.model(section.model) if section.model else None,
+            rendering=self._hub.rendering(section.model),
+            prompts=section.compared.prompts if section.compared and form in self._axes.compared_forms else None,
+        )
+
+    def _pair(self, job: StudyJob) -> Settings:
+        chosen, rejected = job.axes["chosen"], job.axes["rejected"]
+        return PairSettings(
+            chosen=chosen,
+            rejected=rejected,
+            judged={name: self._axes.judged_samples(name) for name in sorted({chosen, rejected})},
+            max_failure_share=self._config.pair.max_failure_share,
+        )
+
+    def _delta(self, job: StudyJob) -> Settings:
+        components = sorted(self._axes.components(job.axes["dimension"]))
+        return DeltaSettings(chosen=job.axes["chosen"], rejected=job.axes["rejected"], components=components)
+
+    def _filter(self, job: StudyJob) -> Settings:
+        section, name = self._config.filter, job.axes["selection"]
+        common = self._axes.common_set(name)
+        cell_limit = section.cell_pairs if parse_selection(name).cell is not None else None
+        return FilterSettings(
+            selection=name,
+            tie_seed=section.tie_seed,
+            limit=common.pairs if common else cell_limit,
+        )
+
+    def _reference(self, job: StudyJob) -> Settings:
+        section, policy = self._config.reference, job.axes["policy"]
+        return ReferenceSettings(
+            generator=job.axes["generator"],
+            max_length=section.max_length,
+            batch_tokens=section.batch_tokens,
+            dtype=section.dtype,
+            threads=section.threads,
+            hub=self._hub.model(policy),
+            system=self._config.models[policy].system,
+            rendering=self._hub.rendering(policy),
+        )
+
+    def _train(self, job: StudyJob) -> Settings:
+        arms = [arm for arm in job.arms if isinstance(arm, Arm)]
+        first, section = arms[0], self._config.train
+        return TrainSettings(
+            chosen=first.pairing.chosen,
+            rejected=first.pairing.rejected,
+            selections={str(arm): arm.selection for arm in arms},
+            recipe=section.recipes[first.recipe],
+            seed=first.seed,
+            max_length=self._config.reference.max_length,
+            max_too_long_share=section.max_too_long_share,
+            max_unfit_share=section.max_unfit_share,
+            hub=self._hub.model(first.policy),
+            system=self._config.models[first.policy].system,
+            rendering=self._hub.rendering(first.policy),
+        )
+
+    def _evaluate(self, job: StudyJob) -> Settings:
+        section, policy = self._config.evaluate, job.axes["policy"]
+        group = section.groups[job.axes["group"]]
+        asked = {
+            name: AskedBenchmark(
+                grader=self._benchmarks[name].source.grader,
+                template=self._benchmarks[name].template or section.template,
+                samples=group.samples.get(name, self._benchmarks[name].samples),
+            )
+            for name in sorted(group.benchmarks)
+        }
+        return EvaluateSettings(
+            arms=list(map(str, job.arms)),
+            benchmarks=asked,
+            engine=section.engine,
+            hub=self._hub.model(policy) if isinstance(job.arms[0], Base) else None,
+            system=self._config.models[policy].system,
+            rendering=self._hub.rendering(policy),
+            sampling=group.sampling,
+            seed=self._config.seed,
+            max_failure_share=section.max_failure_share,
+        )
+
+    def _report(self, job: StudyJob) -> Settings:
+        config = self._config
+        benchmarks = {
+            name: ReportBenchmark(
+                title=benchmark.title,
+                domain=benchmark.domain,
+                difficulty=benchmark.difficulty,
+                in_domain=benchmark.domain == config.prompts.train_domain,
+            )
+            for name, benchmark in self._benchmarks.items()
+        }
+        experiments = {
+            name: ReportExperiment(
+                title=experiment.title,
+                figure=experiment.figure,
+                arms=list(map(str, arms_of(experiment))),
+                beside=list(map(str, self._axes.arms_beside(experiment))),
+            )
+            for name, experiment in config.experiments.items()
+        }
+        groups = {
+            name: ReportGroup(title=group.title, benchmarks=group.benchmarks, primary=group.primary)
+            for name, group in config.evaluate.groups.items()
+        }
+        return ReportSettings(
+            **dict(config.report),
+            study=config.study,
+            seed=config.seed,
+            dimensions=self._axes.deltas,
+            forms=config.judge.forms if config.judge.compared else {},
+            compared=self._axes.compared_forms,
+            benchmarks=benchmarks,
+            experiments=experiments,
+            groups=groups,
+        )

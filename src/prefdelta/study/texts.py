@@ -1,0 +1,72 @@
+"""The texts that people edit (rubrics, templates, claims, prices): where they lie, their checks and their digest."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from prefdelta.core.data.sources import Benchmark
+from prefdelta.core.errors import StudyError
+from prefdelta.core.ids import digest
+from prefdelta.core.template import fill
+from prefdelta.engines.openai.account import read_prices
+from prefdelta.study.config import Config
+from prefdelta.system.files import sha256_of
+
+REPORT_TEMPLATE = "resources/templates/report.html"
+REPORT_CLAIMS = "resources/claims.yaml"
+TEXT_INPUTS = ("lock", "template", "claims", "rubrics")  # the inputs of rules that are texts
+_RUBRICS = "resources/rubrics"
+_PROBLEM_SLOTS = ("problem",)
+_JUDGE_SLOTS = ("category", "rubric", "problem", "trace")
+_ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
+
+
+def rubric(dimension: str) -> str:
+    """The path of the rubric of a dimension."""
+    return f"{_RUBRICS}/{dimension}.md"
+
+
+def text_digest(paths: Iterable[str]) -> str:
+    """A digest of the content of some files, in their order."""
+    return digest([sha256_of(Path(path)) for path in paths])[:16]
+
+
+def check_texts(config: Config, benchmarks: Mapping[str, Benchmark]) -> None:
+    """Raise StudyError unless all rubrics and templates can be read and have the slots that are filled."""
+    for dimension in config.dimensions:
+        _read_text(Path(rubric(dimension)), f"the rubric of dimension {dimension!r}")
+    templates = {f"{stage}.template": getattr(config, stage).template for stage in _ASKING}
+    templates |= {
+        f"the template of {name}": benchmark.template for name, benchmark in benchmarks.items() if benchmark.template
+    }
+    for what, path in templates.items():
+        fill(_read_text(Path(path), what), dict.fromkeys(_PROBLEM_SLOTS, ""), path)
+    path = config.judge.template
+    fill(_read_text(Path(path), "judge.template"), dict.fromkeys(_JUDGE_SLOTS, ""), path)
+
+
+def check_prices(config: Config) -> None:
+    """Raise StudyError if the prices of a hosted judge cannot be read: now, not after days of generating."""
+    engine = config.judge.engine
+    if engine.prices is not None:
+        try:
+            read_prices(Path(engine.prices)).of(engine.model, engine.prices)
+        except StudyError as error:
+            raise StudyError(f"judge.engine.prices: {error}") from None
+
+
+def require_lock(path: str) -> None:
+    """Raise StudyError if the lock of the gate against contamination is not there."""
+    if not Path(path).is_file():
+        raise StudyError(f"prompts.contamination.lock: there is no file {path}. Write it: prefdelta decontaminate.")
+
+
+def _read_text(path: Path, what: str) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(
+            f"{path}: {what} cannot be read as UTF-8 text ({error}). Create it, or name another."
+        ) from None
+    if not text.strip():
+        raise StudyError(f"{path}: {what} is empty. Write it, or name another file.")
+    return text

@@ -1,0 +1,57 @@
+"""Which arms share a job of train or evaluate."""
+
+import pytest
+
+from prefdelta.core.arms import Arm, Base, Pairing
+from prefdelta.study.batches import batch_axes, batches_of
+
+PAIRING = Pairing("g-4", "g.0")
+
+
+def arm(selection="all", recipe="dpo", seed=0):
+    return Arm("pa", PAIRING, selection, recipe, seed)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(1, [1, 1, 1, 1, 1]), (2, [2, 1, 1, 1]), (3, [3, 1, 1]), (9, [3, 1, 1])]
+)
+def test_arms_that_differ_in_their_selection_alone_share_jobs(size, expected):
+    arms = [arm("all"), arm("all", seed=1), arm("swapped"), arm("all", recipe="kto"), arm("random-5-s0")]
+    batches = list(batches_of(arms, size))
+    assert [len(batch) for batch in batches] == expected
+    assert sorted(str(each) for batch in batches for each in batch) == sorted(map(str, arms))
+    for batch in batches:
+        assert len({(each.recipe, each.seed) for each in batch}) == 1
+
+
+def test_a_batch_is_named_by_its_first_selection():
+    batch = batch_axes([arm("top-x-5", seed=1), arm("all", seed=1)])
+    assert batch == {"policy": "pa", "chosen": "g-4", "rejected": "g.0", "batch": "dpo-s1-top-x-5"}
+
+
+def test_each_output_of_a_batch_is_of_the_arm_at_its_place(mini):
+    study = mini()
+    for batch in study.train_batches:
+        assert batch.outputs == [f"results/mini/train/{each}/policy.json" for each in batch.arms]
+    for batch in study.evaluate_batches:
+        group = batch.axes["group"]
+        assert batch.outputs == [f"results/mini/evaluate/{each}/{group}.parquet" for each in batch.arms]
+
+
+def test_untrained_policies_are_evaluated_in_every_group_by_jobs_of_their_own(mini):
+    study = mini()
+    untrained = [batch for batch in study.evaluate_batches if batch.kind == "evaluate_base"]
+    assert [(batch.axes["group"], batch.arms) for batch in untrained] == [
+        (group, (Base(policy),)) for group in study.config.evaluate.groups for policy in study.config.policies
+    ]
+
+
+def test_names_that_a_rule_cannot_hold_apart_give_different_rules(mini):
+    def edit(content):
+        content["train"]["recipes"]["dpo.x"] = content["train"]["recipes"]["dpo"]
+        content["train"]["recipes"]["dpo-x"] = content["train"]["recipes"]["dpo"]
+        content["experiments"]["scaling"]["recipes"] = ["dpo", "dpo.x", "dpo-x"]
+
+    rules = [batch.rule for batch in mini(edit).train_batches]
+    assert len(set(rules)) == len(rules)
+    assert all(rule.isidentifier() for rule in rules)

@@ -1,0 +1,70 @@
+"""What jobs read beyond what a rule's paths say. That it is what Snakemake plans: tests/workflow/test_plans.py."""
+
+from pathlib import Path
+
+import pytest
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.recipes import NEEDS_REFERENCE
+
+RESULTS = "results/mini"
+
+
+def test_weights_of_a_model_of_the_hub_are_no_file_and_those_of_the_ladder_are(mini, study_at):
+    assert mini().input("reference", "weights")({"policy": "pa", "generator": "g4"}) == [
+        f"{RESULTS}/ladder/pa/model.json"
+    ]
+    assert study_at({}).input("reference", "weights")({"policy": "nemotron-8b", "generator": "r1"}) == []
+
+
+def test_a_delta_reads_each_form_that_asks_one_of_its_dimensions_once(mini):
+    judgements = mini().input("delta", "judgements")
+    itself = judgements({"chosen": "g4", "rejected": "g4", "dimension": "mean"})
+    assert len(itself) == len(set(itself)) == len(mini().config.judge.forms)
+    one = judgements({"chosen": "g4", "rejected": "g0", "dimension": "factuality"})
+    assert {Path(path).parent.name for path in one} == {"g4", "g0"}
+    assert len({Path(path).name for path in one}) == 1
+
+
+@pytest.mark.parametrize(
+    ("selection", "deltas", "common"),
+    [("all", 0, 0), ("top-factuality-5", 1, 0), ("random-5-s0", 0, 0), ("common-scaling", 0, 6)],
+)
+def test_a_selection_reads_what_its_name_speaks_of(mini, selection, deltas, common):
+    study, axes = mini(), {"chosen": "g3", "rejected": "g1", "selection": selection}
+    assert len(study.input("filter", "deltas")(axes)) == deltas
+    assert len(study.input("filter", "common")(axes)) == common
+
+
+def test_only_methods_with_a_reference_read_one(mini):
+    study = mini()
+    read = {path for batch in study.train_batches for path in batch.inputs["chosen_reference"]}
+    assert read <= {path for job in study.jobs("reference") for path in job.outputs}
+    for batch in study.train_batches:
+        method = study.config.train.recipes[batch.arms[0].recipe].method
+        assert bool(batch.inputs["rejected_reference"]) == (method in NEEDS_REFERENCE)
+
+
+def test_a_trained_arm_is_evaluated_from_its_policy_and_an_untrained_one_from_the_ladder(mini):
+    for batch in mini().evaluate_batches:
+        weights = [f"{RESULTS}/train/{arm}/policy.json" for arm in batch.arms]
+        untrained = [f"{RESULTS}/ladder/{batch.axes['policy']}/model.json"]
+        assert batch.inputs["weights"] == (untrained if batch.kind == "evaluate_base" else weights)
+
+
+def test_the_report_reads_the_manifests_of_all_other_jobs_and_reads_leaves_them_out(mini):
+    study = mini()
+    (report,) = study.jobs("report")
+    assert report.inputs["manifests"] == [job.manifest for job in study.all_jobs if job.stage != "report"]
+    assert not set(report.reads) & set(report.inputs["manifests"])
+    assert set(report.inputs["scores"]) < set(report.reads)
+
+
+def test_a_gate_whose_lock_was_never_written_stops_the_rule_but_not_a_look_at_the_jobs(mini):
+    gate = {"lock": "nowhere/x.lock.json", "ngram": 13}
+    study = mini(lambda content: content["prompts"].update(contamination=gate))
+    with pytest.raises(StudyError, match=r"there is no file nowhere/x\.lock\.json"):
+        study.input("prompts", "lock")({"source": "train"})
+    training, *benchmarks = study.jobs("prompts")
+    assert training.reads == ["nowhere/x.lock.json"]
+    assert [job.reads for job in benchmarks] == [training.outputs] * len(benchmarks)

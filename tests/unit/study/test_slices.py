@@ -1,0 +1,72 @@
+"""The settings of jobs: what reaches which of them, and what does not."""
+
+import json
+
+import yaml
+
+from .conftest import ROOT
+
+
+def test_date_and_settings_of_chat_templates_reach_every_job_that_renders_one(study_at):
+    content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    models = content["models"]
+    for name, model in models.items():
+        model["chat_template_kwargs"] = {"who": name}
+    study = study_at({}, date="2026-03-05", models=models)
+    of = {
+        "generate": study.settings("generate")({"generator": "s1-3b"}),
+        "reference": study.settings("reference")({"policy": "nemotron-8b", "generator": "r1"}),
+        "judge": study.settings("judge")({"generator": "r1", "form": "logic"}),
+        "train": study.train_batches[0].settings,
+        "evaluate": study.evaluate_batches[0].settings,
+    }
+    who = {"generate": "s1-3b", "judge": "gpt-oss-120b"}
+    for stage, found in of.items():
+        rendering = {"date": "2026-03-05", "chat_template_kwargs": {"who": who.get(stage, "nemotron-8b")}}
+        assert json.loads(found)["rendering"] == rendering, stage
+    shipped = json.loads(study.settings("generate")({"generator": "r1"}))
+    assert shipped["rendering"]["date"] != "2026-03-05", "no template is rendered for traces that are there"
+
+
+def test_another_date_is_no_other_setting_of_jobs_whose_models_were_trained_here(mini):
+    one, other = (mini(lambda content, day=day: content.update(date=day)) for day in ("2026-03-05", "2026-03-06"))
+    for stage, wildcards in (("generate", {"generator": "g1"}), ("reference", {"generator": "g1", "policy": "pa"})):
+        assert one.settings(stage)(wildcards) == other.settings(stage)(wildcards)
+    for batches in ("train_batches", "evaluate_batches"):
+        assert [batch.settings for batch in getattr(one, batches)] == [b.settings for b in getattr(other, batches)]
+
+
+def test_a_repeat_asks_the_judge_the_same_with_another_seed(study_at):
+    settings_of = study_at({}).settings("judge")
+    main, again, alone = (
+        json.loads(settings_of({"generator": "s1-32b", "form": form}))
+        for form in ("logic", "logic_again", "factuality")
+    )
+    assert {key for key in main if main[key] != again[key]} == {"seed", "prompts"}
+    assert again["prompts"] == alone["prompts"] == 500
+    assert main["seed"] == alone["seed"]
+
+
+def test_an_experiment_shows_the_arms_that_should_have_got_as_many_updates(study_at):
+    experiments = json.loads(study_at({}).settings("report")({}))["experiments"]
+    assert experiments["few_updates"]["beside"] == [
+        f"nemotron-8b/s1-32b~s1-3b/top-step_coherence-1000/dpo/s{seed}" for seed in (0, 1, 2)
+    ]
+    assert experiments["cells"]["beside"] == []
+
+
+def test_pairs_are_made_of_the_samples_that_the_judge_rates(study_at):
+    study = study_at({})
+    judged = {
+        name: json.loads(study.settings("judge")({"generator": name, "form": "logic"}))["samples"]
+        for name in ("s1-3b", "s1-32b")
+    }
+    sides = {"chosen": "s1-32b", "rejected": "s1-3b"}
+    assert json.loads(study.settings("pair")(sides))["judged"] == judged == {"s1-3b": 2, "s1-32b": 1}
+
+
+def test_what_is_too_long_for_a_reference_is_too_long_for_every_method(study_at):
+    study = study_at({})
+    batches = [json.loads(batch.settings) for batch in study.train_batches]
+    assert {one["recipe"]["method"] for one in batches} == {"dpo", "kto", "sft"}
+    assert {one["max_length"] for one in batches} == {study.config.reference.max_length}
