@@ -311,7 +311,7 @@ def test_changed_source_is_named_by_module_and_what_is_recorded_is_not_asked_aga
     done = started(checkout, sys.executable, "-m", "prefdelta.commands.main", *WORDS, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["stages"]["judge"]["why"] == {"source of core.verdicts changed": 2}
+    assert found["stages"]["judge"]["why"] == {"source of core.asking.verdicts changed": 2}
     assert found["stages"]["judge"]["missing"] == {"value": 0, "basis": "counted"}
     assert found["totals"]["calls"]["value"] <= found["stages"]["evaluate"]["missing"]["value"]
 
