@@ -8,7 +8,7 @@
 # make sweep    choose mini's learning rates again, by the rule in resources/studies/sweep.yaml; writes docs/sweep.md
 # make setup    set up .venv alone
 # make check    lint, types, import rules, schema, workflow rules
-# make schema   write the config's schema again, after a change of src/prefdelta/study/config.py or core/
+# make schema   write workflow/schemas/ and docs/config.md again, after a change of a type or description of the config
 
 SHELL := bash
 PYTHON ?= python3
@@ -95,7 +95,7 @@ setup-gpu: .venv-gpu/.ready
 	@touch $@
 
 schema: setup
-	$(BIN)/python -m prefdelta.study.config > workflow/schemas/config.schema.json
+	$(BIN)/python -m prefdelta.study.config.schema
 
 check: .venv/.ready-check
 	$(BIN)/ruff check --quiet
@@ -103,6 +103,6 @@ check: .venv/.ready-check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/snakefmt --check Snakefile workflow/rules
-	$(BIN)/python -m prefdelta.study.config | diff - workflow/schemas/config.schema.json || { echo "the schema is stale: run make schema"; exit 1; }
+	$(BIN)/python -m prefdelta.study.config.schema --check
 	$(BIN)/python tests/workflow/snakemake_lint.py
 	$(BIN)/python -m pytest tests/workflow/test_lint.py

@@ -56,9 +56,9 @@ def _time_it() -> None:
     for owner, names in (
         (record.Record, ("__init__", "missing", "fetch", "append", "flush")),
         (requests.Request, ("key",)),
-        (ownership.Claim, ("__init__", "check", "release")),
+        (ownership.Ownership, ("__init__", "check", "release")),
         (staging.Staging, ("__init__", "publish", "remove")),
-        (snapshots.Snapshots, ("newest", "seal")),
+        (snapshots.Snapshots, ("take_newest", "seal")),
         (manifests, ("check",)),
         (checkpoints, ("open_manifest", "write_manifest")),
         (source, ("digest",)),
@@ -96,14 +96,14 @@ def _leave_it_out() -> None:
         def __exit__(self, *_):
             pass
 
-    def unclaimed(self, record, thing):
+    def take_nothing(self, record, path):
         self.predecessor = None
 
     record.Record = InMemory
     files.sync = lambda path: None
     manifests.check = lambda paths: {}
-    ownership.Claim.__init__ = unclaimed
-    ownership.Claim.check = ownership.Claim.release = lambda self: None
+    ownership.Ownership.__init__ = take_nothing
+    ownership.Ownership.check = ownership.Ownership.release = lambda self: None
     snapshots.Snapshots.due = lambda self: False
 
 

@@ -105,7 +105,7 @@ def test_a_study_of_vllm_needs_it_installed(doctor):
     generate = small_study()["generate"] | {"engine": {"name": "vllm", "max_length": 1024}}
     assert doctor(generate=generate)["packages"][-1] == (
         "fail",
-        "the study's engines are vllm, and vLLM is not in this environment -> make setup-gpu",
+        "an engine of the study is vllm, and vLLM is not in this environment -> make setup-gpu",
     )
 
 
@@ -175,7 +175,7 @@ def test_a_file_system_without_locks_is_told(doctor, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refused)
     state, told = only(doctor(), "files")
     assert state == "warn"
-    assert "files cannot be locked here (Function not implemented) -> See to it yourself" in told
+    assert "files cannot be locked here (Function not implemented) -> Make sure yourself" in told
 
 
 def test_a_limit_of_open_files_that_is_too_low_for_the_judge_is_told(here):
@@ -204,7 +204,7 @@ def test_the_key_of_a_hosted_judge_is_looked_for_and_never_shown(doctor, monkeyp
 def test_a_key_in_the_place_of_its_name_is_told_and_not_shown(doctor):
     state, told = only(doctor(judge=hosted_judge(api_key_env=SECRET)), "judge key")
     assert state == "fail"
-    assert "is no name of a variable" in told
+    assert "is not the name of a variable" in told
 
 
 def test_a_token_of_the_hub_is_needed_for_what_is_to_be_fetched(doctor, hub_study, monkeypatch):
@@ -414,7 +414,7 @@ def test_marks_of_thinking_that_are_no_tokens_are_told(doctor, local):
     local["models"]["g3"]["thinking"] = {"opening": "<|think|>", "closing": "<|/think|>"}
     state, told = doctor(**local)["templates"][0]
     assert state == "fail"
-    assert "<|think|> is no token of its vocabulary. Correct models.<model>.thinking" in told
+    assert "<|think|> is not a token of its vocabulary. Correct models.<model>.thinking" in told
 
 
 def test_a_reasoning_effort_that_the_template_does_not_know_is_told(doctor, local):

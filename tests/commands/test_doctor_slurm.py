@@ -68,7 +68,7 @@ PROFILE_TRAPS = {
         {"slurm-status-command": "sacct"}, {}, "fail", "it never sees a job fail -> slurm-status-command: squeue",
     ),
     "status by default, accounting": (
-        {"slurm-status-command": None}, WITH_ACCOUNTS, "warn", "sees one cancelled -> slurm-status-command: squeue",
+        {"slurm-status-command": None}, WITH_ACCOUNTS, "warn", "sees a job cancelled -> slurm-status-command: squeue",
     ),
     "jobs forgotten too soon": (
         {}, WITH_ACCOUNTS | {"= 300 sec": "= 60 sec"}, "warn", "after 60 s (MinJobAge), less than three looks",
@@ -77,7 +77,7 @@ PROFILE_TRAPS = {
         {}, {"= 300 sec": "= 60 sec"}, "fail", "which never sees a job cancelled; with accounting off",
     ),
     "jobs forgotten between two looks": (
-        {}, WITH_ACCOUNTS | {"= 300 sec": "= 200 sec"}, "fail", "the run would wait for ever",
+        {}, WITH_ACCOUNTS | {"= 300 sec": "= 200 sec"}, "fail", "the run would wait forever",
     ),
     "asked too often": (
         {"slurm-init-seconds-before-status-checks": 5}, {}, "warn", "slurm-init-seconds-before-status-checks: 40",

@@ -399,12 +399,12 @@ def test_a_kill_while_rows_are_removed_loses_no_row_that_stays(monkeypatch, chec
 
 KILLED = """
 import os, signal, sys
-from prefdelta.commands import gc, main, standing
+from prefdelta.commands import dependents, gc, main
 left = iter(range(int(sys.argv[1])))
 def remove(path):
     if next(left, None) is None:
         os.kill(os.getpid(), signal.SIGKILL)
-    standing.remove(path)
+    dependents.remove(path)
 gc.remove = remove
 main.main(sys.argv[2:])
 """

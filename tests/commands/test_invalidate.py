@@ -31,7 +31,7 @@ def test_a_table_goes_with_its_calls_and_what_shares_one_of_them_goes_too(capsys
     record["calls/judge/both"] = {key for key in record["calls/judge/both"] if key.startswith("verdict-g3")}
     assert all_keys() == record
     printed = capsys.readouterr().out
-    assert "made again too, as it rests on some of the same: results/mini/judge/g3/both.parquet" in printed
+    assert "made again too, as it depends on some of the same: results/mini/judge/g3/both.parquet" in printed
 
 
 def test_a_table_of_traces_goes_with_its_partition_only():
@@ -113,8 +113,8 @@ def test_that_a_batchs_file_gives_the_same_reply_again_is_told(path, told, words
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("judge/g1/boht.parquet", "is no output of this study; did you mean results/mini/judge/g1/both.parquet"),
-        ("judge/gx/both.parquet", "is no output of this study; did you mean results/mini/judge/g"),
+        ("judge/g1/boht.parquet", "is not an output of this study; did you mean results/mini/judge/g1/both.parquet"),
+        ("judge/gx/both.parquet", "is not an output of this study; did you mean results/mini/judge/g"),
         ("generate/g1.manifest.json", "did you mean"),
         ("generate", "below it are results/mini/generate/g3.parquet, results/mini/generate/g1.parquet"),
     ],

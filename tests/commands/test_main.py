@@ -107,16 +107,16 @@ def test_no_run_can_start_meanwhile_and_the_run_file_is_as_before(command, monke
     seen = []
 
     def look(study, *_):
-        from prefdelta.workflow import runs
+        from prefdelta.workflow import run_file
 
-        seen.append(runs.running(Path(study.results)))
+        seen.append(run_file.current(Path(study.results)))
         raise KeyboardInterrupt
 
     monkeypatch.setattr("prefdelta.commands.gc.make_plan", look)
-    monkeypatch.setattr("prefdelta.commands.retry.standing", look)
-    monkeypatch.setattr("prefdelta.commands.invalidate.standing", look)
+    monkeypatch.setattr("prefdelta.commands.retry.dependents_of", look)
+    monkeypatch.setattr("prefdelta.commands.invalidate.dependents_of", look)
     assert main([*WORDS[command], "--configfile", CONFIG]) == 130
-    assert "command " in seen[0]
+    assert seen[0].before == killed
     assert (RESULTS / "run.json").read_text() == killed
 
 
@@ -144,7 +144,7 @@ def test_config_yaml_is_taken_if_it_is_there(capsys):
     [
         (None, "there is no such file in"),
         ("a: [", "cannot be read as YAML"),
-        ("- a", "is no config of a study"),
+        ("- a", "is not the config of a study"),
         ("study: mini", "mistake(s)"),
     ],
 )

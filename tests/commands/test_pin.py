@@ -93,7 +93,7 @@ def test_what_cannot_be_pinned_is_told_and_the_rest_is_written(hub, machine):
     assert done.returncode == 2
     assert list(machine.lock["models"]) == [MODEL]
     for told in (
-        "5 of 6 did not work",
+        "5 of 6 failed",
         f"owner/gated: access to this model is granted by its owners. Ask for it on {hub.endpoint}/owner/gated",
         f"owner/missing: {hub.endpoint}/owner/missing does not exist, or is private",
         "owner/pickles: this model has no model.safetensors and no model.safetensors.index.json",
@@ -126,14 +126,14 @@ def test_what_is_fetched_is_there_without_a_hub(hub, machine):
     assert f"fetched: datasets/{DATA}" in done.stdout
     hub.stop()
     commit = machine.lock["datasets"][DATA]["revision"]
-    rows = f"list(hub.dataset_rows({DATA!r}, {commit!r}, None, 'test'))"
+    rows = f"list(data_sets.dataset_rows({DATA!r}, {commit!r}, None, 'test'))"
     assert machine.call(rows, HF_HUB_OFFLINE="1") == [{"a": 1}]
 
 
 def test_a_model_that_turns_out_not_to_be_whole_is_told_when_it_is_fetched(machine):
     done = machine.pin("--fetch", MODEL)
     assert done.returncode == 2
-    assert "model.safetensors is no whole safetensors file" in done.stderr
+    assert "model.safetensors is not a complete safetensors file" in done.stderr
     assert list(machine.lock["models"]) == [MODEL]
 
 

@@ -20,13 +20,13 @@ import pytest
 import yaml
 
 from prefdelta.commands.checks.disk import room
-from prefdelta.commands.checks.subject import Examined
+from prefdelta.commands.checks.subject import Subject
 from prefdelta.commands.main import main
+from prefdelta.commands.output import format_bytes
 from prefdelta.commands.planning.amounts import NOTHING, Amount, Basis, total
 from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.dollars import of_calls
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
-from prefdelta.commands.shared import size
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.settings import Settings
 from prefdelta.records.call import Call
@@ -443,9 +443,9 @@ def test_plan_and_doctor_agree_on_the_disk_that_trainings_take(tmp_path, monkeyp
     write_study(content)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**15))
     found = planned(capsys)["disk"]
-    (line,) = room(Examined(Study(content, CONFIG), Path(CONFIG), None))
+    (line,) = room(Subject(Study(content, CONFIG), Path(CONFIG), None))
     both = found["policies"]["value"] + found["snapshots"]["value"]
-    assert line.found.endswith(f"policies to come ({len(POLICIES)}) need about {size(both)}")
+    assert line.found.endswith(f"policies to come ({len(POLICIES)}) need about {format_bytes(both)}")
     # Whole policies either way; of snapshots, two with weights and the optimiser's state, or those of adapters.
     assert found["policies"]["value"] == len(POLICIES) * 8e9 * 4
     assert found["snapshots"]["value"] == pytest.approx(8e9 * 24 if lora is None else 8 * 4e6 * 24)

@@ -84,7 +84,7 @@ def test_one_call_is_forgotten_with_its_table(stage, failure, partition, key, ta
     record[partition] -= {key}
     assert all_keys() == record
     assert f"{table}.parquet" in gone(files, snapshot(but=("run.json",)))
-    assert ("note: truncated is no failed request" in capsys.readouterr().out) == (failure == "truncated")
+    assert ("note: truncated is not a failed request" in capsys.readouterr().out) == (failure == "truncated")
 
 
 def test_reference_sums_are_forgotten_too():
@@ -210,7 +210,7 @@ def test_failures_of_a_stage_that_wrote_no_table_are_forgotten(failure, calls, g
     assert retry("judge", failure, "--dry-run") == 0
     assert all_keys() == record
     assert retry("judge", failure) == 0
-    told = f"judge: {calls} calls in the record failed with {failure}, of which no table tells"
+    told = f"judge: {calls} calls in the record failed with {failure}, which no table reports"
     assert capsys.readouterr().out.count(told) == 2
     record[ALONE] -= going
     if tables_too:

@@ -17,7 +17,7 @@ import pytest
 from prefdelta.commands import stop
 from prefdelta.commands.main import main
 from prefdelta.scheduler import slurm
-from prefdelta.workflow import runs
+from prefdelta.workflow import orphans, run_file
 
 from .made import CONFIG, RESULTS, dead_pid, write_text
 
@@ -53,7 +53,7 @@ def a_run(kind, **more):
 @contextmanager
 def started_by_the_run(script):
     """Something that the run started, and that outlives it."""
-    environment = os.environ | {runs.VARIABLE: "x"}
+    environment = os.environ | {run_file.VARIABLE: "x"}
     with subprocess.Popen(["sh", "-c", f"echo ready; {script}"], env=environment, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         try:
@@ -145,12 +145,12 @@ def test_where_files_cannot_be_locked_the_run_file_tells(capsys, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", flock)
     with a_run("hears", command="snakemake of somebody else") as process:
         assert "no run goes on here" in stopped(capsys)[1]
-        assert (runs.running(RESULTS), process.poll()) == (None, None)
+        assert (run_file.current(RESULTS), process.poll()) == (None, None)
     with a_run("hears") as process:
-        assert f"pid {process.pid}" in runs.running(RESULTS)
+        assert f"pid {process.pid}" in str(run_file.current(RESULTS))
         assert stopped(capsys)[0] == 0
         assert process.wait(5) == -signal.SIGINT
-    assert runs.running(RESULTS) is None
+    assert run_file.current(RESULTS) is None
 
 
 def test_a_job_that_is_asked_for_meanwhile_is_cancelled(capsys, queue):
@@ -160,7 +160,7 @@ def test_a_job_that_is_asked_for_meanwhile_is_cancelled(capsys, queue):
 
 
 def test_what_a_dead_run_left_is_ended(capsys, monkeypatch):
-    monkeypatch.setattr(runs, "ORPHANS_SECONDS", 0.2)
+    monkeypatch.setattr(orphans, "PROCESS_SECONDS", 0.2)
     with a_run("hears") as process:
         process.kill()
     with started_by_the_run("sleep 60; true") as process:

@@ -11,7 +11,7 @@ from prefdelta.core.data.items import read_items
 from prefdelta.core.data.sources import DataSource, Fields, TraceFields
 from prefdelta.core.errors import StudyError
 from prefdelta.engines.dataset import DatasetEngine
-from prefdelta.models.repositories import dataset_rows
+from prefdelta.models.data_sets import dataset_rows
 from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.store import calls

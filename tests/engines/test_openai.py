@@ -25,7 +25,7 @@ from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Endpoint, Failure, Reply, Request, Sampling, ServerStoppedError
 from prefdelta.core.asking.verdicts import verdict_schema
 from prefdelta.core.errors import StudyError
-from prefdelta.engines.openai import engine as openai_engine
+from prefdelta.engines.openai import asker
 from prefdelta.engines.openai.engine import OpenAIEngine
 
 from .scripted import (
@@ -466,14 +466,14 @@ def test_a_dead_engine_behind_a_healthy_health_stops_our_own_server_within_twice
     assert 0.4 < ended - dead.broken_at < 2 * 0.5 + 3
     assert len({result.key for result in results if isinstance(result, Reply)}) == 20, "replies before it are kept"
     assert sum(map(is_canary, server.seen)) == 1, "the canary does not go through the back-off"
-    for told in (server.base_url, "no request was answered for", "is recorded", "the same command", "quiet_s"):
-        assert told in str(error)
+    for fact in (server.base_url, "no request was answered for", "is recorded", "the same command", "quiet_s"):
+        assert fact in str(error)
 
 
 def test_an_endpoint_of_others_that_fails_for_a_while_is_told_once_and_the_work_goes_on(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai_engine, "LONGEST_WAIT_S", 0.2)
+    monkeypatch.setattr(asker, "LONGEST_WAIT_S", 0.2)
     with ScriptedServer(Breaking(status(503), after=20, until_canaries=2)) as server:
         assert_all_answered(ask(engine_for(server, quiet_s=0.5, back_off_s=0.1), questions(60)), 60)
     warnings = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
@@ -504,8 +504,8 @@ def test_an_endpoint_of_others_that_answers_nothing_ends_the_run_after_one_deadl
     assert len([result for result in results if isinstance(result, Reply)]) == 20
     asked = {seen.question for seen in server.seen if not is_canary(seen)}
     assert len(asked) <= 20 + 2 * 8, "requests were sent although nothing was answered"
-    for told in (server.base_url, "1.5 s (deadline_s)", "is recorded", "the same command"):
-        assert told in str(error)
+    for fact in (server.base_url, "1.5 s (deadline_s)", "is recorded", "the same command"):
+        assert fact in str(error)
 
 
 def test_all_replicas_down_from_the_start_ends_the_run_after_one_deadline(capsys: pytest.CaptureFixture[str]) -> None:
@@ -603,8 +603,7 @@ import resource, sys
 from contextlib import nullcontext
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Endpoint, Reply, Request, Sampling
-from prefdelta.engines import openai as openai_engine
-from prefdelta.engines.openai import OpenAIEngine
+from prefdelta.engines.openai.engine import OpenAIEngine
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), int(sys.argv[3])))
 options = OpenAIOptions(name="openai", model="m", base_url=sys.argv[1], in_flight=512, deadline_s=30.0)

@@ -242,8 +242,8 @@ def test_a_batch_that_is_refused_as_a_whole_ends_the_run_and_is_no_answer_later(
         server.ends_as = lambda batch: "failed" if batch.number == 0 else "completed"
         with pytest.raises(StudyError) as raised:
             ask(engine_for(server), plan)
-        for told in (server.base_url, "batch_0", "token_limit_exceeded: too many are enqueued", "batch.requests"):
-            assert told in str(raised.value)
+        for fact in (server.base_url, "batch_0", "token_limit_exceeded: too many are enqueued", "batch.requests"):
+            assert fact in str(raised.value)
         assert_all_answered(ask(engine_for(server), plan), plan)
     assert len(server.batches) == 2
 
@@ -297,7 +297,7 @@ def test_what_all_requests_are_refused_with_ends_the_run_and_fails_none_of_them(
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "body"),
     [
         (402, "Insufficient credits"),
         (429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}),
@@ -305,13 +305,13 @@ def test_what_all_requests_are_refused_with_ends_the_run_and_fails_none_of_them(
     ],
 )
 def test_an_account_without_money_ends_the_run_after_what_was_answered_and_fails_no_request(
-    status: int, said: Any
+    status: int, body: Any
 ) -> None:
     plan = questions(6)
     late = {key for key, _ in plan[4:]}
 
     def outcome(line: Line, batch: ScriptedBatch) -> Line:
-        return responded(line, status, said) if batch.number == 0 and line["custom_id"] in late else answered(line)
+        return responded(line, status, body) if batch.number == 0 and line["custom_id"] in late else answered(line)
 
     results = list[Reply | Failure]()
     with BatchServer(outcome) as server:
@@ -363,7 +363,7 @@ def test_a_torn_line_costs_only_its_own_request(capsys: pytest.CaptureFixture[st
         server._end = tear  # type: ignore[method-assign]
         assert_all_answered(ask(engine_for(server), plan), plan)
     assert [len(batch.lines) for batch in server.batches] == [6, 1]
-    assert "is no JSON" in capsys.readouterr().err
+    assert "is not JSON" in capsys.readouterr().err
 
 
 # --- a provider that fails for a while, or for good ---
@@ -404,8 +404,8 @@ def test_a_provider_that_stays_away_ends_the_run_after_the_deadline_and_the_next
 def test_a_server_without_a_batch_api_is_told() -> None:
     with ScriptedServer(answer) as server, pytest.raises(StudyError) as raised:
         ask(engine_for(server), questions(1))
-    for told in (server.base_url, "HTTP 404", "leave out `batch`"):
-        assert told in str(raised.value)
+    for fact in (server.base_url, "HTTP 404", "leave out `batch`"):
+        assert fact in str(raised.value)
     assert KEY not in str(raised.value)
 
 
@@ -434,8 +434,8 @@ def test_what_does_not_fit_any_more_is_not_submitted_and_told(tmp_path: Path) ->
         answered_first = len(results)
         assert 1.0 - 0.5 < answered_first * USED < 1.0
         assert Spending(tmp_path, PRICES).spent() == pytest.approx(answered_first * USED)
-        for told in (f"{answered_first} requests of this job", f"{20 - answered_first} remain", "Raise limit_usd"):
-            assert told in str(raised.value)
+        for fact in (f"{answered_first} requests of this job", f"{20 - answered_first} remain", "Raise limit_usd"):
+            assert fact in str(raised.value)
         more = Spending(tmp_path, PRICES, limit_usd=9.0, batch=True)
         assert_all_answered(
             ask(engine_for(server, more), plan, {k for k, _ in plan} - {r.key for r in results}),

@@ -72,7 +72,7 @@ def test_nothing_is_sent_that_might_exceed_the_limit_and_all_that_was_sent_is_re
     spent = len(results) * USED
     assert limit_usd - WORST < spent <= limit_usd
     assert account(tmp_path, None).spent() == pytest.approx(spent)
-    for told in (
+    for fact in (
         f"limit_usd ({limit_usd:.4f} USD for the whole study)",
         f"{spent:.4f} USD are spent",
         "may cost 1.0000 USD",
@@ -81,7 +81,7 @@ def test_nothing_is_sent_that_might_exceed_the_limit_and_all_that_was_sent_is_re
         "Raise limit_usd",
         "the same command",
     ):
-        assert told in error
+        assert fact in error
 
 
 def test_with_a_higher_limit_the_rest_is_asked(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from .scripted import Behaviour, ScriptedServer, Seen, answer, body, silence, st
 from .test_openai import KEY, ask, ask_until_error, assert_all_answered, engine_for, questions
 
 
-def error(**said: Any) -> dict[str, Any]:
-    return {"error": said}
+def error(**body: Any) -> dict[str, Any]:
+    return {"error": body}
 
 
 def extra(name: str) -> dict[str, Any]:
@@ -128,19 +128,19 @@ TABLE = {"account": ACCOUNT, "passing": PASSING, "this_or_all": THIS_OR_ALL, "re
 
 
 @pytest.mark.parametrize(
-    ("meaning", "code", "said"),
+    ("meaning", "code", "body"),
     [
         pytest.param(meaning, *case, id=f"{meaning}: {name}")
         for meaning, cases in TABLE.items()
         for name, case in cases.items()
     ],
 )
-def test_what_a_refusal_means(meaning: str, code: int, said: Any) -> None:
-    assert refusal_of(code, said, SENT).meaning == meaning
+def test_what_a_refusal_means(meaning: str, code: int, body: Any) -> None:
+    assert refusal_of(code, body, SENT).meaning == meaning
 
 
 @pytest.mark.parametrize(
-    ("said", "meaning"),
+    ("body", "meaning"),
     [
         ("Insufficient credits. Top up.", "account"),
         ("Your account is suspended", "account"),
@@ -148,12 +148,12 @@ def test_what_a_refusal_means(meaning: str, code: int, said: Any) -> None:
         ("The upstream has failed", "passing"),
     ],
 )
-def test_what_an_error_means_that_came_without_a_status(said: str, meaning: str) -> None:
-    assert refused_in({"message": said}, SENT, "key").meaning == meaning
+def test_what_an_error_means_that_came_without_a_status(body: str, meaning: str) -> None:
+    assert refused_in({"message": body}, SENT, "key").meaning == meaning
 
 
 @pytest.mark.parametrize(
-    ("code", "said", "failure", "words"),
+    ("code", "body", "failure", "words"),
     [
         (403, THIS_OR_ALL["OpenRouter, 403"][1], "flagged", "your input was flagged (reasons: violence)"),
         (404, error(message="No endpoints found"), "refused_by_provider", "No endpoints found"),
@@ -169,18 +169,18 @@ def test_what_an_error_means_that_came_without_a_status(said: str, meaning: str)
     ],
 )
 def test_a_refused_request_has_a_kind_and_the_providers_own_words(
-    code: int, said: Any, failure: str, words: str
+    code: int, body: Any, failure: str, words: str
 ) -> None:
-    refusal = refusal_of(code, said, SENT)
-    assert (refusal.failure, refusal.told) == (failure, f"HTTP {code}: {words}")
+    refusal = refusal_of(code, body, SENT)
+    assert (refusal.failure, refusal.message) == (failure, f"HTTP {code}: {words}")
 
 
 # --- in a run ---
 
 
-def saying(code: int, said: Any) -> Behaviour:
+def saying(code: int, body: Any) -> Behaviour:
     async def refuse(request: web.Request, seen: Seen) -> web.StreamResponse:
-        return web.json_response(said, status=code)
+        return web.json_response(body, status=code)
 
     return refuse
 
@@ -210,9 +210,9 @@ def test_an_account_without_money_ends_the_run_at_once_and_fails_no_request(name
         assert len(server.seen) <= 4 + in_flight
     assert len(results) == 4
     assert all(isinstance(result, Reply) for result in results)
-    said = refusal_of(*ACCOUNT[name], SENT).words
-    for told in (server.base_url, said, "nothing is recorded as failed", "Top up", "the same command"):
-        assert told in str(raised)
+    words = refusal_of(*ACCOUNT[name], SENT).words
+    for fact in (server.base_url, words, "nothing is recorded as failed", "Top up", "the same command"):
+        assert fact in str(raised)
 
 
 def test_what_is_in_flight_when_the_money_ends_is_received() -> None:
@@ -261,7 +261,7 @@ def test_load_is_waited_out_and_then_stops_the_run_with_the_servers_words(name: 
     with ScriptedServer(saying(*PASSING[name])) as server:
         results, raised = ask_until_error(engine_for(server, deadline_s=0.5, back_off_s=0.1), 60)
     assert not any(isinstance(result, Reply) or result.permanent for result in results)
-    assert refusal_of(*PASSING[name], SENT).told in str(raised)
+    assert refusal_of(*PASSING[name], SENT).message in str(raised)
 
 
 @pytest.mark.parametrize("in_flight", [1, 16])
@@ -274,8 +274,8 @@ def test_a_server_that_asks_to_wait_for_hours_is_not_asked_for_each_request(in_f
         assert len(server.seen) <= 3 + 5 + in_flight
     assert len([result for result in results if isinstance(result, Reply)]) == 3
     assert all(isinstance(result, Reply) or not result.permanent for result in results)
-    for told in ("HTTP 429: scripted 429", "7,200 s", "The same command"):
-        assert told in str(raised)
+    for fact in ("HTTP 429: scripted 429", "7,200 s", "The same command"):
+        assert fact in str(raised)
 
 
 def test_the_reason_of_a_429_is_told_once_and_not_per_request(capsys: pytest.CaptureFixture[str]) -> None:
@@ -303,27 +303,27 @@ def test_a_key_that_a_server_repeats_is_not_told() -> None:
 @pytest.mark.parametrize("in_flight", [1, 3, 16])
 @pytest.mark.parametrize("which", [{0}, {7}, {15}, {3, 4, 5}, {0, 1, 2, 3}], ids=str)
 @pytest.mark.parametrize(
-    ("code", "said", "failure"),
+    ("code", "body", "failure"),
     [
         (403, error(message="your input was flagged"), "flagged"),
         (404, error(message="No endpoints found"), "refused_by_provider"),
     ],
 )
 def test_a_refusal_of_one_of_many_is_its_own_failure(
-    code: int, said: Any, failure: str, which: set[int], in_flight: int
+    code: int, body: Any, failure: str, which: set[int], in_flight: int
 ) -> None:
     async def slow(request: web.Request, seen: Seen) -> web.StreamResponse:
         await asyncio.sleep(0.05)  # refusals come first
         return await answer(request, seen)
 
-    with ScriptedServer(only(which, saying(code, said), slow)) as server:
+    with ScriptedServer(only(which, saying(code, body), slow)) as server:
         found = ask(engine_for(server, in_flight=in_flight), questions(16))
         assert len(server.seen) == 16
     failures = {key: result for key, result in found.items() if isinstance(result, Failure)}
     assert failures.keys() == {f"key {i}" for i in which}
     for result in failures.values():
         assert (result.kind, result.permanent) == (failure, True)
-        assert result.detail == f"HTTP {code}: {said['error']['message']}"
+        assert result.detail == f"HTTP {code}: {body['error']['message']}"
     assert len(found) == 16
 
 
@@ -334,7 +334,7 @@ def test_what_all_requests_are_refused_with_fails_none_of_them(case: tuple[int, 
         results, raised = ask_until_error(engine_for(server, in_flight=in_flight), 40)
         assert len(server.seen) <= max(in_flight, 5) + 1, "more than one was asked to find out"
     assert results == []
-    assert refusal_of(*case, SENT).told.rstrip(".") in str(raised)
+    assert refusal_of(*case, SENT).message.rstrip(".") in str(raised)
 
 
 @pytest.mark.parametrize("in_flight", [1, 4])
@@ -393,15 +393,15 @@ def test_the_one_that_an_earlier_run_left_is_found_out_by_a_harmless_text(others
 
 
 @pytest.mark.parametrize(
-    ("said", "setting"),
+    ("body", "setting"),
     [
         (extra("max_completion_tokens"), "engine.rename: {max_completion_tokens: max_tokens}"),
         (extra("seed"), "engine.omit: [seed]"),
         (error(message="Unsupported value: 'top_p' does not support 0.9"), "engine.omit: [top_p]"),
     ],
 )
-def test_a_parameter_that_is_refused_ends_the_run_with_the_setting_to_use(said: Any, setting: str) -> None:
-    with ScriptedServer(saying(422, said)) as server:
+def test_a_parameter_that_is_refused_ends_the_run_with_the_setting_to_use(body: Any, setting: str) -> None:
+    with ScriptedServer(saying(422, body)) as server:
         results, raised = ask_until_error(engine_for(server), 40)
     assert results == []
     assert setting in str(raised)

@@ -158,7 +158,7 @@ def test_the_account_of_an_engine_has_its_models_prices(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "messages"),
     [
         ({"base_url": "http://x/v1"}, []),
         ({"base_url": "http://x/v1", "batch": BatchOptions(), "prices": "p", "limit_usd": 1.0}, []),
@@ -176,10 +176,10 @@ def test_the_account_of_an_engine_has_its_models_prices(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_options_that_contradict_each_other_are_told(options: dict[str, Any], told: list[str]) -> None:
+def test_options_that_contradict_each_other_are_told(options: dict[str, Any], messages: list[str]) -> None:
     found = OpenAIOptions(name="openai", model="m", **options).problems()
-    assert len(found) == len(told)
-    assert all(part in line for part, line in zip(told, found, strict=True))
+    assert len(found) == len(messages)
+    assert all(part in line for part, line in zip(messages, found, strict=True))
 
 
 @pytest.mark.parametrize(

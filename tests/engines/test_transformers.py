@@ -272,8 +272,8 @@ def two_ends(checkpoint: Path, tmp_path: Path) -> Path:
     shutil.copytree(checkpoint, tmp_path, dirs_exist_ok=True)
     tokenizer = load_tokenizer(checkpoint)
     ends = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(ANOTHER_END)]
-    told = json.loads((tmp_path / "generation_config.json").read_text()) | {"eos_token_id": ends}
-    (tmp_path / "generation_config.json").write_text(json.dumps(told))
+    config = json.loads((tmp_path / "generation_config.json").read_text()) | {"eos_token_id": ends}
+    (tmp_path / "generation_config.json").write_text(json.dumps(config))
     return tmp_path
 
 
@@ -298,9 +298,9 @@ def test_every_stop_token_of_the_generation_config_ends_a_reply_and_is_cut(check
 def test_the_tokenizers_end_of_sequence_ends_a_reply_also_if_the_generation_config_does_not_name_it(
     checkpoint: Path, two_ends: Path
 ) -> None:
-    told = json.loads((two_ends / "generation_config.json").read_text())
+    config = json.loads((two_ends / "generation_config.json").read_text())
     both = ask(engine_for(two_ends), plan_of(PROMPTS))
-    (two_ends / "generation_config.json").write_text(json.dumps(told | {"eos_token_id": told["eos_token_id"][1]}))
+    (two_ends / "generation_config.json").write_text(json.dumps(config | {"eos_token_id": config["eos_token_id"][1]}))
     assert ask(engine_for(two_ends), plan_of(PROMPTS)) == both
 
 
@@ -337,8 +337,8 @@ def test_reasoning_that_the_prompt_opens_is_whole_in_the_reply(checkpoint: Path,
     replies = ask(engine_for(opening), plan_of(PROMPTS))
     assert all(str(reply.text).startswith("<think>") for reply in replies.values())
     for reply in replies.values():
-        said = tokenizer(str(reply.text).removeprefix("<think>"), add_special_tokens=False).input_ids
-        assert reply.n_tokens == len(said) + (reply.finish_reason == "stop")
+        tokens = tokenizer(str(reply.text).removeprefix("<think>"), add_special_tokens=False).input_ids
+        assert reply.n_tokens == len(tokens) + (reply.finish_reason == "stop")
 
 
 # --- prompts that make the model raise ---

@@ -181,8 +181,8 @@ def test_the_server_gets_the_template_with_the_studys_date_and_what_it_takes_bes
     assert "\n" not in values["--chat-template"]
     tokenizer.chat_template = codecs.decode(values["--chat-template"], "unicode_escape")  # as vLLM reads it
     given = json.loads(values["--default-chat-template-kwargs"])
-    told = tokenizer.apply_chat_template([{"role": "user", "content": ""}], tokenize=False, **given)
-    assert told == 'Das ist der 05.03.2026, \\n "für" uns:\nFalse 05 Mar 2026'
+    text = tokenizer.apply_chat_template([{"role": "user", "content": ""}], tokenize=False, **given)
+    assert text == 'Das ist der 05.03.2026, \\n "für" uns:\nFalse 05 Mar 2026'
 
 
 def test_a_template_without_a_date_or_settings_is_left_to_the_server(

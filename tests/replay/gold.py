@@ -23,7 +23,7 @@ from prefdelta.core.data.items import read_items
 from prefdelta.core.data.sources import DataSource
 from prefdelta.graders import choice, maths, theoremqa
 from prefdelta.records.prompt import Prompt
-from prefdelta.study.config import read_benchmark
+from prefdelta.study.config.files import read_benchmark
 
 ROOT = Path(__file__).parents[2]
 GRADERS: dict[str, Grader] = {"maths": maths.grade, "theoremqa": theoremqa.grade, "choice": choice.grade}

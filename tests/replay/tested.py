@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[2]
 TESTS: dict[str, list[str]] = {
     # data_and_grading.jsonl
     "13": [
-        "tests/unit/core/test_model_names.py::test_another_model_is_not_taken_for_it_because_its_name_begins_alike",
+        "tests/unit/core/asking/test_model_names.py::test_another_model_is_not_taken_for_it_because_its_name_begins_alike",
         "tests/stages/test_judge.py::test_another_model_stops_the_stage_at_once_until_the_config_accepts_its_name",
     ],
-    "16": ["tests/unit/core/test_verdicts.py::test_a_reply_that_is_no_verdict_is_a_typed_failure"],
+    "16": ["tests/unit/core/asking/test_verdicts.py::test_a_reply_that_is_no_verdict_is_a_typed_failure"],
     # compute.jsonl
     "b01": [
         "tests/unit/training/test_several.py::test_another_number_of_processes_goes_on_or_tells_why_it_cannot_and_starts_anew"

@@ -10,7 +10,7 @@ from prefdelta.core.asking import requests
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import CRASHES_IN_A_ROW, Failure, Reply, Request, Sampling
 from prefdelta.core.errors import StudyError
-from prefdelta.engines.openai import engine
+from prefdelta.engines.openai import queues
 from prefdelta.engines.openai.engine import OpenAIEngine
 from prefdelta.servers.process import serve
 
@@ -118,8 +118,8 @@ def test_a_server_that_dies_of_every_request_is_an_error_and_no_request_is_blame
     judge = Judge(tmp_path, dies_of="question", in_flight=in_flight)
     results, error = ask_until_error(judge.engine, questions(n, poison=set()))
     assert results == []
-    for told in ("engine is to blame", "exit code 7", "the same command"):
-        assert told in str(error)
+    for fact in ("engine is to blame", "exit code 7", "the same command"):
+        assert fact in str(error)
     assert judge.starts() <= 2 * CRASHES_IN_A_ROW, "it was started again and again"
 
 
@@ -140,15 +140,15 @@ def test_a_server_that_breaks_for_good_in_the_middle_is_an_error_and_keeps_what_
 def test_a_server_that_keeps_dying_with_nobody_to_blame_is_given_up_after_so_many_crashes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "MOST_CRASHES", 4)
+    monkeypatch.setattr(queues, "MOST_CRASHES", 4)
     # Each server answers three questions, whichever they are.
     judge = Judge(tmp_path, dies_of="question", after=3, in_flight=1)
     results, error = ask_until_error(judge.engine, questions(200, poison=set()))
     assert judge.starts() == 5
     assert [result.key for result in results if isinstance(result, Reply)] == [f"key {i}" for i in range(5 * 3)]
     assert len(results) == 5 * 3
-    for told in ("5 times", "4 are allowed", "is recorded", "the same command"):
-        assert told in str(error)
+    for fact in ("5 times", "4 are allowed", "is recorded", "the same command"):
+        assert fact in str(error)
 
 
 def test_a_server_that_cannot_be_started_again_is_an_error_and_keeps_what_was_answered(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def port_of(base_url: str) -> int:
 
 
 def pid_of_server_on(port: int) -> int:
-    """The process whose command line has `--port <port>`; not the keeper, which has it, too."""
+    """The process whose command line has `--port <port>`; not the supervisor, which has it, too."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (folder / "cmdline").read_bytes().split(b"\0")
@@ -207,8 +207,8 @@ def test_a_job_that_is_killed_while_its_server_starts_leaves_nothing_of_it(numbe
 def test_a_server_that_is_killed_takes_its_own_processes_with_it_and_the_job_hears_of_it() -> None:
     job, server, family = started_family()
     os.kill(server, signal.SIGKILL)
-    _, told = job.communicate(timeout=10)
-    assert b"exit code 137" in told
+    _, stderr = job.communicate(timeout=10)
+    assert b"exit code 137" in stderr
     for pid in family:
         wait_until_gone(pid)
 

@@ -177,7 +177,7 @@ def _without_sections() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         pytest.param(request(RIGHT, dimensions=("factuality", "elegance")), "cannot rate elegance", id="dimension"),
         pytest.param(_without_sections(), "no <problem> and <trace>", id="no sections"),
@@ -187,10 +187,10 @@ def _without_sections() -> Any:
         pytest.param(b"{", "bad request", id="no JSON"),
     ],
 )
-def test_what_cannot_be_rated_is_refused_with_the_reason(judge: Endpoint, content: Any, told: str) -> None:
+def test_what_cannot_be_rated_is_refused_with_the_reason(judge: Endpoint, content: Any, message: str) -> None:
     status, reply = post(judge.base_url, judge.api_key, content)
     assert status == 400
-    assert told in reply["error"]["message"]
+    assert message in reply["error"]["message"]
 
 
 @pytest.mark.parametrize("key", ["", "another-key", "schl\xfcssel"])
@@ -224,9 +224,9 @@ def test_at_its_end_it_says_how_many_verdicts_it_served(signals: list[int]) -> N
         started = time.monotonic()
         for number in signals:
             server.send_signal(number)
-        said = server.communicate(timeout=10)[1]
+        stderr = server.communicate(timeout=10)[1]
         assert time.monotonic() - started < 4
-    assert said == "rules: served 8 verdicts\n"
+    assert stderr == "rules: served 8 verdicts\n"
 
 
 def connect(port: int) -> HTTPConnection:

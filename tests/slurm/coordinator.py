@@ -19,7 +19,7 @@ from prefdelta.training.processes import launcher, submitit_job
 from prefdelta.training.tokens import PreferenceRow
 from unit.training.making import RECIPES
 
-RECIPE = RECIPES["dpo"][1].model_copy(update={"batch_size": 4})
+RECIPE = RECIPES["dpo"].model_copy(update={"batch_size": 4})
 
 
 def main(base, rows, record, launch, every, silence):
@@ -31,11 +31,11 @@ def main(base, rows, record, launch, every, silence):
     stop_on_signals()
 
     def train(result, taken):
-        told, _ = launcher.train("training.dpo", Path(base), rows, RECIPE, 0, result, taken, Launch(**launch), "arm")
-        return {**told, "resumed_at": taken.resumed_at}
+        measured, _ = launcher.train(Path(base), rows, RECIPE, 0, result, taken, Launch(**launch), "arm")
+        return {**measured, "resumed_at": taken.resumed_at}
 
     try:
-        checkpoints.made(Path(record), "policies", "k", "arm", train)
+        checkpoints.get_or_make(Path(record), "policies", "k", "arm", train)
     except StudyError as error:
         say(f"error: {error}")
         sys.exit(2)

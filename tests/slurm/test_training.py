@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from prefdelta.scheduler.slurm import submitted
-from prefdelta.training.methods import dpo
 from unit.training.by_hand import load
 from unit.training.conftest import _one_thread, base, rows, tokenizer  # noqa: F401
-from unit.training.making import UPDATES, no_snapshots
+from unit.training.making import UPDATES, train
 
 from .coordinator import RECIPE
 from .ranks import UPDATED
@@ -79,8 +78,8 @@ class Training(Run):
 def alone(base, rows, tmp_path_factory):  # noqa: F811
     """(weights, what was measured) of the same training by one process."""
     folder = tmp_path_factory.mktemp("alone")
-    told = dpo.train(base, rows, RECIPE, 0, folder, no_snapshots())
-    return load(folder).state_dict(), told
+    measured = train(base, rows, RECIPE, folder)
+    return load(folder).state_dict(), measured
 
 
 @pytest.fixture

@@ -262,7 +262,7 @@ def no_model_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trip wires: whoever asks a model, starts a server or trains after this fails the test."""
     from prefdelta.engines.openai.engine import OpenAIEngine
     from prefdelta.engines.transformers import TransformersEngine
-    from prefdelta.training.methods import dpo, kto, sft
+    from prefdelta.training import trainer
 
     def tripped(*_: object, **__: object) -> None:
         raise AssertionError("something was computed that the record holds already")
@@ -271,5 +271,4 @@ def no_model_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TransformersEngine, "run", tripped)
     monkeypatch.setattr(judge, "serve", tripped)
     monkeypatch.setattr(ladder, "train_rung", tripped)
-    for method in (dpo, kto, sft):
-        monkeypatch.setattr(method, "train", tripped)
+    monkeypatch.setattr(trainer, "train", tripped)

@@ -39,6 +39,6 @@ def test_a_stage_writes_the_same_table_with_its_bookkeeping_timed_and_without_it
             written[variant] = (folder / "j.parquet").read_bytes()
     assert written["timed"] == written["without"]
     (line,) = log.read_text().splitlines()
-    assert {"Record.flush", "Claim.__init__", "Staging.remove"} < json.loads(line)["seconds"].keys()
+    assert {"Record.flush", "Ownership.__init__", "Staging.remove"} < json.loads(line)["seconds"].keys()
     assert list((tmp_path / "timed/record/calls").rglob("*.parquet"))
     assert not (tmp_path / "without/record").exists()

@@ -18,7 +18,7 @@ from prefdelta.core.data.items import read_items
 from prefdelta.core.data.sources import DataSource, Fields, TraceFields
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
-from prefdelta.core.recipes import Budget, DPORecipe
+from prefdelta.core.recipes import Budget
 from prefdelta.engines import vllm
 from prefdelta.engines.transformers import TransformersEngine
 from prefdelta.models.loading import load_tokenizer
@@ -27,6 +27,7 @@ from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.trace import Trace
 from prefdelta.stages import generate, reference, train
 from prefdelta.store import tables
+from prefdelta.training.methods.dpo import DPORecipe
 from study.miniature import make_model
 
 from .conftest import Made

@@ -19,11 +19,11 @@ from aiohttp import web
 
 from engines.scripted import ScriptedServer, Seen, body, completion, silence
 from prefdelta.core.asking.requests import Sampling
+from prefdelta.core.names import STAGES
 from prefdelta.core.settings import Settings
 from prefdelta.records.prompt import Prompt
 from prefdelta.stages import generate, judge
 from prefdelta.store import tables
-from prefdelta.study.config import STAGES
 from prefdelta.system import events
 from prefdelta.workflow import job, source, versions
 from prefdelta.workflow.job import Outcome
@@ -189,7 +189,7 @@ def test_settings_that_the_run_did_not_plan_for_this_job_are_refused(
     assert done.returncode == (2 if told else 0), done.stderr
     assert (tmp_path / "p.parquet").exists() == (told is None)
     if told:
-        assert f"planned with other settings than it has got now: {told}. The config, a" in done.stderr
+        assert f"planned with other settings than it has now: {told}. The config, a" in done.stderr
         assert "run the same snakemake command again" in done.stderr
 
 

@@ -204,7 +204,7 @@ def arms(work: Path, record: Path, model: Made) -> dict[str, Path]:
             return {}
 
         paths[arm] = work / "train" / arm / "policy.json"
-        checkpoints.write_manifest(paths[arm], checkpoints.made(record, "policies", f"twin-{index}", arm, make))
+        checkpoints.write_manifest(paths[arm], checkpoints.get_or_make(record, "policies", f"twin-{index}", arm, make))
     return paths
 
 

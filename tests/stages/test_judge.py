@@ -592,7 +592,7 @@ def test_a_served_model_is_known_by_its_weights_and_not_by_where_they_lie(
             "day": rendering.date,
         },
     }
-    monkeypatch.setattr(judge.registry, "load", plugins.__getitem__)
+    monkeypatch.setattr(judge.plugins, "load", plugins.__getitem__)
     monkeypatch.setattr(
         judge, "serve", lambda command, model, start_s, environment: [*command(8011), environment["DAY"]]
     )

@@ -46,6 +46,16 @@ BASE = [
 ]
 
 
+def recipe_of(details):
+    """The setting `recipe` of a job of train, by the method of its arms; other jobs have none."""
+    methods = {arm["method"] for arm in details.get("arms", {}).values() if "method" in arm}
+    if not methods:
+        return {}
+    (method,) = methods
+    own = {} if method == "sft" else {"beta": 0.1}
+    return {"recipe": {"method": method, "learning_rate": 1e-3, "batch_size": 4, "budget": {"epochs": 1.0}, **own}}
+
+
 class Study:
     """Builds the inputs of a report in the layout of the workflow."""
 
@@ -67,7 +77,7 @@ class Study:
             "rows": rows,
             "failures": failures or {},
             "details": details,
-            "settings": {"of": job},
+            "settings": {"of": job, **recipe_of(details)},
         }
         path = self.root / stage / f"{job}.manifest.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -460,11 +470,9 @@ def test_budgets_are_held_at_the_speed_of_the_reference(study):
 
 def test_the_loss_before_training_is_known_for_dpo_and_kto(study):
     curve = {"loss": [0.51, 0.4]}
-    arms = {
-        f"pico/big~small/all/{method}/s0": {"step0_loss": 0.51, "curve": curve, "method": method}
-        for method in ("kto", "sft")
-    }
-    study.manifest("train", "others", arms=arms)
+    for method in ("kto", "sft"):
+        details = {"step0_loss": 0.51, "curve": curve, "method": method}
+        study.manifest("train", method, arms={f"pico/big~small/all/{method}/s0": details})
     cells = Cells(study.run())
     assert cells.row("all big~small · kto")[3].split() == ["0.51000", "+1.0e−02"]
     assert cells.row("all big~small · sft")[3].split() == ["0.51000"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import Budget, DPORecipe, KTORecipe, SFTRecipe
+from prefdelta.core.recipes import Budget
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.reference import ReferenceLogps
@@ -21,8 +21,12 @@ from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
 from prefdelta.stages import ladder, train
 from prefdelta.store import checkpoints, tables
+from prefdelta.training.methods.dpo import DPORecipe
+from prefdelta.training.methods.kto import KTORecipe
+from prefdelta.training.methods.sft import SFTRecipe
 from prefdelta.training.processes import launcher
-from prefdelta.training.processes.mailbox import Ran
+from prefdelta.training.processes.mailbox import TrainingRun
+from prefdelta.training.registry import METHODS
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Outcome
 
@@ -195,12 +199,12 @@ def test_an_edit_that_changes_no_row_of_the_selection_trains_nothing(
 def test_another_seed_or_recipe_is_another_policy(
     inputs: dict[str, Any], record: Path, tmp_path: Path, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from prefdelta.training.methods import dpo
+    from prefdelta.training import trainer
 
     def reached(*_: object) -> dict[str, Any]:
         raise InterruptedError  # that it would train is all this test asks
 
-    monkeypatch.setattr(dpo, "train", reached)
+    monkeypatch.setattr(trainer, "train", reached)
     with pytest.raises(InterruptedError):
         batch(tmp_path, record, inputs, "all", **changes)
 
@@ -215,12 +219,14 @@ def test_a_second_run_loads_no_library_that_trains(
         assert manifest(tmp_path, name).read_bytes() == made.path.read_bytes()
 
 
-def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_the_code_in_the_key_is_that_of_training_by_one_method(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: set[str] = set()
     monkeypatch.setattr(source, "_tree_text", counted.add)
-    for method in ("dpo", "kto", "sft"):
-        source.digest.__wrapped__(f"prefdelta.training.{method}", within=train.TRAINING_CODE)
+    module = f"prefdelta.training.methods.{method}"
+    source.digest.__wrapped__(train.TRAINER, (module,), within=train.TRAINING_CODE)
     assert counted == {
+        module,
         "prefdelta.core.asking.thoughts",
         "prefdelta.models.loading",
         "prefdelta.models.chat_templates",
@@ -229,17 +235,17 @@ def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.Monke
             f"prefdelta.training.{name}"
             for name in (
                 "budgets",
-                "dpo",
                 "finite",
-                "kto",
                 "logps",
                 "lora",
-                "parts",
+                "method",
+                "methods",
+                "micro_batches",
                 "saving",
-                "sft",
                 "spelling",
                 "tokens",
                 "trainer",
+                *([] if method == "sft" else ["prepared"]),
             )
         ),
     }
@@ -261,16 +267,16 @@ def test_the_same_arm_elsewhere_gets_the_same_weights(
 def test_an_arm_whose_batch_gains_a_selection_is_not_trained_again(
     trained: dict[str, Made], inputs: dict[str, Any], record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from prefdelta.training.methods import dpo
+    from prefdelta.training import trainer
 
     asked: list[int] = []
 
-    def counted(base: Path, rows: list[Any], *more: Any) -> dict[str, Any]:
-        asked.append(len(rows))
-        return dpo_train(base, rows, *more)
+    def counted(method: Any, base: Path, pairs: list[Any], *more: Any) -> dict[str, Any]:
+        asked.append(len(pairs))
+        return sound(method, base, pairs, *more)
 
-    dpo_train = dpo.train
-    monkeypatch.setattr(dpo, "train", counted)
+    sound = trainer.train
+    monkeypatch.setattr(trainer, "train", counted)
     before = files_in(record / "policies")
     # The new selection comes first: an arm does not depend on its place in the batch.
     outcome = batch(tmp_path, record, inputs, "random-5-s0", "all", "swapped")
@@ -317,10 +323,10 @@ def test_slurm_jobs_that_trained_are_told_with_their_time_and_gpus(
     inputs: dict[str, Any], record: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = launcher.train
-    rans = iter([Ran(60.0, "7", ["n1: H100 (0)", "n2: H100 (0)"]), Ran(30.5, "8", ["n1: H100 (0)"])])
+    runs = iter([TrainingRun(60.0, "7", ["n1: H100 (0)", "n2: H100 (0)"]), TrainingRun(30.5, "8", ["n1: H100 (0)"])])
 
-    def elsewhere(*given: Any) -> tuple[dict[str, Any], Ran]:
-        return made(*given)[0], next(rans)
+    def elsewhere(*given: Any) -> tuple[dict[str, Any], TrainingRun]:
+        return made(*given)[0], next(runs)
 
     monkeypatch.setattr(launcher, "train", elsewhere)
     outcome = batch(tmp_path, record, inputs, "all", "swapped", seed=11)

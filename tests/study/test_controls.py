@@ -10,7 +10,7 @@ import pytest
 
 from prefdelta.core.asking.engine_options import TransformersOptions
 from prefdelta.core.asking.requests import Reply, Request, Sampling
-from prefdelta.core.recipes import Budget, DPORecipe
+from prefdelta.core.recipes import Budget
 from prefdelta.core.rungs import Corpus, LadderSection, Rung
 from prefdelta.core.tasks.corpus import ErrorRates, corrupted_trace
 from prefdelta.core.tasks.families import FAMILIES, draw_problems
@@ -20,9 +20,9 @@ from prefdelta.graders.marker import grade
 from prefdelta.models.loading import load_model, load_tokenizer
 from prefdelta.training.ladder import draw_rows, train_rung
 from prefdelta.training.logps import completion_logps
-from prefdelta.training.methods import dpo
+from prefdelta.training.methods.dpo import DPORecipe
 from prefdelta.training.tokens import PreferenceRow, tokenise
-from unit.training.making import no_snapshots
+from unit.training.making import no_snapshots, train
 
 MATHS = FAMILIES["maths"]
 OPERATIONS = [2, 3]
@@ -103,8 +103,8 @@ def test_preferring_clean_traces_does_not_hurt_and_the_same_pairs_swapped_do(
 ) -> None:
     before = solved(base)
     assert 0.15 < fmean(before) < 0.9  # room to fall, and to rise
-    dpo.train(base, rows, RECIPE, 0, tmp_path / "clean", no_snapshots())
-    dpo.train(base, swapped(rows), RECIPE, 0, tmp_path / "swapped", no_snapshots())
+    train(base, rows, RECIPE, tmp_path / "clean")
+    train(base, swapped(rows), RECIPE, tmp_path / "swapped")
     up, half_up = gain(before, solved(tmp_path / "clean"))
     down, half_down = gain(before, solved(tmp_path / "swapped"))
     # Measured: 85% before, 3 points up, 48 +- 5 points down.

@@ -26,6 +26,10 @@ class Repository:
         return list(self.commits)[-1]
 
 
+def files_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 class LoopbackHub:
     """A running hub. `tokens`: those that it was shown."""
 
@@ -208,7 +212,7 @@ class Machine:
 
 _CALLS = """
 import json, sys, time
-from prefdelta.models import repositories
+from prefdelta.models import data_sets, repositories
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
 time.sleep = lambda seconds: None  # the client's waits between its tries

@@ -340,11 +340,21 @@ NEW_ENGINE = all_of(
     in_source("engines/another", lambda text: f"{text}    speed = 2\n"),
     in_function("engines/vllm", "engine_arguments"),
 )
+NEW_METHOD = all_of(
+    in_source(
+        "system/plugins",
+        lambda text: text.replace("= {", '= {"training.another": "prefdelta.training.methods.another:METHOD",', 1),
+    ),
+    lambda folder: create(
+        "src/prefdelta/training/methods/another.py",
+        (folder / "src/prefdelta/training/methods/sft.py").read_text().replace('"sft"', '"another"'),
+    )(folder),
+)
 IN_PLUMBING = all_of(
     in_function("store/tables", "write"),
     in_function("workflow/job", "start"),
     in_function("system/plugins", "load"),
-    in_function("study/config", "parse"),
+    in_function("study/config/files", "parse"),
     in_function("study/inputs", "weights"),
 )
 
@@ -389,14 +399,17 @@ SOURCE = [
     Case("other docstrings", in_source("core/pairs/selections", reword_docstrings), nothing),
     Case("other formatting", in_source("core/pairs/selections", format_anew), nothing),
     Case("a new engine that no job uses, and an edit in it", NEW_ENGINE, nothing),
+    Case("a new training method that no recipe names", NEW_METHOD, nothing),
     Case("plumbing, and what reads the config", IN_PLUMBING, nothing),
     # Of the stages filter and report import it; study and config do too, but are no stage: 23 + 42 + 56 + 1.
     Case("a function of selections", in_function("core/pairs/selections", "select"), below("filter/*/*")),
     # Imported by pair alone: 7 + 42 + 23 + 42 + 56 + 1.
     Case("a function of pairing", in_function("core/pairs/pairing", "pool_pairs"), below("pair/*")),
-    # Trainers are plug-ins, in the digest of the jobs whose settings name them: 2 train + 4 evaluate + 1.
+    # Methods are plug-ins, in the digest of the jobs whose settings name them: 2 train + 4 evaluate + 1.
     Case(
-        "a function of the KTO trainer", in_function("training/methods/kto", "train"), below("train/*/*/*/kto/*/policy")
+        "a function of the method KTO",
+        in_function("training/methods/kto", "make_rows"),
+        below("train/*/*/*/kto/*/policy"),
     ),
     # As are servers; below it are the 8 selections by a delta: 12 + 42 + 8 + 8 + 8 + 1.
     Case("a function of the judge's server", in_function("servers/rules", "command"), below("judge/*/*")),

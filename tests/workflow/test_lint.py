@@ -13,8 +13,9 @@ import yaml
 
 from prefdelta import stages
 from prefdelta.core import layout
+from prefdelta.core.names import STAGES
 from prefdelta.core.settings import Settings
-from prefdelta.study.config import STAGES, Config
+from prefdelta.study.config.sections import Config
 from prefdelta.study.study import Study
 
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,7 @@ import os
 import sys
 from pathlib import Path
 
-from prefdelta.workflow import plans, runs
+from prefdelta.workflow import plans, runs, snakemake_options
 from prefdelta.core.errors import StudyError
 from prefdelta.system.files import say
 from prefdelta.study.study import Study
@@ -39,7 +39,7 @@ try:
     )
     if workflow.is_main_process:
         study.export_planned()
-        if runs.runs_jobs(sys.argv[1:]):
+        if snakemake_options.runs_jobs(sys.argv[1:]):
             study.hub.check_pinned()
             runs.begin(Path(study.results))
             plans.write(

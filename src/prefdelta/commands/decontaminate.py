@@ -2,10 +2,11 @@
 
     prefdelta decontaminate --configfile config.yaml
 
-A prompt overlaps with an item if both hold the same prompts.contamination.ngram words in a row, or if a shorter one of
-the two is all in the other. How either is typeset does not count, nor does a label (`5. (10 points)`) before it. All
-prompts and items count, whatever the limits: so a limit can change later without a new lock. Commit the lock; the file
-.reasons.json beside it says which items are to blame, and by which rule, and nothing reads it.
+A prompt overlaps with an item if both hold the same prompts.contamination.ngram words in a row, or if the shorter of
+the two is wholly contained in the other. How they are typeset does not count, nor does a label (`5. (10 points)`) in
+front. All prompts and items are compared, whatever the limits, so a limit can change later without a new lock. Commit
+the lock. The file .reasons.json beside it says with which items each prompt overlaps, and by which rule; nothing reads
+it.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from prefdelta.commands import shared
+from prefdelta.commands.output import print_line
+from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.commands.text_table import table
 from prefdelta.core.data.contamination import ExcludedPrompts, Rule, counts_by_benchmark, overlaps
 from prefdelta.core.errors import StudyError
@@ -24,11 +26,11 @@ from prefdelta.system.files import publish_text, say
 
 
 def define(parser: argparse.ArgumentParser) -> None:
-    shared.add_options(parser)
+    add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    study = shared.open_study(arguments.configfile)
+    study = open_study(arguments.configfile)
     gate = study.config.prompts.contamination
     if gate is None:
         raise StudyError(
@@ -42,21 +44,23 @@ def run(arguments: argparse.Namespace) -> None:
         texts = _texts(study, name)
         counts[name] = len(texts)
         items |= {f"{name}:{item}": text for item, text in texts.items()}
-    found = overlaps(train.items(), items.items(), gate.ngram)
+    overlapping = overlaps(train.items(), items.items(), gate.ngram)
 
-    shared.tell(f"{len(train):,} training prompts. Items, and prompts that they overlap with:")
+    print_line(f"{len(train):,} training prompts. Items, and prompts that they overlap with:")
     titles: dict[Rule, str] = {"words": f"{gate.ngram} words in a row", "characters": "all characters of a shorter one"}
-    overlapping = {rule: counts_by_benchmark(found, rule) for rule in titles}
+    counts_by_rule = {rule: counts_by_benchmark(overlapping, rule) for rule in titles}
     rows = []
     for name, count in counts.items():
         cells = [name, "of", f"{count:,}", "items:"]
         for rule, title in titles.items():
-            of_items, of_prompts = overlapping[rule].get(name, (0, 0))
+            of_items, of_prompts = counts_by_rule[rule].get(name, (0, 0))
             cells += [f"{of_items:,}", "with", f"{of_prompts:,}", f"prompts by {title};"]
         rows.append([*cells[:-1], cells[-1].removesuffix(";")])
     for line in table(rows, right={2, 4, 6, 8, 10}, gap=" "):
-        shared.tell(f"  {line}")
-    _write(Path(gate.lock), ExcludedPrompts(ngram=gate.ngram, prompts=list(found)), found, arguments.dry_run)
+        print_line(f"  {line}")
+    _write(
+        Path(gate.lock), ExcludedPrompts(ngram=gate.ngram, prompts=list(overlapping)), overlapping, arguments.dry_run
+    )
 
 
 def _texts(study: Study, source: str) -> dict[str, str]:
@@ -70,16 +74,16 @@ def _write(path: Path, lock: ExcludedPrompts, reasons: dict[str, dict[str, Rule]
     before = path.read_text(encoding="utf-8") if path.is_file() else None
     known: set[str] = set()
     if before is not None:
-        with suppress(StudyError):  # one that cannot be read is written anew
+        with suppress(StudyError):  # a lock that cannot be read is written anew
             known = set(ExcludedPrompts.read(before, str(path)).prompts)
     added, gone = len(set(lock.prompts) - known), len(known - set(lock.prompts))
-    shared.tell(f"{path}: {len(lock.prompts):,} prompts to leave out; {added:,} are new, {gone:,} no longer are")
+    print_line(f"{path}: {len(lock.prompts):,} prompts to leave out; {added:,} are new, {gone:,} no longer are")
     if dry_run:
-        shared.tell("dry run: nothing was written")
+        print_line("dry run: nothing was written")
         return
     publish_text(path.with_suffix(".reasons.json"), json.dumps(reasons, indent=1) + "\n")
     if lock.text() == before:
-        shared.tell("the lock is unchanged: nothing is made again")
+        print_line("the lock is unchanged: nothing is made again")
         return
     publish_text(path, lock.text())
-    shared.tell("the lock is written: commit it. The training prompts, and all that rests on them, are made again")
+    print_line("the lock is written: commit it. The training prompts, and all that depends on them, are made again")

@@ -1,4 +1,4 @@
-"""What a study's outputs rest on in its record, and taking away both."""
+"""Which outputs of a study depend on which parts of its record, and removing both."""
 
 import json
 import shutil
@@ -20,14 +20,14 @@ from prefdelta.store import tables
 from prefdelta.store.record import Record
 from prefdelta.study.job import StudyJob
 from prefdelta.study.study import Study
-from prefdelta.system.files import INSTANCE
+from prefdelta.system.instance import INSTANCE
 
 RecordedRow = type[Call] | type[RecordedLogps]
 
 
 @dataclass(frozen=True, slots=True)
-class Projected:
-    """Where a stage keeps the rows that its tables are projected from."""
+class Projection:
+    """Where a stage records the rows that its tables are projected from."""
 
     folder: str  # in the record; its sub-folders are partitions
     row_type: RecordedRow
@@ -36,19 +36,19 @@ class Projected:
     noun: str
 
 
-PROJECTED = {
-    "generate": Projected("calls/generate", Call, Trace, "call_key", "calls"),
-    "judge": Projected("calls/judge", Call, Judgement, "call_key", "calls"),
-    "reference": Projected("reference", RecordedLogps, ReferenceLogps, "key", "sums"),
-    "evaluate": Projected("calls/evaluate", Call, Score, "call_key", "calls"),
+PROJECTIONS = {
+    "generate": Projection("calls/generate", Call, Trace, "call_key", "calls"),
+    "judge": Projection("calls/judge", Call, Judgement, "call_key", "calls"),
+    "reference": Projection("reference", RecordedLogps, ReferenceLogps, "key", "sums"),
+    "evaluate": Projection("calls/evaluate", Call, Score, "call_key", "calls"),
 }
 CHECKPOINTS = {"ladder": "models", "train": "policies"}  # stage -> folder in the record
 MEASURED = "calls/ladder"  # in the record, by the model's key: the replies by which a model was accepted or rejected
 
 
 @dataclass(slots=True)
-class Standing:
-    """The outputs of a stage that keeps a record, and what they rest on in it."""
+class Dependents:
+    """The outputs of a stage that keeps a record, and what each depends on there."""
 
     keys: dict[Path, set[str]] = field(default_factory=dict)  # output that is there -> keys of rows, or of checkpoints
     absent: list[Path] = field(default_factory=list)  # outputs that are not there, or have no manifest
@@ -65,43 +65,44 @@ class Standing:
     def all_keys(self) -> set[str]:
         return set().union(*self.keys.values())
 
-    def resting_on(self, keys: Collection[str]) -> list[Path]:
-        """The outputs that are there and rest on one of `keys`."""
+    def depending_on(self, keys: Collection[str]) -> list[Path]:
+        """The outputs that are there and depend on one of `keys`."""
         return [path for path, its_keys in self.keys.items() if not its_keys.isdisjoint(keys)]
 
 
-def standing(study: Study, stage: str) -> Standing:
-    """How a stage stands. Changes nothing: what is damaged is only told."""
-    found = Standing()
+def dependents_of(study: Study, stage: str) -> Dependents:
+    """The outputs of a stage and what they depend on. Changes nothing, and only reports what is damaged."""
+    dependents = Dependents()
     for job in study.jobs(stage):
         for path in map(Path, job.outputs):
             if not path.is_file() or not Path(job.manifest).is_file():
-                found.absent.append(path)
+                dependents.absent.append(path)
             if path.is_file():
                 try:
-                    found.keys[path] = _rests_on(stage, path, Path(job.manifest))
+                    dependents.keys[path] = _keys_of(stage, path, Path(job.manifest))
                 except DamagedError as error:
-                    found.unreadable[path] = error.found
-    return found
+                    dependents.unreadable[path] = error.damage
+    return dependents
 
 
-def _rests_on(stage: str, path: Path, manifest: Path) -> set[str]:
-    if stage in PROJECTED:
-        column = PROJECTED[stage].column
-        keys = tables.read_arrow(path, PROJECTED[stage].table_type, [column]).column(column).to_pylist()
+def _keys_of(stage: str, path: Path, manifest: Path) -> set[str]:
+    """The keys in the record that an output depends on. Raises DamagedError if that cannot be read."""
+    if stage in PROJECTIONS:
+        column = PROJECTIONS[stage].column
+        keys = tables.read_arrow(path, PROJECTIONS[stage].table_type, [column]).column(column).to_pylist()
         return {key for key in keys if key is not None}
     try:
         checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
-        told = json.loads(manifest.read_text(encoding="utf-8")) if stage == "ladder" and manifest.is_file() else {}
-        # Models that were trained and rejected before this one. Manifests of before they were recorded give no keys.
-        rejected = [attempt.get("key") for attempt in told.get("details", {}).get("rejected", [])]
+        content = json.loads(manifest.read_text(encoding="utf-8")) if stage == "ladder" and manifest.is_file() else {}
+        # Models that were trained and rejected before this one. Old manifests give no keys of them.
+        rejected = [attempt.get("key") for attempt in content.get("details", {}).get("rejected", [])]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DamagedError(path, f"{path}: it, or its manifest, cannot be read ({error}).") from None
     return {checkpoint.key, *(key for key in rejected if key)}
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class RecordPartition:
     """A partition of the record as it lies on disk."""
 
     folder: Path
@@ -111,76 +112,77 @@ class Partition:
     def rows(self) -> int:
         return sum(map(len, self.segments.values()))
 
-    def of(self, questions: Collection[str]) -> set[str]:
+    def keys_of(self, questions: Collection[str]) -> set[str]:
         """The keys of all rows of `questions`."""
         return {key for rows in self.segments.values() for key, question in rows if question in questions}
 
     def bytes_of(self, keys: Collection[str]) -> int:
-        """About how many bytes the rows `keys` take: what it is exactly shows when the rest is written anew."""
+        """About how many bytes the rows `keys` take. The exact number shows only when the rest is written anew."""
         return sum(
             size(segment) * sum(key in keys for key, _ in rows) // max(len(rows), 1)
             for segment, rows in self.segments.items()
         )
 
 
-def partitions(folder: Path, row_type: RecordedRow) -> list[Partition]:
+def partitions(folder: Path, row_type: RecordedRow) -> list[RecordPartition]:
     """The partitions in a folder. Raises DamagedError if a segment cannot be read; it stays where it is."""
-    # What has no attempts is a question of its own.
+    # A row that is not a call has no attempts, and is a question of its own.
     columns = ("key", "question" if row_type is Call else "key")
-    found = []
-    for one in sorted(path for path in folder.glob("[!.]*") if path.is_dir()):
+    partitions_found = []
+    for partition in sorted(path for path in folder.glob("[!.]*") if path.is_dir()):
         segments = {}
-        for segment in sorted(one.glob("*.parquet")):
+        for segment in sorted(partition.glob("*.parquet")):
             table = tables.read_arrow(segment, row_type, list(dict.fromkeys(columns)))
             segments[segment] = list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
-        found.append(Partition(one, segments))
-    return found
+        partitions_found.append(RecordPartition(partition, segments))
+    return partitions_found
 
 
-def questions_of(found: Iterable[Partition], keys: Collection[str]) -> set[str]:
-    """The questions that the rows `keys` belong to: all attempts at one question stand and fall together."""
-    return {question for one in found for rows in one.segments.values() for key, question in rows if key in keys}
+def questions_of(listed: Iterable[RecordPartition], keys: Collection[str]) -> set[str]:
+    """The questions that the rows `keys` belong to: all attempts at one question are kept, or forgotten, together."""
+    rows = (row for partition in listed for segment in partition.segments.values() for row in segment)
+    return {question for key, question in rows if key in keys}
 
 
 # --- forgetting outputs -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Forgetting:
-    """Outputs of one stage that go, and what goes of its record."""
+class ForgetPlan:
+    """What is to be removed to forget some outputs of one stage: outputs, and parts of its record."""
 
     stage: str
-    outputs: list[Path]  # that were asked to go
-    others: list[Path]  # that rest on some of the same
+    outputs: list[Path]  # those asked for
+    others: list[Path]  # those that depend on some of the same
     keys: frozenset[str]  # of rows or checkpoints, as the outputs name them
-    questions: int  # that are forgotten
+    questions: int  # how many are forgotten
     rows: dict[Path, set[str]]  # partition -> keys, with all attempts at each question
     rows_bytes: int
     folders: list[Path]  # checkpoints, with what belongs to them
 
     def sums(self) -> dict[str, tuple[int, int]]:
         """Kind -> (count, bytes)."""
-        found = {}
+        sums = {}
         if self.rows:
-            kind = f"{PROJECTED[self.stage].noun} of {self.stage} (bytes: about)"
-            found[kind] = (sum(map(len, self.rows.values())), self.rows_bytes)
+            kind = f"{PROJECTIONS[self.stage].noun} of {self.stage} (bytes: about)"
+            sums[kind] = (sum(map(len, self.rows.values())), self.rows_bytes)
         kinds = {
             "folders of checkpoints": self.folders,
             "outputs": self.outputs,
-            "other outputs that rest on the same": self.others,
+            "other outputs that depend on the same": self.others,
         }
         for kind, paths in kinds.items():
             if paths:
-                found[f"{self.stage}: {kind}"] = (len(paths), sum(map(size, paths)))
-        return found
+                sums[f"{self.stage}: {kind}"] = (len(paths), sum(map(size, paths)))
+        return sums
 
     def carry_out(self, study: Study) -> None:
-        """The record first: as long as an output is there it names what is to go, should this be killed."""
+        """Remove the record's part first: after a kill, an output that is still there names what is to be removed."""
         for folder, keys in self.rows.items():
-            # Likewise, a row that an output names goes after the other attempts at its question.
+            # Likewise, the row that an output names is removed after the other attempts at its question.
             for part in (keys - self.keys, keys & self.keys):
                 if part:
-                    forget(folder, PROJECTED[self.stage].row_type, part)
+                    forget(folder, PROJECTIONS[self.stage].row_type, part)
         for path in self.folders:
             remove(path)
         jobs = study.jobs(self.stage)
@@ -188,16 +190,18 @@ class Forgetting:
         _remove_outputs(jobs, self.outputs)
 
 
-def forgetting(study: Study, stage: str, found: Standing, outputs: Collection[Path], keys: Iterable[str]) -> Forgetting:
-    """What it means to forget `keys`, which `outputs` of a stage name. Outputs that rest on the same go too."""
+def plan_forgetting(
+    study: Study, stage: str, dependents: Dependents, outputs: Collection[Path], keys: Iterable[str]
+) -> ForgetPlan:
+    """The plan to forget `keys`, which `outputs` of a stage name. Outputs that depend on the same keys go too."""
     record, named = Path(study.record), frozenset(keys)
     rows: dict[Path, set[str]] = {}
     rows_bytes, questions, folders = 0, set[str](), list[Path]()
-    if stage in PROJECTED:
-        parts = partitions(record / PROJECTED[stage].folder, PROJECTED[stage].row_type)
+    if stage in PROJECTIONS:
+        parts = partitions(record / PROJECTIONS[stage].folder, PROJECTIONS[stage].row_type)
         questions = questions_of(parts, named)
-        rows = {one.folder: going for one in parts if (going := one.of(questions))}
-        rows_bytes = sum(one.bytes_of(rows[one.folder]) for one in parts if one.folder in rows)
+        rows = {part.folder: doomed for part in parts if (doomed := part.keys_of(questions))}
+        rows_bytes = sum(part.bytes_of(rows[part.folder]) for part in parts if part.folder in rows)
     elif stage in CHECKPOINTS:
         kind = record / CHECKPOINTS[stage]
         places = [path for key in sorted(named) for path in (kind / key, *kind.glob(f".{key}.*.work"))]
@@ -205,15 +209,15 @@ def forgetting(study: Study, stage: str, found: Standing, outputs: Collection[Pa
             places += [record / MEASURED / key for key in sorted(named)]
         folders = [path for path in places if path.exists()]
     gone = named.union(*rows.values())
-    others = [path for path in found.resting_on(gone) if path not in outputs]
-    return Forgetting(stage, list(outputs), others, named, len(questions), rows, rows_bytes, folders)
+    others = [path for path in dependents.depending_on(gone) if path not in outputs]
+    return ForgetPlan(stage, list(outputs), others, named, len(questions), rows, rows_bytes, folders)
 
 
-# --- taking away ------------------------------------------------------------------------------------------------------
+# --- removing ------------------------------------------------------------------------------------------------------
 
 
 def remove(path: Path) -> None:
-    """Remove a file or folder. A folder loses its name first: a kill leaves no half of it under that."""
+    """Remove a file or folder. A folder is renamed first, so that a kill leaves no part of it under its name."""
     if path.is_dir() and not path.is_symlink():
         hidden = path if path.name.startswith(".") else path.with_name(f".{path.name}.{INSTANCE}.tmp")
         if hidden != path:
@@ -229,12 +233,12 @@ def forget(folder: Path, row_type: RecordedRow, keys: Collection[str]) -> None:
     record.forget(lambda row: row.key in keys)
 
 
-def _remove_outputs(jobs: Iterable[StudyJob], going: Collection[Path]) -> None:
-    """Remove outputs of jobs. A manifest goes with the last output that it describes, and before it."""
+def _remove_outputs(jobs: Iterable[StudyJob], doomed: Collection[Path]) -> None:
+    """Remove outputs of jobs. A manifest is removed with the last output that it describes, and before it."""
     for job in jobs:
         outputs = [Path(path) for path in job.outputs]
-        ours = [path for path in outputs if path in going]
-        if ours and all(path in going or not path.exists() for path in outputs):
+        ours = [path for path in outputs if path in doomed]
+        if ours and all(path in doomed or not path.exists() for path in outputs):
             remove(Path(job.manifest))
         for path in ours:
             remove(path)

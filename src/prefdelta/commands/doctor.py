@@ -1,19 +1,19 @@
-"""Look whether this machine or cluster has what a study needs, before it is started or after something went wrong.
+"""Check whether this machine or cluster has what a study needs, before a run or after something went wrong.
 
     prefdelta doctor
     prefdelta doctor --configfile resources/studies/mini.yaml
 
 One line for each check: ok, warn or fail, what was found, and what to do. Nothing is changed, and no model is started.
-What this study does not need is not looked at. Keys and tokens are only looked for, never shown. The exit code is 2 if
+What this study does not need is not checked. Keys and tokens are only looked for, never shown. The exit code is 2 if
 a check failed.
 """
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-from prefdelta.commands import shared
 from prefdelta.commands.checks import (
     disk,
     environment,
@@ -25,12 +25,14 @@ from prefdelta.commands.checks import (
     slurm_settings,
     tokenizers,
 )
-from prefdelta.commands.checks.finding import Finding, fail
-from prefdelta.commands.checks.subject import Examined
+from prefdelta.commands.checks.check_result import CheckResult, fail
+from prefdelta.commands.checks.subject import Subject
+from prefdelta.commands.output import print_line
+from prefdelta.commands.study_options import add_configfile, open_study
 from prefdelta.core.errors import StudyError
 
 # In the order of the lines. Checks of SLURM after the first say nothing if that one could not reach it.
-CHECKS: dict[str, Callable[[Examined], Iterator[Finding]]] = {
+CHECKS: dict[str, Callable[[Subject], Iterator[CheckResult]]] = {
     "source": environment.source,
     "python": environment.python,
     "packages": environment.packages,
@@ -55,7 +57,7 @@ CHECKS: dict[str, Callable[[Examined], Iterator[Finding]]] = {
 
 
 def define(parser: argparse.ArgumentParser) -> None:
-    shared.add_configfile(parser)
+    add_configfile(parser)
     parser.add_argument(
         "--profile", help="how snakemake is to run it: a folder of profiles/ (default: the one of the config file)"
     )
@@ -63,29 +65,29 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    study = shared.open_study(arguments.configfile)
-    examined = Examined(study, arguments.configfile, arguments.profile)
+    study = open_study(arguments.configfile)
+    subject = Subject(study, arguments.configfile, arguments.profile)
     if not arguments.json:
-        shared.tell(f"study {study.config.study}, to be run with --profile {examined.profile}")
-    found = []
+        print_line(f"study {study.config.study}, to be run with --profile {subject.profile}")
+    results = []
     for name in CHECKS:
-        for finding in _findings(name, examined):
-            found.append({"check": name, **asdict(finding)})
+        for result in _run_check(name, subject):
+            results.append({"check": name, **asdict(result)})
             if not arguments.json:
-                shared.tell(_line(name, finding))
-    count = {state: sum(one["state"] == state for one in found) for state in ("ok", "warn", "fail")}
+                print_line(_format_result(name, result))
+    count = Counter(result["state"] for result in results)
     if arguments.json:
-        shared.tell(json.dumps({"study": study.config.study, "profile": examined.profile, "checks": found}, indent=2))
+        print_line(json.dumps({"study": study.config.study, "profile": subject.profile, "checks": results}, indent=2))
     if count["fail"]:
         raise StudyError(f"{count['fail']} checks failed, {count['warn']} warned. What to do stands behind each.")
     if not arguments.json:
-        shared.tell(f"no check failed, {count['warn']} warned")
+        print_line(f"no check failed, {count['warn']} warned")
 
 
-def _findings(name: str, examined: Examined) -> Iterator[Finding]:
-    """What a check finds. Whatever it stumbles over is a failure, and stops no other."""
+def _run_check(name: str, subject: Subject) -> Iterator[CheckResult]:
+    """The results of a check. An error in the check itself is a failure, and does not stop the other checks."""
     try:
-        yield from CHECKS[name](examined)
+        yield from CHECKS[name](subject)
     except StudyError as error:
         yield fail(str(error))
     except Exception as error:
@@ -94,7 +96,7 @@ def _findings(name: str, examined: Examined) -> Iterator[Finding]:
         )
 
 
-def _line(name: str, finding: Finding) -> str:
+def _format_result(name: str, result: CheckResult) -> str:
     width = max(map(len, CHECKS))
-    told = " ".join(finding.found.split())  # messages of others have line breaks
-    return f"{finding.state:<4}  {name:<{width}}  {told}" + (f" -> {finding.to_do}" if finding.to_do else "")
+    text = " ".join(result.found.split())  # messages of other programs have line breaks
+    return f"{result.state:<4}  {name:<{width}}  {text}" + (f" -> {result.to_do}" if result.to_do else "")

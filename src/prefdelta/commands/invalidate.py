@@ -2,8 +2,8 @@
 
 PATH is an output of the study: a table, policy.json, model.json. What goes with it: the replies of models (all attempts
 at each question), reference sums or weights that it was made from, and its manifest. Another output of the same stage
-that rests on some of the same (two arms can share one policy) goes too, and is said. What was made from the output
-stays: the next run looks whether it has to be made anew. Evaluations of a policy stay recorded, by its weights.
+that depends on some of the same (two arms can share one policy) goes too, and is named. What was made from the output
+stays: the next run sees whether it has to be made anew. Evaluations of a policy stay recorded, by its weights.
 """
 
 import argparse
@@ -12,8 +12,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from prefdelta.commands import shared
-from prefdelta.commands.dependents import CHECKPOINTS, PROJECTED, Standing, forgetting, standing
+from prefdelta.commands.dependents import CHECKPOINTS, PROJECTIONS, Dependents, dependents_of, plan_forgetting
+from prefdelta.commands.exclusive import exclusive_use
+from prefdelta.commands.output import print_line, print_note_on_batches, print_sums
+from prefdelta.commands.snakemake_command import snakemake_command
+from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import STAGES
 from prefdelta.study.study import Study
@@ -21,64 +24,64 @@ from prefdelta.study.study import Study
 
 def define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="e.g. results/mini/judge/g3/logic.parquet")
-    shared.add_options(parser)
+    add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    study = shared.open_study(arguments.configfile)
-    with shared.alone(Path(study.results), arguments.dry_run):
+    study = open_study(arguments.configfile)
+    with exclusive_use(Path(study.results), arguments.dry_run):
         plans = []
         for stage, paths in _by_stage(study, arguments.paths).items():
             there = [path for path in paths if path.exists()]
             for path in paths:
                 if path not in there:
-                    shared.tell(f"{path}: is not there; there is nothing to forget by it")
-            recorded = stage in PROJECTED or stage in CHECKPOINTS
-            found = standing(study, stage) if recorded and there else Standing()
+                    print_line(f"{path}: is not there; there is nothing to forget by it")
+            recorded = stage in PROJECTIONS or stage in CHECKPOINTS
+            dependents = dependents_of(study, stage) if recorded and there else Dependents()
             for path in there:
-                if path in found.unreadable:
+                if path in dependents.unreadable:
                     raise StudyError(
-                        f"{found.unreadable[path]} So it cannot be seen what it was made from; nothing was changed. "
+                        f"{dependents.unreadable[path]} So it is not known what it was made from; nothing was changed. "
                         "Delete it and run the study: it is made again from the record. Then invalidate it."
                     )
-            keys = set().union(*(found.keys.get(path, set()) for path in there))
-            plans.append(forgetting(study, stage, found, there, keys))
+            keys = set().union(*(dependents.keys.get(path, set()) for path in there))
+            plans.append(plan_forgetting(study, stage, dependents, there, keys))
         sums = {kind: counts for plan in plans for kind, counts in plan.sums().items()}
         if not sums:
-            shared.tell("nothing to do")
+            print_line("nothing to do")
             return
-        shared.tell(f"{study.results}: to forget")
-        shared.tell_sums(sums)
+        print_line(f"{study.results}: to forget")
+        print_sums(sums)
         for plan in plans:
             for path in plan.others:
-                shared.tell(f"  made again too, as it rests on some of the same: {path}")
+                print_line(f"  made again too, as it depends on some of the same: {path}")
         for plan in plans:
             if plan.rows:
-                shared.tell_of_batches(study, plan.stage)
+                print_note_on_batches(study, plan.stage)
         if arguments.dry_run:
-            shared.tell("dry run: nothing was changed")
+            print_line("dry run: nothing was changed")
             return
         for plan in plans:
             plan.carry_out(study)
-    shared.tell(f"forgotten; to make them again, run: {shared.snakemake_command(arguments.configfile)}")
+    print_line(f"forgotten; to make them again, run: {snakemake_command(arguments.configfile)}")
 
 
 def _by_stage(study: Study, words: Iterable[str]) -> dict[str, list[Path]]:
-    """The outputs by stage. Raises StudyError if one is no output of the study."""
+    """The outputs by stage. Raises StudyError if one is not an output of the study."""
     stage_of = {Path(path): stage for stage in STAGES for job in study.jobs(stage) for path in job.outputs}
-    found: dict[str, list[Path]] = {}
+    by_stage: dict[str, list[Path]] = {}
     wrong = []
     for word in words:
         path = Path(os.path.relpath(word))
         if path in stage_of:
-            paths = found.setdefault(stage_of[path], [])
+            paths = by_stage.setdefault(stage_of[path], [])
             if path not in paths:
                 paths.append(path)
         else:
-            wrong.append(f"{path}: is no output of this study; {_near(path, map(str, stage_of))}")
+            wrong.append(f"{path}: is not an output of this study; {_near(path, map(str, stage_of))}")
     if wrong:
         raise StudyError("\n".join([*wrong, "Nothing was changed."]))
-    return found
+    return by_stage
 
 
 def _near(path: Path, outputs: Iterable[str]) -> str:

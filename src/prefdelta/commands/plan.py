@@ -24,7 +24,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from prefdelta.commands import shared
+from prefdelta.commands.output import print_line
 from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.disk import disk_needed
 from prefdelta.commands.planning.dollars import account
@@ -34,12 +34,14 @@ from prefdelta.commands.planning.models import model_of
 from prefdelta.commands.planning.summary import Plan, summed
 from prefdelta.commands.planning.text import text
 from prefdelta.commands.planning.work import MOST_READ, Reckoning
+from prefdelta.commands.snakemake_command import profile_options
+from prefdelta.commands.study_options import add_configfile, open_study
 from prefdelta.study.study import Study
-from prefdelta.workflow import runs
+from prefdelta.workflow import run_file
 
 
 def define(parser: argparse.ArgumentParser) -> None:
-    shared.add_configfile(parser)
+    add_configfile(parser)
     parser.add_argument("--json", action="store_true", help="for a program")
     parser.add_argument(
         "--read-mb",
@@ -52,9 +54,9 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    study = shared.open_study(arguments.configfile)
-    plan = make_plan(study, shared.profile_options(arguments.configfile), arguments.read_mb * 10**6)
-    shared.tell(json.dumps(plan.as_json(), indent=2) if arguments.json else text(plan))
+    study = open_study(arguments.configfile)
+    plan = make_plan(study, profile_options(arguments.configfile), arguments.read_mb * 10**6)
+    print_line(json.dumps(plan.as_json(), indent=2) if arguments.json else text(plan))
 
 
 def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
@@ -79,8 +81,8 @@ def _as_asked(study: Study, job: PlannedJob) -> PlannedJob:
 
 def _notes(study: Study) -> list[str]:
     notes = []
-    if running := runs.running(Path(study.results)):
-        notes.append(f"a run is going on ({running}): what it has not finished counts as not made.")
+    if current := run_file.current(Path(study.results)):
+        notes.append(f"a run is going on ({current}): what it has not finished counts as not made.")
     if study.unpinned:
         notes.append(
             f"{len(study.unpinned)} models and data sets are not pinned: it does not run before `prefdelta pin`."

@@ -9,24 +9,25 @@ import argparse
 import json
 from dataclasses import asdict
 
-from prefdelta.commands import shared
+from prefdelta.commands.output import print_line
 from prefdelta.commands.overview.jobs import look
 from prefdelta.commands.overview.last_run import command_to_go_on
 from prefdelta.commands.overview.summary import summarise
 from prefdelta.commands.overview.text import failures_text, text
+from prefdelta.commands.study_options import add_configfile, open_study
 
 
 def define(parser: argparse.ArgumentParser) -> None:
-    shared.add_configfile(parser)
+    add_configfile(parser)
     parser.add_argument("--failed", action="store_true", help="only what failed or was stopped, and all of it")
     parser.add_argument("--json", action="store_true", help="the same for programs, about every job")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    study = shared.open_study(arguments.configfile)
+    study = open_study(arguments.configfile)
     summary = summarise(study, look(study))
     if arguments.json:
-        shared.tell(json.dumps(asdict(summary), indent=2))
+        print_line(json.dumps(asdict(summary), indent=2))
         return
     command = command_to_go_on(summary.run, arguments.configfile)
-    shared.tell(failures_text(summary, command, everything=True) if arguments.failed else text(summary, command))
+    print_line(failures_text(summary, command, everything=True) if arguments.failed else text(summary, command))

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 
 from prefdelta.commands.main import main
 from prefdelta.core.answers.accuracy import outcome
+from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.errors import StudyError
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import Estimate, mean_interval
@@ -27,24 +28,40 @@ from prefdelta.system.files import publish_text
 
 NAME = "sweep"
 TABLE = Path("docs/sweep.md")
-RESAMPLES = 2000
+RESAMPLES = 2000  # of the bootstrap, for each interval
+SEED = 0  # of the trainings
 
 
 class Sweep(Settings):
-    """resources/studies/sweep.yaml."""
+    """The content of resources/studies/sweep.yaml."""
 
     study: str
+    """Config file of the study whose models, prompts and settings are used."""
+
     recipes: Annotated[list[str], Field(min_length=1)]
+    """Recipes of that study whose learning rate is chosen."""
+
     learning_rates: Annotated[list[float], Field(min_length=1)]
+    """Learning rates that are tried, for each recipe."""
+
     policy: str
+    """The policy that is trained."""
+
     pairing: str
+    """The pairing that it is trained on, <chosen generator>~<rejected generator>."""
+
     selection: str
+    """The selection of that pairing's pairs."""
+
     in_domain: str
+    """Benchmark whose sampled accuracy decides."""
+
     out_of_domain: str
+    """Benchmark on which nothing may be lost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Trial:
     """One rate of one recipe: gains over the untrained policy, as shares of items."""
 
     recipe: str
@@ -55,13 +72,13 @@ class Line:
 
     @property
     def allowed(self) -> bool:
-        """Whether nothing else is lost: no interval lies wholly below 0."""
+        """Whether nothing else is lost, that is, no other interval lies wholly below 0."""
         return all(gain.high is None or gain.high >= 0 for gain in (self.greedy, self.out_of_domain))
 
 
 def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
     """The config of the sweep, from the parsed config of the study it serves: one arm per recipe and rate."""
-    generators = {name: study["generators"][name] for name in sweep.pairing.split("~")}
+    generators = {name: study["generators"][name] for name in Pairing.parse(sweep.pairing).generators}
     needed = {sweep.policy, *(generator["model"] for generator in generators.values())}
     recipes = study["train"]["recipes"]
     swept = {
@@ -81,7 +98,7 @@ def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
         "pairings": [sweep.pairing],
         "selections": [sweep.selection],
         "recipes": list(swept),
-        "seeds": [0],
+        "seeds": [SEED],
     }
     return {
         **study,
@@ -98,20 +115,20 @@ def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def measure(sweep: Sweep, results: Path) -> list[Line]:
-    """The gains of all rates, from the tables of the finished sweep."""
-    base = f"{sweep.policy}/base"
-    lines = []
+def measure(sweep: Sweep, results: Path) -> list[Trial]:
+    """The gain of each recipe at each rate, from the tables of the finished sweep."""
+    base, pairing = Base(sweep.policy), Pairing.parse(sweep.pairing)
+    trials = []
     for recipe in sweep.recipes:
         for rate in sweep.learning_rates:
-            arm = f"{sweep.policy}/{sweep.pairing}/{sweep.selection}/{_name(recipe, rate)}/s0"
+            arm = Arm(sweep.policy, pairing, sweep.selection, _name(recipe, rate), SEED)
 
-            def gain(group: str, benchmark: str, arm: str = arm) -> Estimate:
-                before, after = (_outcomes(results, name, group, benchmark) for name in (base, arm))
+            def gain(group: str, benchmark: str, arm: Arm = arm) -> Estimate:
+                before, after = (_outcomes(results, str(name), group, benchmark) for name in (base, arm))
                 return mean_interval([after[key] - before[key] for key in sorted(after.keys() & before)], RESAMPLES, 0)
 
-            lines.append(
-                Line(
+            trials.append(
+                Trial(
                     recipe,
                     rate,
                     gain("sampled", sweep.in_domain),
@@ -119,25 +136,25 @@ def measure(sweep: Sweep, results: Path) -> list[Line]:
                     gain("sampled", sweep.out_of_domain),
                 )
             )
-    return lines
+    return trials
 
 
-def choose(lines: list[Line]) -> float:
-    """The rate that the rule picks from the lines of one recipe."""
-    allowed = [line for line in lines if line.allowed]
+def choose(trials: list[Trial]) -> float:
+    """The rate that the rule picks from the trials of one recipe."""
+    allowed = [trial for trial in trials if trial.allowed]
     if not allowed:
-        return min(line.rate for line in lines)
-    return max(allowed, key=lambda line: (line.in_domain.value or 0.0, -line.rate)).rate
+        return min(trial.rate for trial in trials)
+    return max(allowed, key=lambda trial: (trial.in_domain.value or 0.0, -trial.rate)).rate
 
 
-def page(rule: str, lines: list[Line]) -> str:
+def page(rule: str, trials: list[Trial]) -> str:
     """docs/sweep.md."""
     rows = [
-        f"| {line.recipe} | {line.rate:g} | {_points(line.in_domain)} | {_points(line.greedy)} | "
-        f"{_points(line.out_of_domain)} | {'**chosen**' if line.rate == rate else '' if line.allowed else 'loses'} |"
-        for recipe, rate in _chosen(lines)
-        for line in lines
-        if line.recipe == recipe
+        f"| {trial.recipe} | {trial.rate:g} | {_points(trial.in_domain)} | {_points(trial.greedy)} | "
+        f"{_points(trial.out_of_domain)} | {'**chosen**' if trial.rate == rate else '' if trial.allowed else 'loses'} |"
+        for recipe, rate in _chosen(trials)
+        for trial in trials
+        if trial.recipe == recipe
     ]
     return "\n".join(
         [
@@ -178,25 +195,26 @@ def _run(path: Path) -> None:
     snakemake = [sys.executable, "-m", "snakemake", "--profile", "mini", "--configfile", str(config)]
     if code := subprocess.run(snakemake, check=False).returncode:
         sys.exit(code)
-    lines = measure(sweep, results)
+    trials = measure(sweep, results)
     rule = "\n".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# "))
-    publish_text(TABLE, page(rule, lines))
+    publish_text(TABLE, page(rule, trials))
     sys.stdout.write(f"the table: {TABLE}\n")
-    for recipe, rate in _chosen(lines):
-        says = study["train"]["recipes"][recipe]["learning_rate"]
-        note = "" if says == rate else f"; {sweep.study} says {says:g}: change it"
+    for recipe, rate in _chosen(trials):
+        current = study["train"]["recipes"][recipe]["learning_rate"]
+        note = "" if current == rate else f"; {sweep.study} has {current:g}: change it"
         sys.stdout.write(f"{recipe}: the rule picks {rate:g}{note}\n")
 
 
-def _chosen(lines: list[Line]) -> Iterator[tuple[str, float]]:
-    for recipe in dict.fromkeys(line.recipe for line in lines):
-        yield recipe, choose([line for line in lines if line.recipe == recipe])
+def _chosen(trials: list[Trial]) -> Iterator[tuple[str, float]]:
+    """Each recipe, with its rate."""
+    for recipe in dict.fromkeys(trial.recipe for trial in trials):
+        yield recipe, choose([trial for trial in trials if trial.recipe == recipe])
 
 
 def _outcomes(results: Path, arm: str, group: str, benchmark: str) -> dict[tuple[str, int], int]:
     rows = tables.read(results / "evaluate" / arm / f"{group}.parquet", Score)
-    found = {(row.prompt_id, row.sample): outcome(row) for row in rows if row.benchmark == benchmark}
-    return {key: value for key, value in found.items() if value is not None}
+    outcomes = {(row.prompt_id, row.sample): outcome(row) for row in rows if row.benchmark == benchmark}
+    return {key: value for key, value in outcomes.items() if value is not None}
 
 
 def _name(recipe: str, rate: float) -> str:

@@ -13,50 +13,91 @@ _Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._,+-]*$")]  # goes
 
 
 class Cluster(Settings):
-    """A site's names for things, as SLURM knows them. What is left out is left to SLURM's own defaults."""
+    """The site's names for SLURM. What is left out is left to SLURM's defaults. An edit reruns no job."""
 
-    account: _Word | None = None  # who pays
-    partition: _Word | None = None  # of jobs without GPUs
-    gpu_partition: _Word | None = None  # of jobs with GPUs; None: as `partition`
-    gpu_model: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]+$")] | None = None  # e.g. h100, as `sinfo -o %G` says
+    account: _Word | None = None
+    """The account that pays (`sbatch --account`)."""
+
+    partition: _Word | None = None
+    """Partition of jobs without GPUs."""
+
+    gpu_partition: _Word | None = None
+    """Partition of jobs with GPUs. Default: `partition`."""
+
+    gpu_model: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]+$")] | None = None
+    """Model of GPU that jobs ask for, as `sinfo -o %G` shows it, for example h100. Default: any."""
+
     qos: _Word | None = None
-    constraint: str | None = None  # node features, as sbatch --constraint takes them
+    """Quality of service (`sbatch --qos`)."""
+
+    constraint: str | None = None
+    """Features that a node must have (`sbatch --constraint`), for example "a100&nvlink". Default: any node."""
 
 
 class Fsdp(Settings):
     """How several GPUs share one model's weights, gradients and optimiser (PyTorch's FSDP2)."""
 
-    reshard_after_forward: bool = True  # False: faster, and each GPU holds all weights between forward and backward
-    cpu_offload: bool = False  # True: what is not in use lies in main memory
+    reshard_after_forward: bool = True
+    """Whether a GPU frees the weights of the others after the forward pass. False is faster and takes more memory."""
+
+    cpu_offload: bool = False
+    """Whether weights, gradients and optimiser lie in main memory while they are not in use."""
 
 
 class Submitit(Settings):
-    """Training as a SLURM job of its own, which the rule asks for and waits for where snakemake runs.
+    """Training as a SLURM job of its own. The rule submits it and waits for it where snakemake runs.
 
-    For what one job of Snakemake cannot be: several nodes, or a partition that takes its nodes back.
+    For what a job of Snakemake cannot be: a job on several nodes, or in a partition that preempts jobs.
     """
 
     nodes: Annotated[int, Field(ge=1)] = 1
-    partition: _Word | None = None  # e.g. one whose jobs may be preempted; None: cluster.gpu_partition
-    warning_s: Annotated[int, Field(ge=10)] = 120  # before the time limit, for a snapshot
-    requeues: Annotated[int, Field(ge=0)] = 20  # how often it may run into its time limit and go on
+    """Number of nodes. Each has the `gpus`, `threads` and `mem_mb` of the stage."""
+
+    partition: _Word | None = None
+    """Partition of the job, for example one whose jobs may be preempted. Default: `cluster.gpu_partition`."""
+
+    warning_s: Annotated[int, Field(ge=10)] = 120
+    """Seconds before the time limit at which SLURM signals the job, so that it saves a snapshot."""
+
+    requeues: Annotated[int, Field(ge=0)] = 20
+    """How many times the job may reach its time limit and be queued again to go on."""
 
 
-class Asked(Settings):
-    """What one job asks of the machine, and what is assumed of it until it was measured."""
+class Resources(Settings):
+    """What one job asks for, and what is assumed of its speed until it was measured."""
 
-    gpus: Annotated[int, Field(ge=0)] = 0  # of a node
-    mem_mb: Annotated[int, Field(ge=1)] = 2000  # of a node
-    runtime: Annotated[int, Field(ge=1)] = 60  # minutes
-    tokens_per_s: Annotated[float, Field(gt=0)] | None = None  # of one job: written by a model, or read by training
-    tokens_per_call: Annotated[float, Field(gt=0)] | None = None  # of one reply, or of one trace or pair that is read
-    fsdp: Fsdp | None = None  # of train; None: as if it were {}
-    submitit: Submitit | None = None  # of train; None: an ordinary job, on one node
+    gpus: Annotated[int, Field(ge=0)] = 0
+    """Number of GPUs per node."""
+
+    mem_mb: Annotated[int, Field(ge=1)] = 2000
+    """Main memory per node, in MB. A second attempt of a job gets twice as much, a third three times."""
+
+    runtime: Annotated[int, Field(ge=1)] = 60
+    """Time limit in minutes. A second attempt of a job gets twice as much, a third three times."""
+
+    tokens_per_s: Annotated[float, Field(gt=0)] | None = None
+    """Assumed speed of one job, in tokens per second: written by a model, or read by `reference` and `train`.
+    `prefdelta plan` uses it until a job has finished and was measured."""
+
+    tokens_per_call: Annotated[float, Field(gt=0)] | None = None
+    """Assumed tokens of one reply, or of one trace or pair that is read. `prefdelta plan` uses it until a job was
+    measured."""
+
+    fsdp: Fsdp | None = None
+    """How several GPUs share a model in training; for `train` alone. Default: the defaults of its keys."""
+
+    submitit: Submitit | None = None
+    """Train in a SLURM job of its own, on one or more nodes; for `train` alone. Default: in the job of the rule."""
 
 
-class Compute(Asked):
-    """What one job of a stage asks of the machine."""
+class Compute(Resources):
+    """What one job of a stage asks for. An edit reruns no job."""
 
     threads: Annotated[int, Field(ge=1)] = 1
-    batch: Annotated[int, Field(ge=1)] = 1  # arms per job of train and evaluate, at most
-    sizes: dict[str, Asked] = Field(default_factory=dict)  # models.<model>.size -> what its jobs ask for instead
+    """CPU cores per job (and per node, with `submitit`)."""
+
+    batch: Annotated[int, Field(ge=1)] = 1
+    """Largest number of arms in one job; for `train` and `evaluate`."""
+
+    sizes: dict[str, Resources] = Field(default_factory=dict)
+    """Size of a model (`models.<model>.size`) -> what its jobs ask for. It replaces the values beside it as a whole."""

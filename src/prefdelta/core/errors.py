@@ -4,12 +4,13 @@ from pathlib import Path
 
 
 class StudyError(Exception):
-    """Something a person can put right. Its text is the whole message; no traceback is shown."""
+    """Something that a person can put right. Its text is the whole message; no traceback is shown."""
 
 
 class DamagedError(StudyError):
     """A file or folder whose content is not what was written to it."""
 
-    def __init__(self, path: Path, found: str) -> None:
-        super().__init__(f"{found} Delete it and run the same command again: it will be made anew.")
-        self.path, self.found = path, found
+    def __init__(self, path: Path, damage: str) -> None:
+        """damage: one sentence that names the path."""
+        super().__init__(f"{damage} Delete it and run the same command again: it will be made anew.")
+        self.path, self.damage = path, damage

@@ -1,35 +1,37 @@
-"""Failures are counted, left out of every number, and stop a stage when they are too many."""
+"""Rows that failed: they are counted, and too many of them stop a stage."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from prefdelta.core.errors import StudyError
 
-MOST_WORDS = 400  # characters of what was said of a failure
+MOST_CHARACTERS = 400  # of an example's words
 
 
 def count_failures(failures: Iterable[str | None]) -> Counter[str]:
-    """How many of each kind; None is no failure."""
+    """Number of failures of each kind. None is not a failure."""
     return Counter(failure for failure in failures if failure is not None)
 
 
 def check_share(
     key: str, rows: int, failures: Mapping[str, int], allowed: float, words: Mapping[str, str] | None = None
 ) -> None:
-    """Raise StudyError if more than `allowed` of `rows` failed.
+    """Raise StudyError if more than `allowed` (a share, from 0 to 1) of `rows` failed.
 
-    key: the config key that sets the share. words: of a stage that asks a model: failure -> what the provider or engine
-    said of one.
+    key: the config key that sets the share.
+    failures: kind of failure -> number of rows.
+    words: for stages that ask a model: kind of failure -> what the provider or engine said of one such row.
     """
     share = sum(failures.values()) / max(rows, 1)
-    if share > allowed:
-        told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(failures.items(), key=lambda item: -item[1]))
-        said = "".join(f" Of one {kind}: {text[:MOST_WORDS]}." for kind, text in (words or {}).items())
-        again = ""
-        if words is not None:
-            stage = key.partition(".")[0]
-            again = f" What failed for good is asked again after: prefdelta retry --stage {stage} --where FAILURE."
-        raise StudyError(
-            f"{share:.1%} of {rows:,} rows failed ({told}); {key} allows {allowed:.1%}.{said} No table was written; "
-            f"replies of models are kept in the record. Mend the cause, or raise the share.{again}"
-        )
+    if share <= allowed:
+        return
+    by_kind = ", ".join(f"{count:,} {kind}" for kind, count in sorted(failures.items(), key=lambda item: -item[1]))
+    examples = "".join(f" Of one {kind}: {text[:MOST_CHARACTERS]}." for kind, text in (words or {}).items())
+    retry = ""
+    if words is not None:
+        stage = key.partition(".")[0]
+        retry = f" Permanent failures are asked again after: prefdelta retry --stage {stage} --where FAILURE."
+    raise StudyError(
+        f"{share:.1%} of {rows:,} rows failed ({by_kind}); {key} allows {allowed:.1%}.{examples} No table was written; "
+        f"replies of models are kept in the record. Remove the cause, or raise the share.{retry}"
+    )

@@ -1,4 +1,4 @@
-"""Content hashes: names, seeds and order that depend on what a thing is, never on where it stands."""
+"""Content hashes: names, seeds and orders that depend on content, never on position."""
 
 import hashlib
 import json

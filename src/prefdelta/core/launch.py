@@ -1,6 +1,6 @@
-"""How the processes of a training are started: what its rule tells it by --launch.
+"""How the processes of a training are started: what its rule passes as --launch.
 
-It decides who computes which rows of an update, and nothing else: no setting of the stage, and no part of any key.
+It decides only who computes which rows of an update: it is neither a setting of the stage nor part of a key.
 """
 
 from prefdelta.core.compute import Cluster, Fsdp, Submitit
@@ -8,23 +8,39 @@ from prefdelta.core.settings import Settings
 
 
 class Launch(Settings):
-    """A process for each GPU of this machine; or, with `submitit`, a job of SLURM with `gpus` processes a node."""
+    """A process for each GPU of this machine; or, with `submitit`, a SLURM job with `gpus` processes on each node.
+
+    The amounts are those that the SLURM job asks for; without `submitit` the rule has asked for them already.
+    """
 
     fsdp: Fsdp = Fsdp()
+    """How several GPUs share one model."""
+
     submitit: Submitit | None = None
-    # What that job asks for, on each node; without `submitit` the rule has asked already.
-    gpus: int = 0  # none: one process, on CPUs
+    """The SLURM job. Not given: training runs on this machine."""
+
+    gpus: int = 0
+    """GPUs of a node. 0: one process, on CPUs."""
+
     cpus: int = 1
+    """Cores of a node."""
+
     mem_mb: int = 2000
-    runtime: int = 60  # minutes
+    """Memory of a node, in MB."""
+
+    runtime: int = 60
+    """Time limit, in minutes."""
+
     cluster: Cluster = Cluster()
+    """The site's names for account, partitions and GPUs."""
 
     @property
     def tasks(self) -> int:
-        """Processes of that job on each node."""
+        """Processes of the SLURM job on each node."""
         return max(1, self.gpus)
 
     @property
     def partition(self) -> str | None:
+        """Partition of the SLURM job; None: SLURM's default."""
         assert self.submitit is not None
         return self.submitit.partition or (self.gpus and self.cluster.gpu_partition) or self.cluster.partition

@@ -1,10 +1,10 @@
-"""What an error says of memory: whether there was too little, and of which kind. Goes by the text, without torch."""
+"""Errors for want of memory: how to recognise them, and what helps. Their text decides, so torch is not needed."""
 
 import errno
 import re
 
-# Torch has an error of its own for a GPU's memory, and a plain RuntimeError for the machine's. Others that speak of
-# memory (an illegal access, tensors that share a location) are defects.
+# Torch raises an error of its own for want of a GPU's memory, and a plain RuntimeError for want of the machine's. Other
+# errors that speak of memory (an illegal access, tensors that share a location) are defects.
 _OUT = re.compile(
     r"out of memory|not enough memory|_ALLOC_FAILED"
     r"|(can't|cannot|could not|unable to|failed to) allocate\b.*(\bmemory\b|\bbytes\b|\d [KMG]i?B)",
@@ -14,7 +14,7 @@ _ON_GPU = re.compile(r"\b(CUDA|HIP)\b.*out of memory", re.IGNORECASE | re.DOTALL
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error was raised for want of memory, of the machine or of a GPU."""
+    """Whether an error was raised because the machine or a GPU had too little memory."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     if not isinstance(error, RuntimeError):
@@ -22,9 +22,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return type(error).__name__ == "OutOfMemoryError" or _OUT.search(str(error)) is not None
 
 
-def remedy(told: str, stage: str) -> str:
-    """What helps. told: the text of the error."""
-    if not _ON_GPU.search(told):
+def remedy(message: str, stage: str) -> str:
+    """What helps against an error with this message in a job of this stage."""
+    if not _ON_GPU.search(message):
         return f"Raise compute.{stage}.mem_mb; a retry by Snakemake asks for more itself."
     less = {
         "train": "Lower the recipe's micro_batch_size",

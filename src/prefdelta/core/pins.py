@@ -1,6 +1,6 @@
-"""Pins: the commit at which each model and data set of the hub is used, with sizes and licence. Values only.
+"""Pins: the commit at which each model and data set of the hub is used, with sizes and licence.
 
-`prefdelta pin` writes them to resources/pins.lock.json; nothing else does, and no commit is ever typed by hand.
+They lie in resources/pins.lock.json, which only `prefdelta pin` writes.
 """
 
 import json
@@ -18,7 +18,7 @@ Kind = Literal["models", "datasets"]
 Bytes = Annotated[int, Field(ge=0)]
 NOUNS: dict[Kind, str] = {"models": "model", "datasets": "data set"}
 
-# What may be loaded, as patterns of paths in a repository. Nothing else is ever fetched: no code, and no pickles.
+# Patterns of the paths that may be loaded from a repository. Nothing else is ever fetched: no code, and no pickles.
 MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja")
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 CARD_FILES = ("README.md", ".huggingface.yaml", "dataset_infos.json")
@@ -30,21 +30,21 @@ def matches(file: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(file, pattern) for pattern in patterns)
 
 
-def wanted(kind: Kind, file: str) -> bool:
-    """Whether a file of a repository (its path there) is one that may be loaded.
+def may_be_loaded(kind: Kind, file: str) -> bool:
+    """Whether a file (its path in a repository) is of a form that may be loaded.
 
-    Of models only the top level is: folders hold the same weights once more, in formats of others. Of their
-    safetensors not all are, as `loaded` says.
+    Of a model only files at the top level are: folders hold the same weights in other formats. Not all of their
+    safetensors are loaded; `files_to_load` says which.
     """
     if kind == "models":
         return "/" not in file and matches(file, MODEL_FILES)
     return file in CARD_FILES or matches(file, DATA_FILES)
 
 
-def weights(index: str | None) -> set[str]:
-    """The files of weights that are loaded: those that an index (its text) names, or the one file if there is none.
+def shard_files(index: str | None) -> set[str]:
+    """The files with a model's weights: those that its index (a JSON text) names, or the one file if it has no index.
 
-    What else is there as safetensors (`consolidated.safetensors`) holds the same once more, in formats of others.
+    Other safetensors (`consolidated.safetensors`) hold the same weights in other formats.
     Raises ValueError if the index cannot be read.
     """
     if index is None:
@@ -55,14 +55,15 @@ def weights(index: str | None) -> set[str]:
         raise ValueError(f"it has no weight_map as it should be ({error})") from None
 
 
-def loaded(files: Iterable[str], index: str | None) -> list[str]:
-    """Of a model's files (their paths in its repository), those that may be loaded. Raises ValueError as `weights`."""
-    named = weights(index)
-    return [file for file in files if wanted("models", file) and (file in named or not file.endswith(".safetensors"))]
+def files_to_load(files: Iterable[str], index: str | None) -> list[str]:
+    """Those of a model's files (paths in its repository) that may be loaded. Raises ValueError as `shard_files`."""
+    shards = shard_files(index)
+    loadable = [file for file in files if may_be_loaded("models", file)]
+    return [file for file in loadable if file in shards or not file.endswith(".safetensors")]
 
 
-def argument(kind: Kind, name: str) -> str:
-    """A repository as `prefdelta pin` takes it, and as the hub's own addresses have it."""
+def hub_path(kind: Kind, name: str) -> str:
+    """A repository as the hub's addresses and `prefdelta pin` have it: datasets/<owner>/<name>, or <owner>/<name>."""
     return f"datasets/{name}" if kind == "datasets" else name
 
 
@@ -70,9 +71,16 @@ class Pin(Settings):
     """One repository of the hub at one commit."""
 
     revision: Revision
-    bytes: Bytes  # of `files` together
-    licence: str | None  # as its card says; None: it says nothing
-    files: dict[str, Bytes]  # those that may be loaded, with their sizes
+    """Commit of the repository."""
+
+    bytes: Bytes
+    """Total size of `files`, in bytes."""
+
+    licence: str | None
+    """Licence as the repository's card names it. None: it names none."""
+
+    files: dict[str, Bytes]
+    """Path of each file that may be loaded -> its size in bytes."""
 
     @model_validator(mode="after")
     def _sum_of_files(self) -> Self:
@@ -82,10 +90,13 @@ class Pin(Settings):
 
 
 class Pins(Settings):
-    """The lock file: name of the repository -> its pin."""
+    """The content of the lock file."""
 
     models: dict[str, Pin] = Field(default_factory=dict)
+    """Name of a model's repository -> its pin."""
+
     datasets: dict[str, Pin] = Field(default_factory=dict)
+    """Name of a data set's repository -> its pin."""
 
     @classmethod
     def read(cls, text: str, where: str) -> Self:
@@ -93,10 +104,9 @@ class Pins(Settings):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            found = mistakes(error)
             raise StudyError(
-                f"{where}: not a lock file of pins: {found}. It is written by `prefdelta pin` and never by hand: put "
-                f"back the one that was committed, or write {json.dumps(EMPTY)} into it and run `prefdelta pin`."
+                f"{where}: not a lock file of pins: {mistakes(error)}. Only `prefdelta pin` writes it: put back the "
+                f"committed one, or write {json.dumps(EMPTY)} into it and run `prefdelta pin`."
             ) from None
 
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""Rungs: what the small models of mini's ladder are. Values only; `prefdelta.training.ladder` trains them."""
+"""Rungs: the small models of mini's ladder, as settings. `prefdelta.training.ladder` trains them."""
 
 from typing import Annotated, Literal
 
@@ -15,17 +15,29 @@ class Corpus(Settings):
     """Traces of one family that a model learns from."""
 
     family: FamilyName
-    operations: Lengths  # lengths of its problems, equally likely
-    weight: Annotated[float, Field(gt=0)] = 1.0  # share of the rows, against the model's other corpora
+    """Family of the problems."""
+
+    operations: Lengths
+    """Lengths of the problems in operations, from 1 to 15, equally likely."""
+
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Share of the rows relative to the model's other corpora, above 0."""
 
 
 class Window(Settings):
     """Where a trained model's accuracy at temperature 1 must lie, on validation problems, for it to be used."""
 
     family: FamilyName
+    """Family of the problems."""
+
     operations: Lengths
+    """Lengths of the problems in operations, from 1 to 15."""
+
     low: Annotated[float, Field(ge=0, le=1)]
+    """Least accuracy, from 0 to 1."""
+
     high: Annotated[float, Field(ge=0, le=1)]
+    """Largest accuracy, from `low` to 1."""
 
     @model_validator(mode="after")
     def _low_is_below_high(self) -> "Window":
@@ -38,15 +50,34 @@ class Rung(Settings):
     """One model. Its capability is made by its width, its steps and the error rates of its corpora."""
 
     architecture: Literal["llama", "gpt2"] = "llama"
+    """Architecture, as transformers has it."""
+
     width: Annotated[int, Field(ge=8)]
+    """Width of the hidden states, at least 8: a multiple of 2 x heads."""
+
     layers: Annotated[int, Field(ge=1)]
+    """Transformer blocks, at least 1."""
+
     heads: Annotated[int, Field(ge=1)]
+    """Attention heads per layer, at least 1."""
+
     steps: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]  # traces per step
+    """Steps of the optimisers, at least 1."""
+
+    batch_size: Annotated[int, Field(ge=1)]
+    """Traces per step, at least 1."""
+
     corpora: Annotated[list[Corpus], Field(min_length=1)]
+    """What the model learns from, at least one corpus."""
+
     error_rates: ErrorRates
+    """How often the traces are corrupted, by kind of error."""
+
     seed: int
-    windows: list[Window]  # all must hold; none: the model is used untested
+    """Seed of the first weights and of the rows; a repeated attempt takes the next one."""
+
+    windows: list[Window]
+    """Accuracies that must all hold. Empty: the model is used untested."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "Rung":
@@ -58,10 +89,23 @@ class Rung(Settings):
 class LadderSection(Settings):
     """What all rungs share."""
 
-    muon_learning_rate: Annotated[float, Field(gt=0)]  # for matrices
-    adamw_learning_rate: Annotated[float, Field(gt=0)]  # for embeddings, head and norms
+    muon_learning_rate: Annotated[float, Field(gt=0)]
+    """Peak learning rate of Muon, which trains the hidden matrices, above 0."""
+
+    adamw_learning_rate: Annotated[float, Field(gt=0)]
+    """Peak learning rate of AdamW, which trains embeddings, head and norms, above 0."""
+
     warmup_steps: Annotated[int, Field(ge=0)]
-    decay_share: Annotated[float, Field(ge=0, le=1)]  # last share of the steps, in which the rate falls to 0
-    attempts: Annotated[int, Field(ge=1)]  # trainings, each with the next seed, until a model is inside its windows
-    measured_items: Annotated[int, Field(ge=1)]  # validation problems per window
-    threads: Annotated[int, Field(ge=1)] = 1  # torch threads: part of what determines the bits on a CPU
+    """Steps in which the rates rise to their peaks, at least 0."""
+
+    decay_share: Annotated[float, Field(ge=0, le=1)]
+    """Last share of the steps, from 0 to 1, in which the rates fall to 0."""
+
+    attempts: Annotated[int, Field(ge=1)]
+    """Trainings, at least 1, each with the next seed, until a model is inside its windows."""
+
+    measured_items: Annotated[int, Field(ge=1)]
+    """Validation problems per window, at least 1."""
+
+    threads: Annotated[int, Field(ge=1)] = 1
+    """Torch threads, at least 1: part of what determines the bits on a CPU."""

@@ -1,10 +1,21 @@
 """The base of everything that is read from a config file or passed to a stage."""
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import ast
+import inspect
+import sys
+from functools import cache
+from itertools import pairwise
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 class Settings(BaseModel):
-    """Typed, frozen, and closed: an unknown key or a wrong type is an error, never a silent default."""
+    """Typed, frozen, and closed: an unknown key or a wrong type is an error, never a silent default.
+
+    The string below a field is the field's description in the JSON schema.
+    """
 
     # defer_build: what a process never validates is not compiled; the Snakefile is parsed in every job of a cluster.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
@@ -16,7 +27,38 @@ class Settings(BaseModel):
         """
         return []
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Add the descriptions of the fields to the JSON schema.
+
+        pydantic's `use_attribute_docstrings` does the same when a class is made, which adds half to the time that the
+        Snakefile's imports take, in every job. Here the source is read only when a schema is asked for.
+        """
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for parent in reversed(cls.__mro__):
+            if issubclass(parent, Settings):
+                for field, text in _descriptions(parent.__module__).get(parent.__name__, {}).items():
+                    properties[field]["description"] = text
+        return schema
+
+
+@cache
+def _descriptions(module: str) -> dict[str, dict[str, str]]:
+    """Class -> field -> the string below it, for the classes at the top level of a module."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {node.name: _strings_below_fields(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _strings_below_fields(definition: ast.ClassDef) -> dict[str, str]:
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
+
 
 def mistakes(error: ValidationError) -> str:
     """What is wrong in a file, in one line: key and rule of each mistake."""
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    return "; ".join(f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" for mistake in error.errors())

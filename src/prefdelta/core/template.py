@@ -9,9 +9,10 @@ _SLOT = re.compile(r"\{([a-z_]+)\}")
 
 
 def fill(template: str, values: Mapping[str, str], where: str) -> str:
-    """Put `values` into the `{slots}` of `template`, in one pass: braces inside a value stay as they are.
+    """The template with its `{slots}` filled, in one pass: braces inside a value stay as they are.
 
-    Raises StudyError if the template has a slot without a value or lacks one it is given. `where` names the file.
+    values: slot -> text. where: the template's file, for errors.
+    Raises StudyError if the slots are not exactly those that have a value.
     """
     slots = set(_SLOT.findall(template))
     if slots != set(values):
@@ -22,12 +23,13 @@ def fill(template: str, values: Mapping[str, str], where: str) -> str:
 
 
 def ask_problem(template: str, problem: str, where: str, system: str | None = None) -> tuple[tuple[str, str], ...]:
-    """The (role, content) messages that put a problem to a model: in generation, training and evaluation alike.
+    """The (role, content) messages that ask a model a problem, in generation, training and evaluation alike.
 
-    system: what the model is told first; some models need it to reason at all.
+    system: the system prompt; some models reason only with one.
+    Raises StudyError as `fill`.
     """
-    asked = ("user", fill(template, {"problem": problem}, where))
-    return (asked,) if system is None else (("system", system), asked)
+    question = ("user", fill(template, {"problem": problem}, where))
+    return (question,) if system is None else (("system", system), question)
 
 
 def _names(slots: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""Engine `dataset`: traces that a data set holds already. Nothing is asked; a reply is looked up.
+"""Engine `dataset`: traces that a data set ships. Nothing is asked; a reply is looked up.
 
 A row belongs to a prompt if the prompts stage makes that prompt of it: by the problem's text, never by its place.
 Several rows of one problem ship its traces one after the other, in the data set's order.
@@ -13,12 +13,12 @@ from prefdelta.core.data.items import read_rows
 from prefdelta.core.data.shipped import ShippedTrace, read_traces
 from prefdelta.core.data.sources import DataSource, TraceFields
 from prefdelta.core.names import TRAINING_PROMPTS
-from prefdelta.models.repositories import dataset_identity, dataset_rows
+from prefdelta.models.data_sets import dataset_identity, dataset_rows
 from prefdelta.records.prompt import Prompt
 
 VERSION = 2  # raise it when the same request would get another reply
 NO_TRACE = "no_trace"  # the data set holds fewer traces of this problem
-ENDED_OTHERWISE = "ended_otherwise"  # neither whole nor cut: stopped by a filter, by an error, ...
+ENDED_OTHERWISE = "ended_otherwise"  # neither complete nor truncated: stopped by a filter, by an error, ...
 
 
 class DatasetEngine:

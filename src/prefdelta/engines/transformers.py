@@ -2,7 +2,7 @@
 
 Sampling adds Gumbel noise, drawn from the request's own seed, to the logits and takes the largest: this is exact
 sampling, and it ties a reply to its request and not to its batch. Batches hold prompts of equal length, so nothing is
-padded on the left (which would move logits by 4e-7 and could flip a token); they are cut from the full plan and run
+padded on the left (which would move logits by 4e-7 and could flip a token). Batches are made from the full plan and run
 whole, so a resumed job gives the same text. Only a batch that raises is asked again row by row, to find the prompt that
 is to blame; rows of equal length have the same bits alone.
 """
@@ -31,7 +31,7 @@ VERSION = 2  # raise it when the same request would get another reply
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _RenderedRequest:
     """A request, its key, and its rendered prompt."""
 
     key: str
@@ -69,7 +69,7 @@ class TransformersEngine:
         stops = _stop_tokens(model.generation_config.eos_token_id, tokenizer.eos_token_id)
         plain: Any = transformers.GenerationConfig
         model.generation_config = plain()
-        by_length: dict[tuple[int, str], list[_Row]] = {}
+        by_length: dict[tuple[int, str], list[_RenderedRequest]] = {}
         for key, request in plan:
             prompt = render(tokenizer, request.messages, self._rendering, request.sampling.reasoning_effort)
             ids = token_ids(tokenizer, prompt)
@@ -78,7 +78,7 @@ class TransformersEngine:
                     yield Failure(key, "too_long", permanent=True)
                 continue
             by_length.setdefault((len(ids), request.sampling.model_dump_json()), []).append(
-                _Row(key, request, prompt, ids)
+                _RenderedRequest(key, request, prompt, ids)
             )
 
         quarantine = Quarantine()
@@ -94,36 +94,38 @@ class TransformersEngine:
         model: Any,
         tokenizer: Any,
         stops: list[int],
-        batch: list[_Row],
+        batch: list[_RenderedRequest],
         missing: Collection[str],
         quarantine: Quarantine,
     ) -> Iterator[Reply | Failure]:
         """Ask a batch as one; if that raises, ask what is missing of it row by row."""
-        replies = self._reply_or_told(model, tokenizer, stops, batch)
+        replies = self._reply_or_error(model, tokenizer, stops, batch)
         if not isinstance(replies, str):
             with uninterrupted():  # a signal waits until the batch is handed over
                 for reply in replies:
                     if reply.key in missing:
                         yield from quarantine.settle(reply)
             return
-        say(f"warning: a batch of {len(batch)} prompts raised this; what is missing of it is asked one by one.")
+        say(f"warning: a batch of {len(batch)} prompts raised this error; its prompts are now asked one by one.")
         for row in batch:
             if row.key in missing:
-                alone = self._reply_or_told(model, tokenizer, stops, [row])
+                alone = self._reply_or_error(model, tokenizer, stops, [row])
                 if isinstance(alone, str):
                     quarantine.blame(row.key, row.request, alone)
                 else:
                     yield from quarantine.settle(alone[0])
 
-    def _reply_or_told(self, model: Any, tokenizer: Any, stops: list[int], batch: list[_Row]) -> list[Reply] | str:
-        """Replies to a batch, or what it raised if a prompt may be to blame; other errors are raised."""
+    def _reply_or_error(
+        self, model: Any, tokenizer: Any, stops: list[int], batch: list[_RenderedRequest]
+    ) -> list[Reply] | str:
+        """Replies to a batch, or the error's text if a prompt may be to blame; other errors are raised."""
         try:
             return self._reply(model, tokenizer, stops, batch)
         except Exception as error:
             _raise_unless_by_a_prompt(error, model, tokenizer)
             return f"{type(error).__name__}: {error}"
 
-    def _reply(self, model: Any, tokenizer: Any, stops: list[int], batch: list[_Row]) -> list[Reply]:
+    def _reply(self, model: Any, tokenizer: Any, stops: list[int], batch: list[_RenderedRequest]) -> list[Reply]:
         """Replies to one batch of prompts of equal length."""
         import torch
 
@@ -149,17 +151,17 @@ class TransformersEngine:
         return replies
 
 
-def _stop_tokens(*told: int | list[int] | None) -> list[int]:
+def _stop_tokens(*tokens: int | list[int] | None) -> list[int]:
     """The tokens that end a reply: those of the generation config, and the tokenizer's end-of-sequence."""
-    found = [token for one in told for token in (one if isinstance(one, list) else [one]) if token is not None]
-    return list(dict.fromkeys(found))
+    flat = [token for item in tokens for token in (item if isinstance(item, list) else [item]) if token is not None]
+    return list(dict.fromkeys(flat))
 
 
 def _raise_unless_by_a_prompt(error: Exception, model: Any, tokenizer: Any) -> None:
     """Raise the error again unless the prompts asked may be to blame; else show it in the log.
 
-    Too little memory is none of a prompt's making. And after some errors on a GPU, each call fails until the process
-    ends: so the model must still do a tiny one.
+    A prompt is not to blame for too little memory. And after some errors on a GPU, each call fails until the process
+    ends, so the model is tried with a single token.
     """
     import torch
 

@@ -7,7 +7,7 @@ ends when this process is gone.
 
 We render and decode ourselves. The prompt is the chat template's own token ids, so nothing adds a second BOS. The reply
 is decoded with its special tokens, because some models mark their reasoning by them (s1.1: `<|im_start|>think`); only
-the token that ended it is cut, and reasoning that the prompt opened begins with its mark all the same. The checkpoint's
+the token that ended it is left out. Reasoning that the prompt opened still begins with its mark. The checkpoint's
 generation_config gives the stop tokens and nothing else: a repetition penalty in it would bend the sampling asked for.
 """
 

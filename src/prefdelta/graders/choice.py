@@ -16,6 +16,6 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
 
 
 def upstream(text: str, answers: Sequence[str]) -> bool:
-    """Whether MMLU-Pro's own rule takes the answer for right; its guess where there is no letter is left out."""
+    """Whether MMLU-Pro's own rule takes the answer for right, without its guess where there is no letter."""
     answer = without_thinking(text)
     return answer is not None and mmlu_pro_letter(answer, LETTERS) in answers

@@ -18,9 +18,8 @@ _LANGUAGES = ("", "python", "python3", "py")
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     """(digest of the program, whether it passes all tests), or None if the trace has no program.
 
-    answers: one, written by core.code_tests. The digest stands for the program, whose text the trace holds already:
-    equal digests are equal programs.
-    Raises GradingError if the sandbox breaks, StudyError if there can be none or the tests cannot be read.
+    answers: one, written by core.answers.code_tests. Equal digests are equal programs; the text is in the trace.
+    Raises GradingError if the sandbox breaks, StudyError if it cannot be had or the tests cannot be read.
     """
     if len(answers) != 1:
         raise StudyError(f"grader code: a problem has {len(answers)} answers; one is allowed, its tests as one text")
@@ -32,7 +31,7 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
 
 def find_code(text: str) -> str | None:
     """The last fenced block of Python, or of no named language, after the reasoning. A block has to be closed."""
-    found = None
+    code = None
     opening: re.Match[str] | None = None
     lines: list[str] = []
     for line in (without_thinking(text) or "").splitlines():
@@ -41,15 +40,15 @@ def find_code(text: str) -> str | None:
             opening, lines = fence, []
         elif fence and not fence["language"] and len(fence["marks"]) >= len(opening["marks"]):
             if opening["language"].lower() in _LANGUAGES:
-                found = textwrap.dedent("\n".join(lines)) + "\n"  # a block in a list is indented as a whole
+                code = textwrap.dedent("\n".join(lines)) + "\n"  # a block in a list is indented
             opening = None
         else:
             lines.append(line)
-    return found
+    return code
 
 
 def _passes(code: str, tests: CodeTests) -> bool:
-    """Whether the program passes all tests. The first one that it fails ends it, as in LiveCodeBench."""
+    """Whether the program passes all tests. Stops at the first that it fails, as LiveCodeBench does."""
     try:
         cases = list(tests)
     except StudyError as error:

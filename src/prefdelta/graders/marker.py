@@ -7,7 +7,7 @@ from prefdelta.core.tasks.steps import ANSWER_MARK
 
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     """(extracted answer, whether it is one of `answers`), or None if the trace has no answer."""
-    _, found, answer = text.rpartition(ANSWER_MARK)
-    if not found or not answer:
+    _, mark, answer = text.rpartition(ANSWER_MARK)
+    if not mark or not answer:
         return None
     return answer, answer in answers

@@ -1,7 +1,7 @@
 r"""Grader `maths`: the last `\boxed{}`, or else what math-verify takes for the final answer.
 
 docs/graders.md says what counts as the same answer; `maths_compare` compares. Each comparison runs in a process with
-hard limits (`maths_process`): a hang is a failure, never a wrong answer.
+hard limits (`maths_process`): a comparison that hangs is a failure, not a wrong answer.
 """
 
 import re
@@ -11,8 +11,8 @@ from prefdelta.core.answers.final_answers import boxed, boxes, plain, stated
 from prefdelta.core.asking.thinking import without_thinking
 from prefdelta.graders import maths_process
 
-# A box's name, without its index: x_1 and x_2 are a list of x. Every character can be read in one way only, and few are
-# looked at: this runs in the job's own process, without its limits of time.
+# A box's name, without its index: x_1 and x_2 are a list of x. The pattern never backtracks, and few characters are
+# looked at, because this runs in the job's own process, without limits on time.
 _NAMED = re.compile(r"([A-Za-z]+)(?:_(?:\{\w+\}|[^\W_]+)|')*\s*=\s*\Z")
 _LONGEST_NAME = 200  # characters
 
@@ -26,13 +26,13 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     answer = without_thinking(text)
     if answer is None or not answer.strip():
         return None
-    found = [] if _ends_like_minerva(answer) else _boxed_answers(answer)
+    candidates = [] if _ends_like_minerva(answer) else _boxed_answers(answer)
     golds = [", ".join(boxed(gold)) or gold for gold in answers]
-    if not found:
+    if not candidates:
         return _unboxed(answer, golds)
-    if _same_text(found[0], golds):
-        return found[0], True
-    reply = maths_process.ask({"answers": found, "golds": golds})
+    if _same_text(candidates[0], golds):
+        return candidates[0], True
+    reply = maths_process.ask({"answers": candidates, "golds": golds})
     return reply["extracted"], reply["correct"]
 
 
@@ -42,19 +42,19 @@ def _boxed_answers(text: str) -> list[str]:
     `$a = \boxed{3}$, $b = \boxed{4}$ and $ab = \boxed{12}$` is a list for a right answer of three values, and 12 for
     one of a single value.
     """
-    found = boxes(text)
-    contents = list(dict.fromkeys(content for content, _ in found))
+    named_boxes = boxes(text)
+    contents = list(dict.fromkeys(content for content, _ in named_boxes))
     if len(contents) < 2:
         return contents
-    between = [before for _, before in found[1:]]
+    between = [before for _, before in named_boxes[1:]]
     whole = (" or " if any(re.search(r"\bor\b", before) for before in between) else ", ").join(contents)
-    names = [match[1] for _, before in found if (match := _NAMED.search(before[-_LONGEST_NAME:]))]
-    return [whole, contents[-1]] if len(set(names)) == len(found) else [whole]
+    names = [match[1] for _, before in named_boxes if (match := _NAMED.search(before[-_LONGEST_NAME:]))]
+    return [whole, contents[-1]] if len(set(names)) == len(named_boxes) else [whole]
 
 
 def _unboxed(answer: str, golds: list[str]) -> tuple[str, bool] | None:
     reply = maths_process.ask({"text": answer, "stated": stated(answer), "golds": golds})
-    # Words are no mathematics, so math-verify may find nothing in "The answer is Evelyn."
+    # Words are not mathematics, so math-verify may find nothing in "The answer is Evelyn."
     extracted = reply["extracted"] or stated(answer)
     return (extracted, reply["correct"] or _same_text(extracted, golds)) if extracted else None
 

@@ -25,7 +25,8 @@ from prefdelta.core.maths.forms import (
     Words,
     parts_of,
 )
-from prefdelta.core.maths.reading import DEGREE, PERCENT, readings
+from prefdelta.core.maths.measures import DEGREE, PERCENT
+from prefdelta.core.maths.reading import readings
 from prefdelta.core.maths.text import canonical
 from prefdelta.core.maths.words import number_of
 from prefdelta.graders.maths_expressions import Renamed, is_part_of_one, readable, same_expressions, same_relation
@@ -35,26 +36,26 @@ _LONGEST = 10_000  # characters of an answer
 
 
 def same(gold: str, answer: str) -> bool:
-    """Whether a final answer is the right one. Both as they were written; what is not understood is not the same."""
+    """Whether a final answer is the right one. Both are texts as they were written; in doubt they are not the same."""
     if max(len(gold), len(answer)) > _LONGEST:
         return gold.strip() == answer.strip()
-    one, other = canonical(gold), canonical(answer)
-    if not one or not other:
+    right, given = canonical(gold), canonical(answer)
+    if not right or not given:
         return False
-    if one.replace(" ", "") == other.replace(" ", "") and not re.search(r"\d \d", one + "  " + other):
+    if right.replace(" ", "") == given.replace(" ", "") and not re.search(r"\d \d", right + "  " + given):
         return True
-    if _same_choice(one, other):
+    if _same_choice(right, given):
         return True
-    rights, answers = readings(one), readings(other)
+    rights, answers = readings(right), readings(given)
     if isinstance(rights[0], Time) and isinstance(answers[0], Time):
         return equal(rights[0], answers[0])  # and not as ratios: 2:30 is not 1:15
     if (
         any(isinstance(side[0], Time) for side in (rights, answers))
-        and _RATIO.fullmatch(one)
-        and _RATIO.fullmatch(other)
+        and _RATIO.fullmatch(right)
+        and _RATIO.fullmatch(given)
     ):
         return False
-    return any(equal(right, found) for right, found in product(rights, answers))
+    return any(equal(gold_form, form) for gold_form, form in product(rights, answers))
 
 
 def has_parts(gold: str) -> bool:
@@ -76,7 +77,7 @@ def understood(text: str) -> bool:
 
 
 def _same_choice(gold: str, answer: str) -> bool:
-    """(C) or C, and an answer that begins with this label: `(C) 7`."""
+    """(C) or C, and an answer that begins with this label, such as `(C) 7`."""
     one_letter = r"(?:\\text\{)?\s*\(?([A-J])\)?\s*\}?"
     letter, whole = re.fullmatch(one_letter, gold), re.fullmatch(one_letter, answer)
     if letter and whole:
@@ -226,10 +227,10 @@ def _ordered_by_names(gold: Sequence[Form], answer: Sequence[Form]) -> bool:
 
 def _opened(items: tuple[Form, ...]) -> tuple[Form, ...]:
     """(x, y) = (1, 2) as x = 1, y = 2; (x, y) = (1, 2), (3, 4) as it is."""
-    found: list[Form] = []
+    opened: list[Form] = []
     for item in items:
-        found.append(item.value if isinstance(item, Named) and item.name.startswith("(") else item)
-    return tuple(found)
+        opened.append(item.value if isinstance(item, Named) and item.name.startswith("(") else item)
+    return tuple(opened)
 
 
 def _in_order(gold: Sequence[Form], answer: Sequence[Form], renamed: Renamed) -> bool:
@@ -242,8 +243,8 @@ def _in_any_order(gold: Sequence[Form], answer: Sequence[Form], renamed: Renamed
     if len(gold) != len(answer):
         return False
     left = list(answer)
-    for one in gold:
-        place = next((place for place, other in enumerate(left) if equal(one, other, renamed)), None)
+    for item in gold:
+        place = next((place for place, other in enumerate(left) if equal(item, other, renamed)), None)
         if place is None:
             return False
         del left[place]
@@ -293,11 +294,11 @@ def _sets(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
 
 
 def _different(items: Sequence[Form]) -> tuple[Form, ...]:
-    found: list[Form] = []
+    different: list[Form] = []
     for item in items:
-        if not any(equal(one, item) for one in found):
-            found.append(item)
-    return tuple(found)
+        if not any(equal(other, item) for other in different):
+            different.append(item)
+    return tuple(different)
 
 
 def _ends(form: Form) -> list[tuple[Form, bool]] | None:
@@ -357,7 +358,7 @@ _DENIALS = {"not", "no", "or", "and", "nor", "but", "except", "neither", "never"
 
 
 def _same_words(gold: tuple[str, ...], answer: tuple[str, ...]) -> bool:
-    """The same words in the same order; or a sentence that begins with the right ones and says of them what they do."""
+    """The same words in the same order, or a sentence that begins with the right words and goes on with a verb."""
     bare = [tuple(word for word in words if word != ",") for words in (gold, answer)]
     if bare[0] == bare[1]:
         return True

@@ -67,8 +67,8 @@ def readable(text: str) -> bool:
 
 def is_part_of_one(text: str) -> bool:
     """Whether a text is a number between -1 and 1, and not 0."""
-    found = expression(text)
-    value = _number(found) if found is not None and getattr(found, "is_number", False) else None
+    parsed = expression(text)
+    value = _number(parsed) if parsed is not None and getattr(parsed, "is_number", False) else None
     return value is not None and bool(value.is_real) and bool(0 < abs(value) < 1)
 
 
@@ -90,11 +90,11 @@ def expression(text: str) -> Any:
         return None
     text = re.sub(r"\\log\s*_\s*(?:e(?![A-Za-z])|\{\s*e\s*\})", r"\\ln ", text)
     text = re.sub(r"_\{\\([A-Za-z]+)\}", r"_{\1}", text)  # R_{\odot}
-    text = re.sub(r"([A-Za-z])('+)", lambda found: f"{found[1]}_{{prime{len(found[2])}}}", text)  # x' is not x
+    text = re.sub(r"([A-Za-z])('+)", lambda match: f"{match[1]}_{{prime{len(match[2])}}}", text)  # x' is not x
     text = re.sub(r"\\lg(?![A-Za-z])", r"\\log_{10}", text)
     text = re.sub(r"\|\s*([^|]*?)\s*\|", r"\\left|\1\\right|", text) if text.count("|") == 2 else text
     try:
-        found = latex2sympy(
+        parsed = latex2sympy(
             normalize_latex(text, normal),
             is_real=True,
             convert_degrees=False,
@@ -105,20 +105,20 @@ def expression(text: str) -> Any:
         raise
     except Exception:  # whatever a parser does with what it does not know
         return None
-    return _exact(found)
+    return _exact(parsed)
 
 
-def _exact(found: Any) -> Any:
+def _exact(parsed: Any) -> Any:
     import sympy
 
-    if not isinstance(found, sympy.Basic | sympy.MatrixBase):
+    if not isinstance(parsed, sympy.Basic | sympy.MatrixBase):
         return None
     try:
-        floats = {number: sympy.Rational(str(number)) for number in found.atoms(sympy.Float)}
-        imaginary = {symbol: sympy.I for symbol in found.free_symbols if symbol.name in ("i", "I")}
-        return found.xreplace({**floats, **imaginary}) if floats or imaginary else found
+        floats = {number: sympy.Rational(str(number)) for number in parsed.atoms(sympy.Float)}
+        imaginary = {symbol: sympy.I for symbol in parsed.free_symbols if symbol.name in ("i", "I")}
+        return parsed.xreplace({**floats, **imaginary}) if floats or imaginary else parsed
     except (AttributeError, TypeError):
-        return found
+        return parsed
 
 
 def _same_expression(gold: Any, answer: Any, numbers: tuple[Decimal | None, Decimal | None], renamed: Renamed) -> bool:
@@ -159,18 +159,18 @@ def _may_be_rounded(exact: Any, gold_is_decimal: bool) -> bool:
 
 def _number(expression: Any) -> Any:
     """The value of a constant to 50 digits, None if it has none. Sums and integrals are worked out only if need be."""
-    found = _evaluated(expression)
-    return _evaluated(expression.doit()) if found is None else found
+    value = _evaluated(expression)
+    return _evaluated(expression.doit()) if value is None else value
 
 
 def _evaluated(expression: Any) -> Any:
     import sympy
 
-    found = sympy.N(expression, _DIGITS)
-    if not found.is_number or found.has(sympy.nan, sympy.zoo) or found.atoms(sympy.Symbol):
+    value = sympy.N(expression, _DIGITS)
+    if not value.is_number or value.has(sympy.nan, sympy.zoo) or value.atoms(sympy.Symbol):
         return None
-    real = found.as_real_imag()[0]
-    return found if real.is_Float or real.is_Rational or real.is_infinite else None
+    real = value.as_real_imag()[0]
+    return value if real.is_Float or real.is_Rational or real.is_infinite else None
 
 
 def _same_value(gold: Any, answer: Any) -> bool:
@@ -272,7 +272,7 @@ def same_relation(gold: str, answer: str) -> bool:
 
 
 def _same_relations(gold: Any, answer: Any) -> bool:
-    """Whether an equation, or inequality, is another one times a number that is not zero (positive)."""
+    """Whether an equation is another one times a number that is not zero, or an inequality times a positive one."""
     import sympy
 
     if not isinstance(gold, sympy.core.relational.Relational) or not isinstance(

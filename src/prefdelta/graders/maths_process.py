@@ -15,10 +15,10 @@ from prefdelta.core.answers.grading import GradingError
 from prefdelta.core.errors import StudyError
 from prefdelta.graders import maths_worker
 
-CPU_SECONDS = 5.0  # of one request; the process's own time, so that a busy machine changes no verdict
+CPU_SECONDS = 5.0  # of one request: processor time, so that a busy machine changes no verdict
 WALL_SECONDS = 60.0  # of one request, however busy the machine is
 START_SECONDS = 300.0  # to import sympy, which takes a second here and minutes from a slow file system
-# Watched from outside, not set as a limit inside: sympy takes a MemoryError for "not equal", which would be a verdict.
+# Watched from outside and not set as a limit inside, because sympy takes a MemoryError for "not equal".
 MEMORY_BYTES = 2 * 2**30
 _LOOK_SECONDS = 0.05
 
@@ -28,9 +28,9 @@ _of_thread = threading.local()
 def ask(request: dict[str, Any]) -> dict[str, Any]:
     """The reply of this thread's process to a request (see maths_worker).
 
-    Raises GradingError: `time_out` if a limit on time was exceeded, `error` if the limit on memory was or the process
-    failed. A process that has exceeded a limit is killed; the next request gets a new one. Raises StudyError if there
-    can be none.
+    Raises GradingError: `time_out` if a limit on time was exceeded, `error` if the limit on memory was exceeded or the
+    process failed. A process that has exceeded a limit is killed; the next request gets a new one. Raises StudyError if
+    the process cannot start.
     """
     process = getattr(_of_thread, "process", None)
     if process is None or not process.usable():

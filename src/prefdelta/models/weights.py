@@ -18,46 +18,48 @@ class Weights:
     """What identifies a model, and where its files lie."""
 
     key: str  # names it in the record
-    identity: str  # of all its files, tokenizer and chat template included: enters every key of what it says
+    identity: str  # of all its files, with tokenizer and chat template: part of the key of every call
     folder: Path  # in Hugging Face format
-    removed: bool = False  # there are no weights in it any more: what was asked of them is recorded
+    removed: bool = False  # whether its weights were removed: then only what is recorded can be used
 
 
 def open_weights(manifests: Sequence[Path], model: HubModel | None, record: Path, only_look: bool = False) -> Weights:
     """The weights that the one manifest names, or those of a model of the hub.
 
-    only_look: what identifies them, as manifest or pin says it; none is read, and none is fetched.
+    only_look: say only what identifies them, by manifest or pin. No weights are read or fetched.
     Raises StudyError or DamagedError if they are not there, or are not the ones that were named.
     """
     if only_look:
-        return _named(manifests, model, record)
+        return _identified(manifests, model, record)
     if model is None:
         (manifest,) = manifests
         checkpoint, folder = checkpoints.open_manifest(manifest, record)
         return Weights(checkpoint.key, checkpoint.weights, folder, checkpoints.are_removed(folder))
     if manifests:
-        raise StudyError(f"{model.name} is a model of the hub, but {manifests[0]} names weights, too. Give one.")
+        raise StudyError(
+            f"{model.name} is a model of the hub, but {manifests[0]} names weights, too. Give only one of the two."
+        )
     identity, folder = repositories.model_folder(model)
     return Weights(digest(identity), identity, folder)
 
 
-def _named(manifests: Sequence[Path], model: HubModel | None, record: Path) -> Weights:
+def _identified(manifests: Sequence[Path], model: HubModel | None, record: Path) -> Weights:
     if model is None:
         (manifest,) = manifests
         checkpoint = checkpoints.read_manifest(manifest)
         return Weights(checkpoint.key, checkpoint.weights, record / checkpoint.folder)
-    identity = repositories.named(model)
+    identity = repositories.identity_of(model)
     return Weights(digest(identity), identity, repositories.folder_of(model))
 
 
-def same_tensors(one: Path, other: Path) -> bool:
-    """Whether two folders hold the same values, however they are cut into files. Stops at the first that differs.
+def same_tensors(folder: Path, other: Path) -> bool:
+    """Whether two folders hold the same values, however they are cut into files. Stops at the first difference.
 
-    Only tensors that both name count: one of two tied tensors may be left out.
+    Only tensors that both have are compared: one of two tied tensors may be left out.
     """
     import torch
 
-    with _tensors(one) as ours, _tensors(other) as theirs:
+    with _tensors(folder) as ours, _tensors(other) as theirs:
         common = ours.keys() & theirs.keys()
         return bool(common) and all(
             torch.equal(ours[name].get_tensor(name).float(), theirs[name].get_tensor(name).float())

@@ -18,4 +18,4 @@ class Judgement:
     score: int | None  # 1 (worst) to 5 (best)
     attempts: int  # requests it took
     call_key: str | None  # of the last attempt; None where nothing was asked
-    failure: str | None  # "not_json", "out_of_range", "truncated_trace", ...
+    failure: str | None  # "unusable_trace": not judged; "not_json", "out_of_range", ...: no verdict; a call's

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One row of `pair/<chosen>~<rejected>.parquet`. A pair that may not be trained on says why."""
+    """One row of `pair/<chosen>~<rejected>.parquet`. A pair that is not eligible is never trained on."""
 
     VERSION: ClassVar[int] = 2
     KEY: ClassVar[tuple[str, ...]] = ("pair_id",)

@@ -24,7 +24,7 @@ class Trace:
 
     @property
     def unusable_because(self) -> str | None:
-        """Why it may not be judged or trained on, or None for a whole, non-empty trace."""
+        """Why it is neither judged nor paired: "failed", "truncated" or "empty"; None for a usable trace."""
         if self.failure is not None:
             return "failed"
         if self.finish_reason == "length":

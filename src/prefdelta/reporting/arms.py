@@ -55,7 +55,7 @@ class Arm:
     @property
     def drawn(self) -> str:
         """Its selection, without the seed of a random draw."""
-        return self.selection if self.draw is None else f"random-{self.k}"
+        return _selection(self.selection).family
 
 
 def read_arm(name: str) -> Arm:
@@ -112,11 +112,7 @@ def _shown(arm: Arm, part: str) -> str:
     """A part of an arm's name as figures show it."""
     if part != "selection":
         return str(getattr(arm, part))
-    selection = _selection(arm.selection)
-    if selection.cell:
-        chosen, _, rejected = selection.cell.partition("-")
-        return f"{chosen} over {rejected}"
-    return arm.drawn
+    return _selection(arm.selection).label
 
 
 def _selection(name: str) -> Selection:

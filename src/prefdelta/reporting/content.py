@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prefdelta.core.pairs.overlap import Overlap
+from prefdelta.core.pairs.overlap import DimensionOverlap
+from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.reporting.arms import Arm
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.manifests import Manifest
@@ -13,7 +14,6 @@ from prefdelta.reporting.numbers.agreement import AgreementLine
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 
-_CONTROLS = frozenset({"random", "bottom", "length-matched", "swapped", "all"})
 CONFOUNDED = "traces from a data set, so another prompt and sampling"  # what stands beside such a generator
 
 
@@ -45,7 +45,7 @@ class Experiment:
 class Overlaps:
     pairing: str
     ks: Sequence[int]
-    found: Sequence[Overlap]
+    found: Sequence[DimensionOverlap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,9 @@ class Content:
         controls = [
             arm
             for arm in self.all_arms()
-            if arm.kind in _CONTROLS and arm.k in ks and (arm.policy, arm.pairing, arm.recipe) in trained
+            if parse_selection(arm.selection).CONTROL
+            and arm.k in ks
+            and (arm.policy, arm.pairing, arm.recipe) in trained
         ]
         return replace(experiment, arms=list(dict.fromkeys([*experiment.arms, *controls])))
 

@@ -1,7 +1,7 @@
-"""SLURM, as far as a study has to know it: which of its jobs are in the queue, and taking them out.
+"""SLURM: which jobs of a study are in its queue, and cancelling them.
 
-A run's jobs carry its tag in their comment, and `workflow/bin/sbatch` writes a line about each that was accepted. So
-they are found whoever asked for them, also when the run that did was killed, and nobody else's are.
+A run's jobs carry its tag in their comment, and `workflow/bin/sbatch` writes a line about each accepted job. So a
+study's jobs, and only they, are found again, also when the run that submitted them was killed.
 """
 
 import getpass
@@ -17,11 +17,11 @@ from pathlib import Path
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 
-TAG = "PREFDELTA_TAG"  # in the environment: what workflow/bin/sbatch adds to a job's comment
+TAG = "PREFDELTA_TAG"  # in the environment: what workflow/bin/sbatch adds to the comment of a job
 SUBMITTED = "PREFDELTA_SUBMITTED"  # in the environment: the file to which it adds a line for each job
 FILE = Path("slurm/submitted.jsonl")  # in results/<study>/
 SECONDS = 60.0  # for SLURM to answer
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0  # seconds between two looks at its queue: others ask it too
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0  # seconds between two looks at the queue, which others ask too
 ENDED = (
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT",
 )  # fmt: skip
@@ -38,8 +38,8 @@ class SlurmJob:
     limit: str
     nodes: str
     reason: str  # why it waits
-    run: str  # of the run that asked for it: `files.INSTANCE` of its main process
-    about: str  # rule and wildcards, as Snakemake's executor puts it
+    run: str  # the id of the run that submitted it
+    about: str  # rule and wildcards, as Snakemake's executor writes them
 
     @property
     def has_ended(self) -> bool:
@@ -58,34 +58,34 @@ class Submitted:
 
 
 def environment(results: Path, run: str) -> dict[str, str]:
-    """What `workflow/bin/sbatch` needs to know of a run."""
+    """The environment from which `workflow/bin/sbatch` knows of a run."""
     return {TAG: f"{_tag(results)}:{run}", SUBMITTED: str((results / FILE).resolve())}
 
 
 def was_used(results: Path) -> bool:
-    """Whether a job was ever asked of SLURM for `results`, accepted or not."""
+    """Whether a job was ever submitted for `results`, accepted or not."""
     return (results / FILE).is_file()
 
 
 def is_here() -> bool:
-    """Whether this machine can speak to a SLURM."""
+    """Whether this machine has SLURM's commands."""
     return shutil.which("squeue") is not None
 
 
 def jobs(results: Path) -> list[SlurmJob]:
-    """The jobs of all runs in `results` that SLURM knows, those that ended a short time ago included.
+    """The jobs of all runs in `results` that SLURM knows, also those that ended a short time ago.
 
     Raises StudyError if SLURM does not answer.
     """
-    printed = _answer(["squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", f"--format={_FORMAT}"])
-    found = []
-    for line in printed.splitlines():
+    lines = _answer(["squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", f"--format={_FORMAT}"])
+    known = []
+    for line in lines.splitlines():
         job, state, elapsed, limit, nodes, reason, comment = line.split("|", 6)
         about, tagged, rest = comment.rpartition(f" {_tag(results)}:")
         if tagged:
             run = rest.partition(":")[0].strip()
-            found.append(SlurmJob(job, state, elapsed, limit, nodes, reason, run, about.strip()))
-    return found
+            known.append(SlurmJob(job, state, elapsed, limit, nodes, reason, run, about.strip()))
+    return known
 
 
 def unfinished(results: Path) -> list[SlurmJob]:
@@ -94,7 +94,7 @@ def unfinished(results: Path) -> list[SlurmJob]:
 
 
 def state(job: str) -> str | None:
-    """Of the job of that id, as squeue says it (RUNNING, ...); None if SLURM does not know it, or no longer.
+    """The state of the job of that id, as squeue has it (RUNNING, ...); None if SLURM does not know it any more.
 
     Raises StudyError if SLURM does not answer.
     """
@@ -106,14 +106,14 @@ def state(job: str) -> str | None:
         raise
 
 
-def cancel(found: Iterable[SlurmJob]) -> None:
-    """Have SLURM end jobs: they get SIGTERM, and time to write down what they have. Raises StudyError if it refuses."""
-    if ids := [job.id for job in found]:
+def cancel(doomed: Iterable[SlurmJob]) -> None:
+    """Have SLURM end jobs: they get SIGTERM, and time to flush. Raises StudyError if it refuses."""
+    if ids := [job.id for job in doomed]:
         _answer(["scancel", *ids])
 
 
 def left_after(results: Path, seconds: float) -> list[SlurmJob]:
-    """Wait so long for cancelled jobs to end; those that have not. SLURM is asked more and more rarely.
+    """The jobs that have not ended after at most so many seconds. SLURM is asked in longer and longer pauses.
 
     Raises StudyError if it does not answer.
     """
@@ -125,15 +125,15 @@ def left_after(results: Path, seconds: float) -> list[SlurmJob]:
 
 
 def submitted(results: Path) -> list[Submitted]:
-    """All jobs that were ever accepted for `results`, in order; a line that was cut by a kill is left out."""
+    """All jobs that were ever accepted for `results`, in order. A line that a kill has cut is left out."""
     path = results / FILE
-    found = []
+    accepted = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
-            found.append(Submitted(**json.loads(line)))
+            accepted.append(Submitted(**json.loads(line)))
         except (ValueError, TypeError):
             continue
-    return found
+    return accepted
 
 
 def _tag(results: Path) -> str:

@@ -15,11 +15,11 @@ from prefdelta.core.asking.requests import Endpoint, ServerStoppedError, canary
 from prefdelta.core.errors import StudyError
 from prefdelta.servers.supervisor import STOP_SECONDS
 from prefdelta.system.environment import SILENT
-from prefdelta.system.processes import die_with_parent, exit_code_told
+from prefdelta.system.processes import describe_exit_code, die_with_parent
 
 KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where a server of ours finds the key that its requests must carry
 VLLM_KEY_VARIABLE = "VLLM_API_KEY"  # and where vLLM's does
-_STOP_SECONDS = STOP_SECONDS + 2.0  # for the keeper to end after that
+_STOP_SECONDS = STOP_SECONDS + 2.0  # the supervisor ends after that
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def serve(
     def check() -> None:
         if (code := process.poll()) is not None:
             raise ServerStoppedError(
-                f"the judge's server stopped with {exit_code_told(code)}; its output is above in this log."
+                f"the judge's server stopped with {describe_exit_code(code)}; its output is above in this log."
             )
 
     endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", key, check, ours=True)

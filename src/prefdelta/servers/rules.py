@@ -5,7 +5,7 @@ and the trace. It solves the problem itself, scores each dimension that the JSON
 (`prefdelta.core.tasks.rating`), and adds noise keyed by (messages, dimension, request seed).
 
 At its end it says on stderr how many verdicts it served, as `rules: served 120 verdicts`. Completions without a
-response_format (a canary's) are none.
+response_format, such as those for canaries, do not count.
 
 By hand:  PREFDELTA_SERVER_KEY=secret python -m prefdelta.servers.rules --port 8011 --noise 0.1
 """
@@ -102,7 +102,7 @@ def main() -> None:
     loop = asyncio.new_event_loop()
 
     def stop() -> NoReturn:
-        """End, and let no second signal (Ctrl-C, then the job's SIGTERM) come before the count is told."""
+        """End, and let no second signal (Ctrl-C, then the job's SIGTERM) come before the count is printed."""
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)

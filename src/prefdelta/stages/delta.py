@@ -1,9 +1,6 @@
 """Stage delta: the sample deltas of one pairing's pool on one dimension, delta = score(chosen) - score(rejected)."""
 
 from statistics import fmean
-from typing import Annotated
-
-from pydantic import Field
 
 from prefdelta.core.failures import count_failures
 from prefdelta.core.pairs.deltas import sample_deltas
@@ -16,13 +13,21 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 
 class DeltaSection(Settings):
-    composites: dict[str, list[str]]  # name -> the dimensions whose mean it is
+    """The sample deltas."""
+
+    composites: dict[str, list[str]]
+    """Name of a composite dimension -> the dimensions whose mean it is."""
 
 
 class DeltaSettings(Settings):
-    chosen: Annotated[str, Field(description="generator of the chosen traces")]
-    rejected: Annotated[str, Field(description="generator of the rejected traces")]
-    components: Annotated[list[str], Field(description="the dimension, or those whose mean a composite is")]
+    chosen: str
+    """Generator of the chosen traces."""
+
+    rejected: str
+    """Generator of the rejected traces."""
+
+    components: list[str]
+    """The dimension; or those whose mean a composite is."""
 
 
 def run(job: Job[DeltaSettings]) -> Outcome:

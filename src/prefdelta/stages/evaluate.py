@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG, count_outcomes, outcome
-from prefdelta.core.answers.grading import Graded, grade_all, grader_said
+from prefdelta.core.answers.grading import Graded, grade_all, grader_reasons
 from prefdelta.core.asking.engine_options import GeneratorOptions
 from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.asking.requests import Engine, Failure, Reply, Request, Sampling
@@ -35,43 +35,85 @@ _HAVE_UPSTREAMS_RULE = {"choice"}  # graders with `upstream(text, answers)`, the
 
 
 class Group(Settings):
-    """Benchmarks that are evaluated in one way, by one job for each batch of arms."""
+    """Benchmarks that one job evaluates in one way, for each batch of arms."""
 
     title: str
+    """Name of the group in the report."""
+
     benchmarks: Annotated[list[str], Field(min_length=1)]
+    """Names of benchmarks (of `benchmarks`)."""
+
     sampling: Sampling
-    samples: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)  # benchmark -> avg@k here
-    primary: bool = True  # what the figures show; every benchmark is in one primary group
-    experiments: list[str] | None = None  # whose arms are evaluated; None: all
+    """How policies answer the benchmarks of this group."""
+
+    samples: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Benchmark -> answers per item in this group (avg@k). Default: the benchmark's own `samples`."""
+
+    primary: bool = True
+    """Whether the figures show it. Each benchmark is in exactly one primary group; other groups have tables of their
+    own."""
+
+    experiments: list[str] | None = None
+    """Experiments whose arms are evaluated. Default: all. Not for a primary group, which has all arms."""
 
 
 class EvaluateSection(Settings):
-    template: str  # file with the slot {problem}, for benchmarks that name none
+    """The policies' answers to the benchmarks."""
+
+    template: str
+    """File of the prompt, with the slot {problem}, for benchmarks that name none of their own."""
+
     engine: GeneratorOptions
+    """How policies are run."""
+
     groups: dict[str, Group]
-    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+    """Name of a group -> benchmarks that are evaluated in one way."""
+
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of answers that our side may fail to run or to grade; above it the stage stops. An item without an
+    answer is not a failure: it counts as not solved."""
 
 
 class AskedBenchmark(Settings):
     """How one benchmark is asked and graded."""
 
     grader: str
-    template: str  # file with the slot {problem}
-    samples: int = 1  # avg@samples
+    """Name of the grader, a module of prefdelta.graders."""
+
+    template: str
+    """File of the prompt, with the slot {problem}."""
+
+    samples: int = 1
+    """Answers per item (avg@samples)."""
 
 
 class EvaluateSettings(Settings):
-    arms: Annotated[list[str], Field(description="the batch")]
-    benchmarks: Annotated[
-        dict[str, AskedBenchmark], Field(description="the group: benchmark -> template, grader, samples")
-    ]
-    engine: Annotated[GeneratorOptions, Field(description="how the policies are asked")]
-    hub: Annotated[HubModel | None, Field(description="an untrained policy, if it is of the hub")] = None
-    system: Annotated[str | None, Field(description="the policy's system prompt")] = None
-    rendering: Annotated[Rendering, Field(description="date and settings of the policy's chat template")] = PLAIN
-    sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens (tokens)")]
-    seed: Annotated[int, Field(description="root of all draws")]
-    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
+    arms: list[str]
+    """The batch of arms."""
+
+    benchmarks: dict[str, AskedBenchmark]
+    """The group: benchmark -> template, grader, samples."""
+
+    engine: GeneratorOptions
+    """How the policies are run."""
+
+    hub: HubModel | None = None
+    """The untrained policy, if it is of the hub."""
+
+    system: str | None = None
+    """The policy's system prompt."""
+
+    rendering: Rendering = PLAIN
+    """Date and variables of the policy's chat template."""
+
+    sampling: Sampling
+    """How the policies answer."""
+
+    seed: int
+    """Root of all draws."""
+
+    max_failure_share: float
+    """Largest share of failures; above it the stage stops."""
 
     def plugins(self) -> list[str]:
         graders = {f"graders.{asked.grader}" for asked in self.benchmarks.values()}
@@ -86,8 +128,8 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
         questions = _questions(job, arm, plan)
         answers = questions.answered(f"evaluate {arm}")
         its_grades = _graded(job, plan, answers.calls)
-        scores = [_score(*one) for one in zip(plan, answers.calls, its_grades, strict=True)]
-        for reason, count in grader_said(its_grades).items():
+        scores = [_score(*row) for row in zip(plan, answers.calls, its_grades, strict=True)]
+        for reason, count in grader_reasons(its_grades).items():
             say(f"{arm}: {count:,} answers cannot be graded: {reason}")
         failures = count_failures(score.failure for score in scores)
         ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
@@ -103,19 +145,22 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
         }
         upstream[arm] = _by_upstreams_rule(job, plan, answers.calls, scores)
     failed = count_failures(score.failure for score in rows)
-    told: dict[str, Any] = {"solved_of_counted": solved, "mean_tokens": mean_of_known(score.n_tokens for score in rows)}
+    details: dict[str, Any] = {
+        "solved_of_counted": solved,
+        "mean_tokens": mean_of_known(score.n_tokens for score in rows),
+    }
     if any(upstream.values()):
-        told["by_upstreams_rule"] = upstream
-    if said := grader_said(graded):
-        told["grader_said"] = said
-    return Outcome(len(rows), failed, told, {"calls": asked, "tokens": tokens})
+        details["by_upstreams_rule"] = upstream
+    if reasons := grader_reasons(graded):
+        details["grader_said"] = reasons
+    return Outcome(len(rows), failed, details, {"calls": asked, "tokens": tokens})
 
 
 def missing(job: Job[EvaluateSettings]) -> int:
     """How many calls `run` would make. It only looks."""
     plan = _plan(job)
     asked = (_questions(job, arm, plan, only_look=True) for arm in job.settings.arms)
-    by_policy = {questions.partition: questions for questions in asked}  # arms may have come to the same one
+    by_policy = {questions.partition: questions for questions in asked}  # arms with the same weights share one
     return sum(questions.missing() for questions in by_policy.values())
 
 
@@ -138,7 +183,7 @@ def _questions(
         policy.folder, policy.identity, settings.engine, settings.rendering
     )
     if policy.removed:
-        engine = _Removed(engine, manifests)
+        engine = _EngineWithoutWeights(engine, manifests)
 
     def messages(prompt: Prompt) -> tuple[tuple[str, str], ...]:
         template = settings.benchmarks[prompt.source].template
@@ -181,12 +226,12 @@ def _score(draw: tuple[Prompt, int], call: Call, graded: Graded) -> Score:
 def _by_upstreams_rule(
     job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call], scores: list[Score]
 ) -> dict[str, dict[str, int]]:
-    """What benchmarks' own rules say where our graders have others, by benchmark.
+    """How benchmarks' own rules differ from our graders, by benchmark.
 
-    Of the answers that are `counted`: how many upstream takes as right (`solved`), and to how many it gives another
-    verdict than we do (`differ`). It sees truncated answers too, as upstream does.
+    Of the `counted` answers: how many the benchmark's own rule takes as right (`solved`), and how many it grades
+    otherwise than we do (`differ`). It sees truncated answers, too, as in the benchmark's own code.
     """
-    found = {}
+    by_benchmark = {}
     for name, asked in job.settings.benchmarks.items():
         if asked.grader not in _HAVE_UPSTREAMS_RULE:
             continue
@@ -196,16 +241,16 @@ def _by_upstreams_rule(
             for (prompt, _), call, score in zip(plan, replies, scores, strict=True)
             if prompt.source == name and outcome(score) is not None
         ]
-        found[name] = {
+        by_benchmark[name] = {
             "solved": sum(theirs for theirs, _ in verdicts),
             "counted": len(verdicts),
             "differ": sum(theirs != ours for theirs, ours in verdicts),
         }
-    return found
+    return by_benchmark
 
 
-class _Removed:
-    """In the place of an engine whose weights are gone: what it answered before is recorded."""
+class _EngineWithoutWeights:
+    """Stands in for an engine whose weights are gone: recorded answers are all there is."""
 
     def __init__(self, engine: Engine, manifests: Sequence[Path]) -> None:
         self._engine, self._manifests = engine, manifests

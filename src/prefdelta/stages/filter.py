@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta.core.pairs.selections import CommonSet, common_prompts, parse_selection, select
+from prefdelta.core.pairs.selection_kinds.common import common_prompts
+from prefdelta.core.pairs.selections import CommonSet, parse_selection, select
 from prefdelta.core.settings import Settings
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
@@ -14,15 +15,28 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 
 class FilterSection(Settings):
-    tie_seed: int  # orders pairs of equal delta, and what is drawn without a seed of its own
-    sets: dict[str, CommonSet]  # name -> the pairings that `common-<name>` compares
-    cell_pairs: Annotated[int, Field(ge=1)] | None = None  # at most so many prompts, the same for all four cells
+    """The selections of pairs."""
+
+    tie_seed: int
+    """Seed of the order of pairs with equal delta, and of draws without a seed of their own. An edit may retrain every
+    arm with such a selection."""
+
+    sets: dict[str, CommonSet]
+    """Name -> the pairings that the selection `common-<name>` compares, on prompts that are eligible in all of them."""
+
+    cell_pairs: Annotated[int, Field(ge=1)] | None = None
+    """Largest number of prompts of the correctness cells, the same prompts in all four. Default: all that exist."""
 
 
 class FilterSettings(Settings):
-    selection: Annotated[str, Field(description="its name says what it selects")]
-    tie_seed: Annotated[int, Field(description="orders pairs of equal delta")]
-    limit: Annotated[int | None, Field(description="at most so many pairs of a common set or of a cell")]
+    selection: str
+    """Name of the selection, which says what it selects."""
+
+    tie_seed: int
+    """Seed of the order of pairs with equal delta."""
+
+    limit: int | None
+    """Largest number of pairs of a common set or of a cell."""
 
 
 def run(job: Job[FilterSettings]) -> Outcome:

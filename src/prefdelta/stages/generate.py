@@ -29,44 +29,81 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 
 class GenerateSection(Settings):
-    """What all generators share; each may say otherwise."""
+    """What all generators share. A generator may have its own `engine` and `sampling`."""
 
-    template: str  # file with the slot {problem}
+    template: str
+    """File of the prompt, with the slot {problem}."""
+
     engine: GeneratorOptions
+    """How generators are run."""
+
     sampling: Sampling
-    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+    """How generators draw their traces."""
+
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of one generator's traces that may be truncated or empty; above it the stage stops. They are
+    counted and left out."""
 
 
 class Shipped(Settings):
     """Traces that a data set ships."""
 
     source: DataSource
+    """The data set of the training prompts."""
+
     traces: TraceFields
+    """Its columns that hold traces."""
 
 
 class Shard(Settings):
     """One share of a generator's prompts, drawn by a hash."""
 
     index: Annotated[int, Field(ge=0)]
+    """Which share, from 0."""
+
     of: Annotated[int, Field(ge=1)]
+    """Number of shares."""
 
     def holds(self, prompt_id: str) -> bool:
         return int(fraction("shard", prompt_id) * self.of) == self.index
 
 
 class GenerateSettings(Settings):
-    generator: Annotated[str, Field(description="its name in the config")]
-    engine: Annotated[GeneratorOptions | None, Field(description="how its model is asked")]
-    hub: Annotated[HubModel | None, Field(description="its model, if it is of the hub")] = None
-    shipped: Annotated[Shipped | None, Field(description="the data set that ships its traces")] = None
-    system: Annotated[str | None, Field(description="its system prompt")] = None
-    thinking: Annotated[ThinkingMarks | None, Field(description="its own marks of reasoning, kept as <think>")] = None
-    rendering: Annotated[Rendering, Field(description="date and settings of its chat template")] = PLAIN
-    shard: Annotated[Shard | None, Field(description="only this share of the prompts")] = None
-    sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens (tokens)")]
-    samples: Annotated[int, Field(ge=1, description="draws per prompt")]
-    seed: Annotated[int, Field(description="root of all draws")]
-    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
+    generator: str
+    """Name of the generator in the config."""
+
+    engine: GeneratorOptions | None
+    """How its model is run. None: a data set ships its traces."""
+
+    hub: HubModel | None = None
+    """Its model, if that is of the hub."""
+
+    shipped: Shipped | None = None
+    """The data set that ships its traces."""
+
+    system: str | None = None
+    """Its system prompt."""
+
+    thinking: ThinkingMarks | None = None
+    """Its own marks of reasoning, stored as <think> and </think>."""
+
+    rendering: Rendering = PLAIN
+    """Date and variables of its chat template."""
+
+    shard: Shard | None = None
+    """The only share of the prompts that is asked. None: all prompts."""
+
+    sampling: Sampling
+    """How it draws its traces."""
+
+    samples: Annotated[int, Field(ge=1)]
+    """Draws per prompt."""
+
+    seed: int
+    """Root of all draws."""
+
+    max_failure_share: float
+    """Largest share of failures; above it the stage stops."""
 
     def plugins(self) -> list[str]:
         return [f"engines.{self.engine.name if self.engine else 'dataset'}"]
@@ -129,7 +166,7 @@ def _text(call: Call, thinking: ThinkingMarks | None) -> str | None:
     text = call.text
     if text is not None and thinking is not None:
         text = marked_thinking(text, thinking.opening, thinking.closing)
-    text = with_thinking(call.reasoning, text, cut=call.finish_reason == "length")
+    text = with_thinking(call.reasoning, text, truncated=call.finish_reason == "length")
     return None if text is None else in_one_form(text)
 
 

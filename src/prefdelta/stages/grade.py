@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta.core.answers.grading import grade_all, grader_said
+from prefdelta.core.answers.grading import grade_all, grader_reasons
 from prefdelta.core.failures import check_share, count_failures
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade
@@ -20,14 +20,19 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 
 class GradeSection(Settings):
-    """How a trace is graded is its prompt source's business."""
+    """The grades of final answers. How they are graded is a key of the prompts' source: `grader`."""
 
-    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of one generator's traces that may have no grade (truncated, without an answer, or not gradable);
+    above it the stage stops."""
 
 
 class GradeSettings(Settings):
-    grader: Annotated[str, Field(description="module of prefdelta.graders")]
-    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
+    grader: str
+    """Name of the grader, a module of prefdelta.graders."""
+
+    max_failure_share: float
+    """Largest share of failures; above it the stage stops."""
 
     def plugins(self) -> list[str]:
         return [f"graders.{self.grader}"]
@@ -39,25 +44,25 @@ def run(job: Job[GradeSettings]) -> Outcome:
     traces = tables.read(job.input("traces"), Trace)
     graded = grade_all(((grader, trace, answers[trace.prompt_id]) for trace in traces), cores())
     grades = [
-        Grade(trace.prompt_id, trace.generator, trace.sample, its_grade.extracted, its_grade.correct, its_grade.failure)
-        for trace, its_grade in zip(traces, graded, strict=True)
+        Grade(trace.prompt_id, trace.generator, trace.sample, result.extracted, result.correct, result.failure)
+        for trace, result in zip(traces, graded, strict=True)
     ]
     failures = count_failures(grade.failure for grade in grades)
-    said = grader_said(graded)
-    for reason, count in said.items():
+    reasons = grader_reasons(graded)
+    for reason, count in reasons.items():
         say(f"{count:,} traces cannot be graded: {reason}")
     check_share("grade.max_failure_share", len(grades), failures, job.settings.max_failure_share)
     tables.write(job.output("grades"), Grade, grades)
     details: dict[str, Any] = {"correct": sum(grade.correct is True for grade in grades)}
-    if said:
-        details["grader_said"] = said
+    if reasons:
+        details["grader_said"] = reasons
     if agreement := _agreement(traces, grades):
         details["source_agreement"] = agreement
     return Outcome(len(grades), failures, details)
 
 
 def _agreement(traces: Sequence[Trace], grades: Sequence[Grade]) -> dict[str, int]:
-    """How our grades and those that a data set ships with its traces agree; nothing where there are none."""
+    """How our grades agree with those that a data set ships with its traces; empty if it ships none."""
     both = Counter(
         (grade.correct, trace.source_correct)
         for trace, grade in zip(traces, grades, strict=True)

@@ -1,7 +1,7 @@
 """Stage judge: rate the traces of one generator on the dimensions of one form.
 
 A form is the set of dimensions asked in one request. The judge is any server behind the OpenAI protocol; a reply that
-is not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure, never a number.
+is not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.core.template import fill
 from prefdelta.engines.openai.account import Spending
-from prefdelta.engines.openai.names import REMEDY, told_names
+from prefdelta.engines.openai.names import REMEDY, listed_names
 from prefdelta.models.weights import Weights, open_weights
 from prefdelta.records.call import Call
 from prefdelta.records.judgement import Judgement
@@ -43,13 +43,20 @@ ANOTHER_MODEL = "another_model"  # the failure of a reply that another model gav
 
 
 class Compared(Settings):
-    """Other ways to judge, on a sample: the report compares their scores with those of the main forms."""
+    """Other ways of judging, on a sample. The report compares their scores with those of the main forms."""
 
-    forms: dict[str, list[str]]  # form -> the dimensions asked together; names other than those of the main forms
-    # Form -> the main form that it asks again, word for word and with another seed: the judge's own noise.
+    forms: dict[str, list[str]]
+    """Name of a form -> the dimensions asked together. Names of main forms are not allowed."""
+
     repeats: dict[str, str] = Field(default_factory=dict)
+    """Name of a form -> the main form that it asks again, word for word and with another seed: the judge's own
+    noise."""
+
     generators: list[str]
-    prompts: Annotated[int, Field(ge=1)]  # how many, drawn by a hash
+    """Generators whose traces are judged again."""
+
+    prompts: Annotated[int, Field(ge=1)]
+    """Number of prompts, drawn by a hash."""
 
     def asked(self, main: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """Form -> its dimensions. main: the same for the main forms."""
@@ -57,32 +64,73 @@ class Compared(Settings):
 
 
 class JudgeSection(Settings):
-    """One judge for the whole study."""
+    """The judge's scores, from 1 to 5 per dimension. One judge for the whole study."""
 
-    model: str | None = None  # of models: what a vllm server serves
-    template: str  # file with the slots {category}, {rubric}, {problem}, {trace}
-    forms: dict[str, list[str]]  # form -> the dimensions asked together; the paper: logic (4) and brevity (1)
+    model: str | None = None
+    """Model (of `models`) that a vllm server of `engine` serves. Not for another server or a hosted model."""
+
+    template: str
+    """File of the prompt, with the slots {category}, {rubric}, {problem} and {trace}."""
+
+    forms: dict[str, list[str]]
+    """Name of a form -> the dimensions asked in one request. Each dimension is in one form. An edited rubric judges its
+    whole form again."""
+
     engine: OpenAIOptions
+    """Where the judge is and how it is asked."""
+
     sampling: Sampling
-    samples: Annotated[int, Field(ge=1)] = 1  # how many first samples per prompt are judged
-    attempts: Annotated[int, Field(ge=1)] = 3  # requests for one verdict, if replies do not parse
-    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+    """How the judge draws its verdicts."""
+
+    samples: Annotated[int, Field(ge=1)] = 1
+    """How many first samples per prompt are judged, for generators without `judged` of their own."""
+
+    attempts: Annotated[int, Field(ge=1)] = 3
+    """Largest number of requests for one verdict, if replies do not parse."""
+
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of one generator's verdicts in a form that may fail; above it the stage stops."""
+
     compared: Compared | None = None
+    """Other ways of judging, on a sample. Default: none."""
 
 
 class JudgeSettings(Settings):
-    generator: Annotated[str, Field(description="whose traces")]
-    form: Annotated[str, Field(description="its name in the config")]
-    dimensions: Annotated[list[str], Field(description="what the form asks")]
-    engine: Annotated[OpenAIOptions, Field(description="model, server or address, limits")]
-    sampling: Annotated[Sampling, Field(description="temperature, top_p, max_tokens, reasoning_effort")]
-    samples: Annotated[int, Field(description="how many first samples per prompt are judged")]
-    attempts: Annotated[int, Field(description="requests for one verdict, if replies do not parse")]
-    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
-    seed: Annotated[int, Field(description="root of all draws")]
-    hub: Annotated[HubModel | None, Field(description="the judge's weights, for a server that is started here")] = None
-    rendering: Annotated[Rendering, Field(description="date and settings of that judge's chat template")] = PLAIN
-    prompts: Annotated[int | None, Field(description="judge only so many prompts, drawn by a hash")] = None
+    generator: str
+    """Generator of the traces."""
+
+    form: str
+    """Name of the form in the config."""
+
+    dimensions: list[str]
+    """What the form asks."""
+
+    engine: OpenAIOptions
+    """Model, server or address, limits."""
+
+    sampling: Sampling
+    """How the judge draws its verdicts."""
+
+    samples: int
+    """How many first samples per prompt are judged."""
+
+    attempts: int
+    """Largest number of requests for one verdict, if replies do not parse."""
+
+    max_failure_share: float
+    """Largest share of failures; above it the stage stops."""
+
+    seed: int
+    """Root of all draws."""
+
+    hub: HubModel | None = None
+    """The judge's weights, for a server that is started here."""
+
+    rendering: Rendering = PLAIN
+    """Date and variables of that judge's chat template."""
+
+    prompts: int | None = None
+    """Number of prompts that are judged, drawn by a hash. None: all."""
 
     def plugins(self) -> list[str]:
         server = self.engine.server
@@ -92,7 +140,7 @@ class JudgeSettings(Settings):
 def run(job: Job[JudgeSettings]) -> Outcome:
     settings = job.settings
     traces, judged, requests = _requests(job)
-    made, tokens, said, models = 0, 0, list[int | None](), Counter[str]()
+    made, tokens, reply_tokens, models = 0, 0, list[int | None](), Counter[str]()
     questions = _questions(job) if judged else None
 
     def ask(asked: list[Request]) -> Sequence[Call]:
@@ -101,13 +149,13 @@ def run(job: Job[JudgeSettings]) -> Outcome:
         what = f"judge {settings.generator} {settings.form}, attempt {asked[0].attempt + 1}"
         answers = replace(questions, requests=asked).answered(what)
         made, tokens = made + answers.asked, tokens + answers.tokens
-        said.extend(call.n_tokens for call in answers.calls)
+        reply_tokens.extend(call.n_tokens for call in answers.calls)
         models.update(call.model for call in answers.calls if call.model)
         return answers.calls
 
-    found = _verdicts(settings, requests, ask)
-    _warn_of_others(settings.engine, models)
-    verdicts = [found[index] for index in range(len(requests))]
+    by_index = _verdicts(settings, requests, ask)
+    _warn_of_other_models(settings.engine, models)
+    verdicts = [by_index[index] for index in range(len(requests))]
     by_trace = {(t.prompt_id, t.sample): verdict for t, verdict in zip(judged, verdicts, strict=True)}
     rows = [
         row for trace in traces for row in _judgements(trace, by_trace.get((trace.prompt_id, trace.sample)), settings)
@@ -119,16 +167,16 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     tables.write(job.output("judgements"), Judgement, rows)
     failures = count_failures(row.failure for row in rows)
     details = {
-        "requests": len(said),
+        "requests": len(reply_tokens),
         "unparseable": dict(invalid),
-        "mean_tokens": mean_of_known(said),
+        "mean_tokens": mean_of_known(reply_tokens),
         "models": dict(sorted(models.items())),  # as the replies name them
     }
     return Outcome(len(rows), failures, details, {"calls": made, "tokens": tokens})
 
 
 def missing(job: Job[JudgeSettings]) -> int:
-    """How many calls `run` would make at least: a reply that is no verdict is asked for again. It only looks."""
+    """How many calls `run` would make at least: a reply that is not a verdict is asked for again. It only looks."""
     _, judged, requests = _requests(job)
     if not judged:
         return 0
@@ -208,7 +256,7 @@ def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
 
 
 def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questions:
-    """Whom to ask, and where it is recorded; nothing is asked yet."""
+    """The engine to ask, and where its calls are recorded; nothing is asked yet."""
     settings = job.settings
     weights = open_weights([], settings.hub, job.record, only_look) if settings.hub else None
     engine = plugins.load(f"engines.{settings.engine.name}")(
@@ -225,7 +273,7 @@ def _verdicts(
 ) -> dict[int, _Verdict]:
     """The verdict on each request, by its index; none where `ask` has no call.
 
-    Those that do not parse are asked for again in further rounds.
+    Replies that do not parse are asked for again in further rounds.
     """
     verdicts: dict[int, _Verdict] = {}
     waiting = list(range(len(requests)))
@@ -237,8 +285,8 @@ def _verdicts(
                 continue
             verdicts[index] = _parse(call, settings, attempt + 1)
             right = right or (call.failure is None and verdicts[index].failure != ANOTHER_MODEL)
-            # A reply that is no verdict may be one the next time; a prompt that is too long, or that kills the server,
-            # will not change.
+            # A reply that is not a verdict may be one the next time. A prompt that is too long, or that kills the
+            # server, will not change.
             if verdicts[index].failure is not None and call.failure in (None, *NO_VERDICT):
                 again.append(index)
         waiting = [index for index in again if right or verdicts[index].failure != ANOTHER_MODEL]
@@ -260,21 +308,21 @@ def _parse(call: Call, settings: JudgeSettings, attempts: int) -> _Verdict:
 
 
 def failure_of(settings: JudgeSettings, call: Call) -> str | None:
-    """Why a recorded call is no verdict; None if it is one."""
+    """Why a recorded call is not a verdict; None if it is one."""
     return _parse(call, settings, call.attempt + 1).failure
 
 
-def _warn_of_others(engine: OpenAIOptions, models: Counter[str]) -> None:
-    """models: the names that replies carry, with how many do."""
+def _warn_of_other_models(engine: OpenAIOptions, models: Counter[str]) -> None:
+    """models: the names in replies, with how many replies carry each."""
     if others := Counter({name: count for name, count in models.items() if not engine.accepts(name)}):
         say(
             f"warning: {others.total():,} of {models.total():,} replies name another model than {engine.model!r}: "
-            f"{told_names(others)}. They count as no verdict ({ANOTHER_MODEL}). {REMEDY}"
+            f"{listed_names(others)}. They count as no verdict ({ANOTHER_MODEL}). {REMEDY}"
         )
 
 
 def _judgements(trace: Trace, verdict: _Verdict | None, settings: JudgeSettings) -> list[Judgement]:
-    """One row per dimension; a trace that was not asked about says so."""
+    """One row per dimension; those of a trace that was not judged have the failure `unusable_trace`."""
     if verdict is None:
         verdict = _Verdict(scores=None, failure="unusable_trace", attempts=0, call_key="")
     return [
@@ -316,10 +364,10 @@ def _server_identity(
         return {"provider": options.provider}
     plugin = f"servers.{options.server.name}"
     if weights is not None:
-        found: dict[str, Any] = plugins.load(f"{plugin}.identity")(
+        identity: dict[str, Any] = plugins.load(f"{plugin}.identity")(
             options.server, weights.folder, weights.identity, rendering
         )
-        return found
+        return identity
     return {"settings": options.server.model_dump(), "code": source.digest(plugins.module_of(plugin))}
 
 

@@ -1,20 +1,18 @@
 """Stage ladder: train one small model of the mini study from scratch, on corruptible traces.
 
-Training falls through phase transitions at steps that depend on the seed, so a model is measured before anything uses
-it: outside its accuracy windows it is rejected and trained again with the next seed.
+Accuracy jumps at steps that depend on the seed, so a model is measured before anything uses it: outside its accuracy
+windows it is rejected and trained again with the next seed.
 
-Every attempt's checkpoint is in Hugging Face format (safetensors, character tokenizer, chat template) and lies in the
-record under the hash of all that determines it, and so do the replies by which it was measured: what was done once is
-not done again. The output is the small manifest that names the accepted one.
+Every attempt's checkpoint is in Hugging Face format (safetensors, character tokenizer, chat template). It lies in the
+record under the hash of all that determines it, as do the replies by which it was measured: nothing is done twice. The
+output is the small manifest that names the accepted checkpoint.
 """
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from prefdelta.core.answers.accuracy import count_outcomes
 from prefdelta.core.answers.grading import grade
@@ -37,15 +35,20 @@ from prefdelta.training.ladder import MAX_LENGTH, draw_rows, train_rung
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
 
-ENGINE, GRADER = "engines.transformers", "graders.marker"  # what measures a trained model
-TRAINING_CODE = ("prefdelta.training",)  # of its imports, the rest decides only which rows are drawn
+ENGINE, GRADER = "engines.transformers", "graders.marker"  # by which a trained model is measured
+TRAINING_CODE = ("prefdelta.training",)  # what else training.ladder imports decides only which rows are drawn
 SAMPLING = Sampling(temperature=1.0, max_tokens=MAX_LENGTH // 2)
 
 
 class LadderSettings(Settings):
-    model: Annotated[str, Field(description="its name in the config")]
-    rung: Annotated[Rung, Field(description="what to train")]
-    shared: Annotated[LadderSection, Field(description="what all rungs share")]
+    model: str
+    """Its name in the config."""
+
+    rung: Rung
+    """What to train."""
+
+    shared: LadderSection
+    """What all rungs share."""
 
     def plugins(self) -> list[str]:
         return [ENGINE, GRADER] if self.rung.windows else []
@@ -75,7 +78,7 @@ def run(job: Job[LadderSettings]) -> Outcome:
             return Outcome(1, {}, details, computed)
         last_loss = trained["curve"][-1][1]
         rejected.append({"seed": rung.seed, "key": checkpoint.key, "accuracies": accuracies, "last_loss": last_loss})
-        say(f"ladder {settings.model}, seed {rung.seed}: rejected; {'; '.join(map(_told, accuracies))}")
+        say(f"ladder {settings.model}, seed {rung.seed}: rejected; {'; '.join(map(_sentence, accuracies))}")
     raise StudyError(
         f"ladder: none of {len(rejected)} trainings of {settings.model!r} gave a model inside its windows.\n"
         f"{_table(rejected)}\n"
@@ -84,12 +87,12 @@ def run(job: Job[LadderSettings]) -> Outcome:
 
 
 def _trained(job: Job[LadderSettings], rung: Rung) -> tuple[Checkpoint, int]:
-    """The checkpoint of one attempt, from the record or trained now, and how many steps were made now."""
+    """(the checkpoint of one attempt, from the record or trained now; steps made now)."""
     settings = job.settings
     rows = draw_rows(rung)
     key = digest(
         {
-            "rows": rows,  # instead of what they were drawn from, and by
+            "rows": rows,  # in place of the corpora and the code that they were drawn from
             "rung": rung.model_dump(exclude={"corpora", "error_rates", "windows"}),
             "shared": settings.shared.model_dump(exclude={"attempts", "measured_items"}),
             "code": source.digest("prefdelta.training.ladder", within=TRAINING_CODE),
@@ -100,17 +103,17 @@ def _trained(job: Job[LadderSettings], rung: Rung) -> tuple[Checkpoint, int]:
 
     def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
         nonlocal steps
-        told = train_rung(rung, settings.shared, rows, output, settings.model, snapshots)
+        measured = train_rung(rung, settings.shared, rows, output, settings.model, snapshots)
         steps = rung.steps - snapshots.resumed_at
-        return told
+        return measured
 
-    return checkpoints.made(job.record, "models", key, job.settings.model, make), steps
+    return checkpoints.get_or_make(job.record, "models", key, job.settings.model, make), steps
 
 
 def _accuracy(
     job: Job[LadderSettings], window: Window, rung: Rung, checkpoint: Checkpoint
 ) -> tuple[dict[str, Any], int]:
-    """Share of a window's problems that a model solves at temperature 1, beside what is allowed; and calls made now."""
+    """(a window with the share of its problems that a model solves at temperature 1, calls made now)."""
     shared = job.settings.shared
     # The same problems for every model, with draws of its own for each.
     problem_seed = seed_of("ladder", window.family, window.operations)
@@ -140,17 +143,17 @@ def _accuracy(
     return measured, replies.asked
 
 
-def _told(row: Mapping[str, Any]) -> str:
-    """One window's result for a person, e.g. `maths 4,5: 54.2% of 240, allowed 20-28%`."""
+def _sentence(row: Mapping[str, Any]) -> str:
+    """One window's result as text, for example `maths 4,5: 54.2% of 240, allowed 20-28%`."""
     lengths = ",".join(map(str, row["operations"]))
     allowed = f"{100 * row['low']:g}-{100 * row['high']:g}%"
     return f"{row['family']} {lengths}: {row['accuracy']:.1%} of {row['n']}, allowed {allowed}"
 
 
 def _table(rejected: Sequence[Mapping[str, Any]]) -> str:
-    """What was measured, one line per training."""
+    """What was measured, as text with one line per training."""
     return "\n".join(
-        f"  seed {row['seed']}, last loss {row['last_loss']}: {'; '.join(map(_told, row['accuracies']))}"
+        f"  seed {row['seed']}, last loss {row['last_loss']}: {'; '.join(map(_sentence, row['accuracies']))}"
         for row in rejected
     )
 

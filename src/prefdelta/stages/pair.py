@@ -16,14 +16,24 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 
 class PairSection(Settings):
-    max_failure_share: Annotated[float, Field(ge=0, le=1)]  # above it the stage stops
+    """The pairs of traces."""
+
+    max_failure_share: Annotated[float, Field(ge=0, le=1)]
+    """Largest share of prompts without an eligible pair; above it the stage stops."""
 
 
 class PairSettings(Settings):
-    chosen: Annotated[str, Field(description="generator of the chosen traces")]
-    rejected: Annotated[str, Field(description="generator of the rejected traces")]
-    judged: Annotated[dict[str, int], Field(description="generator -> how many first samples per prompt are judged")]
-    max_failure_share: Annotated[float, Field(description="above it the stage stops")]
+    chosen: str
+    """Generator of the chosen traces."""
+
+    rejected: str
+    """Generator of the rejected traces."""
+
+    judged: dict[str, int]
+    """Generator -> how many first samples per prompt are judged."""
+
+    max_failure_share: float
+    """Largest share of failures; above it the stage stops."""
 
 
 def run(job: Job[PairSettings]) -> Outcome:

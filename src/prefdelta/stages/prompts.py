@@ -8,9 +8,6 @@ Example: python -m prefdelta.stages.prompts --in lock= train= --out prompts=p.pa
 from collections import Counter
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from prefdelta.core.data.contamination import ExcludedPrompts, Ngram, overlaps
 from prefdelta.core.data.items import read_items
@@ -19,18 +16,27 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest, fraction, seed_of
 from prefdelta.core.settings import Settings
 from prefdelta.core.tasks.families import draw_problems
-from prefdelta.models.repositories import dataset_rows
+from prefdelta.models.data_sets import dataset_rows
 from prefdelta.records.prompt import Prompt, problem_of
 from prefdelta.store import tables
 from prefdelta.workflow.job import Job, Outcome, start
 
 
 class PromptsSettings(Settings):
-    source: Annotated[str, Field(description="name of the training set or benchmark")]
-    made: Annotated[Source, Field(description="how its problems are made, or which data set holds them")]
-    seed: Annotated[int, Field(description="root of all draws")]
-    limit: Annotated[int | None, Field(description="keep only so many, drawn by seed")] = None
-    ngram: Ngram | None = None  # of the gate; None: there is none
+    source: str
+    """Name of the benchmark, or `train` for the training prompts."""
+
+    made: Source
+    """How its problems are made, or which data set holds them."""
+
+    seed: int
+    """Root of all draws."""
+
+    limit: int | None = None
+    """Keep only so many, drawn by seed."""
+
+    ngram: Ngram | None = None
+    """Number of words in a row of the gate against contamination. None: there is no gate."""
 
 
 def run(job: Job[PromptsSettings]) -> Outcome:
@@ -45,7 +51,7 @@ def run(job: Job[PromptsSettings]) -> Outcome:
     left_out = +left_out  # without zeros
     if not kept:
         raise StudyError(
-            f"prompts of {settings.source!r}: none is left of {rows:,} rows ({_told(left_out) or 'there are none'})."
+            f"prompts of {settings.source!r}: none is left of {rows:,} rows ({_counts(left_out) or 'there are none'})."
         )
     for path in job.inputs.get("train", []):
         _check_clean(kept, tables.read(path, Prompt), settings)
@@ -55,7 +61,7 @@ def run(job: Job[PromptsSettings]) -> Outcome:
 
 
 def read_prompts(settings: PromptsSettings) -> tuple[list[Prompt], Counter[str]]:
-    """All prompts of a source, and how many of its rows make none, by reason. The limit does not count."""
+    """All prompts of a source, and how many of its rows make none, by reason. The limit is not applied."""
     made, name = settings.made, settings.source
     if isinstance(made, MadeSource):
         seed = seed_of("prompts", settings.seed, name)
@@ -91,27 +97,27 @@ def _check_clean(items: list[Prompt], train: list[Prompt], settings: PromptsSett
     """Raise StudyError if a benchmark overlaps with the training prompts."""
     assert settings.ngram is not None
     train_texts, item_texts = ({prompt.prompt_id: prompt.text for prompt in prompts} for prompts in (train, items))
-    found = overlaps(train_texts.items(), item_texts.items(), settings.ngram)
-    if not found:
+    rules = overlaps(train_texts.items(), item_texts.items(), settings.ngram)
+    if not rules:
         return
-    overlapping = {item for names in found.values() for item in names}
-    prompt = next(iter(found))
-    item, rule = next(iter(found[prompt].items()))
+    overlapping = {item for names in rules.values() for item in names}
+    prompt = next(iter(rules))
+    item, rule = next(iter(rules[prompt].items()))
     raise StudyError(
         f"{len(overlapping):,} of {len(items):,} items of the benchmark {settings.source!r} share {settings.ngram} "
-        f"words in a row, or all characters of a shorter text, with {len(found):,} of {len(train):,} training prompts "
-        f"that the lock does not hold. For example prompt {prompt}: {_shown(train_texts[prompt])!r}, and item {item}: "
-        f"{_shown(item_texts[item])!r} (by {rule}). "
+        f"words in a row, or all characters of a shorter text, with {len(rules):,} of {len(train):,} training prompts "
+        f"that the lock does not hold. For example prompt {prompt}: {_excerpt(train_texts[prompt])!r}, and item "
+        f"{item}: {_excerpt(item_texts[item])!r} (by {rule}). "
         "A model must not train on what it is tested on. Exclude these prompts with `prefdelta decontaminate`, and "
         "run the same command again; all that rests on the training set is then made again."
     )
 
 
-def _shown(text: str) -> str:
+def _excerpt(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
-def _told(counts: Counter[str]) -> str:
+def _counts(counts: Counter[str]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
 
 

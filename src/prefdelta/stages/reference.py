@@ -1,6 +1,7 @@
-"""Stage reference: log-probabilities of one generator's traces under one untrained policy, per trace.
+"""Stage reference: the log-probability of each trace of one generator under one untrained policy, in nats.
 
-They are computed once per trace and shared by every arm that trains on it. Needs transformers, not TRL.
+It is summed over the tokens of the trace, computed once, and shared by every arm that trains on the trace. The stage
+needs transformers, but not TRL.
 """
 
 from collections import Counter
@@ -38,7 +39,7 @@ from prefdelta.training.tokens import tokenise
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
 
-# What computes a sum from messages and completion. What else is imported decides only which sums are asked for.
+# The code that computes a sum from messages and completion. What else is imported decides only which sums are needed.
 _COMPUTING = (
     "prefdelta.training.logps",
     "prefdelta.training.tokens",
@@ -47,38 +48,62 @@ _COMPUTING = (
     "prefdelta.models.chat_templates",
     "prefdelta.core.asking.thoughts",
 )
-_MOST_UNFIT = 0.5  # of a generator's traces; above it not they are to blame
+_MOST_UNFIT = 0.5  # share of a generator's traces; above it the traces are not to blame
 
 
 class ReferenceSection(Settings):
-    template: str  # file with the slot {problem}: how the policy is asked, here, in training and in evaluation
-    max_length: Annotated[int, Field(ge=2)]  # tokens of prompt + completion; a longer trace is a typed failure, not cut
-    batch_tokens: Annotated[int, Field(ge=1)]  # tokens in one forward pass
-    dtype: Precision = "float32"  # of the matrix products; that of the recipes, or the first loss is not ln 2
+    template: str
+    """File with the slot {problem}: how the policy is asked, here, in training and in evaluation."""
+
+    max_length: Annotated[int, Field(ge=2)]
+    """Tokens of prompt and completion, at least 2. A longer trace is a typed failure; it is not cut."""
+
+    batch_tokens: Annotated[int, Field(ge=1)]
+    """Tokens in one forward pass, at least 1."""
+
+    dtype: Precision = "float32"
+    """Precision of the matrix products. It must be that of the recipes, or the first loss of DPO is not ln 2."""
+
     threads: Annotated[int, Field(ge=1)] = 1
+    """Torch threads, at least 1: part of what determines the bits on a CPU."""
 
 
 class ReferenceSettings(Settings):
-    generator: Annotated[str, Field(description="whose traces")]
-    max_length: Annotated[int, Field(description="tokens of prompt + completion")]
-    batch_tokens: Annotated[int, Field(description="tokens in one forward pass")]
-    dtype: Annotated[Precision, Field(description="precision of the matrix products")]
-    threads: Annotated[int, Field(description="torch threads")]
-    hub: Annotated[HubModel | None, Field(description="the policy, if it is of the hub")] = None
-    system: Annotated[str | None, Field(description="the policy's system prompt")] = None
-    rendering: Annotated[Rendering, Field(description="date and settings of the policy's chat template")] = PLAIN
+    generator: str
+    """Whose traces are scored."""
+
+    max_length: int
+    """Tokens of prompt and completion. A longer trace is a typed failure."""
+
+    batch_tokens: int
+    """Tokens in one forward pass."""
+
+    dtype: Precision
+    """Precision of the matrix products."""
+
+    threads: int
+    """Torch threads."""
+
+    hub: HubModel | None = None
+    """The policy, if it is of the hub."""
+
+    system: str | None = None
+    """The policy's system prompt."""
+
+    rendering: Rendering = PLAIN
+    """Date and settings of the policy's chat template."""
 
 
 def run(job: Job[ReferenceSettings]) -> Outcome:
     settings = job.settings
     weights = open_weights(job.inputs["weights"], settings.hub, job.record)
-    traces, scored, keys = _scored(job, weights)
+    traces, completions, keys = _completions(job, weights)
     record = Record(_partition(job, weights), RecordedLogps)
-    found, computed = _complete(record, scored, settings, weights.folder)
+    sums, computed = _complete(record, completions, settings, weights.folder)
     rows = []
     for trace in traces:
-        its_key = keys.get((trace.prompt_id, trace.sample))
-        logps = found[its_key] if its_key else RecordedLogps("", None, None, "unusable_trace")
+        key = keys.get((trace.prompt_id, trace.sample))
+        logps = sums[key] if key else RecordedLogps("", None, None, "unusable_trace")
         rows.append(
             ReferenceLogps(
                 prompt_id=trace.prompt_id,
@@ -86,12 +111,12 @@ def run(job: Job[ReferenceSettings]) -> Outcome:
                 sample=trace.sample,
                 logps=logps.logps,
                 n_tokens=logps.n_tokens,
-                key=its_key,
+                key=key,
                 failure=logps.failure,
             )
         )
     tables.write(job.output("reference"), ReferenceLogps, rows)
-    tokens = sum(found[key].n_tokens or 0 for key in computed)
+    tokens = sum(sums[key].n_tokens or 0 for key in computed)
     return Outcome(
         len(rows),
         count_failures(row.failure for row in rows),
@@ -103,40 +128,40 @@ def run(job: Job[ReferenceSettings]) -> Outcome:
 def missing(job: Job[ReferenceSettings]) -> int:
     """How many traces `run` would score. It only looks."""
     weights = open_weights(job.inputs["weights"], job.settings.hub, job.record, only_look=True)
-    _, scored, _ = _scored(job, weights)
-    return len(Record(_partition(job, weights), RecordedLogps, only_look=True).missing(scored))
+    _, completions, _ = _completions(job, weights)
+    return len(Record(_partition(job, weights), RecordedLogps, only_look=True).missing(completions))
 
 
 def _partition(job: Job[ReferenceSettings], weights: Weights) -> Path:
     return job.record / "reference" / f"{weights.key}~{job.settings.generator}"
 
 
-def _scored(
+def _completions(
     job: Job[ReferenceSettings], weights: Weights
-) -> tuple[list[Trace], dict[str, "_Scored"], dict[tuple[str, int], str]]:
-    """All traces; what is scored, by its key in the record; the key of each (prompt, sample) that is."""
+) -> tuple[list[Trace], dict[str, "_Completion"], dict[tuple[str, int], str]]:
+    """(all traces, key in the record -> what is scored, (prompt_id, sample) -> key of a trace that is scored)."""
     settings = job.settings
     template = job.input("template").read_text(encoding="utf-8").strip()
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
     traces = tables.read(job.input("traces"), Trace)
-    scored: dict[str, _Scored] = {}
+    completions: dict[str, _Completion] = {}
     keys: dict[tuple[str, int], str] = {}
     for trace in traces:
         if trace.usable:
-            asked = ask_problem(template, problems[trace.prompt_id], str(job.input("template")), settings.system)
-            one = _Scored(asked, str(trace.text))
-            key = digest({**_identity(settings, weights), "messages": asked, "completion": one.completion})
-            scored[key] = one
+            messages = ask_problem(template, problems[trace.prompt_id], str(job.input("template")), settings.system)
+            text = str(trace.text)
+            key = digest({**_identity(settings, weights), "messages": messages, "completion": text})
+            completions[key] = _Completion(messages, text)
             keys[trace.prompt_id, trace.sample] = key
-    return traces, scored, keys
+    return traces, completions, keys
 
 
 @dataclass(frozen=True, slots=True)
-class _Scored:
-    """What is scored: a completion after messages."""
+class _Completion:
+    """A text that is scored as the reply to messages."""
 
     messages: tuple[tuple[str, str], ...]  # (role, content)
-    completion: str
+    text: str
 
 
 def _identity(settings: ReferenceSettings, weights: Weights) -> dict[str, Any]:
@@ -153,55 +178,58 @@ def _identity(settings: ReferenceSettings, weights: Weights) -> dict[str, Any]:
 
 
 def _complete(
-    record: Record[RecordedLogps], scored: Mapping[str, _Scored], settings: ReferenceSettings, folder: Path
+    record: Record[RecordedLogps], completions: Mapping[str, _Completion], settings: ReferenceSettings, folder: Path
 ) -> tuple[dict[str, RecordedLogps], set[str]]:
-    """The sums by key, from the record or computed now, and the keys of those that were computed now."""
-    found: dict[str, RecordedLogps] = {}
+    """(key -> sum, from the record or computed now; the keys of those that were computed now)."""
+    sums: dict[str, RecordedLogps] = {}
     computed = set[str]()
-    while len(found) < len(scored):  # a second time round only if the record turns out to be damaged
-        if missing := record.missing(scored):
-            say(f"reference {settings.generator}: {len(scored):,} traces, {len(missing):,} of them not yet recorded")
+    while len(sums) < len(completions):  # a second time round only if the record turns out to be damaged
+        if missing := record.missing(completions):
+            counted = f"{len(completions):,} traces, {len(missing):,} of them not yet recorded"
+            say(f"reference {settings.generator}: {counted}")
             with record:
-                for row in _logps(scored, missing, settings, folder):
+                for row in _logps(completions, missing, settings, folder):
                     record.append(row)
             computed |= missing
-        found = record.fetch(scored)
-    return found, computed
+        sums = record.fetch(completions)
+    return sums, computed
 
 
 def _logps(
-    scored: Mapping[str, _Scored], missing: Collection[str], settings: ReferenceSettings, folder: Path
+    completions: Mapping[str, _Completion], missing: Collection[str], settings: ReferenceSettings, folder: Path
 ) -> Iterator[RecordedLogps]:
     tokenizer, model = load_tokenizer(folder), load_model(folder, "float32", settings.threads)
-    keys, tokens = [], []
-    failed: dict[str, str] = {}  # by key
-    unfit: dict[str, str] = {}  # failure -> of the first trace, what is wrong with it
-    for key in (key for key in scored if key in missing):
+    keys, rows = [], []
+    failed: dict[str, str] = {}  # key -> failure
+    unfit: dict[str, str] = {}  # failure -> what is wrong with the first trace that has it
+    for key in (key for key in completions if key in missing):
         try:
-            found = tokenise(tokenizer, scored[key].messages, scored[key].completion, settings.rendering)
+            row = tokenise(tokenizer, completions[key].messages, completions[key].text, settings.rendering)
         except UnfitTraceError as error:
             failed[key] = error.failure
             unfit.setdefault(error.failure, str(error))
             continue
-        if len(found.prompt) + len(found.completion) > settings.max_length:
+        if len(row.prompt) + len(row.completion) > settings.max_length:
             failed[key] = "too_long"
             continue
         keys.append(key)
-        tokens.append(found)
+        rows.append(row)
     counts = Counter(failed.values())
     for failure, first in unfit.items():
-        told = f"{counts[failure]:,} of {len(scored):,} traces cannot be trained on ({failure}), for example: {first}"
-        if counts[failure] > _MOST_UNFIT * len(scored):
+        message = (
+            f"{counts[failure]:,} of {len(completions):,} traces cannot be trained on ({failure}), for example: {first}"
+        )
+        if counts[failure] > _MOST_UNFIT * len(completions):
             raise StudyError(
-                f"{told} These are too many for single traces to be at fault. See to the tokenizer in {folder}, which "
-                "may change what it reads; to the template by which problems are asked; and to the generator, whose "
-                "engine may leave its own control tokens in what it says."
+                f"{message} These are too many for single traces to be at fault. See to the tokenizer in {folder}, "
+                "which may change what it reads; to the template by which problems are asked; and to the generator, "
+                "whose engine may leave its own control tokens in what it says."
             )
-        say(f"warning: {told} They are left out, and counted.")
+        say(f"warning: {message} They are left out, and counted.")
     yield from (RecordedLogps(key, None, None, failure) for key, failure in failed.items())
-    progress = Progress(f"reference {settings.generator}", len(tokens), "traces")
-    for at, logps in completion_logps(model, tokens, settings.batch_tokens, settings.dtype):
-        yield RecordedLogps(keys[at], logps, len(tokens[at].completion), None)
+    progress = Progress(f"reference {settings.generator}", len(rows), "traces")
+    for index, logps in completion_logps(model, rows, settings.batch_tokens, settings.dtype):
+        yield RecordedLogps(keys[index], logps, len(rows[index].completion), None)
         progress.add()
     progress.close()
 

@@ -26,36 +26,66 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 
 class ReportSection(Settings):
+    """The page with all that the study measured."""
+
     title: str
-    about: str  # what this study can and cannot show; paragraphs separated by empty lines
-    resamples: Annotated[int, Field(ge=100)] = 2000  # of the bootstrap behind the intervals of differences
-    colour: str = "#2b6cb0"  # of the figures
-    overlap: "Overlap | None" = None  # experiment 5 of the paper
-    # stage -> CPU seconds, printed beside what it took
+    """Title of the page."""
+
+    about: str
+    """Text at the top of the page: what this study can and cannot show. Empty lines separate paragraphs."""
+
+    resamples: Annotated[int, Field(ge=100)] = 2000
+    """Number of resamples of the bootstrap behind the intervals of differences."""
+
+    colour: str = "#2b6cb0"
+    """Colour of the figures, as #rrggbb."""
+
+    overlap: "Overlap | None" = None
+    """The pairing and sizes for the figure of overlaps between selections (experiment 5 of the paper). Default: no such
+    figure."""
+
     cpu_budget: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    claims_note: str = ""  # what verdicts on the paper's claims do not say, in this study; printed above them
+    """Stage -> the CPU seconds that it should take. The page prints them beside what it took."""
+
+    claims_note: str = ""
+    """Text above the verdicts on the paper's claims: what they do not say in this study."""
 
 
 class Overlap(Settings):
-    """How many pairs the top sets of two dimensions share."""
+    """How many pairs the top-k sets of two dimensions share."""
 
     pairing: str
+    """The pairing <chosen generator>~<rejected generator>."""
+
     k: list[Annotated[int, Field(ge=1)]]
+    """Sizes of the top sets that are compared."""
 
 
 class ReportBenchmark(Settings):
     title: str
+    """Name in the report."""
+
     domain: Literal["maths", "stem", "code"]
+    """Subject."""
+
     difficulty: Literal["easy", "hard"] | None
-    in_domain: bool  # whether its domain is that of the training prompts
+    """Level. None: the benchmark has none."""
+
+    in_domain: bool
+    """Whether its domain is that of the training prompts."""
 
 
 class ReportGroup(Settings):
     """Benchmarks evaluated in one way."""
 
     title: str
+    """Name in the report."""
+
     benchmarks: list[str]
-    primary: bool  # the figures show primary groups; the others have tables of their own
+    """Names of its benchmarks, in order."""
+
+    primary: bool
+    """Whether the figures show it. Other groups have tables of their own."""
 
 
 # How an experiment's arms are drawn: along the generators' capability, or one row per arm.
@@ -64,20 +94,42 @@ FigureKind = Literal["scaling", "methods", "cells", "filtering", "rows"]
 
 class ReportExperiment(Settings):
     title: str
+    """Heading in the report."""
+
     figure: FigureKind
-    arms: list[str]  # <policy>/<chosen>~<rejected>/<selection>/<recipe>/s<seed>
-    beside: list[str] = Field(default=[])  # arms of other experiments that should have got as many updates as these
+    """How its arms are drawn."""
+
+    arms: list[str]
+    """Its arms, as <policy>/<chosen>~<rejected>/<selection>/<recipe>/s<seed>."""
+
+    beside: list[str] = Field(default=[])
+    """Arms of other experiments that should have got as many updates as these."""
 
 
 class ReportSettings(ReportSection):
-    study: Annotated[str, Field(description="name of the study")]
-    seed: Annotated[int, Field(description="root of all draws")]
-    dimensions: Annotated[list[str], Field(description="dimensions and composites, in order")]
-    benchmarks: Annotated[dict[str, ReportBenchmark], Field(description="in order")]
-    groups: Annotated[dict[str, ReportGroup], Field(description="groups of evaluate, in order")]
-    experiments: Annotated[dict[str, ReportExperiment], Field(description="in order")]
-    forms: Annotated[dict[str, list[str]], Field(description="form of judge -> its dimensions", default_factory=dict)]
-    compared: Annotated[dict[str, list[str]], Field(description="other form -> its dimensions", default_factory=dict)]
+    study: str
+    """Name of the study."""
+
+    seed: int
+    """Root of all draws."""
+
+    dimensions: list[str]
+    """Dimensions and composites, in order."""
+
+    benchmarks: dict[str, ReportBenchmark]
+    """Name -> benchmark, in order."""
+
+    groups: dict[str, ReportGroup]
+    """Name -> group of `evaluate`, in order."""
+
+    experiments: dict[str, ReportExperiment]
+    """Name -> experiment, in order."""
+
+    forms: dict[str, list[str]] = Field(default_factory=dict)
+    """Form of the judge -> its dimensions."""
+
+    compared: dict[str, list[str]] = Field(default_factory=dict)
+    """Other form -> its dimensions."""
 
 
 def run(job: Job[ReportSettings]) -> Outcome:

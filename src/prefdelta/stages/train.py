@@ -1,9 +1,9 @@
 """Stage train: a batch of arms. A policy is trained on the pairs of each selection by one recipe, with one seed.
 
 A checkpoint lies in the record under the hash of all that determines it (texts and reference log-probabilities of the
-rows, recipe, base weights, training code, library versions, seed; not how many GPUs share the work), so an arm whose
-rows came out the same is not trained again, also when its batch reruns. Tokens are made only for an arm that has to be
-trained: loading the libraries for it takes longer than all else.
+pairs, recipe, base weights, training code, library versions, seed; not how many GPUs share the work). So an arm whose
+pairs came out the same is not trained again, also when its batch reruns. Pairs are tokenised only for an arm that has
+to be trained: loading the libraries for that takes longer than all else.
 """
 
 import time
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -20,7 +20,6 @@ from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
-from prefdelta.core.recipes import NEEDS_REFERENCE, Recipe
 from prefdelta.core.settings import Settings
 from prefdelta.core.template import ask_problem
 from prefdelta.models.chat_templates import in_key
@@ -38,13 +37,18 @@ from prefdelta.store.snapshots import Snapshots
 from prefdelta.system import plugins
 from prefdelta.system.files import say
 from prefdelta.training.processes import launcher
-from prefdelta.training.processes.mailbox import Ran
+from prefdelta.training.processes.mailbox import TrainingRun
+from prefdelta.training.registry import AnyRecipe, method_of, plugin_of
 from prefdelta.training.spelling import CONTROL_TOKEN, NOT_SPELT, UNFIT, UnfitTraceError
 from prefdelta.training.tokens import PairTexts, PreferenceRow
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, file_of, start
 
-# What else is in a method's import closure decides nothing that is not in the key itself.
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+TRAINER = "prefdelta.training.trainer"
+# The code that counts for a policy. What else the trainer and a method import decides nothing that the key lacks.
 TRAINING_CODE = (
     "prefdelta.training",
     "prefdelta.models.loading",
@@ -57,70 +61,98 @@ _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
 
 
 class TrainSection(Settings):
-    recipes: dict[str, Recipe]  # name -> method and settings
-    max_too_long_share: Annotated[float, Field(ge=0, lt=1)] = 0.01  # of an arm's pairs; above it the stage stops
-    # The same of pairs with a trace that the policy cannot be trained on: a control token as text, or not spelt.
+    recipes: dict[str, AnyRecipe]
+    """Name -> method and settings."""
+
+    max_too_long_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """Share of an arm's pairs that may be left out because a trace is too long, from 0 to below 1. Above it the stage
+    stops."""
+
     max_unfit_share: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    keep: list[str] | None = None  # experiments whose policies `gc --evaluated-policies` keeps; None: all
+    """Share of an arm's pairs that may be left out because the policy cannot be trained on a trace (a control token as
+    text, or not spelt by its tokens), from 0 to below 1. Above it the stage stops."""
+
+    keep: list[str] | None = None
+    """Experiments whose policies `gc --evaluated-policies` keeps. None: all."""
 
 
 class TrainSettings(Settings):
-    chosen: Annotated[str, Field(description="generator of the chosen traces")]
-    rejected: Annotated[str, Field(description="generator of the rejected traces")]
-    selections: Annotated[dict[str, str], Field(description="arm -> its selection")]
-    recipe: Annotated[Recipe, Field(description="method and settings")]
-    seed: Annotated[int, Field(description="seed of the order of the pairs")]
-    max_length: Annotated[int, Field(description="tokens with the prompt; pairs with a longer trace are left out")]
-    max_too_long_share: Annotated[float, Field(description="of an arm's pairs, too long; above it the stage stops")]
-    max_unfit_share: Annotated[float, Field(description="the same of pairs with unfit traces")] = 0.5
-    hub: Annotated[HubModel | None, Field(description="the base policy, if it is of the hub")] = None
-    system: Annotated[str | None, Field(description="the policy's system prompt")] = None
-    rendering: Annotated[Rendering, Field(description="date and settings of the policy's chat template")] = PLAIN
+    chosen: str
+    """Generator of the chosen traces."""
+
+    rejected: str
+    """Generator of the rejected traces."""
+
+    selections: dict[str, str]
+    """Arm -> its selection."""
+
+    recipe: AnyRecipe
+    """Method and settings."""
+
+    seed: int
+    """Seed of the order of the pairs, and of the adapters' first weights."""
+
+    max_length: int
+    """Tokens of a trace with its prompt. Pairs with a longer trace are left out."""
+
+    max_too_long_share: float
+    """Share of an arm's pairs that may be too long. Above it the stage stops."""
+
+    max_unfit_share: float = 0.5
+    """Share of an arm's pairs that may have an unfit trace. Above it the stage stops."""
+
+    hub: HubModel | None = None
+    """The base policy, if it is of the hub."""
+
+    system: str | None = None
+    """The policy's system prompt."""
+
+    rendering: Rendering = PLAIN
+    """Date and settings of the policy's chat template."""
 
     def plugins(self) -> list[str]:
-        return [f"training.{self.recipe.method}"]
+        return [plugin_of(self.recipe)]
 
 
 def run(job: Job[TrainSettings]) -> Outcome:
     settings = job.settings
     base = open_weights(job.inputs["weights"], settings.hub, job.record)
     pairs = _Pairs(job)
-    arms, failures, computed, tokens = {}, 0, 0, 0
-    elsewhere: list[Ran] = []
+    arms, unchanged, computed, tokens = {}, 0, 0, 0
+    elsewhere: list[TrainingRun] = []
     for arm, selection in settings.selections.items():
         started = time.monotonic()
         rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
-        policy, updates, read, ran = _policy(job, arm, base, rows)
+        policy, updates, read, run_elsewhere = _policy(job, arm, base, rows)
         computed += updates
         tokens += read
-        elsewhere += [ran] if ran else []
+        elsewhere += [run_elsewhere] if run_elsewhere else []
         checkpoints.write_manifest(file_of(job.outputs["policies"], arm), policy)
-        told = checkpoints.details(job.record, policy)
-        left_out = told.pop("left_out")
+        measured = checkpoints.details(job.record, policy)
+        left_out = measured.pop("left_out")
         _check_left_out(arm, len(rows), left_out, settings)
         arms[arm] = {
-            **told,
+            **measured,
             "pairs": len(rows) - sum(left_out.values()),
             "left_out": left_out,
             "method": settings.recipe.method,
             "seconds": round(time.monotonic() - started, 3),
         }
-        failures += not told["differs_from_base"]
+        unchanged += not measured["differs_from_base"]
         say(f"train: {len(arms)} of {len(settings.selections)} arms, {updates} updates made now: {arm}")
+    failures = {"unchanged": unchanged} if unchanged else {}
     made = {"updates": computed, "tokens": tokens}
-    return Outcome(
-        len(arms), {"unchanged": failures} if failures else {}, {"arms": arms}, made, _told_of_run(elsewhere)
-    )
+    return Outcome(len(arms), failures, {"arms": arms}, made, _run_elsewhere(elsewhere))
 
 
-def _told_of_run(elsewhere: Sequence[Ran]) -> dict[str, Any]:
-    """For the manifest: of the SLURM jobs that trained. This process waits for them, in a queue first."""
-    if not elsewhere:
+def _run_elsewhere(runs: Sequence[TrainingRun]) -> dict[str, Any]:
+    """For the manifest: the SLURM jobs that trained, and their time without that in the queue."""
+    if not runs:
         return {}
     return {
-        "training_seconds": round(sum(ran.seconds for ran in elsewhere), 3),
-        "slurm_job": ",".join(ran.slurm_job for ran in elsewhere if ran.slurm_job),
-        "gpus": list(dict.fromkeys(gpu for ran in elsewhere for gpu in ran.gpus)),
+        "training_seconds": round(sum(run.seconds for run in runs), 3),
+        "slurm_job": ",".join(run.slurm_job for run in runs if run.slurm_job),
+        "gpus": list(dict.fromkeys(gpu for run in runs for gpu in run.gpus)),
     }
 
 
@@ -128,21 +160,20 @@ def missing(job: Job[TrainSettings]) -> list[str]:
     """The arms that `run` would train. It only looks."""
     base = open_weights(job.inputs["weights"], job.settings.hub, job.record, only_look=True)
     pairs = _Pairs(job)
-    found: dict[str, str] = {}  # key -> the first arm that needs it
+    first_arms: dict[str, str] = {}  # key of a policy -> the first arm that needs it
     for arm, selection in job.settings.selections.items():
         rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
         key = _key(job.settings, base, rows)
         if not (job.record / KIND / key).is_dir():
-            found.setdefault(key, arm)
-    return list(found.values())
+            first_arms.setdefault(key, arm)
+    return list(first_arms.values())
 
 
 def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> str:
     """Names a policy in the record."""
     recipe = settings.recipe
-    (method,) = settings.plugins()
-    # What is too long has no reference sum. Where there are no sums, the rows do not say what is left out.
-    limit = {} if recipe.method in NEEDS_REFERENCE else {"max_length": settings.max_length}
+    # A trace that is too long has no reference sum. Without sums, the rows do not say what is left out.
+    limit = {} if method_of(recipe).needs_reference else {"max_length": settings.max_length}
     return digest(
         {
             **limit,
@@ -151,7 +182,7 @@ def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> s
             "seed": settings.seed,
             "base": base.identity,
             **in_key(base.folder, settings.rendering),
-            "code": source.digest(plugins.module_of(method), within=TRAINING_CODE),
+            "code": source.digest(TRAINER, (plugins.module_of(plugin_of(recipe)),), within=TRAINING_CODE),
             "versions": [version(name) for name in (*_LIBRARIES, *(["peft"] if recipe.lora else []))],
         }
     )
@@ -159,44 +190,41 @@ def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> s
 
 def _policy(
     job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[PairTexts]
-) -> tuple[Checkpoint, int, int, Ran | None]:
-    """The policy trained on `rows`, recorded or trained now; the updates made now, and about the tokens they read.
+) -> tuple[Checkpoint, int, int, TrainingRun | None]:
+    """(the policy trained on `rows`, updates made now, estimated tokens that they read, the run if it was a SLURM job).
 
-    Last, where that was, if in a SLURM job of its own.
+    The policy is from the record if it is there; otherwise it is trained now.
     """
     settings = job.settings
     recipe = settings.recipe
-    (method,) = settings.plugins()
     updates, read = 0, 0
-    ran: Ran | None = None
+    run: TrainingRun | None = None
 
     def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
-        nonlocal updates, read, ran
+        nonlocal updates, read, run
         tokenizer = load_tokenizer(base.folder)
         tokens, left_out = _fitting(rows, tokenizer, settings)
         _check_left_out(arm, len(rows), left_out, settings)
-        told, ran = launcher.train(
-            method, base.folder, tokens, recipe, settings.seed, output, snapshots, job.launch, arm
-        )
-        updates = told["updates"] - snapshots.resumed_at
-        read = round(updates * recipe.batch_size * _mean_length(tokens, recipe))
+        measured, run = launcher.train(base.folder, tokens, recipe, settings.seed, output, snapshots, job.launch, arm)
+        updates = measured["updates"] - snapshots.resumed_at
+        read = round(updates * recipe.batch_size * method_of(recipe).mean_tokens(tokens))
         return {
-            **told,
+            **measured,
             "left_out": left_out,
             "differs_from_base": not same_tensors(output, base.folder),
         }
 
     needed = sum(path.stat().st_size for path in weight_files(base.folder))
     key = _key(settings, base, rows)
-    return checkpoints.made(job.record, KIND, key, arm, make, needed), updates, read, ran
+    return checkpoints.get_or_make(job.record, KIND, key, arm, make, needed), updates, read, run
 
 
 def _fitting(
-    rows: Sequence[PairTexts], tokenizer: Any, settings: TrainSettings
+    rows: Sequence[PairTexts], tokenizer: "PreTrainedTokenizerBase", settings: TrainSettings
 ) -> tuple[list[PreferenceRow], dict[str, int]]:
-    """The rows that the policy can be trained on, and how many are left out, by reason.
+    """(the rows that the policy can be trained on, reason -> how many are left out).
 
-    The same rule for every method, and the one of stage reference: all train on the same pairs.
+    The rule is the same for every method, and that of stage reference: so all methods train on the same pairs.
     """
     fitting, left_out = [], Counter({"too_long": 0})
     for row in rows:
@@ -220,7 +248,7 @@ def _length(row: PreferenceRow) -> int:
 
 
 def _check_left_out(arm: str, pairs: int, left_out: Mapping[str, int], settings: TrainSettings) -> None:
-    """Raise StudyError if so many pairs are left out that the arm is no longer the one its selection says."""
+    """Raise StudyError if so many pairs are left out that the arm no longer is what its selection says."""
     if left_out["too_long"] > settings.max_too_long_share * pairs:
         raise StudyError(
             f"arm {arm}: {left_out['too_long']:,} of its {pairs:,} pairs have a trace that is longer than "
@@ -229,26 +257,19 @@ def _check_left_out(arm: str, pairs: int, left_out: Mapping[str, int], settings:
             "hold, or lower max_tokens of the generator, or raise the share."
         )
     if sum(left_out.values()) - left_out["too_long"] > settings.max_unfit_share * pairs:
-        why = {
+        reasons = {
             CONTROL_TOKEN: "have a control token of the policy as text",
             NOT_SPELT: "have a trace that the policy's tokens do not spell",
         }
-        told = [
-            f"{left_out[failure]:,} of its {pairs:,} pairs {said}"
-            for failure, said in why.items()
+        counts = [
+            f"{left_out[failure]:,} of its {pairs:,} pairs {reason}"
+            for failure, reason in reasons.items()
             if left_out.get(failure)
         ]
         raise StudyError(
-            f"arm {arm}: {'; '.join(told)}; train.max_unfit_share allows {settings.max_unfit_share:.1%} to be left "
+            f"arm {arm}: {'; '.join(counts)}; train.max_unfit_share allows {settings.max_unfit_share:.1%} to be left "
             "out. The log names one: see to its generator, or raise the share."
         )
-
-
-def _mean_length(rows: Sequence[PreferenceRow], recipe: Recipe) -> float:
-    """Tokens of one of the rows that a recipe's batch_size counts: a pair, a chosen trace, either trace of a pair."""
-    chosen = sum(len(row.prompt) + len(row.chosen) for row in rows) / len(rows)
-    rejected = sum(len(row.prompt) + len(row.rejected) for row in rows) / len(rows)
-    return {"dpo": chosen + rejected, "kto": (chosen + rejected) / 2, "sft": chosen}[recipe.method]
 
 
 class _Pairs:
@@ -264,7 +285,7 @@ class _Pairs:
         self._problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
         self._texts: dict[_TraceKey, str | None] = {}
         self._logps: dict[_TraceKey, ReferenceLogps] = {}
-        self._needs_reference = settings.recipe.method in NEEDS_REFERENCE
+        self._needs_reference = method_of(settings.recipe).needs_reference
         for side, generator in zip(("chosen", "rejected"), self._generators, strict=True):
             for trace in tables.read(job.input(f"{side}_traces"), Trace):
                 self._texts[generator, trace.prompt_id, trace.sample] = trace.text
@@ -285,18 +306,18 @@ class _Pairs:
         keys = [(name, pair.prompt_id, sample) for name, sample in zip(self._generators, samples, strict=True)]
         if selected.swapped:
             keys.reverse()
-        found = [self._logps.get(key) for key in keys]
+        references = [self._logps.get(key) for key in keys]
         known = (None, "too_long", *UNFIT)  # with each of these the pair is left out, and counted
-        if self._needs_reference and any(row is None or row.failure not in known for row in found):
+        if self._needs_reference and any(row is None or row.failure not in known for row in references):
             raise StudyError(
                 f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability, and no "
                 "reason for that. The tables of traces, pairs and reference are not of one run: make them anew."
             )
-        sums = [row.logps if row else None for row in found]
+        sums = [row.logps if row else None for row in references]
         problem = self._problems[pair.prompt_id]
-        asked = ask_problem(self._template_text, problem, str(self._template), self._system)
+        messages = ask_problem(self._template_text, problem, str(self._template), self._system)
         chosen, rejected = (str(self._texts[key]) for key in keys)
-        return PairTexts(asked, chosen, rejected, sums[0], sums[1])
+        return PairTexts(messages, chosen, rejected, sums[0], sums[1])
 
 
 if __name__ == "__main__":
@@ -309,8 +330,8 @@ if __name__ == "__main__":
             "selected": "tables of SelectedPair, one per arm, named <selection>.parquet",
             "chosen_traces": "table of Trace",
             "rejected_traces": "table of Trace",
-            "chosen_reference": "table of ReferenceLogps, or none for a method that needs no reference",
-            "rejected_reference": "table of ReferenceLogps, or none for a method that needs no reference",
+            "chosen_reference": "table of ReferenceLogps, or none if the method does not need a reference",
+            "rejected_reference": "table of ReferenceLogps, or none if the method does not need a reference",
             "template": "text with the slot {problem}",
             "weights": "manifest of the base policy's checkpoint, or none for one of the hub",
         },

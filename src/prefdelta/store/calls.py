@@ -1,6 +1,6 @@
 """Asking a model through the record of calls: what was asked before is not asked again.
 
-Only the raw reply is kept: how it is parsed or graded is decided again at each run, without a call.
+Only the raw reply is kept. How it is parsed or graded is decided at each run, without a call.
 """
 
 import socket
@@ -20,16 +20,16 @@ from prefdelta.system.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The calls of a plan, in its order, and how many of them were made now."""
+    """The calls for a list of requests, in its order, and how many of them were made now."""
 
     calls: list[Call]
     asked: int
-    tokens: int  # of the replies to these
+    tokens: int  # of the replies to those that were made now
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What is asked of a model, in a fixed order, and the partition of the record that keeps what it said."""
+    """What is asked of a model, in a fixed order, and the partition of the record that keeps the replies."""
 
     engine: Engine
     requests: Sequence[Request]
@@ -49,8 +49,8 @@ class Questions:
         """The calls that are there already, in order. It only looks."""
         identity = self.engine.identity()
         keys = [request.key(identity) for request in self.requests]
-        found = Record(self.partition, Call, only_look=True).fetch(keys)
-        return [found.get(key) for key in keys]
+        calls = Record(self.partition, Call, only_look=True).fetch(keys)
+        return [calls.get(key) for key in keys]
 
 
 def complete(engine: Engine, requests: Sequence[Request], record: Record[Call], what: str) -> Answers:
@@ -62,16 +62,16 @@ def complete(engine: Engine, requests: Sequence[Request], record: Record[Call], 
     identity = engine.identity()
     plan = [(request.key(identity), request) for request in requests]
     keys = dict.fromkeys(key for key, _ in plan)
-    asked, found = list[str](), dict[str, Call]()
-    while len(found) < len(keys):  # a second time round only if the record turns out to be damaged
+    asked, calls = list[str](), dict[str, Call]()
+    while len(calls) < len(keys):  # a second time round only if the record turns out to be damaged
         if missing := record.missing(keys):
             say(f"{what}: {len(keys):,} requests, {len(keys) - len(missing):,} of them recorded")
             _ask(engine, identity, plan, missing, record, what)
             asked += missing
-        found = record.fetch(keys)
+        calls = record.fetch(keys)
     say(f"{what}: {len(keys):,} requests, {len(asked):,} of them asked now")
-    tokens = sum(found[key].n_tokens or 0 for key in asked)
-    return Answers([found[key] for key, _ in plan], len(asked), tokens)
+    tokens = sum(calls[key].n_tokens or 0 for key in asked)
+    return Answers([calls[key] for key, _ in plan], len(asked), tokens)
 
 
 def _ask(
@@ -84,7 +84,7 @@ def _ask(
 ) -> None:
     """Ask for the missing requests of the plan and record what comes back."""
     by_key = dict(plan)
-    say(f"{what}: the first missing request is\n{_shown(next(by_key[key] for key, _ in plan if key in missing))}")
+    say(f"{what}: the first missing request is\n{_format(next(by_key[key] for key, _ in plan if key in missing))}")
     transient: list[Failure] = []
     progress = Progress(what, len(by_key), "requests", done=len(by_key) - len(missing))
     with record:
@@ -96,9 +96,9 @@ def _ask(
             progress.add()
     progress.close()
     if unanswered := record.missing(missing):
-        told = f"; the last failure: {transient[-1].kind} {transient[-1].detail}" if transient else ""
+        last = f"; the last failure: {transient[-1].kind} {transient[-1].detail}" if transient else ""
         raise StudyError(
-            f"{what}: {len(unanswered):,} of {len(plan):,} requests got no answer{told}. What did come back is "
+            f"{what}: {len(unanswered):,} of {len(plan):,} requests got no answer{last}. What did come back is "
             "recorded; run the same command again to ask for the rest."
         )
 
@@ -107,7 +107,7 @@ def _call(result: Reply | Failure, request: Request, identity: Mapping[str, Any]
     question = replace(request, attempt=0).key(dict(identity)) if request.attempt else result.key
     reply = result if isinstance(result, Reply) else None
     failure = result if isinstance(result, Failure) else None
-    told = result.particulars
+    particulars = result.particulars
     return Call(
         key=result.key,
         question=question,
@@ -123,18 +123,18 @@ def _call(result: Reply | Failure, request: Request, identity: Mapping[str, Any]
         source_correct=reply.source_correct if reply else None,
         detail=_in_utf8(failure.detail or None) if failure else None,
         asked_model=identity.get("model"),
-        reasoning=_in_utf8(told.reasoning),
-        prompt_tokens=told.prompt_tokens,
-        cached_tokens=told.cached_tokens,
-        reasoning_tokens=told.reasoning_tokens,
-        native_finish=_in_utf8(told.native_finish),
+        reasoning=_in_utf8(particulars.reasoning),
+        prompt_tokens=particulars.prompt_tokens,
+        cached_tokens=particulars.cached_tokens,
+        reasoning_tokens=particulars.reasoning_tokens,
+        native_finish=_in_utf8(particulars.native_finish),
     )
 
 
 def _in_utf8(text: str | None) -> str | None:
-    """A lone surrogate (JSON may hold one) has no UTF-8: it is kept as its escape."""
+    """A lone surrogate, which JSON may hold, has no UTF-8: it becomes its escape."""
     return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _shown(request: Request) -> str:
-    return "\n".join(f"--- {role}\n{content}" for role, content in request.messages) + "\n---"
+def _format(request: Request) -> str:
+    return "\n".join(f"--- {role}\n{text}" for role, text in request.messages) + "\n---"

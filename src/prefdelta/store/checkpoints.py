@@ -1,8 +1,8 @@
-"""Checkpoints in the record: weights by the content they were made from. Only `gc` deletes them.
+"""Checkpoints in the record: weights, known by the content they were made from. Only `gc` deletes them.
 
-`record/<kind>/<key>/` holds a folder in Hugging Face format, sealed (`prefdelta.store.snapshots`); a stage's output is
-the small manifest that names it. What is being made lies in `record/<kind>/.<key>.<job>.work/`, also after a kill,
-so that the same command goes on from there.
+`record/<kind>/<key>/` is a sealed folder (`prefdelta.store.snapshots`) in Hugging Face format. A stage's output is the
+small manifest that names it. A checkpoint that is being made lies in `record/<kind>/.<key>.<job>.work/`, also after a
+kill, so that the same command goes on from there.
 """
 
 import errno
@@ -18,23 +18,24 @@ from typing import Any
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.ids import digest
 from prefdelta.records.checkpoint import Checkpoint
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import Snapshots, read_seal, seal
-from prefdelta.system.files import INSTANCE, full_disk_told, publish_text, say, set_aside, sync
+from prefdelta.system.files import explain_full_disk, publish_text, say, set_aside, sync
+from prefdelta.system.instance import INSTANCE
 from prefdelta.system.processes import stop_deferred, stop_now
 
-TEMPLATE = "chat_template.jinja"  # stays when weights go: it is part of what a call is known by
-REMOVED = "weights_removed.json"  # in the place of weights that are no longer needed: what they were
+TEMPLATE = "chat_template.jinja"  # stays when weights are removed: it is part of a call's key
+REMOVED = "weights_removed.json"  # in the place of weights that are no longer needed: says what they were
 DETAILS = "training.json"  # what was measured while the weights were made; deterministic, so no times
 
 # (folder for weights and tokenizer, snapshots to go on from and to take) -> what was measured
 Train = Callable[[Path, Snapshots], Mapping[str, Any]]
 
 
-def made(record: Path, kind: str, key: str, job: str, train: Train, needed: int = 0) -> Checkpoint:
-    """The checkpoint of that key: from the record, or else made now. One that is damaged is set aside and made anew.
+def get_or_make(record: Path, kind: str, key: str, job: str, train: Train, needed: int = 0) -> Checkpoint:
+    """The checkpoint of that key: from the record, or else made now. A damaged one is set aside and made anew.
 
-    It is published whole, or not at all. job: who makes it; two different jobs may make the same at once.
+    A checkpoint is published whole, or not at all. job: who makes it; two different jobs may make the same one at once.
     needed: bytes that it takes at least, as far as known beforehand.
     Raises StudyError if the disk is full, or if another instance of this job was started meanwhile.
     """
@@ -43,27 +44,27 @@ def made(record: Path, kind: str, key: str, job: str, train: Train, needed: int 
         try:
             return Checkpoint(key, _hash_of(folder), f"{kind}/{key}")
         except DamagedError as error:
-            say(f"warning: {error.found} It is now {set_aside(folder)}; it is made anew")
+            say(f"warning: {error.damage} It is now {set_aside(folder)}; it is made anew")
     _make(record, folder, job, train, needed)
     return Checkpoint(key, _weights(read_seal(folder)), f"{kind}/{key}")
 
 
 def _make(record: Path, folder: Path, job: str, train: Train, needed: int) -> None:
     work = folder.with_name(f".{folder.name}.{digest(job)[:8]}.work")
-    claim = Claim(record, work)
+    ownership = Ownership(record, work)
     for unfinished in work.glob("result-*"):  # a killed instance's
         shutil.rmtree(unfinished)
     result = work / f"result-{INSTANCE}"
     result.mkdir(parents=True)
     try:
-        with stop_deferred() as stopping, full_disk_told(work, lambda: max(needed, _size(work))):
+        with stop_deferred() as stopping, explain_full_disk(work, lambda: max(needed, _size(work))):
             _check_room(work, needed)
-            told = train(result, Snapshots(work / "snapshots", claim, stopping))
-            publish_text(result / DETAILS, json.dumps(dict(told), indent=2) + "\n")
+            details = train(result, Snapshots(work / "snapshots", ownership, stopping))
+            publish_text(result / DETAILS, json.dumps(dict(details), indent=2) + "\n")
             seal(result)
-            claim.check()
+            ownership.check()
             _publish(result, folder)
-            claim.release()
+            ownership.release()
             shutil.rmtree(work)
             if stopping():
                 stop_now()
@@ -91,8 +92,7 @@ def _size(folder: Path) -> int:
 
 def details(record: Path, checkpoint: Checkpoint) -> dict[str, Any]:
     """What was measured while a checkpoint was made."""
-    found = json.loads((record / checkpoint.folder / DETAILS).read_text(encoding="utf-8"))
-    return dict(found)
+    return dict(json.loads((record / checkpoint.folder / DETAILS).read_text(encoding="utf-8")))
 
 
 def write_manifest(path: Path, checkpoint: Checkpoint) -> None:
@@ -100,20 +100,20 @@ def write_manifest(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_manifest(path: Path) -> Checkpoint:
-    """The checkpoint a manifest names. Raises StudyError if there is none, DamagedError if it cannot be read."""
+    """The checkpoint that a manifest names. Raises StudyError if there is none, DamagedError if it cannot be read."""
     try:
         return Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise StudyError(f"{path}: there is no such manifest. Run the same command again to have it made.") from None
     except (ValueError, TypeError) as error:
-        raise DamagedError(path, f"{path}: is no manifest of a checkpoint ({error}).") from None
+        raise DamagedError(path, f"{path}: is not the manifest of a checkpoint ({error}).") from None
 
 
 def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
-    """The checkpoint a manifest names, and its folder (see `are_removed`).
+    """The checkpoint that a manifest names, and its folder (see `are_removed`).
 
-    Raises DamagedError for the manifest if the weights are not in the record, or are not the ones it was written for;
-    a damaged folder is set aside. Without its manifest, the job that makes both is planned again.
+    Raises DamagedError for the manifest if the weights are not in the record, or are not the ones it was written for; a
+    damaged folder is set aside. Without its manifest, the job that makes both is planned again.
     """
     checkpoint = read_manifest(path)
     folder = record / checkpoint.folder
@@ -125,7 +125,7 @@ def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
         with suppress(FileNotFoundError):  # another job found the same
             set_aside(folder)
         raise DamagedError(
-            path, f"{path} names damaged weights. {error.found} The folder is now {folder.name}.damaged."
+            path, f"{path} names damaged weights. {error.damage} The folder is now {folder.name}.damaged."
         ) from None
     if weights != checkpoint.weights:
         raise DamagedError(path, f"{folder}: the files are not those that {path} was written for.")
@@ -138,7 +138,7 @@ def are_removed(folder: Path) -> bool:
 
 
 def remove_weights(folder: Path) -> None:
-    """Remove the weights of a checkpoint, and keep what they were and what was measured: it still counts as made."""
+    """Remove a checkpoint's weights. Their hash and what was measured stay: it still counts as made."""
     if not are_removed(folder):
         publish_text(folder / REMOVED, json.dumps({"weights": _weights(read_seal(folder))}) + "\n")
     for path in folder.iterdir():

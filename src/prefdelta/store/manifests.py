@@ -1,4 +1,4 @@
-"""Manifests: what a job wrote, with the sha256 of each file. Readers hold the files against them."""
+"""Manifests: what a job wrote, with the sha256 of each file. Whoever reads the files compares them."""
 
 import json
 from collections.abc import Iterable
@@ -11,11 +11,10 @@ SUFFIX = ".manifest.json"
 
 
 def check(paths: Iterable[Path]) -> dict[str, str]:
-    """The sha256 of each file of `paths` but manifests, by path.
+    """The sha256 of each file of `paths` that is not a manifest, by path.
 
-    Raises DamagedError if one of them is not the file that its manifest describes.
-
-    A table's manifest lies beside it, or (batches) is one of `paths` itself. A file without one is not checked.
+    A table's manifest lies beside it, or (batches) is one of `paths` itself. A file without a manifest is not checked.
+    Raises DamagedError if a file is not the one that its manifest describes.
     """
     listed = list(paths)
     beside = (path.with_suffix(SUFFIX) for path in listed if not path.name.endswith(SUFFIX))
@@ -23,18 +22,18 @@ def check(paths: Iterable[Path]) -> dict[str, str]:
     described: dict[str, str] = {}
     for manifest in {*(path for path in beside if path.is_file()), *among}:
         described |= _outputs(manifest)
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for path in listed:
         if path.is_file() and not path.name.endswith(SUFFIX):
-            found[str(path)] = sha256_of(path)
-            if found[str(path)] != described.get(str(path), found[str(path)]):
+            hashes[str(path)] = sha256_of(path)
+            if hashes[str(path)] != described.get(str(path), hashes[str(path)]):
                 raise DamagedError(path, f"{path}: is not the file that its manifest describes: damaged, or edited.")
-    return found
+    return hashes
 
 
 def _outputs(manifest: Path) -> dict[str, str]:
-    """Path -> sha256 of what a manifest describes."""
+    """Path -> sha256 of each file that a manifest describes."""
     try:
         return dict(json.loads(manifest.read_text(encoding="utf-8"))["outputs"])
     except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
-        raise DamagedError(manifest, f"{manifest}: is no manifest of a job ({error!r}).") from None
+        raise DamagedError(manifest, f"{manifest}: is not the manifest of a job ({error!r}).") from None

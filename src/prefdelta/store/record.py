@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 from prefdelta.core.errors import DamagedError
 from prefdelta.records.contract import Row
 from prefdelta.store import tables
-from prefdelta.system.files import INSTANCE, say, set_aside
+from prefdelta.system.files import say, set_aside
+from prefdelta.system.instance import INSTANCE
 from prefdelta.system.processes import at_stop, uninterrupted
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ R = TypeVar("R", bound=Keyed)
 
 
 class Record(Generic[R]):
-    """One partition. As a context it flushes by itself: in the background, at a signal, and when it is left."""
+    """One partition. As a context it flushes by itself: in the background, at a signal, and at its end."""
 
     def __init__(
         self,
@@ -47,9 +48,9 @@ class Record(Generic[R]):
         flush_rows: int = FLUSH_ROWS,
         only_look: bool = False,
     ) -> None:
-        """Read the keys of `folder`. At most flush_seconds of work or flush_rows rows wait to be written to disk.
+        """Read the keys of `folder`. At most flush_seconds of work, or flush_rows rows, wait to be written to disk.
 
-        only_look: leave a damaged segment where it is, also beside others that write.
+        only_look: leave a damaged segment where it is; then it does not matter whether others write.
         """
         self._folder, self._row_type, self._only_look = folder, row_type, only_look
         self._flush_seconds, self._flush_rows = flush_seconds, flush_rows
@@ -68,23 +69,23 @@ class Record(Generic[R]):
         return {key for key in keys if key not in self._where}
 
     def fetch(self, keys: Iterable[str]) -> dict[str, R]:
-        """The recorded rows of `keys`. What lay in a segment that turns out to be damaged is missing from then on."""
+        """The recorded rows of `keys`. Rows of a segment that turns out to be damaged are missing from then on."""
         self.flush()
         wanted: dict[Path, set[str]] = {}
         for key in keys:
             if key in self._where:
                 wanted.setdefault(self._where[key], set()).add(key)
-        found: dict[str, R] = {}
+        fetched: dict[str, R] = {}
         for segment, its_keys in wanted.items():
             rows = self._rows(segment, its_keys)
             if rows is None:
                 self._where = {key: place for key, place in self._where.items() if place != segment}
             else:
-                found.update((row.key, row) for row in rows)
-        return found
+                fetched.update((row.key, row) for row in rows)
+        return fetched
 
     def append(self, row: R) -> None:
-        """Add a row; one whose key is recorded already is left out. Raises StudyError if the disk is full."""
+        """Add a row, unless its key is recorded already. Raises StudyError if the disk is full."""
         with self._writing:
             if self._error is not None:
                 raise self._error
@@ -98,7 +99,7 @@ class Record(Generic[R]):
 
     def flush(self) -> None:
         """Publish what is not yet on disk, as a segment of its own."""
-        # Uninterrupted: who is stopped half-way through the last flush has no other.
+        # Uninterrupted: after a stop half-way through the last flush there is no other.
         with uninterrupted(), self._writing:
             if self._unflushed:
                 segment = self._new_segment()
@@ -107,12 +108,12 @@ class Record(Generic[R]):
                 self._unflushed = []
 
     def forget(self, unwanted: Callable[[R], bool]) -> int:
-        """Take rows out for good and return how many; segments that hold some are written anew without them.
+        """Remove rows for good, and return how many. Segments that hold some are written anew without them.
 
-        Nobody else may write to the partition meanwhile. A kill leaves every other row where it was. What is written
-        anew sorts where the old segment did: of rows with one key, the first stays the first.
+        Nobody else may write to the partition meanwhile. A kill leaves every other row where it was. The new segment
+        sorts where the old one did, so of rows with one key the first stays the first.
         """
-        forgotten = 0
+        taken = 0
         for segment in self._segments():
             rows = self._rows(segment)
             kept = [row for row in rows or [] if not unwanted(row)]
@@ -121,8 +122,8 @@ class Record(Generic[R]):
             if kept:
                 tables.write(segment.with_name(f"{segment.stem}-.parquet"), self._row_type, kept)
             segment.unlink()
-            forgotten += len(rows) - len(kept)
-        return forgotten
+            taken += len(rows) - len(kept)
+        return taken
 
     def __enter__(self) -> Self:
         self._left.clear()
@@ -141,11 +142,11 @@ class Record(Generic[R]):
         self._stack.close()
 
     def _flush_regularly(self) -> None:
-        """Also when no row comes for long: what did come must not wait for the next."""
+        """Flush even when no row comes for long: the last ones must not wait for the next."""
         while not self._left.wait(self._flush_seconds):
             try:
                 self.flush()
-            except Exception as error:  # it is raised where the next row is added
+            except Exception as error:  # `append` raises it
                 self._error = error
                 return
 
@@ -153,7 +154,7 @@ class Record(Generic[R]):
         return sorted(self._folder.glob("*.parquet"))
 
     def _new_segment(self) -> Path:
-        """A name that sorts after those of before: of two rows of one key, the one published first counts."""
+        """A name that sorts after earlier ones: of two rows with one key, the one published first counts."""
         return self._folder / f"{time.time_ns()}-{INSTANCE}.parquet"
 
     def _read(self, segment: Path, columns: list[str] | None = None) -> "pa.Table | None":
@@ -163,7 +164,7 @@ class Record(Generic[R]):
         except DamagedError as error:
             self._set_aside(error)
             return None
-        except tables.MissingTableError:  # another process has set it aside, or written it anew under another name
+        except tables.MissingTableError:  # another process has set it aside, or written it anew
             return None
 
     def _rows(self, segment: Path, keys: Container[str] | None = None) -> list[R] | None:
@@ -181,5 +182,5 @@ class Record(Generic[R]):
     def _set_aside(self, error: DamagedError) -> None:
         if self._only_look:
             return
-        with suppress(FileNotFoundError):  # another process found the same
-            say(f"warning: {error.found}\nwarning: it is now {set_aside(error.path)}; what it held will be made again")
+        with suppress(FileNotFoundError):  # another process has set it aside
+            say(f"warning: {error.damage}\nwarning: it is now {set_aside(error.path)}; what it held will be made again")

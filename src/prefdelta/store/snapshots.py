@@ -1,10 +1,10 @@
-"""Snapshots: where a long training stands, so that the same command goes on after a kill instead of starting again.
+"""Snapshots: the state of a long training, so that after a kill the same command goes on instead of starting again.
 
-A folder is whole if it is sealed: `sealed.json` lists the sha256 of all its files and is written last. By that alone,
-what is good is told from what a kill, a full disk or a flipped bit left.
+A folder is whole if it is sealed: `sealed.json` lists the sha256 of all its files and is written last. That alone tells
+a good folder from what a kill, a full disk or a flipped bit left.
 
-One process cannot read what several wrote in parts, nor several what one wrote. So each snapshot names its layout, and
-those in parts lie in a folder beside the others: both stay until the training is done, whichever it goes on from.
+One process cannot read a snapshot that several wrote in parts, nor several one that a single process wrote. So each
+snapshot names its layout, and those in parts lie in a folder beside the others. Both stay until the training is done.
 """
 
 import json
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from prefdelta.core.errors import DamagedError
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.system.files import publish_text, say, sha256_of, sync
 from prefdelta.system.processes import stop_now
 
@@ -38,16 +38,16 @@ def seal(folder: Path) -> dict[str, str]:
 def read_seal(folder: Path) -> dict[str, str]:
     """Name -> sha256 of a sealed folder's files.
 
-    Raises DamagedError if they are not the ones that were sealed, and OSError if that cannot be seen now.
+    Raises DamagedError if they are not the ones that were sealed, and OSError if they cannot be read now.
     """
     try:
         sealed = dict(json.loads((folder / SEAL).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         raise DamagedError(folder, f"{folder}: has no {SEAL} that can be read: writing it was not finished.") from None
-    found = _hashes(folder)
-    if wrong := sorted(name for name in sealed.keys() | found if sealed.get(name) != found.get(name)):
+    hashes = _hashes(folder)
+    if wrong := sorted(name for name in sealed.keys() | hashes if sealed.get(name) != hashes.get(name)):
         raise DamagedError(folder, f"{folder}: not as it was written: {', '.join(wrong)}.")
-    return found
+    return hashes
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -57,7 +57,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How processes write a snapshot. More or fewer processes can read one in parts, but not a single process."""
+    """How processes write a snapshot. One in parts can be read by any number of processes but a single one."""
 
     processes: int = 1
     in_parts: bool = False  # each process writes its part of weights and optimiser (FSDP); else one writes all
@@ -73,18 +73,18 @@ class Snapshots:
     A training asks `due` after every step. If it is, it writes its state to `path(step)` at once, and seals it.
     """
 
-    def __init__(self, folder: Path, claim: Claim, stopping: Callable[[], bool] = lambda: False) -> None:
-        """claim: checked before a snapshot is sealed. stopping: whether a signal asks this process to end."""
+    def __init__(self, folder: Path, ownership: Ownership, stopping: Callable[[], bool] = lambda: False) -> None:
+        """ownership: checked before a snapshot is sealed. stopping: whether a signal asks this process to end."""
         self._whole, self._parts = folder, folder.with_name(f"{folder.name}-in-parts")
         self.lay_out(Layout())
-        self.resumed_at = 0  # the step of the snapshot that `newest` gave
+        self.resumed_at = 0  # the step of the snapshot that `take_newest` gave
         self.last: Path | None = None  # the newest that is known to be good
-        self._claim, self._stopping = claim, stopping
+        self._ownership, self._stopping = ownership, stopping
         self._since = self._asked = time.monotonic()
         self._cost = 0.0  # seconds that the last save took
 
     def lay_out(self, layout: Layout) -> None:
-        """Say how the snapshots of this training are written, before the first one is taken or asked for."""
+        """Set how the snapshots of this training are written, before the first is taken or asked for."""
         self._layout = layout
         self.folder = self._parts if layout.in_parts else self._whole
 
@@ -92,14 +92,14 @@ class Snapshots:
         """Where the snapshot of that step goes."""
         return self.folder / f"checkpoint-{step}"
 
-    def newest(self) -> Path | None:
-        """The newest valid snapshot of this layout, or None. Those that are not valid are told and removed."""
-        self._tell_unread()
+    def take_newest(self) -> Path | None:
+        """The newest valid snapshot of this layout, or None. Invalid ones are reported and removed."""
+        self._report_unreadable()
         for snapshot in sorted(self.folder.glob("checkpoint-*"), key=_step, reverse=True):
             try:
                 read_seal(snapshot)
             except DamagedError as error:
-                say(f"warning: {error.found} This snapshot is removed, and the one before it is taken.")
+                say(f"warning: {error.damage} This snapshot is removed, and the one before it is taken.")
                 shutil.rmtree(snapshot)
             else:
                 say(f"training goes on from {snapshot}")
@@ -107,13 +107,14 @@ class Snapshots:
                 return snapshot
         return None
 
-    def _tell_unread(self) -> None:
+    def _report_unreadable(self) -> None:
+        """Say so if there are snapshots of the other layout."""
         other = self._whole if self._layout.in_parts else self._parts
         if not (there := sorted(other.glob(f"checkpoint-*/{LAYOUT}"), key=lambda path: _step(path.parent))):
             return
         try:
             taken_by = Layout(**json.loads(there[-1].read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):  # whoever can read the snapshot finds that it is damaged
+        except (OSError, ValueError, TypeError):  # a training of its own layout finds that it is damaged
             return
         say(
             f"warning: training in {self._layout} cannot go on from {there[-1].parent}, which {taken_by} wrote, and "
@@ -122,20 +123,20 @@ class Snapshots:
         )
 
     def due(self) -> bool:
-        """Whether to save now: so seldom that it costs little, or because a signal came."""
+        """Whether to save now: because a signal came, or enough time has passed for saving to cost little."""
         self._asked = time.monotonic()
         return self._stopping() or self._asked - self._since >= max(MIN_SECONDS, self._cost / MAX_SHARE)
 
     def began(self, ago: float) -> None:
-        """The save at hand began so many seconds ago, not when `due` said so: others had an update to end first."""
+        """The save at hand began so many seconds ago, not when `due` said so: others had to end an update first."""
         self._asked = time.monotonic() - ago
 
     def seal(self, snapshot: Path) -> None:
-        """Make a snapshot that was written valid, and remove all but the newest. Ends the process if a signal came.
+        """Make a written snapshot valid, and remove all but the newest. Ends the process if a signal came.
 
         Raises StudyError if another instance of this job has started since.
         """
-        self._claim.check()
+        self._ownership.check()
         publish_text(snapshot / LAYOUT, json.dumps(asdict(self._layout)) + "\n")
         seal(snapshot)
         sync(self.folder)

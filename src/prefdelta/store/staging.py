@@ -1,6 +1,6 @@
-"""Outputs of a job, written to folders of their own beside their final places and moved there together at the end.
+"""Staging: a job writes its outputs to folders beside their final places, and moves them there together at the end.
 
-So a job that fails half-way leaves nothing under a final name, and one that was overtaken by a later instance of itself
+So a job that fails half-way leaves nothing under a final name, and a job that a later instance of itself has replaced
 can still be stopped.
 """
 
@@ -8,8 +8,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from prefdelta.store.ownership import Claim
-from prefdelta.system.files import INSTANCE, sync
+from prefdelta.store.ownership import Ownership
+from prefdelta.system.files import sync
+from prefdelta.system.instance import INSTANCE
 
 
 class Staging:
@@ -21,9 +22,9 @@ class Staging:
         for path in self._finals:
             _staged(path).parent.mkdir(parents=True, exist_ok=True)
 
-    def publish(self, claim: Claim) -> None:
-        """Move what was written to its final places. Raises StudyError if the claim does not hold any more."""
-        claim.check()
+    def publish(self, ownership: Ownership) -> None:
+        """Move what was written to its final places. Raises StudyError if another instance owns them by now."""
+        ownership.check()
         for final in self._finals:
             staged = _staged(final)
             if staged.exists():
@@ -32,13 +33,13 @@ class Staging:
                 staged.replace(final)
                 sync(final.parent)
 
-    def remove(self, claim: Claim) -> None:
-        """Remove the staged folders, with what was not published; also those of a killed instance of this job."""
+    def remove(self, ownership: Ownership) -> None:
+        """Remove the staged folders with what was not published, also those of the instance that owned them before."""
         for final in self._finals:
-            for instance in (INSTANCE, claim.predecessor):
+            for instance in (str(INSTANCE), ownership.predecessor):
                 if instance:
                     shutil.rmtree(_staged(final, instance).parent, ignore_errors=True)
 
 
-def _staged(final: Path, instance: str = INSTANCE) -> Path:
+def _staged(final: Path, instance: str = str(INSTANCE)) -> Path:
     return final.parent / f".{instance}.staged" / final.name

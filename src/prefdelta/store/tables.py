@@ -59,7 +59,7 @@ def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
     columns = zip(*map(values_of, ordered), strict=True) if ordered else ([] for _ in table_schema)
     arrays = []
     for field, values in zip(table_schema, columns, strict=True):
-        if pa.types.is_integer(field.type) and any(issubclass(found, float) for found in set(map(type, values))):
+        if pa.types.is_integer(field.type) and any(issubclass(kind, float) for kind in set(map(type, values))):
             raise ValueError(f"{path}: column {field.name!r} holds whole numbers only")  # Arrow would cut fractions off
         array = pa.array(values, field.type)
         if array.null_count and not field.nullable:
@@ -67,7 +67,7 @@ def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
         arrays.append(array)
     table = pa.Table.from_arrays(arrays, schema=table_schema)
 
-    # In memory first: so a full disk is told how much it lacks, and meets no half-written Parquet.
+    # In memory first: so the error of a full disk says how much is needed, and no Parquet is half-written.
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
     publish(path, memoryview(sink.getvalue()))
@@ -80,7 +80,7 @@ def read(path: Path, row_type: type[R]) -> list[R]:
 
 
 def rows_of(path: Path, table: "pa.Table", row_type: type[R]) -> list[R]:
-    """Rows from a table in Arrow that was read from `path`. Raises DamagedError if a text in it is no UTF-8."""
+    """Rows from a table in Arrow that was read from `path`. Raises DamagedError if a text in it is not UTF-8."""
     try:
         columns = [table.column(field.name).to_pylist() for field in fields(row_type)]
     except UnicodeDecodeError as error:  # Parquet does not look into texts
@@ -101,11 +101,11 @@ def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             later = _check_schema(path, file.schema_arrow, row_type)
             read = file.read(columns=None if columns is None else [name for name in columns if name not in later])
-            return _completed(read, row_type, columns) if later else read
+            return _complete(read, row_type, columns) if later else read
     except FileNotFoundError:
         raise MissingTableError(f"{path}: there is no such table.") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        # The system says with a number what it could not do. Arrow says without one what is wrong with the content.
+        # An error of the system has a number. Arrow's own, about the content, has none.
         if isinstance(error, OSError) and error.errno is not None:
             raise StudyError(
                 f"{path}: cannot be read now: {os.strerror(error.errno)}. That says nothing about its content, so it "
@@ -114,12 +114,12 @@ def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None
         raise _damaged(path, error) from None
 
 
-def _check_schema(path: Path, found: "pa.Schema", row_type: type[Row]) -> set[str]:
-    """The columns that later versions of the row type added, which the table lacks."""
+def _check_schema(path: Path, stored: "pa.Schema", row_type: type[Row]) -> set[str]:
+    """The columns that the table lacks because later versions of the row type added them. Raises as `read_arrow`."""
     import pyarrow as pa
 
     expected = schema(row_type)
-    if found.equals(expected, check_metadata=True):
+    if stored.equals(expected, check_metadata=True):
         return set()
     added: dict[int, tuple[str, ...]] = getattr(row_type, "ADDED", {})
     later, version_then = set[str](), row_type.VERSION
@@ -127,28 +127,32 @@ def _check_schema(path: Path, found: "pa.Schema", row_type: type[Row]) -> set[st
         later.update(added[version_then])
         version_then -= 1
         metadata = {**expected.metadata, b"version": str(version_then).encode()}
-        if found.equals(pa.schema([f for f in expected if f.name not in later], metadata), check_metadata=True):
+        if stored.equals(
+            pa.schema([field for field in expected if field.name not in later], metadata), check_metadata=True
+        ):
             return later
-    told, ours = found.metadata or {}, expected.metadata
-    if told.get(b"row") == ours[b"row"] and (version := told.get(b"version")) != ours[b"version"]:
+    theirs, ours = stored.metadata or {}, expected.metadata
+    if theirs.get(b"row") == ours[b"row"] and (version := theirs.get(b"version")) != ours[b"version"]:
         raise StudyError(
             f"{path}: is a table of {row_type.__name__} version {(version or b'unknown').decode('utf-8', 'replace')}; "
             f"this source reads version {row_type.VERSION}. It stays as it is. Run the source that wrote it, or move "
             "it away (a segment of the record with its whole folder) and run the same command again: what it holds is "
             "then made anew, models being asked again."
         )
-    raise DamagedError(path, f"{path}: is no table of {row_type.__name__} version {row_type.VERSION}.")
+    raise DamagedError(path, f"{path}: is not a table of {row_type.__name__} version {row_type.VERSION}.")
 
 
-def _completed(table: "pa.Table", row_type: type[Row], columns: list[str] | None) -> "pa.Table":
-    """A table of an earlier version as one of this version: what it lacks is null."""
+def _complete(table: "pa.Table", row_type: type[Row], columns: list[str] | None) -> "pa.Table":
+    """A table of an earlier version as one of this version: the columns it lacks are null."""
     import pyarrow as pa
 
     wanted = schema(row_type)
     if columns is not None:
         wanted = pa.schema([wanted.field(name) for name in columns], wanted.metadata)
-    there = set(table.column_names)
-    arrays = [table.column(f.name) if f.name in there else pa.nulls(len(table), f.type) for f in wanted]
+    present = set(table.column_names)
+    arrays = [
+        table.column(field.name) if field.name in present else pa.nulls(len(table), field.type) for field in wanted
+    ]
     return pa.Table.from_arrays(arrays, schema=wanted)
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.names import TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import CommonSet, parse_selection
-from prefdelta.study.config import Config, Experiment
+from prefdelta.study.config.sections import Config, Experiment
 
 
 class Axes:

@@ -9,7 +9,7 @@ from prefdelta.core.arms import Arm, Base
 from prefdelta.core.ids import digest
 from prefdelta.study.axes import Axes
 from prefdelta.study.compute import JobCompute
-from prefdelta.study.config import Config
+from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
 from prefdelta.study.job import ArmBatch, Details
 

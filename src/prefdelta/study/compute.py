@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from prefdelta.core.compute import Asked, Cluster, Compute, Fsdp
+from prefdelta.core.compute import Cluster, Compute, Fsdp, Resources
 from prefdelta.core.launch import Launch
 from prefdelta.core.layout import stage_of
 from prefdelta.core.names import STAGES
-from prefdelta.study.config import Config
+from prefdelta.study.config.sections import Config
 from prefdelta.study.job import Wildcards
 
 
@@ -25,7 +25,7 @@ class JobCompute:
     def threads(self, stage: str) -> int:
         return self.section(stage).threads
 
-    def asked_for(self, stage: str, model: str | None) -> Asked:
+    def asked_for(self, stage: str, model: str | None) -> Resources:
         """What a job of a stage asks for. model: the name of the model that it runs, if it runs one."""
         section = self.section(stage)
         size = self._config.models[model].size if model else None
@@ -46,7 +46,7 @@ class JobCompute:
             resources["launch"] = lambda wildcards, attempt: self._launch(asked, attempt)
         return resources
 
-    def _launch(self, asked: Asked, attempt: int) -> str:
+    def _launch(self, asked: Resources, attempt: int) -> str:
         """How a training's processes are started, as JSON. It is not one of the settings: no policy depends on it."""
         launch = Launch(fsdp=asked.fsdp or Fsdp())
         if asked.submitit is not None:
@@ -61,7 +61,7 @@ class JobCompute:
             )
         return launch.model_dump_json(exclude_defaults=True)
 
-    def _asked(self, kind: str, axes: Mapping[str, str]) -> Asked:
+    def _asked(self, kind: str, axes: Mapping[str, str]) -> Resources:
         config, stage, model = self._config, stage_of(kind), None
         match kind:
             case "generate" | "generate_shard":
@@ -77,11 +77,11 @@ class JobCompute:
                 model = axes["policy"]
         return self.asked_for(stage, model)
 
-    def _without_gpus(self, stage: str) -> Asked:
+    def _without_gpus(self, stage: str) -> Resources:
         return self.section(stage).model_copy(update={"gpus": 0})
 
 
-def _resources(cluster: Cluster, asked: Callable[[Wildcards], Asked]) -> dict[str, Any]:
+def _resources(cluster: Cluster, asked: Callable[[Wildcards], Resources]) -> dict[str, Any]:
     """gpu_model, qos, constraint and those that begin with slurm_ are read by Snakemake's executor for SLURM alone."""
     resources: dict[str, Any] = {
         "nodes": 1,  # the GPUs of one job lie on one node

@@ -9,7 +9,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel, is_local
 from prefdelta.core.pins import Kind, Pins
 from prefdelta.models.repositories import LOCK
-from prefdelta.study.config import Config
+from prefdelta.study.config.sections import Config
 
 
 class Hub:

@@ -6,12 +6,12 @@ from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import parse_selection
-from prefdelta.core.recipes import NEEDS_REFERENCE
 from prefdelta.study import texts
 from prefdelta.study.axes import Axes
-from prefdelta.study.config import Config
+from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
 from prefdelta.study.job import StudyJob
+from prefdelta.training.registry import method_of
 
 _Inputs = Mapping[str, list[str]]
 
@@ -144,7 +144,7 @@ class Inputs:
             "template": [self._config.reference.template],
             "weights": self.weights(policy),
         }
-        needs_reference = self._config.train.recipes[arms[0].recipe].method in NEEDS_REFERENCE
+        needs_reference = method_of(self._config.train.recipes[arms[0].recipe]).needs_reference
         for side in ("chosen", "rejected"):
             generator = job.axes[side]
             reference = self._files.output("reference", policy=policy, generator=generator)

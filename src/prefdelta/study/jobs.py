@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from prefdelta.core import layout
-from prefdelta.core.recipes import NEEDS_REFERENCE
 from prefdelta.study.axes import Axes
 from prefdelta.study.batches import Batches
-from prefdelta.study.config import Config
+from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
 from prefdelta.study.job import Details, StudyJob
+from prefdelta.training.registry import method_of
 
 
 class JobList:
@@ -85,7 +85,7 @@ class JobList:
                 for pairing, selection in dict.fromkeys((arm.pairing, arm.selection) for arm in axes.arms):
                     yield "filter", {**pairing.axes, "selection": selection}
             case "reference":
-                needing = [arm for arm in axes.arms if config.train.recipes[arm.recipe].method in NEEDS_REFERENCE]
+                needing = [arm for arm in axes.arms if method_of(config.train.recipes[arm.recipe]).needs_reference]
                 sides = ((arm.policy, generator) for arm in needing for generator in arm.pairing.generators)
                 for policy, generator in dict.fromkeys(sides):
                     yield "reference", {"policy": policy, "generator": generator}

@@ -25,7 +25,7 @@ from prefdelta.stages.reference import ReferenceSettings
 from prefdelta.stages.report import ReportBenchmark, ReportExperiment, ReportGroup, ReportSettings
 from prefdelta.stages.train import TrainSettings
 from prefdelta.study.axes import Axes, arms_of
-from prefdelta.study.config import Config
+from prefdelta.study.config.sections import Config
 from prefdelta.study.hub import Hub
 from prefdelta.study.job import StudyJob
 

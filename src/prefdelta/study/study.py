@@ -10,7 +10,7 @@ from typing import Any
 
 from prefdelta.core.arms import Arm
 from prefdelta.core.asking.rendering import Rendering
-from prefdelta.core.compute import Asked
+from prefdelta.core.compute import Resources
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.names import STAGES
 from prefdelta.models.repositories import read_pins
@@ -20,7 +20,8 @@ from prefdelta.study.axes import Axes
 from prefdelta.study.batches import Batches
 from prefdelta.study.code import PlannedCode
 from prefdelta.study.compute import JobCompute
-from prefdelta.study.config import Config, parse, read_benchmark
+from prefdelta.study.config.files import parse, read_benchmark
+from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
 from prefdelta.study.hub import Hub
 from prefdelta.study.inputs import Inputs
@@ -138,6 +139,6 @@ class Study:
         """The settings of the job that makes the prompts of one source."""
         return self._slices.prompts(source)
 
-    def asked_for(self, stage: str, model: str | None) -> Asked:
+    def asked_for(self, stage: str, model: str | None) -> Resources:
         """What a job of a stage asks for. model: the name of the model that it runs, if it runs one."""
         return self._compute.asked_for(stage, model)

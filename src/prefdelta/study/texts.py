@@ -8,7 +8,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.template import fill
 from prefdelta.engines.openai.account import read_prices
-from prefdelta.study.config import Config
+from prefdelta.study.config.sections import Config
 from prefdelta.system.files import sha256_of
 
 REPORT_TEMPLATE = "resources/templates/report.html"

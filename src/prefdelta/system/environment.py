@@ -3,24 +3,24 @@
 import faulthandler
 import os
 
-# Libraries that would tell others of each run. A user who wants that sets the variable otherwise, and it stays so.
+# Switches off libraries' telemetry. A variable that the user has set stays as it is.
 SILENT = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",  # also of TRL, which tells of each trainer that is made
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # also TRL's, which reports each trainer that is made
     "VLLM_NO_USAGE_STATS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
 
 def silence() -> None:
-    """Have libraries tell nothing to anybody."""
+    """Switch off the telemetry of libraries."""
     for name, value in SILENT.items():
         os.environ.setdefault(name, value)
 
 
 def prepare() -> None:
-    """Silence libraries, and have this process and its children show where they were when they crash.
+    """Silence libraries, and have this process and its children write the stacks of all threads when they crash.
 
-    Of a crash in C (SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL) the stacks of all threads go to stderr.
+    That is at a crash in C (SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL), and to stderr.
     """
     silence()
     os.environ.setdefault("PYTHONFAULTHANDLER", "1")

@@ -1,4 +1,4 @@
-"""Publishing files: a path has its old content or its new one, never a part of it."""
+"""Publishing files: a path has its old content or its new one, never part of it."""
 
 import errno
 import hashlib
@@ -9,25 +9,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from socket import gethostname
-from uuid import uuid4
 
 from prefdelta.core.errors import StudyError
+from prefdelta.system.instance import INSTANCE
 
-# Names this process gives to what is not finished: unlike those of any other process on any host.
-INSTANCE = f"{gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def publish(path: Path, data: bytes | memoryview) -> None:
-    """Give `path` the content `data`: through a temporary file beside it, flushed to disk and renamed.
+    """Give `path` the content `data`, through a temporary file beside it that is flushed to disk and renamed.
 
     Raises StudyError if the disk is full; the old content is then still there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{INSTANCE}.tmp")
     try:
-        with full_disk_told(path, lambda: len(data)):
+        with explain_full_disk(path, lambda: len(data)):
             temporary.write_bytes(data)
             sync(temporary)
         temporary.replace(path)
@@ -57,7 +54,7 @@ def sha256_of(path: Path) -> str:
 
 
 def sync(path: Path) -> None:
-    """Have the system write a file's content, or a folder's list of names, to disk."""
+    """Flush a file's content, or a folder's list of names, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -66,18 +63,18 @@ def sync(path: Path) -> None:
 
 
 def say(line: str) -> None:
-    """Write a line to the log (stderr). A log that cannot be written (full disk, closed pipe) stops nobody's work."""
+    """Write a line to the log (stderr). A log that cannot be written (full disk, closed pipe) stops no work."""
     try:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
     except OSError:
-        # What could not be written stays in the buffer, and Python would end with an error for it: no more buffer.
+        # What could not be written stays in the buffer, for which Python would end with an error: write unbuffered.
         sys.stderr = io.TextIOWrapper(io.FileIO(sys.stderr.fileno(), "w", closefd=False), write_through=True)
 
 
 @contextmanager
-def full_disk_told(path: Path, needed: Callable[[], int]) -> Iterator[None]:
-    """Turn the error of a full disk into one that names the path and what is needed (bytes, asked for only then)."""
+def explain_full_disk(path: Path, needed: Callable[[], int]) -> Iterator[None]:
+    """Turn the error of a full disk into a StudyError with the path and the bytes needed (asked for only then)."""
     try:
         yield
     except Exception as error:
@@ -93,7 +90,7 @@ def full_disk_told(path: Path, needed: Callable[[], int]) -> Iterator[None]:
 
 
 def _full_disk(error: Exception) -> int | None:
-    """The system's number for a full disk, if that is what the error stands for."""
+    """The system's number for a full disk, if the error means one."""
     if isinstance(error, OSError):
         return error.errno if error.errno in _FULL else None
     if "inline_container" in str(error):  # torch says only where writing failed

@@ -5,7 +5,7 @@ from typing import Any
 
 from prefdelta.core.errors import StudyError
 
-# kind.name -> module:object. Plumbing: what a name stands for enters the digest of the jobs that name it.
+# kind.name -> module:object. The module enters the digest of the jobs whose settings name it.
 _PLUGINS = {
     "engines.transformers": "prefdelta.engines.transformers:TransformersEngine",
     "engines.openai": "prefdelta.engines.openai.engine:OpenAIEngine",
@@ -21,10 +21,15 @@ _PLUGINS = {
     "servers.vllm": "prefdelta.servers.vllm:command",
     "servers.vllm.environment": "prefdelta.servers.vllm:environment",
     "servers.vllm.identity": "prefdelta.servers.vllm:identity",
-    "training.dpo": "prefdelta.training.methods.dpo:train",
-    "training.kto": "prefdelta.training.methods.kto:train",
-    "training.sft": "prefdelta.training.methods.sft:train",
+    "training.dpo": "prefdelta.training.methods.dpo:METHOD",
+    "training.kto": "prefdelta.training.methods.kto:METHOD",
+    "training.sft": "prefdelta.training.methods.sft:METHOD",
 }
+
+
+def names(kind: str) -> list[str]:
+    """The names of one kind, for example `dpo` for `training.dpo`."""
+    return [name.removeprefix(f"{kind}.") for name in _PLUGINS if name.startswith(f"{kind}.")]
 
 
 def module_of(plugin: str) -> str:

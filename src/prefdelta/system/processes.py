@@ -1,4 +1,4 @@
-"""How processes end: children with their parent, all of them within seconds of a signal and with their work on disk."""
+"""How processes end: with their parent, and within seconds of a signal, with their work on disk."""
 
 import ctypes
 import os
@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from socket import gethostname
 from types import FrameType
 
 from prefdelta.system.files import say
+from prefdelta.system.instance import Instance
 
 GRACE_SECONDS = 3.0  # from a signal until the process ends whatever it is doing
 # So much later, if it is to save its work first: the rest of a step and a snapshot. SLURM kills 30 s after its signal.
@@ -25,16 +24,16 @@ _POLL_SECONDS = 0.05  # between two looks whether work is still being saved
 _at_stop: list[Callable[[], object]] = []
 _received: list[int] = []
 _deferred = False
-_asked = False  # whether one came, by work that is to save itself then
-_parent: int | None = None  # with which this process is to end
+_asked = False  # whether work that wants to save itself has asked if a signal came
+_parent: int | None = None  # the process with which this one is to end
 
 
 def die_with_parent(parent: int, run: str = "") -> None:
     """Have the kernel send SIGTERM to this process when its parent dies (Linux; elsewhere nothing happens).
 
-    If it has died already, this process ends at once. parent: its process id as it should be. run: the workflow's main
-    process, as `files.INSTANCE` names it there, if that must live, too: a parent that died while this process was still
-    being loaded has left it to another, which passes for the parent now.
+    If the parent has died already, this process ends at once. parent: its process id, as it should be. run: the
+    `Instance` of the workflow's main process, as text, if that must be alive too: a parent that died while this process
+    was still being loaded has left it to another process, which now looks like the parent.
     """
     global _parent
     if sys.platform != "linux":
@@ -46,22 +45,12 @@ def die_with_parent(parent: int, run: str = "") -> None:
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process of this machine runs. One that has ended and was not yet waited for does not."""
-    try:
-        return bool(Path("/proc", str(pid), "environ").read_bytes())
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    except OSError:  # somebody else's
-        return True
-
-
-def exit_code_told(code: int) -> str:
-    """An exit code for a person, with the name of the signal that it says (negative, or 128 + the signal's number)."""
+def describe_exit_code(code: int) -> str:
+    """An exit code for a person, with its signal's name if it stands for one (negative, or 128 + the number)."""
     try:
         return f"exit code {code} ({signal.Signals(-code if code < 0 else code - 128).name})"
     except ValueError:
@@ -71,10 +60,11 @@ def exit_code_told(code: int) -> str:
 def stop_on_signals() -> None:
     """Have SIGTERM and SIGINT end this process with exit code 128 + signal, at the latest after GRACE_SECONDS.
 
-    The main thread unwinds. If it cannot (a long call into C holds it), what was given to `at_stop` has been done by
-    then by another thread, and the process ends without it. Further signals do not disturb the flushing. The time does
-    not begin, for SAVE_SECONDS at most, while work asks in `stop_deferred` whether to save, unless the parent has died:
-    then somebody may start the same work again.
+    The main thread unwinds. If it cannot (a long call into C holds it), another thread has done by then what was given
+    to `at_stop`, and the process ends without unwinding. Further signals do not disturb the flushing.
+
+    GRACE_SECONDS begin later, by SAVE_SECONDS at most, while work asks in `stop_deferred` whether to save; but not if
+    the parent has died, because the same work may have been started again.
     """
     watched, written = socket.socketpair()
     written.setblocking(False)
@@ -110,7 +100,7 @@ def stop_deferred() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Within the context a signal waits; where the context ends it unwinds the main thread. Others are left alone."""
+    """Within the context a signal waits, and unwinds the main thread at the end. In other threads this does nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -148,7 +138,7 @@ def _end_in_time(watched: socket.socket, _: socket.socket) -> None:
     while number not in _STOPPING:
         number = watched.recv(1)[0]
     came = begins = time.monotonic()
-    for action in list(reversed(_at_stop)):  # what began last is nearest to the work
+    for action in list(reversed(_at_stop)):  # the innermost first: it is nearest to the work
         try:
             action()
         except Exception as error:  # a full disk, for example: the process ends all the same
@@ -168,6 +158,6 @@ def _is_orphan() -> bool:
 
 
 def _is_dead(run: str) -> bool:
-    """Whether the main process of a run is known to be dead: of one on another machine that cannot be known."""
-    host, _, rest = run.rpartition("-")[0].rpartition("-")
-    return host == gethostname() and not is_alive(int(rest))
+    """Whether the main process of a run is known to be dead. Of one on another machine that is never known."""
+    instance = Instance.parse(run)
+    return instance is not None and instance.is_alive() is False

@@ -1,4 +1,4 @@
-"""What a job has used of the machine so far, with all the processes that it has started: servers, graders, ranks."""
+"""What a job has used of the machine so far, with all the processes it has started: servers, graders, ranks."""
 
 import os
 import resource
@@ -11,16 +11,16 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ResourceUsage:
     cpu_seconds: float  # of this process and of all below it, ended or not
-    peak_mib: int  # the most that any one of them has held
+    peak_mib: int  # of memory: the most that any one of them has held
 
 
-def used() -> Usage:
-    """By this process's own counters, those of its children that have ended, and /proc for those that have not.
+def resource_usage() -> ResourceUsage:
+    """The usage so far: from this process's counters, those of its ended children, and /proc for the others.
 
-    A process's ru_maxrss begins with that of the program which it was before exec, so the kernel is asked for VmHWM.
-    What ended children have left is not asked for, but counted by their ru_maxrss: they begin with ours at most.
+    A process's ru_maxrss begins with that of the program which it was before exec, so the kernel is asked for VmHWM. Of
+    ended children only ru_maxrss is known; it begins with ours at most.
     """
     own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
@@ -28,7 +28,7 @@ def used() -> Usage:
     for pid, used_by in _below(os.getpid()):
         seconds += used_by
         peaks.append(_peak(str(pid)) or 0)
-    return Usage(seconds, max(peaks) // 1024)
+    return ResourceUsage(seconds, max(peaks) // 1024)
 
 
 def _peak(pid: str) -> int | None:
@@ -42,15 +42,15 @@ def _peak(pid: str) -> int | None:
 
 def _below(root: int) -> Iterator[tuple[int, float]]:
     """(process id, CPU seconds with those of its ended children) of every process below `root` that is alive."""
-    found: dict[int, tuple[int, float]] = {}  # pid -> (parent, seconds)
+    processes: dict[int, tuple[int, float]] = {}  # pid -> (parent, seconds)
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError):
             # <proc_pid_stat(5)>: the name, in brackets, may hold anything; behind it are the state (field 3), the
             # parent (4), and at 14 to 17 utime and stime of the process and of its ended children.
             fields = path.read_bytes().rpartition(b")")[2].split()
-            found[int(path.parent.name)] = int(fields[1]), sum(map(int, fields[11:15])) / _TICKS
+            processes[int(path.parent.name)] = int(fields[1]), sum(map(int, fields[11:15])) / _TICKS
     below, new = {root}, {root}
     while new:
-        new = {pid for pid, (parent, _) in found.items() if parent in new} - below
+        new = {pid for pid, (parent, _) in processes.items() if parent in new} - below
         below |= new
-        yield from ((pid, found[pid][1]) for pid in sorted(new))
+        yield from ((pid, processes[pid][1]) for pid in sorted(new))

@@ -1,4 +1,4 @@
-"""How many updates a budget pays for. Here, and not with the recipes, so that the digest of training covers it."""
+"""How many updates a budget pays for. Not in `core.recipes`, so that the digest of training covers it."""
 
 import math
 
@@ -6,7 +6,7 @@ from prefdelta.core.recipes import Budget
 
 
 def count_updates(budget: Budget, rows: int, batch_size: int, mean_tokens: float) -> int:
-    """Updates of `batch_size` rows that the budget pays for; mean_tokens: of one row."""
+    """Updates of `batch_size` rows that the budget pays for. rows: of one epoch. mean_tokens: of one row."""
     per_epoch = math.ceil(rows / batch_size)
     if budget.epochs is not None:
         return max(1, round(per_epoch * budget.epochs))

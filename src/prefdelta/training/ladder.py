@@ -20,6 +20,7 @@ from prefdelta.training.tokens import tokenise
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 IGNORED = -100  # label of positions that are not learnt: the prompt and the padding
 MAX_LENGTH = 256  # positions the model has
@@ -29,12 +30,12 @@ STATE = "state.pt"  # of a snapshot: weights and optimisers
 REMEDY = "Lower ladder.muon_learning_rate or ladder.adamw_learning_rate."
 
 Row = tuple[str, str]  # a question, a trace
-Curve = list[list[float]]  # [step, loss]
+Curve = list[list[float]]  # [step, loss in nats per token]
 Optimizers = list[tuple["torch.optim.Optimizer", float]]  # with their peak learning rates
 
 
 def draw_rows(rung: Rung) -> list[Row]:
-    """All a rung learns from, batch after batch: questions that only the ladder may use, and corrupted traces."""
+    """All rows that a rung learns from, batch after batch: questions kept for the ladder, and corrupted traces."""
     random = Random(rung.seed)
     return [_draw(rung, random) for _ in range(rung.steps * rung.batch_size)]
 
@@ -42,10 +43,11 @@ def draw_rows(rung: Rung) -> list[Row]:
 def train_rung(
     rung: Rung, section: LadderSection, rows: Sequence[Row], folder: Path, name: str, snapshots: Snapshots
 ) -> dict[str, Any]:
-    """Train a rung on its rows, save it with its tokenizer to `folder`, return its size and loss curve (nats a token).
+    """Train a rung on its rows, and save it with its tokenizer to `folder`.
 
-    It goes on from the newest of `snapshots`, if there is one; on a CPU the result has the same bits either way.
-    name: what the lines of progress call it. Raises StudyError if a loss, gradient or weight is not finite.
+    Returns `parameters`, `steps`, and the `curve`: [step, loss in nats per token].
+    Training goes on from the newest of `snapshots`, if there is one; on a CPU the result has the same bits either way.
+    name: how the lines of progress call the rung. Raises StudyError if a loss, gradient or weight is not finite.
     """
     import torch
 
@@ -81,7 +83,7 @@ def train_rung(
     return {"parameters": model.num_parameters(), "steps": rung.steps, "curve": curve}
 
 
-def _save(snapshots: Snapshots, steps: int, model: Any, optimizers: Optimizers, curve: Curve) -> None:
+def _save(snapshots: Snapshots, steps: int, model: "PreTrainedModel", optimizers: Optimizers, curve: Curve) -> None:
     """Take a snapshot after that many steps."""
     import torch
 
@@ -97,11 +99,11 @@ def _save(snapshots: Snapshots, steps: int, model: Any, optimizers: Optimizers, 
     snapshots.seal(snapshot)
 
 
-def _restore(snapshots: Snapshots, model: Any, optimizers: Optimizers) -> tuple[int, Curve]:
-    """Put the newest snapshot into model and optimisers. Returns how many steps are done, and their curve."""
+def _restore(snapshots: Snapshots, model: "PreTrainedModel", optimizers: Optimizers) -> tuple[int, Curve]:
+    """Load the newest snapshot into model and optimisers. Returns (steps done, their curve)."""
     import torch
 
-    snapshot = snapshots.newest()
+    snapshot = snapshots.take_newest()
     if snapshot is None:
         return 0, []
     state = torch.load(snapshot / STATE, weights_only=True)
@@ -111,8 +113,8 @@ def _restore(snapshots: Snapshots, model: Any, optimizers: Optimizers) -> tuple[
     return snapshots.resumed_at, state["curve"]
 
 
-def _new_model(rung: Rung, tokenizer: Any) -> Any:
-    """A model with fresh weights. Embeddings and head are untied, so that Muon's and AdamW's shares stay apart."""
+def _new_model(rung: Rung, tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedModel":
+    """A model with fresh weights. Embeddings and head are not tied: Muon trains neither, AdamW both."""
     from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
     common = {
@@ -148,12 +150,13 @@ def _new_model(rung: Rung, tokenizer: Any) -> Any:
     )
 
 
-def _optimizers(model: Any, section: LadderSection) -> Optimizers:
-    """Optimisers with their peak learning rates: Muon for the matrices between the embeddings and the head."""
+def _optimizers(model: "PreTrainedModel", section: LadderSection) -> Optimizers:
+    """The optimisers with their peak learning rates: Muon for the matrices between embeddings and head."""
     import torch
 
     embeddings = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
-    ends = {id(module.weight) for module in [*embeddings, model.get_output_embeddings()]}
+    head: torch.nn.Module = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    ends = {id(module.weight) for module in [*embeddings, head]}
     inner: list[torch.Tensor] = []
     rest: list[torch.Tensor] = []
     for parameter in model.parameters():
@@ -178,10 +181,10 @@ def _draw(rung: Rung, random: Random) -> Row:
             return problem.question, corrupted_trace(family, problem, rung.error_rates, random)
 
 
-def _batch(drawn: Sequence[Row], tokenizer: Any, check: bool) -> "dict[str, torch.Tensor]":
-    """A batch of traces, padded on the right; only completions are learnt.
+def _batch(drawn: Sequence[Row], tokenizer: "PreTrainedTokenizerFast", check: bool) -> "dict[str, torch.Tensor]":
+    """A batch of traces: `input_ids` and `labels`, both of shape (batch, tokens), padded on the right.
 
-    check: compare the fast encoding with the chat template's.
+    Only completions are learnt. check: compare the fast encoding with that of the chat template.
     """
     import torch
 
@@ -192,9 +195,9 @@ def _batch(drawn: Sequence[Row], tokenizer: Any, check: bool) -> "dict[str, torc
     width = max(len(row.prompt) + len(row.completion) for row in rows)
     ids = torch.full((len(rows), width), tokenizer.pad_token_id)
     labels = torch.full((len(rows), width), IGNORED)
-    for at, row in enumerate(rows):
+    for place, row in enumerate(rows):
         end = len(row.prompt) + len(row.completion)
-        ids[at, :end] = torch.tensor(row.prompt + row.completion)
-        labels[at, len(row.prompt) : end] = torch.tensor(row.completion)
+        ids[place, :end] = torch.tensor(row.prompt + row.completion)
+        labels[place, len(row.prompt) : end] = torch.tensor(row.completion)
     # The model looks back only, so padding on the right needs no mask.
     return {"input_ids": ids, "labels": labels}

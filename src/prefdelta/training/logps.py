@@ -1,33 +1,37 @@
 """Log-probabilities of completions under a causal language model."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from prefdelta.core.recipes import Precision
 from prefdelta.models.loading import products_in
 from prefdelta.training.tokens import Tokens
 
-POSITIONS = 1024  # whose logits are normalised at a time: a row of 16,384 has 8 GB of them, for 128k tokens
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+POSITIONS = 1024  # whose logits are normalised at a time: 16,384 positions x 128k tokens of vocabulary are 8 GB
 
 
 def completion_logps(
-    model: Any, rows: Sequence[Tokens], batch_tokens: int, dtype: Precision = "float32"
+    model: "PreTrainedModel", rows: Sequence[Tokens], batch_tokens: int, dtype: Precision = "float32"
 ) -> Iterator[tuple[int, float]]:
-    """(index of the row, nats summed over its completion's tokens), in order of length.
+    """Yield (index of a row, log-probability of its completion in nats), the shortest rows first.
 
-    dtype: of the matrix products; the weights are the model's.
-
-    A batch holds rows of one length, of at most batch_tokens tokens together (or one row). So nothing is padded, which
-    would move a sum by 1e-6; on a CPU a row's sum has the same bits whatever else is computed with it.
+    The log-probability is summed over the tokens of the completion, end-of-sequence included. dtype: of the matrix
+    products; the weights keep the dtype of the model.
+    A batch holds rows of one length, with at most batch_tokens tokens together (or one row). So nothing is padded:
+    padding would move a sum by 1e-6. On a CPU a row's sum has the same bits whatever else is computed with it.
     """
     import torch
 
     order = sorted(range(len(rows)), key=lambda index: (_length(rows[index]), index))
     for batch in _batches(order, rows, batch_tokens):
+        # (batch, tokens)
         ids = torch.tensor([rows[index].prompt + rows[index].completion for index in batch], device=model.device)
         with torch.inference_mode(), products_in(dtype):
-            logits = model(input_ids=ids, use_cache=False).logits
-        token_logps = torch.cat(
+            logits = model(input_ids=ids, use_cache=False).logits  # (batch, tokens, vocabulary)
+        token_logps = torch.cat(  # (batch, tokens - 1), float32 nats: of each token after the first
             [
                 part.float().log_softmax(-1).gather(-1, following[..., None]).squeeze(-1)
                 for part, following in zip(

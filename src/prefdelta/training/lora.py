@@ -1,15 +1,20 @@
 """Low-rank adapters through peft: what is trained in place of all weights, and merged into them before it is saved."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Lora
 
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from transformers import PreTrainedModel
 
-def adapters(model: Any, lora: Lora, seed: int) -> Any:
-    """What TRL makes the adapters from; their first weights are drawn from the seed when it does, right afterwards.
 
-    Raises StudyError if a target names no module of the model: peft says so only if none of them does.
+def adapters(model: "PreTrainedModel", lora: Lora, seed: int) -> "LoraConfig":
+    """The configuration from which TRL makes the adapters. Call it right before: it seeds their first weights.
+
+    Switches the dropout of the model itself off. Raises StudyError if a target names no module of the model: peft
+    raises only if none of them does.
     """
     import torch
     from peft import LoraConfig

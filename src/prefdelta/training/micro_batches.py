@@ -1,124 +1,142 @@
-"""One update, made in parts: by several forward passes, of one process or of several.
+"""One update, made in micro-batches: by several forward passes, of one process or of several.
 
-An update is the same whatever the parts: each counts by its share of the batch (rows, or tokens for SFT). TRL's own
-gradient accumulation weighs all parts alike, also a last one that is shorter. So the loader gives every process the
-rows of a whole update, and each process takes its parts of them. An update of one part is made by TRL as it stands.
+An update is the same whatever its micro-batches: each counts by its share of the update (rows, or tokens for SFT).
+TRL's own gradient accumulation weighs all alike, also a last one that is shorter. So the loader gives every process the
+rows of a whole update, and each process takes its micro-batches of them. An update of one micro-batch is made by TRL as
+it stands.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import DPORecipe, KTORecipe, Precision, SFTRecipe
+from prefdelta.core.recipes import Recipe
 from prefdelta.models.loading import products_in
 
-# Of those that train together, as torch's launcher says: how many they are, and the number of this one.
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.data import DataLoader
+    from transformers import Trainer
+
+# Of the processes that train together, as torch's launcher says: how many they are, and the number of this one.
 PROCESSES, PROCESS = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-Row = Mapping[str, Any]  # the columns of a row that TRL's collator reads
-Parts = list[tuple[dict[str, Any], float]]  # of one process: what TRL's collator made of the rows, and the weight
+TOKENS_WITHOUT_GRADIENTS = 16_384  # in one forward pass that computes no gradients
+Row = Mapping[str, Any]  # name of a column -> what TRL's collator reads there
+# What TRL's collator made of the rows, as tensors of shape (rows, ...); and the weight of the micro-batch in the
+# update: the mean of all weights, over all processes, is 1.
+Weighted = tuple[dict[str, "torch.Tensor"], float]
 Size = Callable[[Row], int]  # what a row counts for in the mean that is the loss
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Update:
     """The rows of one update. A type of its own, so that no library walks through their tokens."""
 
     rows: Sequence[Row]
 
 
-def rows_per_part(recipe: DPORecipe | KTORecipe | SFTRecipe) -> int:
-    """Rows of one forward pass: what the recipe says, or else a process' share of an update.
+def rows_per_micro_batch(recipe: Recipe) -> int:
+    """Rows of one forward pass: what the recipe says, or else a process's share of an update.
 
-    Raises StudyError if the processes cannot make equal shares of an update in such parts.
+    Raises StudyError if the processes cannot make equal shares of an update in such micro-batches.
     """
     rows = recipe.micro_batch_size or max(1, recipe.batch_size // PROCESSES)
     if recipe.batch_size % (rows * PROCESSES):
         raise StudyError(
-            f"batch_size {recipe.batch_size} is no multiple of micro_batch_size x GPUs ({rows} x {PROCESSES}): choose "
-            "another micro_batch_size, or another number of GPUs (compute.train.gpus)."
+            f"batch_size {recipe.batch_size} is not a multiple of micro_batch_size x GPUs ({rows} x {PROCESSES}): "
+            "choose another micro_batch_size, or another number of GPUs (compute.train.gpus)."
         )
     return rows
 
 
-def split(n_rows: int, rows_per_part: int, process: int, processes: int) -> list[tuple[range, bool]]:
-    """The parts of an update that a process makes, and whether each counts: (indices of its rows, counts).
+def split(n_rows: int, rows_each: int, process: int, processes: int) -> list[tuple[range, bool]]:
+    """The micro-batches of an update that a process makes: (indices of the rows, whether it counts) of each.
 
-    All processes make equally many, because they exchange weights in each: one that runs out of rows repeats the first
-    part, without counting it.
+    rows_each: rows of one micro-batch. All processes make equally many, because they exchange weights in each: one that
+    runs out of rows repeats the first micro-batch, without counting it.
     """
-    parts = [range(start, min(start + rows_per_part, n_rows)) for start in range(0, n_rows, rows_per_part)]
-    mine = parts[process::processes]
-    missing = -(-len(parts) // processes) - len(mine)
-    return [(part, True) for part in mine] + [(parts[0], False)] * missing
+    ranges = [range(start, min(start + rows_each, n_rows)) for start in range(0, n_rows, rows_each)]
+    mine = ranges[process::processes]
+    missing = -(-len(ranges) // processes) - len(mine)
+    return [(indices, True) for indices in mine] + [(ranges[0], False)] * missing
 
 
-def in_parts(trainer: type[Any], dtype: Precision, rows_per_part: int, size: Size) -> type[Any]:
-    """TRL's trainer, making each update in parts of rows_per_part rows, with matrix products in `dtype`."""
+def in_micro_batches(trainer: "type[Trainer]", recipe: Recipe, size: Size = lambda _: 1) -> "Callable[..., Trainer]":
+    """A type of TRL's trainers that makes each update in micro-batches, with matrix products in the recipe's dtype."""
+    dtype, rows_each = recipe.dtype, rows_per_micro_batch(recipe)
+    parent: Any = trainer
 
-    class PartedTrainer(trainer):  # type: ignore[misc]
-        _weight = 1.0  # of the part at hand; the average over processes is the mean over the batch
+    class MicroBatchTrainer(parent):  # type: ignore[misc]
+        _weight = 1.0  # of the micro-batch at hand
 
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
             self._collate: Any = self.data_collator
-            self.data_collator: Any = Batch
-            if PROCESSES > 1:  # TRL measures over all processes, of parts of one size; `_average` does it for any
+            self.data_collator: Any = Update
+            # TRL measures over all processes, of micro-batches of one size; `_average` does it for any.
+            if PROCESSES > 1:
                 self.accelerator.gather = self.accelerator.gather_for_metrics = lambda measured, *_, **__: measured
 
-        def get_train_dataloader(self) -> Any:
-            loader = super().get_train_dataloader()
-            if PROCESSES > 1:  # accelerate gives each process other rows, and repeats some in a short last batch
-                batches = loader.batch_sampler
+        def get_train_dataloader(self) -> "DataLoader[Update]":
+            loader: DataLoader[Update] = super().get_train_dataloader()
+            if PROCESSES > 1:  # accelerate gives each process other rows, and repeats some in a short last update
+                batches: Any = loader.batch_sampler
                 batches.num_processes, batches.process_index, batches.even_batches = 1, 0, False
             return loader
 
         def _get_num_items_in_batch(self, *_: Any) -> None:
-            """Nothing: the weights of the parts do it."""
+            """Nothing: the weights of the micro-batches do it."""
 
-        def floating_point_ops(self, _: Batch) -> int:
+        def floating_point_ops(self, _: Update) -> int:
             return 0  # TRL would look for tokens; nobody reads the estimate
 
-        def training_step(self, model: Any, inputs: Batch, *_: Any) -> Any:
+        def training_step(self, model: Any, inputs: Update, *_: Any) -> "torch.Tensor":
+            """The loss of the whole update, a scalar in nats."""
             rows = inputs.rows
             total = sum(map(size, rows))
-            parts = [
+            micro_batches: list[Weighted] = [
                 (
                     self._prepare_inputs(self._collate([rows[index] for index in indices])),
                     PROCESSES * sum(size(rows[index]) for index in indices) / total if counts else 0.0,
                 )
-                for indices, counts in split(len(rows), rows_per_part, PROCESS, PROCESSES)
+                for indices, counts in split(len(rows), rows_each, PROCESS, PROCESSES)
             ]
-            in_one = len(parts) == PROCESSES == 1
+            whole = len(micro_batches) == PROCESSES == 1
             model.train()
             with products_in(dtype):
-                self.before_parts(model, parts, len(rows), in_one)
-            loss = 0.0
-            for part, weight in parts:
+                self.before_micro_batches(model, micro_batches, len(rows), whole)
+            loss: Any = 0.0
+            for micro_batch, weight in micro_batches:
                 self._weight = weight
-                loss += super().training_step(model, part)
-            if not in_one:
-                self._average([weight for _, weight in parts])
+                loss += super().training_step(model, micro_batch)
+            if not whole:
+                self._average([weight for _, weight in micro_batches])
                 loss = self.accelerator.reduce(loss, "mean")
+            summed: torch.Tensor = loss
+            return summed
+
+        def before_micro_batches(self, model: Any, micro_batches: Sequence[Weighted], n_rows: int, whole: bool) -> None:
+            """Do nothing; for a method whose loss has a term of the whole update of n_rows rows.
+
+            whole: the one micro-batch is the update.
+            """
+
+        def compute_loss(self, model: Any, inputs: dict[str, "torch.Tensor"], *_: Any, **__: Any) -> "torch.Tensor":
+            with products_in(dtype):
+                loss: torch.Tensor = super().compute_loss(model, inputs) * self._weight
             return loss
 
-        def before_parts(self, model: Any, parts: Parts, n_rows: int, in_one: bool) -> None:
-            """For a method whose loss has a term of the whole batch. in_one: TRL sees all of it."""
-
-        def compute_loss(self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any) -> Any:
-            with products_in(dtype):
-                return super().compute_loss(model, inputs) * self._weight
-
         def _average(self, weights: Sequence[float]) -> None:
-            """What TRL measured of each part, as a mean over the batch."""
+            """Replace what TRL measured of each micro-batch by its mean over the update."""
             import torch
 
             for name, values in self._metrics["train"].items():
                 if len(values) == len(weights):
                     pairs = zip(values, weights, strict=True)
                     sums = torch.tensor([sum(value * weight for value, weight in pairs), sum(weights)])
-                    total, whole = self.accelerator.reduce(sums.to(self.args.device), "sum").tolist()
-                    self._metrics["train"][name] = [total / whole]
+                    total, all_weights = self.accelerator.reduce(sums.to(self.args.device), "sum").tolist()
+                    self._metrics["train"][name] = [total / all_weights]
 
-    return PartedTrainer
+    return MicroBatchTrainer

@@ -3,22 +3,27 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prefdelta.core.recipes import DPORecipe, KTORecipe, SFTRecipe
+from prefdelta.core.recipes import Recipe
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, Trainer
 
 
-def save_policy(trainer: Any, base: Path, recipe: DPORecipe | KTORecipe | SFTRecipe, output: Path) -> dict[str, float]:
-    """Save what was trained, and the tokenizer, to `output`. Returns what share of the weights differs from the base's:
-    `changed_share` as saved, and `changed_share_bfloat16` for one who loads the policy in bfloat16.
+def save_policy(trainer: "Trainer", base: Path, recipe: Recipe, output: Path) -> dict[str, float]:
+    """Save the trained model and its tokenizer to the folder `output`; return how much of it training changed.
 
+    `changed_share` is the share of the weights that differ from the base's as saved, `changed_share_bfloat16` the share
+    that would still differ if both were loaded in bfloat16.
     Adapters are merged in float32 first, so evaluation needs to know nothing of them. Of several processes all have to
-    call this, for they may each hold a part; only the first writes and measures.
+    call this, for each may hold a part; only the first writes and measures, and the others return nothing.
     """
     import torch
 
     dtype = getattr(torch, recipe.save_dtype)
-    model = trainer.model
+    model: Any = trainer.model
     state = _gathered(model, dtype, trainer.args.should_save) if trainer.is_fsdp_enabled else None
     if not trainer.args.should_save:
         return {}
@@ -28,12 +33,13 @@ def save_policy(trainer: Any, base: Path, recipe: DPORecipe | KTORecipe | SFTRec
         model.to(dtype)
     model.save_pretrained(output, state_dict=state)
     _name_dtype(output / "config.json", recipe.save_dtype)
-    trainer.processing_class.save_pretrained(output)
+    tokenizer: Any = trainer.processing_class
+    tokenizer.save_pretrained(output)
     return _changed(base, output)
 
 
-def _gathered(model: Any, dtype: Any, keep: bool) -> dict[str, Any]:
-    """All weights of a model that several processes share, in the host's memory of those that keep them."""
+def _gathered(model: "PreTrainedModel", dtype: "torch.dtype", keep: bool) -> "dict[str, torch.Tensor]":
+    """All weights of a model that several processes share, in the host's memory of the processes that keep them."""
     state = {}
     once = {name for name, _ in model.named_parameters()}
     tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - once  # in `state` by another name
@@ -47,7 +53,7 @@ def _gathered(model: Any, dtype: Any, keep: bool) -> dict[str, Any]:
 
 
 def _name_dtype(config: Path, dtype: str) -> None:
-    """Have the configuration name what the weights are saved in: transformers names what shared ones were before."""
+    """Write the dtype of the saved weights into the configuration: for shared weights transformers writes another."""
     values = json.loads(config.read_text(encoding="utf-8"))
     if values["dtype"] != dtype:
         config.write_text(json.dumps(values | {"dtype": dtype}, indent=2) + "\n", encoding="utf-8")
@@ -56,19 +62,19 @@ def _name_dtype(config: Path, dtype: str) -> None:
 def _changed(base: Path, policy: Path) -> dict[str, float]:
     import torch
 
-    found = dict(_slices(base))
+    slices = dict(_slices(base))
     total = saved = rounded = 0
-    for name, part in _slices(policy):
-        after = part[:]
+    for name, weights in _slices(policy):
+        after = weights[:]
         total += after.numel()
-        before = found[name][:] if name in found else torch.full_like(after, torch.nan)  # differs from all
+        before = slices[name][:] if name in slices else torch.full_like(after, torch.nan)  # differs from all
         saved += int((before.to(after.dtype) != after).sum())
         rounded += int((before.bfloat16() != after.bfloat16()).sum())
     return {"changed_share": saved / total, "changed_share_bfloat16": rounded / total}
 
 
 def _slices(folder: Path) -> Iterator[tuple[str, Any]]:
-    """The tensors of a checkpoint by name, read only when they are asked for."""
+    """The tensors of a checkpoint by name, as slices of safetensors that are read when they are indexed."""
     from safetensors import safe_open
 
     for path in sorted(folder.glob("*.safetensors")):

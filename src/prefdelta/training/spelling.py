@@ -1,4 +1,4 @@
-"""Tokens that spell a text exactly: what follows a prompt, and texts that cannot be tokens of a policy's reply.
+"""Tokens that spell a text exactly after a prompt, and texts that no tokens of a policy's reply can spell.
 
 A tokenizer may put a space before a text, or take white space from behind a special token; and it turns a control token
 that a text only mentions into the token itself. What a policy learns must spell the trace, no more and no less.
@@ -6,46 +6,49 @@ that a text only mentions into the token itself. What a policy learns must spell
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from prefdelta.core.asking.thinking import CLOSE, OPEN
 from prefdelta.core.errors import StudyError
 from prefdelta.models.chat_templates import token_ids
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 CONTROL_TOKEN, NOT_SPELT = "control_token", "not_spelt"
-UNFIT = (CONTROL_TOKEN, NOT_SPELT)  # what may be wrong with one trace, or with its problem
+UNFIT = (CONTROL_TOKEN, NOT_SPELT)  # failures of one trace, or of its problem
 _MARKS = (OPEN, CLOSE)  # a model writes them itself, in some vocabularies as special tokens
 # Behind one of these, a text begins as in the middle of another. Several, since a token may begin with any of them.
 _NEUTRAL = ("\n", ":", "a")
-_SHOWN = 40  # characters of a text in an error
+_EXCERPT = 40  # characters of a text in an error
 
 
 class UnfitTraceError(StudyError):
     """A trace, or its problem, that one policy cannot be trained on, while it can on others."""
 
-    def __init__(self, failure: str, told: str) -> None:
+    def __init__(self, failure: str, message: str) -> None:
         """failure: one of UNFIT."""
-        super().__init__(told)
+        super().__init__(message)
         self.failure = failure
 
 
-def text_ids(tokenizer: Any, text: str) -> list[int]:
-    """The token ids of a text that has all its special tokens: none is added.
+def text_ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """The token ids of a text that already holds its special tokens: none is added.
 
     Raises UnfitTraceError if the tokenizer has no tokens for it.
     """
     try:
         return token_ids(tokenizer, text)
     except Exception as error:  # the library's own type: a vocabulary without a token for what is unknown
-        raise UnfitTraceError(NOT_SPELT, f"the tokenizer cannot read {_shown(text)}: {error}") from None
+        raise UnfitTraceError(NOT_SPELT, f"the tokenizer cannot read {_excerpt(text)}: {error}") from None
 
 
-def control_ids(tokenizer: Any, frame: str) -> set[int]:
-    """The tokens that a text of others can only mention: those that the tokenizer calls special, and those of turns.
+def control_ids(tokenizer: "PreTrainedTokenizerBase", frame: str) -> set[int]:
+    """The token ids that a trace or a problem must not contain: special tokens, and tokens of the chat template.
 
     Some tokenizers add the tokens that begin a turn without calling them special (DeepSeek's, from memory).
-    frame: what the chat template writes around messages.
+    frame: what the chat template writes around the messages.
     """
     added = {number: token for number, token in tokenizer.added_tokens_decoder.items() if token.content.strip()}
     special = {number for number, token in added.items() if token.special} | set(tokenizer.all_special_ids)
@@ -54,24 +57,24 @@ def control_ids(tokenizer: Any, frame: str) -> set[int]:
     return (special | framing) - marks
 
 
-def check_text(tokenizer: Any, name: str, text: str, control: set[int]) -> None:
-    """Raise UnfitTraceError if a text of others would be read as a control token, which it can only mention.
+def check_text(tokenizer: "PreTrainedTokenizerBase", name: str, text: str, control: set[int]) -> None:
+    """Raise UnfitTraceError if a trace or a problem would be tokenised to a control token that it only mentions.
 
-    It is not read as text instead: text and token cannot be told apart again when the policy is asked, and
-    `split_special_tokens` of the library still gives the token where the model's own vocabulary has it. name: of the
-    text, in the error.
+    The mention is not tokenised as text instead: text and token cannot be told apart when the policy is asked, and
+    `split_special_tokens` of the library still gives the token where the model's own vocabulary has it. name: what
+    the error calls the text.
     """
     for token in text_ids(tokenizer, text):
         if token in control:
-            written = tokenizer.convert_ids_to_tokens(token)
+            written = str(tokenizer.convert_ids_to_tokens(token))
             if token == tokenizer.unk_token_id and written not in text:
-                raise UnfitTraceError(NOT_SPELT, f"the tokenizer has no token for a part of {name} {_shown(text)}.")
+                raise UnfitTraceError(NOT_SPELT, f"the tokenizer has no token for a part of {name} {_excerpt(text)}.")
             raise UnfitTraceError(
                 CONTROL_TOKEN, f"{name} holds {written!r} as text, which is a control token of the policy."
             )
 
 
-def ids_after(tokenizer: Any, text: str, prompt: list[int], completion: str) -> list[int]:
+def ids_after(tokenizer: "PreTrainedTokenizerBase", text: str, prompt: list[int], completion: str) -> list[int]:
     """Token ids that spell `completion` after the prompt `text`, whose ids are `prompt`.
 
     As a whole, if the prompt's tokens stay as they are: a model cannot merge characters across the border, since they
@@ -79,20 +82,23 @@ def ids_after(tokenizer: Any, text: str, prompt: list[int], completion: str) -> 
     added. Raises UnfitTraceError if none of these spells it.
     """
     before = _text_of(tokenizer, prompt)
-    for ids in _ways(tokenizer, text, prompt, completion):
-        found = _text_of(tokenizer, prompt + ids)
-        if normalize("NFC", found) == normalize("NFC", before + completion):  # many vocabularies know only this form
+    for ids in _candidates(tokenizer, text, prompt, completion):
+        spelt = _text_of(tokenizer, prompt + ids)
+        if normalize("NFC", spelt) == normalize("NFC", before + completion):  # many vocabularies know only this form
             return ids
     whole = _text_of(tokenizer, text_ids(tokenizer, text + completion))
-    at = next((at for at, (one, other) in enumerate(zip(whole, text + completion, strict=False)) if one != other), -1)
+    pairs = enumerate(zip(whole, text + completion, strict=False))
+    place = next((place for place, (spelt, meant) in pairs if spelt != meant), -1)
     raise UnfitTraceError(
         NOT_SPELT,
-        f"the completion {_shown(completion)} after a prompt that ends in {text[-8:]!r} is not given back by its "
-        f"tokens: at the first difference they say {_shown(whole[max(0, at - 4) :])}.",
+        f"the completion {_excerpt(completion)} after a prompt that ends in {text[-8:]!r} is not given back by its "
+        f"tokens: at the first difference they say {_excerpt(whole[max(0, place - 4) :])}.",
     )
 
 
-def _ways(tokenizer: Any, text: str, prompt: list[int], completion: str) -> Iterator[list[int]]:
+def _candidates(
+    tokenizer: "PreTrainedTokenizerBase", text: str, prompt: list[int], completion: str
+) -> Iterator[list[int]]:
     whole = text_ids(tokenizer, text + completion)
     if whole[: len(prompt)] == prompt:
         yield whole[len(prompt) :]
@@ -103,7 +109,7 @@ def _ways(tokenizer: Any, text: str, prompt: list[int], completion: str) -> Iter
             yield ids
 
 
-def _behind(tokenizer: Any, neutral: str, text: str) -> list[int] | None:
+def _behind(tokenizer: "PreTrainedTokenizerBase", neutral: str, text: str) -> list[int] | None:
     """The ids of a text, each part of it between added tokens as if it stood behind `neutral`; None if they merge."""
     added = {token.content: number for number, token in tokenizer.added_tokens_decoder.items()}
     start = text_ids(tokenizer, neutral)
@@ -120,9 +126,9 @@ def _behind(tokenizer: Any, neutral: str, text: str) -> list[int] | None:
     return ids
 
 
-def _text_of(tokenizer: Any, ids: list[int]) -> str:
+def _text_of(tokenizer: "PreTrainedTokenizerBase", ids: list[int]) -> str:
     return str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+def _excerpt(text: str) -> str:
+    return repr(text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…")

@@ -1,9 +1,12 @@
 """The character tokenizer of the ladder, with a chat template, in Hugging Face format."""
 
 from string import ascii_lowercase, digits
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefdelta.training.tokens import Tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 PAD, BOS, EOS, USER, ASSISTANT = "<pad>", "<bos>", "<eos>", "<user>", "<assistant>"
 CHARACTERS = digits + "+-*=;:?,." + "APQS" + ascii_lowercase
@@ -18,7 +21,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def character_tokenizer() -> Any:
+def character_tokenizer() -> "PreTrainedTokenizerFast":
     """One token per character of the tasks, and five special ones. Unknown characters are an error, not a token."""
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from tokenizers.decoders import Fuse
@@ -28,8 +31,8 @@ def character_tokenizer() -> Any:
     tokenizer = Tokenizer(models.WordLevel(vocabulary))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
     tokenizer.decoder = Fuse()
-    new_tokenizer: Any = PreTrainedTokenizerFast
-    return new_tokenizer(
+    new_tokenizer: Any = PreTrainedTokenizerFast  # its constructor has no types
+    made: PreTrainedTokenizerFast = new_tokenizer(
         tokenizer_object=tokenizer,
         pad_token=PAD,
         bos_token=BOS,
@@ -38,9 +41,10 @@ def character_tokenizer() -> Any:
         chat_template=CHAT_TEMPLATE,
         clean_up_tokenization_spaces=False,
     )
+    return made
 
 
 def encode(vocabulary: dict[str, int], question: str, trace: str) -> Tokens:
-    """What `tokenise` gives for one question and its trace, twenty times as fast: a character is a token."""
+    """The same as `tokenise` for one question and its trace, and twenty times as fast: a character is a token."""
     prompt = [vocabulary[BOS], vocabulary[USER], *map(vocabulary.__getitem__, question), vocabulary[ASSISTANT]]
     return Tokens(prompt, [*map(vocabulary.__getitem__, trace), vocabulary[EOS]])

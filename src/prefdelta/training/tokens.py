@@ -1,14 +1,17 @@
-"""Tokens of a prompt and of its completion, checked: what training and reference log-probabilities both stand on."""
+"""The checked token ids of a prompt and its completion, for training and for reference log-probabilities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.asking.thoughts import as_generated
 from prefdelta.core.errors import StudyError
 from prefdelta.models.chat_templates import render
 from prefdelta.training.spelling import check_text, control_ids, ids_after, text_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,10 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class PreferenceRow:
-    """One pair, ready for training. Both sides share the prompt's tokens; the logps are the reference's, in nats."""
+    """One pair, ready for training: token ids, and the reference's log-probabilities in nats.
+
+    Both sides share the tokens of the prompt.
+    """
 
     prompt: list[int]
     chosen: list[int]
@@ -30,7 +36,7 @@ class PreferenceRow:
     ref_rejected_logps: float | None
 
     def reference(self) -> tuple[float, float]:
-        """Reference sums of chosen and rejected."""
+        """(reference sum of the chosen trace, of the rejected one), in nats."""
         assert self.ref_chosen_logps is not None
         assert self.ref_rejected_logps is not None
         return self.ref_chosen_logps, self.ref_rejected_logps
@@ -38,7 +44,7 @@ class PreferenceRow:
 
 @dataclass(frozen=True, slots=True)
 class PairTexts:
-    """One pair as texts: with the tokenizer they determine its PreferenceRow."""
+    """One pair as texts, which determine its PreferenceRow together with the tokenizer."""
 
     messages: Sequence[tuple[str, str]]  # (role, content)
     chosen: str
@@ -46,7 +52,7 @@ class PairTexts:
     ref_chosen_logps: float | None  # nats
     ref_rejected_logps: float | None
 
-    def tokenised(self, tokenizer: Any, rendering: Rendering = PLAIN) -> PreferenceRow:
+    def tokenised(self, tokenizer: "PreTrainedTokenizerBase", rendering: Rendering = PLAIN) -> PreferenceRow:
         """Raises StudyError as `tokenise` does."""
         texts = (self.chosen, self.rejected)
         chosen, rejected = (tokenise(tokenizer, self.messages, text, rendering) for text in texts)
@@ -59,14 +65,17 @@ _PROBE = "prefdelta"  # a reply rendered only to see how the template ends a tur
 
 
 def tokenise(
-    tokenizer: Any, messages: Sequence[tuple[str, str]], completion: str, rendering: Rendering = PLAIN
+    tokenizer: "PreTrainedTokenizerBase",
+    messages: Sequence[tuple[str, str]],
+    completion: str,
+    rendering: Rendering = PLAIN,
 ) -> Tokens:
-    """What the model sees when it is asked (role, content) messages, and what it would generate to say `completion`.
+    """The tokens that the model sees when asked (role, content) messages, and those by which it says `completion`.
 
-    The chat template renders the prompt alone, and the completion's own tokens and end-of-sequence follow. The template
-    never sees the completion: those of reasoning models drop all that is thought from a reply that is there already.
-    The completion is what the policy would generate: where the prompt itself opens the reasoning, not the opening mark.
-    There are as many beginning-of-sequence tokens as the template writes: one, or none, also if the tokenizer has one.
+    The chat template renders the prompt alone; the completion's own tokens and end-of-sequence follow. The template
+    never sees the completion: the templates of reasoning models drop the reasoning from a reply in the messages.
+    The completion is what the policy would generate: without the opening mark where the prompt opens the reasoning.
+    There are as many beginning-of-sequence tokens as the template writes, one or none, also if the tokenizer has one.
     Raises StudyError if the template writes two, does not end a turn with end-of-sequence, or has closed the reasoning
     that the completion holds: otherwise the model would be trained on a context or a reply that it never sees when it
     is used. Raises UnfitTraceError (`spelling`) for a completion or a problem that this model cannot be trained on,
@@ -88,22 +97,22 @@ def tokenise(
     return Tokens(prompt, [*ids_after(tokenizer, text, prompt, said), tokenizer.eos_token_id])
 
 
-def check_beginning(tokenizer: Any, prompt: list[int]) -> int:
+def check_beginning(tokenizer: "PreTrainedTokenizerBase", prompt: list[int]) -> int:
     """How many beginning-of-sequence tokens a rendered prompt has. Raises StudyError if they are more than one."""
-    if (found := _beginnings(tokenizer, prompt)) > 1:
+    if (count := _beginnings(tokenizer, prompt)) > 1:
         raise StudyError(
-            f"a rendered prompt has {found} beginning-of-sequence tokens; 1 is right, or none. Its chat template is at "
+            f"a rendered prompt has {count} beginning-of-sequence tokens; 1 is right, or none. Its chat template is at "
             "fault: take another commit of the model, or a local folder with a mended one."
         )
-    return found
+    return count
 
 
-def _beginnings(tokenizer: Any, ids: list[int]) -> int:
+def _beginnings(tokenizer: "PreTrainedTokenizerBase", ids: list[int]) -> int:
     bos = tokenizer.bos_token_id
     return 0 if bos is None or bos == tokenizer.eos_token_id else ids.count(bos)
 
 
-def _check_end(tokenizer: Any, messages: Sequence[tuple[str, str]], rendering: Rendering) -> None:
+def _check_end(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[tuple[str, str]], rendering: Rendering) -> None:
     rendered = render(tokenizer, [*messages, ("assistant", _PROBE)], rendering, reply=False)
     end = rendered.rpartition(_PROBE)[2]
     if tokenizer.eos_token is None or not end.lstrip().startswith(tokenizer.eos_token):

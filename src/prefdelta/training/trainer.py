@@ -1,26 +1,29 @@
-"""What all recipe methods share: TRL's arguments, the checks while it trains, what is saved and measured.
+"""One training: what all methods share of TRL's arguments, of the checks while it trains, and of what is saved.
 
 The model is loaded once, in float32, and serves the check of the reference, the training and the policy that is saved.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.compute import Fsdp
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import DPORecipe, KTORecipe, Precision, SFTRecipe
+from prefdelta.core.recipes import Precision
+from prefdelta.models.loading import load_model, load_tokenizer
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system.progress import Progress
 from prefdelta.training.budgets import count_updates
 from prefdelta.training.finite import check_numbers, check_weights
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.lora import adapters
-from prefdelta.training.micro_batches import PROCESS, PROCESSES
+from prefdelta.training.method import Method, R, Setup
+from prefdelta.training.micro_batches import PROCESS, PROCESSES, TOKENS_WITHOUT_GRADIENTS
 from prefdelta.training.saving import save_policy
-from prefdelta.training.tokens import Tokens
+from prefdelta.training.tokens import PreferenceRow, Tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, TrainerCallback
 
 # How far a recomputed reference sum may be from the recorded one, per token (nats), and the first loss from the one
 # known beforehand. bfloat16, measured with traces of 22 tokens and beta 0.2: 0.003 between sums computed in bfloat16
@@ -28,56 +31,59 @@ from prefdelta.training.tokens import Tokens
 # in it). The loss's grows with the root of the length: for 4,000 tokens it should be about 0.02.
 SUM_TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
 LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
-CHECKED_ROWS = 32  # rows whose reference sums are computed afresh and compared
-BATCH_TOKENS = 16_384  # in one forward pass without gradients
+CHECKED_TRACES = 32  # whose reference sums are computed afresh and compared
 TELL_SECONDS = 30.0  # between two lines of progress
 REMEDY = "Lower the recipe's learning_rate."
 
-# (model, adapters or None, TRL arguments common to all methods) -> a TRL trainer
-MakeTrainer = Callable[[Any, Any, Mapping[str, Any]], Any]
 
-
-def run_training(
-    make_trainer: MakeTrainer,
-    model: Any,
+def train(
+    method: Method[R],
     base: Path,
-    recipe: DPORecipe | KTORecipe | SFTRecipe,
-    n_rows: int,
-    mean_tokens: float,
+    pairs: Sequence[PreferenceRow],
+    recipe: R,
     seed: int,
     output: Path,
     snapshots: Snapshots,
-    first_loss: float | None,
-    fsdp: Fsdp | None,
+    fsdp: Fsdp | None = None,
 ) -> dict[str, Any]:
-    """Train the model with the trainer that is made, save the policy to `output`, return what was measured.
+    """Train the model in the folder `base` on pairs by a method, save the policy to `output`, return what was measured.
 
-    It goes on from the newest of `snapshots`, if there is one; on a CPU the result has the same bits either way.
-    base: folder that the model is from. mean_tokens: of one row. first_loss: what the loss before the first update must
-    be, if that is known. fsdp: how several processes share all weights; None: as usual.
-    The result has `updates`, `rows`, `step0_loss`, what `save_policy` returns, and a `curve`: per
-    update `loss`, `grad_norm`, `learning_rate` and what else TRL measures of its batch (`rewards/*`, `logps/*`).
-    Raises StudyError if the first loss is another, or if a loss, gradient or weight is not finite.
+    seed: of the order of the rows, and of the adapters' first weights. fsdp: how several processes share all weights;
+    None: as `Fsdp()` says.
+    Training goes on from the newest of `snapshots`, if there is one; on a CPU the result has the same bits either way.
+    The result has `updates`, `rows` (as the method counts them), `step0_loss` (nats), what `save_policy` returns, and a
+    `curve`: per update `loss`, `grad_norm`, `learning_rate` and what else TRL measures (`rewards/*`, `logps/*`).
+    Raises StudyError if the reference log-probabilities do not belong to the model, if the first loss is not the
+    method's, or if a loss, gradient or weight is not finite.
     """
     import torch
     import transformers
+    from datasets import Dataset
 
-    updates = count_updates(recipe.budget, n_rows, recipe.batch_size, mean_tokens)
+    tokenizer, model = load_tokenizer(base), load_model(base, "float32", recipe.threads)
+    if method.needs_reference:
+        check_reference(model, pairs, recipe.dtype)
+    rows = method.make_rows(model, pairs, recipe, seed)
+    assert len(rows) == method.rows_per_pair * len(pairs), f"{method.name} lost rows, or made some"
+    updates = count_updates(recipe.budget, len(rows), recipe.batch_size, method.mean_tokens(pairs))
     on_gpu = torch.cuda.is_available()
-    trainer = make_trainer(
-        model,
-        adapters(model, recipe.lora, seed) if recipe.lora else None,
-        {
+    setup = Setup(
+        model=model,
+        tokenizer=tokenizer,
+        dataset=Dataset.from_list(list(rows)),
+        recipe=recipe,
+        adapters=adapters(model, recipe.lora, seed) if recipe.lora else None,
+        arguments={
             "output_dir": str(snapshots.folder),
-            "per_device_train_batch_size": recipe.batch_size,  # of all devices together: see `parts`
+            "per_device_train_batch_size": recipe.batch_size,  # of all devices together: see `micro_batches`
             "max_steps": updates,
             "learning_rate": recipe.learning_rate,
             "lr_scheduler_type": recipe.scheduler,
             "warmup_steps": round(recipe.warmup_share * updates),
             "max_grad_norm": recipe.max_grad_norm,
-            "max_length": None,  # longer traces were left out by `reference`, with a reason; nothing is cut here
+            "max_length": None,  # longer traces were left out, with a reason; nothing is cut here
             "seed": seed,
-            "bf16": False,  # `parts` sees to it, in the same way for one process and for several
+            "bf16": False,  # `micro_batches` sees to it, in the same way for one process and for several
             "use_cpu": not on_gpu,
             "gradient_checkpointing": on_gpu,
             "logging_steps": 1,
@@ -89,11 +95,13 @@ def run_training(
             **(_shared(fsdp or Fsdp()) if PROCESSES > 1 and not recipe.lora else {}),
         },
     )
+    trainer = method.make_trainer(setup)
     trainer.remove_callback(transformers.PrinterCallback)  # a dictionary per update, on the terminal
-    trainer.add_callback(_watch(snapshots, first_loss, LOSS_TOLERANCE[recipe.dtype]))
-    newest = snapshots.newest()
+    trainer.add_callback(_watch(snapshots, method.first_loss(recipe), LOSS_TOLERANCE[recipe.dtype]))
+    newest = snapshots.take_newest()
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
-    check_weights(updates, snapshots, REMEDY, trainer.model)
+    trained: Any = trainer.model
+    check_weights(updates, snapshots, REMEDY, trained)
     changed = save_policy(trainer, base, recipe, output)
 
     steps = [entry for entry in trainer.state.log_history if "loss" in entry]
@@ -103,7 +111,7 @@ def run_training(
     curve = {name: [entry.get(name) for entry in steps] for name in ("loss", "grad_norm", "learning_rate", *measured)}
     return {
         "updates": updates,
-        "rows": n_rows,
+        "rows": len(rows),
         "step0_loss": steps[0]["loss"],
         **changed,
         "curve": curve,
@@ -123,25 +131,16 @@ def _shared(fsdp: Fsdp) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def reference_not_loaded(module: ModuleType) -> Iterator[None]:
-    """Within the context, a trainer of TRL's `module` is made without a reference model, whose sums come with the rows.
+def check_reference(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], dtype: Precision) -> None:
+    """Compare the recorded and fresh reference sums of the first CHECKED_TRACES traces.
 
-    For several processes TRL would load one all the same, and drop it; and it would hash all weights, for a cache.
+    Raises StudyError if they differ by more than SUM_TOLERANCE (nats per token).
     """
-    names = {"create_model_from_path": lambda *_, **__: None, "hash_module": lambda *_: ""}
-    before = {name: getattr(module, name) for name in names}
-    vars(module).update(names)
-    try:
-        yield
-    finally:
-        vars(module).update(before)
-
-
-def check_reference(model: Any, tokens: Sequence[Tokens], recorded: Sequence[float], dtype: Precision) -> None:
-    """Raise StudyError unless recorded and fresh sums (nats) agree per token on the first CHECKED_ROWS rows."""
-    for index, fresh in completion_logps(model, tokens[:CHECKED_ROWS], BATCH_TOKENS, dtype):
-        gap = abs(fresh - recorded[index]) / len(tokens[index].completion)
+    checked = pairs[: CHECKED_TRACES // 2]
+    traces = [Tokens(pair.prompt, side) for pair in checked for side in (pair.chosen, pair.rejected)]
+    recorded = [logps for pair in checked for logps in pair.reference()]
+    for index, fresh in completion_logps(model, traces, TOKENS_WITHOUT_GRADIENTS, dtype):
+        gap = abs(fresh - recorded[index]) / len(traces[index].completion)
         if gap > SUM_TOLERANCE[dtype]:
             raise StudyError(
                 f"recorded reference log-probabilities differ by {gap:.2g} nats per token from fresh ones (allowed: "
@@ -149,8 +148,8 @@ def check_reference(model: Any, tokens: Sequence[Tokens], recorded: Sequence[flo
             )
 
 
-def _watch(snapshots: Snapshots, first_loss: float | None, tolerance: float) -> Any:
-    """Tells progress, has snapshots taken; stops if the first loss is not the known one, or a number is not finite.
+def _watch(snapshots: Snapshots, first_loss: float | None, tolerance: float) -> "TrainerCallback":
+    """Show progress and take snapshots. Stop if the first loss is not the known one, or if a number is not finite.
 
     The Trainer calls on_step_end, on_log, saves if it should, and calls on_save: so nothing is saved unchecked.
     """

@@ -25,14 +25,14 @@ from prefdelta.core.launch import Launch
 from prefdelta.core.memory import is_out_of_memory, remedy
 from prefdelta.core.settings import Settings
 from prefdelta.store import manifests
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.staging import Staging
 from prefdelta.system import environment, events
 from prefdelta.system.events import Ending
 from prefdelta.system.files import publish_text, say, set_aside, sha256_of
 from prefdelta.system.processes import die_with_parent, stop_on_signals
-from prefdelta.system.usage import used
-from prefdelta.workflow import command_line, plans, runs, versions
+from prefdelta.system.usage import resource_usage
+from prefdelta.workflow import command_line, plans, run_file, versions
 from prefdelta.workflow.job_source import check_source, job_sources, job_texts
 
 S = TypeVar("S", bound=Settings)
@@ -101,7 +101,7 @@ def start(
         _begin_events(arguments.outputs["manifest"][0], arguments.record.parent)
         say(command_line.by_hand(name, sys.argv[1:]))
         # A job of SLURM's outlives the run's main process: the next run has SLURM end it.
-        die_with_parent(os.getppid(), "" if "SLURM_JOB_ID" in os.environ else os.environ.get(runs.VARIABLE, ""))
+        die_with_parent(os.getppid(), "" if "SLURM_JOB_ID" in os.environ else os.environ.get(run_file.VARIABLE, ""))
     try:
         stage = name.rpartition(".")[2]
         exit_code = _exit_code(stage, lambda: _run(stage, run, settings, arguments))
@@ -120,7 +120,7 @@ def _begin_events(manifest: Path, results: Path) -> None:
     """Begin the events file of the job that writes a manifest; there is none for a manifest in another place."""
     if manifest.is_relative_to(results) and manifest.name.endswith(layout.MANIFEST):
         name = manifest.relative_to(results).as_posix().removesuffix(layout.MANIFEST)
-        events.begin(layout.events_of(results / layout.log(name)), os.environ.get(runs.VARIABLE, ""))
+        events.begin(layout.events_of(results / layout.log(name)), os.environ.get(run_file.VARIABLE, ""))
 
 
 def _exit_code(stage: str, work: Callable[[], Outcome]) -> int:
@@ -152,7 +152,7 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
     launch = command_line.parse_json("launch", Launch, arguments.launch)
     digest = check_source(stage, parsed, arguments.code)
     plans.check(arguments.outputs["manifest"][0], json.loads(parsed.model_dump_json()))
-    claim = Claim(arguments.record, arguments.outputs["manifest"][0])
+    ownership = Ownership(arguments.record, arguments.outputs["manifest"][0])
     staging = Staging(arguments.outputs)
     try:
         with _damage_set_aside(arguments.inputs):
@@ -160,7 +160,7 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
             contents = manifests.check(read)
             texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
             outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
-        usage = used()
+        usage = resource_usage()
         manifest = {
             "stage": stage,
             "rows": outcome.rows,
@@ -194,11 +194,11 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
             },
         }
         publish_text(staging.paths["manifest"][0], json.dumps(manifest, indent=2) + "\n")
-        staging.publish(claim)
+        staging.publish(ownership)
         return outcome
     finally:
-        staging.remove(claim)
-        claim.release()
+        staging.remove(ownership)
+        ownership.release()
 
 
 @contextmanager
@@ -212,6 +212,6 @@ def _damage_set_aside(inputs: Mapping[str, list[Path]]) -> Iterator[None]:
         with suppress(FileNotFoundError):  # another job found the same
             set_aside(error.path)
         raise StudyError(
-            f"{error.found} It is now {error.path.name}.damaged, beside it; run the same command again, and it is made "
-            "anew."
+            f"{error.damage} It is now {error.path.name}.damaged, beside it; run the same command again, and it is "
+            "made anew."
         ) from None

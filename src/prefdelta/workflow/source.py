@@ -1,9 +1,8 @@
-"""Digest of the source a stage runs: what changes if, and only if, its code does.
+"""Digest of the source that a stage runs. It changes if, and only if, code changes that can change a result.
 
-The digest covers the syntax trees of the stage's import closure inside this package, without comments, docstrings and
-formatting. Plumbing (the wings in `PLUMBING`) is left out: it moves rows and processes about and cannot change a
-result. Nor can what its modules are called and where in these wings they lie, so their names are left out as well, in
-imports and where they are used.
+It covers the syntax trees of all modules of this package that the stage imports, directly or not, without comments,
+docstrings and formatting. Plumbing is left out: whole wings (`PLUMBING`) that move rows and processes about. So are the
+names of its modules, in imports and where they are used: a plumbing module can be renamed or moved within these wings.
 """
 
 import ast
@@ -14,20 +13,21 @@ from pathlib import Path
 
 PACKAGE = "prefdelta"
 ROOT = Path(__file__).parents[1]
-# Wings, whole: a module that can change a result belongs into another one.
+# Whole wings: a module that can change a result belongs into another one.
 PLUMBING = tuple(f"{PACKAGE}.{wing}" for wing in ("system", "store", "scheduler", "workflow"))
 
 
 class UntraceableImportError(Exception):
-    """An import whose target the source text does not name, so that no digest could follow it."""
+    """An import whose target the source does not name, so that no digest can follow it."""
 
 
 @cache
 def digest(module: str, plugins: tuple[str, ...] = (), within: tuple[str, ...] = (PACKAGE,)) -> str:
-    """Digest of `module` and all it imports, and of the `plugins` (modules) a job's settings name.
+    """Digest of `module` and of the `plugins` (modules) that a job's settings name, with all that they import.
 
-    within: of the modules reached, only these and those below them count. For keys of content that hold already all
-    that the other modules decide: editing those must not have it made anew.
+    within: only these modules and packages count. It serves keys of content that already hold what the other modules
+    decide, so that editing those has nothing made anew.
+    Raises UntraceableImportError.
     """
     hashed = hashlib.sha256()
     for name in sorted(_closure((module, *sorted(plugins)))):
@@ -37,18 +37,18 @@ def digest(module: str, plugins: tuple[str, ...] = (), within: tuple[str, ...] =
 
 
 def sources(module: str, plugins: tuple[str, ...] = ()) -> dict[str, str]:
-    """Digest of each module that `digest` covers, by name: so that two digests that differ can be told apart."""
+    """Digest of each module that `digest` covers, by name: says where two digests come to differ."""
     names = sorted(_closure((module, *sorted(plugins))))
     return {name: hashlib.sha256(_tree_text(name).encode()).hexdigest()[:8] for name in names}
 
 
 def is_plumbing(module: str) -> bool:
-    """Whether a module moves rows and processes about and cannot change a result."""
+    """Whether a module lies in one of the wings that cannot change a result."""
     return f"{module}.".startswith(tuple(f"{wing}." for wing in PLUMBING))
 
 
 def _closure(start: Iterable[str]) -> set[str]:
-    """Modules reached from `start` by imports, at any depth of the source, packages on the way included."""
+    """The modules that `start` imports, directly or not, with the packages they lie in, and without plumbing."""
     reached: set[str] = set()
     open_names = list(start)
     while open_names:
@@ -64,20 +64,21 @@ def _closure(start: Iterable[str]) -> set[str]:
 
 @cache
 def _imports(module: str) -> tuple[str, ...]:
-    found = []
+    """The modules of this package that a module imports, anywhere in its source."""
+    names: list[str] = []
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 raise UntraceableImportError(f"{module}, line {node.lineno}: write the import with its full name")
-            name = node.module or ""
-            if name == "importlib" and any(alias.name == "import_module" for alias in node.names):
+            origin = node.module or ""
+            if origin == "importlib" and any(alias.name == "import_module" for alias in node.names):
                 raise UntraceableImportError(f"{module}, line {node.lineno}: load it through {PACKAGE}.system.plugins")
-            found += [f"{name}.{a.name}" if _path(f"{name}.{a.name}") else name for a in node.names]
+            names += [name if _path(name := f"{origin}.{alias.name}") else origin for alias in node.names]
         elif isinstance(node, ast.Name | ast.Attribute) and _last_name(node) in ("import_module", "__import__"):
             raise UntraceableImportError(f"{module}, line {node.lineno}: load it through {PACKAGE}.system.plugins")
-    return tuple(name for name in found if name == PACKAGE or name.startswith(f"{PACKAGE}."))
+    return tuple(name for name in names if name == PACKAGE or name.startswith(f"{PACKAGE}."))
 
 
 def _last_name(node: ast.Name | ast.Attribute) -> str:
@@ -100,44 +101,47 @@ def _tree(module: str) -> ast.Module:
 
 @cache
 def _tree_text(module: str) -> str:
-    return _Text(_tree(module)).whole
+    return _TreeText(_tree(module)).text
 
 
-def _whole_name(node: ast.Import | ast.ImportFrom, one: ast.alias) -> str:
-    return f"{node.module}.{one.name}" if isinstance(node, ast.ImportFrom) else one.name
+def _full_name(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
+    return f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
 
 
-class _Text:
-    """A module's syntax tree as text, the same under every Python: `ast.dump`'s own text differs between versions.
+class _TreeText:
+    """A module's syntax tree as text that is the same under every Python; that of `ast.dump` differs between versions.
 
-    Imports of plumbing are left out, and each module of it goes by a number, in the order in which they are used.
+    Imports of plumbing are left out. Where a plumbing module is used, a number stands for its name: its place in the
+    order of first use.
     """
 
     def __init__(self, tree: ast.Module) -> None:
         imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-        self._modules = {
-            one.asname or one.name
+        self._plumbing = {  # the names by which this module calls plumbing modules
+            alias.asname or alias.name
             for node in imports
-            for one in node.names
-            if is_plumbing(name := _whole_name(node, one)) and _path(name)
+            for alias in node.names
+            if is_plumbing(name := _full_name(node, alias)) and _path(name)
         }
         self._numbers: dict[str, int] = {}
-        self.whole = self._of(tree)
+        self.text = self._of(tree)
 
     def _of(self, node: object) -> str:
         if isinstance(node, list):
             return "[" + ",".join(self._of(item) for item in node if not _imports_plumbing(item)) + "]"
         if not isinstance(node, ast.AST):
             return repr(node)
-        if isinstance(node, ast.Name | ast.Attribute) and self._modules and (name := _dotted(node)) in self._modules:
+        if isinstance(node, ast.Name | ast.Attribute) and self._plumbing and (name := _dotted(node)) in self._plumbing:
             return f"plumbing{self._numbers.setdefault(name, len(self._numbers))}"
         parts = []
         for name, value in ast.iter_fields(node):
             if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
+            if name == "body" and isinstance(node, ast.ClassDef):
+                value = [statement for statement in value if not _is_string(statement)]  # they describe fields
             if name == "names" and isinstance(node, ast.Import | ast.ImportFrom):
-                value = [one for one in value if not is_plumbing(_whole_name(node, one))]
-            if name == "values" and isinstance(node, ast.JoinedStr):  # Python 3.12 puts "" behind `{x:>{width}}`
+                value = [alias for alias in value if not is_plumbing(_full_name(node, alias))]
+            if name == "values" and isinstance(node, ast.JoinedStr):  # Python 3.12 adds "" after `{x:>{width}}`
                 value = [part for part in value if not (isinstance(part, ast.Constant) and part.value == "")]
             # Empty fields are left out: newer Pythons add fields (`type_params`) that older ones do not have.
             if value not in (None, []) and name not in ("ctx", "type_comment", "kind"):
@@ -145,17 +149,22 @@ class _Text:
         return f"{type(node).__name__}({','.join(parts)})"
 
 
+def _is_string(node: ast.stmt) -> bool:
+    """Whether a statement is a string and nothing else."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
 def _imports_plumbing(node: object) -> bool:
     """Whether a statement imports plumbing and nothing else."""
     if isinstance(node, ast.ImportFrom) and is_plumbing(node.module or ""):
         return True
     return isinstance(node, ast.Import | ast.ImportFrom) and all(
-        is_plumbing(_whole_name(node, one)) for one in node.names
+        is_plumbing(_full_name(node, alias)) for alias in node.names
     )
 
 
 def _dotted(node: ast.Name | ast.Attribute) -> str | None:
-    """`x` or `x.y`, as the modules of plumbing are used."""
+    """The text of a name such as `x` or `x.y`; None for anything longer."""
     if isinstance(node, ast.Name):
         return node.id
     return f"{node.value.id}.{node.attr}" if isinstance(node.value, ast.Name) else None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.pins import Pin, Pins, wanted
+from prefdelta.core.pins import Pin, Pins, may_be_loaded
 
 ROOT = Path(__file__).parents[3]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -71,7 +71,7 @@ def test_a_lock_file_that_is_none_is_told_with_the_place(text, told):
     ],
 )
 def test_only_weights_tokenizers_and_data_are_ever_loaded(kind, file, loaded):
-    assert wanted(kind, file) == loaded
+    assert may_be_loaded(kind, file) == loaded
 
 
 def test_the_shipped_lock_is_as_pin_writes_it():

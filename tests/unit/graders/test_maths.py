@@ -13,7 +13,7 @@ from prefdelta.core.answers.grading import GradingError
 from prefdelta.core.errors import StudyError
 from prefdelta.graders import maths_process, maths_worker
 from prefdelta.graders.maths import grade
-from prefdelta.system.processes import is_alive
+from prefdelta.system.instance import is_alive
 
 UPSTREAM = json.loads((Path(__file__).parent / "math_verify_cases.json").read_text(encoding="utf-8"))
 TOWER = "5^(5^(5^(5^5)))"

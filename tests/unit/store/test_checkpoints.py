@@ -10,8 +10,8 @@ from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.ids import digest
 from prefdelta.models.chat_templates import in_key
 from prefdelta.store import ownership
-from prefdelta.store.checkpoints import details, made, open_manifest, remove_weights, write_manifest
-from prefdelta.store.ownership import Claim
+from prefdelta.store.checkpoints import details, get_or_make, open_manifest, remove_weights, write_manifest
+from prefdelta.store.ownership import Ownership
 from prefdelta.system import processes
 
 WORK = f".k1.{digest('pa')[:8]}.work"
@@ -26,7 +26,7 @@ def train(folder, _):
 @pytest.fixture
 def manifest(tmp_path):
     """The manifest of a checkpoint that was made."""
-    write_manifest(tmp_path / "model.json", made(tmp_path / "record", "models", "k1", "pa", train))
+    write_manifest(tmp_path / "model.json", get_or_make(tmp_path / "record", "models", "k1", "pa", train))
     return tmp_path / "model.json"
 
 
@@ -43,18 +43,18 @@ def fail(*_):
 
 
 def test_a_checkpoint_is_made_in_the_folder_of_its_key(tmp_path):
-    checkpoint = made(tmp_path, "models", "k1", "pa", train)
+    checkpoint = get_or_make(tmp_path, "models", "k1", "pa", train)
     assert (checkpoint.key, checkpoint.folder) == ("k1", "models/k1")
     assert (tmp_path / "models" / "k1" / "model.safetensors").read_bytes() == b"weights"
 
 
 def test_what_was_measured_is_kept_with_it(tmp_path):
-    assert details(tmp_path, made(tmp_path, "models", "k1", "pa", train)) == {"steps": 3}
+    assert details(tmp_path, get_or_make(tmp_path, "models", "k1", "pa", train)) == {"steps": 3}
 
 
 def test_a_checkpoint_that_is_there_is_not_made_again(tmp_path):
-    first = made(tmp_path, "models", "k1", "pa", train)
-    assert made(tmp_path, "models", "k1", "pa", fail) == first
+    first = get_or_make(tmp_path, "models", "k1", "pa", train)
+    assert get_or_make(tmp_path, "models", "k1", "pa", fail) == first
 
 
 def test_a_checkpoint_whose_weights_were_removed_still_counts_as_made(manifest):
@@ -62,7 +62,7 @@ def test_a_checkpoint_whose_weights_were_removed_still_counts_as_made(manifest):
     remove_weights(folder)
     remove_weights(folder)
     assert names(folder) == ["training.json", "weights_removed.json"]
-    assert made(manifest.parent / "record", "models", "k1", "pa", fail) == first
+    assert get_or_make(manifest.parent / "record", "models", "k1", "pa", fail) == first
     assert open_manifest(manifest, manifest.parent / "record") == (first, folder)
 
 
@@ -71,7 +71,7 @@ def test_the_chat_template_stays_when_weights_go_because_calls_are_known_by_it(t
         (folder / "chat_template.jinja").write_text("{{ strftime_now('%Y') }}")
         return train(folder, snapshots)
 
-    write_manifest(tmp_path / "model.json", made(tmp_path / "record", "models", "k1", "pa", train_with_template))
+    write_manifest(tmp_path / "model.json", get_or_make(tmp_path / "record", "models", "k1", "pa", train_with_template))
     first, folder = open_manifest(tmp_path / "model.json", tmp_path / "record")
     before = in_key(folder, PLAIN)
     remove_weights(folder)
@@ -96,8 +96,8 @@ def test_a_kill_while_weights_are_removed_leaves_them_removed(manifest, monkeypa
 
 
 def test_another_key_is_another_checkpoint(tmp_path):
-    made(tmp_path, "models", "k1", "pa", train)
-    made(tmp_path, "models", "k2", "pa", train)
+    get_or_make(tmp_path, "models", "k1", "pa", train)
+    get_or_make(tmp_path, "models", "k2", "pa", train)
     assert names(tmp_path / "models") == ["k1", "k2"]
 
 
@@ -110,22 +110,22 @@ def test_a_training_that_stops_half_way_publishes_nothing_and_keeps_its_snapshot
         raise error
 
     with pytest.raises(type(error)):
-        made(tmp_path, "models", "k1", "pa", stop)
+        get_or_make(tmp_path, "models", "k1", "pa", stop)
     assert names(tmp_path / "models") == [WORK]
     assert names(tmp_path / "models" / WORK) == ["snapshots"]
 
     def go_on(folder, snapshots):
-        assert snapshots.newest() == snapshots.path(3)
+        assert snapshots.take_newest() == snapshots.path(3)
         return train(folder, snapshots)
 
-    made(tmp_path, "models", "k1", "pa", go_on)
+    get_or_make(tmp_path, "models", "k1", "pa", go_on)
     assert names(tmp_path / "models") == ["k1"]
 
 
 def test_what_a_killed_instance_left_of_its_result_is_not_published(tmp_path):
     (tmp_path / "models" / WORK / "result-host-1").mkdir(parents=True)
     (tmp_path / "models" / WORK / "result-host-1/half").write_bytes(b"")
-    made(tmp_path, "models", "k1", "pa", train)
+    get_or_make(tmp_path, "models", "k1", "pa", train)
     assert names(tmp_path / "models") == ["k1"]
     assert "half" not in names(tmp_path / "models/k1")
 
@@ -137,7 +137,7 @@ def test_nothing_is_at_the_final_path_while_training_goes_on(tmp_path):
         seen.append((tmp_path / "models" / "k1").exists())
         return train(folder, snapshots)
 
-    made(tmp_path, "models", "k1", "pa", look)
+    get_or_make(tmp_path, "models", "k1", "pa", look)
     assert seen == [False]
 
 
@@ -145,7 +145,7 @@ def start_elsewhere(tmp_path, monkeypatch):
     """Another process starts to make the same."""
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(ownership, "INSTANCE", "other-1")
-        Claim(tmp_path, tmp_path / "models" / WORK)
+        Ownership(tmp_path, tmp_path / "models" / WORK)
 
 
 def test_an_instance_that_was_overtaken_publishes_nothing(tmp_path, monkeypatch):
@@ -156,20 +156,20 @@ def test_an_instance_that_was_overtaken_publishes_nothing(tmp_path, monkeypatch)
     with pytest.raises(
         StudyError, match=rf"{re.escape(WORK)}: another instance of this job was started later \(other-1"
     ):
-        made(tmp_path, "models", "k1", "pa", overtaken)
+        get_or_make(tmp_path, "models", "k1", "pa", overtaken)
     assert not (tmp_path / "models/k1").exists()
 
 
 def test_who_finds_the_same_published_at_the_last_moment_takes_it(tmp_path):
     def slow(folder, snapshots):
         shutil.copytree(
-            made(tmp_path / "elsewhere", "models", "k1", "pa", train) and tmp_path / "elsewhere/models/k1", final
+            get_or_make(tmp_path / "elsewhere", "models", "k1", "pa", train) and tmp_path / "elsewhere/models/k1", final
         )
         (folder / "model.safetensors").write_bytes(b"weights of the slow one")
         return {}
 
     final = tmp_path / "models/k1"
-    checkpoint = made(tmp_path, "models", "k1", "pa", slow)
+    checkpoint = get_or_make(tmp_path, "models", "k1", "pa", slow)
     assert details(tmp_path, checkpoint) == {"steps": 3}
     assert names(tmp_path / "models") == ["k1"]
 
@@ -180,14 +180,14 @@ def test_a_signal_during_the_last_step_ends_the_process_after_publishing(tmp_pat
         return train(folder, snapshots)
 
     with pytest.raises(SystemExit) as raised:
-        made(tmp_path, "models", "k1", "pa", last_step)
+        get_or_make(tmp_path, "models", "k1", "pa", last_step)
     assert raised.value.code == 143
     assert names(tmp_path / "models") == ["k1"]
 
 
 def test_less_room_than_is_needed_is_told_before_training_starts(tmp_path):
     with pytest.raises(StudyError, match=rf"{re.escape(WORK)}: cannot be written: No space left .* 1(,000){{6}} bytes"):
-        made(tmp_path, "models", "k1", "pa", fail, needed=10**18)
+        get_or_make(tmp_path, "models", "k1", "pa", fail, needed=10**18)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_disk_that_gets_full_is_told_with_path_and_size(error, tmp_path):
     with pytest.raises(
         StudyError, match=rf"{re.escape(WORK)}: cannot be written: No space left on device\. 7 bytes are needed"
     ):
-        made(tmp_path, "models", "k1", "pa", write)
+        get_or_make(tmp_path, "models", "k1", "pa", write)
 
 
 def test_another_error_of_a_training_is_its_own(tmp_path):
@@ -214,17 +214,20 @@ def test_another_error_of_a_training_is_its_own(tmp_path):
         raise RuntimeError("shapes do not match") from KeyError("cause")
 
     with pytest.raises(RuntimeError, match="shapes") as raised:
-        made(tmp_path, "models", "k1", "pa", defect)
+        get_or_make(tmp_path, "models", "k1", "pa", defect)
     assert isinstance(raised.value.__cause__, KeyError)
 
 
 def test_equal_files_have_the_same_hash_in_any_place(tmp_path):
-    one, other = made(tmp_path / "a", "models", "k1", "pa", train), made(tmp_path / "b", "policies", "k2", "pa", train)
+    one, other = (
+        get_or_make(tmp_path / "a", "models", "k1", "pa", train),
+        get_or_make(tmp_path / "b", "policies", "k2", "pa", train),
+    )
     assert one.weights == other.weights
 
 
 def test_a_manifest_is_the_same_bytes_on_every_run(manifest, tmp_path):
-    write_manifest(tmp_path / "again.json", made(tmp_path / "elsewhere", "models", "k1", "pa", train))
+    write_manifest(tmp_path / "again.json", get_or_make(tmp_path / "elsewhere", "models", "k1", "pa", train))
     assert (tmp_path / "again.json").read_bytes() == manifest.read_bytes()
 
 
@@ -280,7 +283,7 @@ def test_files_changed_under_the_same_path_are_refused_and_set_aside(change, man
 def test_a_damaged_checkpoint_is_not_taken_but_set_aside_and_made_anew(change, manifest, capsys):
     right, record = manifest.read_bytes(), manifest.parent / "record"
     change(folder_of(manifest))
-    write_manifest(manifest, made(record, "models", "k1", "pa", train))
+    write_manifest(manifest, get_or_make(record, "models", "k1", "pa", train))
     assert manifest.read_bytes() == right
     open_manifest(manifest, record)
     assert names(folder_of(manifest).parent) == ["k1", "k1.damaged"]
@@ -296,7 +299,7 @@ def test_files_that_were_exchanged_for_others_with_a_seal_are_refused(manifest):
         change_tokenizer(folder)
         return {}
 
-    made(record, "models", "k2", "pa", other)
+    get_or_make(record, "models", "k2", "pa", other)
     shutil.rmtree(folder_of(manifest))
     (record / "models/k2").rename(folder_of(manifest))
     with pytest.raises(DamagedError, match=r"k1: the files are not those that .*model\.json was written for") as raised:
@@ -319,15 +322,15 @@ def test_a_missing_manifest_is_told(tmp_path):
 @pytest.mark.parametrize("text", [b"", b"{", b"3", b'{"key": "k"}', b"\xff", b'{"key": 1, "more": 2}'])
 def test_a_torn_manifest_is_told(text, tmp_path):
     (tmp_path / "model.json").write_bytes(text)
-    with pytest.raises(DamagedError, match=r"model\.json: is no manifest of a checkpoint"):
+    with pytest.raises(DamagedError, match=r"model\.json: is not the manifest of a checkpoint"):
         open_manifest(tmp_path / "model.json", tmp_path)
 
 
 def test_two_jobs_that_make_the_same_at_once_both_get_it(tmp_path):
     def train_while_another_does(folder, snapshots):
-        made(tmp_path, "models", "k1", "pb", train)
+        get_or_make(tmp_path, "models", "k1", "pb", train)
         return train(folder, snapshots)
 
-    first = made(tmp_path, "models", "k1", "pa", train_while_another_does)
-    assert made(tmp_path, "models", "k1", "pb", fail) == first
+    first = get_or_make(tmp_path, "models", "k1", "pa", train_while_another_does)
+    assert get_or_make(tmp_path, "models", "k1", "pb", fail) == first
     assert names(tmp_path / "models") == ["k1"]

@@ -49,5 +49,5 @@ def test_a_manifest_among_the_files_describes_files_elsewhere(tmp_path):
 def test_a_damaged_manifest_is_told_as_such(tmp_path, content):
     path = table(tmp_path)
     path.with_suffix(".manifest.json").write_text(content)
-    with pytest.raises(DamagedError, match=r"g\.1\.manifest\.json: is no manifest of a job"):
+    with pytest.raises(DamagedError, match=r"g\.1\.manifest\.json: is not the manifest of a job"):
         manifests.check([path])

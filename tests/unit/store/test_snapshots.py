@@ -5,7 +5,7 @@ import pytest
 
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.store import ownership, snapshots
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import SEAL, Snapshots, read_seal, seal
 from prefdelta.system import processes
 from unit.limits import no_free_file
@@ -73,7 +73,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def claim(tmp_path):
-    return Claim(tmp_path / "record", tmp_path / "work")
+    return Ownership(tmp_path / "record", tmp_path / "work")
 
 
 @pytest.fixture
@@ -92,14 +92,14 @@ def names(folder):
 
 
 def test_without_snapshots_there_is_no_newest(taken):
-    assert taken.newest() is None
+    assert taken.take_newest() is None
     assert (taken.resumed_at, taken.last) == (0, None)
 
 
 def test_the_newest_is_that_of_the_highest_step_not_of_the_latest_name(taken):
     for step in (9, 10):
         taken.seal(write(taken.path(step)))
-    assert taken.newest() == taken.path(10)
+    assert taken.take_newest() == taken.path(10)
     assert (taken.resumed_at, taken.last) == (10, taken.path(10))
 
 
@@ -114,7 +114,7 @@ def test_one_that_was_not_finished_or_is_damaged_is_told_and_removed(taken, caps
         taken.seal(write(taken.path(step)))
     (taken.path(2) / "state").write_bytes(b"stete")
     write(taken.path(3))
-    assert taken.newest() == taken.path(1)
+    assert taken.take_newest() == taken.path(1)
     assert names(taken.folder) == ["checkpoint-1"]
     told = capsys.readouterr().err.splitlines()
     assert [line.partition(":")[0] for line in told] == ["warning", "warning", told[2]]
@@ -125,7 +125,7 @@ def test_one_that_was_not_finished_or_is_damaged_is_told_and_removed(taken, caps
 def test_other_files_beside_them_are_left_alone(taken):
     taken.seal(write(taken.path(1)))
     (taken.folder / "README.md").write_text("a model card of TRL")
-    assert taken.newest() == taken.path(1)
+    assert taken.take_newest() == taken.path(1)
     assert names(taken.folder) == ["README.md", "checkpoint-1"]
 
 
@@ -177,18 +177,18 @@ def test_a_signal_makes_one_due_at_once_and_ends_the_process_when_it_is_sealed(t
     with pytest.raises(SystemExit) as raised:
         taken.seal(write(taken.path(4)))
     assert raised.value.code == 143
-    assert taken.newest() == taken.path(4)
+    assert taken.take_newest() == taken.path(4)
 
 
 def test_an_instance_that_was_overtaken_seals_nothing(taken, tmp_path, monkeypatch):
     taken.seal(write(taken.path(1)))
     monkeypatch.setattr(ownership, "INSTANCE", "other-1")
-    Claim(tmp_path / "record", tmp_path / "work")
+    Ownership(tmp_path / "record", tmp_path / "work")
     monkeypatch.undo()
     with pytest.raises(StudyError, match="another instance of this job was started later"):
         taken.seal(write(taken.path(2)))
     assert not (taken.path(2) / SEAL).exists()
-    assert taken.newest() == taken.path(1)
+    assert taken.take_newest() == taken.path(1)
 
 
 def test_a_folder_that_cannot_be_read_now_is_not_taken_for_a_damaged_one(folder):

@@ -2,7 +2,7 @@ import pytest
 
 from prefdelta.core.errors import StudyError
 from prefdelta.store import ownership
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.staging import Staging
 
 
@@ -20,7 +20,7 @@ def test_outputs_get_their_final_names_together(tmp_path):
     for path in staging.paths["policies"]:
         path.write_text(path.name)
     assert not any(path.exists() for path in finals)
-    claim = Claim(tmp_path / "record", finals[0])
+    claim = Ownership(tmp_path / "record", finals[0])
     staging.publish(claim)
     assert all(path.read_text() == "policy.json" for path in finals)
     staging.remove(claim)
@@ -39,7 +39,7 @@ def test_what_was_not_published_is_removed(tmp_path):
     staging, finals = staged(tmp_path)
     finals[0].write_text("old")
     staging.paths["policies"][0].write_text("new, but its job failed")
-    staging.remove(Claim(tmp_path / "record", finals[0]))
+    staging.remove(Ownership(tmp_path / "record", finals[0]))
     assert files(tmp_path / "train") == ["policy.json"]
     assert finals[0].read_text() == "old"
 
@@ -47,9 +47,9 @@ def test_what_was_not_published_is_removed(tmp_path):
 def test_what_a_killed_instance_of_the_job_staged_is_removed_and_nobody_elses(tmp_path, monkeypatch):
     final = tmp_path / "generate/g1.parquet"
     monkeypatch.setattr(ownership, "INSTANCE", "node-7-0123abcd")
-    Claim(tmp_path / "record", final)
+    Ownership(tmp_path / "record", final)
     monkeypatch.undo()
-    staging, claim = Staging({"traces": [final]}), Claim(tmp_path / "record", final)
+    staging, claim = Staging({"traces": [final]}), Ownership(tmp_path / "record", final)
     for instance in ("node-7-0123abcd", "node-8-0123abcd"):
         (tmp_path / f"generate/.{instance}.staged").mkdir()
     staging.remove(claim)
@@ -64,16 +64,16 @@ def test_a_folder_replaces_the_old_one_whole(tmp_path):
     (path,) = staging.paths["figures"]
     path.mkdir()
     (path / "new.svg").write_text("")
-    staging.publish(Claim(tmp_path / "record", final))
+    staging.publish(Ownership(tmp_path / "record", final))
     assert files(final) == ["new.svg"]
 
 
 def test_nothing_is_published_over_a_later_instance(tmp_path, monkeypatch):
     staging, finals = staged(tmp_path)
     staging.paths["policies"][0].write_text("late")
-    claim = Claim(tmp_path / "record", finals[0])
+    claim = Ownership(tmp_path / "record", finals[0])
     monkeypatch.setattr(ownership, "INSTANCE", "other-7-abc")
-    Claim(tmp_path / "record", finals[0])
+    Ownership(tmp_path / "record", finals[0])
     monkeypatch.undo()
     with pytest.raises(StudyError, match="another instance"):
         staging.publish(claim)

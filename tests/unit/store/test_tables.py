@@ -138,7 +138,7 @@ def test_some_columns_can_be_read_alone(wanted, tmp_path):
 
 def test_a_table_of_another_noun_is_refused_with_its_path(tmp_path):
     tables.write(tmp_path / "t.parquet", SelectedPair, [SelectedPair("a", 0, False)])
-    with pytest.raises(StudyError, match=r"t\.parquet: is no table of Delta version 1\. Delete it"):
+    with pytest.raises(StudyError, match=r"t\.parquet: is not a table of Delta version 1\. Delete it"):
         tables.read(tmp_path / "t.parquet", Delta)
 
 
@@ -161,7 +161,7 @@ def test_a_table_of_another_version_is_refused_even_if_its_columns_are_the_same(
 
 def test_a_parquet_file_that_is_no_table_of_ours_is_refused(tmp_path):
     pa.parquet.write_table(pa.table({"pair_id": ["a"], "rank": [0], "swapped": [False]}), tmp_path / "t.parquet")
-    with pytest.raises(StudyError, match=r"t\.parquet: is no table of SelectedPair"):
+    with pytest.raises(StudyError, match=r"t\.parquet: is not a table of SelectedPair"):
         tables.read(tmp_path / "t.parquet", SelectedPair)
 
 

@@ -4,7 +4,7 @@ import re
 
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.study.axes import Axes, arms_of
-from prefdelta.study.config import Experiment
+from prefdelta.study.config.sections import Experiment
 
 
 def experiment(**lists):

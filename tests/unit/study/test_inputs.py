@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import NEEDS_REFERENCE
+from prefdelta.training.registry import METHODS
 
 RESULTS = "results/mini"
 
@@ -42,7 +42,7 @@ def test_only_methods_with_a_reference_read_one(mini):
     assert read <= {path for job in study.jobs("reference") for path in job.outputs}
     for batch in study.train_batches:
         method = study.config.train.recipes[batch.arms[0].recipe].method
-        assert bool(batch.inputs["rejected_reference"]) == (method in NEEDS_REFERENCE)
+        assert bool(batch.inputs["rejected_reference"]) == METHODS[method].needs_reference
 
 
 def test_a_trained_arm_is_evaluated_from_its_policy_and_an_untrained_one_from_the_ladder(mini):

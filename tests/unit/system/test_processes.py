@@ -7,7 +7,7 @@ from socket import gethostname
 
 import pytest
 
-from prefdelta.system.processes import is_alive
+from prefdelta.system.instance import is_alive
 
 
 def test_a_process_that_has_ended_is_not_alive_even_if_nobody_waited_for_it():

@@ -10,9 +10,9 @@ BUSY = "import time\nwhile time.process_time() < {seconds}: pass\n"
 BIG = "held = bytearray({mib} * 2**20)\n"
 TOLD = """
 import json
-from prefdelta.system.usage import used
-found = used()
-print(json.dumps([found.cpu_seconds, found.peak_mib]))
+from prefdelta.system.usage import resource_usage
+usage = resource_usage()
+print(json.dumps([usage.cpu_seconds, usage.peak_mib]))
 """
 CHILD = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', {code!r}], stdout=-1)\n"
 WAITS = "child.wait()\n"

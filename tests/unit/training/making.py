@@ -13,30 +13,32 @@ import time
 from pathlib import Path
 from tempfile import mkdtemp
 
-from prefdelta.core.recipes import Budget, DPORecipe, KTORecipe, Lora, SFTRecipe
+from prefdelta.core.recipes import Budget, Lora, Recipe
 from prefdelta.core.rungs import Corpus, LadderSection, Rung
 from prefdelta.core.tasks.corpus import ErrorRates
 from prefdelta.store import checkpoints, snapshots
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system.files import sha256_of
 from prefdelta.system.processes import stop_on_signals
-from prefdelta.training import ladder
-from prefdelta.training.methods import dpo, kto, sft
+from prefdelta.training import ladder, trainer
+from prefdelta.training.registry import METHODS, method_of
 from prefdelta.training.tokens import PreferenceRow
 
 # Three updates per pass over the rows, the last of them with fewer; two passes and one update more.
 UPDATES = 7
 COMMON = {"learning_rate": 3e-3, "budget": Budget(updates=UPDATES), "warmup_share": 0.3}
-RECIPES = {
-    "dpo": (dpo.train, DPORecipe(method="dpo", beta=0.3, batch_size=3, **COMMON)),
-    "kto": (kto.train, KTORecipe(method="kto", beta=0.3, batch_size=6, **COMMON)),
-    "sft": (sft.train, SFTRecipe(method="sft", batch_size=3, **COMMON)),
-    "dpo, adapters with dropout": (
-        dpo.train,
-        DPORecipe(method="dpo", beta=0.3, batch_size=3, lora=Lora(rank=2, alpha=4, dropout=0.2), **COMMON),
-    ),
-}
+
+
+def recipe_for(method):
+    """A recipe of any method: three pairs an update, and 0.3 for each number that only this method has."""
+    fields = method.recipe.model_fields
+    own = {name: 0.3 for name, field in fields.items() if field.is_required() and name not in Recipe.model_fields}
+    return method.recipe(method=method.name, batch_size=3 * method.rows_per_pair, **own, **COMMON)
+
+
+RECIPES = {name: recipe_for(method) for name, method in METHODS.items()}
+RECIPES["dpo, adapters with dropout"] = RECIPES["dpo"].model_copy(update={"lora": Lora(rank=2, alpha=4, dropout=0.2)})
 SECTION = LadderSection(
     muon_learning_rate=0.02,
     adamw_learning_rate=0.005,
@@ -62,24 +64,28 @@ RUNG = Rung(
 def no_snapshots() -> Snapshots:
     """For a training too short to need any."""
     folder = Path(mkdtemp())
-    return Snapshots(folder / "snapshots", Claim(folder / "record", folder / "work"))
+    return Snapshots(folder / "snapshots", Ownership(folder / "record", folder / "work"))
+
+
+def train(base, rows, recipe, folder, seed=0, taken=None):
+    """By the method that the recipe names; returns what was measured."""
+    return trainer.train(method_of(recipe), base, rows, recipe, seed, folder, taken or no_snapshots())
 
 
 def training(method, base, rows, **changes):
-    """What `checkpoints.made` is given; its `.steps` are those its last run made. changes: of recipe or section."""
+    """What `checkpoints.get_or_make` is given; `.steps` are those of its last run. changes: of recipe or section."""
 
-    def train(result, taken):
-        train.steps = None
+    def run(result, taken):
+        run.steps = None
         if method == "ladder":
             section = SECTION.model_copy(update=changes)
-            told = ladder.train_rung(RUNG, section, ladder.draw_rows(RUNG), result, "m", taken)
+            measured = ladder.train_rung(RUNG, section, ladder.draw_rows(RUNG), result, "m", taken)
         else:
-            run, recipe = RECIPES[method]
-            told = run(base, rows, recipe.model_copy(update=changes), 0, result, taken)
-        train.steps = UPDATES - taken.resumed_at
-        return told
+            measured = train(base, rows, RECIPES[method].model_copy(update=changes), result, taken=taken)
+        run.steps = UPDATES - taken.resumed_at
+        return measured
 
-    return train
+    return run
 
 
 def hashes(record, key="k"):
@@ -92,7 +98,7 @@ def main(method, base, rows, record, kill_after, pause):
     snapshots.MIN_SECONDS, snapshots.MAX_SHARE = 0.0, float("inf")
     seal = Snapshots.seal
 
-    def told(self, snapshot):
+    def seal_and_say(self, snapshot):
         seal(self, snapshot)
         sys.stdout.write(f"{snapshot.name}\n")
         sys.stdout.flush()
@@ -100,10 +106,10 @@ def main(method, base, rows, record, kill_after, pause):
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(pause)
 
-    Snapshots.seal = told
+    Snapshots.seal = seal_and_say
     stop_on_signals()
-    train = training(method, Path(base), [PreferenceRow(**row) for row in rows])
-    checkpoints.made(Path(record), "policies", "k", "arm", train)
+    make = training(method, Path(base), [PreferenceRow(**row) for row in rows])
+    checkpoints.get_or_make(Path(record), "policies", "k", "arm", make)
 
 
 if __name__ == "__main__":

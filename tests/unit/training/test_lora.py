@@ -1,27 +1,24 @@
-import math
-
 import pytest
 from pydantic import ValidationError
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Lora
+from prefdelta.training.registry import METHODS
 
 from .by_hand import load
-from .making import RECIPES, no_snapshots
+from .making import RECIPES, train
 
 LORA = Lora(rank=2, alpha=4)
-METHODS = ["dpo", "kto", "sft"]
 
 
 def trained(method, base, rows, folder, lora=LORA, seed=0, **changes):
-    run, recipe = RECIPES[method]
-    told = run(base, rows, recipe.model_copy(update={"lora": lora, **changes}), seed, folder, no_snapshots())
-    return load(folder).state_dict(), told
+    measured = train(base, rows, RECIPES[method].model_copy(update={"lora": lora, **changes}), folder, seed)
+    return load(folder).state_dict(), measured
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_policy_is_a_full_checkpoint_with_the_adapters_merged(method, base, rows, tmp_path):
-    policy, told = trained(method, base, rows, tmp_path / "policy")
+    policy, measured = trained(method, base, rows, tmp_path / "policy")
     before = load(base).state_dict()
     assert policy.keys() == before.keys()
     assert not list((tmp_path / "policy").glob("*adapter*"))
@@ -30,7 +27,7 @@ def test_the_policy_is_a_full_checkpoint_with_the_adapters_merged(method, base, 
     linear = {name for name in before if name.endswith("_proj.weight")}
     assert moved == linear
     share = sum(before[name].numel() for name in linear) / sum(weight.numel() for weight in before.values())
-    assert told["changed_share"] == pytest.approx(share, abs=0.02)
+    assert measured["changed_share"] == pytest.approx(share, abs=0.02)
 
 
 def test_what_a_matrix_gained_has_at_most_the_rank(base, rows, tmp_path):
@@ -42,11 +39,11 @@ def test_what_a_matrix_gained_has_at_most_the_rank(base, rows, tmp_path):
     assert (values > values[0] * 1e-4).sum() == LORA.rank
 
 
-@pytest.mark.parametrize(("method", "loss"), [("dpo", math.log(2)), ("kto", 0.5)])
-def test_the_policy_is_its_reference_before_the_first_update(method, loss, base, rows, tmp_path):
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.needs_reference])
+def test_the_policy_is_its_reference_before_the_first_update(method, base, rows, tmp_path):
     # Also with dropout: the adapters start at 0. No reference model is there to be asked.
-    lora = Lora(rank=2, alpha=4, dropout=0.5)
-    assert trained(method, base, rows, tmp_path / "policy", lora)[1]["step0_loss"] == pytest.approx(loss, abs=1e-5)
+    measured = trained(method, base, rows, tmp_path / "policy", Lora(rank=2, alpha=4, dropout=0.5))[1]
+    assert measured["step0_loss"] == pytest.approx(METHODS[method].first_loss(RECIPES[method]), abs=1e-5)
 
 
 def test_only_the_targets_are_trained(base, rows, tmp_path):

@@ -2,25 +2,24 @@ import pytest
 from pydantic import ValidationError
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import KTORecipe
 from prefdelta.training import micro_batches
-from prefdelta.training.micro_batches import rows_per_part, split
+from prefdelta.training.methods.kto import KTORecipe
+from prefdelta.training.micro_batches import rows_per_micro_batch, split
 
 from .by_hand import load
-from .making import RECIPES, no_snapshots
+from .making import RECIPES, train
 
 
 def trained(method, base, rows, folder, **changes):
-    run, recipe = RECIPES[method]
-    told = run(base, rows, recipe.model_copy(update=changes), 0, folder, no_snapshots())
-    return load(folder).state_dict(), told["curve"]
+    measured = train(base, rows, RECIPES[method].model_copy(update=changes), folder)
+    return load(folder).state_dict(), measured["curve"]
 
 
 # The last update of a pass over eight rows (or sixteen traces) has fewer of them, and of KTO once only one part.
 @pytest.mark.parametrize(
     ("method", "whole", "part"), [("dpo", 3, 1), ("dpo", 6, 3), ("sft", 3, 1), ("kto", 12, 2), ("kto", 14, 2)]
 )
-def test_an_update_in_parts_is_the_update_as_a_whole(method, whole, part, base, rows, tmp_path):
+def test_an_update_in_micro_batches_is_the_update_as_a_whole(method, whole, part, base, rows, tmp_path):
     one, one_curve = trained(method, base, rows, tmp_path / "one", batch_size=whole)
     many, many_curve = trained(method, base, rows, tmp_path / "many", batch_size=whole, micro_batch_size=part)
     for name in one:
@@ -61,24 +60,24 @@ def test_every_row_counts_once_and_all_processes_make_as_many_parts(n_rows, proc
 )
 def test_a_part_is_what_the_recipe_says_or_a_process_share(batch_size, micro, processes, rows, monkeypatch):
     monkeypatch.setattr(micro_batches, "PROCESSES", processes)
-    recipe = RECIPES["dpo"][1].model_copy(update={"batch_size": batch_size, "micro_batch_size": micro})
-    assert rows_per_part(recipe) == rows
+    recipe = RECIPES["dpo"].model_copy(update={"batch_size": batch_size, "micro_batch_size": micro})
+    assert rows_per_micro_batch(recipe) == rows
 
 
 @pytest.mark.parametrize(("batch_size", "micro", "processes"), [(8, None, 3), (8, 4, 4), (4, None, 8)])
 def test_a_batch_that_processes_cannot_share_is_refused_with_the_numbers(batch_size, micro, processes, monkeypatch):
     monkeypatch.setattr(micro_batches, "PROCESSES", processes)
-    recipe = RECIPES["dpo"][1].model_copy(update={"batch_size": batch_size, "micro_batch_size": micro})
-    with pytest.raises(StudyError, match=rf"batch_size {batch_size} is no multiple .* x {processes}\)"):
-        rows_per_part(recipe)
+    recipe = RECIPES["dpo"].model_copy(update={"batch_size": batch_size, "micro_batch_size": micro})
+    with pytest.raises(StudyError, match=rf"batch_size {batch_size} is not a multiple .* x {processes}\)"):
+        rows_per_micro_batch(recipe)
 
 
 @pytest.mark.parametrize(("batch_size", "micro"), [(6, 4), (4, 8)])
 def test_parts_that_do_not_make_up_a_batch_are_refused(batch_size, micro):
-    with pytest.raises(ValidationError, match=f"batch_size {batch_size} is no multiple of micro_batch_size {micro}"):
-        KTORecipe(**RECIPES["kto"][1].model_dump() | {"batch_size": batch_size, "micro_batch_size": micro})
+    with pytest.raises(ValidationError, match=f"batch_size {batch_size} is not a multiple of micro_batch_size {micro}"):
+        KTORecipe(**RECIPES["kto"].model_dump() | {"batch_size": batch_size, "micro_batch_size": micro})
 
 
 def test_a_part_of_kto_holds_both_sides():
     with pytest.raises(ValidationError, match="micro_batch_size"):
-        KTORecipe(**RECIPES["kto"][1].model_dump() | {"micro_batch_size": 3})
+        KTORecipe(**RECIPES["kto"].model_dump() | {"micro_batch_size": 3})

@@ -8,7 +8,7 @@ from prefdelta.models.loading import load_model
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.tokens import Tokens
 
-from .making import RECIPES, no_snapshots
+from .making import RECIPES, train
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +41,7 @@ def stored(folder):
 
 
 def trained(base, rows, folder, **changes):
-    run, recipe = RECIPES["dpo"]
-    changes = {"dtype": "bfloat16", **changes}
-    return run(base, rows, recipe.model_copy(update=changes), 0, folder, no_snapshots())
+    return train(base, rows, RECIPES["dpo"].model_copy(update={"dtype": "bfloat16", **changes}), folder)
 
 
 def test_products_in_bfloat16_are_not_those_in_float32(rounded, rows):
@@ -55,25 +53,25 @@ def test_products_in_bfloat16_are_not_those_in_float32(rounded, rows):
 
 
 def test_an_update_below_half_a_unit_in_the_last_place_is_made_and_saved(rounded, in_bfloat16, tmp_path):
-    told = trained(rounded, in_bfloat16, tmp_path / "policy", learning_rate=5e-8)
+    measured = trained(rounded, in_bfloat16, tmp_path / "policy", learning_rate=5e-8)
     before, after = stored(rounded), stored(tmp_path / "policy")
     # Of the matrices: a norm's weight of 1 is so large that 5e-8 is below half a unit of float32 too.
     changed = [(before[name].float() != after[name]).float().mean() for name in before if name.endswith("_proj.weight")]
     assert min(changed) > 0.8
-    assert told["changed_share"] > 0.8
-    assert told["changed_share_bfloat16"] < 0.1  # what one who loads the policy in bfloat16 gets of it
+    assert measured["changed_share"] > 0.8
+    assert measured["changed_share_bfloat16"] < 0.1  # what one who loads the policy in bfloat16 gets of it
 
 
 def test_the_policy_is_saved_in_the_precision_that_is_asked_for(rounded, in_bfloat16, tmp_path):
     import torch
 
-    told = trained(rounded, in_bfloat16, tmp_path / "policy", learning_rate=5e-8, save_dtype="bfloat16")
+    measured = trained(rounded, in_bfloat16, tmp_path / "policy", learning_rate=5e-8, save_dtype="bfloat16")
     assert {weight.dtype for weight in stored(tmp_path / "policy").values()} == {torch.bfloat16}
     assert json.loads((tmp_path / "policy/config.json").read_text())["dtype"] == "bfloat16"
-    assert told["changed_share"] == told["changed_share_bfloat16"]
+    assert measured["changed_share"] == measured["changed_share_bfloat16"]
     before, after = stored(rounded), stored(tmp_path / "policy")
     total = sum(weight.numel() for weight in before.values())
-    assert told["changed_share"] == sum(int((before[name] != after[name]).sum()) for name in before) / total
+    assert measured["changed_share"] == sum(int((before[name] != after[name]).sum()) for name in before) / total
 
 
 def test_the_first_loss_is_ln_2_if_the_sums_were_computed_as_training_computes(rounded, in_bfloat16, tmp_path):

@@ -17,12 +17,13 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import Budget
 from prefdelta.store import checkpoints, ownership, snapshots
-from prefdelta.store.ownership import Claim
+from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import Snapshots
+from prefdelta.training.registry import METHODS
 
 from .making import UPDATES, hashes, training
 
-METHODS = ["dpo", "kto", "sft", "ladder"]
+TRAININGS = [*METHODS, "ladder"]
 
 
 class Stopped(BaseException):
@@ -37,7 +38,7 @@ def whole(base, rows, tmp_path_factory):
     def of(method):
         if method not in found:
             record = tmp_path_factory.mktemp(method)
-            checkpoints.made(record, "policies", "k", "arm", training(method, base, rows))
+            checkpoints.get_or_make(record, "policies", "k", "arm", training(method, base, rows))
             found[method] = hashes(record)
         return found[method]
 
@@ -80,7 +81,7 @@ def kept(record):
 def resumed(method, base, rows, record):
     """Run the same training again; returns how many steps it made."""
     train = training(method, base, rows)
-    checkpoints.made(record, "policies", "k", "arm", train)
+    checkpoints.get_or_make(record, "policies", "k", "arm", train)
     assert not work(record).exists()
     return train.steps
 
@@ -124,11 +125,11 @@ def test_sigterm_saves_the_step_and_ends_with_143_within_5_seconds(method, base,
 
 
 @pytest.mark.usefixtures("every_step")
-@pytest.mark.parametrize("method", [*METHODS, "dpo, adapters with dropout"])
+@pytest.mark.parametrize("method", [*TRAININGS, "dpo, adapters with dropout"])
 def test_stopped_after_every_step_in_turn_it_ends_in_the_same_bytes(method, base, rows, whole, tmp_path, monkeypatch):
     for step in range(1, UPDATES):
         with stopped_after(monkeypatch, 1):
-            checkpoints.made(tmp_path, "policies", "k", "arm", training(method, base, rows))
+            checkpoints.get_or_make(tmp_path, "policies", "k", "arm", training(method, base, rows))
         assert kept(tmp_path)[-1] == step
     assert resumed(method, base, rows, tmp_path) == 1
     assert hashes(tmp_path) == whole(method)
@@ -173,7 +174,7 @@ def test_a_torn_newest_snapshot_is_skipped_with_a_warning_and_the_one_before_tak
     method, damage, base, rows, whole, tmp_path, monkeypatch, capsys
 ):
     with stopped_after(monkeypatch, 4):
-        checkpoints.made(tmp_path, "policies", "k", "arm", training(method, base, rows))
+        checkpoints.get_or_make(tmp_path, "policies", "k", "arm", training(method, base, rows))
     damage(work(tmp_path) / "snapshots/checkpoint-4")
     capsys.readouterr()
     assert resumed(method, base, rows, tmp_path) == UPDATES - 3
@@ -186,7 +187,7 @@ def test_a_torn_newest_snapshot_is_skipped_with_a_warning_and_the_one_before_tak
 @pytest.mark.usefixtures("every_step")
 def test_if_all_snapshots_are_damaged_training_starts_again(base, rows, whole, tmp_path, monkeypatch):
     with stopped_after(monkeypatch, 2):
-        checkpoints.made(tmp_path, "policies", "k", "arm", training("ladder", base, rows))
+        checkpoints.get_or_make(tmp_path, "policies", "k", "arm", training("ladder", base, rows))
     for snapshot in (work(tmp_path) / "snapshots").iterdir():
         unsealed(snapshot)
     assert resumed("ladder", base, rows, tmp_path) == UPDATES
@@ -202,12 +203,12 @@ def test_an_instance_that_was_overtaken_seals_and_publishes_nothing(method, base
         if snapshot.name == "checkpoint-2":
             with monkeypatch.context() as elsewhere:
                 elsewhere.setattr(ownership, "INSTANCE", "other-1")
-                Claim(tmp_path, work(tmp_path))
+                Ownership(tmp_path, work(tmp_path))
         original(self, snapshot)
 
     monkeypatch.setattr(Snapshots, "seal", overtaken)
     with pytest.raises(StudyError, match=r"another instance of this job was started later \(other-1"):
-        checkpoints.made(tmp_path, "policies", "k", "arm", training(method, base, rows))
+        checkpoints.get_or_make(tmp_path, "policies", "k", "arm", training(method, base, rows))
     sealed = [path.parent.name for path in work(tmp_path).rglob(snapshots.SEAL)]
     assert sealed == ["checkpoint-1"]
     assert not (tmp_path / "policies/k").exists()
@@ -220,11 +221,11 @@ WILD_LADDER = {"adamw_learning_rate": 1e30, "warmup_steps": 0}
 
 
 @pytest.mark.usefixtures("every_step")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TRAININGS)
 def test_numbers_that_are_not_finite_stop_it_and_the_last_good_snapshot_is_kept(method, base, rows, tmp_path):
     train = training(method, base, rows, **(WILD_LADDER if method == "ladder" else WILD))
     with pytest.raises(StudyError) as raised:
-        checkpoints.made(tmp_path, "policies", "k", "arm", train)
+        checkpoints.get_or_make(tmp_path, "policies", "k", "arm", train)
     text = str(raised.value)
     assert re.search(r"loss (nan|inf|[\d.e+]+), gradient norm (nan|inf) at update 2: training stops", text)
     assert f"The last good snapshot is kept ({work(tmp_path) / 'snapshots/checkpoint-1'})" in text
@@ -233,21 +234,21 @@ def test_numbers_that_are_not_finite_stop_it_and_the_last_good_snapshot_is_kept(
     assert "learning_rate" in text
     assert not (tmp_path / "policies/k").exists()
     assert kept(tmp_path) == [1]
-    assert Snapshots(work(tmp_path) / "snapshots", Claim(tmp_path, tmp_path)).newest() is not None
+    assert Snapshots(work(tmp_path) / "snapshots", Ownership(tmp_path, tmp_path)).take_newest() is not None
 
 
 @pytest.mark.usefixtures("every_step")
 def test_weights_that_are_not_finite_are_not_kept(base, rows, tmp_path):
     wild = {**WILD, "learning_rate": 1e39}  # loss and gradient of the first update are still those of the base
     with pytest.raises(StudyError, match=r"weights are no longer finite after update 1: .* No snapshot had been taken"):
-        checkpoints.made(tmp_path, "policies", "k", "arm", training("sft", base, rows, **wild))
+        checkpoints.get_or_make(tmp_path, "policies", "k", "arm", training("sft", base, rows, **wild))
     assert kept(tmp_path) == []
 
 
 def test_weights_that_are_not_finite_after_the_last_update_are_not_published(base, rows, tmp_path):
     wild = {**WILD, "learning_rate": 1e39, "budget": Budget(updates=1)}
     with pytest.raises(StudyError, match="weights are no longer finite after update 1"):
-        checkpoints.made(tmp_path, "policies", "k", "arm", training("sft", base, rows, **wild))
+        checkpoints.get_or_make(tmp_path, "policies", "k", "arm", training("sft", base, rows, **wild))
     assert not (tmp_path / "policies/k").exists()
 
 
@@ -271,9 +272,9 @@ def test_a_full_disk_is_told_with_path_and_size_and_training_goes_on_when_there_
     method, base, rows, whole, tmp_path, monkeypatch
 ):
     with stopped_after(monkeypatch, 2):
-        checkpoints.made(tmp_path, "policies", "k", "arm", training(method, base, rows))
+        checkpoints.get_or_make(tmp_path, "policies", "k", "arm", training(method, base, rows))
     with files_of_at_most(8_000), pytest.raises(StudyError) as raised:
-        checkpoints.made(tmp_path, "policies", "k", "arm", training(method, base, rows))
+        checkpoints.get_or_make(tmp_path, "policies", "k", "arm", training(method, base, rows))
     assert re.search(rf"{work(tmp_path)}: cannot be written: .* [\d,]+ bytes are needed", str(raised.value))
     assert resumed(method, base, rows, tmp_path) == UPDATES - 2
     assert hashes(tmp_path) == whole(method)

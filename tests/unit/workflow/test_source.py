@@ -79,6 +79,13 @@ def test_docstrings_of_classes_and_async_functions_do_not_count(package):
     assert digest(package, pair=plain) == digest(package, pair=told)
 
 
+def test_strings_below_fields_of_a_class_do_not_count(package):
+    plain = "class A:\n    x: int = 1\n    y: int\n"
+    told = 'class A:\n    x: int = 1\n    """An x."""\n    y: int\n    """A y."""\n'
+    assert digest(package, pair=plain) == digest(package, pair=told)
+    assert digest(package, pair=plain) != digest(package, pair="class A:\n    x: int = 1\n    y = 'A y.'\n")
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -8,55 +8,58 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from prefdelta.commands import sizes
-from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok, warn
-from prefdelta.commands.checks.subject import Examined
-from prefdelta.commands.shared import size
-from prefdelta.commands.sizes import existing
+from prefdelta.commands import policy_sizes
+from prefdelta.commands.checks.check_result import NOT_NEEDED, CheckResult, fail, ok, warn
+from prefdelta.commands.checks.subject import Subject
+from prefdelta.commands.output import format_bytes
+from prefdelta.commands.policy_sizes import existing
 from prefdelta.core.arms import Arm
 from prefdelta.core.recipes import Recipe
-from prefdelta.engines.openai.engine import OTHER_FILES
+from prefdelta.engines.openai.open_files import OTHER_FILES
 from prefdelta.study.study import Study
-from prefdelta.system.files import INSTANCE, publish
+from prefdelta.system.files import publish
+from prefdelta.system.instance import INSTANCE
 
 _SLOW_S = 1.0  # for one small file: every table and thousands of segments are written so
 
 
-def room(examined: Examined) -> Iterator[Finding]:
-    """Against what trained policies take: docs/full.md says how much that is."""
-    study = examined.study
+def room(subject: Subject) -> Iterator[CheckResult]:
+    """Free space against what trained policies take: docs/full.md says how much that is."""
+    study = subject.study
     place = existing(Path(study.results))
     free = shutil.disk_usage(place).free
-    told = f"{size(free)} free in {place.resolve()}"
+    summary = f"{format_bytes(free)} free in {place.resolve()}"
     to_come = [arm for arm in study.arms if not Path(study.policy_manifest(arm)).is_file()]
     kept = [arm for arm in to_come if arm not in study.passing_arms]
-    if unknown := sorted(policy for policy in study.config.policies if sizes.parameters(study, policy) is None):
-        told += f" (how large {', '.join(unknown)} is was not said)"
-    snapshots = max((_bytes(sizes.snapshot_bytes, study, arm) for arm in to_come), default=0.0)
-    least, most = (sum(_bytes(sizes.policy_bytes, study, arm) for arm in arms) + snapshots for arms in (kept, to_come))
-    needs = f"a training's snapshots and the policies to keep ({len(kept)}) need about {size(least)}"
+    if unknown := sorted(policy for policy in study.config.policies if policy_sizes.parameters(study, policy) is None):
+        summary += f" (the config and the pins do not say how large {', '.join(unknown)} is)"
+    snapshots = max((_bytes(policy_sizes.snapshot_bytes, study, arm) for arm in to_come), default=0.0)
+    least, most = (
+        sum(_bytes(policy_sizes.policy_bytes, study, arm) for arm in arms) + snapshots for arms in (kept, to_come)
+    )
+    needs = f"a training's snapshots and the policies to keep ({len(kept)}) need about {format_bytes(least)}"
     if free < least:
-        yield fail(f"{told}, but {needs}", "Make room, or keep fewer experiments' policies (train.keep).")
+        yield fail(f"{summary}, but {needs}", "Make room, or keep fewer experiments' policies (train.keep).")
     elif free < most:
         yield warn(
-            f"{told}; {needs}, all policies at once ({len(to_come)}) about {size(most)}",
+            f"{summary}; {needs}, all policies at once ({len(to_come)}) about {format_bytes(most)}",
             "While it runs: prefdelta gc --evaluated-policies, again and again.",
         )
     else:
-        yield ok(f"{told}; policies to come ({len(to_come)}) need about {size(most)}")
+        yield ok(f"{summary}; policies to come ({len(to_come)}) need about {format_bytes(most)}")
 
 
-def files(examined: Examined) -> Iterator[Finding]:
-    """What publishing a file needs: temp, fsync, rename; and the lock of one run at a time."""
-    place = existing(Path(examined.study.results))
+def files(subject: Subject) -> Iterator[CheckResult]:
+    """What publishing a file needs (temp, fsync, rename), and the lock that keeps a second run out."""
+    place = existing(Path(subject.study.results))
     probe = place / f".{INSTANCE}.doctor"
     try:
         start = time.monotonic()
         publish(probe, b"first")
         publish(probe, b"second")
-        took = (time.monotonic() - start) / 2
+        seconds = (time.monotonic() - start) / 2
         is_whole = probe.read_bytes() == b"second"
-        no_lock = _lock(probe)
+        lock_problem = _lock(probe)
     except OSError as error:
         yield fail(f"{place.resolve()} cannot be written: {error.strerror}", "Run the study in a folder of your own.")
         return
@@ -68,38 +71,38 @@ def files(examined: Examined) -> Iterator[Finding]:
             f"{place.resolve()}: a file that was renamed over another does not have the new content",
             "Keep results on another file system.",
         )
-    if no_lock:
+    if lock_problem:
         yield warn(
-            f"{place.resolve()}: files cannot be locked here ({no_lock})",
-            "See to it yourself that one run at a time works in these results; or mount the file system with locks "
+            f"{place.resolve()}: files cannot be locked here ({lock_problem})",
+            "Make sure yourself that one run at a time works in these results; or mount the file system with locks "
             "(Lustre: -o flock).",
         )
-    if took > _SLOW_S:
+    if seconds > _SLOW_S:
         yield warn(
-            f"{place.resolve()}: a small file takes {took:.1f} s to be on the disk",
+            f"{place.resolve()}: a small file takes {seconds:.1f} s to be on the disk",
             "Keep results on a faster file system.",
         )
-    if is_whole and not no_lock and took <= _SLOW_S:
-        yield ok(f"written, flushed, renamed and locked in {took * 1000:.0f} ms a file")
+    if is_whole and not lock_problem and seconds <= _SLOW_S:
+        yield ok(f"written, flushed, renamed and locked in {seconds * 1000:.0f} ms a file")
 
 
-def open_files(examined: Examined) -> Iterator[Finding]:
-    """The judge's requests are connections; it raises the soft limit by itself, as far as the hard one."""
-    judge = examined.config.judge.engine
+def open_files(subject: Subject) -> Iterator[CheckResult]:
+    """The hard limit against the judge's requests, each a connection. Its engine raises the soft limit."""
+    judge = subject.config.judge.engine
     if judge.batch:
         yield NOT_NEEDED
         return
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     needed = judge.in_flight + OTHER_FILES
-    told = f"{'any number' if hard == resource.RLIM_INFINITY else f'{hard:,}'} may be open"
+    summary = f"{'any number' if hard == resource.RLIM_INFINITY else f'{hard:,}'} may be open"
     if hard != resource.RLIM_INFINITY and hard < needed:
         yield warn(
-            f"{told}, and {judge.in_flight} requests to the judge (judge.engine.in_flight) need {needed}: fewer will "
-            "be in flight",
+            f"{summary}, and {judge.in_flight} requests to the judge (judge.engine.in_flight) need {needed}: fewer "
+            "will be in flight",
             f"Have the limit raised (ulimit -Hn {needed}), or lower judge.engine.in_flight.",
         )
     else:
-        yield ok(f"{told}; the judge needs {needed}")
+        yield ok(f"{summary}; the judge needs {needed}")
 
 
 def _lock(path: Path) -> str | None:
@@ -112,6 +115,6 @@ def _lock(path: Path) -> str | None:
     return None
 
 
-def _bytes(of: Callable[[Study, str, Recipe], float | None], study: Study, arm: Arm) -> float:
-    """0 if nothing says how large the policy is."""
-    return of(study, arm.policy, study.config.train.recipes[arm.recipe]) or 0.0
+def _bytes(bytes_of: Callable[[Study, str, Recipe], float | None], study: Study, arm: Arm) -> float:
+    """What `bytes_of` says of an arm's policy; 0 if nothing says how large that is."""
+    return bytes_of(study, arm.policy, study.config.train.recipes[arm.recipe]) or 0.0

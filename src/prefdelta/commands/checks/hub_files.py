@@ -4,36 +4,37 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, named, ok, warn
-from prefdelta.commands.checks.subject import Examined
-from prefdelta.commands.shared import size
+from prefdelta.commands.checks.check_result import NOT_NEEDED, CheckResult, fail, list_names, ok, warn
+from prefdelta.commands.checks.subject import Subject
+from prefdelta.commands.output import format_bytes
+from prefdelta.commands.policy_sizes import existing
 from prefdelta.core.data.sources import DataSource
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
-from prefdelta.core.pins import Kind, argument
+from prefdelta.core.pins import Kind, hub_path
 from prefdelta.models.cache import cached, missing
 from prefdelta.models.repositories import LOCK, local_folder, read_pins
 from prefdelta.study.study import Study
 
 
-def pins(examined: Examined) -> Iterator[Finding]:
-    study = examined.study
+def pins(subject: Subject) -> Iterator[CheckResult]:
+    study = subject.study
     count = sum(map(len, study.hub_names.values()))
     if not count:
         yield NOT_NEEDED
     elif study.unpinned:
         yield fail(
             f"{len(study.unpinned)} of {count} models and data sets are not pinned to a commit: "
-            f"{named(study.unpinned)}",
+            f"{list_names(study.unpinned)}",
             f"prefdelta pin, where the hub can be reached; then commit {LOCK}. Or name local folders (./…).",
         )
     else:
         yield ok(f"{count} models and data sets, each at the commit in {LOCK}")
 
 
-def files(examined: Examined) -> Iterator[Finding]:
-    """What is in the cache, or in local folders; sizes are compared, contents are when a job opens them."""
-    study = examined.study
+def files(subject: Subject) -> Iterator[CheckResult]:
+    """What is in the cache, or in local folders. Sizes are compared here, contents when a job opens the files."""
+    study = subject.study
     local = _local(study)
     if not local and not any(study.hub_names.values()):
         yield NOT_NEEDED
@@ -56,15 +57,15 @@ def files(examined: Examined) -> Iterator[Finding]:
 
 
 def to_fetch(study: Study) -> dict[str, int | None]:
-    """What of the hub is not whole in the cache -> its missing bytes; None where no pin says."""
-    lock, found = read_pins(), dict[str, int | None]()
+    """Repositories of the hub of which the cache lacks something -> the missing bytes; None where no pin says."""
+    lock, lacking = read_pins(), dict[str, int | None]()
     for kind, names in study.hub_names.items():
         for name in names:
             pin = lock.of(kind).get(name)
             absent = missing(kind, name, pin) if pin else None
             if absent is None or absent:
-                found[argument(kind, name)] = None if absent is None else sum(absent.values())
-    return found
+                lacking[hub_path(kind, name)] = None if absent is None else sum(absent.values())
+    return lacking
 
 
 def model_folder(name: str) -> Path | None:
@@ -78,28 +79,28 @@ def _local(study: Study) -> list[tuple[Kind, str]]:
     sources = [study.config.prompts.train, *(one.source for one in study.benchmarks.values())]
     models = [model.hub for model in study.config.models.values() if model.hub]
     data = [source.dataset for source in sources if isinstance(source, DataSource)]
-    named: list[tuple[Kind, str]] = [("models", name) for name in models] + [("datasets", name) for name in data]
-    return [one for one in dict.fromkeys(named) if is_local(one[1])]
+    repositories: list[tuple[Kind, str]] = [("models", name) for name in models] + [("datasets", name) for name in data]
+    return [(kind, name) for kind, name in dict.fromkeys(repositories) if is_local(name)]
 
 
-def _absent(absent: dict[str, int | None], count: int) -> Iterator[Finding]:
+def _absent(absent: dict[str, int | None], count: int) -> Iterator[CheckResult]:
     from huggingface_hub import constants
 
     cache = Path(constants.HF_HUB_CACHE)
-    free = shutil.disk_usage(next(folder for folder in (cache, *cache.parents) if folder.is_dir())).free
-    needed = sum(taken or 0 for taken in absent.values())
-    told = f"{len(absent)} of {count} are not in the cache: {named(list(absent))}"
+    free = shutil.disk_usage(existing(cache)).free
+    needed = sum(size or 0 for size in absent.values())
+    summary = f"{len(absent)} of {count} are not in the cache: {list_names(list(absent))}"
     if needed:
-        told += f"; {size(needed)} to fetch"
+        summary += f"; {format_bytes(needed)} to fetch"
     if needed > free:
         yield fail(
-            f"{told}, and {cache} has room for {size(free)}",
+            f"{summary}, and {cache} has room for {format_bytes(free)}",
             "Make room, or let HF_HOME name a folder on a larger disk.",
         )
     elif constants.HF_HUB_OFFLINE:
-        yield fail(f"{told}, and HF_HUB_OFFLINE is set", "prefdelta pin --fetch, where the hub can be reached")
+        yield fail(f"{summary}, and HF_HUB_OFFLINE is set", "prefdelta pin --fetch, where the hub can be reached")
     else:
         yield warn(
-            f"{told} ({cache}, {size(free)} free)",
-            "prefdelta pin --fetch, with the HF_HOME of the jobs: nodes often have no way to the hub.",
+            f"{summary} ({cache}, {format_bytes(free)} free)",
+            "prefdelta pin --fetch, with the HF_HOME of the jobs: nodes often cannot reach the hub.",
         )

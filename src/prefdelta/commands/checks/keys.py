@@ -4,19 +4,19 @@ import re
 from collections.abc import Iterator
 from os import environ
 
-from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok, warn
+from prefdelta.commands.checks.check_result import NOT_NEEDED, CheckResult, fail, ok, warn
 from prefdelta.commands.checks.hub_files import to_fetch
-from prefdelta.commands.checks.subject import Examined
+from prefdelta.commands.checks.subject import Subject
 
 
-def judge_key(examined: Examined) -> Iterator[Finding]:
-    judge = examined.config.judge.engine
+def judge_key(subject: Subject) -> Iterator[CheckResult]:
+    judge = subject.config.judge.engine
     name = judge.api_key_env
     if judge.server is not None:
         yield NOT_NEEDED
     elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         yield fail(
-            "judge.engine.api_key_env is no name of a variable (it is not shown: it may be the key itself)",
+            "judge.engine.api_key_env is not the name of a variable (it is not shown: it may be the key itself)",
             "Name the variable there, e.g. OPENAI_API_KEY, and put the key into that; one from a file is spent.",
         )
     elif not environ.get(name, "").strip():
@@ -25,9 +25,9 @@ def judge_key(examined: Examined) -> Iterator[Finding]:
         yield ok(f"{name} is set")
 
 
-def hub_token(examined: Examined) -> Iterator[Finding]:
-    """Only for what is still to be fetched, and only gated repositories need one."""
-    if not to_fetch(examined.study):
+def hub_token(subject: Subject) -> Iterator[CheckResult]:
+    """Looked for only if something is still to be fetched; only gated repositories need one."""
+    if not to_fetch(subject.study):
         yield NOT_NEEDED
         return
     from huggingface_hub import get_token
@@ -36,6 +36,6 @@ def hub_token(examined: Examined) -> Iterator[Finding]:
         yield ok("there is a token of the hub")
     else:
         yield warn(
-            "there is no token of the hub: what its owners gate cannot be fetched",
+            "there is no token of the hub: gated models and data sets cannot be fetched",
             "Put one into HF_TOKEN, or: hf auth login. Open models and data sets need none.",
         )

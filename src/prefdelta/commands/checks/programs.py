@@ -1,4 +1,4 @@
-"""Asking other programs, with little patience: a doctor that hangs helps nobody."""
+"""Asking other programs, and not waiting long for an answer."""
 
 import subprocess
 
@@ -9,14 +9,14 @@ SECONDS = 6.0  # for one answer
 
 def answer(*command: str) -> str:
     """What a program prints. Raises StudyError if it is not there, fails or does not answer in time."""
-    told = " ".join(command)
+    line = " ".join(command)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except OSError as error:
         raise StudyError(f"{command[0]} cannot be run: {error.strerror}") from None
     except subprocess.TimeoutExpired:
-        raise StudyError(f"`{told}` did not answer within {SECONDS:g} s") from None
+        raise StudyError(f"`{line}` did not answer within {SECONDS:g} s") from None
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise StudyError(f"`{told}` failed: {said[0] if said else f'exit code {done.returncode}'}")
+        output = (done.stderr or done.stdout).strip().splitlines()
+        raise StudyError(f"`{line}` failed: {output[0] if output else f'exit code {done.returncode}'}")
     return done.stdout.strip()

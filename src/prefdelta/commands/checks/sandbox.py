@@ -5,16 +5,16 @@ import secrets
 import time
 from collections.abc import Iterator
 
-from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, ok
+from prefdelta.commands.checks.check_result import NOT_NEEDED, CheckResult, fail, ok
 from prefdelta.commands.checks.programs import answer
-from prefdelta.commands.checks.subject import Examined
+from prefdelta.commands.checks.subject import Subject
 from prefdelta.core.answers.grading import GradingError
 from prefdelta.graders.sandbox import Jail, require
 
 
-def sandbox(examined: Examined) -> Iterator[Finding]:
-    """One run with its real profile: a program that prints what only we know."""
-    sources = [examined.config.prompts.train, *(one.source for one in examined.study.benchmarks.values())]
+def sandbox(subject: Subject) -> Iterator[CheckResult]:
+    """Run a program in the sandbox, with its real profile, that prints a secret of this process."""
+    sources = [subject.config.prompts.train, *(benchmark.source for benchmark in subject.study.benchmarks.values())]
     if not any(source.grader == "code" for source in sources):
         yield NOT_NEEDED
         return
@@ -33,5 +33,5 @@ def sandbox(examined: Examined) -> Iterator[Finding]:
         )
         return
     version = re.sub(r"[^\d.]", "", answer("bwrap", "--version"))
-    nodes = "; nodes may differ: srun prefdelta doctor" if examined.on_slurm else ""
+    nodes = "; nodes may differ: srun prefdelta doctor" if subject.on_slurm else ""
     yield ok(f"bubblewrap {version} ran a program in {time.monotonic() - start:.1f} s on this machine{nodes}")

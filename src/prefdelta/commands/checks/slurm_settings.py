@@ -6,29 +6,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prefdelta.commands.checks.finding import Finding, fail, ok, warn
+from prefdelta.commands.checks.check_result import CheckResult, fail, ok, warn
 from prefdelta.commands.checks.slurm_state import Partition, Slurm
-from prefdelta.commands.checks.subject import Examined
+from prefdelta.commands.checks.subject import Subject
 from prefdelta.core.errors import StudyError
 
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
 SBATCH = Path("workflow/bin/sbatch")  # ours, which comes before SLURM's
-LONGEST_S = 180  # between two looks of the executor at the queue: it looks more and more seldom
+LONGEST_S = 180  # between two looks of the executor at the queue; the pauses grow to this
 LOOKS_S = 40  # between two looks at the queue, at least; a look is two calls, and sites allow about one in 20 s
 FLUSH_S = 5  # a stage writes down what it has in 3 to 5 s
 _ADMINISTRATORS = "Ask the cluster's administrators for"
 
 
-def reachable(examined: Examined) -> Iterator[Finding]:
-    """All other checks of SLURM wait for this one."""
-    if not examined.on_slurm:
-        yield ok(f"not needed by this study: --profile {examined.profile} runs its jobs on this machine")
+def reachable(subject: Subject) -> Iterator[CheckResult]:
+    """Whether SLURM answers. Without an answer, the other checks of SLURM say nothing."""
+    if not subject.on_slurm:
+        yield ok(f"not needed by this study: --profile {subject.profile} runs its jobs on this machine")
         return
     if absent := [command for command in COMMANDS if shutil.which(command) is None]:
         yield fail(f"this machine has no {', '.join(absent)}", "Run this, and snakemake, on a login node.")
         return
     try:
-        slurm = examined.ask_slurm()
+        slurm = subject.ask_slurm()
     except StudyError as error:
         yield fail(
             f"SLURM does not answer: {error}", "Try again later; `scontrol ping` and `sinfo` say whether it is up."
@@ -40,20 +40,20 @@ def reachable(examined: Examined) -> Iterator[Finding]:
     yield ok(f"SLURM {version}, cluster {name}: {len(usable)} of {len(nodes)} nodes usable")
     if not os.access(SBATCH, os.X_OK):
         yield fail(
-            f"{SBATCH} cannot be executed: jobs would carry no mark, and those of a killed run not be found",
+            f"{SBATCH} cannot be executed: jobs would carry no mark, so those of a killed run would not be found",
             f"chmod +x {SBATCH}; not on a file system that is mounted noexec.",
         )
 
 
-def profile(examined: Examined) -> Iterator[Finding]:
-    """The traps of Snakemake's executor for SLURM."""
-    slurm = examined.slurm
+def profile(subject: Subject) -> Iterator[CheckResult]:
+    """Whether the profile avoids the traps of Snakemake's executor for SLURM."""
+    slurm = subject.slurm
     if slurm is None:
         return
-    name, options = f"profiles/{examined.profile}/config.yaml", examined.options
-    findings = [*_status(name, options, slurm)]
+    name, options = f"profiles/{subject.profile}/config.yaml", subject.options
+    results = [*_status(name, options, slurm)]
     if "tasks" in _resources(options.get("default-resources")):
-        findings.append(
+        results.append(
             fail(
                 f"{name}: default-resources has tasks, which becomes --ntasks-per-gpu and multiplies a job's CPUs by "
                 "its GPUs",
@@ -61,35 +61,36 @@ def profile(examined: Examined) -> Iterator[Finding]:
             )
         )
     if not options.get("slurm-requeue"):
-        findings.append(
+        results.append(
             warn(f"{name}: without slurm-requeue a job whose node dies fails at once", "slurm-requeue: true")
         )
     if options.get("slurm-array-jobs"):
-        findings.append(
+        results.append(
             warn(f"{name}: slurm-array-jobs: a task that fails takes finished outputs of others along", "Take it out.")
         )
-    yield from findings or [ok(f"{name}: status by squeue, requeued, no tasks, no arrays")]
+    yield from results or [ok(f"{name}: status by squeue, requeued, no tasks, no arrays")]
 
 
-def _status(name: str, options: dict[str, Any], slurm: Slurm) -> Iterator[Finding]:
+def _status(name: str, options: dict[str, Any], slurm: Slurm) -> Iterator[CheckResult]:
     looks_s = int(options.get("slurm-init-seconds-before-status-checks", LOOKS_S))
     off = "" if slurm.keeps_accounts else "; with accounting off, as here, it never sees a job fail"
     if options.get("slurm-status-command") != "squeue":
-        told = f"{name}: jobs are looked after by sacct, which never sees one cancelled{off}"
+        message = f"{name}: the executor asks sacct, which never sees a job cancelled{off}"
         to_do = "slurm-status-command: squeue"
-        yield warn(told, to_do) if slurm.keeps_accounts else fail(told, to_do)
+        yield warn(message, to_do) if slurm.keeps_accounts else fail(message, to_do)
     elif (age := slurm.seconds("MinJobAge")) < 3 * looks_s:
-        forgets = f"SLURM forgets an ended job after {age} s (MinJobAge)"
-        told = f"{forgets}, less than three looks at the queue ({looks_s} s each)"
-        told = f"{told}: the executor silently takes sacct, which never sees a job cancelled{off}"
+        message = (
+            f"SLURM forgets an ended job after {age} s (MinJobAge), less than three looks at the queue ({looks_s} s "
+            f"each): the executor silently takes sacct, which never sees a job cancelled{off}"
+        )
         to_do = (
             f"{_ADMINISTRATORS} MinJobAge={3 * looks_s}, or lower slurm-init-seconds-before-status-checks in {name}."
         )
-        yield warn(told, to_do) if slurm.keeps_accounts else fail(told, to_do)
+        yield warn(message, to_do) if slurm.keeps_accounts else fail(message, to_do)
     elif age < LONGEST_S + looks_s:
         yield fail(
             f"SLURM forgets an ended job after {age} s (MinJobAge), and {LONGEST_S} s may pass between two looks at "
-            "the queue: the run would wait for ever for a job that ended between them",
+            "the queue: the run would wait forever for a job that ended between them",
             f"{_ADMINISTRATORS} MinJobAge={LONGEST_S + looks_s} or more.",
         )
     if looks_s < LOOKS_S:
@@ -99,15 +100,15 @@ def _status(name: str, options: dict[str, Any], slurm: Slurm) -> Iterator[Findin
         )
 
 
-def _resources(told: Any) -> set[str]:
+def _resources(resources: Any) -> set[str]:
     """Names in default-resources, which is a list of name=value or a mapping."""
-    words = told if isinstance(told, (list, dict)) else str(told or "").split()
+    words = resources if isinstance(resources, (list, dict)) else str(resources or "").split()
     return {str(word).partition("=")[0].strip() for word in words}
 
 
-def settings(examined: Examined) -> Iterator[Finding]:
-    """What the cluster does to a job that it ends."""
-    slurm = examined.slurm
+def settings(subject: Subject) -> Iterator[CheckResult]:
+    """Whether a job that SLURM ends has the time to write down what it has."""
+    slurm = subject.slurm
     if slurm is None:
         return
     if (wait := slurm.seconds("KillWait")) < FLUSH_S:
@@ -121,49 +122,49 @@ def settings(examined: Examined) -> Iterator[Finding]:
     yield ok(f"KillWait {wait} s, MinJobAge {slurm.seconds('MinJobAge')} s{default}")
 
 
-def preemption(examined: Examined) -> Iterator[Finding]:
-    """Of the partition that trainings through submitit run in."""
-    slurm = examined.slurm
+def preemption(subject: Subject) -> Iterator[CheckResult]:
+    """What preemption does to trainings through submitit, in their partition."""
+    slurm = subject.slurm
     if slurm is None:
         return
-    through = {job.partition: job for job in examined.jobs if job.asked.submitit}
+    through = {job.partition: job for job in subject.jobs if job.asked.submitit}
     if not through:
         yield ok("not needed by this study: compute.train.submitit is not set")
     for name in through:
-        if partition := slurm.partition(name):  # one that is not there is told by the check of partitions
+        if partition := slurm.partition(name):  # the check of partitions reports one that is not there
             yield from _preempted(slurm, partition)
 
 
-def _preempted(slurm: Slurm, partition: Partition) -> Iterator[Finding]:
-    told = f"partition {partition.name}"
+def _preempted(slurm: Slurm, partition: Partition) -> Iterator[CheckResult]:
+    where = f"partition {partition.name}"
     kind = slurm.settings.get("PreemptType", "preempt/none")
     if kind.endswith("/none") or (kind.endswith("/partition_prio") and partition.preempt_mode == "OFF"):
-        yield ok(f"{told}: its jobs are not preempted")
+        yield ok(f"{where}: its jobs are not preempted")
         return
-    findings = []
+    results = []
     snapshot = "a training goes on from its last snapshot, some minutes back"
-    if not slurm.says("SlurmctldParameters", "preempt_send_user_signal"):
-        findings.append(
+    if not slurm.lists("SlurmctldParameters", "preempt_send_user_signal"):
+        results.append(
             warn(
-                f"{told}: its jobs are preempted without the signal that they ask for (SlurmctldParameters lacks "
+                f"{where}: its jobs are preempted without the signal that they ask for (SlurmctldParameters lacks "
                 f"preempt_send_user_signal): {snapshot}",
                 f"{_ADMINISTRATORS} preempt_send_user_signal.",
             )
         )
     if partition.preempt_mode == "CANCEL":
-        findings.append(
+        results.append(
             warn(
-                f"{told}: PreemptMode=CANCEL: preempted jobs end and are not queued again",
+                f"{where}: PreemptMode=CANCEL: preempted jobs end and are not queued again",
                 "Name a partition with PreemptMode=REQUEUE in compute.train.submitit.partition.",
             )
         )
     if kind.endswith("/partition_prio") and partition.grace_s < FLUSH_S:
-        findings.append(
+        results.append(
             warn(
-                f"{told}: GraceTime is {partition.grace_s} s: too short for a snapshot; {snapshot}",
+                f"{where}: GraceTime is {partition.grace_s} s: too short for a snapshot; {snapshot}",
                 f"{_ADMINISTRATORS} GraceTime on it: a minute or more.",
             )
         )
-    yield from findings or [
-        ok(f"{told}: preempted jobs get a signal and {partition.grace_s} s, PreemptMode={partition.preempt_mode}")
+    yield from results or [
+        ok(f"{where}: preempted jobs get a signal and {partition.grace_s} s, PreemptMode={partition.preempt_mode}")
     ]

@@ -1,4 +1,4 @@
-"""What SLURM says of itself: its settings, partitions and nodes."""
+"""A cluster as SLURM describes it: settings, partitions and nodes."""
 
 import re
 from collections.abc import Iterator
@@ -55,20 +55,20 @@ class Slurm:
     nodes: list[Node]
 
     def partition(self, name: str | None) -> Partition | None:
-        """The one of that name; the default one for None."""
+        """The partition of that name; the default one for None."""
         if name is not None:
             return self.partitions.get(name)
-        return next((one for one in self.partitions.values() if one.is_default), None)
+        return next((partition for partition in self.partitions.values() if partition.is_default), None)
 
     def nodes_of(self, partition: str) -> list[Node]:
         return [node for node in self.nodes if node.partition == partition]
 
     def seconds(self, setting: str) -> int:
-        """Of a setting that is a time."""
-        found = re.match(r"\d+", self.settings.get(setting, ""))
-        return int(found[0]) if found else 0
+        """A setting that is a time, in seconds."""
+        match = re.match(r"\d+", self.settings.get(setting, ""))
+        return int(match[0]) if match else 0
 
-    def says(self, setting: str, word: str) -> bool:
+    def lists(self, setting: str, word: str) -> bool:
         """Whether a setting that is a list has a word."""
         return word in re.split(r"[,\s]+", self.settings.get(setting, ""))
 
@@ -77,21 +77,22 @@ class Slurm:
         return self.settings.get("AccountingStorageType", "").endswith("/slurmdbd")
 
 
-def look() -> Slurm:
-    """Raises StudyError if SLURM does not answer."""
+def ask_slurm() -> Slurm:
+    """Ask SLURM. Raises StudyError if it does not answer."""
     ping = answer("scontrol", "ping")
     if "is UP" not in ping:
         raise StudyError(ping or "`scontrol ping` said nothing")
-    settings = dict(_setting(line) for line in answer("scontrol", "show", "config").splitlines() if "=" in line)
+    settings = dict(_parse_setting(line) for line in answer("scontrol", "show", "config").splitlines() if "=" in line)
     partitions = answer("scontrol", "--all", "--oneliner", "show", "partition").splitlines()
     nodes = answer("sinfo", "--all", "--noheader", "--Node", f"--format={_NODES}").splitlines()
-    found = [_partition(line) for line in partitions if line.startswith("PartitionName=")]
-    return Slurm(settings, {one.name: one for one in found}, [_node(line) for line in nodes if line.count("|") == 6])
+    queues = [_parse_partition(line) for line in partitions if line.startswith("PartitionName=")]
+    by_name = {queue.name: queue for queue in queues}
+    return Slurm(settings, by_name, [_parse_node(line) for line in nodes if line.count("|") == 6])
 
 
-def minutes(told: str) -> float | None:
+def minutes(text: str) -> float | None:
     """SLURM's [days-]hours:minutes:seconds, minutes:seconds or minutes. None: no limit."""
-    days, _, rest = told.rpartition("-")
+    days, _, rest = text.rpartition("-")
     if not re.fullmatch(r"\d+(:\d+)*", rest):
         return None
     parts = [int(part) for part in rest.split(":")]
@@ -104,40 +105,40 @@ def minutes(told: str) -> float | None:
     return int(days or 0) * 1440 + hours * 60 + mins + secs / 60
 
 
-def _setting(line: str) -> tuple[str, str]:
+def _parse_setting(line: str) -> tuple[str, str]:
     name, _, value = line.partition("=")
     return name.strip(), value.strip()
 
 
-def _partition(line: str) -> Partition:
-    said = dict(word.split("=", 1) for word in line.split() if "=" in word)
+def _parse_partition(line: str) -> Partition:
+    fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
     return Partition(
-        name=said["PartitionName"],
-        is_default=said.get("Default") == "YES",
-        state=said.get("State", ""),
-        minutes=minutes(said.get("MaxTime", "")),
-        preempt_mode=said.get("PreemptMode", "OFF"),
-        grace_s=int(said.get("GraceTime", "0")),
-        accounts=_allowed(said.get("AllowAccounts", "ALL")),
-        qos=_allowed(said.get("AllowQos", "ALL")),
+        name=fields["PartitionName"],
+        is_default=fields.get("Default") == "YES",
+        state=fields.get("State", ""),
+        minutes=minutes(fields.get("MaxTime", "")),
+        preempt_mode=fields.get("PreemptMode", "OFF"),
+        grace_s=int(fields.get("GraceTime", "0")),
+        accounts=_allowed(fields.get("AllowAccounts", "ALL")),
+        qos=_allowed(fields.get("AllowQos", "ALL")),
     )
 
 
-def _allowed(told: str) -> frozenset[str] | None:
-    return None if told == "ALL" else frozenset(told.split(","))
+def _allowed(text: str) -> frozenset[str] | None:
+    return None if text == "ALL" else frozenset(text.split(","))
 
 
-def _node(line: str) -> Node:
+def _parse_node(line: str) -> Node:
     name, partition, gres, mem_mb, cpus, features, state = line.split("|")
     gpus: dict[str, int] = {}
-    for model, count in _gpus(gres):
+    for model, count in _parse_gpus(gres):
         gpus[model] = gpus.get(model, 0) + count
-    has = frozenset() if features in _NOTHING else frozenset(features.split(","))
-    return Node(name, partition, gpus, int(mem_mb.rstrip("+")), int(cpus.rstrip("+")), has, state)
+    feature_set = frozenset() if features in _NOTHING else frozenset(features.split(","))
+    return Node(name, partition, gpus, int(mem_mb.rstrip("+")), int(cpus.rstrip("+")), feature_set, state)
 
 
-def _gpus(gres: str) -> Iterator[tuple[str, int]]:
-    """(model, count) of what a node has beside CPUs: gpu:4, gpu:h100:4, gpu:h100:4(S:0-1),nvme:1."""
+def _parse_gpus(gres: str) -> Iterator[tuple[str, int]]:
+    """(model, count) of what a node has besides CPUs: gpu:4, gpu:h100:4, gpu:h100:4(S:0-1),nvme:1."""
     for word in re.sub(r"\([^)]*\)", "", gres).split(","):
         kind, *rest = word.split(":")
         if kind == "gpu" and rest and rest[-1].isdigit():

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prefdelta.commands.checks.finding import NOT_NEEDED, Finding, fail, named, ok, warn
+from prefdelta.commands.checks.check_result import NOT_NEEDED, CheckResult, fail, list_names, ok, warn
 from prefdelta.commands.checks.hub_files import model_folder
-from prefdelta.commands.checks.subject import Examined
-from prefdelta.commands.checks.templates import described
+from prefdelta.commands.checks.subject import Subject
+from prefdelta.commands.checks.templates import describe_template
 from prefdelta.core.asking.engine_options import ThinkingMarks
 from prefdelta.core.asking.thoughts import closed_by
 from prefdelta.core.errors import StudyError
@@ -24,20 +24,20 @@ _REPLY = f"<think>\nIt is 2.\n</think>\n\n{_ANSWER}"
 _SPECIAL = re.compile(r"<\|[^|>]*\|>")  # how special tokens are written in most vocabularies
 
 
-def tokenizers(examined: Examined) -> Iterator[Finding]:
-    models = {name: model.hub for name, model in examined.config.models.items() if model.hub}
+def tokenizers(subject: Subject) -> Iterator[CheckResult]:
+    models = {name: model.hub for name, model in subject.config.models.items() if model.hub}
     if not models:
         yield NOT_NEEDED
         return
-    folders = {name: folder for name, hub in models.items() if (folder := model_folder(hub)) and _has_one(folder)}
-    started, looked_at, late = time.process_time(), list[Finding](), list[str]()
+    folders = {name: folder for name, hub in models.items() if (folder := model_folder(hub)) and _has_tokenizer(folder)}
+    started, results, skipped = time.process_time(), list[CheckResult](), list[str]()
     # Policies first: they are trained on what the template gives.
-    for name in sorted(folders, key=lambda name: name not in examined.config.policies):
+    for name in sorted(folders, key=lambda name: name not in subject.config.policies):
         if time.process_time() - started > SECONDS:
-            late.append(name)
+            skipped.append(name)
             continue
         try:
-            looked_at.append(_looked_at(examined, name, folders[name]))
+            results.append(_check_tokenizer(subject, name, folders[name]))
         except StudyError as error:
             yield fail(f"{name}: {error}")
         except Exception as error:  # a library's, of files that are not as they should be
@@ -45,54 +45,57 @@ def tokenizers(examined: Examined) -> Iterator[Finding]:
                 f"{name}: its tokenizer in {folders[name]} cannot be used: {type(error).__name__}: {error}",
                 "Fetch it again, or name another model.",
             )
-    yield from looked_at
-    if late:
-        yield warn(f"not looked at, for lack of time: {named(late)}", "prefdelta doctor once more: it is faster then.")
+    yield from results
+    if skipped:
+        yield warn(
+            f"not looked at, for lack of time: {list_names(skipped)}", "prefdelta doctor once more: it is faster then."
+        )
     if absent := [name for name in models if name not in folders]:
         yield warn(
-            f"not looked at, because their files are not here: {named(absent)}", "prefdelta pin --fetch, then again."
+            f"not looked at, because their files are not here: {list_names(absent)}",
+            "prefdelta pin --fetch, then again.",
         )
 
 
-def _has_one(folder: Path) -> bool:
+def _has_tokenizer(folder: Path) -> bool:
     return any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json"))
 
 
-def _looked_at(examined: Examined, name: str, folder: Path) -> Finding:
-    """What was found of a model's tokenizer. Raises StudyError if it is not as it must be."""
+def _check_tokenizer(subject: Subject, name: str, folder: Path) -> CheckResult:
+    """What a model's tokenizer and template do. Raises StudyError if the study cannot use them."""
     tokenizer = load_tokenizer(folder)
     if not tokenizer.chat_template:
         raise StudyError(f"the tokenizer in {folder} has no chat template, without which it cannot be asked.")
-    config, model = examined.config, examined.config.models[name]
-    rendering = examined.study.rendering(name)
+    config, model = subject.config, subject.config.models[name]
+    rendering = subject.study.rendering(name)
     is_policy = name in config.policies
     path = config.reference.template if is_policy else config.generate.template
     messages = ask_problem(Path(path).read_text(encoding="utf-8"), _PROBLEM, path, model.system)
-    for effort in _efforts(examined, name):
+    for effort in _efforts(subject, name):
         render(tokenizer, messages, rendering, effort)  # raises if the template knows none
-    found = described(tokenizer, messages, rendering)
+    remarks = describe_template(tokenizer, messages, rendering)
     if model.thinking:
         _check_marks(tokenizer, model.thinking)
-        found.append("its marks of thinking are tokens" + (", but it is taught <think>" if is_policy else ""))
+        remarks.append("its marks of thinking are tokens" + (", but it is taught <think>" if is_policy else ""))
     if not is_policy:
-        return ok(f"{name}: {'; '.join(found)}")
+        return ok(f"{name}: {'; '.join(remarks)}")
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
-        found.append("pads with end-of-sequence, which training masks by place")
-    told = f"{name}: {'; '.join(found)}"
+        remarks.append("pads with end-of-sequence, which training masks by place")
+    message = f"{name}: {'; '.join(remarks)}"
     if closed_by(render(tokenizer, messages, rendering)):
         tokenise(tokenizer, messages, _ANSWER, rendering)
         return warn(
-            f"{told}. So traces that reason are refused in training",
+            f"{message}. So traces that reason are refused in training",
             f"If its template can reason, switch it on: models.{name}.chat_template_kwargs, as its card says, for "
             "example {enable_thinking: true}.",
         )
     tokenise(tokenizer, messages, _REPLY, rendering)  # raises for what training would stumble over
-    return ok(told)
+    return ok(message)
 
 
-def _efforts(examined: Examined, name: str) -> set[str]:
+def _efforts(subject: Subject, name: str) -> set[str]:
     """The reasoning efforts that the config asks of a model: for traces, as the judge, and as a policy."""
-    config = examined.config
+    config = subject.config
     asked = [one.sampling or config.generate.sampling for one in config.generators.values() if one.model == name]
     if name == config.judge.model:
         asked.append(config.judge.sampling)
@@ -105,13 +108,14 @@ def _check_marks(tokenizer: Any, marks: ThinkingMarks) -> None:
     """Raise StudyError unless replies can hold the marks as the config has them."""
     for mark in (marks.opening, marks.closing):
         ids = tokenizer(mark, add_special_tokens=False)["input_ids"]
-        back = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        decoded = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         broken = [
             word for word in _SPECIAL.findall(mark) if len(tokenizer(word, add_special_tokens=False)["input_ids"]) > 1
         ]
-        if back != mark or broken:
-            told = f"its tokens give back {back!r}" if back != mark else f"{broken[0]} is no token of its vocabulary"
+        if decoded != mark or broken:
+            unlike = f"its tokens give back {decoded!r}"
+            problem = unlike if decoded != mark else f"{broken[0]} is not a token of its vocabulary"
             raise StudyError(
-                f"it cannot have marked its reasoning by {mark!r}: {told}. Correct models.<model>.thinking; its card "
-                "says how it marks."
+                f"it cannot have marked its reasoning by {mark!r}: {problem}. Correct models.<model>.thinking; its "
+                "card says how it marks."
             )

@@ -10,17 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from prefdelta.commands import shared
 from prefdelta.commands.overview.last_run import LastRun, last_run
 from prefdelta.commands.overview.logs import Log, read_log
 from prefdelta.commands.overview.signals import ASKING, crash_in, death_in, death_in_run_logs
 from prefdelta.commands.overview.stale import stale_jobs
 from prefdelta.core import layout
 from prefdelta.core.errors import StudyError
-from prefdelta.core.ids import digest
 from prefdelta.core.names import STAGES
 from prefdelta.scheduler import slurm
 from prefdelta.scheduler.slurm import SlurmJob, Submitted
+from prefdelta.store.ownership import Owner, owner_file, owners
 from prefdelta.study.job import StudyJob
 from prefdelta.study.study import Study
 
@@ -93,10 +92,10 @@ def look(study: Study) -> Look:
     run = last_run(results)
     queue, problem = _queue(results)
     submitted = _last_submitted(study)
-    claims = {claim.path.name: claim for claim in shared.claims(results)}
+    claims = {owner.file.name: owner for owner in owners(Path(study.record))}
     seen = [_see(stage, job) for stage in STAGES for job in study.jobs(stage)]
     # Claims again: of a job that starts or ends meanwhile there is one, before or after.
-    claims = {claim.path.name: claim for claim in shared.claims(results)} | claims
+    claims = {owner.file.name: owner for owner in owners(Path(study.record))} | claims
     stale = stale_jobs(study, {one.job.manifest: one.manifest for one in seen if one.done})
     jobs = []
     for one in (_as_stale(one) if one.job.manifest in stale else one for one in seen):
@@ -104,11 +103,11 @@ def look(study: Study) -> Look:
         if last and run and last.run != run.id and one.log and one.log.written >= run.started_at:
             last = None  # the last run started this job itself
         submission = Submission(last, (queue or {}).get(last.id)) if last else None
-        claim = claims.get(digest(one.job.manifest)[:16])
+        claim = claims.get(owner_file(Path(study.record), Path(one.job.manifest)).name)
         state, why = _state(one, submission, claim, run, at, queue is not None)
         if state == "missing" and one.job.manifest in stale:
             state, why = "stale", stale[one.job.manifest]
-        pid = claim.pid if claim and claim.alive else None
+        pid = claim.instance.pid if claim and claim.instance and claim.is_alive else None
         jobs.append(
             JobStatus(
                 one.stage,
@@ -130,7 +129,7 @@ def look(study: Study) -> Look:
 
 def _queue(results: Path) -> tuple[dict[str, SlurmJob] | None, str | None]:
     """The study's jobs that SLURM knows, by id; or why they are not known."""
-    if not (results / slurm.FILE).is_file():
+    if not slurm.was_used(results):
         return {}, None
     if not slurm.is_here():
         return None, "this machine has no squeue: which jobs wait in SLURM's queue cannot be seen from here"
@@ -177,7 +176,7 @@ def _as_stale(seen: _Seen) -> _Seen:
 def _state(
     seen: _Seen,
     submission: Submission | None,
-    claim: shared.FoundClaim | None,
+    claim: Owner | None,
     run: LastRun | None,
     at: float,
     queue_known: bool,
@@ -189,9 +188,9 @@ def _state(
         return "done", None
     if known and not known.has_ended:
         return ("queued" if known.state in _WAITING else "running"), None
-    if claim and claim.alive:
+    if claim and claim.is_alive:
         return "running", None
-    if claim and not claim.here and (not queue_known if submission else goes_on):
+    if claim and claim.is_elsewhere and (not queue_known if submission else goes_on):
         return "running", None  # on another machine
     if goes_on and not submission and log and not log.lines and at - log.written < STARTING_SECONDS:
         return "running", None
@@ -204,7 +203,7 @@ def _state(
 
 
 def _ended(
-    seen: _Seen, log: Log | None, submission: Submission | None, claim: shared.FoundClaim | None, queue_known: bool
+    seen: _Seen, log: Log | None, submission: Submission | None, claim: Owner | None, queue_known: bool
 ) -> tuple[State, str | None]:
     """How a job stands that is not there, and that nobody is at work on."""
     ending = log.ending if log else None

@@ -1,15 +1,13 @@
 """The last run in a study's results: does it go on, has it ended, was it killed. Only looks, and takes no lock."""
 
-import json
 from calendar import timegm
 from dataclasses import dataclass
 from pathlib import Path
-from socket import gethostname
 from time import strptime
-from typing import Any
 
-from prefdelta.commands import shared
-from prefdelta.workflow import runs
+from prefdelta.commands.snakemake_command import command_line, snakemake_command
+from prefdelta.workflow import run_file
+from prefdelta.workflow.run_file import WorkflowRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +36,17 @@ class LastRun:
 
 def last_run(results: Path) -> LastRun | None:
     """The last run, or the command that is at work instead (`prefdelta gc` and the like); None if there was none."""
-    try:
-        about: dict[str, Any] = json.loads((results / runs.FILE).read_text(encoding="utf-8"))
-        found = _read(about)
-        if found.alive is False and about.get("before"):  # what a killed command had to put back
-            found = _read(json.loads(about["before"]))
-    except (FileNotFoundError, ValueError, TypeError, KeyError):  # it is being written, or was when it was killed
+    run = run_file.read(results)
+    if run and run.before and run.is_alive() is False:  # what a killed command had to put back
+        run = WorkflowRun.parse(run.before)
+    if run is None or not run.started:  # it is being written, or was when it was killed
         return None
-    return found
-
-
-def _read(about: dict[str, Any]) -> LastRun:
-    fields = {name: about[name] for name in ("id", "host", "pid", "started", "command", "ended")}
-    if about["ended"] is not None:
-        alive: bool | None = False
-    else:
-        alive = runs.is_process(about["pid"], about["command"]) if about["host"] == gethostname() else None
-    return LastRun(**fields, alive=alive)
+    return LastRun(run.id, run.host, run.pid, run.started, run.command, run.ended, run.is_alive())
 
 
 def command_to_go_on(run: LastRun | None, configfile: Path | None) -> str:
     """The command line of the last run; where none is known, or it was no run of Snakemake, one that runs the study."""
     words = run.command.split() if run else []
     if words and Path(words[0]).name == "snakemake":
-        return shared.command_line(words[1:])
-    return shared.snakemake_command(configfile)
+        return command_line(words[1:])
+    return snakemake_command(configfile)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefdelta.commands import sizes
+from prefdelta.commands import policy_sizes
 from prefdelta.commands.planning.amounts import UNKNOWN, Amount, Basis, total
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.work import JobWork
@@ -40,15 +40,15 @@ def disk_needed(study: Study, works: Iterable[tuple[PlannedJob, JobWork]]) -> Di
         if job.stage == "train" and work.missing.value:
             recipe: Recipe = TrainSettings.model_validate_json(job.settings).recipe
             policy = job.name.split("/")[1]
-            policies.append(work.missing * _assumed(sizes.policy_bytes(study, policy, recipe)))
-            snapshots.append(_assumed(sizes.snapshot_bytes(study, policy, recipe)))
+            policies.append(work.missing * _assumed(policy_sizes.policy_bytes(study, policy, recipe)))
+            snapshots.append(_assumed(policy_sizes.snapshot_bytes(study, policy, recipe)))
         elif job.stage not in ("train", "reference"):
             tokens.append(work.tokens)
     return Disk(
         total(policies),
         max(snapshots, key=lambda amount: amount.value),
         total(tokens) * Amount(TEXT_BYTES, Basis.ASSUMED),
-        shutil.disk_usage(sizes.existing(Path(study.results))).free,
+        shutil.disk_usage(policy_sizes.existing(Path(study.results))).free,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.commands.planning.amounts import Amount, Basis
-from prefdelta.core.asking.costs import BYTES_PER_TOKEN, Usage, cost
+from prefdelta.core.asking.costs import BYTES_PER_TOKEN, TokenUsage, cost
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.engines.openai.account import Spending, read_prices
 from prefdelta.study.study import Study
@@ -39,7 +39,7 @@ def of_calls(engine: OpenAIOptions, texts: Sequence[Path], calls: Amount, trace:
     prices = read_prices(Path(engine.prices)).of(engine.model, engine.prices)
     fixed = sum(path.stat().st_size for path in texts if path.is_file()) / BYTES_PER_TOKEN + PROBLEM_TOKENS
     prompts = round(calls.value * (fixed + trace.value))
-    usd = cost(prices, Usage(prompts, 0, round(replies.value)), engine.batch is not None)
+    usd = cost(prices, TokenUsage(prompts, 0, round(replies.value)), engine.batch is not None)
     return Amount(usd, max(Basis.ASSUMED, calls.basis, trace.basis, replies.basis))
 
 

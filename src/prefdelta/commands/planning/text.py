@@ -3,10 +3,10 @@
 import textwrap
 from collections import Counter
 
+from prefdelta.commands.output import format_bytes
 from prefdelta.commands.planning.amounts import BASES, Amount, Basis
 from prefdelta.commands.planning.dollars import ASSUMPTIONS
 from prefdelta.commands.planning.summary import Cause, Plan
-from prefdelta.commands.shared import size
 from prefdelta.commands.text_table import table
 
 WIDTH = 120
@@ -104,7 +104,7 @@ def _dollars(plan: Plan) -> list[str]:
 def _disk(plan: Plan) -> list[str]:
     disk = plan.disk
     parts = [
-        f"{size(amount.value)} {what} ({_known(amount)})"
+        f"{format_bytes(amount.value)} {what} ({_known(amount)})"
         for amount, what in (
             (disk.policies, "for policies"),
             (disk.snapshots, "for snapshots, of each training that goes on at the same time"),
@@ -112,10 +112,10 @@ def _disk(plan: Plan) -> list[str]:
         )
         if amount.value
     ]
-    lines = [_wrapped(f"disk: {', '.join(parts) or 'next to nothing'}; {size(disk.free)} are free")]
+    lines = [_wrapped(f"disk: {', '.join(parts) or 'next to nothing'}; {format_bytes(disk.free)} are free")]
     if not disk.fits:
         remedy = "Between runs, `prefdelta gc --evaluated-policies` removes policies that have their scores."
-        lines.append(_wrapped(f"warning: {size(disk.needed.value)} do not fit at once. {remedy}"))
+        lines.append(_wrapped(f"warning: {format_bytes(disk.needed.value)} do not fit at once. {remedy}"))
     return lines
 
 

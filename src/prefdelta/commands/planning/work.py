@@ -24,6 +24,7 @@ from prefdelta.core.recipes import Recipe
 from prefdelta.stages import evaluate, generate, judge, reference, train
 from prefdelta.study.slices import SETTINGS
 from prefdelta.study.study import Study
+from prefdelta.training.registry import method_of
 from prefdelta.workflow.job import Job
 
 UNITS = {"generate": "calls", "judge": "calls", "reference": "traces", "train": "policies", "evaluate": "calls"}
@@ -208,16 +209,14 @@ class Reckoning:
         recipe: Recipe = settings.recipe
         chosen, rejected = self._trace_tokens(settings.chosen), self._trace_tokens(settings.rejected)
         pairs = self._pairs(arm)
-        row, per_pair = {
-            "dpo": (chosen + rejected, 1),
-            "kto": ((chosen + rejected) * 0.5, 2),
-            "sft": (chosen, 1),
-        }[recipe.method]
+        method = method_of(recipe)
+        tokens = {"chosen": chosen, "rejected": rejected}
+        row = total(tokens[side] for side in method.sides) * (1 / method.rows_per_pair)
         budget = recipe.budget
         if budget.tokens is not None:
             return Amount(budget.tokens, Basis.ESTIMATED)
         if budget.epochs is not None:
-            return pairs * (per_pair * budget.epochs) * row
+            return pairs * (method.rows_per_pair * budget.epochs) * row
         rows = budget.examples if budget.updates is None else budget.updates * recipe.batch_size
         assert rows is not None
         return Amount(rows, Basis.ESTIMATED) * row

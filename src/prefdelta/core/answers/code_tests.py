@@ -26,7 +26,7 @@ _AT_ONCE = 600  # the limit of Python cannot be set lower than 640
 
 @dataclass(frozen=True)
 class Case:
-    """One test. What the two texts are depends on the problem's kind, see CodeTests."""
+    """One test. CodeTests.kind says what the two texts are."""
 
     input: str
     output: str
@@ -65,24 +65,24 @@ def livecodebench_tests(public: str, private: str, metadata: str, starter_code: 
     if starter_code.strip() and not function:
         raise StudyError("starter_code asks for a function, but metadata names none (func_name), so none can be called")
     tests = _read_list(public, "public_test_cases", "functional" if function else "stdin")
-    return _written(CodeTests("call" if function else "stdin", function, "", tests, private))
+    return _as_text(CodeTests("call" if function else "stdin", function, "", tests, private))
 
 
 def humaneval_tests(prompt: str, test: str, entry_point: str) -> str:
     """The tests of an item of HumanEval (github.com/openai/human-eval) as one text."""
-    return _written(CodeTests("assert", entry_point, prompt, (Case(f"{test}\ncheck({entry_point})\n", ""),), ""))
+    return _as_text(CodeTests("assert", entry_point, prompt, (Case(f"{test}\ncheck({entry_point})\n", ""),), ""))
 
 
 def read_tests(text: str) -> CodeTests:
     """The tests that one of the functions above has written."""
-    found = _object(text, "tests of a coding problem")
+    fields = _object(text, "tests of a coding problem")
     try:
         tests = CodeTests(
-            found["kind"],
-            found["function"],
-            found["setup"],
-            tuple(Case(test["input"], test["output"]) for test in found["public"]),
-            found["private"],
+            fields["kind"],
+            fields["function"],
+            fields["setup"],
+            tuple(Case(test["input"], test["output"]) for test in fields["public"]),
+            fields["private"],
         )
     except (KeyError, TypeError) as error:
         raise StudyError(f"tests of a coding problem: {error!r}; livecodebench_tests writes them") from None
@@ -92,12 +92,12 @@ def read_tests(text: str) -> CodeTests:
 
 
 def same_output(expected: str, got: str) -> bool:
-    """Whether two outputs agree: line by line, without outer blanks, as decimal numbers where both lines are such."""
-    wanted, found = expected.strip().split("\n"), got.strip().split("\n")
-    return len(wanted) == len(found) and all(map(_same_line, wanted, found))
+    """Whether two outputs agree line by line: as text without outer blanks, or as decimal numbers."""
+    wanted, lines = expected.strip().split("\n"), got.strip().split("\n")
+    return len(wanted) == len(lines) and all(map(_same_line, wanted, lines))
 
 
-def same_value(expected: Any, got: str) -> bool:
+def same_value(expected: object, got: str) -> bool:
     """Whether `got`, a result in JSON, is `expected`. JSON has one kind of list: a tuple and a list are the same."""
     try:
         return bool(value_of(got) == expected)
@@ -106,7 +106,7 @@ def same_value(expected: Any, got: str) -> bool:
 
 
 def value_of(text: str) -> Any:
-    """JSON as Python has it. Raises ValueError if it is none, or holds a whole number of more than MOST_DIGITS."""
+    """A value from JSON. Raises ValueError if the text is not JSON or holds a whole number of more than MOST_DIGITS."""
     return json.loads(text, parse_int=_whole)
 
 
@@ -115,7 +115,7 @@ def _whole(written: str) -> int:
     if len(digits) > MOST_DIGITS:
         raise ValueError(f"a whole number of {len(digits):,} digits; {MOST_DIGITS:,} are allowed")
     value = 0
-    for start in range(0, len(digits), _AT_ONCE):  # so it meets no limit of Python's, whatever that is
+    for start in range(0, len(digits), _AT_ONCE):  # below any limit of Python's own
         part = digits[start : start + _AT_ONCE]
         value = value * 10 ** len(part) + int(part)
     return -value if digits != written else value
@@ -131,24 +131,24 @@ def _same_line(expected: str, got: str) -> bool:
         return False
 
 
-def _written(tests: CodeTests) -> str:
+def _as_text(tests: CodeTests) -> str:
     public = [{"input": test.input, "output": test.output} for test in tests.public]
     fields = {"kind": tests.kind, "function": tests.function, "setup": tests.setup}
     return json.dumps({**fields, "public": public, "private": tests.private})
 
 
 def _object(text: str, where: str) -> dict[str, Any]:
-    found = _json(text, where)
-    if not isinstance(found, dict):
+    parsed = _json(text, where)
+    if not isinstance(parsed, dict):
         raise StudyError(f"{where}: {text[:80]!r} is not an object in JSON")
-    return found
+    return parsed
 
 
 def _read_list(text: str, where: str, testtype: str | None = None) -> tuple[Case, ...]:
-    found = _json(text, where)
+    parsed = _json(text, where)
     try:
-        types = {test["testtype"] for test in found}
-        tests = tuple(Case(test["input"], test["output"]) for test in found)
+        types = {test["testtype"] for test in parsed}
+        tests = tuple(Case(test["input"], test["output"]) for test in parsed)
     except (KeyError, TypeError):
         raise StudyError(f"{where}: {text[:80]!r} is not a list of objects with input, output, testtype") from None
     if testtype and types - {testtype}:
@@ -176,18 +176,18 @@ def _decoded(private: str) -> str:
 
 
 def _unpickled_string(data: bytes) -> str:
-    """The string that `data` pickles. Anything else, and above all whatever could run code, is refused.
+    """The string that `data` pickles. Raises UnpicklingError for anything else, such as what could run code.
 
-    It walks over the pickle's instructions without carrying out any: one string, and what frames it.
+    The pickle's instructions are read and never carried out: one string and its framing are allowed.
     """
     framing = {"PROTO", "FRAME", "MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT", "STOP"}
     strings = {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
-    found: list[str] = []
+    values: list[str] = []
     for operation, argument, _ in pickletools.genops(data):
         if operation.name in strings:
-            found.append(str(argument))
+            values.append(str(argument))
         elif operation.name not in framing:
             raise pickle.UnpicklingError(f"it holds {operation.name}; a string alone is allowed")
-    if len(found) != 1:
-        raise pickle.UnpicklingError(f"it holds {len(found)} strings; one is allowed")
-    return found[0]
+    if len(values) != 1:
+        raise pickle.UnpicklingError(f"it holds {len(values)} strings; one is allowed")
+    return values[0]

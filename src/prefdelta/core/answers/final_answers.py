@@ -1,7 +1,7 @@
 r"""Final answers in what a model wrote: where they stand, and how two are compared as text, letters or numbers.
 
 Every function takes the text after the reasoning (`prefdelta.core.asking.thinking`). A model may write anything, a
-thousand open brackets for example, so each takes time about proportional to the text.
+thousand open brackets for example, so every function takes time about proportional to the text.
 """
 
 import ast
@@ -29,32 +29,34 @@ _TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 def boxed(text: str) -> list[str]:
     r"""Contents of the last `\boxed{…}`, after those of the boxes that form one list with it. [] if there is none.
 
-    Braces are balanced; a box that is never closed is none.
+    Braces are balanced; a box that is never closed does not count.
     """
     return list(dict.fromkeys(content for content, _ in boxes(text)))
 
 
 def boxes(text: str) -> list[tuple[str, str]]:
-    r"""As `boxed`, each with what stands before it: since the box before, or on the first one's line."""
+    r"""As `boxed`, each with the text before it: from the end of the box before, or from the start of its line."""
     closed = _pairs(text, "{}")
-    found: list[tuple[str, int, int]] = []
+    list_boxes: list[tuple[str, int, int]] = []
     begins = len(text)
     for mark in reversed(list(_BOX.finditer(text))):
         end = closed.get(mark.end() - 1)
-        if end is None or (found and end >= begins):  # never closed, or around the one before
+        if end is None or (list_boxes and end >= begins):  # never closed, or around the one before
             continue
-        if found and not _BETWEEN_BOXES.fullmatch(text, end + 1, begins):
+        if list_boxes and not _BETWEEN_BOXES.fullmatch(text, end + 1, begins):
             break
-        found.insert(0, (text[mark.end() : end].strip(), mark.start(), end))
+        list_boxes.insert(0, (text[mark.end() : end].strip(), mark.start(), end))
         begins = mark.start()
-    starts = [text.rfind("\n", 0, begins) + 1, *(end + 1 for _, _, end in found)]
+    starts = [text.rfind("\n", 0, begins) + 1, *(end + 1 for _, _, end in list_boxes)]
     return [
-        (content, text[before:start]) for (content, start, _), before in zip(found, starts, strict=False) if content
+        (content, text[before:start])
+        for (content, start, _), before in zip(list_boxes, starts, strict=False)
+        if content
     ]
 
 
 def _pairs(text: str, brackets: str) -> dict[int, int]:
-    """Where each bracket that is closed is closed. One behind a backslash is none."""
+    """Where each opening bracket is closed, for those that are. A bracket behind a backslash does not count."""
     opening, closing = brackets[0], brackets[1]
     open_ones: list[int] = []
     pairs = {}
@@ -97,7 +99,7 @@ def plain(text: str) -> str:
 
 
 def braced_powers(latex: str) -> str:
-    """`x^(a)` as `x^{a}`, at any depth: LaTeX would raise nothing but the parenthesis."""
+    """`x^(a)` as `x^{a}`, at any depth: LaTeX would take the opening parenthesis alone for the exponent."""
     characters = list(latex)
     for opening, closing in _pairs(latex, "()").items():
         if latex[opening - 1 : opening] == "^":
@@ -108,11 +110,11 @@ def braced_powers(latex: str) -> str:
 def theoremqa_answer(answer: str, answer_type: str) -> str:
     """TheoremQA's fields Answer and Answer_type as the one text that the grader `theoremqa` takes as an answer.
 
-    A number keeps its kind: 20 is a whole number and 20.0 is not, whatever its type says, because the data set's
-    own comparison goes by that. Raises StudyError for a type or an answer that TheoremQA does not have.
+    Whether a number is whole is seen from how it is written, 20 or 20.0, as in the data set's own comparison, and not
+    from its type. Raises StudyError for a type or an answer that TheoremQA does not have.
     """
     if answer_type not in THEOREMQA_TYPES:
-        raise StudyError(f"Answer_type {answer_type!r} is none of TheoremQA's: {', '.join(THEOREMQA_TYPES)}.")
+        raise StudyError(f"Answer_type {answer_type!r} is not one of TheoremQA's: {', '.join(THEOREMQA_TYPES)}.")
     value: object
     if answer_type == "bool":
         value = truth(answer)
@@ -121,7 +123,7 @@ def theoremqa_answer(answer: str, answer_type: str) -> str:
     else:
         value = _numbers(answer, as_list=answer_type.startswith("list"))
     if value is None:
-        raise StudyError(f"Answer {answer!r} of TheoremQA is no {answer_type}.")
+        raise StudyError(f"Answer {answer!r} of TheoremQA is not of the type {answer_type}.")
     return json.dumps({"type": answer_type, "answer": value})
 
 
@@ -146,7 +148,7 @@ def _flat(value: object) -> list[float]:
 
 
 def truth(text: str) -> bool | None:
-    """What the first of the words true, yes, false, no says. None if none of them is there."""
+    """The truth that the first of the words true, yes, false, no stands for. None without any of them."""
     match = re.search(r"\b(true|yes|false|no)\b", _WRAPPED.sub(r" \1 ", text), re.IGNORECASE)
     return _TRUTHS[match[1].lower()] if match else None
 
@@ -170,7 +172,7 @@ def list_items(text: str) -> list[str]:
         pairs = {
             opening: closing for opening, closing in _pairs(text, brackets).items() if "," in text[opening:closing]
         }
-        if pairs:  # the last one, whole
+        if pairs:  # the last of the outermost
             opening = min(place for place, end in pairs.items() if end == max(pairs.values()))
             text = text[opening + 1 : pairs[opening]]
             break

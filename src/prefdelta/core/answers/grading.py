@@ -1,4 +1,4 @@
-"""Grading: from a trace to right, wrong, or a reason why neither can be said."""
+"""Grading: whether an answer is right or wrong, or why neither can be said."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 
 from prefdelta.core.errors import StudyError
 
-# (trace, right answers) -> (extracted answer, whether it is right), or None if the trace has no answer. Raises
-# GradingError if neither can be said, StudyError if that would be so for every trace.
+# (text, right answers) -> (extracted answer, whether it is right), or None if the text has no answer. Raises
+# GradingError if neither can be said, StudyError if that would be so for every answer.
 Grader = Callable[[str, Sequence[str]], tuple[str, bool] | None]
 
 _LONGEST_DETAIL = 300  # characters
@@ -21,19 +21,19 @@ class Graded(NamedTuple):
     extracted: str | None
     correct: bool | None
     failure: str | None
-    detail: str | None = None  # what the grader said of a failure of its own
+    detail: str | None = None  # why the grader failed
 
 
 class GradingError(Exception):
-    """Why a trace cannot be graded through no fault of its own: `time_out`, `error`. A state, never "wrong"."""
+    """Why an answer cannot be graded: `time_out`, `error`. Such an answer is neither right nor wrong."""
 
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(f"{kind}: {detail}" if detail else kind)
         self.kind = kind
 
 
-class Answer(Protocol):
-    """What a model gave: a trace, or a call."""
+class ModelAnswer(Protocol):
+    """A trace or a call."""
 
     @property
     def text(self) -> str | None: ...
@@ -45,37 +45,37 @@ class Answer(Protocol):
     def failure(self) -> str | None: ...
 
 
-def grade_all(plan: Iterable[tuple[Grader, Answer, Sequence[str]]], threads: int) -> list[Graded]:
-    """Grade answers, `threads` at a time, in their order: graders that take long work in processes of their own."""
+def grade_all(plan: Iterable[tuple[Grader, ModelAnswer, Sequence[str]]], threads: int) -> list[Graded]:
+    """Grade answers, `threads` at a time, in their order. Graders that take long work in processes of their own."""
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda one: grade(*one), plan))
+        return list(pool.map(lambda item: grade(*item), plan))
 
 
-def grade(grader: Grader, answer: Answer, right: Sequence[str]) -> Graded:
-    """Grade one answer. A truncated trace is not graded.
+def grade(grader: Grader, answer: ModelAnswer, right: Sequence[str]) -> Graded:
+    """Grade one answer. A truncated answer is not graded.
 
-    Models write what no grader foresaw, so whatever a grader raises is this answer's failure, `grader_error`, and ends
-    nothing else. A StudyError passes: it is about the study or the machine, and would be raised for every answer.
+    Models write what no grader foresaw, so whatever a grader raises is the failure `grader_error` of this answer alone.
+    A StudyError passes: it is about the study or the machine, and would be raised for every answer.
     """
     if answer.failure is not None:
         return Graded(None, None, answer.failure)
     if answer.finish_reason == "length":
         return Graded(None, None, "truncated")
     try:
-        found = grader(answer.text or "", right)
+        graded = grader(answer.text or "", right)
     except StudyError:
         raise
     except GradingError as error:
-        return Graded(None, None, error.kind, _one_line(str(error)))
+        return Graded(None, None, error.kind, _in_one_line(str(error)))
     except Exception as error:
-        return Graded(None, None, "grader_error", _one_line(f"{type(error).__name__}: {error}"))
-    return Graded(*found, None) if found else Graded(None, None, "no_answer")
+        return Graded(None, None, "grader_error", _in_one_line(f"{type(error).__name__}: {error}"))
+    return Graded(*graded, None) if graded else Graded(None, None, "no_answer")
 
 
-def _one_line(text: str) -> str:
+def _in_one_line(text: str) -> str:
     return " ".join(text[: 10 * _LONGEST_DETAIL].split())[:_LONGEST_DETAIL]
 
 
-def grader_said(graded: Iterable[Graded]) -> dict[str, int]:
-    """How often graders gave each reason for a failure of their own, the most frequent first, 20 at most."""
-    return dict(Counter(one.detail for one in graded if one.detail is not None).most_common(_MOST_DETAILS))
+def grader_reasons(graded: Iterable[Graded]) -> dict[str, int]:
+    """How often graders failed for each reason, the most frequent first, 20 at most."""
+    return dict(Counter(grade.detail for grade in graded if grade.detail is not None).most_common(_MOST_DETAILS))

@@ -1,7 +1,7 @@
 r"""Multiple choice: which option a text chooses.
 
 `letter` is ours, `mmlu_pro_letter` the rule of the benchmark's own code. Both take the text after the reasoning
-(`prefdelta.core.asking.thinking`) and time about proportional to it.
+(`prefdelta.core.asking.thinking`), and take time about proportional to it.
 """
 
 import re
@@ -31,18 +31,18 @@ _HEADING = rf"^[# \t]*(?:the\s+)?(?:{_BEST}\s+)?(?:answer|choice|option)[ \t]*\n
 def letter(text: str, letters: str) -> str | None:
     """The one of `letters` (capitals, e.g. "ABCDEFGHIJ") that a text chooses. None if it chooses none, or several.
 
-    What comes first in this order decides:
+    The first of these that is there decides:
     1. the last box that holds an option: its letter in either case, or the letter before the option's text;
     2. the last letter that is announced: "answer is", "Answer:", "the correct option is", "C is the correct answer";
     3. the letter that begins a line ("C. A voltage is induced"), if it is the last line or no line has another one;
-    4. the last capital that stands alone and is no article ("A voltage"), pronoun ("I think"), unit or variable;
+    4. the last capital that stands alone and is not an article ("A voltage"), pronoun ("I think"), unit or variable;
     5. "the answer is A voltage", which would be odd English for an article.
     """
     reads = _reader(letters)
     plain = reads.plain(text)
     announced, doubtful = reads.announced(plain)
-    found = reads.boxed(text) or announced or reads.at_a_line(plain) or reads.alone(plain) or doubtful
-    return found if len(found) == 1 else None
+    chosen = reads.boxed(text) or announced or reads.at_a_line(plain) or reads.alone(plain) or doubtful
+    return chosen if len(chosen) == 1 else None
 
 
 def mmlu_pro_letter(text: str, letters: str) -> str | None:
@@ -66,11 +66,11 @@ def _reader(letters: str) -> "_Reader":
 
 
 class _Reader:
-    """Each rule gives the letters it finds: "" for none, "C", or "AC" where several were chosen."""
+    """The rules, a method each. They give "" where no letter is chosen, "C" for one, "AC" for several."""
 
     def __init__(self, letters: str) -> None:
         big, small, both = f"[{letters}]", f"[{letters.lower()}]", f"[{letters}{letters.lower()}]"
-        bare_end = r"(?![\w'’*^(]|-\w|\s*(?:[=≈^_+<>]|\\[a-z]))"  # no part of a word, no variable
+        bare_end = r"(?![\w'’*^(]|-\w|\s*(?:[=≈^_+<>]|\\[a-z]))"  # neither part of a word nor a variable
         small_end = r"(?=\s*(?:[),;:\]]|\.(?!\w)|\n|$))"  # "a" alone is an article
         option = rf"(?:[(\[]\s*({both})\s*[)\]]|({big})(?:\)|{bare_end})|({small}){small_end})"
         self._sole = re.compile(
@@ -119,8 +119,8 @@ class _Reader:
         return re.sub(r"(?<![\w*])\*(\S{1,3})\*(?![\w*])", r"\1", _MARKS.sub("", text))
 
     def boxed(self, text: str) -> str:
-        found = "".join(self._option(self.plain(content)) for content in boxed(text))
-        return "".join(dict.fromkeys(found))
+        letters = "".join(self._option(self.plain(content)) for content in boxed(text))
+        return "".join(dict.fromkeys(letters))
 
     def _option(self, content: str) -> str:
         content = _OPENED.sub("", content.strip()).removesuffix(".").strip(" ,;:")
@@ -131,38 +131,38 @@ class _Reader:
         return _group(label).upper() if (label := self._label.match(content)) else ""
 
     def announced(self, text: str) -> tuple[str, str]:
-        """What is announced, and what may be: "the answer is A voltage"."""
-        last, found, doubtful = -1, "", ""
+        """The letters that are announced, and a doubtful one, as in "the answer is A voltage"."""
+        last, letters, doubtful = -1, "", ""
         for pattern in self._announced:
             for match in pattern.finditer(text):
-                place, one = match.start(match.lastindex or 0), _group(match)
-                if _reads_as_word(text, match.end(), one):
-                    doubtful = doubtful or (one if one == "A" and "colon" not in pattern.groupindex else "")
+                place, letter = match.start(match.lastindex or 0), _group(match)
+                if _reads_as_word(text, match.end(), letter):
+                    doubtful = doubtful or (letter if letter == "A" and "colon" not in pattern.groupindex else "")
                 elif place > last:
-                    last, found = place, self._with_others(text, match)
-        return found, doubtful
+                    last, letters = place, self._with_others(text, match)
+        return letters, doubtful
 
     def _with_others(self, text: str, match: re.Match[str]) -> str:
         """The letter of an announcement, with those that follow it: "A or C"."""
-        found, end = _group(match).upper(), match.end()
+        letters, end = _group(match).upper(), match.end()
         while (other := self._also.match(text, end)) and not _reads_as_word(text, other.end(), _group(other)):
             if _VERB.match(text, other.end()):  # "C, and A is wrong"
                 break
-            found, end = found + _group(other).upper(), other.end()
-        return "".join(dict.fromkeys(found))
+            letters, end = letters + _group(other).upper(), other.end()
+        return "".join(dict.fromkeys(letters))
 
     def at_a_line(self, text: str) -> str:
         lines = [line for line in text.splitlines() if line.strip()]
         starts = [match for match in map(self._line.match, lines) if match]
-        found = [_group(match).upper() for match in starts]
+        letters = [_group(match).upper() for match in starts]
         if not starts:
             return ""
-        return found[-1] if starts[-1].string is lines[-1] or len(set(found)) == 1 else ""
+        return letters[-1] if starts[-1].string is lines[-1] or len(set(letters)) == 1 else ""
 
     def alone(self, text: str) -> str:
         places = (match for match in self._alone.finditer(text) if not _reads_as_word(text, match.end(), match[1]))
-        found = [match[1] for match in places]
-        return found[-1] if found else ""
+        letters = [match[1] for match in places]
+        return letters[-1] if letters else ""
 
 
 def _group(match: re.Match[str]) -> str:
@@ -170,11 +170,11 @@ def _group(match: re.Match[str]) -> str:
     return next(group for group in match.groups() if group and len(group) == 1 and group.isalpha())
 
 
-def _reads_as_word(text: str, end: int, found: str) -> bool:
+def _reads_as_word(text: str, end: int, letter: str) -> bool:
     """Whether "A" or "I", which ends at `end`, is an article or a pronoun there."""
-    if found not in ("A", "I") or text[end - 1] != found:  # "A)" is no word
+    if letter not in ("A", "I") or text[end - 1] != letter:  # "A)" is not a word
         return False
     follows = re.compile(r"['’]|[ \t]+[\"“]?([\w'’]+)").match(text, end)
     if not follows:
         return False
-    return not (follows[1] and re.fullmatch(_AFTER_A if found == "A" else _AFTER_I, follows[1].casefold()))
+    return not (follows[1] and re.fullmatch(_AFTER_A if letter == "A" else _AFTER_I, follows[1].casefold()))

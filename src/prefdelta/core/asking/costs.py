@@ -1,4 +1,4 @@
-"""What asking a hosted model costs, in USD: of a reply, of a request at worst, and as a guess beforehand."""
+"""What asking a hosted model costs, in USD: a reply, a request at most, and a plan as an estimate."""
 
 import difflib
 from collections.abc import Iterable
@@ -13,25 +13,33 @@ from prefdelta.core.ids import canonical
 from prefdelta.core.settings import Settings
 
 MILLION = 1_000_000
-HIDDEN_TOKENS = 256  # of a prompt, at most, that are in none of its texts: marks of roles, a provider's own preamble
-BYTES_PER_TOKEN = 4  # of usual text, roughly; never less than 1
+HIDDEN_TOKENS = 256  # of a prompt, at most, that its texts do not show: marks of roles, a provider's preamble
+BYTES_PER_TOKEN = 4  # about so many in usual text; never less than 1
 
 Price = Annotated[float, Field(ge=0)]  # USD per million tokens
 
 
 class ModelPrices(Settings):
-    """What one model costs."""
+    """Prices of one model."""
 
     input: Price
-    cached_input: Price | None = None  # tokens of a prompt that the provider had in its cache; None: as any other
-    output: Price  # reasoning included
-    batch_discount: Annotated[float, Field(ge=0, le=1)] = 0.0  # the share taken off in a batch
+    """USD per million prompt tokens."""
+
+    cached_input: Price | None = None
+    """USD per million prompt tokens that the provider had in its cache. Default: `input`."""
+
+    output: Price
+    """USD per million completion tokens, reasoning included."""
+
+    batch_discount: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share that the batch API takes off all prices: 0.5 is half the price."""
 
 
 class PriceFile(Settings):
     """A file in resources/prices."""
 
-    models: dict[str, ModelPrices]  # by the name that requests carry
+    models: dict[str, ModelPrices]
+    """Name of a model, as requests carry it (`judge.engine.model`) -> its prices."""
 
     def of(self, model: str, where: str) -> ModelPrices:
         """The prices of a model. Raises StudyError if there are none."""
@@ -46,7 +54,7 @@ class PriceFile(Settings):
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class TokenUsage:
     """Tokens that a provider says it has charged for."""
 
     input: int  # cached ones included
@@ -54,7 +62,7 @@ class Usage:
     output: int
 
 
-def cost(prices: ModelPrices, used: Usage, batch: bool) -> float:
+def cost(prices: ModelPrices, used: TokenUsage, batch: bool) -> float:
     """USD."""
     cached_price = prices.input if prices.cached_input is None else prices.cached_input
     total = (used.input - used.cached) * prices.input + used.cached * cached_price + used.output * prices.output
@@ -63,19 +71,19 @@ def cost(prices: ModelPrices, used: Usage, batch: bool) -> float:
 
 def worst_cost(prices: ModelPrices, request: Request, batch: bool) -> float:
     """USD that a request costs at most: no tokenizer makes more tokens than there are bytes."""
-    return cost(prices, Usage(_bytes(request) + HIDDEN_TOKENS, 0, request.sampling.max_tokens), batch)
+    return cost(prices, TokenUsage(_bytes(request) + HIDDEN_TOKENS, 0, request.sampling.max_tokens), batch)
 
 
 def likely_cost(prices: ModelPrices, requests: Iterable[Request], batch: bool) -> float:
-    """USD for all, if a token has 4 bytes and every reply is as long as it may be: a rough guess, and rather high."""
+    """USD for all, if a token has 4 bytes and every reply is as long as allowed: an estimate, rather too high."""
     return sum(
-        cost(prices, Usage(_bytes(request) // BYTES_PER_TOKEN, 0, request.sampling.max_tokens), batch)
+        cost(prices, TokenUsage(_bytes(request) // BYTES_PER_TOKEN, 0, request.sampling.max_tokens), batch)
         for request in requests
     )
 
 
 def _bytes(request: Request) -> int:
-    """Of a request's texts; the schema is one, because providers put it into the prompt."""
+    """Bytes of a request's texts. The schema is one of them, because providers put it into the prompt."""
     schema = canonical(request.response_schema) if request.response_schema else b""
     texts = (text for message in request.messages for text in message)
     return len(schema) + sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)

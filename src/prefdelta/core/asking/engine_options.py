@@ -12,58 +12,98 @@ ANY = "any"  # for replies_as
 
 
 class TransformersOptions(Settings):
-    """Hugging Face transformers in this process."""
+    """Hugging Face transformers in the job's process."""
 
     name: Literal["transformers"]
-    batch_size: Annotated[int, Field(ge=1)] = 256  # requests in one forward pass; they have equal prompt lengths
-    threads: Annotated[int, Field(ge=1)] = 1  # torch threads: part of what determines the bits on a CPU
+    """Kind of engine: Hugging Face transformers in the job's process."""
+
+    batch_size: Annotated[int, Field(ge=1)] = 256
+    """Largest number of requests in one forward pass; they have equal prompt lengths. Part of what determines the
+    text."""
+
+    threads: Annotated[int, Field(ge=1)] = 1
+    """Number of torch threads. Part of what determines the text on a CPU, so it is a setting and not left to the
+    machine."""
+
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Precision in which weights are loaded and computed with."""
 
 
 class VLLMOptions(Settings):
-    """vLLM in this process (offline), on the GPUs of the job."""
+    """vLLM in the job's process (offline), on the GPUs of the job."""
 
     name: Literal["vllm"]
+    """Kind of engine: vLLM in the job's process."""
+
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "bfloat16"
-    max_length: Annotated[int, Field(ge=2)]  # tokens of prompt + completion; a prompt that leaves no room is a failure
-    gpu_memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of each GPU
-    max_sequences: Annotated[int, Field(ge=1)] = 256  # in one step of the engine
+    """Precision in which weights are loaded and computed with; `auto` is that of the checkpoint."""
+
+    max_length: Annotated[int, Field(ge=2)]
+    """Context length: tokens of prompt + completion. A prompt that leaves no room for a completion is a failure."""
+
+    gpu_memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of each GPU's memory that vLLM may take, from 0 to 1."""
+
+    max_sequences: Annotated[int, Field(ge=1)] = 256
+    """Largest number of sequences that are computed at a time."""
 
 
 class VLLMServer(Settings):
-    """A vLLM server, started on loopback by the job that needs it, on the GPUs of the job."""
+    """A vLLM server that the job starts on loopback, on its own GPUs."""
 
     name: Literal["vllm"]
+    """Kind of server: vLLM's own."""
+
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    max_length: Annotated[int, Field(ge=2)]  # tokens of prompt + completion
+    """Precision in which weights are loaded and computed with; `auto` is that of the checkpoint."""
+
+    max_length: Annotated[int, Field(ge=2)]
+    """Context length: tokens of prompt + completion."""
+
     gpu_memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9
-    reasoning_parser: str | None = None  # vLLM's name of how this model marks its reasoning
+    """Share of each GPU's memory that vLLM may take, from 0 to 1."""
+
+    reasoning_parser: str | None = None
+    """vLLM's name for the way in which the model marks its reasoning, for example openai_gptoss."""
 
 
 class ThinkingMarks(Settings):
-    """How a model marks its reasoning, if not by <think> and </think>."""
+    """How a model marks its reasoning, if it does not write <think> and </think>."""
 
     opening: str
+    """Text that begins the reasoning. It is stored as <think>."""
+
     closing: str
+    """Text that ends the reasoning. It is stored as </think>."""
 
 
 GeneratorOptions = Annotated[TransformersOptions | VLLMOptions, Field(discriminator="name")]
 
 
 class RulesServer(Settings):
-    """Mini's rule-based judge, started on loopback by the job that needs it. It is not an LLM."""
+    """The rule-based judge of the mini study, started on loopback by the job. It is not an LLM."""
 
     name: Literal["rules"]
-    noise: Annotated[float, Field(ge=0, le=1)]  # probability that a score is off by one, per dimension
+    """Kind of server: the rule-based judge of the mini study."""
+
+    noise: Annotated[float, Field(ge=0, le=1)]
+    """Probability, per dimension, that a score is off by one."""
 
 
 class BatchOptions(Settings):
-    """Asking through a provider's batch API: cheaper, and done within the window instead of at once."""
+    """Asking through a provider's batch API: cheaper, and answered within the window."""
 
-    window: str = "24h"  # the provider's completion window; OpenAI has only this one
-    poll_s: Annotated[float, Field(gt=0)] = 60.0  # between two looks at the batches
-    requests: Annotated[int, Field(ge=1, le=50_000)] = 50_000  # in one batch, at most; 50,000 is OpenAI's own limit
-    rounds: Annotated[int, Field(ge=1)] = 3  # batches that one run puts a request into, if those before did not answer
+    window: str = "24h"
+    """Completion window that is asked of the provider. OpenAI has only 24h."""
+
+    poll_s: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds between two looks at the open batches."""
+
+    requests: Annotated[int, Field(ge=1, le=50_000)] = 50_000
+    """Largest number of requests in one batch. OpenAI's own limit is 50,000."""
+
+    rounds: Annotated[int, Field(ge=1)] = 3
+    """How many batches one run may put a request into, if those before did not answer it."""
 
 
 # What a request may hold besides the model and the messages, as OpenAI names it.
@@ -72,32 +112,70 @@ _SENT_ANYWAY = ("model", "messages", *get_args(Parameter))
 
 
 class OpenAIOptions(Settings):
-    """Any server that speaks the OpenAI chat-completions protocol.
+    """Any server with the OpenAI chat-completions protocol.
 
-    What is recorded of a hosted model is known by its name and `provider`, not by its address: another port, proxy or
+    Replies of a hosted model are recorded under its name and `provider`, not under its address: another port, proxy or
     domain asks nothing again.
     """
 
     name: Literal["openai"]
-    model: str  # as the server calls it
-    replies_as: str | list[str] | None = None  # names in replies that mean `model` too (of an alias); or any
-    server: Annotated[RulesServer | VLLMServer, Field(discriminator="name")] | None = None  # started for the job; or:
-    base_url: str | None = None  # of one that runs already, up to and with /v1
-    provider: str | None = None  # a label of your own: who serves it, which weights. Another label asks all again
-    api_key_env: str = "OPENAI_API_KEY"  # the variable that holds the key; never the key itself
-    omit: list[Parameter] = Field(default_factory=list)  # what this provider or model refuses
-    rename: dict[Parameter, str] = Field(default_factory=dict)  # what it calls otherwise: {seed: random_seed}
-    # How a verdict's form is asked for: a JSON schema with the range of scores as minimum and maximum, one with their
-    # list (enum), or JSON of whatever form. `omit: [response_format]` asks for no form.
+    """Kind of engine: any server with the OpenAI chat-completions protocol."""
+
+    model: str
+    """Name of the model in requests, as the server calls it."""
+
+    replies_as: str | list[str] | None = None
+    """Names in replies that mean `model` too: one, a list, or `any`. Other names make a reply a failure."""
+
+    server: Annotated[RulesServer | VLLMServer, Field(discriminator="name")] | None = None
+    """A server that each job starts for itself. Give either this or `base_url`."""
+
+    base_url: str | None = None
+    """Address of a server that runs already, up to and with /v1. Another address asks nothing again."""
+
+    provider: str | None = None
+    """A label of your own for who serves the model, and which weights. Another label asks everything again."""
+
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key. The key itself is never written into a file."""
+
+    omit: list[Parameter] = Field(default_factory=list)
+    """Parameters of a request that are left out, because the server refuses them. Part of what a reply is recorded
+    under."""
+
+    rename: dict[Parameter, str] = Field(default_factory=dict)
+    """Parameter -> the server's name for it, for example { seed: random_seed }. Part of what a reply is recorded
+    under."""
+
     response_format: Literal["json_schema", "json_schema_enum", "json_object"] = "json_schema"
-    batch: BatchOptions | None = None  # through the provider's batch API; `batch: {}` for its defaults
-    prices: str | None = None  # file of USD per million tokens, e.g. resources/prices/example.yaml: counts spending
-    limit_usd: Annotated[float, Field(gt=0)] | None = None  # of the whole study; nothing is sent that may exceed it
-    in_flight: Annotated[int, Field(ge=1)] = 64  # requests open at once
-    deadline_s: Annotated[float, Field(gt=0)] = 600.0  # for one request, all its tries together
-    quiet_s: Annotated[float, Field(gt=0)] = 30.0  # without an answer, then a canary is sent; and the time it has
-    back_off_s: Annotated[float, Field(gt=0)] = 0.5  # mean wait before the second try; doubles up to 30 s
-    start_s: Annotated[float, Field(gt=0)] = 60.0  # until a started server must have answered its first request
+    """How the form of a verdict is asked for: a JSON schema with the range of scores, a JSON schema with the list of
+    scores (json_schema_enum), or any JSON (json_object). `omit: [response_format]` asks for none."""
+
+    batch: BatchOptions | None = None
+    """Ask through the provider's batch API; {} for its defaults. Default: one request at a time."""
+
+    prices: str | None = None
+    """File with prices in USD per million tokens, for example resources/prices/example.yaml. With it spending is
+    counted."""
+
+    limit_usd: Annotated[float, Field(gt=0)] | None = None
+    """Most that the whole study may spend on this model, in USD. Nothing is sent that might exceed it. Needs
+    `prices`."""
+
+    in_flight: Annotated[int, Field(ge=1)] = 64
+    """Largest number of requests that are open at once."""
+
+    deadline_s: Annotated[float, Field(gt=0)] = 600.0
+    """Seconds for one request, all its attempts together."""
+
+    quiet_s: Annotated[float, Field(gt=0)] = 30.0
+    """Seconds without an answer after which a short test request is sent; it has as long to be answered."""
+
+    back_off_s: Annotated[float, Field(gt=0)] = 0.5
+    """Mean seconds before the second attempt of a request. The wait doubles with each attempt, up to 30 s."""
+
+    start_s: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds within which a started server must have answered its first request."""
 
     def accepts(self, name: str | None) -> bool:
         """Whether a reply that names this model is one of the model that was asked."""

@@ -39,7 +39,7 @@ class _Name:
 
 def same_model(one: str, other: str) -> bool:
     """Whether the two names mean one model, as far as they say."""
-    first, second = _read(one), _read(other)
+    first, second = _parse_name(one), _parse_name(other)
     return (
         first.model == second.model
         and _agree(first.versions, second.versions)
@@ -56,18 +56,18 @@ def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
     return one <= other or other <= one
 
 
-def _read(name: str) -> _Name:
+def _parse_name(name: str) -> _Name:
     model = name.strip().strip("/").rpartition("/")[2].lower()
     versions, precisions = set[str](), set[str]()
     while True:
-        if found := _ROUTE.fullmatch(model) or _UNPINNED.fullmatch(model):
-            model = found[1]
-        elif found := _VERSION.fullmatch(model):
-            rest = found[1] or found[2]
+        if match := _ROUTE.fullmatch(model) or _UNPINNED.fullmatch(model):
+            model = match[1]
+        elif match := _VERSION.fullmatch(model):
+            rest = match[1] or match[2]
             versions.add(re.sub(r"\W|_", "", model.removeprefix(rest)))
             model = rest
-        elif found := _PRECISION.fullmatch(model):
-            precisions.add(re.sub(r"\W|_", "", model.removeprefix(found[1])))
-            model = found[1]
+        elif match := _PRECISION.fullmatch(model):
+            precisions.add(re.sub(r"\W|_", "", model.removeprefix(match[1])))
+            model = match[1]
         else:
             return _Name(model, frozenset(versions), frozenset(precisions))

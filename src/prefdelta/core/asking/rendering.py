@@ -3,7 +3,7 @@
 import re
 from contextlib import suppress
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -18,7 +18,7 @@ _TAKEN = (
 )
 
 
-def _iso(value: Any) -> Any:
+def _iso(value: object) -> object:
     """YAML reads 2026-01-31 as a date, and '2026-01-31' as text: both are the same day."""
     return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
 
@@ -30,7 +30,7 @@ def _a_day(value: str) -> str:
     raise ValueError("is not a day of the calendar; write it as 2026-01-31")
 
 
-def _free(values: Any) -> Any:
+def _free(values: object) -> object:
     for name, value in values.items() if isinstance(values, dict) else ():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)) or name in _TAKEN:
             raise ValueError(f"{name!r} cannot be a setting of a chat template; the model's card says which it knows")
@@ -46,10 +46,13 @@ DEFAULT_DATE = "2026-01-01"  # of a study that names none: no template ever read
 
 
 class Rendering(Settings):
-    """How the chat template of one model is rendered, wherever it is."""
+    """How a model's chat template is rendered, wherever the model is asked, trained or scored."""
 
-    date: Date = DEFAULT_DATE  # what the template takes for today
-    chat_template_kwargs: Kwargs = Field(default_factory=dict)  # variables of the template, e.g. enable_thinking
+    date: Date = DEFAULT_DATE
+    """Day that the template takes for today (ISO)."""
+
+    chat_template_kwargs: Kwargs = Field(default_factory=dict)
+    """Variables of the template, for example { enable_thinking: true }."""
 
 
 PLAIN = Rendering.model_construct(date=DEFAULT_DATE, chat_template_kwargs={})  # without compiling its validator

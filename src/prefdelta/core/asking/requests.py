@@ -1,4 +1,4 @@
-"""Asking models: what a request, a reply and an engine are. Every engine speaks this."""
+"""Asking models: what a request, a reply and an engine are."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,24 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.settings import Settings
 
-CRASHES_IN_A_ROW = 5  # so many prompts that crash an engine, with no answer in between, are no longer to blame for it
+CRASHES_IN_A_ROW = 5  # if so many prompts crash an engine with no answer in between, the engine is to blame
 
 
 class Sampling(Settings):
-    """How a model draws its reply."""
+    """How a model draws its replies."""
 
-    temperature: Annotated[float, Field(ge=0)]  # 0: greedy
+    temperature: Annotated[float, Field(ge=0)]
+    """Sampling temperature. 0 is greedy decoding."""
+
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    max_tokens: Annotated[int, Field(ge=1)]  # completion tokens; a reply that reaches it is truncated
+    """Nucleus sampling: the share of probability that is sampled from, above 0 and up to 1."""
+
+    max_tokens: Annotated[int, Field(ge=1)]
+    """Largest number of completion tokens, reasoning included. A reply that reaches it is truncated."""
+
     reasoning_effort: str | None = None
+    """How much the model reasons, in the words of its chat template or server, for example medium. A template that does
+    not use it is an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +63,14 @@ class Particulars:
 
     reasoning: str | None = None  # kept apart from the text
     prompt_tokens: int | None = None
-    cached_tokens: int | None = None  # of these
+    cached_tokens: int | None = None  # of the prompt tokens
     reasoning_tokens: int | None = None
     native_finish: str | None = None  # why the reply ended, in the provider's own words
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for the request `key`."""
+    """The answer to the request `key`."""
 
     key: str
     text: str | None
@@ -76,14 +84,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why nothing of use came back for the request `key`. Only permanent failures are recorded."""
+    """Why the request `key` has no usable answer. Only permanent failures are recorded."""
 
     key: str
     kind: str
     permanent: bool
     detail: str = ""  # what is known of the cause, e.g. the server's message
-    text: str | None = None  # what came back all the same: a refusal, or in JSON what is no text
-    n_tokens: int | None = None  # of that
+    text: str | None = None  # what came back in place of an answer: a refusal, or in JSON what is not a text
+    n_tokens: int | None = None  # of the text
     particulars: Particulars = Particulars()
 
 
@@ -96,7 +104,9 @@ class Quarantine:
 
     def __init__(self) -> None:
         self._held: list[Failure] = []
-        self._prompts: set[tuple[tuple[str, str], ...]] = set()  # of those held: samples of one prompt prove no more
+        self._prompts: set[tuple[tuple[str, str], ...]] = (
+            set()
+        )  # of the requests held; several samples of a prompt count once
         self._answered = False
 
     def blame(self, key: str, request: Request, detail: str) -> None:
@@ -107,7 +117,7 @@ class Quarantine:
             self._give_up()
 
     def settle(self, result: Reply | Failure) -> list[Reply | Failure]:
-        """The result; and if it is an answer, the requests whose blame it proves."""
+        """The result; and if it is an answer, the failures held back, which it proves."""
         if isinstance(result, Failure) and not result.permanent:
             return [result]
         self._answered = True
@@ -116,7 +126,7 @@ class Quarantine:
         return [result, *proven]
 
     def rest(self) -> list[Failure]:
-        """The requests held back at the end. Raises StudyError if every prompt there was crashed the engine."""
+        """The failures still held back at the end. Raises StudyError if all of several prompts crashed the engine."""
         if len(self._prompts) > 1 and not self._answered:
             self._give_up()
         return self._held
@@ -150,7 +160,7 @@ def canary(model: str) -> dict[str, Any]:
 
 
 class Engine(Protocol):
-    """Asks one model. Made cheaply: what is expensive starts with the first request that is missing."""
+    """Asks one model. An engine is cheap to make: what is expensive starts with the first missing request."""
 
     def identity(self) -> dict[str, Any]:
         """All that determines a reply besides the request: weights, template, precision, engine and version."""

@@ -9,12 +9,13 @@ _ANOTHER = re.compile(rf"\s*{OPEN}")
 def without_thinking(text: str) -> str | None:
     """The answer: what follows the reasoning; None if reasoning was never closed.
 
-    It is all of a text without marks, or with one that opens in its midst and never closes: it speaks of the mark.
+    A text without marks is all answer. So is one that opens a mark in its middle and never closes it: it only mentions
+    the mark.
 
     Reasoning stands before the answer, in one block or in several that follow each other. A block ends at the mark that
-    closes it, blocks within it counted; where fewer are closed than opened, one was only mentioned, and the first
-    closing mark counts. A text that closes first has its reasoning opened by the prompt, as some chat templates do.
-    From there on marks are text: an answer may speak of them.
+    closes it; blocks within it are counted. If fewer marks close than open, one was only mentioned, and the first
+    closing mark ends the block. A text that closes before it opens has its reasoning opened by the prompt, as some chat
+    templates do. After the last block, marks are part of the answer.
     """
     if not (OPEN in text or CLOSE in text):
         return text
@@ -26,17 +27,17 @@ def without_thinking(text: str) -> str | None:
     return None if end is None else text[end:]
 
 
-def with_thinking(reasoning: str | None, text: str | None, cut: bool) -> str | None:
+def with_thinking(reasoning: str | None, text: str | None, truncated: bool) -> str | None:
     r"""A reply whose server keeps its reasoning apart, as one text: `<think>\n…\n</think>\n\n…`.
 
-    A text that begins with reasoning of its own, or ends some, comes back unchanged, as does one without reasoning, and
-    an empty one; only if the reply was cut is that its open reasoning.
+    A text that begins with reasoning, or closes some, comes back unchanged; so does any text if `reasoning` is empty.
+    An empty text comes back unchanged, too, unless the reply was truncated: then the open reasoning is its text.
     """
     before, opened, _ = (text or "").partition(OPEN)
     if not reasoning or (opened and not before.strip()) or CLOSE in before:
         return text
     if not (text or "").strip():
-        return f"{OPEN}\n{reasoning.strip()}\n" if cut else text
+        return f"{OPEN}\n{reasoning.strip()}\n" if truncated else text
     return f"{OPEN}\n{reasoning.strip()}\n{CLOSE}\n\n{str(text).lstrip()}"
 
 

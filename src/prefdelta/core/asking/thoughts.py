@@ -1,7 +1,7 @@
 r"""The reasoning of a trace: one form in which all traces are stored, and what a policy would write of it.
 
 Models differ in who opens the reasoning (the model, or its prompt), and in the white space around the marks. What is
-stored is `<think>\n…\n</think>\n\n…` for all, so that chosen and rejected traces differ in nothing but what they say.
+stored is `<think>\n…\n</think>\n\n…` for all, so that chosen and rejected traces differ in their content alone.
 """
 
 from prefdelta.core.asking.thinking import CLOSE, OPEN, without_thinking
@@ -20,7 +20,7 @@ def closed_by(prompt: str) -> bool:
 
 
 def whole_reply(prompt: str, generated: str) -> str:
-    """What a model said: what it generated after the rendered prompt, with the reasoning that the prompt opened."""
+    """A reply with the mark of reasoning that its rendered prompt opened, if it did."""
     opened = opened_by(prompt)
     return generated if opened is None or _opens(generated) else opened + generated
 
@@ -46,7 +46,7 @@ def as_generated(prompt: str, text: str) -> str:
     r"""What a policy would have to generate after the rendered prompt to say `text`.
 
     A prompt that opens the reasoning has written the first mark already; a text without reasoning then closes it at
-    once. Raises StudyError for a text with reasoning if the prompt has closed it: it would be learnt as a second one.
+    once. Raises StudyError for a text with reasoning if the prompt has closed the reasoning already.
     """
     opened = opened_by(prompt)
     if closed_by(prompt) and (_opens(text) or CLOSE in text):
@@ -62,7 +62,7 @@ def as_generated(prompt: str, text: str) -> str:
             return text  # opened by another prompt
         text = f"{OPEN}\n\n{CLOSE}\n\n{text}"
     text, written = text.lstrip().removeprefix(OPEN), opened.removeprefix(OPEN)
-    while not text.startswith(written):  # of the white space after the mark, what both have
+    while not text.startswith(written):  # remove the white space after the mark that both have
         written = written[:-1]
     return text.removeprefix(written)
 

@@ -1,4 +1,4 @@
-"""Verdicts: what a judge must reply, and reading it strictly. A reply that is not exactly that is a typed failure."""
+"""Verdicts: what a judge must reply, and how it is read. A reply that is not exactly that is a typed failure."""
 
 import json
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from typing import Any
 from prefdelta.core.asking.thinking import without_thinking
 
 LOWEST, HIGHEST = 1, 5
-# Failures of an engine that are a judge's way of giving no verdict: it may give one if it is asked again.
+# Failures of an engine that mean that the judge gave no verdict: it may give one if it is asked again.
 NO_VERDICT = ("refusal", "several_choices", "not_text")
 
 
 class InvalidVerdictError(ValueError):
-    """A reply that is no verdict. Its text is the failure's type, e.g. `out_of_range`."""
+    """A reply that is not a verdict. The error's text is the kind of failure, e.g. `out_of_range`."""
 
 
 def verdict_schema(dimensions: Sequence[str]) -> dict[str, Any]:
@@ -59,8 +59,8 @@ def read_verdict(text: str | None, finish_reason: str | None, dimensions: Sequen
     return {name: verdict[name] for name in dimensions}
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise InvalidVerdictError("duplicate_key")
-    return found
+    return members

@@ -1,4 +1,4 @@
-"""Problems as texts that can be compared: in what is written, not in how it is typeset."""
+"""Problems as texts to compare: by what is written, not by how it is typeset."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ _TOKEN = re.compile(r"[^\W\d_]+|\d+|[-+*/^=<>]|(?<=\d)\.(?=\d)")
 _WORD = re.compile(r"[^\W_]+")
 _MARKS = frozenset("-+*/^=<>.")
 
-# What LaTeX has several ways to write, or writes for the eye alone. Texts are in lower case by then.
+# Commands that LaTeX has several names for, or that change the looks alone. Texts are in lower case by then.
 _COMMANDS: dict[str, str] = {
     **dict.fromkeys(("left", "right", "middle", "big", "bigl", "bigr", "bigg", "biggl", "biggr"), " "),
     **dict.fromkeys(("displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "quad", "qquad", "par"), " "),
@@ -78,7 +78,7 @@ class Comparable:
         if not text.isascii():
             text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).lower()
         if "\\" in text:
-            text = _LATEX.sub(_written, _DISPLAY.sub(" ", text))
+            text = _LATEX.sub(_plain_command, _DISPLAY.sub(" ", text))
         return cls(_HYPHEN.sub(" ", text).rstrip(" \n\t\r=?.:;!$)}]"))  # `= ?`
 
     @cached_property
@@ -92,7 +92,7 @@ class Comparable:
         return _TOKEN.findall(self.text)
 
     def letters(self) -> tuple[str, list[int]]:
-        """All letters and digits in one, and where a run of either begins. Its length is the last."""
+        """(all letters and digits in one, where each run of either begins, and last the length)."""
         return _joined([token for token in self.tokens if token not in _MARKS])
 
     def characters(self) -> tuple[str, list[int]]:
@@ -102,28 +102,28 @@ class Comparable:
     def unlabelled(self) -> str:
         """The characters without what a collection writes before a problem."""
         text, place = self.text, 0
-        while found := _LABEL.match(text, place):
-            place = found.end()
+        while match := _LABEL.match(text, place):
+            place = match.end()
         return "".join(_TOKEN.findall(text[place:])) or "".join(self.tokens)
 
     def stands_alone(self, first: int, last: int) -> bool:
-        """Whether the characters from `first` to before `last` are no part of a longer formula or word."""
-        found = list(_TOKEN.finditer(self.text))
-        ends = list(accumulate(len(one.group()) for one in found))
+        """Whether the characters from `first` to before `last` are not part of a longer formula or word."""
+        matches = list(_TOKEN.finditer(self.text))
+        ends = list(accumulate(len(match.group()) for match in matches))
         start = 0 if first == 0 else ends.index(first) + 1
         end = ends.index(last)
         if start > 0:
-            before, begins = found[start - 1], found[start].group()
+            before, begins = matches[start - 1], matches[start].group()
             in_words = begins.isalpha() and len(begins) > 3  # `Problem 4 - Find ...`
-            if before.end() == found[start].start() or (before.group() in _MARKS and not in_words):
+            if before.end() == matches[start].start() or (before.group() in _MARKS and not in_words):
                 return False
-        if end + 1 == len(found):
+        if end + 1 == len(matches):
             return True
-        return found[end + 1].group() not in _MARKS and found[end].end() != found[end + 1].start()
+        return matches[end + 1].group() not in _MARKS and matches[end].end() != matches[end + 1].start()
 
 
-def _written(found: re.Match[str]) -> str:
-    name = found.group(1)
+def _plain_command(match: re.Match[str]) -> str:
+    name = match.group(1)
     return _COMMANDS.get(name, f" {name} ") if name else " "
 
 

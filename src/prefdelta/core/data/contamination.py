@@ -1,8 +1,8 @@
-"""Contamination: training prompts that hold what an item of a benchmark holds.
+"""Contamination: training prompts that overlap with an item of a benchmark.
 
-Two rules say so, over texts without typesetting (core/data/comparable.py). `words`: n words of an item in a row, as
-letters and digits, whatever the spaces and marks between them. `characters`, for texts of fewer words: all of their
-letters, digits and signs of arithmetic, within the other text or as all of it but a label such as `5. (10 points)`.
+Two rules find overlaps between texts without typesetting (core/data/comparable.py). `words`: the prompt has n words of
+the item in a row; spaces and marks between them do not count. `characters`, for a text of fewer than n words: all its
+letters, digits and signs of arithmetic are in the other text, or are all of it but a label such as `5. (10 points)`.
 """
 
 import json
@@ -23,15 +23,21 @@ Rule = Literal["words", "characters"]
 class Contamination(Settings):
     """The gate that keeps items of benchmarks out of the training prompts."""
 
-    ngram: Ngram = 13  # ours; GPT-3's
-    lock: str  # file of the excluded prompts, written by `prefdelta decontaminate`
+    ngram: Ngram = 13  # as GPT-3's
+    """Number of words in a row that a training prompt must not share with an item of a benchmark."""
+
+    lock: str
+    """File with the training prompts that are left out. `prefdelta decontaminate` writes it."""
 
 
 class ExcludedPrompts(Settings):
     """The lock: training prompts that are left out. No reasons in it: a further reason must make nothing anew."""
 
     ngram: Ngram
-    prompts: list[str]  # ids, in order
+    """Number of words in a row by which the prompts were compared with the benchmarks."""
+
+    prompts: list[str]
+    """Ids of the prompts that are left out, sorted."""
 
     @classmethod
     def read(cls, text: str, where: str) -> Self:
@@ -39,9 +45,9 @@ class ExcludedPrompts(Settings):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            found = mistakes(error)
+            problems = mistakes(error)
             raise StudyError(
-                f"{where}: not a lock file of excluded prompts: {found}. Write it again: prefdelta decontaminate."
+                f"{where}: not a lock file of excluded prompts: {problems}. Write it again: prefdelta decontaminate."
             ) from None
 
     def text(self) -> str:
@@ -57,37 +63,37 @@ def overlaps(
     prompts, items: (name, text). The items are held in memory (0.8 GB for 17,000), the prompts stream by.
     """
     known = [(name, Comparable.of(text)) for name, text in items]
-    by_words, by_characters = _Words(ngram), _Characters()
+    by_words, by_characters = _WordIndex(ngram), _CharacterIndex()
     for place, (_, item) in enumerate(known):
         by_words.add(item, place)
         if len(item.words) < ngram:
             by_characters.add(item, place)
-    found: dict[str, dict[str, Rule]] = {}
-    short, short_names = _Characters(), list[str]()
+    rules: dict[str, dict[str, Rule]] = {}
+    short, short_names = _CharacterIndex(), list[str]()
 
     def note(prompt: str, place: int, rule: Rule) -> None:
-        found.setdefault(prompt, {}).setdefault(known[place][0], rule)
+        rules.setdefault(prompt, {}).setdefault(known[place][0], rule)
 
     for name, text in prompts:
         prompt = Comparable.of(text)
-        for place in by_words.found_in(prompt):
+        for place in by_words.holders_in(prompt):
             note(name, place, "words")
-        for place in by_characters.found_in(prompt):
+        for place in by_characters.holders_in(prompt):
             note(name, place, "characters")
         if len(prompt.words) < ngram:
             short.add(prompt, len(short_names))
             short_names.append(name)
     for place, (_, item) in enumerate(known):
-        for number in short.found_in(item):
+        for number in short.holders_in(item):
             note(short_names[number], place, "characters")
-    return {prompt: dict(sorted(found[prompt].items())) for prompt in sorted(found)}
+    return {prompt: dict(sorted(rules[prompt].items())) for prompt in sorted(rules)}
 
 
-class _Index:
-    """Texts and who holds them, found at given places of a longer text."""
+class _TextIndex:
+    """Short texts by their holders, to look up at given places of a longer text."""
 
     def __init__(self, prefix: int) -> None:
-        """prefix: as many characters as each of the texts has at least."""
+        """prefix: characters that each of the texts has at least."""
         self._prefix = prefix
         self._lengths: dict[str, tuple[int, ...]] = {}  # of the texts that begin so
         self._holders: dict[str, tuple[int, ...]] = {}
@@ -102,7 +108,7 @@ class _Index:
         if holder not in holders[-1:]:
             self._holders[text] = (*holders, holder)
 
-    def found(self, text: str, borders: Sequence[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    def matches(self, text: str, borders: Sequence[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         """(first, after the last, holders) of each text that begins and ends at a border."""
         prefix, lengths = self._prefix, self._lengths
         ends = set[int]()
@@ -115,14 +121,14 @@ class _Index:
                         yield first, last, holders
 
 
-class _Words:
-    """Rule `words`: n words of an item in a row, whose letters and digits a prompt has, however it spaces them."""
+class _WordIndex:
+    """Rule `words`: the letters and digits of n words of an item in a row are in a prompt, however it spaces them."""
 
     _LONG = 24  # a beginning of so many characters is nearly always of one text
 
     def __init__(self, ngram: int) -> None:
         self._ngram = ngram
-        self._long, self._others = _Index(max(ngram, self._LONG)), _Index(ngram)
+        self._long, self._others = _TextIndex(max(ngram, self._LONG)), _TextIndex(ngram)
 
     def add(self, item: Comparable, holder: int) -> None:
         words = item.words
@@ -132,28 +138,28 @@ class _Words:
             index = self._long if last - first >= max(self._ngram, self._LONG) else self._others
             index.add(letters[first:last], holder)
 
-    def found_in(self, prompt: Comparable) -> set[int]:
+    def holders_in(self, prompt: Comparable) -> set[int]:
         text, borders = prompt.letters()
         if len(text) < self._ngram:
             return set()
         return {
             holder
             for index in (self._long, self._others)
-            for _, _, holders in index.found(text, borders)
+            for _, _, holders in index.matches(text, borders)
             for holder in holders
         }
 
 
-class _Characters:
-    """Rule `characters`: all letters, digits and signs of arithmetic of a short text, in another text or as all of it.
+class _CharacterIndex:
+    """Rule `characters`: all letters, digits and signs of arithmetic of a short text are in another text, or all of it.
 
-    To be found within another, a text must say something: be long, or less so and have a number in it.
+    Only a long text, or a shorter one with a number in it, is looked for within others.
     """
 
     _LONG, _WITH_NUMBER = 30, 12  # characters
 
     def __init__(self) -> None:
-        self._parts, self._whole = _Index(self._WITH_NUMBER), dict[str, list[int]]()
+        self._parts, self._whole = _TextIndex(self._WITH_NUMBER), dict[str, list[int]]()
 
     def add(self, short: Comparable, holder: int) -> None:
         text = short.unlabelled()
@@ -163,23 +169,23 @@ class _Characters:
         if len(text) >= (self._WITH_NUMBER if any(map(str.isdigit, text)) else self._LONG):
             self._parts.add(text, holder)
 
-    def found_in(self, other: Comparable) -> set[int]:
+    def holders_in(self, other: Comparable) -> set[int]:
         text, borders = other.characters()
-        found = set(self._whole.get(other.unlabelled(), ()))
-        for first, last, holders in self._parts.found(text, borders):
-            if not found.issuperset(holders) and other.stands_alone(first, last):
-                found.update(holders)
-        return found
+        holders_found = set(self._whole.get(other.unlabelled(), ()))
+        for first, last, holders in self._parts.matches(text, borders):
+            if not holders_found.issuperset(holders) and other.stands_alone(first, last):
+                holders_found.update(holders)
+        return holders_found
 
 
-def counts_by_benchmark(found: Mapping[str, Mapping[str, Rule]], rule: Rule) -> dict[str, tuple[int, int]]:
-    """Of what one rule found: benchmark -> (its items that overlap, the prompts they overlap with).
+def counts_by_benchmark(overlapping: Mapping[str, Mapping[str, Rule]], rule: Rule) -> dict[str, tuple[int, int]]:
+    """By one rule: benchmark -> (how many of its items overlap, with how many prompts).
 
-    found: prompt -> <benchmark>:<item> -> rule, as from `overlaps`.
+    overlapping: prompt -> <benchmark>:<item> -> rule, as from `overlaps`.
     """
     items: dict[str, set[str]] = {}
     prompts: dict[str, set[str]] = {}
-    for prompt, names in found.items():
+    for prompt, names in overlapping.items():
         for name, by in names.items():
             if by == rule:
                 benchmark = name.partition(":")[0]

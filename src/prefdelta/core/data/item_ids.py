@@ -1,10 +1,9 @@
-"""The column that a source calls its `id`. A problem is known by its text; the column is a check of the data set."""
+"""The column that a source names as its `id`. A problem is known by its text; the column only checks the data set."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from prefdelta.core.data.sources import DataSource
-from prefdelta.core.data.values import is_missing, plain, shown
+from prefdelta.core.data.values import cell_text, is_missing, typed
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import TRAINING_PROMPTS
 
@@ -20,25 +19,25 @@ class IdColumn:
         self._missing: list[str] = []
         self._repeats: list[str] = []
 
-    def see(self, number: int, row: Mapping[str, Any], prompt_id: str) -> None:
-        """A row that makes a prompt."""
+    def see(self, number: int, row: Mapping[str, object], prompt_id: str) -> None:
+        """Take note of a row that makes a prompt."""
         if self._column is None:
             return
         self._rows += 1
         value = row.get(self._column)
-        said = None if is_missing(value) else plain(value, self._column, f"{self._dataset}, row {number:,}")
-        if said is None:
-            self._missing.append(f"row {number:,} holds {shown(value)}")
+        item_id = None if is_missing(value) else cell_text(value, self._column, f"{self._dataset}, row {number:,}")
+        if item_id is None:
+            self._missing.append(f"row {number:,} holds {typed(value)}")
             return
-        first, before = self._seen.setdefault(said, (number, prompt_id))
+        first, before = self._seen.setdefault(item_id, (number, prompt_id))
         if before != prompt_id:
-            self._repeats.append(f"row {number:,} holds {said!r}, as row {first:,} does")
+            self._repeats.append(f"row {number:,} holds {item_id!r}, as row {first:,} does")
 
     def check(self) -> None:
         """Raise StudyError, with what was counted, if the column is not an id."""
-        told = {"have none": self._missing, "have that of an earlier row with another problem": self._repeats}
-        found = [f"{len(rows):,} {what} ({rows[0]})" for what, rows in told.items() if rows]
-        if not found:
+        faults = {"have none": self._missing, "have that of an earlier row with another problem": self._repeats}
+        counts = [f"{len(rows):,} {what} ({rows[0]})" for what, rows in faults.items() if rows]
+        if not counts:
             return
         place = (
             "prompts.train"
@@ -47,6 +46,6 @@ class IdColumn:
         )
         raise StudyError(
             f"{self._dataset}: the column {self._column!r} is not an id: of {self._rows:,} rows with a problem "
-            f"{' and '.join(found)}. A problem is known by its text, so no id is needed: take `id: {self._column}` out "
-            f"of the `fields` of {place}."
+            f"{' and '.join(counts)}. A problem is known by its text, so no id is needed: take `id: {self._column}` "
+            f"out of the `fields` of {place}."
         )

@@ -1,32 +1,31 @@
-"""Rows of a data set -> prompts. Every row makes a prompt or says why it makes none."""
+"""Prompts from the rows of a data set. Every row makes a prompt or has a reason why it makes none."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prefdelta.core.answers.choices import read_options
 from prefdelta.core.answers.code_tests import livecodebench_tests
 from prefdelta.core.answers.final_answers import theoremqa_answer
 from prefdelta.core.data.item_ids import IdColumn
 from prefdelta.core.data.sources import Between, DataSource
-from prefdelta.core.data.values import RejectedRowError, clean, is_missing, plain, shown
+from prefdelta.core.data.values import RejectedRowError, cell_text, clean, is_missing, typed
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.maths.text import with_unit
 from prefdelta.records.prompt import Prompt, repeated
 
-Row = Mapping[str, Any]
+DataRow = Mapping[str, object]
 _THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 _LEADING_ZEROS = re.compile(r"^0+(?=\d+$)")
 
 
-def read_items(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[tuple[Row, Prompt | str]]:
+def read_items(rows: Iterable[DataRow], source: DataSource, name: str) -> Iterator[tuple[DataRow, Prompt | str]]:
     """Each row with its prompt, or with the reason why it makes none. name: of the training set or benchmark.
 
     Of several rows of one problem the first is taken; or each is an item of its own, if the source counts them so.
-    Raises StudyError if a column is missing or holds what no problem is made of; and, after the last row, if the
-    column `id` is not an id.
+    Raises StudyError if a column is missing or holds values of a wrong type; and, after the last row, if the column
+    `id` is not an id.
     """
     times = Counter[str]()  # how many rows so far make a prompt
     ids = IdColumn(source, name)
@@ -41,8 +40,8 @@ def read_items(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[t
     ids.check()
 
 
-def read_rows(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[tuple[Row, Prompt | str]]:
-    """As `read_items`, but each of several rows of one problem with the prompt, and without a look at ids."""
+def read_rows(rows: Iterable[DataRow], source: DataSource, name: str) -> Iterator[tuple[DataRow, Prompt | str]]:
+    """As `read_items`, but every row of a problem comes with its prompt, and ids are not checked."""
     for number, row in enumerate(rows, start=1):
         if number == 1:
             _check_columns(row, source)
@@ -56,7 +55,7 @@ def read_rows(rows: Iterable[Row], source: DataSource, name: str) -> Iterator[tu
             yield row, prompt
 
 
-def _check_columns(row: Row, source: DataSource) -> None:
+def _check_columns(row: DataRow, source: DataSource) -> None:
     missing = [column for column in [*source.fields.columns(), *source.where] if column not in row]
     if missing:
         raise StudyError(
@@ -65,16 +64,16 @@ def _check_columns(row: Row, source: DataSource) -> None:
         )
 
 
-def _holds(value: Any, allowed: list[Any] | Between) -> bool:
+def _holds(value: object, allowed: Sequence[object] | Between) -> bool:
     if isinstance(allowed, Between):
         return allowed.holds(value)
-    return any(type(value) is type(one) and value == one for one in allowed)  # to Python True is 1, and 1 is 1.0
+    return any(type(value) is type(item) and value == item for item in allowed)  # to Python True is 1, and 1 is 1.0
 
 
 # --- a prompt ---------------------------------------------------------------------------------------------------------
 
 
-def _prompt(row: Row, source: DataSource, name: str, where: str) -> Prompt:
+def _prompt(row: DataRow, source: DataSource, name: str, where: str) -> Prompt:
     fields = source.fields
     problem = _text(row, fields.problem, where)
     if problem is None:
@@ -96,22 +95,22 @@ def _prompt(row: Row, source: DataSource, name: str, where: str) -> Prompt:
     return Prompt(digest([source.kind, text])[:16], name, text, [answer])
 
 
-def _text(row: Row, column: str | None, where: str) -> str | None:
+def _text(row: DataRow, column: str | None, where: str) -> str | None:
     """The text in a column; None if it is null, blank, or a word for nothing ("NaN")."""
     value = None if column is None else row.get(column)
     if is_missing(value):
         return None
     if not isinstance(value, str):
-        raise StudyError(f"{where}: column {column!r} holds {shown(value)}, where a text should be.")
+        raise StudyError(f"{where}: column {column!r} holds {typed(value)}, where a text should be.")
     return clean(value.replace("\r\n", "\n").removeprefix("\ufeff")).strip() or None
 
 
 # --- its answer -------------------------------------------------------------------------------------------------------
 
 
-def _answer(row: Row, source: DataSource, where: str) -> str:
+def _answer(row: DataRow, source: DataSource, where: str) -> str:
     fields = source.fields
-    answer = plain(row.get(fields.answer or ""), fields.answer, where)
+    answer = cell_text(row.get(fields.answer or ""), fields.answer, where)
     if answer is not None and source.answer_after is not None:
         _, mark, answer = answer.rpartition(source.answer_after)
         answer = answer.strip() if mark else None
@@ -120,7 +119,7 @@ def _answer(row: Row, source: DataSource, where: str) -> str:
     if not answer or answer.lower() in ("nan", "null"):  # "None" may be right
         raise RejectedRowError("no_answer")
     if source.grader == "theoremqa":
-        answer_type = plain(row.get(fields.answer_type or ""), fields.answer_type, where)
+        answer_type = cell_text(row.get(fields.answer_type or ""), fields.answer_type, where)
         if answer_type is None:
             raise RejectedRowError("no_answer_type")
         try:
@@ -129,12 +128,12 @@ def _answer(row: Row, source: DataSource, where: str) -> str:
             raise RejectedRowError("unreadable_answer") from None
     if source.grader == "maths":
         unit = row.get(fields.unit or "")
-        unit = None if is_missing(unit) else plain(unit, fields.unit, where)
+        unit = None if is_missing(unit) else cell_text(unit, fields.unit, where)
         return with_unit(_LEADING_ZEROS.sub("", answer), unit)  # AIME's 033 is 33
     return answer
 
 
-def _tests(row: Row, source: DataSource, where: str) -> str:
+def _tests(row: DataRow, source: DataSource, where: str) -> str:
     fields = source.fields
     public, private, metadata = (
         _text(row, column, where) for column in (fields.public_tests, fields.private_tests, fields.metadata)

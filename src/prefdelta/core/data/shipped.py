@@ -1,21 +1,20 @@
 """The traces that one row of a data set ships, from the columns that `TraceFields` names.
 
-A text is one trace; a list has several. What else the columns say belongs to the trace at the same place: one value for
-one trace, or a list that is as long. Whatever has another form is refused with its column, never guessed at.
+A text is one trace; a list has several. The other columns hold one value per trace, at the same place: a value for one
+trace, a list of the same length for several. Anything else is an error that names the column.
 """
 
 import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from prefdelta.core.data.sources import TraceFields
-from prefdelta.core.data.values import is_missing, shown
+from prefdelta.core.data.values import is_missing, typed
 from prefdelta.core.errors import StudyError
 
 # What servers and public data sets say, in lower case; what stands in none of these lists is refused.
-_TRUTHS: dict[Any, bool] = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+_TRUTHS: dict[str, bool] = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 _STOPPED = (
     "stop",  # OpenAI, vLLM, Google, Mistral
     "eos",
@@ -25,7 +24,7 @@ _STOPPED = (
     "complete",  # Cohere, as max_tokens
     "completed",  # OpenAI's Responses, as the next
 )
-_CUT = (
+_TRUNCATED = (
     "length",  # OpenAI, vLLM, TGI
     "max_tokens",  # Google, Anthropic, Cohere
     "max_length",
@@ -40,10 +39,10 @@ _STOPPED_OTHERWISE = ("content_filter", "safety", "recitation", "refusal", "erro
 
 @dataclass(frozen=True, slots=True)
 class ShippedTrace:
-    """One trace; `text` is None if there is none at its place."""
+    """One trace; `text` is None if its place in the list is empty."""
 
     text: str | None
-    finish_reason: str  # "stop", "length", or what else ended it: "content_filter", ...
+    finish_reason: str  # "stop", "length", or another word of its server: "content_filter", ...
     correct: bool | None  # what the data set says of it
 
     @property
@@ -51,7 +50,7 @@ class ShippedTrace:
         return self.finish_reason not in ("stop", "length")
 
 
-def read_traces(row: Mapping[str, Any], fields: TraceFields, where: str) -> list[ShippedTrace]:
+def read_traces(row: Mapping[str, object], fields: TraceFields, where: str) -> list[ShippedTrace]:
     """The traces of a row, in order. Raises StudyError, with the column, for what cannot be read."""
     for column in fields.columns():
         if column not in row:
@@ -65,7 +64,7 @@ def read_traces(row: Mapping[str, Any], fields: TraceFields, where: str) -> list
         ShippedTrace(
             text,
             _finish_reason(
-                fields, _truth(complete[place], fields.complete, where), _said(finish[place], fields.finish, where)
+                fields, _truth(complete[place], fields.complete, where), _ending(finish[place], fields.finish, where)
             ),
             _truth(correct[place], fields.correct, where),
         )
@@ -73,7 +72,7 @@ def read_traces(row: Mapping[str, Any], fields: TraceFields, where: str) -> list
     ]
 
 
-def _texts(value: Any, column: str, where: str) -> list[str | None]:
+def _texts(value: object, column: str, where: str) -> list[str | None]:
     if isinstance(value, str):
         if _is_list_as_text(value):
             raise StudyError(
@@ -85,16 +84,16 @@ def _texts(value: Any, column: str, where: str) -> list[str | None]:
         for element in value:
             if not isinstance(element, str) and not is_missing(element):
                 raise StudyError(
-                    f"{where}: column {column!r} holds a list of {shown(element)}, where texts should be. Chat "
+                    f"{where}: column {column!r} holds a list of {typed(element)}, where texts should be. Chat "
                     "messages are not read: name a column that has the trace alone, with its reasoning."
                 )
         return [_trace(element) for element in value]
     if is_missing(value):
         return []
-    raise StudyError(f"{where}: column {column!r} holds {shown(value)}, where a text or a list of texts should be.")
+    raise StudyError(f"{where}: column {column!r} holds {typed(value)}, where a text or a list of texts should be.")
 
 
-def _trace(value: Any) -> str | None:
+def _trace(value: object) -> str | None:
     """A text, unless it is a word for nothing; a blank one is an empty trace."""
     return value if isinstance(value, str) and not (value.strip() and is_missing(value)) else None
 
@@ -109,62 +108,62 @@ def _is_list_as_text(text: str) -> bool:
             value = read(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
-        return isinstance(value, list) and bool(value) and all(isinstance(one, str | dict | list) for one in value)
+        return isinstance(value, list) and bool(value) and all(isinstance(item, str | dict | list) for item in value)
     return False
 
 
-def _aligned(value: Any, column: str | None, texts: Sequence[Any], of: str, where: str) -> list[Any]:
-    """A column's values, one per trace. None for all if it says nothing."""
+def _aligned(value: object, column: str | None, texts: Sequence[object], of: str, where: str) -> list[object]:
+    """A column's values, one per trace; None for each if the column is empty."""
     if isinstance(value, list | tuple):
         if len(value) == len(texts):
             return list(value)
-        found = f"a list of {len(value)}"
+        values = f"a list of {len(value)}"
     elif is_missing(value) or not texts:
         return [None] * len(texts)
     elif len(texts) == 1:
         return [value]
     else:
-        found = f"one value, {shown(value)}"
+        values = f"one value, {typed(value)}"
     raise StudyError(
-        f"{where}: column {column!r} holds {found}, and column {of!r} has {len(texts)} traces. One value for each "
+        f"{where}: column {column!r} holds {values}, and column {of!r} has {len(texts)} traces. One value for each "
         "trace is needed, or null if nothing is said of them."
     )
 
 
-def _truth(value: Any, column: str | None, where: str) -> bool | None:
+def _truth(value: object, column: str | None, where: str) -> bool | None:
     if isinstance(value, bool) or is_missing(value):
         return value if isinstance(value, bool) else None
-    said = value.strip().lower() if isinstance(value, str) else value
-    if isinstance(said, int | float) and said in (0, 1):
-        return bool(said)
-    if isinstance(said, str) and said in _TRUTHS:
-        return _TRUTHS[said]
+    word = value.strip().lower() if isinstance(value, str) else value
+    if isinstance(word, int | float) and word in (0, 1):
+        return bool(word)
+    if isinstance(word, str) and word in _TRUTHS:
+        return _TRUTHS[word]
     raise StudyError(
-        f"{where}: column {column!r} holds {shown(value)}, where true or false should be. Read are booleans, 0 and 1, "
+        f"{where}: column {column!r} holds {typed(value)}, where true or false should be. Read are booleans, 0 and 1, "
         f"and in any case of letters {', '.join(_TRUTHS)}; null says nothing."
     )
 
 
-def _said(value: Any, column: str | None, where: str) -> str | None:
-    """How a server said that a trace ended, as "stop", "length" or the word itself. None: nothing is said."""
+def _ending(value: object, column: str | None, where: str) -> str | None:
+    """How a trace ended, by its server: "stop", "length", or the server's own word. None if nothing is said."""
     if is_missing(value):
         return None
     word = value.strip().lower() if isinstance(value, str) else None
     if word in _STOPPED:
         return "stop"
-    if word in _CUT:
+    if word in _TRUNCATED:
         return "length"
     if word in _STOPPED_OTHERWISE:
         return word
     raise StudyError(
-        f"{where}: column {column!r} holds {shown(value)}, where a server's reason should be. Read are "
-        f"{', '.join(_STOPPED)} (whole), {', '.join(_CUT)} (truncated), {', '.join(_STOPPED_OTHERWISE)} (failed); "
-        "null says nothing. Leave `finish` out of `shipped` if the column says something else."
+        f"{where}: column {column!r} holds {typed(value)}, where a server's reason should be. Read are "
+        f"{', '.join(_STOPPED)} (complete), {', '.join(_TRUNCATED)} (truncated), {', '.join(_STOPPED_OTHERWISE)} "
+        "(failed); null says nothing. Leave `finish` out of `shipped` if the column says something else."
     )
 
 
 def _finish_reason(fields: TraceFields, complete: bool | None, finish: str | None) -> str:
-    """A trace that `complete` says nothing of counts as cut, unless its server said that it stopped."""
+    """A trace of which `complete` says nothing counts as truncated, unless its server said that it stopped."""
     if finish not in (None, "stop"):
         return str(finish)
     if fields.complete is None or complete or (complete is None and finish == "stop"):

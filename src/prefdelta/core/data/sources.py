@@ -1,6 +1,6 @@
 """Where prompts come from: training sets and benchmarks, as data."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -15,12 +15,22 @@ class MadeSource(Settings):
     """Prompts made by a procedure."""
 
     kind: Literal["made"] = "made"
+    """Kind of source: a procedure. It need not be written."""
+
     family: FamilyName
-    # Lengths of the problems, in turn; Stem has names for 15.
+    """Kind of problem: maths, code or stem."""
+
     operations: Annotated[list[Annotated[int, Field(ge=1, le=15)]], Field(min_length=1)]
-    items: Annotated[int, Field(ge=1)]  # how many different problems
-    split: Split  # disjoint by a hash of the problem's text
-    grader: Literal["marker"]  # how a final answer is compared with the right ones
+    """Numbers of operations of the problems, in turn, from 1 to 15 (Stem has names for 15)."""
+
+    items: Annotated[int, Field(ge=1)]
+    """Number of different problems."""
+
+    split: Split
+    """Part of all problems that these are drawn from. The parts are disjoint: a hash of a problem's text decides."""
+
+    grader: Literal["marker"]
+    """How a final answer is compared with the right one: the text behind the mark A: must be it."""
 
 
 # --- data sets --------------------------------------------------------------------------------------------------------
@@ -30,10 +40,13 @@ Scalar = str | int | float | bool | None
 
 
 class Between(Settings):
-    """A range of texts, both ends included. ISO dates are in order as texts; an end may leave the time of day out."""
+    """A range of texts in their order, both ends included. ISO dates are in order as texts."""
 
     since: str
+    """First text of the range, for example 2024-10-01."""
+
     until: str
+    """Last text of the range; 2025-01-31 includes all times of that day."""
 
     def holds(self, value: object) -> bool:
         return isinstance(value, str) and self.since <= value and value[: len(self.until)] <= self.until
@@ -43,15 +56,35 @@ class Fields(Settings):
     """The columns of a data set that say what a problem is."""
 
     problem: str
-    options: str | None = None  # choice: the texts of A, B, ..., with or without labels (core/answers/choices.py)
-    answer: str | None = None  # all but code
-    answer_type: str | None = None  # theoremqa
-    unit: str | None = None  # maths: what the answer is measured in; another unit is another answer, none is not
-    starter_code: str | None = None  # code
-    public_tests: str | None = None  # code
-    private_tests: str | None = None  # code
-    metadata: str | None = None  # code
-    id: str | None = None  # a check, no identity: two different problems of one id, or a row without one, are an error
+    """Column with the text of the problem."""
+
+    options: str | None = None
+    """Column with the list of options A, B, ..., with or without labels; for the grader `choice`."""
+
+    answer: str | None = None
+    """Column with the right answer; for all graders but `code`."""
+
+    answer_type: str | None = None
+    """Column with the type of the answer; for the grader `theoremqa`."""
+
+    unit: str | None = None
+    """Column with the unit of the answer; for the grader `maths`. An answer in another unit is wrong, one without a
+    unit is not."""
+
+    starter_code: str | None = None
+    """Column with the code that a solution starts from; for the grader `code`."""
+
+    public_tests: str | None = None
+    """Column with the tests that the problem shows (JSON); for the grader `code`."""
+
+    private_tests: str | None = None
+    """Column with the hidden tests (JSON, encoded or not); for the grader `code`."""
+
+    metadata: str | None = None
+    """Column with JSON that names the function to call (func_name); for the grader `code`."""
+
+    id: str | None = None
+    """Column with an id, which is checked: two problems with one id, or a row without one, are an error."""
 
     def columns(self) -> list[str]:
         return [column for column in self.model_dump().values() if column is not None]
@@ -69,21 +102,41 @@ class DataSource(Settings):
     """A data set of the hub, or a local folder in its place."""
 
     kind: Literal["data"] = "data"
-    dataset: Annotated[str, Field(min_length=1)]  # owner/name, or a folder
-    revision: Revision | None = None  # from resources/pins.lock.json; None: not pinned, or a local folder
+    """Kind of source: a data set. It need not be written."""
+
+    dataset: Annotated[str, Field(min_length=1)]
+    """Repository on the Hugging Face hub (owner/name), or a local folder (./...) in its place."""
+
+    revision: Revision | None = None
+    """Commit of the repository. It comes from resources/pins.lock.json and is not written here."""
+
     config: str | None = None
+    """Configuration (subset) of the data set, if it has several."""
+
     split: str
-    # Read these files of it instead of a config and a split: for data sets that have a loading script, never run.
+    """Split of the data set, for example train or test."""
+
     files: Annotated[list[str], Field(min_length=1)] | None = None
+    """Files to read in place of `config` and `split`: for data sets with a loading script, which is never run."""
+
     fields: Fields
-    answer_after: str | None = None  # the answer is what follows the last of these marks: `####` in GSM8K
-    answer_from: Literal[0, 1] | None = None  # choice: the answer is an option's place, counted from this
-    # Column -> the values that are taken; rows with any other are left out.
+    """Which column holds what."""
+
+    answer_after: str | None = None
+    """Mark in the answer column; the answer is what follows the last one, for example #### in GSM8K."""
+
+    answer_from: Literal[0, 1] | None = None
+    """For the grader `choice`, if the answer is an option's place: the number of the first option."""
+
     where: dict[str, list[Scalar] | Between] = Field(default_factory=dict)
-    # What becomes of a problem's further rows. Counted, each is an item that is asked and graded, for benchmarks whose
-    # makers count them so.
+    """Column -> the values, or the range, of the rows that are taken. All others are left out."""
+
     repeated: Literal["dropped", "counted"] = "dropped"
-    grader: DataGrader  # how a final answer is compared with the right ones
+    """What becomes of further rows of one problem. `counted`: each is an item that is asked and graded, for benchmarks
+    whose makers count them."""
+
+    grader: DataGrader
+    """How a final answer is compared with the right one."""
 
     @model_validator(mode="after")
     def _grader_can_work(self) -> Self:
@@ -102,9 +155,16 @@ class TraceFields(Settings):
     """
 
     generations: str
-    complete: str | None = None  # whether the reasoning is whole; None: all are
-    finish: str | None = None  # as the server said it: "length" if it was cut
-    correct: str | None = None  # what the data set says of its own trace
+    """Column with the traces: one text, or a list of texts."""
+
+    complete: str | None = None
+    """Column that says whether the reasoning is whole. Default: all are."""
+
+    finish: str | None = None
+    """Column with the server's reason for the end of a trace, for example stop or length (truncated)."""
+
+    correct: str | None = None
+    """Column that says whether the data set holds its trace to be right. Shown beside our own grades."""
 
     def columns(self) -> list[str]:
         return [column for column in self.model_dump().values() if column is not None]
@@ -113,7 +173,7 @@ class TraceFields(Settings):
 # --- sources and benchmarks -------------------------------------------------------------------------------------------
 
 
-def _with_kind(value: Any) -> Any:
+def _with_kind(value: object) -> object:
     """A file needs not say the kind: only a data set has a name."""
     if isinstance(value, dict) and "kind" not in value:
         return {"kind": "data" if "dataset" in value else "made", **value}
@@ -130,10 +190,26 @@ class Benchmark(Settings):
     """An entry of resources/benchmarks/<name>.yaml."""
 
     title: str
+    """Name of the benchmark in the report."""
+
     domain: Domain
+    """Subject: maths, stem or code. In the domain of the training prompts it counts as in-domain."""
+
     difficulty: Literal["easy", "hard"] | None = None
-    samples: Annotated[int, Field(ge=1)] = 1  # draws per item: avg@samples; 1 is pass@1
-    items: Annotated[int, Field(ge=1)] | None = None  # about how many there are: `plan` reckons with it beforehand
-    limit: Annotated[int, Field(ge=1)] | None = None  # keep only so many items, drawn by seed
-    template: str | None = None  # file with the slot {problem}, instead of evaluate.template
+    """Level. The figures average the benchmarks of one domain and level."""
+
+    samples: Annotated[int, Field(ge=1)] = 1
+    """Answers drawn per item: the score is avg@samples, with 1 it is pass@1. A group of `evaluate` may say
+    otherwise."""
+
+    items: Annotated[int, Field(ge=1)] | None = None
+    """Expected number of items. `prefdelta plan` uses it until the benchmark was read."""
+
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Keep only so many items, drawn by the study's seed. Default: all."""
+
+    template: str | None = None
+    """File of the prompt, with the slot {problem}. Default: `evaluate.template`."""
+
     source: Source
+    """Where its items come from: a data set, or a procedure."""

@@ -1,6 +1,4 @@
-"""What a cell of a data set holds: a value of JSON or Arrow, as texts."""
-
-from typing import Any
+"""Cells of data sets, which hold values of JSON or Arrow, as texts."""
 
 from prefdelta.core.errors import StudyError
 
@@ -8,23 +6,23 @@ _NOTHING = frozenset({"", "nan", "null", "none", "n/a", "<na>"})  # as public da
 
 
 class RejectedRowError(Exception):
-    """Why a row makes no prompt."""
+    """A row of which no prompt is made. The text is the reason."""
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Whether a cell holds nothing: null, NaN, blank, or one of these as a word ("NaN", "null", "None")."""
     if isinstance(value, str):
         return value.strip().lower() in _NOTHING
     return value is None or (isinstance(value, float) and value != value)
 
 
-def shown(value: Any) -> str:
+def typed(value: object) -> str:
     """A value with its type, for a message: int '7'."""
     return f"{type(value).__name__} {str(value)[:80]!r}"
 
 
 def clean(text: str) -> str:
-    """The text, if Arrow, JSON and a tokenizer can hold it."""
+    """The text. Raises RejectedRowError if Arrow, JSON or a tokenizer cannot hold it."""
     if "\0" in text:
         raise RejectedRowError("nul_character")
     try:
@@ -34,7 +32,7 @@ def clean(text: str) -> str:
     return text
 
 
-def plain(value: Any, column: str | None, where: str) -> str | None:
+def cell_text(value: object, column: str | None, where: str) -> str | None:
     """A value as a person writes it: 27.0 as 27, a list with commas. None if there is nothing.
 
     Raises StudyError for an object, bytes, or a list in a list, which nobody writes as an answer.
@@ -45,7 +43,7 @@ def plain(value: Any, column: str | None, where: str) -> str | None:
     return _scalar(value, value, column, where)
 
 
-def _scalar(value: Any, whole: Any, column: str | None, where: str) -> str | None:
+def _scalar(value: object, whole: object, column: str | None, where: str) -> str | None:
     if isinstance(value, str):
         return clean(value).strip() or None
     if isinstance(value, float):
@@ -54,7 +52,7 @@ def _scalar(value: Any, whole: Any, column: str | None, where: str) -> str | Non
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
     if isinstance(value, dict | list | tuple | bytes):
         raise StudyError(
-            f"{where}: column {column!r} holds {shown(whole)}, where a text, a number or a list of these should be. "
+            f"{where}: column {column!r} holds {typed(whole)}, where a text, a number or a list of these should be. "
             "Name a column that has the value itself, or make one in a copy of the data set (a local folder)."
         )
     return None if value is None else str(value)

@@ -1,4 +1,4 @@
-"""What form an answer of mathematics has: a number with a unit, a named value, a list, a point, an interval, words."""
+"""The forms of answers of mathematics: a number with a unit, a named value, a list, a point, an interval, words."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Leaf(Form):
-    """An expression, not looked into."""
+    """An expression, kept as text."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Words(Form):
 
 
 def parts_of(form: Form) -> Iterator[Form]:
-    """What a form is made of in the end: expressions, words, relations."""
+    """The parts of a form that have no parts themselves: expressions, words, relations."""
     inner = [getattr(form, field.name) for field in fields(form)]
     forms = [part for value in inner for part in _flat(value)]
     if not forms and not isinstance(form, Based | Time):

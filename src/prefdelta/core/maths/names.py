@@ -27,10 +27,10 @@ def name_of(text: str) -> tuple[str, tuple[str, ...]] | None:
     text = text.strip()
     if len(text) > 200:
         return None
-    if (found := _FUNCTION.fullmatch(text)) and "," not in found[1]:
-        arguments = [part.strip() for part in found[2].split(",")]
+    if (match := _FUNCTION.fullmatch(text)) and "," not in match[1]:
+        arguments = [part.strip() for part in match[2].split(",")]
         letters = tuple(arguments) if all(re.fullmatch(LETTER, part) for part in arguments) else ()
-        return _bare_name(found[1] if letters else text), letters
+        return _bare_name(match[1] if letters else text), letters
     if _NAME.fullmatch(text):
         return _bare_name(text), ()
     if text[:1] == "(" and text[-1:] == ")":

@@ -1,7 +1,7 @@
 r"""Numbers in plain digits, as models write them: `-1,234.5`, `7 × 10^-24 J`, `6.02\times10^{23}`, `10⁻³`, `12.5 %`.
 
-A number whose value is whole comes back as an int, exactly, however large; so it is compared exactly. Every function
-takes time about proportional to the text, and no number is written out that is larger than `LARGEST_EXPONENT` says.
+A whole number comes back as an exact int, however large, so it is compared exactly. Every function takes time about
+proportional to the text, and no number of more than `LARGEST_EXPONENT` digits is written out.
 """
 
 import math
@@ -50,7 +50,7 @@ _UNIT = (
 )
 _WHOLE = re.compile(rf"{_START}(?:{_NUMBER})\s*(?:(%)(?:\s*[A-Za-z(,;].*)?|{_UNIT})?", re.DOTALL)
 _MIXED = re.compile(rf"{_START}([-+]?)(\d{{1,9}})\s+(\d{{1,9}})/(\d{{1,9}})(?:{_UNIT})?", re.DOTALL)
-# A number anywhere; first what is none: digits of names such as H2O, exponents of units.
+# A number anywhere. First what is not a number: digits of names such as H2O, exponents of units.
 _ANYWHERE = re.compile(rf"[A-Za-z_]\{{?\d+(?:\.\d+)?|(?:\^|\*\*)\s*[{{(]?\s*[-+]?\d+|{_NUMBER}")
 # In this order.
 _IN_LATEX = [
@@ -77,7 +77,7 @@ def number(text: str) -> float | None:
 
 
 def last_number(text: str) -> float | None:
-    """The last number anywhere in a text; exponents of units and digits in names are none."""
+    """The last number anywhere in a text; exponents of units and digits in names do not count."""
     text = _tidied(text)
     places = [match for match in _ANYWHERE.finditer(text) if match[1] is not None or match[5]]
     return _value(places[-1], text[places[-1].end() :].lstrip().startswith("%")) if places else None
@@ -110,7 +110,7 @@ def _last_group(match: re.Match[str]) -> int:
 
 def _value(match: re.Match[str], percent: bool = False) -> float:
     sign, *of_ten, digits, behind_e = match.groups()[:6]
-    exponent = next((found for found in (*of_ten, behind_e, *match.groups()[6:10]) if found), "0")
+    exponent = next((power for power in (*of_ten, behind_e, *match.groups()[6:10]) if power), "0")
     return _exact(digits.replace(" ", "") if digits else f"{sign}1", exponent, percent)
 
 

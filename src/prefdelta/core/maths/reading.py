@@ -1,7 +1,7 @@
-r"""From the text of an answer to its forms (`maths_forms`).
+r"""From the text of an answer to its forms (`forms`).
 
-`readings` takes canonical text (`maths_text`) and gives them, more than one where the text is ambiguous: `1,234`
-is a number and a list. What is inside a form stays text in the end (`Leaf`); mathematics reads it (`maths_compare`).
+`readings` takes canonical text (`text`) and gives its forms, more than one where it is ambiguous: `1,234` is a number
+and a list. The expressions inside a form stay text (`Leaf`); `graders.maths_expressions` reads them.
 
     answer   = chain | list
     chain    = {name "="} expression {("=" | "\approx") expression}
@@ -27,14 +27,13 @@ from prefdelta.core.maths.forms import (
     Named,
     Quantity,
     Relation,
-    Time,
     Union,
     Words,
 )
+from prefdelta.core.maths.measures import based, is_marked, marked_quantity, time_of_day, value_and_unit
 from prefdelta.core.maths.names import LETTER, name_of
-from prefdelta.core.maths.text import closing as place_of_closing
-from prefdelta.core.maths.units import known, unit
-from prefdelta.core.maths.words import EVERYTHING, NUMBER_WORDS, words_of
+from prefdelta.core.maths.splitting import inside, split, trimmed
+from prefdelta.core.maths.words import EVERYTHING, words_of
 
 _DEPTH = 12  # forms within forms
 _LONGEST = 4_000  # characters; longer ones are expressions
@@ -45,21 +44,22 @@ _EQUAL = re.compile(r"(?<![<>:\\])=(?!=)|\\equiv(?![A-Za-z])|\\approx(?![A-Za-z]
 
 def readings(text: str, depth: int = 0) -> list[Form]:
     """The forms that a canonical text can have, the likeliest first. Never empty."""
-    text = _trimmed(text)
+    text = trimmed(text)
     if depth > _DEPTH or len(text) > _LONGEST:
         return [Leaf(text)]
     return list(_readings(text, depth)) or [Leaf(text)]
 
 
-def one(text: str, depth: int) -> Form:
+def reading(text: str, depth: int) -> Form:
+    """The likeliest of the forms."""
     return readings(text, depth)[0]
 
 
 def _readings(text: str, depth: int) -> Iterator[Form]:
-    if time := _time(text):
+    if time := time_of_day(text):
         yield time
     if EVERYTHING.fullmatch(text):
-        yield one(r"(-\infty,\infty)", depth + 1)
+        yield reading(r"(-\infty,\infty)", depth + 1)
         return
     if words := words_of(text):
         yield words
@@ -74,19 +74,22 @@ def _readings(text: str, depth: int) -> Iterator[Form]:
             yield from readings(thousands[1].replace(",", "") + (thousands[2] or "") + thousands[3], depth + 1)
     elif decimal := re.fullmatch(r"(-?0),(\d{3,})", text):
         yield Leaf(f"{decimal[1]}.{decimal[2]}")
-    found = _list(text, depth)
-    if found is not None:
-        yield found
+    items = _list(text, depth)
+    if items is not None:
+        yield items
         return
     yield from _single(text, depth)
 
 
 def _single(text: str, depth: int) -> Iterator[Form]:
-    for read in (_member, _unequal, _bounds, _chain, _union, _ratio, _matrix, _set, _plus_minus, _bracket, _based):
-        found = read(text, depth)
-        if found is not None:
-            yield found
+    for read in (_member, _unequal, _bounds, _chain, _union, _ratio, _matrix, _set, _plus_minus, _bracket):
+        form = read(text, depth)
+        if form is not None:
+            yield form
             return
+    if (number := based(text)) is not None:
+        yield number
+        return
     quantity = _quantity(text, depth)
     if quantity is not None:
         yield quantity
@@ -95,40 +98,7 @@ def _single(text: str, depth: int) -> Iterator[Form]:
     yield Leaf(text)
 
 
-# --- splitting --------------------------------------------------------------------------------------------------------
-
-
-def _trimmed(text: str) -> str:
-    text = re.sub(r"\s+", " ", text).strip(" ")
-    text = re.sub(r"(?:(?<=[^\\])|^)[.,;:]+$", "", text).strip()
-    while len(text) > 2 and text[0] == "{" and place_of_closing(text, 0) == len(text) - 1:  # {x} is x to LaTeX
-        text = text[1:-1].strip()
-    return text
-
-
-def split(text: str, separator: re.Pattern[str]) -> tuple[list[str], list[str]]:
-    """(parts, separators between them) outside of brackets of any kind, which need not match: [2,5) is an interval."""
-    parts, marks, depth, place, start = [], [], 0, 0, 0
-    while place < len(text):
-        if text.startswith((r"\{", r"\langle", r"\begin", r"\lfloor", r"\lceil"), place):
-            depth += 1
-            place += 2
-            continue
-        if text.startswith((r"\}", r"\rangle", r"\end", r"\rfloor", r"\rceil"), place):
-            depth -= 1
-            place += 2
-            continue
-        if depth <= 0 and (found := separator.match(text, place)) and found.end() > place:
-            parts.append(text[start:place])
-            marks.append(found[0].strip())
-            place = start = found.end()
-            continue
-        if text[place] in "([{":
-            depth += 1
-        elif text[place] in ")]}":
-            depth -= 1
-        place += 2 if text[place] == "\\" and place + 1 < len(text) and not text[place + 1].isalpha() else 1
-    return [*parts, text[start:]], marks
+# --- lists ------------------------------------------------------------------------------------------------------------
 
 
 _COMMA = re.compile(r",|(?:,\s*)?(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])\s*,?|\\cr(?![A-Za-z])|&")
@@ -139,10 +109,10 @@ _SEMICOLON = re.compile(r";")
 def _list(text: str, depth: int) -> Form | None:
     for separator in (_SEMICOLON, _COMMA):
         parts, marks = split(text, separator)
-        parts = [part for part in map(_trimmed, parts) if part]
+        parts = [part for part in map(trimmed, parts) if part]
         parts = [part for part in parts if not _OF_ALL.fullmatch(part)] or parts
         if len(parts) == 1 and marks and _OF_ALL.search(text):
-            return one(parts[0], depth + 1)
+            return reading(parts[0], depth + 1)
         if len(parts) < 2 or len(parts) > _MOST:
             continue
         if any(
@@ -150,7 +120,7 @@ def _list(text: str, depth: int) -> Form | None:
             for part in parts
         ):
             return Leaf(text)  # a condition is not an item
-        forms = [one(part, depth + 1) for part in parts]
+        forms = [reading(part, depth + 1) for part in parts]
         alternatives = any("or" in mark for mark in marks)
         if len(forms) == 2 and marks == ["and"] and (both := _both(text, forms[0], forms[1])):
             return both
@@ -196,17 +166,17 @@ def _chain(text: str, depth: int) -> Form | None:
         return None
     names = []
     for part in parts[:-1]:
-        if (found := name_of(part)) is None:
+        if (name := name_of(part)) is None:
             break
-        names.append(found)
+        names.append(name)
     if not names:
-        return Chain(text, tuple(one(part, depth + 1) for part in parts), all("approx" in mark for mark in marks))
+        return Chain(text, tuple(reading(part, depth + 1) for part in parts), all("approx" in mark for mark in marks))
     if any(r"\equiv" in mark for mark in marks):
         return Relation(text)
     if marks[-1] == r"\approx" and len(parts) > len(names) + 1:  # x = 1/3 \approx 0.33
-        value: Form = Chain(text, tuple(one(part, depth + 1) for part in parts[-2:]), roughly=True)
+        value: Form = Chain(text, tuple(reading(part, depth + 1) for part in parts[-2:]), roughly=True)
     else:  # x = 2 + 3 = 5 is 5
-        value = one(parts[-1], depth + 1)
+        value = reading(parts[-1], depth + 1)
     if len(names) > 1 and len(parts) == len(names) + 1:  # a = b = 5 gives both
         return Items(text, tuple(Named(text, *name, value) for name in names), alternatives=True)
     return Named(text, *names[0], value)
@@ -216,7 +186,7 @@ def _member(text: str, depth: int) -> Form | None:
     r"""What a name is in: x \in [2, 5); OlympiadBench writes t(0,4] once."""
     parts, marks = split(text, re.compile(r"\\in(?![A-Za-z])"))
     if len(marks) == 1 and name_of(parts[0]):
-        return one(parts[1], depth + 1)
+        return reading(parts[1], depth + 1)
     half_open = re.fullmatch(r"[a-z]\s*(\(.*\]|\[.*\))", text)
     return _bracket(half_open[1], depth) if half_open else None
 
@@ -229,7 +199,7 @@ def _unequal(text: str, depth: int) -> Form | None:
     parts, marks = split(text, re.compile(r"\\ne(?![A-Za-z])"))
     if len(marks) != 1 or not parts[1].strip() or (name := name_of(parts[0])) is None or name_of(parts[1]):
         return None
-    value = one(parts[1], depth + 1)
+    value = reading(parts[1], depth + 1)
     ends = Interval(text, name[0], None, value, False, False), Interval(text, name[0], value, None, False, False)
     return Union(text, ends)
 
@@ -248,7 +218,7 @@ def _bounds(text: str, depth: int) -> Form | None:
             if within is None:
                 return Relation(text)
             low: Form = Leaf(f"-({right})")
-            high, closed = one(right, depth + 1), marks[0] in (r"\le", r"\ge")
+            high, closed = reading(right, depth + 1), marks[0] in (r"\le", r"\ge")
             if marks[0] in ("<", r"\le"):
                 return Interval(text, within[0], low, high, closed, closed)
             outside = (
@@ -262,7 +232,7 @@ def _bounds(text: str, depth: int) -> Form | None:
         name = name_of(left)
         if name is None:
             return Relation(text)
-        end, closed = one(right, depth + 1), marks[0] in (r"\le", r"\ge")
+        end, closed = reading(right, depth + 1), marks[0] in (r"\le", r"\ge")
         if marks[0] in ("<", r"\le"):
             return Interval(text, name[0], None, end, False, closed)
         return Interval(text, name[0], end, None, closed, False)
@@ -270,8 +240,8 @@ def _bounds(text: str, depth: int) -> Form | None:
         rising = [mark in ("<", r"\le") for mark in marks]
         if rising[0] == rising[1]:
             ends = [
-                (one(parts[0], depth + 1), marks[0] in (r"\le", r"\ge")),
-                (one(parts[2], depth + 1), marks[1] in (r"\le", r"\ge")),
+                (reading(parts[0], depth + 1), marks[0] in (r"\le", r"\ge")),
+                (reading(parts[2], depth + 1), marks[1] in (r"\le", r"\ge")),
             ]
             (low, low_closed), (high, high_closed) = ends if rising[0] else ends[::-1]
             return Interval(text, name[0], low, high, low_closed, high_closed)
@@ -282,7 +252,7 @@ def _union(text: str, depth: int) -> Form | None:
     parts, marks = split(text, re.compile(r"\\cup(?![A-Za-z])"))
     if not marks:
         return None
-    return Union(text, tuple(one(part, depth + 1) for part in parts))
+    return Union(text, tuple(reading(part, depth + 1) for part in parts))
 
 
 def _ratio(text: str, depth: int) -> Form | None:
@@ -290,7 +260,7 @@ def _ratio(text: str, depth: int) -> Form | None:
     parts, marks = split(text, re.compile(":"))
     if len(marks) < 2 or not all(part.strip() for part in parts):
         return None
-    return Bracket(text, ":", ":", tuple(one(part, depth + 1) for part in parts))
+    return Bracket(text, ":", ":", tuple(reading(part, depth + 1) for part in parts))
 
 
 def _plus_minus(text: str, depth: int) -> Form | None:
@@ -305,46 +275,32 @@ def _plus_minus(text: str, depth: int) -> Form | None:
         part = re.sub(r"\\pm(?![A-Za-z])", f" {plus} ", text)
         both.append(re.sub(r"\\mp(?![A-Za-z])", f" {minus} ", part))
     both[0] = re.sub(r"^\s*\+\s*", "", both[0])
-    items = tuple(one(part, depth + 1) for part in both)
+    items = tuple(reading(part, depth + 1) for part in both)
     return None if any(isinstance(item, Items) for item in items) else Items(text, items, alternatives=False)
-
-
-_OPENING = {"(": 1, "[": 1, r"\{": 2, r"\langle": 7}
-_CLOSING = {")": 1, "]": 1, r"\}": 2, r"\rangle": 7}
-
-
-def _inside(text: str) -> tuple[str, str, str] | None:
-    """(opening, closing, what is between) of brackets around the whole text."""
-    opening = next((mark for mark in _OPENING if text.startswith(mark)), None)
-    closing = next((mark for mark in _CLOSING if text.endswith(mark)), None)
-    if opening is None or closing is None or len(text) < len(opening) + len(closing):
-        return None
-    inner = text[len(opening) : len(text) - len(closing)]
-    return (opening, closing, inner) if _balanced(inner) else None
 
 
 def _set(text: str, depth: int) -> Form | None:
     r"""\{1, 2\}, and \{x : x > 2\} as what it says of x."""
-    found = _inside(text)
-    if found is None or found[:2] != (r"\{", r"\}"):
+    braces = inside(text)
+    if braces is None or braces[:2] != (r"\{", r"\}"):
         return None
-    parts, marks = split(found[2], re.compile(r"\||:(?!=)|\\text\{\s*such that\s*\}"))
+    parts, marks = split(braces[2], re.compile(r"\||:(?!=)|\\text\{\s*such that\s*\}"))
     if len(marks) == 1:
-        return one(parts[1], depth + 1) if name_of(re.split(r"\\in(?![A-Za-z])", parts[0])[0]) else None
-    if not found[2].strip():
+        return reading(parts[1], depth + 1) if name_of(re.split(r"\\in(?![A-Za-z])", parts[0])[0]) else None
+    if not braces[2].strip():
         return Words(text, ("no", "solution"))
-    form = _list(found[2], depth + 1) or one(found[2], depth + 1)
+    form = _list(braces[2], depth + 1) or reading(braces[2], depth + 1)
     return Braces(text, form.items if isinstance(form, Items) else (form,))
 
 
 def _bracket(text: str, depth: int) -> Form | None:
-    found = _inside(text)
-    if found is None or r"\{" in found[0] or r"\}" in found[1]:
+    brackets = inside(text)
+    if brackets is None or r"\{" in brackets[0] or r"\}" in brackets[1]:
         return None
-    opening, closing, inner = found
+    opening, closing, inner = brackets
     if thousands := re.fullmatch(r"\s*(-?\d{1,3}(?:,\d{3})+)\s*", inner):
         return Bracket(text, opening, closing, tuple(Leaf(part) for part in thousands[1].split(",")))
-    form = _list(inner, depth + 1) or one(inner, depth + 1)
+    form = _list(inner, depth + 1) or reading(inner, depth + 1)
     if isinstance(form, Items) and re.search(r"[,;&]", inner):
         return Bracket(text, opening, closing, form.items)
     if opening + closing == "()" and isinstance(form, Matrix | Words | Quantity | Based):
@@ -352,97 +308,19 @@ def _bracket(text: str, depth: int) -> Form | None:
     return None
 
 
-def _balanced(text: str) -> bool:
-    """Whether no bracket of the text is closed that was not opened in it: (1) + (2) is not in parentheses."""
-    depth = 0
-    for found in re.finditer(r"\\[a-zA-Z]+|\\.|[()\[\]{}]", text):
-        if found[0] in ("(", "[", "{", r"\{", r"\langle"):
-            depth += 1
-        elif found[0] in (")", "]", "}", r"\}", r"\rangle"):
-            depth -= 1
-            if depth < 0:
-                return False
-    return depth == 0
-
-
 def _matrix(text: str, depth: int) -> Form | None:
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"[(\[]?\s*\\begin\{((?:[pbBvV]|small)?matrix|array)\}(?:\{[^{}]*\})?(.*)\\end\{\1\}\s*[)\]]?", text, re.DOTALL
     )
-    if found is None or r"\begin" in found[2] or found[1][0] in "vV":
+    if match is None or r"\begin" in match[2] or match[1][0] in "vV":
         return None
-    rows = [row for row in re.split(r"\\cr(?![A-Za-z])", found[2]) if row.strip()]
-    cells = tuple(tuple(Leaf(_trimmed(cell)) for cell in row.split("&")) for row in rows)
+    rows = [row for row in re.split(r"\\cr(?![A-Za-z])", match[2]) if row.strip()]
+    cells = tuple(tuple(Leaf(trimmed(cell)) for cell in row.split("&")) for row in rows)
     return Matrix(text, cells) if cells and len({len(row) for row in cells}) == 1 else None
 
 
-# --- numbers with something to them -----------------------------------------------------------------------------------
-
-
-def _based(text: str, depth: int) -> Based | None:
-    found = re.fullmatch(
-        r"\(?\s*((?:[0-9]|\\text\{\s*[A-F]\s*\}|[A-F])+)\s*\)?\s*_\s*(?:\{\s*(?:\\text\{\s*)?(\w+)\s*\}?\s*\}|(\d))",
-        text,
-    )
-    if found is None:
-        return None
-    base = found[2] or found[3]
-    number = NUMBER_WORDS.index(base) if base in NUMBER_WORDS else int(base) if base.isdigit() else 0
-    digits = re.sub(r"\\text|[\s{}]", "", found[1]).lstrip("0") or "0"
-    if not 2 <= number <= 36 or any(int(digit, 36) >= number for digit in digits):  # C_2 is a constant
-        return None
-    return Based(text, digits, number)
-
-
-def _time(text: str) -> Time | None:
-    found = re.fullmatch(
-        r"(\d{1,2})\s*:\s*(\d{2})(?:\s*:\s*(\d{2}))?\s*(?:\\text\{)?\s*([apAP])?\.?\s*([mM])?\.?\s*\}?", text
-    )
-    if found is None or bool(found[4]) != bool(found[5]) or int(found[2]) > 59:
-        return None
-    return Time(text, int(found[1]), int(found[2]), int(found[3] or 0), (found[4] or "").lower())
-
-
-_VALUE_ENDS = r"[\d})\]|]|\\(?:pi|infty)(?![A-Za-z])"
-_TEXT_UNIT = re.compile(r"(.*?)\s*\\text\{([^{}]*)\}\s*(\^\s*(?:\{\s*-?\d\s*\}|-?\d))?\s*", re.DOTALL)
-_PLAIN_UNIT = re.compile(
-    rf"(.*?(?:{_VALUE_ENDS}))(\s*)((?:[A-Za-z]+\.?(?:\s*\^\s*(?:\{{\d\}}|\d))?)(?:[\s/\-]+[A-Za-z]+\.?(?:\s*\^\s*(?:\{{\d\}}|\d))?)*)",
-    re.DOTALL,
-)
-_FUNCTION_OF_ANGLE = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)(?![A-Za-z])")
-PERCENT, DEGREE = unit("percent"), unit("degree")
-
-
 def _quantity(text: str, depth: int) -> Form | None:
-    for mark, one_unit in ((r"\%", PERCENT), (r"\degree", DEGREE)):
-        if text.endswith(mark) and one_unit is not None and text.count(mark) == 1:
-            value = text.removesuffix(mark).strip()
-            if _FUNCTION_OF_ANGLE.search(value):
-                return None  # cos 40° is a number
-            return Quantity(text, Leaf(value), one_unit) if value else None
-    if found := _TEXT_UNIT.fullmatch(text):
-        value, named = found[1].strip(), unit(found[2] + (found[3] or ""))
-        if value and r"\text" not in value and named is not None:
-            value = re.sub(r"\s*-$", "", value)
-            return Quantity(text, one(value, depth + 1), named)
-        return None
-    found = _PLAIN_UNIT.fullmatch(text)
-    if found is None or "_" in found[3]:
-        return None
-    words, spaced = re.split(r"[\s/\-]+", re.sub(r"\^\s*\{?\d\}?", "", found[3]).strip()), bool(found[2])
-    if not all(_is_unit_word(word.rstrip("."), spaced) for word in words):
-        return None
-    named = unit(found[3])
-    return None if named is None else Quantity(text, one(found[1], depth + 1), named)
-
-
-_PLAIN_ONES = {"m", "s", "g", "h", "L", "N", "J", "W"}  # letters that are units if a space stands before them
-
-
-def _is_unit_word(word: str, spaced: bool) -> bool:
-    """A letter is a variable without a space; a word that is not a unit is a noun from four letters on."""
-    if len(word) == 1:
-        return spaced and word in _PLAIN_ONES
-    if known(word) or word.lower() in ("per", "square", "sq", "cubic", "cu", "squared", "cubed"):
-        return spaced or word.lower() not in ("in", "min", "ha", "rs", "ms")
-    return spaced and len(word) > 3 and word.isalpha() and bool(re.search(r"[aeiouy]", word.lower()))
+    if is_marked(text):
+        return marked_quantity(text)
+    parts = value_and_unit(text)
+    return Quantity(text, reading(parts[0], depth + 1), parts[1]) if parts else None

@@ -1,7 +1,7 @@
 r"""One spelling of LaTeX for the many in which data sets and models write the same answer.
 
-`canonical` is the composition of small functions, each with its grammar. D stands for a digit, N for a number. What
-none of them knows is left as it is. Each takes time about proportional to the text.
+`canonical` is the composition of small functions, each with its grammar. D stands for a digit, N for a number. Text
+that none of them knows stays as it is. Each takes time about proportional to the text.
 """
 
 import re
@@ -44,7 +44,7 @@ _CONNECTED = re.compile(r"\s*,?\s*\b(and|or)\b\s*,?\s*")
 
 
 def canonical(text: str) -> str:
-    """A final answer, or a right one, in the one spelling that `maths_forms` reads."""
+    """A final answer, or a right one, in the one spelling that `reading` reads."""
     text = with_one_name_each(with_ascii_signs(unmarked(with_row_ends(text))))
     text = without_thin_spaces_in_numbers(text)
     text = with_one_text_command(text)
@@ -87,14 +87,14 @@ def with_ascii_signs(text: str) -> str:
 def with_one_name_each(text: str) -> str:
     r"""One of several commands of one meaning: `\leqslant` as `\le`, `\dfrac` as `\frac`."""
 
-    def one(found: re.Match[str]) -> str:
-        name = _SYNONYMS.get(found[1])
+    def synonym(match: re.Match[str]) -> str:
+        name = _SYNONYMS.get(match[1])
         if name is None:
-            return found[0]
+            return match[0]
         return f"\\{name} " if name.isalpha() else name
 
     text = re.sub(r"\s*(?:<=|=<)\s*", r" \\le ", re.sub(r"\s*>=\s*", r" \\ge ", re.sub(r"(?<=\s)!=", r"\\ne ", text)))
-    text = _COMMAND.sub(one, text)
+    text = _COMMAND.sub(synonym, text)
     return re.sub(r"\\infinity|(?<![\\A-Za-z])(?:infinity|inf)(?![A-Za-z])", r"\\infty ", text)
 
 
@@ -102,14 +102,14 @@ def without_thin_spaces_in_numbers(text: str) -> str:
     r"""DDD{,}DDD and DDD,\!DDD and DDD\,DDD and DDD DDD as DDDDDD; other commands for spaces as a space.
 
     The first group has one to three digits and is not a fraction's part, all others have three. `10,080` keeps its
-    comma: it may be a list (see maths_forms).
+    comma: it may be a list (see `forms`).
     """
     mark = r"(?:\{,\}|\\text\{,\}|,?\\!\s*|,\\!\s*|\\[,;: ]\s*|~| )"
     text = re.sub(r",\\!\s*", "{,}", text)
     pattern = re.compile(rf"(?<![\d.,}}])(\d{{1,3}}(?:{mark}\d{{3}})+)(?![\d/]|,\d|\s*\\frac)")
-    text = pattern.sub(lambda found: re.sub(r"\D", "", found[1]), text)
+    text = pattern.sub(lambda match: re.sub(r"\D", "", match[1]), text)
     decimals = re.compile(rf"(?<=\d)\.(\d{{3}}(?:{mark}\d{{3}})*{mark}\d{{1,3}})(?!\d)")
-    text = decimals.sub(lambda found: "." + re.sub(r"\D", "", found[1]), text)
+    text = decimals.sub(lambda match: "." + re.sub(r"\D", "", match[1]), text)
     text = re.sub(r"\{\s*([,:.])\s*\}", r"\1", text)
     return _SPACING.sub(" ", text).replace(r"\!", "")
 
@@ -125,14 +125,14 @@ def with_one_text_command(text: str) -> str:
     return re.sub(r"\\frac\s*\{\s*\\text\{([^{}]*)\}\s*\}\s*\{\s*\\text\{([^{}]*)\}\s*\}", r"\\text{\1/\2}", text)
 
 
-def _plain_or_text(found: re.Match[str]) -> str:
-    inner = found[1]
+def _plain_or_text(match: re.Match[str]) -> str:
+    inner = match[1]
     words = inner.strip()
     if connected := _CONNECTED.fullmatch(words):
         return f" {connected[1]} "
     if re.fullmatch(r"\\[A-Za-z]+", words) or not re.search(r"[A-Za-z]", words):
         return inner
-    if re.fullmatch(r"[A-Za-z]'?", words) and not found[0].startswith(r"\text"):
+    if re.fullmatch(r"[A-Za-z]'?", words) and not match[0].startswith(r"\text"):
         return inner
     if begins := re.match(r"\s*([-+]?[\d.,]*\d)(?=\s|$)", inner):
         return f"{begins[1]}\x00{inner[begins.end() :]}\x01"
@@ -184,18 +184,18 @@ def with_braces(text: str, depth: int = 0) -> str:
     if depth == 0:
         text = re.sub(r"(?<!\\)\bsqrt\s*(?=[({\d])", r"\\sqrt", text.replace("**", "^"))
     parts, place = [], 0
-    while found := _HAS_ARGUMENTS.search(text, place):
-        parts.append(text[place : found.end()])
-        place = found.end()
-        if found[0] == "^":
+    while match := _HAS_ARGUMENTS.search(text, place):
+        parts.append(text[place : match.end()])
+        place = match.end()
+        if match[0] == "^":
             raised, place = _power(text, place, depth)
             parts.append(raised)
             continue
-        if found[0] == r"\sqrt" and (root := re.compile(r"\s*(\[[^\[\]]*\])").match(text, place)):
+        if match[0] == r"\sqrt" and (root := re.compile(r"\s*(\[[^\[\]]*\])").match(text, place)):
             parts.append(root[1])
             place = root.end()
-        for _ in range(2 if found[0] == r"\frac" else 1):
-            argument, place = _argument(text, place, depth, in_parentheses=found[0] == r"\sqrt")
+        for _ in range(2 if match[0] == r"\frac" else 1):
+            argument, place = _argument(text, place, depth, in_parentheses=match[0] == r"\sqrt")
             parts.append(argument)
     return "".join(parts) + text[place:]
 
@@ -212,9 +212,9 @@ def _argument(text: str, place: int, depth: int, in_parentheses: bool = False) -
         return "{" + with_braces(text[start + 1 : end], depth + 1) + "}", min(end + 1, len(text))
     if text[start].isalnum():
         return "{" + text[start] + "}", start + 1
-    if (found := _COMMAND.match(text, start)) and found[1] not in ("le", "ge", "cdot", "times", "text"):
-        whole, end = found[0], found.end()
-        for _ in range({"frac": 2, "sqrt": 1, "binom": 2}.get(found[1], 0)):
+    if (match := _COMMAND.match(text, start)) and match[1] not in ("le", "ge", "cdot", "times", "text"):
+        whole, end = match[0], match.end()
+        for _ in range({"frac": 2, "sqrt": 1, "binom": 2}.get(match[1], 0)):
             argument, end = _argument(text, end, depth + 1)
             whole += argument
         return "{" + whole + "}", end
@@ -247,7 +247,7 @@ def with_powers_of_thousand(text: str) -> str:
     text = re.sub(rf"(?<=\d)\s+({words})\b", r"\\text{\1}", text)
     return re.sub(
         rf"(?<=\d)\s*\\text\{{\s*({words})\b\s*([^{{}}]*)\}}",
-        lambda found: rf" \times 10^{{{_THOUSANDS[found[1]]}}}" + (rf"\text{{ {found[2]}}}" if found[2] else ""),
+        lambda match: rf" \times 10^{{{_THOUSANDS[match[1]]}}}" + (rf"\text{{ {match[2]}}}" if match[2] else ""),
         text,
     )
 
@@ -255,8 +255,8 @@ def with_powers_of_thousand(text: str) -> str:
 def with_repeating_decimals(text: str) -> str:
     r"""D.D\overline{D} as a fraction, exactly."""
 
-    def fraction(found: re.Match[str]) -> str:
-        whole, fixed, again = found[1] or "0", found[2], found[3]
+    def fraction(match: re.Match[str]) -> str:
+        whole, fixed, again = match[1] or "0", match[2], match[3]
         value = Fraction(int(whole + fixed + again) - int(whole + fixed), (10 ** len(again) - 1) * 10 ** len(fixed))
         return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
 
@@ -266,9 +266,9 @@ def with_repeating_decimals(text: str) -> str:
 def with_mixed_numbers(text: str) -> str:
     r"""N \frac{a}{b} and N a/b, whole numbers with a < b, as one fraction. A sign before it is the whole's."""
 
-    def improper(found: re.Match[str]) -> str:
-        whole, above, below = (int(part) for part in found.groups())
-        return rf"\frac{{{whole * below + above}}}{{{below}}}" if above < below else found[0]
+    def improper(match: re.Match[str]) -> str:
+        whole, above, below = (int(part) for part in match.groups())
+        return rf"\frac{{{whole * below + above}}}{{{below}}}" if above < below else match[0]
 
     before = r"(?<![\w.}^,/)\]])(?<!\\cdot )(?<!\\times )(?<![\d] )(\d{1,15})"
     text = re.sub(before + r"\s*\\frac\{(\d{1,15})\}\{(\d{1,15})\}", improper, text)

@@ -1,4 +1,4 @@
-"""Units of measurement, as far as answers of mathematics name them: what is the same unit, and what is another."""
+"""Units of measurement that answers of mathematics name, and which of them are the same."""
 
 import re
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ class Unit:
     scale: Fraction
 
 
-def known(word: str) -> bool:
+def is_unit(word: str) -> bool:
     return _find(word) is not None
 
 
@@ -127,9 +127,9 @@ def _measured(tokens: list[str]) -> Unit | None:
             if last is None:
                 return None
             more = (int(token[1:]) if token.startswith("^") else _SUFFIX_POWERS[lower]) - 1
-            found, last_side = last
-            _multiply(dimensions, found[0], more * last_side)
-            scale *= found[1] ** (more * last_side)
+            parts, last_side = last
+            _multiply(dimensions, parts[0], more * last_side)
+            scale *= parts[1] ** (more * last_side)
             last = None
             continue
         if lower == "c" and "degree" in dimensions:
@@ -148,8 +148,8 @@ def _measured(tokens: list[str]) -> Unit | None:
         _multiply(dimensions, entry[0], power * side)
         scale *= entry[1] ** (power * side)
         last, power = (entry, side), 1
-    found_dimensions = tuple(sorted((name, exponent) for name, exponent in dimensions.items() if exponent))
-    return Unit(found_dimensions, scale) if found_dimensions else None
+    sorted_dimensions = tuple(sorted((name, exponent) for name, exponent in dimensions.items() if exponent))
+    return Unit(sorted_dimensions, scale) if sorted_dimensions else None
 
 
 def _multiply(dimensions: dict[str, int], more: dict[str, int], power: int) -> None:

@@ -30,14 +30,14 @@ def words_of(text: str) -> Words | None:
     if r"\text" not in text and not re.fullmatch(r"(?=.*[A-Za-z]{2,})[A-Za-z ,.;!']+", inner):
         return None
     inner = re.sub(r"\b(?:a|an|the|A|An|The)\s+(?!and\b|or\b)(?=[A-Za-z][a-z]+\b)", "", inner)
-    found = tuple(re.findall(r"[A-Za-z'\-]+|,", inner.lower()))
-    found = found[: len(found) - (found[-1:] == (",",))]
-    bare = tuple(word for word in found if word != ",")
+    words = tuple(re.findall(r"[A-Za-z'\-]+|,", inner.lower()))
+    words = words[: len(words) - (words[-1:] == (",",))]
+    bare = tuple(word for word in words if word != ",")
     if not bare:
         return None
     if bare in _NOTHING:
         return Words(text, ("no", "solution"))
-    return Words(text, ("does", "not", "exist")) if bare in _ABSENT else Words(text, found)
+    return Words(text, ("does", "not", "exist")) if bare in _ABSENT else Words(text, words)
 
 
 def number_of(words: tuple[str, ...]) -> int | None:

@@ -11,11 +11,11 @@ from prefdelta.records.pair import Pair
 def sample_deltas(
     chosen: str, rejected: str, pairs: Iterable[Pair], judgements: Iterable[Judgement], components: Sequence[str]
 ) -> list[Delta]:
-    """One delta per pair. A score is the mean of the scores of `components` (a plain dimension is its only one).
+    """One delta per pair. A score is the mean of the scores of `components`; a plain dimension is its own component.
 
-    Only the result is rounded: equal deltas are equal floats (4.8 - 4.0 and 4.2 - 3.4 are), and of two others the
-    larger one is the larger float.
-    A pair with an unjudged side, or one that may not be trained on, has no delta but a failure: never a number.
+    Only the result is rounded, so equal deltas are equal floats (4.8 - 4.0 and 4.2 - 3.4 are), and the larger of two
+    deltas is the larger float.
+    A pair that is not eligible, or has an unjudged side, has a failure in place of a delta.
     """
     scores = {
         (row.generator, row.prompt_id, row.sample, row.dimension): row.score
@@ -24,8 +24,8 @@ def sample_deltas(
     }
 
     def score(generator: str, prompt_id: str, sample: int | None) -> Fraction | None:
-        found = [scores.get((generator, prompt_id, sample, name)) for name in components if sample is not None]
-        known = [Fraction(value) for value in found if value is not None]
+        parts = [scores.get((generator, prompt_id, sample, name)) for name in components if sample is not None]
+        known = [Fraction(value) for value in parts if value is not None]
         return sum(known, Fraction(0)) / len(known) if len(known) == len(components) else None
 
     deltas = []
@@ -43,5 +43,5 @@ def sample_deltas(
 
 
 def _float(value: Fraction | None) -> float | None:
-    """The nearest float: Python divides whole numbers so."""
+    """The nearest float."""
     return None if value is None else float(value)

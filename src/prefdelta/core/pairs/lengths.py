@@ -10,12 +10,12 @@ TOKENS, CHARACTERS = "tokens", "characters"
 def length_differences(pairs: Iterable[Pair]) -> tuple[dict[str, int], str]:
     """Chosen minus rejected of some pairs of one pairing, by pair_id, and the unit of all of them.
 
-    Tokens, as the generators count them; characters of the texts if a trace of any pair has no token count, as those
-    that a data set ships. Two units are never mixed: what is compared are the pairs of a pairing with each other.
+    Tokens, as the generators count them; characters if any trace has no token count, as traces that a data set ships.
+    Units are never mixed, because the pairs of a pairing are compared with each other.
     """
     pairs = list(pairs)
     in_tokens = all(pair.chosen_tokens is not None and pair.rejected_tokens is not None for pair in pairs)
-    found = {
+    sides = {
         pair.pair_id: (pair.chosen_tokens, pair.rejected_tokens)
         if in_tokens
         else (pair.chosen_characters, pair.rejected_characters)
@@ -23,7 +23,7 @@ def length_differences(pairs: Iterable[Pair]) -> tuple[dict[str, int], str]:
     }
     known = {
         pair_id: chosen - rejected
-        for pair_id, (chosen, rejected) in found.items()
+        for pair_id, (chosen, rejected) in sides.items()
         if chosen is not None and rejected is not None
     }
     return known, TOKENS if in_tokens else CHARACTERS

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from prefdelta.core.pairs.selections import parse_selection, select
+from prefdelta.core.pairs.selection_kinds.top import Top
+from prefdelta.core.pairs.selections import select
 from prefdelta.core.statistics import Estimate, chance_overlap
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
 
 
 @dataclass(frozen=True, slots=True)
-class Overlap:
+class DimensionOverlap:
     """Two dimensions at one k."""
 
     k: int
@@ -30,7 +31,7 @@ class Overlap:
 
 def overlaps(
     pairs: Sequence[Pair], deltas: Mapping[str, Mapping[str, Delta]], ks: Sequence[int], tie_seed: int
-) -> list[Overlap]:
+) -> list[DimensionOverlap]:
     """Every two dimensions at every k, in the orders given.
 
     pairs: of one pairing. deltas: by dimension, then by pair_id. tie_seed: that of the filter stage, so that these are
@@ -45,15 +46,13 @@ def overlaps(
     }
     # A smaller top set is the beginning of a larger one.
     ranked = {
-        dimension: [
-            chosen.pair_id for chosen in select(parse_selection(f"top-{dimension}-{max(ks)}"), pairs, rows, tie_seed)
-        ]
+        dimension: [taken.pair_id for taken in select(Top.of(dimension=dimension, k=max(ks)), pairs, rows, tie_seed)]
         for dimension, rows in deltas.items()
     }
-    found = []
+    pairs_of_dimensions = []
     for k in ks:
         for first, second in combinations(deltas, 2):
             shared = len(set(ranked[first][:k]) & set(ranked[second][:k]))
             sizes = (len(judged[first]), len(judged[second]), len(judged[first] & judged[second]))
-            found.append(Overlap(k, first, second, shared, chance_overlap(k, *sizes)))
-    return found
+            pairs_of_dimensions.append(DimensionOverlap(k, first, second, shared, chance_overlap(k, *sizes)))
+    return pairs_of_dimensions

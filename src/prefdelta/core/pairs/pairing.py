@@ -8,7 +8,7 @@ from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
 from prefdelta.records.trace import Trace
 
-# Why a side offers no trace, the most telling first; the pair's reason is "<side>_<this>".
+# Why a side has no usable trace, the most telling first; the pair's reason is "<side>_<this>".
 _REASONS = ("truncated", "empty", "failed", "missing")
 
 
@@ -25,15 +25,15 @@ def pool_pairs(
     grades: Mapping[str, Iterable[Grade]],
     judged: Mapping[str, int],
 ) -> list[Pair]:
-    """One pair per prompt: the lowest usable sample on each side, of those that the judge rates.
+    """One pair per prompt: the lowest usable sample on each side, of those that are judged.
 
-    A sample that nobody rates has no delta: were it taken where the first ones are truncated, selections by delta
-    would lack these prompts, often the hard ones, a random draw would not, and their difference would be difficulty.
-    A generator paired with itself takes even samples as chosen and odd ones as rejected. A prompt that gives no pair
-    keeps its row with `eligible=False` and the reason, so that prompts in = pairs out.
+    A sample that is not judged has no delta. If it were taken where the judged ones are truncated, selections by delta
+    would lack these prompts, which are often the hard ones, and a random draw would have them.
+    A generator paired with itself takes even samples as chosen and odd ones as rejected. A prompt without a usable
+    trace on both sides keeps its row, with `eligible=False` and the reason, so that prompts in = pairs out.
 
     traces, grades: by generator name, in any order.
-    judged: by generator name, how many first samples of a prompt are rated.
+    judged: by generator name, how many first samples of a prompt are judged.
     """
     table = _Traces(chosen, rejected, traces, grades, judged)
     pairs = []
@@ -111,7 +111,7 @@ class _Traces:
         return self._sides[side].get(prompt_id, [])
 
     def judged(self, side: str, prompt_id: str) -> list[Trace]:
-        """Those of them that the judge rates, if they are whole."""
+        """Those of them that the judge rates, if they are usable."""
         return [trace for trace in self.side(side, prompt_id) if trace.sample < self._judged[side]]
 
     def correct(self, trace: Trace | None) -> bool | None:
@@ -150,8 +150,8 @@ def _first_usable(traces: list[Trace]) -> tuple[Trace | None, str | None]:
     usable = min((trace for trace in traces if trace.usable), key=lambda trace: trace.sample, default=None)
     if usable is not None:
         return usable, None
-    found = {trace.unusable_because or "missing" for trace in traces} or {"missing"}
-    return None, min(found, key=_REASONS.index)
+    reasons = {trace.unusable_because or "missing" for trace in traces} or {"missing"}
+    return None, min(reasons, key=_REASONS.index)
 
 
 def _cell(chosen: bool | None, rejected: bool | None) -> str | None:

@@ -6,7 +6,7 @@ Each line applies an operation to the variable before it; an operand is a digit 
 import re
 from string import ascii_lowercase
 
-from prefdelta.core.tasks.steps import OPERATORS, Problem, Random, Step, choose
+from prefdelta.core.tasks.steps import OPERATORS, Problem, RandomSource, Step, choose
 
 _QUESTION = re.compile(r"P:a=(\d);((?:[b-z]=[a-y][-+*][a\d];)+)([b-z])\?")
 _LINE = re.compile(r"([b-z])=([a-y])([-+*])([a\d])")
@@ -17,7 +17,7 @@ NAMES_FIRST = 0.4  # share of operands after the first line that name the first 
 class Code:
     name = "code"
 
-    def draw(self, random: Random, n_operations: int) -> Problem:
+    def draw(self, random: RandomSource, n_operations: int) -> Problem:
         start = random.randint(1, 5)
         lines, operations = [], []
         for index in range(n_operations):
@@ -30,15 +30,15 @@ class Code:
         return Problem(f"P:a={start};{''.join(lines)}{asked}?", start, tuple(operations))
 
     def parse(self, question: str) -> Problem | None:
-        found = _QUESTION.fullmatch(question)
-        if found is None:
+        match = _QUESTION.fullmatch(question)
+        if match is None:
             return None
-        start, operations = int(found[1]), []
-        for index, line in enumerate(_LINE.finditer(found[2])):
+        start, operations = int(match[1]), []
+        for index, line in enumerate(_LINE.finditer(match[2])):
             if line[1] + line[2] != ascii_lowercase[index + 1 : index + 2] + ascii_lowercase[index : index + 1]:
                 return None
             operations.append((line[3], start if line[4] == "a" else int(line[4])))
-        if found[3] != ascii_lowercase[len(operations)]:
+        if match[3] != ascii_lowercase[len(operations)]:
             return None
         return Problem(question, start, tuple(operations))
 
@@ -52,5 +52,5 @@ class Code:
         return f"{ascii_lowercase[index + 1]}={step.left}{step.operator}{step.right}={step.result}"
 
     def read(self, text: str) -> Step | None:
-        found = _STEP.fullmatch(text)
-        return found and Step(int(found[1]), found[2], int(found[3]), int(found[4]))
+        match = _STEP.fullmatch(text)
+        return match and Step(int(match[1]), match[2], int(match[3]), int(match[4]))

@@ -1,20 +1,39 @@
 """Corruptible traces: what the models of the ladder learn from. One kind of error per rubric dimension."""
 
 from prefdelta.core.settings import Settings
-from prefdelta.core.tasks.steps import ANSWER_MARK, FILLER, OPERATORS, Family, Problem, Random, Step, apply, choose
+from prefdelta.core.tasks.steps import (
+    ANSWER_MARK,
+    FILLER,
+    OPERATORS,
+    Family,
+    Problem,
+    RandomSource,
+    Step,
+    apply,
+    choose,
+)
 
 
 class ErrorRates(Settings):
     """How often a step goes wrong, per step and kind of error (0 to 1)."""
 
-    factuality: float = 0.0  # an operand is copied wrongly from the question
-    strategy_coherence: float = 0.0  # a step is left out, or does another operation
-    step_coherence: float = 0.0  # a step does not start from the result before it
-    computational_precision: float = 0.0  # the result is miscomputed
-    signal_to_noise: float = 0.0  # filler, or the step is written twice
+    factuality: float = 0.0
+    """Probability that an operand is copied wrongly from the problem."""
+
+    strategy_coherence: float = 0.0
+    """Probability that a step is left out or does another operation."""
+
+    step_coherence: float = 0.0
+    """Probability that a step does not start from the result of the step before it."""
+
+    computational_precision: float = 0.0
+    """Probability that a step's result is miscomputed."""
+
+    signal_to_noise: float = 0.0
+    """Probability that filler follows a step, or that the step is written twice."""
 
 
-def corrupted_trace(family: Family, problem: Problem, rates: ErrorRates, random: Random) -> str:
+def corrupted_trace(family: Family, problem: Problem, rates: ErrorRates, random: RandomSource) -> str:
     """A trace with errors drawn by `rates`. Errors propagate: later steps go on from what was written."""
     value = problem.start
     parts: list[str] = []
@@ -39,6 +58,6 @@ def corrupted_trace(family: Family, problem: Problem, rates: ErrorRates, random:
     return ";".join([*parts, f"{ANSWER_MARK}{value}"])
 
 
-def _other(digit: int, random: Random) -> int:
+def _other(digit: int, random: RandomSource) -> int:
     """Another digit, all nine equally likely."""
     return (digit + random.randint(1, 9)) % 10

@@ -21,7 +21,7 @@ _ENDS: dict[Split, float] = {"benchmark": 0.2, "validation": 0.3, "pairs": 0.6, 
 
 
 def split_of(question: str) -> Split:
-    """The only use a question may be put to: a function of its text alone, so uses cannot overlap."""
+    """The only split that a question belongs to: a function of its text alone, so splits cannot overlap."""
     place = fraction("split", question)
     return next(split for split, end in _ENDS.items() if place < end)
 
@@ -35,7 +35,7 @@ def family_of(question: str) -> tuple[Family, Problem] | None:
 
 
 def draw_problems(family: FamilyName, operations: list[int], split: Split, seed: int) -> Iterator[Problem]:
-    """Endless distinct problems of one split, lengths in turn (`operations`).
+    """Distinct problems of one split without end. Their lengths are those of `operations`, in turn.
 
     Raises StudyError when the family seems to have no more of them.
     """

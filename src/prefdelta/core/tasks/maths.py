@@ -2,7 +2,7 @@
 
 import re
 
-from prefdelta.core.tasks.steps import OPERATORS, Problem, Random, Step, choose
+from prefdelta.core.tasks.steps import OPERATORS, Problem, RandomSource, Step, choose
 
 _QUESTION = re.compile(r"Q:(\d)((?:[-+*]\d)+)\?")
 _STEP = re.compile(r"(\d)([-+*])(\d)=(\d)")
@@ -11,19 +11,19 @@ _STEP = re.compile(r"(\d)([-+*])(\d)=(\d)")
 class Maths:
     name = "maths"
 
-    def draw(self, random: Random, n_operations: int) -> Problem:
+    def draw(self, random: RandomSource, n_operations: int) -> Problem:
         start = random.randint(1, 5)
         operations = tuple((choose(random, OPERATORS), random.randint(1, 5)) for _ in range(n_operations))
         text = "".join(f"{operator}{operand}" for operator, operand in operations)
         return Problem(f"Q:{start}{text}?", start, operations)
 
     def parse(self, question: str) -> Problem | None:
-        found = _QUESTION.fullmatch(question)
-        if found is None:
+        match = _QUESTION.fullmatch(question)
+        if match is None:
             return None
-        text = found[2]
+        text = match[2]
         operations = tuple((text[at], int(text[at + 1])) for at in range(0, len(text), 2))
-        return Problem(question, int(found[1]), operations)
+        return Problem(question, int(match[1]), operations)
 
     def opening(self, problem: Problem, value: int) -> None:
         return None  # the first step states the start value
@@ -35,5 +35,5 @@ class Maths:
         return f"{step.left}{step.operator}{step.right}={step.result}"
 
     def read(self, text: str) -> Step | None:
-        found = _STEP.fullmatch(text)
-        return found and Step(int(found[1]), found[2], int(found[3]), int(found[4]))
+        match = _STEP.fullmatch(text)
+        return match and Step(int(match[1]), match[2], int(match[3]), int(match[4]))

@@ -1,7 +1,7 @@
 """Rating a procedural trace by checking it: what mini's rule-based judge does in place of an LLM.
 
 It is given the question and the trace, nothing else. It solves the problem itself, aligns the trace's steps with its
-own, and counts faults per dimension. A different but valid derivation does not exist in these tasks, so this is fair.
+own, and counts faults per dimension. That is fair, because no other derivation is valid in these tasks.
 """
 
 import re
@@ -23,8 +23,8 @@ _ANSWER = re.compile(re.escape(ANSWER_MARK) + r"(\d{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """A trace taken apart: its opening, its steps in order, how many parts are neither or repeats, and its answer.
+class _TraceParts:
+    """The parts of a trace: its opening, its steps in order, its answer, and how many parts are noise.
 
     A repeat that leaves the value as it is (`5*1=5;5*1=5`) may be what the problem asks: it is kept among the steps.
     """
@@ -42,28 +42,28 @@ def rate(question: str, trace: str) -> dict[str, int] | None:
         return None
     family, problem = known
     expected = problem.steps()
-    read = _read(trace, family)
-    faults = _align(expected, read.steps)
+    parts = _take_apart(trace, family)
+    faults = _align(expected, parts.steps)
 
-    if read.opening is not None:
-        value = read.opening
+    if parts.opening is not None:
+        value = parts.opening
     else:
-        value = read.steps[0].left if read.steps else problem.start
+        value = parts.steps[0].left if parts.steps else problem.start
         faults["strategy_coherence"] += family.opening(problem, value) is not None
     faults["factuality"] += value != problem.start
-    for step in read.steps:
+    for step in parts.steps:
         faults["step_coherence"] += step.left != value
         faults["computational_precision"] += step.result != apply(step.left, step.operator, step.right)
         value = step.result
-    if read.answer is None:
+    if parts.answer is None:
         faults["strategy_coherence"] += 1
     else:
-        faults["step_coherence"] += read.answer != value
+        faults["step_coherence"] += parts.answer != value
 
     repeats = faults["signal_to_noise"]
-    useful = len(read.steps) - repeats
+    useful = len(parts.steps) - repeats
     scores = {name: _score(1 - faults[name] / len(expected)) for name in DIMENSIONS[:4]}
-    scores["signal_to_noise"] = _score(useful / (useful + repeats + read.noise) if useful else 0.0)
+    scores["signal_to_noise"] = _score(useful / (useful + repeats + parts.noise) if useful else 0.0)
     return scores
 
 
@@ -72,36 +72,36 @@ def _score(share: float) -> int:
     return 1 + round(4 * min(1.0, max(0.0, share)))
 
 
-def _read(trace: str, family: Family) -> _Read:
+def _take_apart(trace: str, family: Family) -> _TraceParts:
     steps: list[Step] = []
     opening, noise, answer, last = None, 0, None, None
     for place, part in enumerate(trace.split(";")):
         step = family.read(part)
         if place == 0 and (start := family.read_opening(part)) is not None:
             opening = start
-        elif found := _ANSWER.fullmatch(part):
-            answer = int(found[1])
+        elif match := _ANSWER.fullmatch(part):
+            answer = int(match[1])
         elif step is None or (part == last and step.left != step.result):
             noise += 1
         else:
             steps.append(step)
         last = part
-    return _Read(opening, steps, noise, answer)
+    return _TraceParts(opening, steps, noise, answer)
 
 
-def _align(expected: list[Step], found: list[Step]) -> Counter[str]:
-    """Cheapest edits that turn the expected steps into those found, as faults per dimension.
+def _align(expected: list[Step], written: list[Step]) -> Counter[str]:
+    """Cheapest edits that turn the expected steps into those written, as faults per dimension.
 
     A changed operand is a fault of factuality, a changed operator, a missing or an extra step one of strategy. An extra
     step that repeats the one before it is noise.
     """
     strategy, factuality = Counter(strategy_coherence=1), Counter(factuality=1)
     noise = Counter(signal_to_noise=1)
-    extra = [noise if at > 0 and step == found[at - 1] else strategy for at, step in enumerate(found)]
+    extra = [noise if at > 0 and step == written[at - 1] else strategy for at, step in enumerate(written)]
     row = list(accumulate(extra, initial=Counter[str]()))
     for want in expected:
         above, row = row, [row[0] + strategy]
-        for column, step in enumerate(found, start=1):
+        for column, step in enumerate(written, start=1):
             change: Counter[str] = Counter()
             if step.operator != want.operator:
                 change += strategy

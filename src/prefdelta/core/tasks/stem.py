@@ -6,7 +6,7 @@ The table of values is shuffled against the formula that uses them.
 import re
 from string import ascii_lowercase
 
-from prefdelta.core.tasks.steps import OPERATORS, Problem, Random, Step, choose
+from prefdelta.core.tasks.steps import OPERATORS, Problem, RandomSource, Step, choose
 
 NAMES = ascii_lowercase[10:]  # not those of Code
 _QUESTION = re.compile(r"S:((?:[k-z]\d)+),([k-z])((?:[-+*][k-z])+)\?")
@@ -17,7 +17,7 @@ _OPENING = re.compile(r"[k-z](\d)")
 class Stem:
     name = "stem"
 
-    def draw(self, random: Random, n_operations: int) -> Problem:
+    def draw(self, random: RandomSource, n_operations: int) -> Problem:
         names = _shuffled(NAMES, random)[: n_operations + 1]
         values = {name: random.randint(1, 5) for name in names}
         operators = [choose(random, OPERATORS) for _ in range(n_operations)]
@@ -27,37 +27,37 @@ class Stem:
         return Problem(f"S:{table},{formula}?", values[names[0]], operations)
 
     def parse(self, question: str) -> Problem | None:
-        found = _QUESTION.fullmatch(question)
-        if found is None:
+        match = _QUESTION.fullmatch(question)
+        if match is None:
             return None
-        values = dict(re.findall(r"([k-z])(\d)", found[1]))
-        uses = re.findall(r"([-+*])([k-z])", found[3])
-        if not {found[2], *(name for _, name in uses)} <= set(values):
+        values = dict(re.findall(r"([k-z])(\d)", match[1]))
+        uses = re.findall(r"([-+*])([k-z])", match[3])
+        if not {match[2], *(name for _, name in uses)} <= set(values):
             return None
         operations = tuple((operator, int(values[name])) for operator, name in uses)
-        return Problem(question, int(values[found[2]]), operations)
+        return Problem(question, int(values[match[2]]), operations)
 
     def opening(self, problem: Problem, value: int) -> str:
         return f"{_formula(problem)[0]}{value}"
 
     def read_opening(self, text: str) -> int | None:
-        found = _OPENING.fullmatch(text)
-        return int(found[1]) if found else None
+        match = _OPENING.fullmatch(text)
+        return int(match[1]) if match else None
 
     def write(self, problem: Problem, index: int, step: Step) -> str:
         name = _formula(problem)[2 * index + 2]
         return f"{step.operator}{name}{step.right}:{step.left}{step.operator}{step.right}={step.result}"
 
     def read(self, text: str) -> Step | None:
-        found = _STEP.fullmatch(text)
-        return found and Step(int(found[1]), found[2], int(found[3]), int(found[4]))
+        match = _STEP.fullmatch(text)
+        return match and Step(int(match[1]), match[2], int(match[3]), int(match[4]))
 
 
 def _formula(problem: Problem) -> str:
     return problem.question.rpartition(",")[2]
 
 
-def _shuffled(names: str, random: Random) -> str:
+def _shuffled(names: str, random: RandomSource) -> str:
     """The characters in a drawn order."""
     left, drawn = list(names), ""
     while left:

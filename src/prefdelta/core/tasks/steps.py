@@ -48,7 +48,7 @@ class Family(Protocol):
 
     name: str
 
-    def draw(self, random: "Random", n_operations: int) -> Problem:
+    def draw(self, random: "RandomSource", n_operations: int) -> Problem:
         """A problem of the family."""
 
     def parse(self, question: str) -> Problem | None:
@@ -58,16 +58,16 @@ class Family(Protocol):
         """What a trace begins with before its first step, if the start value is written down; else None."""
 
     def read_opening(self, text: str) -> int | None:
-        """The start value that an opening states, or None if the text is no opening of this family."""
+        """The start value that an opening states, or None if the text is not an opening of this family."""
 
     def write(self, problem: Problem, index: int, step: Step) -> str:
         """A step as text, without separator. `index` counts the problem's operations from 0."""
 
     def read(self, text: str) -> Step | None:
-        """A step from its text, or None if the text is no step of this family."""
+        """A step from its text, or None if the text is not a step of this family."""
 
 
-class Random(Protocol):
+class RandomSource(Protocol):
     """The part of `random.Random` the tasks use."""
 
     def random(self) -> float: ...
@@ -87,7 +87,7 @@ def apply(left: int, operator: str, right: int) -> int:
     raise ValueError(f"unknown operator {operator!r}; known: {OPERATORS}")
 
 
-def choose(random: Random, options: str) -> str:
+def choose(random: RandomSource, options: str) -> str:
     """One character of `options`."""
     return options[random.randint(0, len(options) - 1)]
 

@@ -1,9 +1,9 @@
 """A study's account with a hosted model: the most a request may cost is set aside before it is sent.
 
 The account is the folder record/spending: each process appends to a file of its own, and all files are summed before
-anything is sent, so that the limit holds for all jobs of a study together, without a lock. What was set aside and never
-settled counts as spent: a job that was killed may have been charged for it. Only the costs of requests whose outcome
-is known are replaced by what the provider says it charged. Delete the folder to start the account anew.
+anything is sent, so that the limit holds for all jobs of a study together, without a lock. When the outcome of a
+request is known, the amount set aside is replaced by what the provider says it charged. An amount that is never settled
+counts as spent: a job that was killed may have been charged for it. Delete the folder to start the account anew.
 """
 
 import itertools
@@ -16,12 +16,13 @@ from typing import Self
 import yaml
 from pydantic import ValidationError
 
-from prefdelta.core.asking.costs import ModelPrices, PriceFile, Usage, cost, likely_cost, worst_cost
+from prefdelta.core.asking.costs import ModelPrices, PriceFile, TokenUsage, cost, likely_cost, worst_cost
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Request
 from prefdelta.core.errors import StudyError
 from prefdelta.engines.openai.usage import counts_of
-from prefdelta.system.files import INSTANCE, full_disk_told, say
+from prefdelta.system.files import explain_full_disk, say
+from prefdelta.system.instance import INSTANCE
 
 _numbers = itertools.count()
 
@@ -76,12 +77,12 @@ class Spending:
         return name
 
     def settle(self, name: str, usd: float | None) -> None:
-        """Replace what was set aside, by this job or another, by what it came to; None: nobody knows, so it stays."""
+        """Replace an amount that was set aside, by any job, by the actual cost; None: unknown, so it stays."""
         if self._prices is not None and usd is not None:
             self._write(name, usd, settled=True)
 
     def cost(self, usage: object) -> float | None:
-        """USD by what a provider says it charged for; None if it says nothing of use.
+        """USD of the tokens that a provider says it charged for; None if it does not say.
 
         usage: of a completion, as the openai package holds it.
         """
@@ -89,7 +90,7 @@ class Spending:
         if self._prices is None or counts.prompt is None or counts.charged is None:
             return None
         cached = min(counts.cached or 0, counts.prompt)
-        return cost(self._prices, Usage(counts.prompt, cached, counts.charged), self._batch)
+        return cost(self._prices, TokenUsage(counts.prompt, cached, counts.charged), self._batch)
 
     def announce(self, requests: Iterable[Request]) -> None:
         """Say what is about to be spent."""
@@ -116,15 +117,15 @@ class Spending:
         )
 
     def _write(self, name: str, usd: float, settled: bool) -> None:
-        # A line of its own on either side: whatever part of a line a full disk left before it stays apart, and does not
+        # With a line break on either side: a part of a line that a full disk left before it stays apart, and does not
         # count. Opened anew each time, because closing is what makes it visible to other hosts on NFS.
         line = f"\n{json.dumps({'name': name, 'usd': usd, 'settled': settled})}\n"
         self._folder.mkdir(parents=True, exist_ok=True)
-        with full_disk_told(self._own, lambda: len(line)), self._own.open("a", encoding="utf-8") as stream:
+        with explain_full_disk(self._own, lambda: len(line)), self._own.open("a", encoding="utf-8") as stream:
             stream.write(line)
 
     def _read(self, path: Path) -> None:
-        """Add up what a file has more than at the last look."""
+        """Add up what was appended to a file since the last look."""
         start = self._read_up_to.get(path, 0)
         if path.stat().st_size <= start:
             return
@@ -135,11 +136,11 @@ class Spending:
         for line in whole.splitlines():
             try:
                 entry = json.loads(line)
-                name, found = entry["name"], (bool(entry["settled"]), float(entry["usd"]))
+                name, amount = entry["name"], (bool(entry["settled"]), float(entry["usd"]))
             except (ValueError, KeyError, TypeError):  # empty, or a part
                 continue
             before = self._amounts.get(name, (False, 0.0))
-            self._amounts[name] = after = max(before, found)
+            self._amounts[name] = after = max(before, amount)
             self._spent += after[1] - before[1]
 
 

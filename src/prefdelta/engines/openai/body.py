@@ -1,4 +1,4 @@
-"""What the OpenAI protocol's requests and replies hold, whichever way they travel: one at a time or in a batch."""
+"""The bodies of requests and replies in the OpenAI protocol, sent one at a time or in a batch."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Failure, Particulars, Reply, Request
 from prefdelta.engines.openai.refusals import named_parameters
-from prefdelta.engines.openai.usage import counts_of, found
+from prefdelta.engines.openai.usage import counts_of, lookup
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
@@ -18,14 +18,14 @@ VERSION = 1  # raise it when the same request would get another reply
 
 def identity_of(options: OpenAIOptions, server_identity: dict[str, Any]) -> dict[str, Any]:
     """All that determines a reply besides the request. How it travels, and to which address, does not."""
-    found = {"engine": "openai", "version": VERSION, "model": options.model, "server": server_identity}
+    identity = {"engine": "openai", "version": VERSION, "model": options.model, "server": server_identity}
     if options.omit:
-        found["omit"] = sorted(set(options.omit))
+        identity["omit"] = sorted(set(options.omit))
     if options.rename:
-        found["rename"] = dict(sorted(options.rename.items()))
+        identity["rename"] = dict(sorted(options.rename.items()))
     if options.response_format != "json_schema":
-        found["response_format"] = options.response_format
-    return found
+        identity["response_format"] = options.response_format
+    return identity
 
 
 def body_of(options: OpenAIOptions, request: Request) -> dict[str, Any]:
@@ -43,10 +43,10 @@ def body_of(options: OpenAIOptions, request: Request) -> dict[str, Any]:
         body["reasoning_effort"] = sampling.reasoning_effort
     if request.response_schema is not None:
         body["response_format"] = _response_format(options, request.response_schema)
-    return named(options, body)
+    return provider_body(options, body)
 
 
-def named(options: OpenAIOptions, body: dict[str, Any]) -> dict[str, Any]:
+def provider_body(options: OpenAIOptions, body: dict[str, Any]) -> dict[str, Any]:
     """A body as this provider takes it: under its names, without what it refuses."""
     renamed = {str(name): other for name, other in options.rename.items()}
     return {renamed.get(name, name): value for name, value in body.items() if name not in options.omit}
@@ -76,18 +76,18 @@ def _with_enums(schema: Any) -> Any:
     return {name: _with_enums(value) for name, value in schema.items()}
 
 
-def about_all(where: str, told: str, options: OpenAIOptions, sent: dict[str, Any]) -> str:
+def message_about_all(where: str, refused_with: str, options: OpenAIOptions, sent: dict[str, Any]) -> str:
     """The message of a refusal that every request met."""
     hint = f"Check the model's name ({options.model!r}), the address, and the key in the environment."
     return (
-        f"{where} refused with {told.rstrip('.')}. {_advice(options, told, sent) or hint} None of the requests that "
-        "were refused alike is recorded as failed; the same command asks for them."
+        f"{where} refused with {refused_with.rstrip('.')}. {_advice(options, refused_with, sent) or hint} None of the "
+        "requests that were refused alike is recorded as failed; the same command asks for them."
     )
 
 
-def _advice(options: OpenAIOptions, told: str, sent: dict[str, Any]) -> str | None:
+def _advice(options: OpenAIOptions, message: str, sent: dict[str, Any]) -> str | None:
     """What to set where an error names a parameter of a request; None if it names none."""
-    names = named_parameters(told, sent)
+    names = named_parameters(message, sent)
     if not names:
         return None
     if names == ["minimum"]:
@@ -100,10 +100,10 @@ def _advice(options: OpenAIOptions, told: str, sent: dict[str, Any]) -> str | No
         return f"Its words name {renamed[0]}: mend engine.rename, which sends {ours[renamed[0]]} under this name."
     listed = ", ".join(names)
     others = ", ".join(f"{name}: {'max_tokens' if name == 'max_completion_tokens' else '...'}" for name in names)
-    found = f"Its words name {listed}. What it does not take is left out by engine.omit: [{listed}]"
+    advice = f"Its words name {listed}. What it does not take is left out by engine.omit: [{listed}]"
     if names == ["response_format"]:
-        return f"{found}, and engine.response_format: json_object asks for JSON without a schema."
-    return f"{found}, or sent under another name by engine.rename: {{{others}}}."
+        return f"{advice}, and engine.response_format: json_object asks for JSON without a schema."
+    return f"{advice}, or sent under another name by engine.rename: {{{others}}}."
 
 
 class ErrorReplyError(ValueError):
@@ -114,12 +114,12 @@ class ErrorReplyError(ValueError):
         self.error = error
 
 
-def checked(reply: object) -> "ChatCompletion":
+def checked_completion(reply: object) -> "ChatCompletion":
     """A completion with a message. Raises ValueError if the server answered HTTP 200 with anything else."""
     from openai.types.chat import ChatCompletion
 
     if not isinstance(reply, ChatCompletion):  # a proxy's page, for example: the package lets other bodies through
-        raise ValueError(f"the reply is no chat completion: {str(reply)[:80]!r}")
+        raise ValueError(f"the reply is not a chat completion: {str(reply)[:80]!r}")
     if error := getattr(reply, "error", None) or (reply.choices and getattr(reply.choices[0], "error", None)):
         raise ErrorReplyError(error)
     # Some gateways answer a passing fault with HTTP 200 and no choice, or one without a message.
@@ -133,7 +133,7 @@ def result_of(key: str, completion: "ChatCompletion", seconds: float | None) -> 
     choice = completion.choices[0]
     text: object = choice.message.content
     counts = counts_of(completion.usage)
-    told = Particulars(
+    particulars = Particulars(
         reasoning=_first(choice.message, _REASONING),
         prompt_tokens=counts.prompt,
         cached_tokens=counts.cached,
@@ -142,7 +142,7 @@ def result_of(key: str, completion: "ChatCompletion", seconds: float | None) -> 
     )
 
     def failure(kind: str, text: str, detail: str = "") -> Failure:
-        return Failure(key, kind, True, detail, text, n_tokens=counts.completion, particulars=told)
+        return Failure(key, kind, True, detail, text, n_tokens=counts.completion, particulars=particulars)
 
     if text is None and choice.message.refusal:
         return failure("refusal", str(choice.message.refusal))
@@ -152,14 +152,14 @@ def result_of(key: str, completion: "ChatCompletion", seconds: float | None) -> 
     if text is not None and not isinstance(text, str):
         return failure("not_text", json.dumps(text))
     finish, model = _text(choice.finish_reason), _text(completion.model)
-    return Reply(key, text, finish, counts.completion, model, seconds, particulars=told)
+    return Reply(key, text, finish, counts.completion, model, seconds, particulars=particulars)
 
 
 def _first(value: object, names: tuple[str, ...]) -> str | None:
     """The first of these that is there, as text; in JSON where it is of another type."""
     for name in names:
-        if (there := found(value, name)) not in (None, ""):
-            return there if isinstance(there, str) else json.dumps(there, default=str)
+        if (content := lookup(value, name)) not in (None, ""):
+            return content if isinstance(content, str) else json.dumps(content, default=str)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Whether the model that answers is the one that was asked. Gateways pass requests on to others."""
+"""Whether replies come from the model that was asked: a gateway may pass requests on to another."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ class NameWatch:
     """Looks at the names in the replies of one run."""
 
     def __init__(self, options: OpenAIOptions) -> None:
-        self.error: StudyError | None = None  # set once all that is still to be asked would be paid for in vain
+        self.error: StudyError | None = None  # set once further requests would be paid for in vain
         self._options = options
         self._right = 0
         self._others = Counter[str]()  # since the last right one
@@ -39,8 +39,8 @@ class NameWatch:
         if self._others.total() >= (IN_A_ROW if self._right else AT_FIRST):
             self.error = StudyError(
                 f"{self._options.base_url}: asked for the model {self._options.model!r}, and the last "
-                f"{self._others.total()} replies name {told_names(self._others)}. They are recorded, and no verdicts. "
-                f"{REMEDY} The same command goes on from what is recorded."
+                f"{self._others.total()} replies name {listed_names(self._others)}. They are recorded, and no "
+                f"verdicts. {REMEDY} The same command goes on from what is recorded."
             )
 
 
@@ -50,5 +50,5 @@ REMEDY = (
 )
 
 
-def told_names(names: Counter[str]) -> str:
+def listed_names(names: Counter[str]) -> str:
     return ", ".join(f"{name!r}" for name, _ in names.most_common(5))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import openai
@@ -107,7 +107,7 @@ class Refusal:
     certain: bool = True  # about the request, if that is its meaning; else its status alone says so
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """Status and words, for people."""
         words = self.words or "no reason given"
         return words if self.status is None else f"HTTP {self.status}: {words}"
@@ -120,7 +120,7 @@ class Refusal:
         return "rejected" if self.status in _ABOUT_THE_REQUEST else "refused_by_provider"
 
 
-def refusal_of(status: int | None, body: object, sent: Mapping[str, Any]) -> Refusal:
+def refusal_of(status: int | None, body: object, sent: Mapping[str, object]) -> Refusal:
     """What an error means.
 
     status: of HTTP, or what the body of a reply with status 200 holds in its place. body: parsed if it is JSON, else
@@ -135,7 +135,7 @@ def refusal_of(status: int | None, body: object, sent: Mapping[str, Any]) -> Ref
     return Refusal(status, _meaning(status, codes, text, sent, flagged), flagged, words[:MOST_WORDS], certain)
 
 
-def refused_with(error: "openai.APIStatusError", sent: Mapping[str, Any], secret: str) -> Refusal:
+def refused_with(error: "openai.APIStatusError", sent: Mapping[str, object], secret: str) -> Refusal:
     """What an HTTP status other than 200 means. secret: taken out of the words.
 
     The response itself is read: the package keeps only a part of it, and in its message only one form of words.
@@ -143,17 +143,17 @@ def refused_with(error: "openai.APIStatusError", sent: Mapping[str, Any], secret
     return refusal_of(error.status_code, _without(secret, error.response.text), sent)
 
 
-def refused_in(error: object, sent: Mapping[str, Any], secret: str) -> Refusal:
+def refused_in(error: object, sent: Mapping[str, object], secret: str) -> Refusal:
     """What an error means that came with HTTP status 200. OpenRouter's `code` is the status that it would have been."""
     code = str(error.get("code")) if isinstance(error, Mapping) else ""
     status = int(code) if re.fullmatch("[45][0-9]{2}", code) else None
     return refusal_of(status, _without(secret, json.dumps({"error": error}, default=str)), sent)
 
 
-def about_the_account(where: str, refusal: Refusal) -> str:
+def message_about_account(where: str, refusal: Refusal) -> str:
     """The message of a refusal that ends a run until somebody mends the account."""
     return (
-        f"{where} refused with {refusal.told.rstrip('.')}. This is about the account and not about a request, so "
+        f"{where} refused with {refusal.message.rstrip('.')}. This is about the account and not about a request, so "
         "nothing is recorded as failed; what was answered is recorded. Top up or mend the account at the provider; "
         "the same command then asks for the rest."
     )
@@ -167,7 +167,7 @@ def _without(secret: str, text: str) -> object:
         return text
 
 
-def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, Any], flagged: bool) -> Meaning:
+def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, object], flagged: bool) -> Meaning:
     if status == 402 or codes & _ACCOUNT_CODES:
         return "account"
     if status is not None and status >= 500:
@@ -189,35 +189,35 @@ def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, 
     return "request"
 
 
-def named_parameters(text: str, sent: Mapping[str, Any]) -> list[str]:
+def named_parameters(text: str, sent: Mapping[str, object]) -> list[str]:
     """The parameters of a request that an error names; `minimum` for what limits the numbers in its schema."""
-    found = [
+    names = [
         name
         for name in sent
         if name not in ("model", "messages", "response_format") and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)
     ]
-    if not found and "response_format" in sent:
+    if not names and "response_format" in sent:
         if re.search(r"\bm(in|ax)imum\b", text) and re.search(r"schema|integer|number|propert", text, re.IGNORECASE):
             return ["minimum"]
         if re.search(
             r"(response|output)_format|json[_ ]schema|structured[_ ]output|response_schema", text, re.IGNORECASE
         ):
             return ["response_format"]
-    return found
+    return names
 
 
 def _words(body: object) -> str:
     """What a body says for people, without what it repeats of the request."""
-    found = dict.fromkeys(" ".join(said.split()) for said in _said(body))
-    return " ".join(part for part in found if part)
+    texts = dict.fromkeys(" ".join(text.split()) for text in _texts(body))
+    return " ".join(text for text in texts if text)
 
 
-def _said(body: object) -> Iterator[str]:
+def _texts(body: object) -> Iterator[str]:
     if isinstance(body, str):
         yield _unwrapped(body)
     elif isinstance(body, list):
-        for one in body:
-            yield from _said(one)
+        for item in body:
+            yield from _texts(item)
     elif isinstance(body, Mapping):
         if "loc" in body and "msg" in body:  # pydantic's; its `input` is a part of the request
             loc = body["loc"]
@@ -226,12 +226,12 @@ def _said(body: object) -> Iterator[str]:
             return
         for name in ("error", "message", "msg", "detail", "errors"):
             if name in body:
-                yield from _said(body[name])
+                yield from _texts(body[name])
         metadata = body.get("metadata")  # OpenRouter's: the reasons of a filter, or the words of the one behind it
         if isinstance(metadata, Mapping):
             if isinstance(reasons := metadata.get("reasons"), list):
                 yield f"(reasons: {', '.join(map(str, reasons))})"
-            yield from _said(metadata.get("raw"))
+            yield from _texts(metadata.get("raw"))
 
 
 def _unwrapped(text: str) -> str:
@@ -249,8 +249,8 @@ def _unwrapped(text: str) -> str:
 def _codes(body: object) -> Iterator[str]:
     """Everything in a body that names the error for programs."""
     if isinstance(body, list):
-        for one in body:
-            yield from _codes(one)
+        for item in body:
+            yield from _codes(item)
     elif isinstance(body, Mapping):
         for name in ("code", "type", "status", "reason"):
             if isinstance(body.get(name), str | int):

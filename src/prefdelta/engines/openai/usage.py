@@ -1,4 +1,4 @@
-"""What a completion says it used, under the names that providers give it. Nothing of it is certain to be there."""
+"""The tokens that a completion says it used, under the names that providers give them. Any of them may be missing."""
 
 from dataclasses import dataclass
 
@@ -27,13 +27,13 @@ def counts_of(usage: object) -> Counts:
     return Counts(prompt, cached, completion, _count(usage, "completion_tokens_details", "reasoning_tokens"), charged)
 
 
-def found(value: object, *names: str) -> object:
-    """What lies under these names, one in the other; None if it is not there."""
+def lookup(value: object, *names: str) -> object:
+    """What lies under these names, one in the other, in dicts or attributes; None if it is not there."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
     return value
 
 
 def _count(usage: object, *names: str) -> int | None:
-    value = found(usage, *names)
+    value = lookup(usage, *names)
     return value if type(value) is int and 0 <= value <= _MOST else None

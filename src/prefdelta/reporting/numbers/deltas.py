@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.pairs.lengths import length_differences
-from prefdelta.core.pairs.overlap import Overlap, overlaps
+from prefdelta.core.pairs.overlap import DimensionOverlap, overlaps
 from prefdelta.core.statistics import Estimate, rank_correlation
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
@@ -93,7 +93,7 @@ class Pairings:
         """The mean of one value per prompt."""
         return self._bootstrap.estimate(values, *what)
 
-    def overlaps(self, pairing: str, ks: Sequence[int], tie_seed: int) -> list[Overlap]:
+    def overlaps(self, pairing: str, ks: Sequence[int], tie_seed: int) -> list[DimensionOverlap]:
         """What the dimensions' top sets of one pairing share. Raises StudyError if its tables are not there."""
         deltas = {dimension: self._deltas[found, dimension] for found, dimension in self._keys if found == pairing}
         if pairing not in self._pairs or not deltas:

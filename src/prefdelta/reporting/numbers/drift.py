@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.reporting.arms import Arm, families
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Scores
-
-# Selections that do not look at the deltas. The top of a pairing of equals is no pairing of equals.
-_BLIND = frozenset({"all", "swapped", "random", "common"})
+from prefdelta.training.registry import METHODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +19,22 @@ class DriftCheck:
 
 
 def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[str, str | None]) -> DriftCheck:
-    """methods: by arm's name. SFT has no zero: it learns the chosen traces whatever the rejected ones are."""
+    """methods: name of an arm -> its method. One that learns more than the contrast of the sides has no zero."""
     zero = [
         arm
         for arm in arms
-        if arm.chosen == arm.rejected and arm.kind in _BLIND and methods.get(arm.name, arm.recipe) != "sft"
+        if arm.chosen == arm.rejected
+        and parse_selection(arm.selection).BLIND  # the top of a pairing of equals is not a pairing of equals
+        and _learns_only_contrast(methods.get(arm.name, arm.recipe))
     ]
     found = families(zero)
     lines = [scores.compare(members, cell) for members in found for cell in scores.cells(primary=True)]
     return DriftCheck(found, lines, [line for line in lines if _excludes_zero(line)])
+
+
+def _learns_only_contrast(method: str | None) -> bool:
+    """Also True of a method that is not known by that name."""
+    return method not in METHODS or METHODS[method].only_contrast
 
 
 def _excludes_zero(line: AccuracyLine) -> bool:

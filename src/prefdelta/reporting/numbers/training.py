@@ -1,33 +1,27 @@
 """What training did to each arm."""
 
-import math
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from prefdelta.reporting.arms import Arm, read_arm
 from prefdelta.reporting.manifests import Manifest
-
-# The loss where policy and reference are the same: -log sigmoid(0) for DPO, 1 - sigmoid(0) for KTO. SFT has none.
-KNOWN_LOSS = {"dpo": math.log(2.0), "kto": 0.5}
+from prefdelta.training.registry import METHODS
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingLine:
     arm: Arm
     method: str | None
-    pairs: int | None  # that it was trained on; KTO trains on two traces of each, SFT on one
+    pairs: int | None  # that it was trained on, whatever rows its method makes of them
     updates: int | None
     step0_loss: float | None  # nats
+    known_loss: float | None  # what the first loss must be, in nats; None if the method does not say
     losses: list[float]  # per update, nats
     margins: list[float]  # per update, nats (beta included); SFT has none
     differs_from_base: bool | None
     survives_bfloat16: float | None  # share of the parameters that would still differ from the base in bfloat16
-
-    @property
-    def known_loss(self) -> float | None:
-        """What the first loss must be."""
-        return KNOWN_LOSS.get(self.method or "")
 
     @property
     def step0_gap(self) -> float | None:
@@ -38,7 +32,7 @@ class TrainingLine:
 def training(found: Iterable[Manifest]) -> list[TrainingLine]:
     """One line per trained arm, by name. The manifests are those of batches of arms."""
     lines = [
-        _line(read_arm(name), details)
+        _line(read_arm(name), details, manifest.content["settings"].get("recipe"))
         for manifest in found
         if manifest.stage == "train"
         for name, details in manifest.content["details"].get("arms", {}).items()
@@ -46,7 +40,7 @@ def training(found: Iterable[Manifest]) -> list[TrainingLine]:
     return sorted(lines, key=lambda line: line.arm.name)
 
 
-def _line(arm: Arm, details: Mapping[str, Any]) -> TrainingLine:
+def _line(arm: Arm, details: Mapping[str, Any], recipe: Mapping[str, Any] | None) -> TrainingLine:
     curve = details.get("curve") or {}
     return TrainingLine(
         arm=arm,
@@ -54,11 +48,17 @@ def _line(arm: Arm, details: Mapping[str, Any]) -> TrainingLine:
         pairs=details.get("pairs"),
         updates=details.get("updates"),
         step0_loss=details.get("step0_loss"),
+        known_loss=_known_loss(recipe) if recipe else None,
         losses=_known(curve.get("loss")),
         margins=_known(curve.get("rewards/margins")),
         differs_from_base=details.get("differs_from_base"),
         survives_bfloat16=details.get("changed_share_bfloat16"),
     )
+
+
+def _known_loss(recipe: Mapping[str, Any]) -> float | None:
+    method = METHODS[recipe["method"]]
+    return method.first_loss(method.recipe.model_validate_json(json.dumps(recipe)))
 
 
 def _known(values: Iterable[float | None] | None) -> list[float]:

@@ -1,53 +1,58 @@
-"""Recipe method `sft`: supervised fine-tuning on the chosen traces alone, through TRL. It needs no reference."""
+"""Method `sft`: supervised fine-tuning on the chosen traces alone, through TRL. It needs no reference."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
-from prefdelta.core.compute import Fsdp
-from prefdelta.core.recipes import SFTRecipe
-from prefdelta.models.loading import load_model, load_tokenizer
-from prefdelta.store.snapshots import Snapshots
-from prefdelta.training.micro_batches import Row, in_parts, rows_per_part
+from prefdelta.core.recipes import Recipe
+from prefdelta.training.method import Method, Setup
+from prefdelta.training.micro_batches import Row, in_micro_batches
 from prefdelta.training.tokens import PreferenceRow
-from prefdelta.training.trainer import run_training
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, Trainer
 
 IGNORED = -100  # label of tokens that are not learnt: the prompt
 
 
-def train(
-    base: Path,
-    rows: Sequence[PreferenceRow],
-    recipe: SFTRecipe,
-    seed: int,
-    output: Path,
-    snapshots: Snapshots,
-    fsdp: Fsdp | None = None,
-) -> dict[str, Any]:
-    """Train the model in `base` on the chosen side of `rows`, in an order drawn from `seed`; see `run_training`."""
-    columns = [
-        {"input_ids": row.prompt + row.chosen, "labels": [IGNORED] * len(row.prompt) + row.chosen} for row in rows
+class SFTRecipe(Recipe):
+    """Supervised fine-tuning on the chosen traces alone."""
+
+    method: Literal["sft"]
+
+
+def make_rows(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], recipe: SFTRecipe, seed: int) -> list[Row]:
+    """One row for each pair: prompt and chosen trace as token ids, with the labels that are learnt."""
+    return [
+        {"input_ids": pair.prompt + pair.chosen, "labels": [IGNORED] * len(pair.prompt) + pair.chosen} for pair in pairs
     ]
 
-    tokenizer, model = load_tokenizer(base), load_model(base, "float32", recipe.threads)
 
-    def make_trainer(model: Any, adapters: Any, arguments: Mapping[str, Any]) -> Any:
-        from datasets import Dataset
-        from trl.trainer.sft_config import SFTConfig
-        from trl.trainer.sft_trainer import SFTTrainer
+def make_trainer(setup: Setup[SFTRecipe]) -> "Trainer":
+    """TRL's trainer. Its loss is a mean over the learnt tokens of an update, so these weigh its micro-batches."""
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
 
-        return in_parts(SFTTrainer, recipe.dtype, rows_per_part(recipe), size=_learnt)(
-            model=model,
-            args=SFTConfig(**arguments, dataset_kwargs={"skip_prepare_dataset": True}),
-            train_dataset=Dataset.from_list(columns),
-            processing_class=tokenizer,
-            peft_config=adapters,
-        )
-
-    mean_tokens = sum(len(row["input_ids"]) for row in columns) / len(columns)
-    return run_training(make_trainer, model, base, recipe, len(rows), mean_tokens, seed, output, snapshots, None, fsdp)
+    return in_micro_batches(SFTTrainer, setup.recipe, size=_learnt_tokens)(
+        model=setup.model,
+        args=SFTConfig(**setup.arguments, dataset_kwargs={"skip_prepare_dataset": True}),
+        train_dataset=setup.dataset,
+        processing_class=setup.tokenizer,
+        peft_config=setup.adapters,
+    )
 
 
-def _learnt(row: Row) -> int:
-    """The loss is a mean over the tokens of a batch."""
+def _learnt_tokens(row: Row) -> int:
     return sum(label != IGNORED for label in row["labels"])
+
+
+METHOD = Method(
+    name="sft",
+    recipe=SFTRecipe,
+    needs_reference=False,
+    sides=("chosen",),
+    rows_per_pair=1,
+    only_contrast=False,
+    first_loss=lambda _: None,
+    make_rows=make_rows,
+    make_trainer=make_trainer,
+)

@@ -1,13 +1,13 @@
-"""Torch's launcher of processes on this machine, which also tells the exchange what signal ended one of them.
+"""Torch's elastic launcher of processes on this machine. It also says in the mailbox which signal ended one of them.
 
-`python -m prefdelta.training.processes.elastic FOLDER OPTIONS…`: FOLDER is the exchange, the rest goes to torchrun.
+`python -m prefdelta.training.processes.elastic FOLDER OPTIONS…`: FOLDER is the mailbox, OPTIONS go to torchrun.
 """
 
 import sys
 from pathlib import Path
 
 from prefdelta.core.errors import StudyError
-from prefdelta.training.processes.mailbox import Exchange
+from prefdelta.training.processes.mailbox import Mailbox
 
 
 def main(folder: Path, options: list[str]) -> None:
@@ -18,9 +18,9 @@ def main(folder: Path, options: list[str]) -> None:
         run.main(options)
     except ChildFailedError as failed:
         rank, first = failed.get_first_failure()
-        exchange = Exchange(folder)
-        if first.exitcode < 0 and not any(exchange.error()):
-            exchange.fail(
+        mailbox = Mailbox(folder)
+        if first.exitcode < 0 and not any(mailbox.error()):
+            mailbox.put_error(
                 StudyError.__name__,
                 f"{first.signal_name()} ended process {rank} of those that train; what it wrote is above in this log. "
                 "The same command goes on from the last snapshot. (SIGKILL: out of the machine's memory, if nobody "

@@ -1,7 +1,7 @@
-"""Files by which the process that launches a training and those that train together speak, on whatever machines.
+"""The files by which the process that launches a training and the processes that train speak, on whatever machines.
 
-Each file appears whole. Of those that train only the first reads and writes here, but for the job itself and for what
-went wrong.
+Each file appears whole. Of the processes that train only the first reads and writes here, but for the job itself and
+for what went wrong.
 """
 
 import json
@@ -16,9 +16,10 @@ from pydantic import TypeAdapter
 
 from prefdelta.core.compute import Fsdp
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import DPORecipe, KTORecipe, Recipe, SFTRecipe
+from prefdelta.core.recipes import Recipe
 from prefdelta.system.events import Report
 from prefdelta.system.files import publish_text, say
+from prefdelta.training.registry import AnyRecipe
 from prefdelta.training.tokens import PreferenceRow
 
 BEAT_SECONDS = 5.0  # between two signs of life of the launching process
@@ -27,12 +28,11 @@ _CLOSED = "closed"
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
-    """What a method's `train` is given, and where its snapshots are."""
+    """What `trainer.train` is given, and where the snapshots are."""
 
-    method: str
     base: Path
     rows: list[PreferenceRow]
-    recipe: DPORecipe | KTORecipe | SFTRecipe
+    recipe: Recipe
     seed: int
     output: Path
     snapshots: Path
@@ -41,66 +41,66 @@ class TrainJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """Where those that train do it, and how long they have."""
+class TrainingRun:
+    """Where the processes train, and how long they have."""
 
-    seconds: float = 0.0  # of all their starts, each until it last said so; waiting in a queue is none of it
+    seconds: float = 0.0  # summed over their starts, each until its last note; without the time in a queue
     slurm_job: str | None = None
     gpus: list[str] = field(default_factory=list)  # `<host>: <name> (<number>)`, one for each
 
 
-class Exchange:
-    """The files, in a folder of their own."""
+class Mailbox:
+    """The files, in a folder of their own. A method called `take_...` deletes what it returns."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._job, self._told, self._error = (folder / name for name in ("job.json", "told.json", "error.json"))
-        self._broken, self._ran = folder / "broken", folder / "ran.json"
-        self._starting, self._newest = folder / "starting", folder / "newest"
-        self._asked, self._saved, self._alive = folder / "asked", folder / "saved", folder / "alive"
-        self._report = folder / "report.json"
+        self._job, self._result, self._error = (folder / f"{name}.json" for name in ("job", "result", "error"))
+        self._broken, self._run = folder / "broken", folder / "run.json"
+        self._start_request, self._start = folder / "start-request", folder / "start"
+        self._snapshot_request, self._snapshot = folder / "snapshot-request", folder / "snapshot"
+        self._alive, self._report = folder / "alive", folder / "report.json"
 
     # --- the job, and how it ended ---
 
-    def give(self, job: TrainJob) -> None:
-        plain = {**asdict(job), "recipe": job.recipe.model_dump(), "fsdp": job.fsdp.model_dump()}
-        publish_text(self._job, json.dumps(plain, default=str))
+    def put_job(self, job: TrainJob) -> None:
+        fields = {**asdict(job), "recipe": job.recipe.model_dump(), "fsdp": job.fsdp.model_dump()}
+        publish_text(self._job, json.dumps(fields, default=str))
 
     def job(self) -> TrainJob:
-        plain = json.loads(self._job.read_text(encoding="utf-8"))
+        fields = json.loads(self._job.read_text(encoding="utf-8"))
         return TrainJob(
-            plain["method"],
-            Path(plain["base"]),
-            [PreferenceRow(**row) for row in plain["rows"]],
-            TypeAdapter[Any](Recipe).validate_json(json.dumps(plain["recipe"])),
-            plain["seed"],
-            Path(plain["output"]),
-            Path(plain["snapshots"]),
-            Fsdp(**plain["fsdp"]),
-            plain["silence"],
+            Path(fields["base"]),
+            [PreferenceRow(**row) for row in fields["rows"]],
+            TypeAdapter[Recipe](AnyRecipe).validate_json(json.dumps(fields["recipe"])),
+            fields["seed"],
+            Path(fields["output"]),
+            Path(fields["snapshots"]),
+            Fsdp(**fields["fsdp"]),
+            fields["silence"],
         )
 
-    def tell(self, told: Mapping[str, Any]) -> None:
-        publish_text(self._told, json.dumps(told))
+    def put_result(self, measured: Mapping[str, Any]) -> None:
+        publish_text(self._result, json.dumps(measured))
 
-    def told(self) -> dict[str, Any] | None:
+    def result(self) -> dict[str, Any] | None:
         """What was measured, if the training has ended well."""
-        return dict(json.loads(self._told.read_text(encoding="utf-8"))) if self._told.exists() else None
+        return dict(json.loads(self._result.read_text(encoding="utf-8"))) if self._result.exists() else None
 
-    def fail(self, kind: str, text: str) -> None:
-        publish_text(self._error, json.dumps([kind, text]))
+    def put_error(self, kind: str, message: str) -> None:
+        """kind: name of the exception."""
+        publish_text(self._error, json.dumps([kind, message]))
 
     def error(self) -> tuple[str, str]:
-        """(name of the exception, its text) of a process that failed; empty if none said why."""
+        """(name of the exception, its message) of a process that failed; empty if none said why."""
         if not self._error.exists():
             return "", ""
-        kind, text = json.loads(self._error.read_text(encoding="utf-8"))
-        return kind, text
+        kind, message = json.loads(self._error.read_text(encoding="utf-8"))
+        return kind, message
 
-    def break_off(self, text: str) -> None:
-        """Tell what broke a process. The first that does is the one to know of: the others break because it is gone."""
+    def put_break(self, cause: str) -> None:
+        """Say what broke a process. Only the first cause is kept: the other processes break because one is gone."""
         if not self._broken.exists():
-            publish_text(self._broken, text)
+            publish_text(self._broken, cause)
 
     def broken(self) -> str:
         """What broke a process since the last start; empty if nothing did."""
@@ -109,64 +109,64 @@ class Exchange:
         except FileNotFoundError:
             return ""
 
-    def mend(self) -> None:
-        """Forget it: they will start again."""
+    def forget_break(self) -> None:
+        """Delete what broke a process: the processes start again."""
         self._broken.unlink(missing_ok=True)
 
-    def note(self, ran: Ran) -> None:
-        publish_text(self._ran, json.dumps(asdict(ran)))
+    def put_run(self, run: TrainingRun) -> None:
+        publish_text(self._run, json.dumps(asdict(run)))
 
-    def ran(self) -> Ran:
-        """What was noted last."""
-        return Ran(**json.loads(self._ran.read_text(encoding="utf-8"))) if self._ran.exists() else Ran()
+    def run(self) -> TrainingRun:
+        """What was put last."""
+        return TrainingRun(**json.loads(self._run.read_text(encoding="utf-8"))) if self._run.exists() else TrainingRun()
 
-    # --- the snapshot to go on from: the launching process says it, at every start of the others ---
+    # --- the snapshot to go on from, which the launching process names at every start of the others ---
 
-    def start(self) -> None:
-        """Ask for it."""
-        self.mend()
-        self._newest.unlink(missing_ok=True)
-        self._starting.touch()
+    def request_start(self) -> None:
+        """Ask which snapshot to go on from."""
+        self.forget_break()
+        self._start.unlink(missing_ok=True)
+        self._start_request.touch()
 
-    def starting(self) -> bool:
-        """Whether it was asked for since the last time."""
-        return _taken(self._starting)
+    def take_start_request(self) -> bool:
+        """Whether that was asked since the last call."""
+        return _take(self._start_request)
 
-    def go_on_from(self, snapshot: Path | None) -> None:
-        publish_text(self._newest, str(snapshot or ""))
+    def put_start(self, snapshot: Path | None) -> None:
+        """Answer. snapshot: None for a start from the beginning."""
+        publish_text(self._start, str(snapshot or ""))
 
-    def newest(self) -> tuple[Path | None] | None:
-        """The snapshot, or None for a start from the beginning; None if there is no answer yet."""
-        if not self._newest.exists():
+    def start(self) -> tuple[Path | None] | None:
+        """The answer as a tuple of one, or None if there is none yet."""
+        if not self._start.exists():
             return None
-        name = self._newest.read_text(encoding="utf-8")
+        name = self._start.read_text(encoding="utf-8")
         return (Path(name) if name else None,)
 
     # --- snapshots on the way ---
 
-    def ask(self) -> None:
-        """Ask for a snapshot."""
-        self._asked.touch()
+    def request_snapshot(self) -> None:
+        self._snapshot_request.touch()
 
-    def asked(self) -> bool:
-        """Whether a snapshot was asked for since the last time."""
-        return _taken(self._asked)
+    def take_snapshot_request(self) -> bool:
+        """Whether a snapshot was asked for since the last call."""
+        return _take(self._snapshot_request)
 
-    def save(self, snapshot: Path, seconds: float) -> None:
-        """Tell that a snapshot was written, in so many seconds."""
-        publish_text(self._saved, json.dumps([str(snapshot), seconds]))
+    def put_snapshot(self, snapshot: Path, seconds: float) -> None:
+        """Say that a snapshot was written, in so many seconds."""
+        publish_text(self._snapshot, json.dumps([str(snapshot), seconds]))
 
-    def saved(self) -> tuple[Path, float] | None:
-        """The snapshot that was written since the last time, and the seconds that it took."""
-        if not self._saved.exists():
+    def take_snapshot(self) -> tuple[Path, float] | None:
+        """The snapshot that was written since the last call, and the seconds that it took."""
+        if not self._snapshot.exists():
             return None
-        snapshot, seconds = json.loads(self._saved.read_text(encoding="utf-8"))
-        self._saved.unlink()
+        snapshot, seconds = json.loads(self._snapshot.read_text(encoding="utf-8"))
+        self._snapshot.unlink()
         return Path(snapshot), seconds
 
     # --- progress ---
 
-    def report(self, progress: Report) -> None:
+    def put_report(self, progress: Report) -> None:
         """Tell how far the training is."""
         with suppress(OSError, StudyError):  # a full disk: the training goes on
             publish_text(self._report, json.dumps(asdict(progress)))
@@ -182,7 +182,7 @@ class Exchange:
     # --- signs of life ---
 
     @contextmanager
-    def alive(self) -> Iterator[None]:
+    def signs_of_life(self) -> Iterator[None]:
         """Within the context, give signs of life, also while the main thread does something long."""
         over = threading.Event()
 
@@ -204,21 +204,21 @@ class Exchange:
             thread.join()
 
     def close(self) -> None:
-        """Have those that train end: nobody waits for them any more."""
+        """Have the processes that train end: nobody waits for them any more."""
         publish_text(self._alive, _CLOSED)
 
-    def heard(self) -> str | None:
+    def last_sign_of_life(self) -> str | None:
         """The last sign of life, whatever it is; None if the launching process is gone for good."""
         if not self.folder.exists():
             return None
         try:
-            found = self._alive.read_text(encoding="utf-8")
+            sign = self._alive.read_text(encoding="utf-8")
         except OSError:  # a network file system between two of them
             return ""
-        return None if found == _CLOSED else found
+        return None if sign == _CLOSED else sign
 
 
-def _taken(mark: Path) -> bool:
-    found = mark.exists()
+def _take(mark: Path) -> bool:
+    there = mark.exists()
     mark.unlink(missing_ok=True)
-    return found
+    return there

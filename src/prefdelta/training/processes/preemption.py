@@ -1,4 +1,4 @@
-"""Signals by which SLURM says that a job will have to go: soon, and to be queued again.
+"""The signals by which SLURM says that a job has to end soon, and will be queued again.
 
 SIGUSR2 comes some time before the time limit, and before a preemption where the site has `preempt_send_user_signal`;
 elsewhere a preemption begins with SIGTERM, as a cancellation does. The training is not left at once but after its next
@@ -20,37 +20,37 @@ from prefdelta.system.files import say
 _SIGNALS = (signal.SIGUSR2, signal.SIGTERM)
 _END_SECONDS = 120.0  # for SLURM to end the others when the first has it queue the job again
 
-_came: list[int] = []
-_submitits: list[Callable[[int, FrameType | None], Any]] = []  # what it does at its own signal: queue the job again
+_received: list[int] = []
+_requeues: list[Callable[[int, FrameType | None], Any]] = []  # submitit's handlers of its signal: queue the job again
 
 
-def hear() -> None:
+def listen() -> None:
     """From now on, note these signals, and do what submitit would do only in `leave`."""
     before = [signal.signal(number, _note) for number in _SIGNALS]
-    _submitits[:] = [handler for handler in before[:1] if callable(handler)]
-    signal.signal(signal.SIGCONT, signal.SIG_DFL)  # comes with them; submitit would tell of it
+    _requeues[:] = [handler for handler in before[:1] if callable(handler)]
+    signal.signal(signal.SIGCONT, signal.SIG_DFL)  # comes with them; submitit would log it
 
 
-def came() -> bool:
-    """Whether one came since."""
-    return bool(_came)
+def was_signalled() -> bool:
+    """Whether one of these signals has come since `listen`."""
+    return bool(_received)
 
 
 def leave(first: bool) -> NoReturn:
-    """End, after a signal. first: of all processes, the one that has SLURM queue the job again.
+    """End this process, after a signal. first: whether it is the one that has SLURM queue the job again.
 
-    Not if the job was cancelled, or if SLURM queues it again by itself: then it runs no more.
+    It does not if the job was cancelled, or if SLURM queues it again by itself: then the job no longer runs.
     """
     job = os.environ["SLURM_JOB_ID"]
     if first and _runs(job):
-        name = signal.Signals(_came[0]).name
+        name = signal.Signals(_received[0]).name
         say(f"{name}: SLURM job {job} makes way; it is queued again, and goes on from the snapshot")
-        for requeue in _submitits:
+        for requeue in _requeues:
             requeue(signal.SIGUSR2, None)  # ends this process
     elif not first:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         time.sleep(_END_SECONDS)
-    sys.exit(128 + _came[0])
+    sys.exit(128 + _received[0])
 
 
 def _runs(job: str) -> bool:
@@ -58,8 +58,8 @@ def _runs(job: str) -> bool:
         return slurm.state(job) == "RUNNING"
     except StudyError as error:
         say(f"warning: {error}")
-        return signal.SIGUSR2 in _came
+        return signal.SIGUSR2 in _received
 
 
 def _note(number: int, _: FrameType | None) -> None:
-    _came.append(number)
+    _received.append(number)

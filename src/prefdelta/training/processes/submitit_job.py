@@ -1,6 +1,6 @@
-"""Training as a job of SLURM's own, through submitit: on several nodes, or where nodes may be taken back.
+"""Training as a SLURM job of its own, through submitit: on several nodes, or where nodes may be taken back.
 
-The process that asked for the job stays, and waits. It looks into the queue seldom: most it knows from what the job's
+The process that submitted the job stays and waits. It seldom looks into the queue: most of what it must know, the job's
 processes write to the file system that both see.
 """
 
@@ -22,12 +22,12 @@ from prefdelta.scheduler import slurm
 from prefdelta.system.files import say
 from prefdelta.system.processes import GRACE_SECONDS, at_stop
 from prefdelta.training.processes import preemption
-from prefdelta.training.processes.mailbox import Exchange
+from prefdelta.training.processes.mailbox import Mailbox
 
 # Between two looks into the queue: 16 that wait at once (the profile's local-cores) ask once in 40 s together. Most is
-# known without: what breaks in a process is in the exchange at once, and then SLURM is asked what becomes of the job.
+# known without: what breaks in a process is in the mailbox at once, and then SLURM is asked what becomes of the job.
 LOOK_SECONDS = 640.0
-BROKEN_SECONDS = 5.0  # between two looks after that
+BROKEN_SECONDS = 5.0  # between two looks after a process broke
 FOLLOW_SECONDS = 1.0  # between two looks into the logs of the processes
 FILES_SECONDS = 30.0  # that a shared file system may take to show what a process wrote last
 END_SECONDS = 10.0  # for processes that trained well to end by themselves
@@ -37,15 +37,15 @@ PORTS = range(20_000, 32_000)  # of the rendezvous; those that systems give away
 class SlurmProcesses:
     """The processes of a job: `Launch.tasks` on each of its nodes."""
 
-    def __init__(self, worker: str, exchange: Exchange, launch: Launch, about: str) -> None:
-        """Ask for the job. worker: the module that each process runs. about: for the one who looks into the queue.
+    def __init__(self, worker: str, mailbox: Mailbox, launch: Launch, about: str) -> None:
+        """Submit the job. worker: the module that each process runs. about: what to call the job in the queue.
 
-        Raises StudyError if SLURM refuses it, or is not here.
+        Raises StudyError if SLURM refuses the job, or is not installed.
         """
         assert launch.submitit is not None
         self.count = launch.submitit.nodes * launch.tasks
-        self._exchange = exchange
-        self._job = _submit(Ranks(worker, exchange.folder.resolve()), exchange.folder.parent / "slurm", launch, about)
+        self._mailbox = mailbox
+        self._job = _submit(RankMain(worker, mailbox.folder.resolve()), mailbox.folder.parent / "slurm", launch, about)
         say(f"training in SLURM job {self._job.job_id}: {self.count} process(es) on {launch.submitit.nodes} node(s)")
         self._paths = [self._job.task(rank).paths for rank in range(self.count)]
         self._logs = [_Log(paths.stderr, f"[{rank}] " if rank else "") for rank, paths in enumerate(self._paths)]
@@ -61,19 +61,19 @@ class SlurmProcesses:
         if now - self._followed >= FOLLOW_SECONDS:
             self._followed = now
             self._follow()
-        if now - self._looked >= (BROKEN_SECONDS if self._exchange.broken() else LOOK_SECONDS):
+        if now - self._looked >= (BROKEN_SECONDS if self._mailbox.broken() else LOOK_SECONDS):
             self._looked = now
             self._look()
-        if self._exchange.told() or any(self._exchange.error()):
+        if self._mailbox.result() or any(self._mailbox.error()):
             return False
         if self._ended_at is None or now - self._ended_at < FILES_SECONDS:
             return True
         self._look()
-        return self._ended_at is None  # for it may have been between its end and its place in the queue
+        return self._ended_at is None  # a job that is queued again has ended for a moment
 
     def end(self) -> None:
         ends = time.monotonic() + END_SECONDS
-        while self._exchange.told() and not self._have_returned() and time.monotonic() < ends:
+        while self._mailbox.result() and not self._have_returned() and time.monotonic() < ends:
             time.sleep(0.2)
         if self._ended_at is None and not self._have_returned():
             self._cancel()
@@ -82,13 +82,13 @@ class SlurmProcesses:
         self._follow()
 
     def check(self) -> None:
-        if self._exchange.told():
+        if self._mailbox.result():
             return
         job, state = self._job.job_id, self._state
         if state == "OUT_OF_MEMORY":
             raise MemoryError(f"SLURM job {job}")
         ended = f"ended as {state}" if state else "is no longer known to SLURM, and ended"
-        broken = self._exchange.broken()
+        broken = self._mailbox.broken()
         raise StudyError(
             f"SLURM job {job} {ended} before the training did{f' ({broken})' if broken else ''}; what its processes "
             f"wrote is above in this log, and in {self._paths[0].folder}. The same command goes on from the last "
@@ -96,23 +96,23 @@ class SlurmProcesses:
         )
 
     def _look(self) -> None:
-        """Ask SLURM. It answers also where it keeps no accounts; submitit would ask those."""
+        """Ask SLURM for the job's state. Submitit would ask SLURM's accounting, which not every site has."""
         job = self._job.job_id
         try:
             state = slurm.state(job)
-        except StudyError as error:  # it may be away for a while; the training is not
+        except StudyError as error:  # SLURM may be away for a while; the training goes on
             say(f"warning: {error}")
             return
         if state != self._state:
             say(f"SLURM job {job}: {state or 'no longer known'}")
         self._state = state
         if state == "PENDING":  # queued again: what broke was not the training, but the loss of a node
-            self._exchange.mend()
+            self._mailbox.forget_break()
         ended = state is None or state in slurm.ENDED
         self._ended_at = (self._ended_at or time.monotonic()) if ended else None
 
     def _follow(self) -> None:
-        """What the processes wrote since the last time, to this process' log."""
+        """Copy what the processes wrote since the last call to this process's log."""
         for log in self._logs:
             log.follow()
 
@@ -120,33 +120,31 @@ class SlurmProcesses:
         return all(paths.result_pickle.exists() for paths in self._paths)
 
     def _cancel(self) -> None:
-        self._exchange.close()
+        self._mailbox.close()
         self._job.cancel(check=False)
 
     def _cancel_in_time(self) -> None:
-        """At a signal. The main thread has a snapshot taken before it cancels the job, if that is quick."""
+        """At a signal: the main thread has time for a snapshot; then the job is cancelled in any case."""
         if not self._over.wait(GRACE_SECONDS - 1):
             self._cancel()
 
 
-class Ranks:
-    """What submitit runs in each process of the job, and again when SLURM has queued the job again."""
+class RankMain:
+    """What submitit runs in each process of the job, and once more when SLURM has queued the job again."""
 
     def __init__(self, worker: str, folder: Path) -> None:
         self.worker, self.folder = worker, folder
 
     def __call__(self) -> None:
         os.environ |= rendezvous(os.environ)
-        preemption.hear()
+        preemption.listen()
         sys.argv = [self.worker, str(self.folder)]
         try:
             runpy.run_module(self.worker, run_name="__main__", alter_sys=True)
         except Exception as error:
             at = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{at.filename}, line {at.lineno}, in {at.name}"
-            Exchange(self.folder).break_off(
-                f"process {os.environ['RANK']}: {type(error).__name__}: {error}, in {where}"
-            )
+            Mailbox(self.folder).put_break(f"process {os.environ['RANK']}: {type(error).__name__}: {error}, in {where}")
             raise
 
     def checkpoint(self) -> Any:
@@ -156,7 +154,7 @@ class Ranks:
 
 
 def rendezvous(environment: Mapping[str, str]) -> dict[str, str]:
-    """What torch wants to know of a process and of the first one, from what SLURM has told the process."""
+    """SLURM's variables of a process -> torch's: which process it is, and where it meets the first one."""
     start = digest([environment["SLURM_JOB_ID"], environment.get("SLURM_RESTART_COUNT", "0")])
     tasks, nodes = environment["SLURM_NTASKS"], environment["SLURM_JOB_NUM_NODES"]
     threads = environment.get("SLURM_CPUS_PER_TASK", "1")  # until the recipe says how many
@@ -172,7 +170,7 @@ def rendezvous(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def parameters(launch: Launch) -> dict[str, Any]:
-    """What submitit writes into the job's script, as sbatch calls it."""
+    """The parameters of submitit's job script; their names are those of sbatch."""
     assert launch.submitit is not None
     cpus, cluster = max(1, launch.cpus // launch.tasks), launch.cluster
     gpus = f"{cluster.gpu_model}:{launch.gpus}" if cluster.gpu_model else str(launch.gpus)
@@ -196,8 +194,8 @@ def parameters(launch: Launch) -> dict[str, Any]:
     }
 
 
-def _submit(ranks: Ranks, folder: Path, launch: Launch, about: str) -> Any:
-    """The job, as submitit knows it. folder: for its files."""
+def _submit(main: RankMain, folder: Path, launch: Launch, about: str) -> Any:
+    """Submit the job. folder: for submitit's files."""
     from submitit.core.utils import FailedJobError, FailedSubmissionError
     from submitit.helpers import clean_env, environment_variables
     from submitit.slurm.slurm import SlurmExecutor
@@ -207,29 +205,29 @@ def _submit(ranks: Ranks, folder: Path, launch: Launch, about: str) -> Any:
         raise StudyError("compute.train.submitit asks SLURM for a job, and this machine has no SLURM.")
     executor = SlurmExecutor(folder, max_num_timeout=launch.submitit.requeues)
     executor.update_parameters(**parameters(launch))
-    # Snakemake itself may run in a job, whose size and place are not to be inherited.
+    # Snakemake itself may run in a job, whose size and place must not be inherited.
     kept = {name: os.environ[name] for name in ("SLURM_CONF",) if name in os.environ}
     try:
         with clean_env(), environment_variables(**kept, PREFDELTA_ABOUT=about):
-            return executor.submit(ranks)
+            return executor.submit(main)
     except (FailedJobError, FailedSubmissionError) as error:
         raise StudyError(f"SLURM refused the job of {about}: {error}") from None
 
 
 class _Log:
-    """What a process writes, line by line, as it comes."""
+    """The log of a process, followed line by line."""
 
     def __init__(self, path: Path, mark: str) -> None:
         self._path, self._mark = path, mark
-        self._read = 0
+        self._position = 0
 
     def follow(self) -> None:
         try:
             with self._path.open("rb") as file:
-                file.seek(self._read)
+                file.seek(self._position)
                 whole, newline, _ = file.read().rpartition(b"\n")
         except FileNotFoundError:
             return
-        self._read += len(whole) + len(newline)
+        self._position += len(whole) + len(newline)
         for line in whole.decode("utf-8", "replace").splitlines():
             say(f"{self._mark}{line}")

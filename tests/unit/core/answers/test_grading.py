@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from prefdelta.core.answers.grading import GradingError, grade_all, grader_said
+from prefdelta.core.answers.grading import GradingError, grade_all, grader_reasons
 from prefdelta.core.errors import StudyError
 from prefdelta.graders.marker import grade as marker
 
@@ -62,7 +62,7 @@ def test_whatever_a_grader_raises_is_the_failure_of_that_answer_alone(error):
     graded = grade_all([(raises_once, answer, ["1"]) for answer in answers], 2)
     assert [one.failure for one in graded] == [None, "grader_error", None]
     assert [one.correct for one in graded] == [True, None, True]
-    assert grader_said(graded) == {f"{error.__name__}: such a number": 1}
+    assert grader_reasons(graded) == {f"{error.__name__}: such a number": 1}
 
 
 @pytest.mark.parametrize("error", [StudyError, KeyboardInterrupt, SystemExit])

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from prefdelta.core.asking.costs import ModelPrices, PriceFile, Usage, cost, likely_cost, worst_cost
+from prefdelta.core.asking.costs import ModelPrices, PriceFile, TokenUsage, cost, likely_cost, worst_cost
 from prefdelta.core.asking.requests import Request, Sampling
 from prefdelta.core.asking.verdicts import verdict_schema
 from prefdelta.core.errors import StudyError
@@ -18,11 +18,11 @@ def request(text="rate this", max_tokens=100, schema=None):
 @pytest.mark.parametrize(
     ("used", "batch", "usd"),
     [
-        (Usage(1_000_000, 0, 0), False, 2.0),
-        (Usage(1_000_000, 400_000, 0), False, 0.6 * 2.0 + 0.4 * 0.5),
-        (Usage(0, 0, 1_000_000), False, 8.0),
-        (Usage(1_000_000, 400_000, 1_000_000), True, (1.2 + 0.2 + 8.0) / 2),
-        (Usage(0, 0, 0), False, 0.0),
+        (TokenUsage(1_000_000, 0, 0), False, 2.0),
+        (TokenUsage(1_000_000, 400_000, 0), False, 0.6 * 2.0 + 0.4 * 0.5),
+        (TokenUsage(0, 0, 1_000_000), False, 8.0),
+        (TokenUsage(1_000_000, 400_000, 1_000_000), True, (1.2 + 0.2 + 8.0) / 2),
+        (TokenUsage(0, 0, 0), False, 0.0),
     ],
 )
 def test_a_reply_costs_what_its_tokens_cost(used, batch, usd):
@@ -31,8 +31,8 @@ def test_a_reply_costs_what_its_tokens_cost(used, batch, usd):
 
 def test_cached_tokens_cost_as_much_as_others_if_no_price_is_given():
     plain = ModelPrices(input=2.0, output=8.0)
-    assert cost(plain, Usage(1_000_000, 400_000, 0), False) == pytest.approx(2.0)
-    assert cost(plain, Usage(1_000_000, 0, 0), True) == pytest.approx(2.0)  # no discount given either
+    assert cost(plain, TokenUsage(1_000_000, 400_000, 0), False) == pytest.approx(2.0)
+    assert cost(plain, TokenUsage(1_000_000, 0, 0), True) == pytest.approx(2.0)  # no discount given either
 
 
 @given(st.text(), st.integers(1, 5000), st.booleans(), st.data())
@@ -40,7 +40,7 @@ def test_no_reply_costs_more_than_the_worst_whatever_the_tokenizer(text, max_tok
     asked = request(text, max_tokens)
     tokens = data.draw(st.integers(0, len(text.encode("utf-8", "surrogatepass")) + 50))
     cached, output = data.draw(st.integers(0, tokens)), data.draw(st.integers(0, max_tokens))
-    assert cost(PRICES, Usage(tokens, cached, output), batch) <= worst_cost(PRICES, asked, batch)
+    assert cost(PRICES, TokenUsage(tokens, cached, output), batch) <= worst_cost(PRICES, asked, batch)
 
 
 def test_a_schema_counts_as_a_part_of_the_prompt():

@@ -75,7 +75,7 @@ def test_a_loop_of_marks_takes_no_time(block):
 
 
 @pytest.mark.parametrize(
-    ("reasoning", "text", "cut", "whole"),
+    ("reasoning", "text", "truncated", "whole"),
     [
         ("so\n", "2", False, "<think>\nso\n</think>\n\n2"),
         ("so", "\n\n2\n", False, "<think>\nso\n</think>\n\n2\n"),
@@ -89,5 +89,5 @@ def test_a_loop_of_marks_takes_no_time(block):
         ("", "2", False, "2"),
     ],
 )
-def test_reasoning_that_a_server_keeps_apart_comes_before_its_answer(reasoning, text, cut, whole):
-    assert with_thinking(reasoning, text, cut) == whole
+def test_reasoning_that_a_server_keeps_apart_comes_before_its_answer(reasoning, text, truncated, whole):
+    assert with_thinking(reasoning, text, truncated) == whole

@@ -32,9 +32,9 @@ def test_a_text_whose_reasoning_is_not_marked_at_its_start_is_stored_as_it_is(te
 
 
 def test_reasoning_that_speaks_of_marks_ends_where_graders_take_it_to_end():
-    said = "<think>It says <think>one</think> here.</think>Two."
-    assert in_one_form(said) == "<think>\nIt says <think>one</think> here.\n</think>\n\nTwo."
-    assert without_thinking(in_one_form(said)).strip() == without_thinking(said)
+    text = "<think>It says <think>one</think> here.</think>Two."
+    assert in_one_form(text) == "<think>\nIt says <think>one</think> here.\n</think>\n\nTwo."
+    assert without_thinking(in_one_form(text)).strip() == without_thinking(text)
 
 
 def test_reasoning_that_stays_open_is_stored_open():

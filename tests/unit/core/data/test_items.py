@@ -228,7 +228,7 @@ def test_options_may_be_numbers():
 
 
 @pytest.mark.parametrize(
-    ("options", "answer", "told"),
+    ("options", "answer", "message"),
     [
         ("red;blue", "A", "column 'o' holds str 'red;blue', where options should be: a list of texts, "),
         ("['red', 'blue']", "A", "column 'o' holds str "),
@@ -247,8 +247,8 @@ def test_options_may_be_numbers():
         (["red", "blue"], "1", r"column 'a' holds str '1', .* `answer_from: 0`"),
     ],
 )
-def test_options_and_answers_of_other_forms_are_refused_by_name(options, answer, told):
-    with pytest.raises(StudyError, match=f"o/d, row 1: .*{told}"):
+def test_options_and_answers_of_other_forms_are_refused_by_name(options, answer, message):
+    with pytest.raises(StudyError, match=f"o/d, row 1: .*{message}"):
         made([{"p": "Which?", "o": options, "a": answer}], CHOICE)
 
 

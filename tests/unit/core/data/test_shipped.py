@@ -41,7 +41,7 @@ def test_a_text_is_one_trace_and_a_list_has_several(generations, texts):
 
 
 @pytest.mark.parametrize(
-    ("generations", "told"),
+    ("generations", "message"),
     [
         (7, "column 'g' holds int '7'"),
         ({"text": "a"}, "column 'g' holds dict "),
@@ -54,8 +54,8 @@ def test_a_text_is_one_trace_and_a_list_has_several(generations, texts):
         ('[{"content": "a"}]', "holds a list that is written as one text"),
     ],
 )
-def test_traces_of_another_form_are_refused_with_column_and_row(generations, told):
-    with pytest.raises(StudyError, match=f"o/d, row 7: .*{told}"):
+def test_traces_of_another_form_are_refused_with_column_and_row(generations, message):
+    with pytest.raises(StudyError, match=f"o/d, row 7: .*{message}"):
         traces(generations)
 
 
@@ -122,7 +122,7 @@ def test_values_belong_to_the_traces_at_their_places():
 
 
 @pytest.mark.parametrize(
-    ("generations", "value", "told"),
+    ("generations", "value", "message"),
     [
         (["a", "b"], [True], "column 'correct' holds a list of 1, and column 'g' has 2 traces"),
         (["a"], [True, False], "column 'correct' holds a list of 2, and column 'g' has 1 traces"),
@@ -131,8 +131,8 @@ def test_values_belong_to_the_traces_at_their_places():
         (["a", "b"], True, "column 'correct' holds one value, bool 'True', and column 'g' has 2 traces"),
     ],
 )
-def test_other_numbers_of_values_than_of_traces_are_refused(generations, value, told):
-    with pytest.raises(StudyError, match=f"o/d, row 7: {told}"):
+def test_other_numbers_of_values_than_of_traces_are_refused(generations, value, message):
+    with pytest.raises(StudyError, match=f"o/d, row 7: {message}"):
         traces(generations, correct=value)
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.recipes import Budget, DPORecipe
+from prefdelta.core.recipes import Budget
 from prefdelta.system.files import sha256_of
-from prefdelta.training.methods import dpo
+from prefdelta.training.methods.dpo import DPORecipe
+from unit.training import making
 from unit.training.by_hand import completion_logp, dpo_loss, load, mean
-from unit.training.making import no_snapshots
 
 BETA = 0.3
 # A constant rate, so that the first update of a long training is the only update of a short one.
@@ -25,7 +25,7 @@ TWO_UPDATES = ONE_UPDATE.model_copy(update={"budget": Budget(epochs=2.0)})
 
 
 def train(base, rows, recipe, seed, folder):
-    return dpo.train(base, rows, recipe, seed, folder, no_snapshots())
+    return making.train(base, rows, recipe, folder, seed)
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +110,12 @@ def test_another_seed_takes_the_pairs_in_another_order(base, rows, tmp_path):
 
 
 def test_counts_of_updates_and_pairs_are_told(one_update, two_updates):
-    assert [(told["updates"], told["rows"]) for _, told in (one_update, two_updates)] == [(1, 8), (2, 8)]
+    assert [(measured["updates"], measured["rows"]) for _, measured in (one_update, two_updates)] == [(1, 8), (2, 8)]
 
 
 def test_a_last_batch_that_is_not_full_is_an_update_too(base, rows, tmp_path):
-    told = train(base, rows, ONE_UPDATE.model_copy(update={"batch_size": 3}), 0, tmp_path / "policy")
-    assert (told["updates"], len(told["curve"]["loss"])) == (3, 3)  # 3 + 3 + 2
+    measured = train(base, rows, ONE_UPDATE.model_copy(update={"batch_size": 3}), 0, tmp_path / "policy")
+    assert (measured["updates"], len(measured["curve"]["loss"])) == (3, 3)  # 3 + 3 + 2
 
 
 def test_the_policy_is_safetensors_and_a_tokenizer_and_no_pickle(one_update):

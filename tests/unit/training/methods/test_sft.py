@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from prefdelta.core.recipes import Budget, SFTRecipe
+from prefdelta.core.recipes import Budget
 from prefdelta.system.files import sha256_of
-from prefdelta.training.methods import sft
+from prefdelta.training.methods.sft import SFTRecipe
+from unit.training import making
 from unit.training.by_hand import completion_logp, load
-from unit.training.making import no_snapshots
 
 ONE_UPDATE = SFTRecipe(
     method="sft", learning_rate=3e-3, batch_size=8, budget=Budget(updates=1), scheduler="constant_with_warmup"
@@ -15,7 +15,7 @@ TWO_UPDATES = ONE_UPDATE.model_copy(update={"budget": Budget(updates=2)})
 
 
 def train(base, rows, recipe, seed, folder):
-    return sft.train(base, rows, recipe, seed, folder, no_snapshots())
+    return making.train(base, rows, recipe, folder, seed)
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +77,8 @@ def test_another_seed_takes_the_traces_in_another_order(base, bare, tmp_path):
 
 def test_updates_and_traces_are_told(base, bare, tmp_path):
     recipe = ONE_UPDATE.model_copy(update={"batch_size": 3, "budget": Budget(epochs=1.0)})
-    told = train(base, bare, recipe, 0, tmp_path / "policy")
-    assert (told["updates"], told["rows"], len(told["curve"]["loss"])) == (3, 8, 3)
+    measured = train(base, bare, recipe, 0, tmp_path / "policy")
+    assert (measured["updates"], measured["rows"], len(measured["curve"]["loss"])) == (3, 8, 3)
 
 
 def test_the_policy_is_safetensors_and_a_tokenizer_and_no_pickle(one_update):

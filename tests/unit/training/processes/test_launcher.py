@@ -14,7 +14,8 @@ from prefdelta.core.recipes import Lora
 from prefdelta.store import checkpoints, snapshots
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.training.processes import launcher
-from prefdelta.training.processes.mailbox import Exchange
+from prefdelta.training.processes.mailbox import Mailbox
+from unit.training import making
 from unit.training.by_hand import load
 from unit.training.making import RECIPES, UPDATES, no_snapshots
 
@@ -23,34 +24,35 @@ SHARED = "unit.training.sharing"
 
 @pytest.fixture(autouse=True)
 def _two_processes(monkeypatch):
-    monkeypatch.setattr(launcher, "processes", lambda: 2)
+    monkeypatch.setattr(launcher, "count_processes", lambda: 2)
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[3]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 
 
 def train(*given):
-    told, ran = launcher.train(*given, launch=Launch(), about="arm")
-    assert ran is None  # it was on this machine, as the manifest says anyway
-    return told
+    measured, run = launcher.train(*given, launch=Launch(), about="arm")
+    assert run is None  # it was on this machine, as the manifest says anyway
+    return measured
 
 
 def recipe_of(method, **changes):
-    return RECIPES[method][1].model_copy(update=changes)
+    return RECIPES[method].model_copy(update=changes)
 
 
-def alone(method, base, rows, recipe, folder):
+def alone(base, rows, recipe, folder):
     """(weights, what was measured) of a training by one process."""
-    told = RECIPES[method][0](base, rows, recipe, 0, folder, no_snapshots())
-    return load(folder).state_dict(), told
+    measured = making.train(base, rows, recipe, folder)
+    return load(folder).state_dict(), measured
 
 
-def assert_equal(folder, told, weights, measured, base, processes=2):
-    found = load(folder).state_dict()
-    assert found.keys() == weights.keys()
+def assert_equal(folder, measured, weights, measured_alone, base, processes=2):
+    """The policy in `folder` and what was measured, against those of one process."""
+    shared = load(folder).state_dict()
+    assert shared.keys() == weights.keys()
     for name in weights:
-        assert found[name] == pytest.approx(weights[name], abs=2e-6), name
-    for name in measured["curve"].keys() - {"rewards/accuracies"}:
-        assert told["curve"][name] == pytest.approx(measured["curve"][name], abs=5e-5), name
-    assert told["processes"] == processes
+        assert shared[name] == pytest.approx(weights[name], abs=2e-6), name
+    for name in measured_alone["curve"].keys() - {"rewards/accuracies"}:
+        assert measured["curve"][name] == pytest.approx(measured_alone["curve"][name], abs=5e-5), name
+    assert measured["processes"] == processes
     moved = max((weights[name] - before).abs().max() for name, before in load(base).state_dict().items())
     assert moved > 1e-3  # else the numbers would say nothing
 
@@ -68,9 +70,9 @@ def assert_equal(folder, told, weights, measured, base, processes=2):
 def test_two_processes_train_what_one_does(method, worker, changes, base, rows, tmp_path, monkeypatch):
     monkeypatch.setattr(launcher, "WORKER", worker)
     recipe = recipe_of(method, **changes)
-    weights, measured = alone(method, base, rows[:7], recipe, tmp_path / "alone")
-    told = train(f"training.{method}", base, rows[:7], recipe, 0, tmp_path / "policy", no_snapshots())
-    assert_equal(tmp_path / "policy", told, weights, measured, base)
+    weights, measured_alone = alone(base, rows[:7], recipe, tmp_path / "alone")
+    measured = train(base, rows[:7], recipe, 0, tmp_path / "policy", no_snapshots())
+    assert_equal(tmp_path / "policy", measured, weights, measured_alone, base)
     assert {path.name for path in (tmp_path / "policy").iterdir()} == {
         path.name for path in (tmp_path / "alone").iterdir()
     }
@@ -92,27 +94,27 @@ def stopped(base, rows, tmp_path, monkeypatch):
         recipe, steps = recipe_of("dpo", batch_size=4, lora=lora), []
 
         def trained(result, taken):
-            def noted(self, sound=Snapshots.newest):
+            def noted(self, sound=Snapshots.take_newest):
                 found = sound(self)
                 steps.append(self.resumed_at)
                 return found
 
             with monkeypatch.context() as patched:
-                patched.setattr(Snapshots, "newest", noted)
-                return train("training.dpo", base, rows, recipe, 0, result, taken)
+                patched.setattr(Snapshots, "take_newest", noted)
+                return train(base, rows, recipe, 0, result, taken)
 
         for at, count in enumerate(counts):
             last = at + 1 == len(counts)
             with monkeypatch.context() as patched:
-                patched.setattr(launcher, "processes", lambda count=count: count)
+                patched.setattr(launcher, "count_processes", lambda count=count: count)
                 patched.setattr(snapshots, "MIN_SECONDS", 1e9 if last else 0.0)
                 patched.setattr(snapshots, "MAX_SHARE", float("inf"))
                 if last:
-                    checkpoints.made(tmp_path, "policies", "k", "arm", trained)
+                    checkpoints.get_or_make(tmp_path, "policies", "k", "arm", trained)
                 else:
                     patched.setattr(Snapshots, "seal", sealed_and_stopped)
                     with pytest.raises(Stopped):
-                        checkpoints.made(tmp_path, "policies", "k", "arm", trained)
+                        checkpoints.get_or_make(tmp_path, "policies", "k", "arm", trained)
         return steps, recipe
 
     def sealed_and_stopped(self, snapshot, sound=Snapshots.seal):
@@ -141,9 +143,9 @@ def test_processes_that_were_stopped_have_all_ended_and_go_on_from_the_snapshot_
     steps, recipe = stopped(2, 2)
     assert steps[0] == 0
     assert 1 <= steps[1] < UPDATES
-    weights, measured = alone("dpo", base, rows, recipe, tmp_path / "alone")
-    told = json.loads((tmp_path / "policies/k/training.json").read_text())
-    assert_equal(tmp_path / "policies/k", told, weights, measured, base)
+    weights, measured_alone = alone(base, rows, recipe, tmp_path / "alone")
+    measured = json.loads((tmp_path / "policies/k/training.json").read_text())
+    assert_equal(tmp_path / "policies/k", measured, weights, measured_alone, base)
 
 
 @pytest.mark.parametrize(
@@ -167,16 +169,16 @@ def test_another_number_of_processes_goes_on_or_tells_why_it_cannot_and_starts_a
     if counts == (2, 1):
         assert lora or "training in 1 process cannot go on from" in said
         assert lora or "which 2 processes that share the weights wrote" in said
-    weights, measured = alone("dpo", base, rows, recipe, tmp_path / "alone")
-    told = json.loads((tmp_path / "policies/k/training.json").read_text())
-    assert_equal(tmp_path / "policies/k", told, weights, measured, base, counts[-1])
+    weights, measured_alone = alone(base, rows, recipe, tmp_path / "alone")
+    measured = json.loads((tmp_path / "policies/k/training.json").read_text())
+    assert_equal(tmp_path / "policies/k", measured, weights, measured_alone, base, counts[-1])
 
 
 def test_what_a_process_finds_wrong_is_told_by_the_one_that_launched_it(base, rows, tmp_path):
     wrong = [replace(row, ref_chosen_logps=row.ref_chosen_logps - 10) for row in rows]
     recipe = recipe_of("dpo", batch_size=4)
     with pytest.raises(StudyError, match="recorded reference log-probabilities differ"):
-        train("training.dpo", base, wrong, recipe, 0, tmp_path / "policy", no_snapshots())
+        train(base, wrong, recipe, 0, tmp_path / "policy", no_snapshots())
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL"])
@@ -186,7 +188,7 @@ def test_the_signal_that_ends_a_process_is_named_and_the_log_shows_where_it_was(
     monkeypatch.setattr(launcher, "WORKER", "unit.training.crashing")
     monkeypatch.setenv("DIES_BY", name)
     with pytest.raises(StudyError, match=f"{name} ended process 1 of those that train"):
-        train("training.dpo", base, rows, recipe_of("dpo", batch_size=4), 0, tmp_path / "policy", no_snapshots())
+        train(base, rows, recipe_of("dpo", batch_size=4), 0, tmp_path / "policy", no_snapshots())
     said = capfd.readouterr().err
     assert ("Fatal Python error: Segmentation fault" in said) == (name == "SIGSEGV")
     assert ("crashing.py" in said) or name == "SIGKILL"
@@ -198,9 +200,9 @@ class Clocked:
     count = 4
     LOAD, UPDATE, SAVE, ENDS = 360.0, 60.0, 5.0, 3000.0
 
-    def __init__(self, exchange, taken):
+    def __init__(self, mailbox, taken):
         self.now, self.sealed = 0.0, []
-        self._exchange, self._taken = exchange, taken
+        self._mailbox, self._taken = mailbox, taken
         self._next, self._saves, self._started, self._step = self.LOAD, False, False, 0
 
     def monotonic(self):
@@ -214,36 +216,36 @@ class Clocked:
             self._next = self.now + self.UPDATE
             if not self._started:
                 self._started = True
-                self._exchange.start()
+                self._mailbox.request_start()
             elif self._saves:
                 self._saves = False
                 snapshot = self._taken.path(self._step)
                 snapshot.mkdir(parents=True)
-                self._exchange.save(snapshot, self.SAVE)
+                self._mailbox.put_snapshot(snapshot, self.SAVE)
                 self.sealed.append(self.now)
             else:
                 self._step += 1
-                self._saves = self._exchange.asked()
+                self._saves = self._mailbox.take_snapshot_request()
                 self._next = self.now + self.SAVE if self._saves else self._next
         return self.now < self.ENDS
 
 
 def test_what_processes_do_before_they_save_does_not_make_snapshots_rare(tmp_path, monkeypatch):
-    exchange = Exchange(tmp_path / "exchange")
-    exchange.folder.mkdir()
+    mailbox = Mailbox(tmp_path / "mailbox")
+    mailbox.folder.mkdir()
     taken = no_snapshots()
-    clocked = Clocked(exchange, taken)
+    clocked = Clocked(mailbox, taken)
     monkeypatch.setattr(snapshots, "time", clocked)
     monkeypatch.setattr(launcher, "time", clocked)
     taken._since = taken._asked = 0.0
-    launcher._serve(clocked, taken, exchange)
+    launcher._serve(clocked, taken, mailbox)
     # Twenty times the saving is 100 s, and then the update at hand: not 20 times the 360 s of loading.
     assert max(after - before for before, after in zip(clocked.sealed, clocked.sealed[1:], strict=False)) < 200
     assert len(clocked.sealed) > 10
 
 
 def test_with_one_gpu_or_none_there_is_no_other_process(base, rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(launcher, "processes", lambda: 1)
-    monkeypatch.setattr(launcher, "_launched", None)
-    told = train("training.sft", base, rows, recipe_of("sft"), 0, tmp_path / "policy", no_snapshots())
-    assert (told["updates"], told["processes"]) == (UPDATES, 1)
+    monkeypatch.setattr(launcher, "count_processes", lambda: 1)
+    monkeypatch.setattr(launcher, "_launch", None)
+    measured = train(base, rows, recipe_of("sft"), 0, tmp_path / "policy", no_snapshots())
+    assert (measured["updates"], measured["processes"]) == (UPDATES, 1)

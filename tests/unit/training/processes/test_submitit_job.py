@@ -8,8 +8,8 @@ import pytest
 from prefdelta.core.errors import StudyError
 from prefdelta.core.launch import Launch
 from prefdelta.training.processes import preemption, submitit_job
-from prefdelta.training.processes.mailbox import Exchange
-from prefdelta.training.processes.submitit_job import Ranks, SlurmProcesses, parameters, rendezvous
+from prefdelta.training.processes.mailbox import Mailbox
+from prefdelta.training.processes.submitit_job import RankMain, SlurmProcesses, parameters, rendezvous
 
 # As two nodes of the sandbox cluster told it to the third of four processes.
 TOLD = {
@@ -92,20 +92,20 @@ def test_what_processes_write_is_told_line_by_line_and_once(tmp_path, capsys):
     log = submitit_job._Log(tmp_path / "log", "[1] ")
     log.follow()  # before it is there
     with (tmp_path / "log").open("a") as file:
-        for text, told in (("one\ntw", "[1] one\n"), ("", ""), ("o\nthree\n", "[1] two\n[1] three\n")):
+        for text, copied in (("one\ntw", "[1] one\n"), ("", ""), ("o\nthree\n", "[1] two\n[1] three\n")):
             file.write(text)
             file.flush()
             log.follow()
-            assert capsys.readouterr().err == told
+            assert capsys.readouterr().err == copied
 
 
 # --- what breaks ---
 
 
 @pytest.fixture
-def exchange(tmp_path):
-    (tmp_path / "exchange").mkdir()
-    return Exchange(tmp_path / "exchange")
+def mailbox(tmp_path):
+    (tmp_path / "mailbox").mkdir()
+    return Mailbox(tmp_path / "mailbox")
 
 
 class Clock:
@@ -139,34 +139,34 @@ def queue(monkeypatch):
 
 
 @pytest.fixture
-def waiting(exchange, clock, queue, monkeypatch):
+def waiting(mailbox, clock, queue, monkeypatch):
     """The process that waits for a job which runs."""
-    paths = SimpleNamespace(stderr=exchange.folder / "log", folder=exchange.folder)
+    paths = SimpleNamespace(stderr=mailbox.folder / "log", folder=mailbox.folder)
     job = SimpleNamespace(job_id="7", task=lambda rank: SimpleNamespace(paths=paths))
     monkeypatch.setattr(submitit_job, "_submit", lambda *_: job)
-    found = SlurmProcesses("worker", exchange, launch(submitit={"nodes": 2}), "arm")
+    found = SlurmProcesses("worker", mailbox, launch(submitit={"nodes": 2}), "arm")
     yield found
     found._over.set()
     found._until_over.close()
 
 
-def test_an_exception_of_a_process_is_told_to_the_one_that_waits(exchange, tmp_path, monkeypatch):
+def test_an_exception_of_a_process_is_told_to_the_one_that_waits(mailbox, tmp_path, monkeypatch):
     (tmp_path / "breaking.py").write_text("def load():\n    raise ValueError('no such layer')\n\nload()\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(preemption, "hear", lambda: None)
+    monkeypatch.setattr(preemption, "listen", lambda: None)
     monkeypatch.setattr(submitit_job.os, "environ", dict(TOLD))
     monkeypatch.setattr(sys, "argv", sys.argv)
     with pytest.raises(ValueError, match="no such layer"):
-        Ranks("breaking", exchange.folder)()
+        RankMain("breaking", mailbox.folder)()
     at = f"{tmp_path / 'breaking.py'}, line 2, in load"
-    assert exchange.broken() == f"process 2: ValueError: no such layer, in {at}"
+    assert mailbox.broken() == f"process 2: ValueError: no such layer, in {at}"
 
 
-def test_slurm_is_asked_seldom_until_a_process_breaks_and_then_soon(exchange, clock, queue, waiting):
+def test_slurm_is_asked_seldom_until_a_process_breaks_and_then_soon(mailbox, clock, queue, waiting):
     clock.now = submitit_job.LOOK_SECONDS - 1
     assert waiting.running()
     assert queue.asked == 0
-    exchange.break_off("process 2: ValueError: no such layer")
+    mailbox.put_break("process 2: ValueError: no such layer")
     assert waiting.running()
     assert queue.asked == 1  # it runs, for SLURM has not ended the others yet
     queue.state = "FAILED"
@@ -178,12 +178,12 @@ def test_slurm_is_asked_seldom_until_a_process_breaks_and_then_soon(exchange, cl
         waiting.check()
 
 
-def test_a_job_that_slurm_queues_again_is_waited_for_whatever_broke(exchange, clock, queue, waiting):
-    exchange.break_off("process 2: RuntimeError: connection closed by peer")
+def test_a_job_that_slurm_queues_again_is_waited_for_whatever_broke(mailbox, clock, queue, waiting):
+    mailbox.put_break("process 2: RuntimeError: connection closed by peer")
     queue.state = "PENDING"
     clock.now = submitit_job.BROKEN_SECONDS
     assert waiting.running()
-    assert exchange.broken() == ""
+    assert mailbox.broken() == ""
     clock.now += submitit_job.LOOK_SECONDS - 1
     assert waiting.running()
     assert queue.asked == 1

@@ -1,7 +1,4 @@
-"""How large policies and the snapshots of their trainings are on disk, as far as anything says beforehand.
-
-What `prefdelta plan` and `prefdelta doctor` say of disk, both have from here.
-"""
+"""How large policies and the snapshots of their trainings will be on disk, as far as that is known beforehand."""
 
 import re
 from pathlib import Path
@@ -17,7 +14,7 @@ _SNAPSHOT_BYTES = KEPT * 12  # of a trained parameter: its weight and the optimi
 
 
 def parameters(study: Study, policy: str) -> float | None:
-    """About how many a policy has; None if nothing says."""
+    """About how many parameters a policy has; None if nothing says."""
     model = study.config.models[policy]
     if model.ladder:
         return 12 * model.ladder.layers * model.ladder.width**2
@@ -26,7 +23,7 @@ def parameters(study: Study, policy: str) -> float | None:
         weights = [path.stat().st_size for path in weight_files(Path(model.hub))]
     else:
         pin = read_pins().models.get(model.hub)
-        weights = [taken for file, taken in (pin.files if pin else {}).items() if file.endswith(".safetensors")]
+        weights = [size for file, size in (pin.files if pin else {}).items() if file.endswith(".safetensors")]
     if weights:
         return sum(weights) / BYTES["bfloat16"]  # as models are published
     billions = re.fullmatch(r"(\d+(?:\.\d+)?)b", model.size or "")
@@ -34,16 +31,16 @@ def parameters(study: Study, policy: str) -> float | None:
 
 
 def policy_bytes(study: Study, policy: str, recipe: Recipe) -> float | None:
-    """Of a trained policy: a whole one, with LoRA too; None if nothing says how large it is."""
+    """The size of a trained policy, whole also with LoRA; None if nothing says how many parameters it has."""
     count = parameters(study, policy)
     return None if count is None else count * BYTES[recipe.save_dtype]
 
 
 def snapshot_bytes(study: Study, policy: str, recipe: Recipe) -> float | None:
-    """Of a training's snapshots, as long as it goes on; None if nothing says how large the policy is.
+    """The size of a training's snapshots while it goes on; None if nothing says how many parameters the policy has.
 
-    With LoRA they hold adapters alone: rank x (inputs + outputs) of each matrix. Nothing says here how wide a model is;
-    that all its matrices are square, and 2 x parameters^(1/3) wide, is a guess, and gives rather too much.
+    With LoRA they hold the adapters alone: rank x (inputs + outputs) of each matrix. How wide a model is, is not known
+    here. The guess is that all its matrices are square and 2 x parameters^(1/3) wide, which gives rather too much.
     """
     count = parameters(study, policy)
     if count is not None and recipe.lora is not None:
@@ -52,5 +49,5 @@ def snapshot_bytes(study: Study, policy: str, recipe: Recipe) -> float | None:
 
 
 def existing(path: Path) -> Path:
-    """The folder, or the first above it that is there."""
+    """The folder, or the nearest one above it that exists."""
     return next(folder for folder in (path, *path.parents) if folder.is_dir())

@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The result of a check of `prefdelta doctor`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,30 +8,30 @@ _SHOWN = 4  # of a list of names
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A line for a person."""
+class CheckResult:
+    """What one check found: a line for a person, or an object of `--json`."""
 
     state: Literal["ok", "warn", "fail"]
     found: str
     to_do: str = ""  # of warn and fail; a StudyError's text says it itself
 
 
-def ok(found: str) -> Finding:
-    return Finding("ok", found)
+def ok(found: str) -> CheckResult:
+    return CheckResult("ok", found)
 
 
-def warn(found: str, to_do: str) -> Finding:
-    return Finding("warn", found, to_do)
+def warn(found: str, to_do: str) -> CheckResult:
+    return CheckResult("warn", found, to_do)
 
 
-def fail(found: str, to_do: str = "") -> Finding:
-    return Finding("fail", found, to_do)
+def fail(found: str, to_do: str = "") -> CheckResult:
+    return CheckResult("fail", found, to_do)
 
 
 NOT_NEEDED = ok("not needed by this study")
 
 
-def named(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
     rest = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from prefdelta.commands.shared import profile_options
+from prefdelta.commands.snakemake_command import profile_options
 
 from .made import CONFIG, RESULTS, small_study, write_text
 

@@ -1,4 +1,4 @@
-"""Refusals that may be meant for one request or for all: held back until it shows which."""
+"""Refusals that may be about one request or about all: held back until it is known which."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ class RunOverError(StudyError):
     """Nothing more is to be asked in this run: the provider would answer nothing."""
 
 
-class Held(Quarantine):
-    """What one run knows of refusals, besides the requests that crashed the engine.
+class RefusalQuarantine(Quarantine):
+    """The refused requests of one run, besides those that crashed the engine.
 
     A 403 or 404 for one of many requests is about that request: a filter of contents, for example. For all of them it
     is about the model's name, the address or what the key may do, and must not leave a permanent failure behind for
@@ -34,9 +34,9 @@ class Held(Quarantine):
         self.put_off = 0  # requests since the last answer that were told to come back after their deadline
         self.over: RunOverError | None = None  # why nothing more is to be asked
         self.last: tuple[Request, Failure] | None = None  # what was refused last
-        self.likely = False  # that was refused for its own sake
+        self.likely = False  # whether that was refused for its own sake
         self._unproven: dict[str, Request] = {}  # by key: refused since the last answer
-        self._given: dict[str, Failure] = {}  # what `settle` keeps back
+        self._waiting: dict[str, Failure] = {}  # by key: what `settle` keeps back
 
     @property
     def in_a_row(self) -> int:
@@ -44,7 +44,7 @@ class Held(Quarantine):
         return len({request.messages for request in self._unproven.values()})
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
+    def at_provider(self) -> Iterator[None]:
         """While a request is at the provider."""
         self.asking += 1
         try:
@@ -80,13 +80,13 @@ class Held(Quarantine):
         self.proven()
 
     def proven(self) -> None:
-        """What was refused up to now was refused for its own sake."""
+        """Take all requests that were refused up to now as refused for their own sake."""
         self._unproven.clear()
 
     def settle(self, result: Reply | Failure) -> list[Reply | Failure]:
-        """As in `Quarantine`, and for requests that were refused alike."""
+        """As in `Quarantine`; the failure of a refused request is held back until it is proven."""
         if isinstance(result, Failure) and result.key in self._unproven:
-            self._given[result.key] = result
+            self._waiting[result.key] = result
             return []
         return [*super().settle(result), *self._released()]
 
@@ -94,4 +94,4 @@ class Held(Quarantine):
         return [*super().rest(), *self._released()]
 
     def _released(self) -> list[Failure]:
-        return [self._given.pop(key) for key in [*self._given] if key not in self._unproven]
+        return [self._waiting.pop(key) for key in [*self._waiting] if key not in self._unproven]

@@ -1,18 +1,37 @@
-"""What an error that comes over the wire means."""
+"""The connection to a server, and what an error that comes over it means."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from prefdelta.core.asking.requests import Endpoint
+
+if TYPE_CHECKING:
+    import openai
 
 LONGEST_WAIT_S = 30.0  # between two tries, unless the server asks for more
 
 
-def described(error: Exception) -> str:
-    """In words that help: the package calls a refused connection a time-out, but its cause tells the truth."""
+def open_client(endpoint: Endpoint, timeout_s: float) -> "openai.AsyncOpenAI":
+    """The package's client for a server, which makes one try per request."""
+    import openai
+
+    return openai.AsyncOpenAI(
+        base_url=endpoint.base_url,
+        api_key=endpoint.api_key,
+        max_retries=0,
+        timeout=timeout_s,
+        http_client=openai.DefaultAioHttpClient(),
+    )
+
+
+def description_of(error: Exception) -> str:
+    """An error's type and cause: the package calls a refused connection a time-out, but its cause tells the truth."""
     return f"{type(error).__name__}: {error.__cause__ or error}".rstrip(".")
 
 
 def never_sent(error: BaseException | None) -> bool:
-    """Whether there was no connection to send anything over: the packages in between turn it into a time-out."""
+    """Whether an error is a failed connection, so that nothing was sent: the packages in between hide it."""
     import aiohttp
 
     while error is not None and not isinstance(error, aiohttp.ClientConnectorError):

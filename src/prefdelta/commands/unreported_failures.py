@@ -1,0 +1,75 @@
+"""Failures in the record that no table reports, because a stage that stops writes no table."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from prefdelta.commands.dependents import PROJECTIONS
+from prefdelta.records.call import Call
+from prefdelta.records.trace import Trace
+from prefdelta.stages import judge
+from prefdelta.store import tables
+from prefdelta.study.study import Study
+
+
+class UnreportedFailure(NamedTuple):
+    """The last attempt at a question, which failed."""
+
+    failure: str
+    key: str
+    replied: bool  # whether a whole reply came, of which the failure is the result
+
+
+def unreported_failures(
+    study: Study, stage: str, absent: Iterable[Path], reported: Collection[str]
+) -> list[UnreportedFailure]:
+    """The failures in the record that belong to tables that are not there.
+
+    absent: these tables. reported: keys of the record that other tables name. The record also keeps what failed when it
+    was asked with other settings than today's. Raises DamagedError if a segment cannot be read.
+    """
+    failures = list[UnreportedFailure]()
+    for folder, failure_of in _partitions(study, stage, absent).items():
+        last = dict[str, Any]()
+        reported_questions = set[str]()
+        for row in _rows(folder, stage):
+            question, attempt = (row.question, row.attempt) if isinstance(row, Call) else (row.key, 0)
+            if row.key in reported:
+                reported_questions.add(question)
+            if question not in last or attempt > last[question][0]:
+                last[question] = (attempt, row)
+        for question, (_, row) in last.items():
+            if question not in reported_questions and (failure := failure_of(row)) is not None:
+                failures.append(UnreportedFailure(failure, row.key, row.failure is None))
+    return failures
+
+
+def _partitions(study: Study, stage: str, absent: Iterable[Path]) -> dict[Path, Callable[[Any], str | None]]:
+    """The folders of the record that these tables are projected from -> the failure of a row there, or None."""
+    record = Path(study.record) / PROJECTIONS[stage].folder
+    failure_of = dict[Path, Callable[[Any], str | None]]()
+    for path in absent:
+        if stage == "judge":
+            job = {"generator": path.parent.name, "form": path.stem}
+            settings = judge.JudgeSettings.model_validate_json(study.settings("judge")(job))
+            failure_of[record / f"{settings.form}~{settings.generator}"] = partial(judge.failure_of, settings)
+        elif stage == "generate":
+            failure_of[record / path.stem] = _failure_of_trace
+        else:  # of a policy or model, which only its weights name
+            failure_of |= {folder: attrgetter("failure") for folder in record.glob("[!.]*") if folder.is_dir()}
+    return failure_of
+
+
+def _failure_of_trace(call: Call) -> str | None:
+    """The failure as the table of traces would have it."""
+    if call.failure is not None:
+        return call.failure
+    reason, tokens = call.finish_reason, call.n_tokens
+    return Trace("", "", 0, call.text, reason, tokens, 0, call.key, None).unusable_because
+
+
+def _rows(folder: Path, stage: str) -> Iterator[Any]:
+    for segment in sorted(folder.glob("*.parquet")):
+        yield from tables.read(segment, PROJECTIONS[stage].row_type)

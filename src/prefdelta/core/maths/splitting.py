@@ -1,0 +1,66 @@
+"""The text of an answer taken apart at separators and brackets."""
+
+import re
+
+from prefdelta.core.maths.text import closing
+
+
+def trimmed(text: str) -> str:
+    """Without spaces and stops at the ends, and without braces around the whole."""
+    text = re.sub(r"\s+", " ", text).strip(" ")
+    text = re.sub(r"(?:(?<=[^\\])|^)[.,;:]+$", "", text).strip()
+    while len(text) > 2 and text[0] == "{" and closing(text, 0) == len(text) - 1:  # {x} is x to LaTeX
+        text = text[1:-1].strip()
+    return text
+
+
+def split(text: str, separator: re.Pattern[str]) -> tuple[list[str], list[str]]:
+    """(parts, separators between them) outside of brackets of any kind, which need not match: [2,5) is an interval."""
+    parts, marks, depth, place, start = [], [], 0, 0, 0
+    while place < len(text):
+        if text.startswith((r"\{", r"\langle", r"\begin", r"\lfloor", r"\lceil"), place):
+            depth += 1
+            place += 2
+            continue
+        if text.startswith((r"\}", r"\rangle", r"\end", r"\rfloor", r"\rceil"), place):
+            depth -= 1
+            place += 2
+            continue
+        if depth <= 0 and (match := separator.match(text, place)) and match.end() > place:
+            parts.append(text[start:place])
+            marks.append(match[0].strip())
+            place = start = match.end()
+            continue
+        if text[place] in "([{":
+            depth += 1
+        elif text[place] in ")]}":
+            depth -= 1
+        place += 2 if text[place] == "\\" and place + 1 < len(text) and not text[place + 1].isalpha() else 1
+    return [*parts, text[start:]], marks
+
+
+_OPENING = {"(": 1, "[": 1, r"\{": 2, r"\langle": 7}
+_CLOSING = {")": 1, "]": 1, r"\}": 2, r"\rangle": 7}
+
+
+def inside(text: str) -> tuple[str, str, str] | None:
+    """(opening, closing, what is between) of brackets around the whole text."""
+    opening = next((mark for mark in _OPENING if text.startswith(mark)), None)
+    closing = next((mark for mark in _CLOSING if text.endswith(mark)), None)
+    if opening is None or closing is None or len(text) < len(opening) + len(closing):
+        return None
+    inner = text[len(opening) : len(text) - len(closing)]
+    return (opening, closing, inner) if balanced(inner) else None
+
+
+def balanced(text: str) -> bool:
+    """Whether no bracket of the text is closed that was not opened in it: (1) + (2) is not in parentheses."""
+    depth = 0
+    for match in re.finditer(r"\\[a-zA-Z]+|\\.|[()\[\]{}]", text):
+        if match[0] in ("(", "[", "{", r"\{", r"\langle"):
+            depth += 1
+        elif match[0] in (")", "]", "}", r"\}", r"\rangle"):
+            depth -= 1
+            if depth < 0:
+                return False
+    return depth == 0

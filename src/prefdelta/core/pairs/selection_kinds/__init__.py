@@ -1,0 +1,1 @@
+"""The kinds of selections, a module each: how their names read, and which pairs they take."""

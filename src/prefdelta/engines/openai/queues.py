@@ -1,0 +1,78 @@
+"""The requests of one run, and their results on the way to the caller."""
+
+import asyncio
+from collections import deque
+
+from prefdelta.core.asking.requests import Failure, Reply, Request, ServerStoppedError
+from prefdelta.core.errors import StudyError
+from prefdelta.engines.openai.names import NameWatch
+from prefdelta.engines.openai.refusal_quarantine import RefusalQuarantine
+from prefdelta.system.files import say
+
+MOST_CRASHES = 20  # of a server that this job started, in one run
+
+
+class RequestQueue:
+    """The requests of one run, over all the servers that it takes.
+
+    wanted: by key. recorded: how many others of the plan are answered already.
+    """
+
+    def __init__(self, wanted: dict[str, Request], recorded: int, names: NameWatch) -> None:
+        self.answered = recorded  # of the plan, those recorded included
+        self.names = names
+        self.waiting = deque(wanted.items())
+        self.suspects = deque[tuple[str, Request]]()  # open when a server crashed: asked first, each alone
+        self.open: dict[str, Request] = {}
+        self.quarantine = RefusalQuarantine(recorded)
+        self._suspected: set[str] = set()
+        self._crashes = 0
+
+    def __len__(self) -> int:
+        """How many are not yet asked."""
+        return len(self.suspects) + len(self.waiting)
+
+    def rest(self) -> list[Request]:
+        """Those that are not yet asked."""
+        return [request for _, request in (*self.suspects, *self.waiting)]
+
+    def server_stopped(self, error: ServerStoppedError) -> None:
+        """Find whom to suspect and whom to blame. Raises StudyError if starting the server again is of no use."""
+        self._crashes += 1
+        suspects = [(key, request) for key, request in self.open.items() if key not in self._suspected]
+        for key in self.open.keys() & self._suspected:  # one at most: a suspect is asked alone
+            self.quarantine.blame(key, self.open[key], str(error))
+        self.open.clear()
+        if self._crashes > MOST_CRASHES:
+            raise StudyError(
+                f"{error} It stopped {self._crashes} times in this job, and {MOST_CRASHES} are allowed. What was "
+                "answered is recorded. Mend the cause; the same command then asks for the rest."
+            )
+        self._suspected.update(key for key, _ in suspects)
+        self.suspects.extend(suspects)
+        say(f"warning: {error} It is started again; then {len(self.suspects):,} requests are asked one at a time.")
+
+
+class ResultQueue:
+    """Results that came and are not handed over yet."""
+
+    def __init__(self) -> None:
+        self._results = deque[Reply | Failure]()
+        self._woken = asyncio.Event()
+
+    def add(self, result: Reply | Failure) -> None:
+        self._results.append(result)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have whoever waits look: a result came, or no further one will."""
+        self._woken.set()
+
+    async def wait(self) -> None:
+        """Wait to be woken."""
+        await self._woken.wait()
+        self._woken.clear()
+
+    def take(self) -> Reply | Failure | None:
+        """The first result, which leaves the queue; None if there is none."""
+        return self._results.popleft() if self._results else None

@@ -1,0 +1,216 @@
+"""The config file as types: axes first, then one section per stage, then what jobs ask for."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from prefdelta.core.asking.engine_options import GeneratorOptions, ThinkingMarks
+from prefdelta.core.asking.rendering import DEFAULT_DATE, Date, Kwargs
+from prefdelta.core.asking.requests import Sampling
+from prefdelta.core.compute import Cluster, Compute
+from prefdelta.core.data.contamination import Contamination
+from prefdelta.core.data.sources import Domain, MadeSource, Source, TraceFields
+from prefdelta.core.rungs import LadderSection, Rung
+from prefdelta.core.settings import Settings
+from prefdelta.stages.delta import DeltaSection
+from prefdelta.stages.evaluate import EvaluateSection
+from prefdelta.stages.filter import FilterSection
+from prefdelta.stages.generate import GenerateSection
+from prefdelta.stages.grade import GradeSection
+from prefdelta.stages.judge import JudgeSection
+from prefdelta.stages.pair import PairSection
+from prefdelta.stages.reference import ReferenceSection
+from prefdelta.stages.report import FigureKind, ReportSection
+from prefdelta.stages.train import TrainSection
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Dimension = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+PairingName = Annotated[str, Field(pattern=r"^[^~]+~[^~]+$")]
+
+
+class Model(Settings):
+    """Where a model's weights come from, and how it is asked. Give either `ladder` or `hub`."""
+
+    ladder: Rung | None = None
+    """The model is trained here from scratch (mini). This says how."""
+
+    hub: str | None = None
+    """Repository on the Hugging Face hub (owner/name), or a local folder (./...) in its place."""
+
+    system: str | None = None
+    """System prompt, wherever the model is asked, trained or scored. Default: none."""
+
+    thinking: ThinkingMarks | None = None
+    """How the model marks its reasoning. Default: by <think> and </think>."""
+
+    chat_template_kwargs: Kwargs = Field(default_factory=dict)
+    """Variables of its chat template, wherever the model is asked, trained or scored: { enable_thinking: true }."""
+
+    size: Name | None = None
+    """Name of its size: its jobs ask for `compute.<stage>.sizes.<size>`. Default: what the stage asks for."""
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> "Model":
+        if (self.ladder is None) == (self.hub is None):
+            raise ValueError("give either ladder (trained here) or hub (owner/name, or a local folder)")
+        if self.ladder and self.chat_template_kwargs:
+            raise ValueError("chat_template_kwargs are for models of the hub; the ladder's template has none")
+        return self
+
+
+class Generator(Settings):
+    """Who writes traces: a model, or the data set of the training prompts, which ships them."""
+
+    model: Name | None = None
+    """Name of a model (of `models`). Give either this or `shipped`."""
+
+    shipped: TraceFields | None = None
+    """Columns of `prompts.train` that hold the traces. Give either this or `model`."""
+
+    samples: Annotated[int, Field(ge=1)] = 1
+    """Traces drawn per prompt. 2 or more for a generator that is paired with itself; correctness cells need several."""
+
+    judged: Annotated[int, Field(ge=1)] | None = None
+    """How many first samples per prompt are judged. Default: `judge.samples`."""
+
+    sampling: Sampling | None = None
+    """How it draws its traces. Default: `generate.sampling`, which this replaces as a whole."""
+
+    engine: GeneratorOptions | None = None
+    """How its model is run. Default: `generate.engine`, which this replaces as a whole."""
+
+    shards: Annotated[int, Field(ge=1)] = 1
+    """Number of jobs that share its prompts. An edit draws no trace again."""
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> "Generator":
+        if (self.model is None) == (self.shipped is None):
+            raise ValueError("give either model or shipped (traces that prompts.train holds)")
+        return self
+
+
+class Experiment(Settings):
+    """Every combination of its lists is one arm. An arm that several experiments name is trained once."""
+
+    title: str
+    """Heading in the report."""
+
+    figure: FigureKind = "rows"
+    """How its arms are drawn: along the generators' capability (scaling), by method, by correctness cell, by number of
+    pairs (filtering), or one row per arm (rows)."""
+
+    policies: list[Name]
+    """Policies that are trained (of `policies`)."""
+
+    pairings: list[PairingName]
+    """Pairings that they are trained on, each as <chosen generator>~<rejected generator>."""
+
+    selections: list[str]
+    """Selections of each pairing's pairs: all, top-<dimension>-<k>, bottom-<dimension>-<k>, random-<k>-s<seed>,
+    length-matched-<dimension>-<k>, cell-<right|wrong>-<right|wrong>, common-<set>, swapped."""
+
+    recipes: list[Name]
+    """Recipes that they are trained by (of `train.recipes`)."""
+
+    seeds: list[Annotated[int, Field(ge=0)]]
+    """Training seeds."""
+
+    as_many_updates_as: str | None = None
+    """<selection>/<recipe> of arms of other experiments that should get as many updates as these. The figure shows them
+    beside, and the report says if the numbers of updates differ."""
+
+
+class PromptsSection(Settings):
+    """The training prompts. Benchmarks are files of their own in resources/benchmarks."""
+
+    train: Source
+    """Where the training prompts come from: a data set, or a procedure (mini)."""
+
+    domain: Domain | None = None
+    """Subject of the training prompts; benchmarks of it count as in-domain. Needed for a data set."""
+
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Keep only so many prompts of each source, drawn by seed. Default: all."""
+
+    limits: dict[Name, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Source (`train`, or a benchmark) -> the same for it alone."""
+
+    contamination: Contamination | None = None
+    """The gate that keeps items of benchmarks out of the training prompts. Default: none."""
+
+    @property
+    def train_domain(self) -> str | None:
+        return self.domain or (self.train.family if isinstance(self.train, MadeSource) else None)
+
+
+class Config(Settings):
+    """A study."""
+
+    study: Name
+    """Name of the study. Its results lie in results/<study>/."""
+
+    seed: Annotated[int, Field(ge=0)]
+    """Root of every draw. An edit draws everything anew."""
+
+    date: Date = DEFAULT_DATE
+    """Day that chat templates take for today (ISO), so that prompts do not depend on the day of a run."""
+
+    models: dict[Name, Model]
+    """Name -> a model that generates, judges or is trained."""
+
+    generators: dict[Name, Generator]
+    """Name -> who writes traces. A new one adds jobs and reruns none."""
+
+    policies: list[Name]
+    """Models that are trained (of `models`)."""
+
+    benchmarks: list[Name]
+    """Benchmarks that policies are evaluated on, each a file resources/benchmarks/<name>.yaml."""
+
+    dimensions: list[Dimension]
+    """Dimensions that the judge scores, each a rubric resources/rubrics/<name>.md."""
+
+    experiments: dict[Name, Experiment]
+    """Name -> arms, declared over axes."""
+
+    prompts: PromptsSection
+    """Stage `prompts`: training prompts and benchmark items."""
+
+    ladder: LadderSection | None = None
+    """Stage `ladder`: how the small models of mini are trained from scratch. Needed if a model has `ladder`."""
+
+    generate: GenerateSection
+    """Stage `generate`: traces."""
+
+    grade: GradeSection
+    """Stage `grade`: whether the final answers of traces are right."""
+
+    judge: JudgeSection
+    """Stage `judge`: scores of traces by dimension."""
+
+    pair: PairSection
+    """Stage `pair`: pairs of a chosen and a rejected trace."""
+
+    delta: DeltaSection
+    """Stage `delta`: differences of scores within pairs."""
+
+    filter: FilterSection
+    """Stage `filter`: selections of pairs."""
+
+    reference: ReferenceSection
+    """Stage `reference`: log-probabilities of traces under untrained policies."""
+
+    train: TrainSection
+    """Stage `train`: recipes."""
+
+    evaluate: EvaluateSection
+    """Stage `evaluate`: the policies' answers to benchmarks."""
+
+    report: ReportSection
+    """Stage `report`: the page."""
+
+    compute: dict[str, Compute]
+    """Stage -> what one job of it asks for. Default for a stage: one core, 2 GB, an hour."""
+
+    cluster: Cluster = Field(default_factory=Cluster)
+    """The site's names for SLURM, for `--profile slurm`."""

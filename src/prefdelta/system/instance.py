@@ -1,0 +1,91 @@
+"""Instances: one process on one host, by a name that no other process has. Files that are not finished carry it."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from socket import gethostname
+from typing import Self
+from uuid import uuid4
+
+PROGRAM = "prefdelta"  # stands in the command line of every process of ours but Snakemake's own
+_NAME = re.compile(r"(?P<host>.+)-(?P<pid>\d+)-(?P<token>[0-9a-f]{8})")
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A process. As text `<host>-<pid>-<token>`; the token tells it from a later process of the same id."""
+
+    host: str
+    pid: int
+    token: str  # 8 hexadecimal digits
+
+    def __str__(self) -> str:
+        return f"{self.host}-{self.pid}-{self.token}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The instance of that name; None if the text is not one."""
+        match = _NAME.fullmatch(text.strip())
+        return cls(match["host"], int(match["pid"]), match["token"]) if match else None
+
+    @classmethod
+    def in_file_name(cls, name: str) -> Self | None:
+        """The instance that a file `[<anything>.]<instance>.<suffix>` belongs to; None if the name is not such a one.
+
+        Both parts before the process id may have dots, so only this machine's name is told apart from what stands
+        before it. The host of any other instance has that at its beginning.
+        """
+        instance = cls.parse(name.rpartition(".")[0])
+        if instance is None or not f".{instance.host}".endswith(f".{gethostname()}"):
+            return instance
+        return cls(gethostname(), instance.pid, instance.token)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, on this machine."""
+        return self.host == gethostname()
+
+    def is_alive(self) -> bool | None:
+        """Whether a process of its id runs; None if that is on another machine, and so not known."""
+        return is_alive(self.pid) if self.is_here else None
+
+    def is_at_work(self) -> bool | None:
+        """As `is_alive`, but False if the id now belongs to this process or to another program."""
+        return is_at_work(self.pid) if self.is_here else None
+
+
+INSTANCE = Instance(gethostname(), os.getpid(), uuid4().hex[:8])  # this process
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine runs. One that has ended and was not yet waited for does not."""
+    try:
+        return bool(Path("/proc", str(pid), "environ").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except OSError:  # somebody else's
+        return True
+
+
+def command_of(pid: int) -> list[str]:
+    """The words of a process's command line; none if the process is gone, or the system does not show them."""
+    try:
+        return Path("/proc", str(pid), "cmdline").read_bytes().decode("utf-8", "replace").rstrip("\0").split("\0")
+    except OSError:
+        return []
+
+
+def is_at_work(pid: int) -> bool:
+    """Whether another process of that id is alive and one of ours: ids are given again to others."""
+    if pid == os.getpid():
+        return False
+    if Path("/proc/self").exists():
+        return any(PROGRAM in word for word in command_of(pid))
+    try:  # a system that does not show command lines
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
