@@ -183,7 +183,8 @@ def make_scores(arm: str, policy: str) -> None:
 def add_garbage() -> None:
     """What a removed generator, arm and model left, and what dead processes did."""
     for path in (
-        "generate/gx.parquet", "generate/gx.manifest.json", "logs/generate/gx.log", "judge/gx/both.parquet",
+        "generate/gx.parquet", "generate/gx.manifest.json", "logs/generate/gx.log",
+        "logs/generate/gx.events.jsonl", "judge/gx/both.parquet",
         "judge/gx/both.manifest.json", "filter/gx~g1/all.parquet", "train/pa/gx~g1/dpo-s0-0.manifest.json",
         "evaluate/pa/gx~g1/all/dpo/s0/sampled.parquet",
     ):  # fmt: skip

@@ -130,7 +130,7 @@ def test_a_dry_run_changes_nothing_and_tells_the_numbers_of_the_real_one(capsys)
     told = {kind: count for kind, (count, _) in numbers(dry).items()}
     assert told == {
         "outputs and manifests that the plan does not name": 9,
-        "logs that the plan does not name": 1,
+        "logs that the plan does not name": 2,
         "checkpoints in results/mini/record/models": 1,
         "checkpoints in results/mini/record/policies": 1,
         "calls in whole folders of results/mini/record/calls/ladder": 1,

@@ -16,7 +16,7 @@ def measures(folder, **run):
     study = SimpleNamespace(
         results=folder,
         config=SimpleNamespace(models={"able": SimpleNamespace(size="8b")}),
-        written=lambda stage: [SimpleNamespace(manifest=str(manifest))] if stage == "train" else [],
+        jobs=lambda stage: [SimpleNamespace(manifest=str(manifest))] if stage == "train" else [],
     )
     return Measures(study)
 

@@ -38,7 +38,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.study.slices import SETTINGS
 from prefdelta.study.study import Study
-from prefdelta.workflow.job import job_sources, job_texts
+from prefdelta.workflow.job_source import job_sources, job_texts
 from prefdelta.workflow.source import PACKAGE
 from study.tiny import started
 from workflow.planning import touch
@@ -443,7 +443,7 @@ def test_amounts_are_told_in_units_that_fit_them(tmp_path, monkeypatch, capsys):
     assert main(list(WORDS)) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert f"{calls} calls estimated 100 k assumed" in out
-    assert "generate/g3 takes about 111 min (assumed), and its time limit is 30 min: it would be cut off" in out
+    assert "generate/g3 takes about 1 h 50 min (assumed), and its time limit is 30 min: it would be cut off" in out
 
 
 @pytest.mark.parametrize("lora", [None, {"rank": 8, "alpha": 16}], ids=["all weights", "LoRA"])

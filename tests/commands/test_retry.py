@@ -48,7 +48,7 @@ def test_all_attempts_at_a_failed_question_are_forgotten_and_its_tables_deleted(
     printed = capsys.readouterr().out
     assert "judge: 4 rows failed with not_json, in 2 of 2 tables" in printed
     assert "all attempts at 2 questions" in printed
-    assert "calls of judge (bytes: about)         6" in printed
+    assert "calls of judge (bytes: about)  6 " in printed
     assert "snakemake --profile mini\n" in printed
 
 

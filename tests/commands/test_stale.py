@@ -76,7 +76,7 @@ def test_an_edit_of_the_config_makes_stale_what_reads_it_and_what_stands_on_it(c
     told = " ".join(look(capsys).split())
     assert "16 of 25 jobs done, 9 stale" in told
     assert "stale: 7 by other inputs, 2 by other settings; the next run makes them anew (prefdelta plan" in told
-    assert "left: roughly 4 min of jobs" in told  # 9 of 30 s
+    assert "left: roughly 4 min 30 s of jobs" in told  # 9 of 30 s
 
 
 @pytest.mark.usefixtures("finished")
@@ -118,6 +118,6 @@ def test_a_new_selection_leaves_the_tables_of_others_done(capsys):
 @pytest.mark.usefixtures("finished")
 def test_a_stale_job_that_is_made_anew_is_told_as_it_goes(capsys):
     edit(lambda content: content["judge"]["sampling"].update(temperature=0.7))
-    write_text(RESULTS / "logs/judge/g3/both.log", "error: the server died\n")
+    write_text(RESULTS / "logs/judge/g3/both.log", "Traceback (most recent call last):\nKeyError: 'g3'\n")
     (job,) = [job for job in json.loads(look(capsys, "--json"))["jobs"] if job["name"] == "judge/g3/both"]
-    assert (job["state"], job["why"]) == ("failed", "error")
+    assert (job["state"], job["why"]) == ("failed", "defect")

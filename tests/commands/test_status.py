@@ -14,19 +14,34 @@ import pytest
 import yaml
 
 from prefdelta.commands.main import main
-from prefdelta.commands.overview.signals import death_told
+from prefdelta.commands.overview.signals import death_in_run_logs
 from prefdelta.core.ids import digest
+from prefdelta.core.layout import events_of
 from prefdelta.scheduler import slurm
 from prefdelta.scheduler.slurm import Submitted
 
 from .made import ALL, CONFIG, RESULTS, SWAPPED, dead_pid, study_here, write_text
 
 pytestmark = pytest.mark.usefixtures("checkout")
+
+
+def report(done, of, per_second, seconds_left):
+    """An event of progress."""
+    numbers = {"done": done, "of": of, "per_second": per_second, "seconds_left": seconds_left}
+    return {"event": "progress", "what": "judge g3 both, attempt 1", "unit": "requests", **numbers}
+
+
 RUN = "host-1-0123abcd"
 JUDGE = "judge:generator=g3,form=both"
 LOG = RESULTS / "logs/judge/g3/both.log"
 SLURM_LOG = Path("slurm-logs/7.log")
+BY_HAND = "python -m prefdelta.stages.judge --in a=b --out c=d --settings {} --record results/mini/record\n"
+HALF_JUDGED = ("judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n", report(1500, 2000, 12.5, 40.0))
 WORKING = "import sys, time; print('ready', flush=True); time.sleep(60)"
+
+
+def ended(how, message=""):
+    return {"event": "end", "how": how, "message": message, "rows": None, "failed": None}
 
 
 def look(capsys, *words):
@@ -45,9 +60,14 @@ def jobs(capsys):
     return {job["name"]: job for job in json.loads(look(capsys, "--json"))["jobs"]}
 
 
-def take_away(name, log=""):
-    """Have a job not be done; its log says `log`."""
-    write_text(RESULTS / f"logs/{name}.log", log)
+def take_away(name, log="", *events):
+    """Have a job not be done; its log says `log`, and it reported these events."""
+    path = RESULTS / f"logs/{name}.log"
+    write_text(path, f"{BY_HAND}{log}" if events else log)
+    if events:
+        reported = [{"event": "start", "run": RUN}, *events]
+        lines = [json.dumps({**event, "at": 0.0, "attempt": 1}) for event in reported]
+        write_text(events_of(path), "\n".join(lines) + "\n")
     for job in study_here().jobs(name.partition("/")[0]):
         if job.manifest == f"{RESULTS}/{name}.manifest.json":
             for path in (*job.outputs, job.manifest):
@@ -111,7 +131,7 @@ def test_when_all_is_done(capsys):
 
 
 def test_while_it_runs(capsys):
-    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    take_away("judge/g3/both", *HALF_JUDGED)
     take_away("judge/g1/both", "")
     manifest = RESULTS / "grade/g3.manifest.json"
     write_text(manifest, json.dumps({"rows": 6, "failures": {}, "run": {"seconds": 30.0, "computed": {}}}))
@@ -130,7 +150,7 @@ def test_while_it_runs(capsys):
 
 
 def test_next_to_nothing_is_left(capsys):
-    take_away("judge/g3/both", "judge g3 both, attempt 1: 2,000/2,000 requests, 12.5/s, 0 s left\n")
+    take_away("judge/g3/both", "", report(2000, 2000, 12.5, 0.0))
     with working("prefdelta.stages.judge", "--profile", "mini") as process:
         write_run(pid=process.pid)
         claim("judge/g3/both", f"{gethostname()}-{process.pid}-0123abcd")
@@ -140,7 +160,7 @@ def test_next_to_nothing_is_left(capsys):
 
 
 def test_what_is_begun_and_not_done_stands_below_its_generator(capsys):
-    take_away("grade/g3", "error: no\n")
+    take_away("grade/g3", "error: no\n", ended("error"))
     take_away("judge/g3/both")
     with working("prefdelta.stages.judge", "--profile", "mini") as process:
         write_run(pid=process.pid)
@@ -151,7 +171,7 @@ def test_what_is_begun_and_not_done_stands_below_its_generator(capsys):
 
 
 def test_a_study_without_a_profile_goes_on_as_it_ran_before(capsys):
-    take_away("judge/g3/both", "error: no\n")
+    take_away("judge/g3/both", "error: no\n", ended("error"))
     write_run(command="/there/bin/snakemake --profile slurm --jobs 7")
     assert look(capsys).endswith("to go on: snakemake --profile slurm --jobs 7\n")
     write_run(command="/there/bin/prefdelta gc")
@@ -159,7 +179,7 @@ def test_a_study_without_a_profile_goes_on_as_it_ran_before(capsys):
 
 
 def test_a_killed_run_and_what_it_was_at(capsys):
-    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    take_away("judge/g3/both", *HALF_JUDGED)
     claim("judge/g3/both", f"{gethostname()}-{dead_pid()}-0123abcd")
     take_away("judge/g1/both", "judge g1 both: 3 requests, 1 of them recorded\n")
     write_run()
@@ -172,7 +192,7 @@ def test_a_killed_run_and_what_it_was_at(capsys):
 
 
 def test_a_run_on_another_machine_is_not_judged(capsys):
-    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    take_away("judge/g3/both", *HALF_JUDGED)
     claim("judge/g3/both", "node7-12-0123abcd")
     write_run(host="node7")
     told = look(capsys)
@@ -208,7 +228,7 @@ def test_while_another_command_is_at_work(capsys):
     ],
 )
 def test_a_job_that_failed(log, why, advice, capsys):
-    take_away("judge/g3/both", log)
+    take_away("judge/g3/both", log, ended(why))
     write_run(ended="2026-01-02 04:00:00 UTC")
     told = look(capsys)
     assert "24 of 25 jobs done, 1 failed" in told
@@ -217,6 +237,30 @@ def test_a_job_that_failed(log, why, advice, capsys):
     assert all(f"    | {line}" in told for line in log.splitlines())
     assert advice in told
     assert look(capsys, "--failed") == told[told.index("failed:\n") :]
+
+
+def test_a_job_that_was_stopped_by_a_signal_says_so_itself(capsys):
+    take_away("judge/g3/both", "a line\n", report(1, 2, 0.1, 10.0), ended("stopped", "SIGINT"))
+    assert "judge/g3/both: SIGINT\n" in look(capsys)
+
+
+def test_a_stage_that_python_cannot_begin_is_a_defect(capsys):
+    take_away("judge/g3/both", "Traceback (most recent call last):\nModuleNotFoundError: No module named 'x'\n")
+    assert jobs(capsys)["judge/g3/both"]["why"] == "defect"
+
+
+def test_events_of_an_earlier_attempt_are_not_those_of_one_that_was_killed_at_its_start(capsys):
+    take_away("judge/g3/both", "", ended("error"))
+    LOG.write_text("")  # as the shell does
+    assert jobs(capsys)["judge/g3/both"]["why"] == "stopped"
+
+
+def test_events_with_a_line_that_is_cut_or_of_another_version_still_count(capsys):
+    take_away("judge/g3/both", "", report(1, 2, 0.1, 10.0), {"event": "end", "why": "?"})
+    with events_of(LOG).open("a") as file:
+        file.write('{"event": "progress", "what": "judge g3 bo')
+    found = jobs(capsys)["judge/g3/both"]
+    assert (found["why"], found["progress"]["done"]) == ("stopped", 1)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +304,7 @@ def died(told):
     ],
 )
 def test_a_job_that_said_nothing_is_shown_with_the_signal_that_snakemake_saw(told, name, capsys):
-    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    take_away("judge/g3/both", *HALF_JUDGED)
     take_away("judge/g1/both", "judge g1 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
     write_text(Path(".snakemake/log/2026-01-02T030405.1.snakemake.log"), died(told))
     write_run(ended="2026-01-02 04:00:00 UTC")
@@ -285,7 +329,7 @@ def test_snakemake_writes_into_its_log_what_is_looked_for_there(ending, name, tm
     write_text(tmp_path / "Snakefile", SNAKEFILE.format(ending=ending))
     done = subprocess.run([sys.executable, "-m", "snakemake", "-c1"], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    assert death_told("made.manifest.json", 0.0) == name
+    assert death_in_run_logs("made.manifest.json", 0.0) == name
 
 
 @pytest.mark.usefixtures("cluster")
@@ -305,7 +349,7 @@ def test_a_signal_of_an_earlier_run_is_not_that_of_a_later_one(capsys):
 
 
 def test_a_log_cannot_control_the_terminal(capsys):
-    take_away("judge/g3/both", "error: \x1b[2J\x07 cleared \u202e\n")
+    take_away("judge/g3/both", "error: \x1b[2J\x07 cleared \u202e\n", ended("error"))
     assert "| error: \\x1b[2J\\x07 cleared \\u202e\n" in look(capsys)
 
 
@@ -318,12 +362,12 @@ def test_pairs_that_a_selection_leaves_are_no_failed_rows(capsys):
 
 
 def test_what_was_made_and_taken_away_has_not_failed(capsys):
-    take_away("judge/g3/both", "error: an earlier line\ndone: 12 rows, 0 of them failed\n")
+    take_away("judge/g3/both", "error: an earlier line\ndone: 12 rows, 0 of them failed\n", ended("done"))
     assert jobs(capsys)["judge/g3/both"]["state"] == "missing"
 
 
 def test_failures_of_an_earlier_run_are_not_those_of_one_that_goes_on(capsys):
-    take_away("judge/g3/both", "error: 30% of rows failed\n")
+    take_away("judge/g3/both", "error: 30% of rows failed\n", ended("error"))
     with working("snakemake", "--profile", "mini") as process:
         write_run(pid=process.pid, started=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time.time() + 5)))
         assert jobs(capsys)["judge/g3/both"]["state"] == "missing"
@@ -334,7 +378,9 @@ def test_many_failures_leave_room_for_the_rest(capsys):
     study = study_here()
     for stage in ("prompts", "generate", "grade", "judge", "delta"):
         for job in study.jobs(stage):
-            take_away(job.manifest.removeprefix(f"{RESULTS}/").removesuffix(".manifest.json"), "error: no\n")
+            take_away(
+                job.manifest.removeprefix(f"{RESULTS}/").removesuffix(".manifest.json"), "error: no\n", ended("error")
+            )
     assert "and 3 more: prefdelta status --failed" in look(capsys)
     assert look(capsys, "--failed").count("| error: no") == 11
 
@@ -355,7 +401,7 @@ def test_many_failures_leave_room_for_the_rest(capsys):
     ],
 )
 def test_the_state_in_which_slurm_ended_a_job(state, shown, advice, capsys):
-    take_away("judge/g3/both", "judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left\n")
+    take_away("judge/g3/both", *HALF_JUDGED)
     submit(state=state, at=time.time() - 5)
     told = look(capsys)
     assert f"24 of 25 jobs done, 1 {shown}" in told
@@ -389,7 +435,7 @@ def test_a_job_that_slurm_has_forgotten_is_judged_by_its_logs(says, why, capsys)
 
 @pytest.mark.usefixtures("cluster")
 def test_what_a_job_said_of_itself_is_more_than_that_it_failed(capsys):
-    take_away("judge/g3/both", "error: the server did not start\n")
+    take_away("judge/g3/both", "error: the server did not start\n", ended("error"))
     submit(state="FAILED", at=time.time() - 5)
     assert jobs(capsys)["judge/g3/both"]["why"] == "error"
 
@@ -397,7 +443,7 @@ def test_what_a_job_said_of_itself_is_more_than_that_it_failed(capsys):
 @pytest.mark.usefixtures("cluster")
 def test_jobs_that_wait_and_run(capsys):
     take_away("judge/g3/both")
-    take_away("judge/g1/both", "judge g1 both: 1/2 requests, 0.1/s, 10 s left\n")
+    take_away("judge/g1/both", "", report(1, 2, 0.1, 10.0))
     batch = study_here().train_batches[0]
     take_away(batch.manifest.removeprefix(f"{RESULTS}/").removesuffix(".manifest.json"))
     submit(state="PENDING", reason="Resources")
@@ -415,7 +461,7 @@ def test_jobs_that_wait_and_run(capsys):
 @pytest.mark.usefixtures("cluster")
 def test_a_job_that_trains_an_arm_belongs_to_the_arms_batch(capsys):
     name = "train/pa/g3~g1/dpo-s0-all"
-    take_away(name, "error: what it sent does not fit\n")
+    take_away(name, "error: what it sent does not fit\n", ended("error"))
     submit(ALL, state="RUNNING", at=time.time() - 5)
     assert jobs(capsys)[name]["state"] == "running"
     submit(SWAPPED, job="8", state="COMPLETED", at=time.time() - 5)
@@ -432,7 +478,7 @@ def test_what_slurm_completed_and_was_taken_away_since_has_not_failed(capsys):
 
 @pytest.mark.usefixtures("cluster")
 def test_a_later_attempt_counts(capsys):
-    take_away("judge/g3/both", "error: of the first attempt\n")
+    take_away("judge/g3/both", "error: of the first attempt\n", ended("error"))
     os.utime(LOG, (time.time() - 60, time.time() - 60))
     submit(state="TIMEOUT", at=time.time() - 90)
     submit(job="8", state="PENDING")
@@ -444,7 +490,7 @@ def test_a_later_attempt_counts(capsys):
 
 @pytest.mark.usefixtures("cluster")
 def test_a_later_run_without_slurm_counts(capsys):
-    take_away("judge/g3/both", "error: of the later run\n")
+    take_away("judge/g3/both", "error: of the later run\n", ended("error"))
     submit(run="an earlier one", state="TIMEOUT", at=time.time() - 5)
     write_run(ended="2026-01-02 04:00:00 UTC")
     found = jobs(capsys)["judge/g3/both"]
@@ -498,7 +544,7 @@ def test_groups_of_a_stage_in_its_midst(capsys):
 @pytest.mark.parametrize("columns", [80, 120])
 def test_it_fits_the_terminal(columns, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
-    take_away("judge/g3/both", f"error: {'a long line ' * 30}and its end\n")
+    take_away("judge/g3/both", f"error: {'a long line ' * 30}and its end\n", ended("error"))
     write_run(command=f"snakemake --profile mini {'and more ' * 30}")
     told = look(capsys)
     *lines, command = told.splitlines()

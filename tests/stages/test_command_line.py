@@ -24,7 +24,9 @@ from prefdelta.core.settings import Settings
 from prefdelta.records.prompt import Prompt
 from prefdelta.stages import generate, judge
 from prefdelta.store import tables
-from prefdelta.workflow import job, source
+from prefdelta.system import events
+from prefdelta.workflow import job, source, versions
+from prefdelta.workflow.job import Outcome
 
 from .conftest import ITEMS, Made, judge_settings
 from .running import DIMENSIONS, IN_PROCESS, JUDGE_TEMPLATE, PROBLEM_TEMPLATE, RUBRICS, files_in, recorded
@@ -139,9 +141,9 @@ def test_a_manifest_names_the_versions_of_what_the_settings_make_a_job_use_as_fa
             raise PackageNotFoundError(name)
         return f"1.2 of {name}"
 
-    monkeypatch.setattr(job, "version", installed)
-    always = job.job_versions(Naming(names=[])).keys()
-    found = job.job_versions(Naming(names=plugins))
+    monkeypatch.setattr(versions, "version", installed)
+    always = versions.package_versions(Naming(names=[])).keys()
+    found = versions.package_versions(Naming(names=plugins))
     assert found.keys() - always == besides
     assert found["torch"] == "1.2 of torch"
 
@@ -248,6 +250,70 @@ def test_a_manifest_tells_the_memory_of_the_job_and_not_of_what_started_it(tmp_p
     assert 0.1 < run["cpu_seconds"] < 30
 
 
+# --- events ---
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """The folder of a study."""
+    return tmp_path / "results/mini"
+
+
+def start_planned(results: Path, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """The stage prompts as a workflow starts it."""
+    return start_prompts(results, *of_workflow(results), *words, **more)
+
+
+def of_workflow(results: Path) -> list[str]:
+    outputs = [f"prompts={results}/prompts/train.parquet", f"manifest={results}/prompts/train.manifest.json"]
+    return ["--out", *outputs, "--code", source.digest("prefdelta.stages.prompts")]
+
+
+def events_in(results: Path) -> events.Events | None:
+    return events.read(results / "logs/prompts/train.events.jsonl")
+
+
+def test_a_job_of_a_workflow_reports_how_it_ended_beside_its_log(results: Path) -> None:
+    for attempt in (1, 2):
+        assert start_planned(results, PREFDELTA_RUN="host-1-0123abcd").returncode == 0
+        assert events_in(results) == events.Events(
+            attempt, None, events.Ending("done", "done: 9 rows, 0 of them failed", 9, 0)
+        )
+
+
+def test_a_job_that_is_started_by_hand_reports_nothing(results: Path) -> None:
+    assert start_prompts(results, *of_workflow(results)[:-2]).returncode == 0
+    assert (results / "prompts/train.parquet").exists()
+    assert not (results / "logs").exists()
+
+
+def test_an_error_is_reported_with_its_message(results: Path) -> None:
+    done = start_planned(results, settings={**PROMPTS, "made": {**PROMPTS["made"], "items": 100_000}})
+    found = events_in(results)
+    assert found is not None
+    assert found.ending is not None
+    assert found.ending.how == "error"
+    assert found.ending.message in done.stderr
+
+
+def test_a_defect_is_reported(results: Path) -> None:
+    done = start_planned(results, "--record", "/dev/null/mini/record")  # below which no manifest lies: no file either
+    assert (done.returncode, events_in(results)) == (1, None)
+    (results / "record").mkdir(parents=True)
+    (results / "record/claims").write_text("in the way of a folder\n")
+    assert start_planned(results).returncode == 1
+    found = events_in(results)
+    assert found is not None
+    assert found.ending is not None
+    assert (found.ending.how, found.ending.message[:15]) == ("defect", "FileExistsError")
+
+
+def test_events_that_cannot_be_written_end_no_job(results: Path) -> None:
+    results.mkdir(parents=True)
+    (results / "logs").write_text("in the way of a folder\n")
+    assert start_planned(results).returncode == 0
+
+
 # --- the machine's limits ---
 
 
@@ -297,7 +363,7 @@ def test_a_reader_that_goes_away_stops_no_stage(tmp_path: Path, stream: str) -> 
 )
 def test_out_of_memory_has_an_exit_code_of_its_own(tmp_path: Path, error: str) -> None:
     driver = (
-        "import runpy, sys\nfrom prefdelta.core import sources\nfrom prefdelta.stages import prompts\n"
+        "import runpy, sys\nfrom prefdelta.stages import prompts\n"
         "import prefdelta.core.tasks.families as families\n"
         "class torch:\n    class OutOfMemoryError(RuntimeError): pass\n"
         f"def fails(*_, **__): raise {error}\n"
@@ -336,17 +402,17 @@ def test_a_crash_in_compiled_code_leaves_the_stacks_in_the_log(
 
 
 def test_out_of_memory_on_a_gpu_is_told_with_what_helps_there(capsys: pytest.CaptureFixture[str]) -> None:
-    def work() -> None:
+    def work() -> Outcome:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB")
 
     assert job._exit_code("train", work) == job.OUT_OF_MEMORY
-    told = capsys.readouterr().err
-    assert told.startswith(job.NO_MEMORY)
-    assert "Lower the recipe's micro_batch_size, or raise compute.train.gpus" in told
+    message = capsys.readouterr().err
+    assert message.startswith("error: out of memory")
+    assert "Lower the recipe's micro_batch_size, or raise compute.train.gpus" in message
 
 
 def test_a_defect_that_speaks_of_memory_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    def work() -> None:
+    def work() -> Outcome:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     with pytest.raises(RuntimeError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import signal
 import subprocess
 import time
@@ -17,7 +18,6 @@ from prefdelta.records.judgement import Judgement
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.store.tables import write
-from prefdelta.system.progress import last_told
 
 from .conftest import judge_inputs, judge_settings
 from .running import DIMENSIONS, read_checked, recorded, trace_of
@@ -25,6 +25,7 @@ from .starting import start
 
 IN_FLIGHT = 32
 WORTH_S = 5.0  # seconds of answers, besides those in flight, that a kill without warning may lose
+PROGRESS = re.compile(r".+: ([\d,]+)/[\d,]+ requests, ([\d,.]+)/s, (\d+) s left")
 VERDICT = completion(content='{"computational_precision": 4, "signal_to_noise": 2}')
 
 
@@ -115,12 +116,13 @@ def test_a_kill_loses_five_seconds_of_answers_and_progress_counts_all_that_came(
         process = job.start()
         assert process.stderr is not None
         for line in process.stderr:
-            if told := last_told([line.rstrip("\n")]):
+            if report := PROGRESS.fullmatch(line.rstrip("\n")):
                 break
-        assert told is not None
+        assert report is not None
+        done, per_second, seconds_left = (float(number.replace(",", "")) for number in report.groups())
         # What is told is what was answered before the line was written, a reply or two per request in flight ago.
-        assert told.done <= len(server.served) <= told.done + 3 * IN_FLIGHT
-        assert told.left == pytest.approx((rows - told.done) / told.rate, rel=0.1)
+        assert done <= len(server.served) <= done + 3 * IN_FLIGHT
+        assert seconds_left == pytest.approx((rows - done) / per_second, rel=0.1)
         time.sleep(random.uniform(0, WORTH_S))
         killed_at = time.monotonic()
         process.kill()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from prefdelta.commands.output import print_line
 from prefdelta.commands.study_options import add_options, open_study
+from prefdelta.commands.text_table import table
 from prefdelta.core.data.contamination import ExcludedPrompts, Rule, counts_by_benchmark, overlaps
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import TRAINING_PROMPTS
@@ -46,15 +47,17 @@ def run(arguments: argparse.Namespace) -> None:
     overlapping = overlaps(train.items(), items.items(), gate.ngram)
 
     print_line(f"{len(train):,} training prompts. Items, and prompts that they overlap with:")
-    width = max(map(len, counts), default=0)
     titles: dict[Rule, str] = {"words": f"{gate.ngram} words in a row", "characters": "all characters of a shorter one"}
     counts_by_rule = {rule: counts_by_benchmark(overlapping, rule) for rule in titles}
+    rows = []
     for name, count in counts.items():
-        parts = []
+        cells = [name, "of", f"{count:,}", "items:"]
         for rule, title in titles.items():
             of_items, of_prompts = counts_by_rule[rule].get(name, (0, 0))
-            parts.append(f"{of_items:>6,} with {of_prompts:>6,} prompts by {title}")
-        print_line(f"  {name:<{width}} of {count:>6,} items {'; '.join(parts)}")
+            cells += [f"{of_items:,}", "with", f"{of_prompts:,}", f"prompts by {title};"]
+        rows.append([*cells[:-1], cells[-1].removesuffix(";")])
+    for line in table(rows, right={2, 4, 6, 8, 10}, gap=" "):
+        print_line(f"  {line}")
     _write(
         Path(gate.lock), ExcludedPrompts(ngram=gate.ngram, prompts=list(overlapping)), overlapping, arguments.dry_run
     )

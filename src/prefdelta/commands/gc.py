@@ -41,6 +41,7 @@ from prefdelta.commands.exclusive import exclusive_use
 from prefdelta.commands.output import print_line, print_sums
 from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.errors import DamagedError
+from prefdelta.core.layout import EVENTS, LOG, events_of
 from prefdelta.core.names import STAGES
 from prefdelta.records.call import Call
 from prefdelta.store.checkpoints import are_removed, remove_weights
@@ -50,7 +51,7 @@ from prefdelta.system.instance import Instance
 
 LOGS = "logs"
 # What stages write; other files are the user's own.
-_WRITTEN = re.compile(r".*\.(parquet|manifest\.json|log)|(policy|model)\.json")
+_WRITTEN = re.compile(r".*\.(parquet|manifest\.json|log|events\.jsonl)|(policy|model)\.json")
 _LEFT = re.compile(r"\..+\.(tmp|staged|probe)")
 _DAMAGED = ".damaged"
 
@@ -171,11 +172,12 @@ def _outputs(study: Study, results: Path, notes: list[str]) -> Iterator[Removal]
     """Outputs, manifests and logs that the plan does not name."""
     jobs = [job for stage in STAGES for job in study.jobs(stage)]
     planned = {Path(path) for job in jobs for path in (*job.outputs, job.manifest, job.log)}
+    planned |= {events_of(Path(job.log)) for job in jobs}
     foreign = []
     for folder in _folders(results):
         for path in _files(folder, planned):
             if _WRITTEN.fullmatch(path.name):
-                kind = "logs" if path.suffix == ".log" else "outputs and manifests"
+                kind = "logs" if path.name.endswith((LOG, EVENTS)) else "outputs and manifests"
                 yield Removal(f"{kind} that the plan does not name", path, 1, size(path))
             else:
                 foreign.append(path)

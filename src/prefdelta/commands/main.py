@@ -30,10 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="prefdelta", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     module = import_module(f"prefdelta.commands.{words[0]}") if words and words[0] in COMMANDS else None
-    for name, told in COMMANDS.items():
-        about = str(module.__doc__) if module and name == words[0] else told
+    for name, summary in COMMANDS.items():
+        about = str(module.__doc__) if module and name == words[0] else summary
         command = commands.add_parser(
-            name, help=told, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+            name, help=summary, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if module and name == words[0]:
             module.define(command)

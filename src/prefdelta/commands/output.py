@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 
+from prefdelta.commands.text_table import table
 from prefdelta.study.study import Study
 
 
@@ -22,10 +23,10 @@ def format_bytes(count: float) -> str:
 
 def print_sums(sums: Mapping[str, tuple[int, int]]) -> None:
     """Print a table of kind -> (count, bytes), with the sum of the bytes."""
-    width = max(map(len, sums))
-    for kind, (count, size) in sums.items():
-        print_line(f"  {kind:<{width}} {count:>9,} {size:>16,} bytes")
-    print_line(f"  {'together':<{width}} {'':>9} {sum(size for _, size in sums.values()):>16,} bytes")
+    rows = [[kind, f"{count:,}", f"{size:,} bytes"] for kind, (count, size) in sums.items()]
+    rows.append(["together", "", f"{sum(size for _, size in sums.values()):,} bytes"])
+    for line in table(rows, right={1, 2}):
+        print_line(f"  {line}")
 
 
 def print_note_on_batches(study: Study, stage: str) -> None:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from prefdelta.commands.output import format_bytes, print_line
 from prefdelta.commands.study_options import add_options, open_study
+from prefdelta.commands.text_table import table
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
 from prefdelta.core.pins import INDEX, NOUNS, WEIGHTS, Kind, Pin, Pins, hub_path, may_be_loaded
@@ -173,10 +174,8 @@ _HEAD = ("name", "kind", "commit", "size", "licence", "")
 
 
 def _print_table(rows: Sequence[_Row]) -> None:
-    table = [_HEAD, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        print_line("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+    for line in table([_HEAD, *map(_cells, rows)]):
+        print_line(line)
 
 
 def _cells(row: _Row) -> tuple[str, ...]:

@@ -29,7 +29,8 @@ from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.disk import disk_needed
 from prefdelta.commands.planning.dollars import account
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
-from prefdelta.commands.planning.measures import Measures, model_of
+from prefdelta.commands.planning.measures import Measures
+from prefdelta.commands.planning.models import model_of
 from prefdelta.commands.planning.summary import Plan, summed
 from prefdelta.commands.planning.text import text
 from prefdelta.commands.planning.work import MOST_READ, Reckoning

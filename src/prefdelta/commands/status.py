@@ -12,7 +12,7 @@ from dataclasses import asdict
 from prefdelta.commands.output import print_line
 from prefdelta.commands.overview.jobs import look
 from prefdelta.commands.overview.last_run import command_to_go_on
-from prefdelta.commands.overview.summary import summary
+from prefdelta.commands.overview.summary import summarise
 from prefdelta.commands.overview.text import failures_text, text
 from prefdelta.commands.study_options import add_configfile, open_study
 
@@ -25,9 +25,9 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     study = open_study(arguments.configfile)
-    found = summary(study, look(study))
+    summary = summarise(study, look(study))
     if arguments.json:
-        print_line(json.dumps(asdict(found), indent=2))
+        print_line(json.dumps(asdict(summary), indent=2))
         return
-    command = command_to_go_on(found.run, arguments.configfile)
-    print_line(failures_text(found, command, everything=True) if arguments.failed else text(found, command))
+    command = command_to_go_on(summary.run, arguments.configfile)
+    print_line(failures_text(summary, command, everything=True) if arguments.failed else text(summary, command))

@@ -1,9 +1,10 @@
 """Where a study's files lie: the one table of paths. All paths are made from it and read by it.
 
-A job of the name `pair/g3~g1` writes `pair/g3~g1.parquet`, its manifest `pair/g3~g1.manifest.json` and its log
-`logs/pair/g3~g1.log`, all of them in `results/<study>/`. An axis is what stands in braces; its value holds no slash and
-no tilde. A job of train or evaluate does a batch of arms: its name says what they share, and each arm's output lies
-under the arm's own name. The rules in workflow/rules spell their paths out; a test compares them with this table.
+A job of the name `pair/g3~g1` writes `pair/g3~g1.parquet`, its manifest `pair/g3~g1.manifest.json`, its log
+`logs/pair/g3~g1.log`, and beside that its events for programs, all of them in `results/<study>/`. An axis is what
+stands in braces; its value holds no slash and no tilde. A job of train or evaluate does a batch of arms: its name says
+what they share, and each arm's output lies under the arm's own name. The rules in workflow/rules spell their paths out;
+a test compares them with this table.
 """
 
 import re
@@ -41,7 +42,7 @@ OUTPUTS: Mapping[str, str] = {
     "evaluate_base": "evaluate/{policy}/base/{group}",
 }
 FIGURES = "report/figures"  # a folder: the report's other output
-TABLE, MANIFEST, LOG = ".parquet", ".manifest.json", ".log"
+TABLE, MANIFEST, LOG, EVENTS = ".parquet", ".manifest.json", ".log", ".events.jsonl"
 ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}  # of outputs that are no tables
 _NUMBERS = ("shard", "of", "seed")  # axes whose values are whole numbers
 _ANY_ENDING = re.compile("(" + "|".join(map(re.escape, [MANIFEST, TABLE, LOG, *sorted(set(ENDINGS.values()))])) + ")$")
@@ -90,6 +91,11 @@ def manifest(name: str) -> str:
 def log(name: str) -> str:
     """The path of a job's log below `results/<study>/`. name: the job's."""
     return f"logs/{name}{LOG}"
+
+
+def events_of(log: Path) -> Path:
+    """The file beside a job's log in which the job reports to programs (`system.events`)."""
+    return log.with_suffix(EVENTS)
 
 
 # --- from paths ---------------------------------------------------------------------------------------------------

@@ -31,18 +31,6 @@ def count(value: int | None) -> str:
     return NONE if value is None else f"{value:,}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: 0.8 s, 42 s, 3 min 20 s, 2 h 5 min."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def reasons(failures: Mapping[str, int]) -> str:
     """Failures by reason, most frequent first."""
     ordered = sorted(failures.items(), key=lambda item: (-item[1], item[0]))

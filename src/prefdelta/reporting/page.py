@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.arms import Pairing
+from prefdelta.core.durations import duration
 from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import Estimate
 from prefdelta.reporting import calibration, formats
@@ -39,7 +40,7 @@ from prefdelta.reporting.panels import panels
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-_FORMATS = ("percent", "points", "signed", "decimal", "count", "duration", "reasons", "breakable", "span")
+_FORMATS = ("percent", "points", "signed", "decimal", "count", "reasons", "breakable", "span")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def render(template: Path, content: Content, drawings: Mapping[str, Drawing], cl
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {name: getattr(formats, name) for name in _FORMATS}
+    environment.globals |= {name: getattr(formats, name) for name in _FORMATS} | {"duration": duration}
     try:
         source = environment.from_string(template.read_text(encoding="utf-8"))
         return source.render(_variables(content, drawings) | {"paper": claims})

@@ -4,11 +4,11 @@ import json
 import os
 
 from prefdelta.core.settings import Settings
-from prefdelta.workflow.job import PLANNED, job_code
+from prefdelta.workflow.job_source import PLANNED, job_code
 
 
 class PlannedCode:
-    """Digests of source; once told to, it exports them to the jobs by environment (see `workflow.job`)."""
+    """Digests of source; once told to, it exports them to the jobs by environment (see `workflow.job_source`)."""
 
     def __init__(self) -> None:
         self._exported: dict[str, str] | None = None

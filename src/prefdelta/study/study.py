@@ -128,7 +128,7 @@ class Study:
     # --- for the start of a run, and for commands -------------------------------------------------------------------
 
     def export_planned(self) -> None:
-        """From now on, tell the jobs by environment which source each was planned with (see `workflow.job`)."""
+        """From now on, tell the jobs by environment which source each was planned with (see `workflow.job_source`)."""
         self._code.export()
 
     def rendering(self, model: str | None) -> Rendering:

@@ -1,23 +1,21 @@
-"""Progress for people: what, how many of how many, rate, time left. And read again, from a log."""
+"""Progress of a piece of work: lines for people, and reports for programs (`system.events`)."""
 
-import re
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 
+from prefdelta.system import events
 from prefdelta.system.files import say
 
 _MARKS = 12  # lines that a rate goes back
 
 
 class Progress:
-    """Counts work done and says so every few seconds: plain lines in the log (stderr), and on a terminal (stdout)."""
+    """Counts work done and says so every few seconds: in the log (stderr), on a terminal (stdout), and as an event."""
 
     def __init__(self, what: str, total: int, unit: str, done: int = 0, every: float = 5.0) -> None:
-        """done: of `total`, before now. It does not count for the rate."""
+        """done: of `total`, before now. It does not count for the rate. every: seconds between two lines."""
         self._what, self._total, self._unit, self._every = what, total, unit, every
         self._done = self._before = done
         self._start = self._said = self._last = time.monotonic()
@@ -31,7 +29,7 @@ class Progress:
             self._said = now
             if self._done > self._before:
                 # What came before this: replies may come in batches, and a batch's first one took the time of all.
-                self._say_rate_of_late()
+                self._say_recent_rate()
         if self._first is None:
             self._first = now
         self._done += n
@@ -41,7 +39,7 @@ class Progress:
         """The last line, with the rate over all."""
         self._say(self._done - self._before, time.monotonic() - self._start)
 
-    def _say_rate_of_late(self) -> None:
+    def _say_recent_rate(self) -> None:
         """A line with the rate of the last minute or so, without the time that a start took (loading a model)."""
         assert self._first is not None
         if self._marks:
@@ -60,35 +58,9 @@ class Progress:
         ending = f"{left:.0f} s left" if self._done < self._total else f"{seconds:.1f} s"
         line = f"{self._what}: {self._done:,}/{self._total:,} {self._unit}, {rate:,.1f}/s, {ending}"
         say(line)
+        seconds_left = 0.0 if self._done >= self._total else round(left, 1) if rate else None
+        events.report(events.Report(self._what, self._done, self._total, self._unit, round(rate, 3), seconds_left))
         if sys.stdout.isatty():
             with suppress(OSError):  # the terminal may be gone
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a line of progress says."""
-
-    what: str
-    done: int
-    total: int
-    unit: str
-    rate: float  # per second
-    left: float | None  # seconds; None if it does not know
-
-
-_LINE = re.compile(
-    r"(?P<what>.+): (?P<done>[\d,]+)/(?P<total>[\d,]+) (?P<unit>\S+), (?P<rate>[\d,.]+)/s, (?P<ending>.+)"
-)
-
-
-def last_told(lines: Iterable[str]) -> Told | None:
-    """The last line of progress in a log, if there is one."""
-    for line in reversed(list(lines)):
-        if found := _LINE.fullmatch(line):
-            done, total = (int(found[name].replace(",", "")) for name in ("done", "total"))
-            seconds, is_left, _ = found["ending"].partition(" s left")
-            left = 0.0 if done >= total else float(seconds) if is_left and seconds.isdigit() else None
-            return Told(found["what"], done, total, found["unit"], float(found["rate"].replace(",", "")), left)
-    return None

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from prefdelta.commands.overview.last_run import LastRun, last_run
 from prefdelta.commands.overview.logs import Log, read_log
-from prefdelta.commands.overview.signals import ASKING, crash_in, death_in, death_told
+from prefdelta.commands.overview.signals import ASKING, crash_in, death_in, death_in_run_logs
 from prefdelta.commands.overview.stale import stale_jobs
 from prefdelta.core import layout
 from prefdelta.core.errors import StudyError
@@ -25,13 +25,14 @@ from prefdelta.study.study import Study
 
 State = Literal["done", "stale", "running", "queued", "failed", "stopped", "missing"]
 STATES: tuple[State, ...] = get_args(State)
+MADE_SECONDS = 10.0  # from the writing of a manifest to the last line of the job's log
 STARTING_SECONDS = 60.0  # from a job's start, when its log is made, until it says that it is there
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 _ENDED_BY_OTHERS = ("CANCELLED", "PREEMPTED")
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Submission:
     """A job's last submission to SLURM."""
 
     submitted: Submitted
@@ -53,7 +54,7 @@ class JobStatus:
     manifest: Mapping[str, Any]  # of one that is done, or stale
     log_path: str
     log: Log | None  # of one that is not
-    attempt: Attempt | None
+    submission: Submission | None
     pid: int | None  # of the process at work on this machine
 
 
@@ -77,6 +78,12 @@ class _Seen:
     done: bool
     manifest: Mapping[str, Any]
     log: Log | None
+    made_at: float  # when the manifest was written; 0 without one
+
+    @property
+    def has_old_log(self) -> bool:
+        """Whether its log is of the job that wrote its manifest, and without events: of a version that had none."""
+        return self.log is not None and self.log.events is None and self.log.written < self.made_at + MADE_SECONDS
 
 
 def look(study: Study) -> Look:
@@ -95,18 +102,27 @@ def look(study: Study) -> Look:
         last = submitted.get(one.job.manifest)
         if last and run and last.run != run.id and one.log and one.log.written >= run.started_at:
             last = None  # the last run started this job itself
-        attempt = Attempt(last, (queue or {}).get(last.id)) if last else None
+        submission = Submission(last, (queue or {}).get(last.id)) if last else None
         claim = claims.get(owner_file(Path(study.record), Path(one.job.manifest)).name)
-        state, why = _state(one, attempt, claim, run, at, queue is not None)
+        state, why = _state(one, submission, claim, run, at, queue is not None)
         if state == "missing" and one.job.manifest in stale:
             state, why = "stale", stale[one.job.manifest]
         pid = claim.instance.pid if claim and claim.instance and claim.is_alive else None
         jobs.append(
             JobStatus(
-                one.stage, one.job.name, state, why, one.job.outputs, one.manifest, one.job.log, one.log, attempt, pid
+                one.stage,
+                one.job.name,
+                state,
+                why,
+                one.job.outputs,
+                one.manifest,
+                one.job.log,
+                one.log,
+                submission,
+                pid,
             )
         )
-    ours = {job.attempt.submitted.id for job in jobs if job.attempt}
+    ours = {job.submission.submitted.id for job in jobs if job.submission}
     others = [job for job in (queue or {}).values() if not job.has_ended and job.id not in ours]
     return Look(at, run, jobs, others, problem)
 
@@ -128,27 +144,28 @@ def _last_submitted(study: Study) -> dict[str, Submitted]:
     manifests = {batch.rule: batch.manifest for batch in (*study.train_batches, *study.evaluate_batches)}
     for batch in study.train_batches:  # a job of train may ask SLURM itself for one that trains an arm
         manifests |= {str(arm): batch.manifest for arm in batch.arms}
-    found = {}
-    for one in slurm.submitted(Path(study.results)):
-        rule, _, wildcards = one.target.partition(":")
+    last = {}
+    for job in slurm.submitted(Path(study.results)):
+        rule, _, wildcards = job.target.partition(":")
         if rule in layout.JOBS:
             values = dict(part.partition("=")[::2] for part in wildcards.split(",") if part)
             try:
-                found[f"{study.results}/{layout.manifest(layout.job_name(rule, **values))}"] = one
+                last[f"{study.results}/{layout.manifest(layout.job_name(rule, **values))}"] = job
             except KeyError:  # of a version of this workflow with other wildcards
                 continue
         elif rule in manifests:
-            found[manifests[rule]] = one
-    return found
+            last[manifests[rule]] = job
+    return last
 
 
 def _see(stage: str, job: StudyJob) -> _Seen:
     try:
         manifest = dict(json.loads(Path(job.manifest).read_text(encoding="utf-8")))
+        made_at = Path(job.manifest).stat().st_mtime
     except (OSError, ValueError, TypeError):
-        manifest = {}
+        manifest, made_at = {}, 0.0
     done = bool(manifest) and all(Path(path).exists() for path in job.outputs)
-    return _Seen(stage, job, done, manifest if done else {}, None if done else read_log(Path(job.log)))
+    return _Seen(stage, job, done, manifest if done else {}, None if done else read_log(Path(job.log)), made_at)
 
 
 def _as_stale(seen: _Seen) -> _Seen:
@@ -158,14 +175,14 @@ def _as_stale(seen: _Seen) -> _Seen:
 
 def _state(
     seen: _Seen,
-    attempt: Attempt | None,
+    submission: Submission | None,
     claim: Owner | None,
     run: LastRun | None,
     at: float,
     queue_known: bool,
 ) -> tuple[State, str | None]:
     """How a job stands, and why it failed or stopped."""
-    log, known = seen.log, attempt.known if attempt else None
+    log, known = seen.log, submission.known if submission else None
     goes_on = run is not None and run.alive is not False  # as far as this machine can see
     if seen.done:
         return "done", None
@@ -173,48 +190,50 @@ def _state(
         return ("queued" if known.state in _WAITING else "running"), None
     if claim and claim.is_alive:
         return "running", None
-    if claim and claim.is_elsewhere and (not queue_known if attempt else goes_on):
+    if claim and claim.is_elsewhere and (not queue_known if submission else goes_on):
         return "running", None  # on another machine
-    if goes_on and not attempt and log and not log.lines and at - log.written < STARTING_SECONDS:
+    if goes_on and not submission and log and not log.lines and at - log.written < STARTING_SECONDS:
         return "running", None
-    times = [log.written if log else 0, attempt.submitted.at if attempt else 0]
+    times = [log.written if log else 0, submission.submitted.at if submission else 0]
     if run and run.alive and max(times) < run.started_at:
         return "missing", None  # what is to be seen is of an earlier run
-    if attempt and log and log.written < attempt.submitted.at:
-        log = None  # of an earlier attempt
-    return _ended(seen, log, attempt, claim, queue_known)
+    if submission and log and log.written < submission.submitted.at:
+        log = None  # of an earlier submission
+    return _ended(seen, log, submission, claim, queue_known)
 
 
 def _ended(
-    seen: _Seen, log: Log | None, attempt: Attempt | None, claim: Owner | None, queue_known: bool
+    seen: _Seen, log: Log | None, submission: Submission | None, claim: Owner | None, queue_known: bool
 ) -> tuple[State, str | None]:
     """How a job stands that is not there, and that nobody is at work on."""
     ending = log.ending if log else None
-    state = attempt.known.state if attempt and attempt.known else None
-    if ending == "done" or (state == "COMPLETED" and not ending and not claim):
+    state = submission.known.state if submission and submission.known else None
+    if (ending.how == "done" if ending else seen.has_old_log) or (state == "COMPLETED" and not ending and not claim):
         return "missing", None  # what it made was taken away since
-    if attempt and state in (None, "FAILED") and queue_known and (slurm_log := attempt.log):
+    if submission and state in (None, "FAILED") and queue_known and (slurm_log := submission.log):
         state = slurm_log.slurm_state or state
     if state in _ENDED_BY_OTHERS:
         return "stopped", state
     if state not in (None, "FAILED", "COMPLETED"):
         return "failed", state
-    if ending:
-        return "failed", ending
-    if signal := _signal(seen, log, attempt):
+    if ending and ending.how != "stopped":
+        return "failed", ending.how
+    if signal := _signal(seen, log, submission):
         return ("stopped" if signal in ASKING else "failed"), signal
     if claim:
         return "failed", "killed"  # who is told to stop takes it back
-    if attempt and queue_known:
+    if submission and queue_known:
         return "failed", state or "unknown"
     return ("stopped", "stopped") if log else ("missing", None)
 
 
-def _signal(seen: _Seen, log: Log | None, attempt: Attempt | None) -> str | None:
-    """The signal that ended a job which did not say how it ended; None: nothing says so."""
-    told = None
-    if attempt:
-        told = death_in(slurm_log.lines, seen.job.manifest) if (slurm_log := attempt.log) else None
+def _signal(seen: _Seen, log: Log | None, submission: Submission | None) -> str | None:
+    """The signal that ended a job, as the job itself, Snakemake or Python says; None: none of them does."""
+    if log and log.ending and log.ending.how == "stopped":
+        return log.ending.message
+    name = None
+    if submission:
+        name = death_in(slurm_log.lines, seen.job.manifest) if (slurm_log := submission.log) else None
     elif log:
-        told = death_told(seen.job.manifest, log.written)
-    return told or (crash_in(log.lines) if log else None)
+        name = death_in_run_logs(seen.job.manifest, log.written)
+    return name or (crash_in(log.lines) if log else None)

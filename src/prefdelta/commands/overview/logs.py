@@ -1,14 +1,16 @@
-"""The end of a job's log: how far the job is, how it ended, and its last lines for a person."""
+"""A job's log and the events beside it: how far the job is, how it ended, and the last lines for a person."""
 
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefdelta.system.progress import Told, last_told
-from prefdelta.workflow.job import DONE, ERROR, NO_MEMORY, is_command
+from prefdelta.core.layout import events_of
+from prefdelta.system import events
+from prefdelta.system.events import Ending, Events, Report
+from prefdelta.workflow.command_line import is_by_hand
 
-READ = 1 << 20  # bytes of a log that are read, from its end: some 18 hours of lines of progress
+READ = 1 << 20  # bytes of a log that are read from its end, and from its beginning
 # What SLURM writes into its own log of a job, strongest first -> the state that this is.
 _SLURM_SAYS = {
     "TIMEOUT": "DUE TO TIME LIMIT",
@@ -21,23 +23,25 @@ _SLURM_SAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Log:
+    """What a job wrote into its log, and reported, in its last attempt."""
+
     written: float  # seconds since the epoch
-    lines: list[str]  # as they are, without the job's command line and empty ones
+    lines: list[str]  # the last ones as they are, without the job's command line and empty ones
+    events: Events | None = None  # None: the attempt ended before its first event, or is not a stage's job
 
     @property
-    def told(self) -> Told | None:
-        """Its last line of progress."""
-        return last_told(self.lines)
+    def report(self) -> Report | None:
+        """The last report of progress."""
+        return self.events.report if self.events else None
 
     @property
-    def ending(self) -> str | None:
-        """How the job says it ended: done, error, out_of_memory, defect; None if it does not say."""
-        if self.lines and self.lines[-1].startswith(DONE):
-            return "done"
-        for start, ending in ((NO_MEMORY, "out_of_memory"), (ERROR, "error"), ("Traceback ", "defect")):
-            if any(line.startswith(start) for line in self.lines):
-                return ending
-        return None
+    def ending(self) -> Ending | None:
+        """How the job says it ended; None if it does not say."""
+        if self.events is not None:
+            return self.events.ending
+        # Python itself could not begin the stage: a module that is not there, for example.
+        tracebacks = [line for line in self.lines if line.startswith("Traceback ")]
+        return Ending("defect", self.lines[-1]) if tracebacks else None
 
     @property
     def slurm_state(self) -> str | None:
@@ -48,20 +52,28 @@ class Log:
 
     def last(self, count: int) -> list[str]:
         """The last lines; what would control a terminal is shown as its escape."""
-        return [_shown(line) for line in self.lines[-count:]]
+        return [_printable(line) for line in self.lines[-count:]]
 
 
 def read_log(path: Path) -> Log | None:
-    """A log's end, or None if there is no log."""
+    """A log's end, with the events of the same attempt; None if there is no log."""
     try:
         with path.open("rb") as file:
             about = os.fstat(file.fileno())
+            begins = _lines(file.read(READ))
             file.seek(max(0, about.st_size - READ))
-            text = file.read().decode("utf-8", "replace")
+            lines = _lines(file.read())
     except OSError:
         return None
-    return Log(about.st_mtime, [line for line in text.split("\n") if line.strip() and not is_command(line)])
+    # A shell empties the log as an attempt starts. Events are begun with the command line: without it, those that are
+    # there are of an earlier attempt.
+    of_attempt = events.read(events_of(path)) if any(map(is_by_hand, begins)) else None
+    return Log(about.st_mtime, [line for line in lines if not is_by_hand(line)], of_attempt)
 
 
-def _shown(line: str) -> str:
+def _lines(data: bytes) -> list[str]:
+    return [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
+
+
+def _printable(line: str) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line.rstrip().replace("\t", "    "))

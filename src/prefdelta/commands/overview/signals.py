@@ -26,28 +26,28 @@ ASKING = ("SIGTERM", "SIGINT", "SIGHUP")  # to end
 
 def crash_in(lines: Iterable[str]) -> str | None:
     """The signal of the first crash that a job's log shows."""
-    return next((_CRASHES[found[1]] for line in lines if (found := _CRASH.match(line))), None)
+    return next((_CRASHES[match[1]] for line in lines if (match := _CRASH.match(line))), None)
 
 
 def death_in(lines: Iterable[str], manifest: str) -> str | None:
     """The signal that, as Snakemake wrote, ended the command which was to make `manifest`; the last, if several did."""
-    died = [found for line in lines if f"manifest={manifest} " in f"{line} " and (found := _DIED.search(line))]
+    died = [match for line in lines if f"manifest={manifest} " in f"{line} " and (match := _DIED.search(line))]
     return _name(died[-1]) if died else None
 
 
-def _name(found: re.Match[str]) -> str | None:
-    if found[1]:
-        return found[1]
+def _name(match: re.Match[str]) -> str | None:
+    if match[1]:
+        return match[1]
     try:
-        return signal.Signals(int(found[2]) - 128).name
+        return signal.Signals(int(match[2]) - 128).name
     except ValueError:
         return None
 
 
-def death_told(manifest: str, since: float) -> str | None:
+def death_in_run_logs(manifest: str, since: float) -> str | None:
     """The same from the logs of runs here that were written to after `since` (seconds since the epoch)."""
-    found = sorted(LOGS.glob("*.snakemake.log"), key=lambda path: path.name)[-READ_LOGS:]
-    for path in reversed(found):
+    logs = sorted(LOGS.glob("*.snakemake.log"), key=lambda path: path.name)[-READ_LOGS:]
+    for path in reversed(logs):
         if (log := read_log(path)) and log.written >= since and (died := death_in(log.lines, manifest)):
             return died
     return None

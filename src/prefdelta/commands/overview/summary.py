@@ -9,10 +9,11 @@ from typing import Any
 from prefdelta.commands.overview.jobs import STATES, JobStatus, Look
 from prefdelta.commands.overview.last_run import LastRun
 from prefdelta.commands.overview.signals import ASKING
+from prefdelta.core import layout
 from prefdelta.core.names import STAGES
 from prefdelta.scheduler.slurm import SlurmJob
 from prefdelta.study.study import Study
-from prefdelta.system.progress import Told
+from prefdelta.system.events import Report
 
 PER_GENERATOR = ("generate", "grade", "judge")
 LAST_LINES = 8  # of the log of a job that failed
@@ -46,7 +47,7 @@ ADVICE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class JobCounts:
     """Jobs that are counted together."""
 
     stage: str
@@ -89,7 +90,7 @@ class JobLine:
     seconds: float | None  # that a finished one took
     log: str
     log_written: float | None  # seconds since the epoch
-    progress: Told | None  # the last line of progress in its log
+    progress: Report | None  # the last one of its last attempt
     last_lines: list[str]  # of a job that failed or was stopped
     pid: int | None
     slurm: SlurmLine | None
@@ -113,49 +114,49 @@ class Summary:
     run: LastRun | None
     run_state: str | None
     slurm_problem: str | None
-    total: Group
-    stages: list[Group]
-    groups: list[Group]  # of train and evaluate: by policy, and by recipe or group of benchmarks
-    generators: list[Group]  # by generator, for each of PER_GENERATOR
+    total: JobCounts
+    stages: list[JobCounts]
+    groups: list[JobCounts]  # of train and evaluate: by policy, and by recipe or group of benchmarks
+    generators: list[JobCounts]  # by generator, for each of PER_GENERATOR
     left: Left
     jobs: list[JobLine]
     others: list[SlurmJob]  # this study's in SLURM's queue that none of these jobs waits for
 
 
-def summary(study: Study, found: Look) -> Summary:
-    stages = [_group(stage, None, [job for job in found.jobs if job.stage == stage]) for stage in STAGES]
+def summarise(study: Study, look: Look) -> Summary:
+    stages = [_group(stage, None, [job for job in look.jobs if job.stage == stage]) for stage in STAGES]
     groups: dict[tuple[str, str], list[JobStatus]] = {}
-    for job in found.jobs:
+    for job in look.jobs:
         if job.stage in ("train", "evaluate"):
-            groups.setdefault((job.stage, _group_of(job)), []).append(job)
+            groups.setdefault((job.stage, _group_of(study, job)), []).append(job)
     return Summary(
         study=study.config.study,
         results=study.results,
-        at=found.at,
-        run=found.run,
-        run_state=found.run.state if found.run else None,
-        slurm_problem=found.slurm_problem,
-        total=_group("all", None, found.jobs),
+        at=look.at,
+        run=look.run,
+        run_state=look.run.state if look.run else None,
+        slurm_problem=look.slurm_problem,
+        total=_group("all", None, look.jobs),
         stages=[group for group in stages if group.jobs],
         groups=[_group(stage, name, jobs) for (stage, name), jobs in groups.items()],
         generators=[
-            _group(stage, generator, [job for job in found.jobs if job.name.split("/")[:2] == [stage, generator]])
+            _group(stage, generator, [job for job in look.jobs if job.name.split("/")[:2] == [stage, generator]])
             for generator in study.config.generators
             for stage in PER_GENERATOR
         ],
-        left=_left(found.jobs, {name for name, one in study.config.generators.items() if one.shards > 1}),
-        jobs=[_line(job) for job in found.jobs],
-        others=found.others,
+        left=_left(look.jobs, {name for name, generator in study.config.generators.items() if generator.shards > 1}),
+        jobs=[_job_line(job) for job in look.jobs],
+        others=look.others,
     )
 
 
-def _group_of(job: JobStatus) -> str:
+def _group_of(study: Study, job: JobStatus) -> str:
     """Policy and recipe of a batch of train, policy and group of benchmarks of one of evaluate."""
-    words = job.outputs[0].split("/")  # results/<study>/train/<arm>/policy.json or …/evaluate/<arm>/<group>.parquet
-    return f"{words[3]} {words[6]}" if job.stage == "train" else f"{words[3]} {words[-1].removesuffix('.parquet')}"
+    axes = layout.place_of(job.outputs[0], study.config.study).axes
+    return f"{axes['policy']} {axes['recipe' if job.stage == 'train' else 'group']}"
 
 
-def _group(stage: str, name: str | None, jobs: Sequence[JobStatus]) -> Group:
+def _group(stage: str, name: str | None, jobs: Sequence[JobStatus]) -> JobCounts:
     states = Counter(job.state for job in jobs)
     failures: Counter[str] = Counter()
     counted = list(_once(jobs))
@@ -165,7 +166,7 @@ def _group(stage: str, name: str | None, jobs: Sequence[JobStatus]) -> Group:
     by_count = dict(sorted(failures.items(), key=lambda item: (-item[1], item[0])))
     not_selected = sum(job.manifest.get("not_selected", 0) for job in counted)
     there: dict[str, int] = {state: states[state] for state in STATES if states[state]}
-    return Group(stage, name, len(jobs), there, rows, by_count, not_selected)
+    return JobCounts(stage, name, len(jobs), there, rows, by_count, not_selected)
 
 
 def _once(jobs: Iterable[JobStatus]) -> Iterable[JobStatus]:
@@ -193,9 +194,9 @@ def _left(jobs: Iterable[JobStatus], sharded: set[str]) -> Left:
             took.setdefault(job.stage, []).append(float(run["seconds"]))
     seconds, unknown = 0.0, dict[str, None]()
     for job in left:
-        told = job.log.told if job.log and job.state == "running" else None
-        if told and told.left is not None:
-            seconds += told.left
+        report = job.log.report if job.log and job.state == "running" else None
+        if report and report.seconds_left is not None:
+            seconds += report.seconds_left
         elif job.stage in took:
             seconds += mean(took[job.stage])
         else:
@@ -204,9 +205,9 @@ def _left(jobs: Iterable[JobStatus], sharded: set[str]) -> Left:
     return Left(round(seconds, 1), at_once, round(seconds / at_once, 1) if at_once else None, list(unknown))
 
 
-def _line(job: JobStatus) -> JobLine:
+def _job_line(job: JobStatus) -> JobLine:
     ended = job.state in ("failed", "stopped")
-    told = job.log.told if job.log and job.state in ("running", "stopped", "failed") else None
+    report = job.log.report if job.log and job.state in ("running", "stopped", "failed") else None
     lines = job.log.last(LAST_LINES) if job.log and ended else []
     other = f"{'A signal' if (job.why or '').startswith('SIG') else 'A state of SLURM'}; its documentation explains it."
     advice = ADVICE.get(job.why, other) if job.why else None
@@ -222,7 +223,7 @@ def _line(job: JobStatus) -> JobLine:
         seconds=job.manifest.get("run", {}).get("seconds"),
         log=job.log_path,
         log_written=job.log.written if job.log else None,
-        progress=told,
+        progress=report,
         last_lines=lines,
         pid=job.pid,
         slurm=_slurm(job, ended and not lines),
@@ -230,15 +231,15 @@ def _line(job: JobStatus) -> JobLine:
 
 
 def _slurm(job: JobStatus, with_lines: bool) -> SlurmLine | None:
-    if job.attempt is None or job.state in ("done", "missing"):
+    if job.submission is None or job.state in ("done", "missing"):
         return None
-    known, submitted = job.attempt.known, job.attempt.submitted
-    log = job.attempt.log if with_lines else None
+    known, submitted = job.submission.known, job.submission.submitted
+    log = job.submission.log if with_lines else None
     names = ("state", "elapsed", "limit", "nodes", "reason")
-    told: dict[str, Any] = {name: getattr(known, name) if known else None for name in names}
+    state: dict[str, Any] = {name: getattr(known, name) if known else None for name in names}
     return SlurmLine(
         id=submitted.id,
-        **told,
+        **state,
         log=submitted.log,
         submitted_at=submitted.at,
         last_lines=log.last(LAST_LINES) if log else [],

@@ -6,22 +6,24 @@ from collections.abc import Iterable, Sequence
 from shutil import get_terminal_size
 
 from prefdelta.commands.overview.jobs import STATES
-from prefdelta.commands.overview.summary import PER_GENERATOR, Group, JobLine, Summary
+from prefdelta.commands.overview.summary import PER_GENERATOR, JobCounts, JobLine, Summary
+from prefdelta.commands.text_table import table
+from prefdelta.core.durations import duration
 
 SHOWN = 8  # jobs of one state; --failed and --json show all
 LINE_ROWS = 8  # on the screen, of one line of a log: an error says on one line what to do
 _RIGHT = {"jobs", *STATES, "rows"}
 
 
-def text(found: Summary, command: str) -> str:
+def text(summary: Summary, command: str) -> str:
     """The whole."""
     parts = [
-        _head(found),
-        _stages(found),
-        _generators(found),
-        _running(found),
-        _queued(found),
-        failures_text(found, command, everything=False),
+        _head(summary),
+        _stages(summary),
+        _generators(summary),
+        _running(summary),
+        _queued(summary),
+        failures_text(summary, command, everything=False),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -29,28 +31,31 @@ def text(found: Summary, command: str) -> str:
 # --- the study --------------------------------------------------------------------------------------------------------
 
 
-def _head(found: Summary) -> str:
-    states = ", ".join(f"{count} {state}" for state, count in found.total.states.items() if state != "done")
-    done = found.total.states.get("done", 0)
-    lines = [f"{found.results}: {done} of {found.total.jobs} jobs done{', ' if states else ''}{states}", _run(found)]
-    lines += [*_stale(found), *_left(found)]
-    if found.slurm_problem:
-        lines.append(f"note: {found.slurm_problem}")
+def _head(summary: Summary) -> str:
+    states = ", ".join(f"{count} {state}" for state, count in summary.total.states.items() if state != "done")
+    done = summary.total.states.get("done", 0)
+    lines = [
+        f"{summary.results}: {done} of {summary.total.jobs} jobs done{', ' if states else ''}{states}",
+        _run(summary),
+    ]
+    lines += [*_stale(summary), *_left(summary)]
+    if summary.slurm_problem:
+        lines.append(f"note: {summary.slurm_problem}")
     return "\n".join(_wrapped(line) for line in lines)
 
 
-def _stale(found: Summary) -> list[str]:
-    reasons = Counter(job.why or "?" for job in _of(found, "stale"))
-    told = ", ".join(f"{count} by {why.replace('_', ' ')}" for why, count in reasons.most_common())
-    return [f"stale: {told}; the next run makes them anew (prefdelta plan: what that costs)"] if told else []
+def _stale(summary: Summary) -> list[str]:
+    reasons = Counter(job.why or "?" for job in _of(summary, "stale"))
+    counts = ", ".join(f"{count} by {why.replace('_', ' ')}" for why, count in reasons.most_common())
+    return [f"stale: {counts}; the next run makes them anew (prefdelta plan: what that costs)"] if counts else []
 
 
-def _run(found: Summary) -> str:
-    run = found.run
+def _run(summary: Summary) -> str:
+    run = summary.run
     if run is None:
         return "no run yet"
     where = f"{run.command} (on {run.host}, process {run.pid}, since {run.started})"
-    match found.run_state:
+    match summary.run_state:
         case "running":
             return f"running: {where}"
         case "ended":
@@ -60,34 +65,34 @@ def _run(found: Summary) -> str:
     return f"not ended, but whether it is alive can only be seen on {run.host}: {where}"
 
 
-def _left(found: Summary) -> list[str]:
-    left = found.left
-    if found.total.jobs == found.total.states.get("done"):
+def _left(summary: Summary) -> list[str]:
+    left = summary.left
+    if summary.total.jobs == summary.total.states.get("done"):
         return []
     unknown = f"unknown for {', '.join(left.unknown)}, as none of their jobs has finished" if left.unknown else ""
     if not left.job_seconds:
         return [f"left: {unknown or 'next to nothing, by the mean times of finished jobs'}"]
-    known = f"{_span(left.job_seconds)} of jobs, if one at a time"
+    known = f"{duration(left.job_seconds)} of jobs, if one at a time"
     if left.seconds is not None:
-        known = f"{_span(left.seconds)}, at {left.at_once} at once as now"
+        known = f"{duration(left.seconds)}, at {left.at_once} at once as now"
     return [f"left: roughly {known} (by the mean times of finished jobs)", *([f"  and {unknown}"] if unknown else [])]
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _stages(found: Summary) -> str:
-    shown = [state for state in STATES if state in found.total.states or state == "done"]
+def _stages(summary: Summary) -> str:
+    shown = [state for state in STATES if state in summary.total.states or state == "done"]
     rows = [["stage", "jobs", *shown, "rows", "failed rows"]]
-    for group in found.stages:
+    for group in summary.stages:
         rows.append(_cells(group, group.stage, shown))
-        inner = [one for one in found.groups if one.stage == group.stage]
+        inner = [part for part in summary.groups if part.stage == group.stage]
         if len(inner) > 1 and group.states.keys() - {"missing"} and group.states.keys() != {"done"}:
-            rows += [_cells(one, f"  {one.name}", shown) for one in inner]
+            rows += [_cells(part, f"  {part.name}", shown) for part in inner]
     return _table(rows)
 
 
-def _cells(group: Group, name: str, shown: Iterable[str]) -> list[str]:
+def _cells(group: JobCounts, name: str, shown: Iterable[str]) -> list[str]:
     counts = [f"{group.states[state]}" if state in group.states else "" for state in shown]
     failures = ", ".join(f"{count:,} {reason}" for reason, count in group.failures.items())
     rows = f"{group.rows:,}" if group.rows else ""
@@ -96,17 +101,19 @@ def _cells(group: Group, name: str, shown: Iterable[str]) -> list[str]:
     return [name, f"{group.jobs}", *counts, rows, failures]
 
 
-def _generators(found: Summary) -> str:
+def _generators(summary: Summary) -> str:
     rows = [["generator", *PER_GENERATOR, "traces", "truncated", "other failed", "ungraded", "unjudged"]]
-    names = dict.fromkeys(group.name for group in found.generators)
+    names = dict.fromkeys(group.name for group in summary.generators)
     inner = {}  # row -> what its counts of finished jobs do not say
     for name in names:
-        groups = {group.stage: group for group in found.generators if group.name == name}
+        groups = {group.stage: group for group in summary.generators if group.name == name}
         if not any(group.states.keys() - {"missing"} for group in groups.values()):
             continue
         generate = groups["generate"]
         truncated = generate.failures.get("truncated", 0)
-        inner[len(rows)] = "; ".join(f"{stage}: {told}" for stage, one in groups.items() if (told := _not_done(one)))
+        inner[len(rows)] = "; ".join(
+            f"{stage}: {counts}" for stage, part in groups.items() if (counts := _not_done(part))
+        )
         rows.append(
             [
                 str(name),
@@ -125,7 +132,7 @@ def _generators(found: Summary) -> str:
     return "\n".join(lines)
 
 
-def _not_done(group: Group) -> str:
+def _not_done(group: JobCounts) -> str:
     """How the jobs stand that have been begun, or wait in a queue, and are not done."""
     counts = group.states.items()
     return ", ".join(f"{count} {state}" for state, count in counts if state not in ("done", "missing"))
@@ -136,34 +143,30 @@ def _share(count: int, of: int) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]], right: set[str] = _RIGHT) -> str:
-    """Columns side by side, within the terminal's width."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = zip(rows[0], row, widths, strict=True)
-        lines.append(" ".join(cell.rjust(width) if name in right else cell.ljust(width) for name, cell, width in cells))
-    return "\n".join(_cut(line.rstrip()) for line in lines)
+    """Within the terminal's width. right: the titles of the columns that are aligned to the right."""
+    columns = {number for number, title in enumerate(rows[0]) if title in right}
+    return "\n".join(map(_cut, table(rows, columns, gap=" ")))
 
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
 
 
-def _running(found: Summary) -> str:
-    jobs = _of(found, "running")
-    jobs.sort(key=lambda job: -(job.progress.left or 0) if job.progress else 1)  # what takes longest first
-    lines = [line for job in jobs[:SHOWN] for line in (job.name, f"  {_cut(_at_work(job, found.at), 2)}")]
+def _running(summary: Summary) -> str:
+    jobs = _of(summary, "running")
+    jobs.sort(key=lambda job: -(job.progress.seconds_left or 0) if job.progress else 1)  # what takes longest first
+    lines = [line for job in jobs[:SHOWN] for line in (job.name, f"  {_cut(_at_work(job, summary.at), 2)}")]
     return _section("running", lines, len(jobs) - SHOWN, "--json")
 
 
 def _at_work(job: JobLine, at: float) -> str:
     parts = []
     if job.progress:
-        told = job.progress
-        parts.append(f"{told.done:,}/{told.total:,} {told.unit}, {told.rate:,.1f}/s")
-        if told.left:
-            parts.append(f"{_span(told.left)} left")
+        report = job.progress
+        parts.append(f"{report.done:,}/{report.of:,} {report.unit}, {report.per_second:,.1f}/s")
+        if report.seconds_left:
+            parts.append(f"{duration(round(report.seconds_left))} left")
     if job.log_written:
-        parts.append(f"log written {_span(at - job.log_written)} ago")
+        parts.append(f"log written {duration(round(at - job.log_written))} ago")
     if job.slurm:
         on, elapsed = f" on {job.slurm.nodes}" if job.slurm.nodes else "", f" for {job.slurm.elapsed}"
         parts.append(f"SLURM {job.slurm.id}{on}{elapsed if job.slurm.elapsed else ''}")
@@ -172,30 +175,30 @@ def _at_work(job: JobLine, at: float) -> str:
     return "; ".join(parts) or "just started"
 
 
-def _queued(found: Summary) -> str:
-    reasons = Counter(job.slurm.reason or "?" for job in _of(found, "queued") if job.slurm)
-    lines = [f"{count} for {reason}" for reason, count in reasons.most_common()]
-    others = [_cut(f"{job.id} {job.state} for {job.elapsed}: {job.about}", 2) for job in found.others]
+def _queued(summary: Summary) -> str:
+    reasons = Counter(job.slurm.reason or "?" for job in _of(summary, "queued") if job.slurm)
+    waiting = [f"{count} for {reason}" for reason, count in reasons.most_common()]
+    others = [_cut(f"{job.id} {job.state} for {job.elapsed}: {job.about}", 2) for job in summary.others]
     sections = {
-        "waiting in SLURM's queue": [_cut(line, 2) for line in lines],
+        "waiting in SLURM's queue": [_cut(line, 2) for line in waiting],
         "in SLURM's queue, and nobody waits for them (prefdelta stop ends them)": others,
     }
-    return "\n\n".join(_section(title, told) for title, told in sections.items() if told)
+    return "\n\n".join(_section(title, lines) for title, lines in sections.items() if lines)
 
 
-def failures_text(found: Summary, command: str, everything: bool) -> str:
+def failures_text(summary: Summary, command: str, everything: bool) -> str:
     """What failed or was stopped, with the ends of the logs. everything: all of it, and a word if there is nothing."""
     parts = []
     for state in ("failed", "stopped"):
-        jobs = sorted(_of(found, state), key=lambda job: -(job.log_written or 0))
+        jobs = sorted(_of(summary, state), key=lambda job: -(job.log_written or 0))
         shown = jobs if everything else jobs[:SHOWN]
-        lines = [line for job in shown for line in _failure(job, found.at)]
+        lines = [line for job in shown for line in _failure(job, summary.at)]
         parts.append(_section(state, lines, len(jobs) - len(shown), "--failed"))
     if any(parts):
-        when = ", when this run has ended" if found.run_state == "running" else ""
+        when = ", when this run has ended" if summary.run_state == "running" else ""
         parts.append(f"to go on{when}: {command}")
     elif everything:
-        parts.append(f"{found.results}: nothing failed")
+        parts.append(f"{summary.results}: nothing failed")
     return "\n\n".join(part for part in parts if part)
 
 
@@ -207,7 +210,7 @@ def _failure(job: JobLine, at: float) -> list[str]:
         on = f" on {job.slurm.nodes}" if job.slurm.nodes else ""
         lines += [f"  SLURM job {job.slurm.id}{on}{took}", f"  SLURM's log: {job.slurm.log or 'not known'}"]
         lines += _quoted(job.slurm.last_lines)
-    written = f" (written {_span(at - job.log_written)} ago)" if job.log_written else " (there is none)"
+    written = f" (written {duration(round(at - job.log_written))} ago)" if job.log_written else " (there is none)"
     lines += [f"  log: {job.log}{written}", *_quoted(job.last_lines)]
     return [*lines, *(f"  {line}" for line in _wrapped(job.advice or "", 4).splitlines())]
 
@@ -219,8 +222,8 @@ def _quoted(lines: Iterable[str]) -> list[str]:
     ]
 
 
-def _of(found: Summary, state: str) -> list[JobLine]:
-    return [job for job in found.jobs if job.state == state]
+def _of(summary: Summary, state: str) -> list[JobLine]:
+    return [job for job in summary.jobs if job.state == state]
 
 
 def _section(title: str, lines: Sequence[str], more: int = 0, option: str = "") -> str:
@@ -241,15 +244,3 @@ def _cut(line: str, indent: int = 0) -> str:
 
 def _wrapped(line: str, indent: int = 0) -> str:
     return textwrap.fill(line, get_terminal_size().columns - indent, subsequent_indent="  ")
-
-
-def _span(seconds: float) -> str:
-    """A time for a person."""
-    seconds = max(0.0, seconds)
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"

@@ -39,7 +39,8 @@ class Amount:
 
     def __add__(self, other: "Amount") -> "Amount":
         if 0 in (self.value, other.value) and Basis.AT_LEAST not in (self.basis, other.basis):
-            return max(self, other, key=lambda one: (one.value, one.basis))  # nothing says nothing of the rest
+            # A zero does not make the other less known.
+            return max(self, other, key=lambda amount: (amount.value, amount.basis))
         return Amount(self.value + other.value, max(self.basis, other.basis))
 
     def __mul__(self, other: "Amount | float") -> "Amount":

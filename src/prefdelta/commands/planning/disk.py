@@ -8,7 +8,7 @@ from pathlib import Path
 from prefdelta.commands import policy_sizes
 from prefdelta.commands.planning.amounts import UNKNOWN, Amount, Basis, total
 from prefdelta.commands.planning.dry_run import PlannedJob
-from prefdelta.commands.planning.work import Work
+from prefdelta.commands.planning.work import JobWork
 from prefdelta.core.recipes import Recipe
 from prefdelta.stages.train import TrainSettings
 from prefdelta.study.study import Study
@@ -34,7 +34,7 @@ class Disk:
         return self.needed.value <= self.free
 
 
-def disk_needed(study: Study, works: Iterable[tuple[PlannedJob, Work]]) -> Disk:
+def disk_needed(study: Study, works: Iterable[tuple[PlannedJob, JobWork]]) -> Disk:
     policies, snapshots, tokens = [], [Amount(0)], []
     for job, work in works:
         if job.stage == "train" and work.missing.value:
@@ -46,7 +46,7 @@ def disk_needed(study: Study, works: Iterable[tuple[PlannedJob, Work]]) -> Disk:
             tokens.append(work.tokens)
     return Disk(
         total(policies),
-        max(snapshots, key=lambda one: one.value),
+        max(snapshots, key=lambda amount: amount.value),
         total(tokens) * Amount(TEXT_BYTES, Basis.ASSUMED),
         shutil.disk_usage(policy_sizes.existing(Path(study.results))).free,
     )

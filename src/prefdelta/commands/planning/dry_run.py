@@ -1,20 +1,21 @@
-"""Which jobs Snakemake would run, and why: a real dry run, read job by job. It starts nothing and locks nothing."""
+"""Which jobs Snakemake would run, and why: the events of a real dry run. It starts nothing and locks nothing."""
 
-import re
+import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from prefdelta.core.errors import StudyError
 from prefdelta.store import manifests
-from prefdelta.workflow.job import command_line, named_paths
+from prefdelta.workflow.command_line import named_paths, options
 
-_LOCAL = "localrule "  # runs where snakemake runs
-_NOTHING = "Nothing to be done"
-_TOLD = 15  # last lines of a dry run that failed
+_PROGRAM = f"{__package__}.snakemake_events"
+_SHOWN = 15  # last lines of a dry run that failed
 
 
 @dataclass(frozen=True)
@@ -42,29 +43,33 @@ class PlannedJob:
         return [path for paths in self.outputs.values() for path in paths]
 
 
-def planned_jobs(options: Sequence[str]) -> list[PlannedJob]:
-    """The jobs that `snakemake <options>` would run. Raises StudyError if it cannot plan."""
-    command = [sys.executable, "-m", "snakemake", *options, "--dry-run", "--printshellcmds"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode != 0:
-        told = "\n".join(done.stdout.rstrip().splitlines()[-_TOLD:])
-        raise StudyError(f"snakemake {' '.join(options)} cannot plan:\n{told}")
-    return read_dry_run(done.stdout)
+def planned_jobs(arguments: Sequence[str]) -> list[PlannedJob]:
+    """The jobs that `snakemake <arguments>` would run. Raises StudyError if it cannot plan."""
+    with tempfile.TemporaryDirectory() as folder:
+        events = Path(folder, "events.jsonl")
+        command = [sys.executable, "-m", _PROGRAM, str(events), *arguments, "--dry-run", "--quiet", "rules"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode != 0:
+            end = "\n".join(done.stdout.rstrip().splitlines()[-_SHOWN:])
+            raise StudyError(f"snakemake {' '.join(arguments)} cannot plan:\n{end}")
+        return read_events(json.loads(line) for line in events.read_text(encoding="utf-8").splitlines())
 
 
-def read_dry_run(printed: str) -> list[PlannedJob]:
-    """The jobs in what a dry run printed. Raises StudyError if not all of them were found in it."""
-    blocks = re.split(rf"^(?=(?:rule |{_LOCAL})\w+:$)", printed, flags=re.MULTILINE)[1:]
-    jobs = [_job(block) for block in blocks if "\nShell command: None" not in block]  # `all` has none
-    counted = {int(count) for count in re.findall(r"^total +(\d+)$", printed, flags=re.MULTILINE)}
-    if counted != ({len(jobs) + 1} if jobs else set()) or (not jobs and _NOTHING not in printed):
-        raise StudyError(f"snakemake's dry run counts {counted or 'no'} jobs, and {len(jobs)} were read in it.")
-    return jobs
+def read_events(events: Iterable[Mapping[str, Any]]) -> list[PlannedJob]:
+    """The planned jobs, of what `snakemake_events` wrote. Raises StudyError if not all of them are in it."""
+    total, jobs = 0, []
+    for event in events:
+        if "jobs" in event:
+            total = event["jobs"]
+        else:
+            jobs.append(event)
+    if total != len(jobs):
+        raise StudyError(f"snakemake's dry run counts {total} jobs, and has reported {len(jobs)}.")
+    return [_job(event) for event in jobs if event["command"]]  # the rule `all` has none
 
 
-def _job(block: str) -> PlannedJob:
-    (command,) = re.findall(r"^Shell command: (.*)$", block, flags=re.MULTILINE)
-    arguments, _ = command_line("", "").parse_known_args(shlex.split(command))
+def _job(event: Mapping[str, Any]) -> PlannedJob:
+    arguments, _ = options("", "").parse_known_args(shlex.split(event["command"]))
     outputs = named_paths(arguments.outputs)
     (manifest,) = outputs.pop("manifest")
     name = manifest.relative_to(arguments.record.parent)
@@ -77,12 +82,7 @@ def _job(block: str) -> PlannedJob:
         settings=arguments.settings,
         code=arguments.code,
         record=arguments.record,
-        reason=_one(r"^    reason: (.*)$", block),
-        gpus=int(_one(r"^    resources: .*\bgpu=(\d+)", block) or 0),
-        minutes=int(_one(r"^    resources: .*\bruntime=(\d+)", block) or 0),
+        reason=event["reason"],
+        gpus=event["gpu"],
+        minutes=event["runtime"],
     )
-
-
-def _one(pattern: str, block: str) -> str:
-    found = re.search(pattern, block, flags=re.MULTILINE)
-    return found[1] if found else ""

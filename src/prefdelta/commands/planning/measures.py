@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from prefdelta.commands.planning.amounts import UNKNOWN, Amount, Basis
-from prefdelta.commands.planning.causes import read_manifest
+from prefdelta.commands.planning.last_manifest import read_manifest
+from prefdelta.commands.planning.models import model_of
 from prefdelta.core.compute import Compute
 from prefdelta.core.names import STAGES
 from prefdelta.study.study import Study
@@ -60,7 +61,7 @@ class Measures:
     def manifest(self, name: str) -> dict[str, Any]:
         """The manifest of a finished job; nothing if it is not finished."""
         stage = name.partition("/")[0]
-        return next((one.manifest for one in self._finished[stage] if one.name == name), {})
+        return next((job.manifest for job in self._finished[stage] if job.name == name), {})
 
     def tokens_per_call(self, stage: str, model: str | None, *names: str) -> Amount:
         """Tokens of one reply, or of one trace that is read.
@@ -69,43 +70,30 @@ class Measures:
         the config assumes. Unknown if nothing does.
         """
         for name in (*names, f"{stage}/*"):
-            if found := self._mean_tokens(name):
-                return found
+            if mean := self._mean_tokens(name):
+                return mean
         compute = self._study.config.compute.get(stage, Compute())
         assumed = self._study.asked_for(stage, model).tokens_per_call or compute.tokens_per_call
         return Amount(assumed, Basis.ASSUMED) if assumed else UNKNOWN
 
     def _mean_tokens(self, name: str) -> Amount | None:
         tokens = rows = 0.0
-        for one in self._finished[name.partition("/")[0]]:
-            mean = one.manifest.get("details", {}).get("mean_tokens") if fnmatchcase(one.name, name) else None
+        for job in self._finished[name.partition("/")[0]]:
+            mean = job.manifest.get("details", {}).get("mean_tokens") if fnmatchcase(job.name, name) else None
             if mean is not None:
-                tokens += mean * one.manifest["rows"]
-                rows += one.manifest["rows"]
+                tokens += mean * job.manifest["rows"]
+                rows += job.manifest["rows"]
         return Amount(tokens / rows, Basis.MEASURED) if rows else None
 
     def tokens_per_s(self, stage: str, model: str | None) -> Amount:
         """Of one job, all its GPUs together, its start included. Unknown if nothing says it."""
-        jobs = [one for one in self._finished[stage] if one.size == self.size(model) and one.worked]
-        if seconds := sum(one.seconds for one in jobs):
-            return Amount(sum(one.computed["tokens"] for one in jobs) / seconds, Basis.MEASURED)
+        jobs = [job for job in self._finished[stage] if job.size == self.size(model) and job.worked]
+        if seconds := sum(job.seconds for job in jobs):
+            return Amount(sum(job.computed["tokens"] for job in jobs) / seconds, Basis.MEASURED)
         assumed = self._study.asked_for(stage, model).tokens_per_s
         return Amount(assumed, Basis.ASSUMED) if assumed else UNKNOWN
 
     def seconds(self, stage: str) -> Amount:
         """Of one job, with whatever it took from the record. Unknown if none is finished."""
-        found = [one.seconds for one in self._finished[stage]]
-        return Amount(sum(found) / len(found), Basis.MEASURED) if found else UNKNOWN
-
-
-def model_of(study: Study, stage: str, name: str) -> str | None:
-    """The model that a job runs, by the job's name; None if it runs none."""
-    parts = name.split("/")
-    match stage:
-        case "generate":
-            return study.config.generators[parts[1]].model
-        case "judge":
-            return study.config.judge.model
-        case "ladder" | "reference" | "train" | "evaluate":
-            return parts[1]
-    return None
+        times = [job.seconds for job in self._finished[stage]]
+        return Amount(sum(times) / len(times), Basis.MEASURED) if times else UNKNOWN

@@ -10,7 +10,8 @@ from prefdelta.commands.planning.causes import Causes
 from prefdelta.commands.planning.disk import Disk
 from prefdelta.commands.planning.dollars import Account
 from prefdelta.commands.planning.dry_run import PlannedJob
-from prefdelta.commands.planning.work import UNITS, Work
+from prefdelta.commands.planning.work import UNITS, JobWork
+from prefdelta.core.durations import duration
 from prefdelta.core.names import STAGES
 
 
@@ -30,7 +31,7 @@ class Stage:
 
 
 @dataclass(slots=True)
-class Why:
+class Cause:
     """What one changed file or key, or one new value, makes stale."""
 
     cause: str
@@ -44,7 +45,7 @@ class Plan:
 
     study: str
     stages: list[Stage]
-    why: list[Why]
+    why: list[Cause]
     disk: Disk
     account: Account | None
     gpu_jobs: int
@@ -79,7 +80,7 @@ class Plan:
                 **{unit: _amount(self.missing(unit)) for unit in dict.fromkeys(UNITS.values())},
                 **{name: _amount(self.sum_of(name)) for name in _SUMS},
             },
-            "why": [{"cause": one.cause, "own": dict(one.own), "below": dict(one.below)} for one in self.why],
+            "why": [{"cause": why.cause, "own": dict(why.own), "below": dict(why.below)} for why in self.why],
             "disk": {
                 **{name: _amount(getattr(self.disk, name)) for name in ("policies", "snapshots", "replies", "needed")},
                 "free": self.disk.free,
@@ -95,7 +96,7 @@ _SUMS = ("tokens", "gpu_hours", "core_hours", "usd")
 
 def summed(
     study: str,
-    works: Sequence[tuple[PlannedJob, Work]],
+    works: Sequence[tuple[PlannedJob, JobWork]],
     causes: Mapping[str, Causes],
     disk: Disk,
     account: Account | None,
@@ -114,39 +115,35 @@ def summed(
     )
 
 
-def _why(jobs: Sequence[PlannedJob], causes: Mapping[str, Causes]) -> list[Why]:
+def _why(jobs: Sequence[PlannedJob], causes: Mapping[str, Causes]) -> list[Cause]:
     """In the order of the stages that they concern first."""
-    found: dict[str, Why] = {}
+    by_cause: dict[str, Cause] = {}
     for job in sorted(jobs, key=lambda job: STAGES.index(job.stage)):
         its = causes[job.name]
         for cause in its.all:
-            why = found.setdefault(cause, Why(cause))
+            why = by_cause.setdefault(cause, Cause(cause))
             (why.own if cause in its.own else why.below)[job.stage] += 1
-    return list(found.values())
+    return list(by_cause.values())
 
 
-def _too_long(works: Sequence[tuple[PlannedJob, Work]]) -> list[str]:
-    """What is told of stages whose jobs may take longer than they may."""
+def _too_long(works: Sequence[tuple[PlannedJob, JobWork]]) -> list[str]:
+    """A note for each stage with jobs that may take longer than their time limit."""
     notes = []
     for stage in STAGES:
         longest = max(
             ((job, work) for job, work in works if job.stage == stage and work.hours.value * 60 > job.minutes > 0),
-            key=lambda one: one[1].hours.value / one[0].minutes,
+            key=lambda pair: pair[1].hours.value / pair[0].minutes,
             default=None,
         )
         if longest:
             job, work = longest
+            takes, limit = duration(work.hours.value * 3600), duration(job.minutes * 60)
             notes.append(
-                f"{job.name} takes about {_span(work.hours.value)} ({BASES[work.hours.basis]}), and its time limit is "
-                f"{_span(job.minutes / 60)}: it would be cut off, and go on at its next attempt. Raise the runtime in "
+                f"{job.name} takes about {takes} ({BASES[work.hours.basis]}), and its time limit is {limit}: it would "
+                "be cut off, and go on at its next attempt. Raise the runtime in "
                 f"compute.{stage}{', or give its generator more shards' if stage == 'generate' else ''}."
             )
     return notes
-
-
-def _span(hours: float) -> str:
-    """A time for a person."""
-    return f"{hours * 60:,.0f} min" if hours < 10 else f"{hours:,.0f} h"
 
 
 def _amount(amount: Amount) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from collections import Counter
 from prefdelta.commands.output import format_bytes
 from prefdelta.commands.planning.amounts import BASES, Amount, Basis
 from prefdelta.commands.planning.dollars import ASSUMPTIONS
-from prefdelta.commands.planning.summary import Plan, Why
+from prefdelta.commands.planning.summary import Cause, Plan
+from prefdelta.commands.text_table import table
 
 WIDTH = 120
 MOST_CAUSES = 15
@@ -40,20 +41,14 @@ def _table(plan: Plan) -> list[str]:
     for stage in plan.stages:
         asked = ["", ""]
         if stage.unit:
-            asked = [f"{stage.missing.value:,.0f} {stage.unit} {_known(stage.missing)}", _shown(stage.tokens)]
+            asked = [f"{stage.missing.value:,.0f} {stage.unit} {_known(stage.missing)}", _large(stage.tokens)]
         rows.append([stage.name, f"{stage.jobs:,}", *asked, *(_hours(getattr(stage, name)) for name in hours)])
-    sums = [_shown(plan.sum_of("tokens")), *(_hours(plan.sum_of(name)) for name in hours)]
+    sums = [_large(plan.sum_of("tokens")), *(_hours(plan.sum_of(name)) for name in hours)]
     rows.append(["total", f"{plan.jobs:,}", "", *sums])
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
+    return table(rows, right=range(1, len(rows[0])))
 
 
-def _shown(amount: Amount) -> str:
+def _large(amount: Amount) -> str:
     """A large number for a person."""
     value, unit = amount.value, ""
     for unit in ("", " k", " M", " G"):
@@ -81,7 +76,7 @@ def _causes(plan: Plan) -> list[str]:
     return ["why", *shown, *([f"  ... and {left} more causes (--json has all)"] if left else [])]
 
 
-def _cause(why: Why) -> str:
+def _cause(why: Cause) -> str:
     parts = [_counts(why.own)] if why.own else []
     if why.below:
         parts.append(f"{'and ' if why.own else ''}what stands on it: {_counts(why.below)}")
@@ -130,7 +125,9 @@ def _notes(plan: Plan) -> list[str]:
 
 def _legend(plan: Plan) -> list[str]:
     shown = [amount for stage in plan.stages if stage.unit for amount in (stage.missing, stage.tokens)]
-    shown += [one for stage in plan.stages for one in (stage.gpu_hours, stage.core_hours, stage.usd) if one.value]
+    shown += [
+        amount for stage in plan.stages for amount in (stage.gpu_hours, stage.core_hours, stage.usd) if amount.value
+    ]
     return [_MEANINGS[basis] for basis in sorted({amount.basis for amount in shown})]
 
 

@@ -13,7 +13,9 @@ from prefdelta.commands.planning.amounts import NOTHING, UNKNOWN, Amount, Basis,
 from prefdelta.commands.planning.causes import Causes
 from prefdelta.commands.planning.dollars import of_calls
 from prefdelta.commands.planning.dry_run import PlannedJob
-from prefdelta.commands.planning.measures import Measures, model_of
+from prefdelta.commands.planning.measures import Measures
+from prefdelta.commands.planning.models import model_of
+from prefdelta.core.arms import Arm
 from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.errors import StudyError
 from prefdelta.core.names import TRAINING_PROMPTS
@@ -37,7 +39,7 @@ _COUNTS: dict[str, Callable[[Job[Any]], int | list[str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class JobWork:
     """What one job lacks, and what that takes."""
 
     missing: Amount = NOTHING  # in the stage's unit
@@ -67,14 +69,14 @@ class Reckoning:
         self._lacks: dict[str, tuple[Amount, list[str]]] = {}
         self._changing: dict[str, bool] = {}
 
-    def of(self, job: PlannedJob) -> Work:
+    def of(self, job: PlannedJob) -> JobWork:
         missing, arms = self._lack(job)
         tokens = self._tokens(job, missing, arms)
         hours = self._hours(job, missing, tokens)
         usd = self._usd(job, missing, tokens)
         if job.gpus:
-            return Work(missing, tokens, gpu_hours=hours * job.gpus, hours=hours, usd=usd)
-        return Work(missing, tokens, core_hours=hours * self._study.threads(job.stage), hours=hours, usd=usd)
+            return JobWork(missing, tokens, gpu_hours=hours * job.gpus, hours=hours, usd=usd)
+        return JobWork(missing, tokens, core_hours=hours * self._study.threads(job.stage), hours=hours, usd=usd)
 
     def _usd(self, job: PlannedJob, missing: Amount, tokens: Amount) -> Amount:
         if job.stage != "judge":
@@ -97,10 +99,10 @@ class Reckoning:
         if job.stage not in UNITS or getattr(settings, "shipped", None) or job.inputs.get("shards"):
             return NOTHING, []
         above = [self._made_by[path] for path in job.reads if path in self._made_by]
-        if not any(map(self._changes, above)) and (found := self._counted(job, settings)) is not None:
-            count = len(found) if isinstance(found, list) else found
+        if not any(map(self._changes, above)) and (lack := self._counted(job, settings)) is not None:
+            count = len(lack) if isinstance(lack, list) else lack
             basis = Basis.STANDING if above else Basis.COUNTED
-            return Amount(count, basis), found if isinstance(found, list) else []
+            return Amount(count, basis), lack if isinstance(lack, list) else []
         absent = [path for path in job.writes if not path.exists()]
         made = absent if self._causes[job.name].only_absent else job.writes
         arms = [path.parent.relative_to(job.record.parent / job.stage).as_posix() for path in made]
@@ -161,7 +163,7 @@ class Reckoning:
         """How many prompts a source has."""
         name = f"prompts/{source}"
         if name not in self._by_name and (manifest := self._measures.manifest(name)):
-            return Amount(_left(manifest), Basis.ESTIMATED)
+            return Amount(_rows_left(manifest), Basis.ESTIMATED)
         settings = self._study.prompts_settings(source)
         if isinstance(settings.made, MadeSource):
             return _least(Amount(settings.made.items, Basis.ESTIMATED), settings.limit)
@@ -193,8 +195,8 @@ class Reckoning:
                 return missing * self._reply_tokens("evaluate", model, names, settings.sampling.max_tokens)
 
     def _reply_tokens(self, stage: str, model: str | None, names: Sequence[str], most: int) -> Amount:
-        found = self._measures.tokens_per_call(stage, model, *names)
-        return found if found.value else Amount(most, Basis.AT_MOST)
+        measured = self._measures.tokens_per_call(stage, model, *names)
+        return measured if measured.value else Amount(most, Basis.AT_MOST)
 
     def _trace_tokens(self, generator: str, most: int | None = None) -> Amount:
         """Mean tokens of a generator's traces."""
@@ -221,10 +223,11 @@ class Reckoning:
 
     def _pairs(self, arm: str) -> Amount:
         """How many pairs an arm trains on."""
-        _, pairing, name, _, _ = arm.split("/")
-        job = f"filter/{pairing}/{name}"
+        asked = Arm.parse(arm)
+        name = asked.selection
+        job = f"filter/{asked.pairing}/{name}"
         if job not in self._by_name and (manifest := self._measures.manifest(job)):
-            return Amount(_left(manifest), Basis.ESTIMATED)
+            return Amount(_rows_left(manifest), Basis.ESTIMATED)
         selection, section = parse_selection(name), self._study.config.filter
         most = selection.k
         if selection.set:
@@ -254,7 +257,7 @@ def _settings(job: PlannedJob) -> Any:
     return SETTINGS[job.stage].model_validate_json(job.settings)
 
 
-def _left(manifest: Mapping[str, Any]) -> int:
+def _rows_left(manifest: Mapping[str, Any]) -> int:
     """Rows of a table that keeps those that did not fail."""
     return int(manifest["rows"] - sum(manifest["failures"].values()) - manifest.get("not_selected", 0))
 

@@ -24,6 +24,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.launch import Launch
 from prefdelta.core.recipes import Recipe
 from prefdelta.store.snapshots import Layout, Snapshots
+from prefdelta.system import events
 from prefdelta.system.instance import INSTANCE
 from prefdelta.system.processes import describe_exit_code, die_with_parent
 from prefdelta.training import trainer
@@ -111,6 +112,8 @@ def _serve(launched: Processes, snapshots: Snapshots, mailbox: Mailbox) -> None:
     """Answer what the processes ask, and have snapshots taken, until they have ended."""
     resumed_at, requested = None, False
     while launched.running():
+        if report := mailbox.take_report():
+            events.report(report)
         if written := mailbox.take_snapshot():
             snapshot, seconds = written
             snapshots.began(seconds)

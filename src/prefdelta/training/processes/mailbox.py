@@ -7,7 +7,7 @@ for what went wrong.
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from prefdelta.core.compute import Fsdp
+from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Recipe
+from prefdelta.system.events import Report
 from prefdelta.system.files import publish_text, say
 from prefdelta.training.registry import AnyRecipe
 from prefdelta.training.tokens import PreferenceRow
@@ -56,7 +58,7 @@ class Mailbox:
         self._broken, self._run = folder / "broken", folder / "run.json"
         self._start_request, self._start = folder / "start-request", folder / "start"
         self._snapshot_request, self._snapshot = folder / "snapshot-request", folder / "snapshot"
-        self._alive = folder / "alive"
+        self._alive, self._report = folder / "alive", folder / "report.json"
 
     # --- the job, and how it ended ---
 
@@ -161,6 +163,21 @@ class Mailbox:
         snapshot, seconds = json.loads(self._snapshot.read_text(encoding="utf-8"))
         self._snapshot.unlink()
         return Path(snapshot), seconds
+
+    # --- progress ---
+
+    def put_report(self, progress: Report) -> None:
+        """Tell how far the training is."""
+        with suppress(OSError, StudyError):  # a full disk: the training goes on
+            publish_text(self._report, json.dumps(asdict(progress)))
+
+    def take_report(self) -> Report | None:
+        """How far the training is, if that was told since the last time."""
+        if not self._report.exists():
+            return None
+        text = self._report.read_text(encoding="utf-8")
+        self._report.unlink()
+        return Report(**json.loads(text))
 
     # --- signs of life ---
 

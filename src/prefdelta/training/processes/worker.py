@@ -15,7 +15,7 @@ from typing import TypeVar
 from prefdelta.core.errors import StudyError
 from prefdelta.core.memory import is_out_of_memory
 from prefdelta.store.snapshots import Snapshots
-from prefdelta.system import environment
+from prefdelta.system import environment, events
 from prefdelta.system.processes import die_with_parent
 from prefdelta.training import trainer
 from prefdelta.training.processes import preemption
@@ -95,6 +95,7 @@ def main(folder: Path) -> None:
     environment.prepare()
     die_with_parent(os.getppid())
     mailbox = Mailbox(folder)
+    events.forward_to(mailbox.put_report)
     try:
         _train(mailbox)
     except StudyError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefdelta.core.compute import Fsdp
+from prefdelta.system.events import Report
 from prefdelta.training.processes import mailbox as module
 from prefdelta.training.processes.mailbox import Mailbox, TrainingRun, TrainJob
 from unit.training.making import RECIPES
@@ -37,6 +38,15 @@ def test_a_request_is_answered_once(mailbox):
     mailbox.put_snapshot(Path("checkpoint-3"), 4.5)
     assert mailbox.take_snapshot() == (Path("checkpoint-3"), 4.5)
     assert mailbox.take_snapshot() is None
+
+
+def test_a_report_of_progress_is_taken_once(mailbox):
+    assert mailbox.take_report() is None
+    report = Report("training", 3, 10, "updates", 0.5, 14.0)
+    mailbox.put_report(Report("training", 2, 10, "updates", 0.5, 16.0))
+    mailbox.put_report(report)
+    assert mailbox.take_report() == report
+    assert mailbox.take_report() is None
 
 
 def test_each_start_asks_anew_where_to_go_on(mailbox):

@@ -1,0 +1,68 @@
+"""Which settings of a job are not as they were when it ran last, by the keys of the config."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prefdelta.commands.planning.dry_run import PlannedJob
+from prefdelta.commands.planning.models import model_of
+from prefdelta.models.repositories import LOCK
+from prefdelta.study.study import Study
+
+LONGEST = 40  # characters of a value that are shown
+_HUB_NAME, _HUB_REVISION = ("hub", "name"), ("hub", "revision")  # in the settings of a job that runs a model
+
+
+def changed_settings(study: Study, job: PlannedJob, before: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(first key, change in words) of each setting of the job that was changed. before: the settings then."""
+    if not before:
+        return []
+    old, new = dict(_flat(before)), dict(_flat(json.loads(job.settings)))
+    changed = [path for path in dict.fromkeys([*old, *new]) if old.get(path) != new.get(path)]
+    if _HUB_NAME in changed:  # another model has another revision
+        changed = [path for path in changed if path != _HUB_REVISION]
+    return [
+        (path[0], f"{_key(study, job, path)}: {_value(old.get(path))} -> {_value(new.get(path))}") for path in changed
+    ]
+
+
+def _flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(inner, (*path, name))
+    else:
+        yield path, value
+
+
+def _key(study: Study, job: PlannedJob, path: tuple[str, ...]) -> str:
+    """A setting of a job as the config has it."""
+    first, rest = path[0], path[1:]
+    match job.stage, first:
+        case _, "seed" if job.stage != "train":
+            return "seed"
+        case _, "hub" if path == _HUB_REVISION:
+            return f"{LOCK}: models.{json.loads(job.settings)['hub']['name']}.revision"
+        case _, "hub":
+            return f"models.{model_of(study, job.stage, job.name)}.hub"
+        case _, "rendering":
+            return "date" if rest == ("date",) else f"models.{model_of(study, job.stage, job.name)}.{'.'.join(rest)}"
+        case "train", "recipe":
+            return ".".join(["train.recipes", job.writes[0].parts[-3], *rest])
+        case "ladder", "rung":
+            return ".".join(["models", job.writes[0].parts[-2], "ladder", *rest])
+        case "ladder", "shared":
+            return ".".join(["ladder", *rest])
+        case "prompts", "made":
+            source = job.writes[0].stem
+            where = "prompts.train" if source == "train" else f"resources/benchmarks/{source}.yaml: source"
+            return ".".join([where, *rest])
+        case "generate", "sampling" | "engine" | "samples" if first == "samples" or getattr(
+            study.config.generators[json.loads(job.settings)["generator"]], first
+        ):
+            return ".".join(["generators", json.loads(job.settings)["generator"], *path])
+    return ".".join([job.stage, *path])
+
+
+def _value(value: Any) -> str:
+    text = "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
