@@ -11,18 +11,18 @@ from prefdelta.study.axes import Axes
 from prefdelta.study.compute import JobCompute
 from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
-from prefdelta.study.job import ArmBatch, Details
+from prefdelta.study.job import ArmBatch, JobLookups
 
 
 class Batches:
     """Arms that share policy, pairing, recipe and seed, at most compute.<stage>.batch in each job."""
 
-    def __init__(self, config: Config, axes: Axes, files: Files, compute: JobCompute, details: Details) -> None:
+    def __init__(self, config: Config, axes: Axes, files: Files, compute: JobCompute, lookups: JobLookups) -> None:
         self._config = config
         self._axes = axes
         self._files = files
         self._compute = compute
-        self._details = details
+        self._lookups = lookups
 
     @cached_property
     def train(self) -> list[ArmBatch]:
@@ -64,7 +64,7 @@ class Batches:
             outputs=[self._files.output(kind, **{**axes, **arm.axes}) for arm in arms],
             manifest=self._files.manifest(name),
             log=self._files.log(name),
-            details=self._details,
+            lookups=self._lookups,
             arms=tuple(arms),
             rule=_rule_name(stage, name),
             is_local=waits,

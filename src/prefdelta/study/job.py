@@ -18,7 +18,7 @@ class Wildcards(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class JobLookups:
     """Works out what a job reads and is given, only when asked: a command that looks for files needs none of it."""
 
     inputs: Callable[["StudyJob"], Mapping[str, list[str]]]
@@ -36,7 +36,7 @@ class StudyJob:
     outputs: list[str]  # all but manifest and log; a path without an ending is a folder
     manifest: str
     log: str
-    details: Details = field(repr=False)
+    lookups: JobLookups = field(repr=False)
     arms: tuple[Arm | Base, ...] = ()  # one per output, in the same order
 
     @property
@@ -46,7 +46,7 @@ class StudyJob:
     @cached_property
     def inputs(self) -> Mapping[str, list[str]]:
         """Its inputs, by the names that its rule gives them."""
-        return self.details.inputs(self)
+        return self.lookups.inputs(self)
 
     @property
     def reads(self) -> list[str]:
@@ -56,7 +56,7 @@ class StudyJob:
     @cached_property
     def typed_settings(self) -> Settings:
         """A slice of the config: all that decides its outputs but inputs and source."""
-        return self.details.settings(self)
+        return self.lookups.settings(self)
 
     @cached_property
     def settings(self) -> str:
@@ -66,7 +66,7 @@ class StudyJob:
     @cached_property
     def code(self) -> str:
         """The digest of the source that it runs."""
-        return self.details.code(self.stage, self.typed_settings)
+        return self.lookups.code(self.stage, self.typed_settings)
 
     @property
     def texts(self) -> str:

@@ -7,18 +7,18 @@ from prefdelta.study.axes import Axes
 from prefdelta.study.batches import Batches
 from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
-from prefdelta.study.job import Details, StudyJob
+from prefdelta.study.job import JobLookups, StudyJob
 from prefdelta.training.registry import method_of
 
 
 class JobList:
     """The jobs of a study. Each stage is listed once."""
 
-    def __init__(self, config: Config, axes: Axes, files: Files, batches: Batches, details: Details) -> None:
+    def __init__(self, config: Config, axes: Axes, files: Files, batches: Batches, lookups: JobLookups) -> None:
         self._config = config
         self._axes = axes
         self._files = files
-        self._details = details
+        self._lookups = lookups
         self._batches = batches
         self._listed: dict[str, list[StudyJob]] = {}
 
@@ -42,7 +42,7 @@ class JobList:
             outputs=[self._files.output(kind, **axes), *([self._files.figures] if kind == "report" else [])],
             manifest=self._files.manifest(name),
             log=self._files.log(name),
-            details=self._details,
+            lookups=self._lookups,
         )
 
     def _kinds_and_axes(self, stage: str) -> Iterator[tuple[str, Mapping[str, str]]]:

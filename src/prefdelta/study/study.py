@@ -25,7 +25,7 @@ from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
 from prefdelta.study.hub import Hub
 from prefdelta.study.inputs import Inputs
-from prefdelta.study.job import ArmBatch, Details, StudyJob, Wildcards
+from prefdelta.study.job import ArmBatch, JobLookups, StudyJob, Wildcards
 from prefdelta.study.jobs import JobList
 from prefdelta.study.slices import Slices
 
@@ -53,9 +53,9 @@ class Study:
         self._code = PlannedCode()
         self._inputs = Inputs(self.config, self.benchmarks, self._axes, self._files, self.jobs)
         self._slices = Slices(self.config, self.benchmarks, self._axes, self.hub)
-        details = Details(self._inputs.of, self._slices.of, self._code.digest)
-        self._batches = Batches(self.config, self._axes, self._files, self._compute, details)
-        self._jobs = JobList(self.config, self._axes, self._files, self._batches, details)
+        lookups = JobLookups(self._inputs.of, self._slices.of, self._code.digest)
+        self._batches = Batches(self.config, self._axes, self._files, self._compute, lookups)
+        self._jobs = JobList(self.config, self._axes, self._files, self._batches, lookups)
         self.results, self.record = self._files.results, self._files.record
         self.arms = self._axes.arms  # all trained arms, each once
         self.wildcards = self._axes.wildcards  # wildcard -> a regular expression of the names that it may be
