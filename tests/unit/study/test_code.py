@@ -3,7 +3,7 @@
 import json
 import os
 
-from prefdelta.workflow.job import PLANNED
+from prefdelta.workflow.job_source import PLANNED
 
 
 def test_digests_are_exported_only_once_the_study_is_told_to(mini, monkeypatch):
