@@ -1,1 +1,1 @@
-"""What a person types: `prefdelta <command>`."""
+"""The commands `prefdelta <command>`, a module each, listed in `main.py`; and what several of them use."""

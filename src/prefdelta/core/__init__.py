@@ -1,1 +1,1 @@
-"""Pure functions over records: no I/O, clock, environment or torch globals."""
+"""Pure functions over records, and settings as types: no I/O, clock, environment or torch."""

@@ -1,1 +1,1 @@
-"""Graders: is the final answer right? One module each, named by a prompt source."""
+"""Graders: is the final answer right? A prompt source names one. `maths_*` and `sandbox*` run what two of them need."""

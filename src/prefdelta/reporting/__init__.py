@@ -1,1 +1,1 @@
-"""The report's parts: inputs to frames, frames to figures, both to a page."""
+"""The report: numbers from tables and manifests, claims tested by them, figures, and the page."""

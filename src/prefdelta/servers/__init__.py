@@ -1,1 +1,1 @@
-"""Model servers a judge job starts on loopback, and the process that holds one."""
+"""Servers of models that a judge job starts on loopback: the commands of each, and what starts and watches it."""

@@ -1,1 +1,1 @@
-"""A study: its config, and what each job of it reads, writes and is given."""
+"""A study: its config, and for each of its jobs what it reads, writes, is given and asks for."""

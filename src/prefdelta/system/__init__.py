@@ -1,1 +1,1 @@
-"""What the operating system and the interpreter are asked: files, processes, progress, plug-ins."""
+"""What the operating system and the interpreter are asked: files, processes, events and progress, plug-ins."""

@@ -1,1 +1,1 @@
-"""Training recipes on TRL, and the log-probabilities they need."""
+"""Training: policies by methods of TRL, rungs of the ladder from scratch, and log-probabilities of traces."""

@@ -1,1 +1,1 @@
-"""Asking models: requests and replies, prompts as a model sees them, verdicts, costs."""
+"""Asking models: requests and replies, options of engines, prompts as a model sees them, verdicts, costs."""

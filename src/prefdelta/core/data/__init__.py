@@ -1,1 +1,1 @@
-"""Rows of data sets: their values, prompts, identity, and overlap with benchmarks."""
+"""Rows of data sets: their sources, values, problems and identity, and overlap with benchmarks."""
