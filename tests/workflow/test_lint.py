@@ -1,9 +1,11 @@
-"""Rules of the house that can be checked by reading: one word per stage, no logic in rules, a light start."""
+"""Rules of the house, checked by reading: one word per stage, no logic in rules, a light start, small files."""
 
+import ast
 import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -20,6 +22,7 @@ from prefdelta.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "workflow/rules"
+SOURCE = sorted((ROOT / "src").rglob("*.py"))
 SHARDED = {"generate"}  # stages with a rule for shares of their work
 BATCHED = {"train": "", "evaluate": ""}  # stages whose rules are made in a loop, one per batch of arms
 
@@ -182,6 +185,25 @@ def test_what_the_snakefile_imports_is_light() -> None:
     heavy = {"torch", "transformers", "trl", "vllm", "pandas", "datasets", "openai", "aiohttp", "pyarrow", "numpy"}
     assert modules & (heavy | {"scipy", "matplotlib", "jinja2"}) == set()
     assert min(seconds) < 0.5
+
+
+# --- small files, few in a folder, one meaning per name (CONTRIBUTING.md) ---
+
+
+def test_no_file_of_source_is_longer_than_400_lines() -> None:
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCE}
+    assert {str(path.relative_to(ROOT)): number for path, number in lines.items() if number > 400} == {}
+
+
+def test_no_folder_has_more_than_20_modules() -> None:
+    modules = Counter(str(path.parent.relative_to(ROOT)) for path in SOURCE if path.name != "__init__.py")
+    assert {folder: number for folder, number in modules.items() if number > 20} == {}
+
+
+def test_no_two_classes_have_one_name() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCE]
+    classes = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    assert [name for name, number in classes.items() if number > 1] == []
 
 
 # --- what docs/faults.md and docs/cluster.md say is tested ---
