@@ -18,7 +18,7 @@ TESTS: dict[str, list[str]] = {
     "16": ["tests/unit/core/asking/test_verdicts.py::test_a_reply_that_is_no_verdict_is_a_typed_failure"],
     # compute.jsonl
     "b01": [
-        "tests/unit/training/test_several.py::test_another_number_of_processes_goes_on_or_tells_why_it_cannot_and_starts_anew"
+        "tests/unit/training/processes/test_launcher.py::test_another_number_of_processes_goes_on_or_tells_why_it_cannot_and_starts_anew"
     ],
     "b02": [
         "tests/stages/test_judge_refusals.py::test_a_provider_that_runs_out_of_money_is_topped_up_and_flags_one_prompt",
@@ -48,8 +48,12 @@ TESTS: dict[str, list[str]] = {
         "tests/stages/test_judge.py::test_other_names_of_the_model_that_was_asked_are_accepted",
         "tests/stages/test_judge.py::test_another_model_stops_the_stage_at_once_until_the_config_accepts_its_name",
     ],
-    "b15": ["tests/unit/test_hub.py::test_a_cache_on_a_read_only_mount_is_read_and_what_it_lacks_is_told"],
-    "b16": ["tests/unit/test_hub.py::test_weights_that_are_there_twice_are_neither_pinned_nor_fetched_nor_hashed"],
+    "b15": [
+        "tests/unit/models/test_repositories.py::test_a_cache_on_a_read_only_mount_is_read_and_what_it_lacks_is_told"
+    ],
+    "b16": [
+        "tests/unit/models/test_repositories.py::test_weights_that_are_there_twice_are_neither_pinned_nor_fetched_nor_hashed"
+    ],
 }
 
 

@@ -19,6 +19,7 @@ from prefdelta.core.names import STAGES
 from prefdelta.core.settings import Settings
 from prefdelta.study.config.sections import Config
 from prefdelta.study.study import Study
+from replay.tested import TESTS
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "workflow/rules"
@@ -216,6 +217,12 @@ def test_every_fault_has_a_test_that_exists() -> None:
     assert len(named) >= len(rows)
     for file, test in named:
         assert f"def {test or 'test_'}" in (ROOT / file).read_text(), f"{file}::{test}"
+
+
+def test_every_case_that_is_replayed_by_tests_has_tests_that_exist() -> None:
+    for test in (test for tests in TESTS.values() for test in tests):
+        file, _, name = test.partition("::")
+        assert f"def {name}" in (ROOT / file).read_text(), test
 
 
 def test_what_clusters_do_has_a_test_that_exists_and_each_of_them_is_told() -> None:

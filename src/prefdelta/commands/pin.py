@@ -131,7 +131,7 @@ def _repositories(names: Sequence[str], configfile: Path | None) -> list[Reposit
 
 
 def _parse(name: str) -> Repository:
-    """The repository that an argument names, as `core.pins.argument` writes it."""
+    """The repository that an argument names, as `core.pins.hub_path` writes it."""
     if is_local(name):
         raise StudyError(f"{name}: a local folder, which is known by its content: there is nothing to pin.")
     prefix, _, rest = name.partition("/")

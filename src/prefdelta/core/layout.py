@@ -106,11 +106,6 @@ def place_of(path: str | Path, study: str) -> Place:
     return _match(OUTPUTS, path, study)
 
 
-def job_of(path: str | Path, study: str) -> Place:
-    """Which job a manifest or log is of, from its path. Raises StudyError for a path of another form."""
-    return _match(JOBS, path, study)
-
-
 def name_below(path: str | Path, study: str) -> str:
     """A path without `results/<study>/` (and `logs/`) and without its ending: of a manifest or log, the job's name.
 

@@ -21,7 +21,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
     def plugins(self) -> list[str]:
-        """Names in `prefdelta.system.plugins` that these settings make the stage load, e.g. `engines.openai.engine`.
+        """Names in `prefdelta.system.plugins` that these settings make the stage load, e.g. `engines.openai`.
 
         Their source enters the digest of the jobs that use them, and of no others.
         """

@@ -15,12 +15,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 How = Literal["done", "error", "defect", "out_of_memory", "stopped"]
-READ_BYTES = 1 << 16  # of a file's end: many times the longest line
+READ_BYTES = 1 << 16  # of a file's end: more than the longest line
+MESSAGE_CHARACTERS = 4000  # of a message, the most that a line holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def report(progress: Report) -> None:
 def end(ending: Ending) -> None:
     """Report how the job ended. Of several, the last counts."""
     if _file is not None:
-        _file.write("end", asdict(ending))
+        _file.write("end", asdict(replace(ending, message=ending.message[:MESSAGE_CHARACTERS])))
 
 
 def read(path: Path) -> Events | None:

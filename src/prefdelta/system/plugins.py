@@ -33,12 +33,12 @@ def names(kind: str) -> list[str]:
 
 
 def module_of(plugin: str) -> str:
-    """The module behind a name such as `engines.openai.engine`. Raises StudyError for an unknown one."""
+    """The module behind a name such as `engines.openai`. Raises StudyError for an unknown one."""
     return _target(plugin).partition(":")[0]
 
 
 def load(plugin: str) -> Any:
-    """The object behind a name such as `engines.openai.engine`. Raises StudyError for an unknown one."""
+    """The object behind a name such as `engines.openai`. Raises StudyError for an unknown one."""
     module, _, name = _target(plugin).partition(":")
     return getattr(import_module(module), name)
 

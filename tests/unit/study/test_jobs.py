@@ -11,7 +11,7 @@ def test_a_job_is_told_from_all_others_by_its_name_which_is_that_of_its_manifest
     for job in jobs:
         assert job.manifest == f"results/mini/{job.name}.manifest.json"
         assert job.log == f"results/mini/logs/{job.name}.log"
-        assert layout.job_of(job.manifest, "mini").kind == job.kind
+        assert layout.name_below(job.manifest, "mini") == job.name
 
 
 def test_an_output_says_which_kind_of_job_writes_it(mini):

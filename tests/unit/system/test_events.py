@@ -32,6 +32,13 @@ def test_the_last_report_and_the_last_ending_count(tmp_path):
     assert events.read(path) == Events(1, REPORT, DONE)
 
 
+def test_of_a_long_message_the_beginning_is_kept(tmp_path):
+    path = tmp_path / "a.events.jsonl"
+    events.begin(path, RUN)
+    events.end(Ending("error", "error: " + "é" * 100_000))
+    assert events.read(path).ending == Ending("error", "error: " + "é" * (events.MESSAGE_CHARACTERS - 7))
+
+
 def test_each_line_is_json_with_time_and_attempt(tmp_path):
     path = tmp_path / "a.events.jsonl"
     events.begin(path, RUN)

@@ -15,7 +15,6 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from prefdelta.core.compute import Fsdp
-from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Recipe
 from prefdelta.system.events import Report
 from prefdelta.system.files import publish_text, say
@@ -167,17 +166,22 @@ class Mailbox:
     # --- progress ---
 
     def put_report(self, progress: Report) -> None:
-        """Tell how far the training is."""
-        with suppress(OSError, StudyError):  # a full disk: the training goes on
-            publish_text(self._report, json.dumps(asdict(progress)))
+        """Tell how far the training is. A report that cannot be written is left out: the training goes on.
+
+        The folder is not made here: that it is gone says that the launching process is.
+        """
+        temporary = self._report.with_suffix(".tmp")
+        with suppress(OSError):
+            temporary.write_text(json.dumps(asdict(progress)), encoding="utf-8")
+            temporary.replace(self._report)
 
     def take_report(self) -> Report | None:
-        """How far the training is, if that was told since the last time."""
-        if not self._report.exists():
-            return None
-        text = self._report.read_text(encoding="utf-8")
-        self._report.unlink()
-        return Report(**json.loads(text))
+        """How far the training is, if that was told since the last time, and can be read."""
+        with suppress(OSError, ValueError, TypeError):  # most often there is none; or a network file system replaces it
+            text = self._report.read_text(encoding="utf-8")
+            self._report.unlink(missing_ok=True)
+            return Report(**json.loads(text))
+        return None
 
     # --- signs of life ---
 

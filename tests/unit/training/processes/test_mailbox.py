@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -46,6 +47,20 @@ def test_a_report_of_progress_is_taken_once(mailbox):
     mailbox.put_report(Report("training", 2, 10, "updates", 0.5, 16.0))
     mailbox.put_report(report)
     assert mailbox.take_report() == report
+    assert mailbox.take_report() is None
+
+
+def test_a_report_does_not_hide_that_the_launching_process_is_gone(mailbox):
+    shutil.rmtree(mailbox.folder)
+    mailbox.put_report(Report("training", 3, 10, "updates", 0.5, 14.0))
+    assert mailbox.last_sign_of_life() is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"what": "training"}'])
+def test_a_report_that_cannot_be_read_ends_nothing(mailbox, text):
+    mailbox.put_report(Report("training", 3, 10, "updates", 0.5, 14.0))
+    (written,) = mailbox.folder.iterdir()
+    written.write_text(text)
     assert mailbox.take_report() is None
 
 
