@@ -337,7 +337,7 @@ def test_after_a_kill_between_steps_all_that_is_current_is_there_and_the_next_gc
     steps = len(gc.make_plan(study_here()).removals)
     assert main(GC) == 0
     ends = snapshot(but=("run.json",))
-    assert steps == 28
+    assert steps == 29
     for dies_at in range(0, steps, 3):
         shutil.rmtree(RESULTS)
         shutil.copytree(kept, RESULTS, symlinks=True)

@@ -43,7 +43,7 @@ def test_top_takes_the_largest_deltas_of_its_own_dimension(select: Select, delta
 def test_pairs_that_are_not_selected_are_no_failures(select: Select, deltas: dict[str, Made]) -> None:
     outcome = select("top-signal_to_noise-3", deltas["signal_to_noise"].path).outcome
     assert (outcome.rows, outcome.failures, outcome.not_selected) == (ITEMS, {}, ITEMS - 3)
-    assert outcome.told == f"3 selected of {ITEMS} rows"
+    assert outcome.summary == f"3 selected of {ITEMS} rows"
 
 
 def test_ties_are_ordered_by_the_seed(select: Select, deltas: dict[str, Made]) -> None:

@@ -78,7 +78,7 @@ def test_a_trace_longer_than_allowed_is_a_typed_failure_and_is_not_cut(
         assert cut.logps is None or cut.logps == pytest.approx(full.logps, abs=1e-4)
 
 
-@pytest.mark.parametrize("text", ["1+1=2;<eos>A:2", "Ω"])
+@pytest.mark.parametrize("text", ["2+1=3;<eos>A:3", "Ω"])
 def test_where_most_traces_cannot_be_trained_on_something_else_is_to_blame(
     text: str, traces: dict[str, Path], make_reference: MakeReference, tmp_path: Path
 ) -> None:
