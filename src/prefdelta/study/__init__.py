@@ -1,1 +1,1 @@
-"""A study: its config, and what each job of it reads, writes and is given."""
+"""A study: its config, and the inputs, outputs and settings of each job."""

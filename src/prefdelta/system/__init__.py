@@ -1,1 +1,1 @@
-"""What the operating system and the interpreter are asked: files, processes, progress, plug-ins."""
+"""Use of the operating system and the interpreter: files, processes, progress, plug-ins."""
