@@ -63,7 +63,7 @@ def sync(path: Path) -> None:
 
 
 def say(line: str) -> None:
-    """Write a line to the log (stderr). A log that cannot be written (full disk, closed pipe) does not stop the work."""
+    """Write a line to the log (stderr). If the log cannot be written (full disk, closed pipe), work goes on."""
     try:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()

@@ -33,8 +33,8 @@ class Instance:
     def in_file_name(cls, name: str) -> Self | None:
         """The instance that a file `[<anything>.]<instance>.<suffix>` belongs to; None for another name.
 
-        <anything> and the host may both have dots, so they can be separated only if the host is this machine. For any other
-        instance, `host` begins with <anything>.
+        <anything> and the host may both have dots, so they can be separated only if the host is this machine. For other
+        instances, `host` begins with <anything>.
         """
         instance = cls.parse(name.rpartition(".")[0])
         if instance is None or not f".{instance.host}".endswith(f".{gethostname()}"):

@@ -15,7 +15,7 @@ from prefdelta.system.files import say
 from prefdelta.system.instance import Instance
 
 GRACE_SECONDS = 3.0  # from a signal until the process ends, whatever it is doing
-# The delay of that end while it saves its work: the rest of a step and a snapshot. SLURM kills 30 s after its signal.
+# That end is delayed by at most this to save work: the rest of a step, a snapshot. SLURM kills 30 s after its signal.
 SAVE_SECONDS = 25.0
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -60,8 +60,8 @@ def describe_exit_code(code: int) -> str:
 def stop_on_signals() -> None:
     """Have SIGTERM and SIGINT end this process with exit code 128 + signal, at the latest after GRACE_SECONDS.
 
-    The main thread unwinds. If it cannot (a long call into C holds it), the process ends without unwinding; another thread
-    has carried out the actions of `at_stop` by then. Further signals do not disturb the flushing.
+    The main thread unwinds. If it cannot (a long call into C holds it), the process ends without unwinding, after
+    another thread has carried out the actions of `at_stop`. Further signals do not disturb the flushing.
 
     GRACE_SECONDS begin later, by SAVE_SECONDS at most, while work asks in `stop_deferred` whether to save; but not if
     the parent has died, because the same work may have been started again.
@@ -86,10 +86,10 @@ def at_stop(action: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def stop_deferred() -> Iterator[Callable[[], bool]]:
-    """Within the context a signal does not unwind the main thread. Yields a function: whether one came. If
-    so, save, then call `stop_now`.
+    """Within the context a signal does not unwind the main thread. Yields a function that says if one came.
 
-    Calling the function gives time to finish a step and to save it (`stop_on_signals`).
+    If so, the work is to be saved before `stop_now`. After the function's first call there is time to finish a step and
+    to save it (`stop_on_signals`).
     """
     global _deferred, _asked
     before, _deferred = _deferred, True

@@ -28,7 +28,7 @@ class Progress:
         if now - self._said >= self._every:
             self._said = now
             if self._done > self._before:
-                # Count from the earlier number: replies may come in batches, whose first one took the time of all.
+                # The rate before this call: replies may come in batches, and a batch's first one took the time of all.
                 self._say_recent_rate()
         if self._first is None:
             self._first = now

@@ -19,8 +19,8 @@ class ResourceUsage:
 def resource_usage() -> ResourceUsage:
     """The usage so far: from this process's counters, those of its ended children, and /proc for the others.
 
-    A process's ru_maxrss starts from that of its program before exec, so the kernel is asked for VmHWM. For ended children
-    only ru_maxrss is known; it starts from this process's at most.
+    A process's ru_maxrss starts from that of its program before exec, so the kernel is asked for VmHWM. For ended
+    children only ru_maxrss is known; it starts from this process's at most.
     """
     own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime

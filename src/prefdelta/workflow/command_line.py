@@ -37,7 +37,7 @@ def parse(
 
     Exits with 2 unless the names are exactly those of the stage.
 
-    about: the stage's docstring. inputs, outputs: name -> description for --help; all stages have the output `manifest`.
+    about: the stage's docstring. inputs, outputs: name -> description for --help; every stage has an output `manifest`.
     """
     outputs = {**outputs, "manifest": "counts, failures, versions (JSON)"}
     fields = {
@@ -83,7 +83,7 @@ def named_paths(words: Iterable[str]) -> dict[str, list[Path]]:
 
 
 def by_hand(module: str, words: list[str]) -> str:
-    """The shell command that repeats a job by hand: its words without the digest of source that a workflow planned it with."""
+    """The shell command that repeats a job by hand: its words without the digest from the plan (`--code`)."""
     program = Path(sys.executable)
     interpreter = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
     if "--code" in words:

@@ -69,12 +69,8 @@ class Outcome:
     rows: int
     failures: Mapping[str, int]
     details: Details = field(default_factory=NoDetails)  # more about this job for the report
-    computed: Mapping[str, int] = field(
-        default_factory=dict
-    )  # count of work that was not in the record: calls, updates, ...
-    elsewhere: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # added to the manifest's `run`, if other processes did the work
+    computed: Mapping[str, int] = field(default_factory=dict)  # work that was not in the record: calls, updates, ...
+    elsewhere: Mapping[str, Any] = field(default_factory=dict)  # parts of the manifest's `run`, if others did the work
     not_selected: int = 0  # rows without failure that the stage's rule did not take
 
     @property

@@ -17,8 +17,7 @@ from prefdelta.workflow.run_file import FILE, UNKNOWN, LockedRunFile, WorkflowRu
 
 
 def begin(results: Path) -> None:
-    """Make this process the one run in `results`, until it ends. Ends the processes and jobs of a killed run, and
-    removes its files.
+    """Make this process the only run in `results`, until it ends. Leftovers of a killed run are ended and removed.
 
     Raises StudyError if the folder cannot be written, or if a run is going on in it.
     """
