@@ -1,1 +1,1 @@
-"""What a person types: `prefdelta <command>`."""
+"""The command line `prefdelta <command>`."""

@@ -32,7 +32,7 @@ class Projection:
     folder: str  # in the record; its sub-folders are partitions
     row_type: RecordedRow
     table_type: type[Row]
-    column: str  # of the table: the key of a row in the record
+    column: str  # the table's column that has the keys of rows in the record
     noun: str
 
 
@@ -149,12 +149,12 @@ def questions_of(listed: Iterable[RecordPartition], keys: Collection[str]) -> se
 
 @dataclass(frozen=True, slots=True)
 class ForgetPlan:
-    """What is to be removed to forget some outputs of one stage: outputs, and parts of its record."""
+    """The outputs, and parts of the record, to be removed in order to forget some outputs of one stage."""
 
     stage: str
     outputs: list[Path]  # the outputs asked for
     others: list[Path]  # outputs that depend on some of the same keys
-    keys: frozenset[str]  # of rows or checkpoints, as the outputs name them
+    keys: frozenset[str]  # keys of rows or checkpoints that the outputs name
     questions: int  # number of questions forgotten
     rows: dict[Path, set[str]]  # partition -> keys, with all attempts at each question
     rows_bytes: int

@@ -94,9 +94,9 @@ class Removal:
     path: Path
     count: int
     bytes: int
-    rows: set[str] | None = None  # of a partition, if only some of them are removed
+    rows: set[str] | None = None  # the rows to remove from a partition; None: all
     row_type: RecordedRow = Call
-    only_weights: bool = False  # of a checkpoint, which still counts as made
+    only_weights: bool = False  # remove a checkpoint's weights alone: it still counts as made
 
     def carry_out(self) -> None:
         if self.only_weights:
@@ -109,7 +109,7 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class RemovalPlan:
-    """What is to be removed, in this order.
+    """The removals, in this order.
 
     Outputs come first, so that none ever refers to something removed. Segments to be rewritten without some rows come
     last, because rewriting needs room.
@@ -128,7 +128,7 @@ class RemovalPlan:
 
 
 def make_plan(study: Study, evaluated_policies: bool = False) -> RemovalPlan:
-    """What to remove from a study's results. Changes nothing."""
+    """The plan of removals from a study's results. Changes nothing."""
     results, record = Path(study.results), Path(study.record)
     notes: list[str] = []
     removals = list(_outputs(study, results, notes))

@@ -1,4 +1,4 @@
-"""What commands print."""
+"""Printed output of commands."""
 
 import sys
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ from prefdelta.system.files import publish_text
 NAME = "sweep"
 TABLE = Path("docs/sweep.md")
 RESAMPLES = 2000  # bootstrap resamples, for each interval
-SEED = 0  # of the trainings
+SEED = 0  # seed of the trainings
 
 
 class Sweep(Settings):

@@ -58,7 +58,7 @@ class Content:
     colour: str
     resamples: int
     seed: int
-    settings: Mapping[str, Any]  # of the report, to be printed
+    settings: Mapping[str, Any]  # the report's settings, to be printed
     dimensions: Sequence[str]  # with composites, in order
     benchmarks: Mapping[str, BenchmarkLabel]
     groups: Mapping[str, BenchmarkGroup]
@@ -71,7 +71,7 @@ class Content:
     cpu_budget: Mapping[str, float]
     calibration: Calibration
     confounded: frozenset[str]  # generators whose traces a data set ships
-    agreements: Sequence[AgreementLine]  # of two ways of asking the judge
+    agreements: Sequence[AgreementLine]  # agreement of two ways of asking the judge
 
     def all_arms(self) -> list[Arm]:
         """Every arm that has scores, those of the experiments first."""

@@ -114,7 +114,7 @@ def stages_frame(jobs: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def wall_seconds(jobs: Sequence[FinishedJob]) -> float | None:
-    """From the start of the first job to the end of the last; None without jobs."""
+    """Seconds from the start of the first job to the end of the last; None without jobs."""
     runs = [job.manifest.run for job in jobs]
     starts = [datetime.fromisoformat(run.started).timestamp() for run in runs]
     ends = [start + run.seconds for start, run in zip(starts, runs, strict=True)]

@@ -26,9 +26,9 @@ from prefdelta.system.processes import stop_deferred, stop_now
 
 TEMPLATE = "chat_template.jinja"  # stays when weights are removed: it is part of a call's key
 REMOVED = "weights_removed.json"  # replaces weights that are no longer needed: holds their hash
-DETAILS = "training.json"  # what was measured while the weights were made; deterministic, so no times
+DETAILS = "training.json"  # measurements from making the weights; deterministic, so no times
 
-# (folder for weights and tokenizer, snapshots to go on from and to take) -> what was measured
+# (folder for weights and tokenizer, snapshots to go on from and to take) -> measurements
 Train = Callable[[Path, Snapshots], Mapping[str, Any]]
 
 
@@ -91,7 +91,7 @@ def _size(folder: Path) -> int:
 
 
 def details(record: Path, checkpoint: Checkpoint) -> dict[str, Any]:
-    """What was measured while a checkpoint was made."""
+    """The measurements from making a checkpoint."""
     return dict(json.loads((record / checkpoint.folder / DETAILS).read_text(encoding="utf-8")))
 
 
@@ -138,7 +138,7 @@ def are_removed(folder: Path) -> bool:
 
 
 def remove_weights(folder: Path) -> None:
-    """Remove a checkpoint's weights. Their hash and what was measured stay: the checkpoint still counts as made."""
+    """Remove a checkpoint's weights. Their hash and the measurements stay: the checkpoint still counts as made."""
     if not are_removed(folder):
         publish_text(folder / REMOVED, json.dumps({"weights": _weights(read_seal(folder))}) + "\n")
     for path in folder.iterdir():

@@ -22,7 +22,7 @@ from prefdelta.system.processes import stop_now
 SEAL = "sealed.json"
 LAYOUT = "layout.json"  # in a snapshot
 MIN_SECONDS = 10.0  # between two snapshots if saving is cheap: a kill can cost this much
-MAX_SHARE = 0.05  # of the time that saving may take if it is not cheap
+MAX_SHARE = 0.05  # largest share of time spent on saving if it is not cheap
 KEPT = 2  # the newest, and one more in case the newest is damaged
 
 

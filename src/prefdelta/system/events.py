@@ -47,7 +47,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What the last attempt of a job has reported."""
+    """The events of a job's last attempt."""
 
     attempt: int  # the job's attempts in its run, from 1
     report: Report | None  # the last one

@@ -160,7 +160,7 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
         with _damage_set_aside(arguments.inputs):
             read = [path for paths in arguments.inputs.values() for path in paths]
             contents = manifests.check(read)
-            texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
+            texts = job_texts(read, arguments.record)  # read now, not when the job ends
             outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
         usage = resource_usage()
         account = JobRun(

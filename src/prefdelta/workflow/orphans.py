@@ -1,4 +1,4 @@
-"""What a killed run leaves running: processes of this machine, and jobs in SLURM's queue."""
+"""Processes of this machine, and jobs in SLURM's queue, that a killed run leaves running."""
 
 import os
 import signal

@@ -9,7 +9,7 @@ _SHOWN = 4  # names of a list
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found: a line for a person, or an object of `--json`."""
+    """One finding of a check: a line for a person, or an object of `--json`."""
 
     state: Literal["ok", "warn", "fail"]
     found: str

@@ -123,7 +123,7 @@ def settings(subject: Subject) -> Iterator[CheckResult]:
 
 
 def preemption(subject: Subject) -> Iterator[CheckResult]:
-    """What preemption does to trainings through submitit, in their partition."""
+    """The effect of preemption on trainings through submitit, in their partition."""
     slurm = subject.slurm
     if slurm is None:
         return

@@ -1,4 +1,4 @@
-"""What a chat template does with reasoning, dates, a text of its own and beginning-of-sequence: found by rendering."""
+"""How a chat template treats reasoning, dates, a text of its own and beginning-of-sequence: found by rendering."""
 
 import re
 from collections.abc import Sequence

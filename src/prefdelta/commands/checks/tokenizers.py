@@ -62,7 +62,7 @@ def _has_tokenizer(folder: Path) -> bool:
 
 
 def _check_tokenizer(subject: Subject, name: str, folder: Path) -> CheckResult:
-    """What a model's tokenizer and template do. Raises StudyError if the study cannot use them."""
+    """The finding on a model's tokenizer and template. Raises StudyError if the study cannot use them."""
     tokenizer = load_tokenizer(folder)
     if not tokenizer.chat_template:
         raise StudyError(f"the tokenizer in {folder} has no chat template, without which it cannot be asked.")

@@ -55,7 +55,7 @@ class JobStatus:
     log_path: str
     log: Log | None  # None if the job is done
     submission: Submission | None
-    pid: int | None  # of the process at work on this machine
+    pid: int | None  # the process at work on this machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ def _state(
     if run and run.alive and max(times) < run.started_at:
         return "missing", None  # its log and submission are of an earlier run
     if submission and log and log.written < submission.submitted.at:
-        log = None  # of an earlier submission
+        log = None  # the log of an earlier submission
     return _ended(seen, log, submission, claim, queue_known)
 
 

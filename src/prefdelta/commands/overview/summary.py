@@ -54,7 +54,7 @@ class JobCounts:
     name: str | None  # None: the whole stage
     jobs: int
     states: dict[str, int]  # without states that no job has
-    rows: int  # of jobs that are done
+    rows: int  # sum over the jobs that are done
     failures: dict[str, int]  # rows with a failure, by reason
     not_selected: int  # among `rows`
 
@@ -87,11 +87,11 @@ class JobLine:
     advice: str | None
     rows: int | None
     failures: dict[str, int]
-    seconds: float | None  # that the job took, if it is finished
+    seconds: float | None  # run time, if the job is finished
     log: str
     log_written: float | None  # seconds since the epoch
     progress: Report | None  # the last report of its last attempt
-    last_lines: list[str]  # of a job that failed or was stopped
+    last_lines: list[str]  # of its log, if it failed or was stopped
     pid: int | None
     slurm: SlurmLine | None
 
@@ -100,7 +100,7 @@ class JobLine:
 class Left:
     """The time left, roughly: for each job, the time that it reports, else the mean of its stage's finished jobs."""
 
-    job_seconds: float  # of all jobs left, without the stages in `unknown`
+    job_seconds: float  # for all jobs left, without the stages in `unknown`
     at_once: int  # jobs that run now
     seconds: float | None  # at that many jobs at once; None if none runs
     unknown: list[str]  # stages with no finished job that computed anything

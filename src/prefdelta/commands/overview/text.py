@@ -11,7 +11,7 @@ from prefdelta.commands.text_table import table
 from prefdelta.core.durations import duration
 
 SHOWN = 8  # jobs of one state; --failed and --json show all
-LINE_ROWS = 8  # of the screen for one line of a log: an error's one line also says what to do
+LINE_ROWS = 8  # screen rows for one line of a log: an error's one line also says what to do
 _RIGHT = {"jobs", *STATES, "rows"}
 
 

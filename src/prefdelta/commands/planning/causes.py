@@ -1,4 +1,4 @@
-"""What made each planned job stale: the file or key that was changed, by comparison with its last manifest."""
+"""The file or key whose change made each planned job stale, by comparison with its last manifest."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -82,7 +82,7 @@ def _causes(
 
 
 def _changed_files(job: PlannedJob, manifest: Mapping[str, Any]) -> list[str]:
-    """In words: the inputs, not made by a job, with other content than before, or that are other files."""
+    """In words: which inputs that no job makes have new content, or are other files than before."""
     now = job_texts(job.reads, job.record)
     before = manifest.get("texts", now)
     gone, come = [path for path in before if path not in now], [path for path in now if path not in before]

@@ -21,7 +21,7 @@ class _Finished:
     """A job that is done."""
 
     name: str  # as PlannedJob.name
-    size: str | None  # of its model
+    size: str | None  # size of its model
     manifest: dict[str, Any]
 
     @property
@@ -36,7 +36,7 @@ class _Finished:
 
     @property
     def worked(self) -> bool:
-        """Whether its run time measures speed: it made updates, or at least half of its requests are not from the record."""
+        """Whether its run time measures speed: it made updates, or computed at least half of its requests."""
         needed = self.manifest["details"].get("requests", self.manifest["rows"])  # a verdict makes several rows
         done = max(self.computed.get(name, 0) for name in WORKED)
         return self.computed.get("tokens", 0) > 0 and ("updates" in self.computed or 2 * done >= needed)

@@ -47,7 +47,7 @@ class ClaimNumber:
     title: str  # which arms, over which benchmarks
     estimate: Estimate  # in the unit of its test
     direction: Direction
-    seeds: Sequence[int] = ()  # of training; empty: no arms are involved
+    seeds: Sequence[int] = ()  # training seeds; empty: no arms are involved
     by_seed: Mapping[int, float] = field(default_factory=dict)  # the number from each seed alone; empty for one seed
     margin: float = 0.0
     unshared: Sequence[int] = ()  # seeds that some of the arms lack, so they are not in `by_seed`
@@ -151,7 +151,7 @@ def _difference(test: Difference, content: Content, arms: Sequence[Arm]) -> list
 
 
 def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list[ClaimNumber]:
-    """The difference of the sides' mean spreads over the sizes that all selections share, if these are three or more."""
+    """The difference of the sides' mean spreads over the sizes that all selections share, if at least three."""
     numbers = []
     for name, own in by_pairing(arms).items():
         left, right = (by_size(matching(own, side, None)) for side in (test.left, test.right))

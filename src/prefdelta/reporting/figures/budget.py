@@ -29,8 +29,8 @@ _BODY = 220  # px
 _TOP = ("o", "s", "^", "D", "v", "P")  # marks of the lines
 _OTHER = ("X", "<", ">", "p", "h", "8", "d")  # open marks of the controls
 _AXIS = "pairs trained on, a log scale; at the right, all of them"
-_MARGIN = 0.09  # of the axis, on both sides
-_CLOSEST = 0.18  # of the axis: the least distance of `all` from the largest k
+_MARGIN = 0.09  # share of the axis, on both sides
+_CLOSEST = 0.18  # share of the axis: the least distance of `all` from the largest k
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def _kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
 def _read_judgements(
     paths: Iterable[Path], study: str, forms: Mapping[str, Sequence[str]]
 ) -> "dict[str, pd.DataFrame]":
-    """By form: generator, prompt_id, sample, dimension, score (missing: none)."""
+    """Form -> generator, prompt_id, sample, dimension, score (missing: none)."""
     import pandas as pd
 
     by_form: dict[str, list[pd.DataFrame]] = {}

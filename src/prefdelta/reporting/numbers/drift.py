@@ -24,7 +24,7 @@ def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[Arm, str |
         arm
         for arm in arms
         if arm.pairing.chosen == arm.pairing.rejected
-        and selection_of(arm).BLIND  # a selection by score would give the sides a delta
+        and selection_of(arm).BLIND  # selection by delta or grade makes the sides differ
         and _learns_only_contrast(methods.get(arm, arm.recipe))
     ]
     members = families(zero)
