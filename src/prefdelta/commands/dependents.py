@@ -234,7 +234,7 @@ def forget(folder: Path, row_type: RecordedRow, keys: Collection[str]) -> None:
 
 
 def _remove_outputs(jobs: Iterable[StudyJob], doomed: Collection[Path]) -> None:
-    """Remove outputs of jobs. A manifest is removed just before the last output that it describes."""
+    """Remove outputs of jobs. A manifest is removed before the last outputs that it describes."""
     for job in jobs:
         outputs = [Path(path) for path in job.outputs]
         ours = [path for path in outputs if path in doomed]

@@ -1,14 +1,14 @@
-"""Remove what no current output refers to. For a finished study.
+"""Remove files and recorded rows that no current output needs. For a finished study.
 
-An output is current if the config's plan names it and it exists. Removed are:
+An output is current if the config's plan names it and it exists. The command removes:
   - outputs, manifests and logs in results/<study>/ that the plan does not name any more (another config with the same
     study name has its outputs there too: they go);
-  - in results/<study>/record/, what no current output was made from: replies of models (all attempts at a question
+  - in results/<study>/record/, items that no current output was made from: replies of models (all attempts at a question
     that a current table depends on stay), reference sums, models, policies;
-  - damaged files that were set aside, and what dead processes left: temporary files, unfinished trainings, claims;
+  - damaged files that were set aside, and leftovers of dead processes: temporary files, unfinished trainings, claims;
   - with --evaluated-policies, the weights of trained policies that are evaluated, unless the config keeps them
-    (train.keep). Their hashes and recorded replies stay, so nothing is planned again. To get weights back, have
-    them trained again (`prefdelta invalidate`).
+    (train.keep). Their hashes and recorded replies stay, so nothing is planned again. To get weights back, have them
+    trained again (`prefdelta invalidate`).
 
 The command does not check whether outputs are up to date, so run the study to its end before. If an output of a stage
 is missing, all that this stage recorded is kept, and the command says so. A kill at any moment leaves every current
@@ -94,7 +94,7 @@ class Removal:
     path: Path
     count: int
     bytes: int
-    rows: set[str] | None = None  # the rows to remove from a partition; None: all
+    rows: set[str] | None = None  # the rows to remove from a partition; None: all of `path`
     row_type: RecordedRow = Call
     only_weights: bool = False  # remove a checkpoint's weights alone: it still counts as made
 

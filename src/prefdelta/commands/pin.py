@@ -4,8 +4,8 @@
     prefdelta pin simplescaling/s1.1-3B datasets/openai/gsm8k
 
 Writes resources/pins.lock.json, with the sizes of what may be loaded and the licences; commit that file. Existing pins
-stay unless --update is given. A name that cannot be resolved is reported; the others are written. An
-access token is taken from the environment variable HF_TOKEN, another address of the hub from HF_ENDPOINT.
+stay unless --update is given. A name that cannot be resolved is reported; the others are written. An access token is
+taken from the environment variable HF_TOKEN, another address of the hub from HF_ENDPOINT.
 """
 
 import argparse

@@ -21,7 +21,7 @@ R = TypeVar("R", bound=Row)
 
 
 class MissingTableError(StudyError):
-    """The path has no table."""
+    """No table exists at the path."""
 
 
 def schema(row_type: type[Row]) -> "pa.Schema":

@@ -49,7 +49,7 @@ class Ending:
 class Events:
     """The events of a job's last attempt."""
 
-    attempt: int  # the job's attempts in its run, from 1
+    attempt: int  # number of the attempt in its run, from 1
     report: Report | None  # the last one
     ending: Ending | None  # None: it goes on, or ended without saying so
 

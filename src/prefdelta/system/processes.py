@@ -31,9 +31,9 @@ _parent: int | None = None  # the process with which this one is to end
 def die_with_parent(parent: int, run: str = "") -> None:
     """Have the kernel send SIGTERM to this process when its parent dies (Linux; elsewhere nothing happens).
 
-    If the parent has died already, this process ends at once. parent: the process id that `os.getppid()` is
-    expected to return. run: the `Instance` of the workflow's main process, as text, if that must be alive, too: if the
-    parent died while this process was loading, another process has adopted it and looks like the parent.
+    If the parent has died already, this process ends at once. parent: the process id that `os.getppid()` is expected to
+    return. run: the `Instance` of the workflow's main process, as text, if that must be alive, too: if the parent died
+    while this process was loading, another process has adopted it and looks like the parent.
     """
     global _parent
     if sys.platform != "linux":
@@ -86,7 +86,7 @@ def at_stop(action: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def stop_deferred() -> Iterator[Callable[[], bool]]:
-    """Within the context a signal does not unwind the main thread. Yields a function that says if one came.
+    """Within the context a signal does not unwind the main thread. Yields a function: whether one came.
 
     If so, the work is to be saved before `stop_now`. After the function's first call there is time to finish a step and
     to save it (`stop_on_signals`).

@@ -17,7 +17,7 @@ SLURM_SECONDS = 300.0  # for SLURM to end cancelled jobs: they get SIGTERM, and 
 
 
 def processes_of(run: str) -> Iterator[int]:
-    """Process ids of the processes that the run with this id started (Linux; none elsewhere)."""
+    """Ids of the processes that the run with this id started (Linux; none elsewhere)."""
     mark = f"{VARIABLE}={run}".encode()
     for path in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):

@@ -84,7 +84,7 @@ class WorkflowRun:
         return self.host == gethostname()
 
     def is_alive(self) -> bool | None:
-        """Whether it has not ended and its process runs; None if it is not known, on another machine.
+        """Whether it has not ended and its process runs; None (not known) on another machine.
 
         A process counts only with the same arguments, because process ids are reused.
         """

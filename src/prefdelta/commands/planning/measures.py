@@ -13,7 +13,7 @@ from prefdelta.core.compute import Compute
 from prefdelta.core.names import STAGES
 from prefdelta.study.study import Study
 
-WORKED = ("calls", "traces")  # units of the jobs that ask or score
+WORKED = ("calls", "traces")  # counts of the jobs that ask or score
 
 
 @dataclass(frozen=True, slots=True)

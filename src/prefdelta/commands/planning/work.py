@@ -1,7 +1,7 @@
 """What planned jobs lack: calls, traces and policies; with the tokens and hours that these take.
 
-If a job's inputs exist, its stage counts: it makes the job's requests, and the record says which are new. The same
-holds if its inputs will be rebuilt with the same content: no upstream job lacks anything, and only source changed.
+If a job's inputs exist, its stage counts what it lacks: it makes the requests, and the record says which are new. The
+same holds if its inputs will be rebuilt with the same content: no upstream job lacks anything, and only source changed.
 Every other job is estimated from the config and the existing tables, as if the record had nothing for it.
 """
 
