@@ -3,7 +3,7 @@
 An output is current if the config's plan names it and it exists. The command removes:
   - outputs, manifests and logs in results/<study>/ that the plan does not name any more (another config with the same
     study name has its outputs there too: they go);
-  - in results/<study>/record/, items that no current output was made from: replies of models (all attempts at a question
+  - in results/<study>/record/, items that no current output depends on: replies of models (all attempts at a question
     that a current table depends on stay), reference sums, models, policies;
   - damaged files that were set aside, and leftovers of dead processes: temporary files, unfinished trainings, claims;
   - with --evaluated-policies, the weights of trained policies that are evaluated, unless the config keeps them

@@ -1,7 +1,7 @@
 """Ownership of outputs: of two instances of one job, only the one that started last may publish.
 
-A job can run twice at once by accident: a cluster requeues a job whose node it has lost sight of, or a new run starts while a
-job of a killed run still writes. No process waits for a lock: the older instance notices and stops.
+A job can run twice at once by accident: a cluster requeues a job whose node it has lost sight of, or a new run starts
+while a job of a killed run still writes. No process waits for a lock: the older instance notices and stops.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """One run at a time in a results folder; the leftovers of a killed run are reported and removed.
 
-The workflow's main process calls `begin` before Snakemake looks at its own locks, which name no process and outlive their
-owner.
+The workflow's main process calls `begin` before Snakemake looks at its own locks, which name no process and outlive
+their owner.
 """
 
 import atexit
