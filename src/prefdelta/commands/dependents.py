@@ -48,7 +48,7 @@ MEASURED = "calls/ladder"  # in the record, by the model's key: the replies by w
 
 @dataclass(slots=True)
 class Dependents:
-    """The outputs of a stage that keeps a record, and what each depends on there."""
+    """The outputs of a stage that keeps a record, and the parts of the record that each depends on."""
 
     keys: dict[Path, set[str]] = field(default_factory=dict)  # existing output -> keys of rows, or of checkpoints
     absent: list[Path] = field(default_factory=list)  # outputs that are missing, or have no manifest
@@ -158,7 +158,7 @@ class ForgetPlan:
     questions: int  # number of questions forgotten
     rows: dict[Path, set[str]]  # partition -> keys, with all attempts at each question
     rows_bytes: int
-    folders: list[Path]  # checkpoints, with what belongs to them
+    folders: list[Path]  # checkpoints, with their unfinished trainings and measurements
 
     def sums(self) -> dict[str, tuple[int, int]]:
         """Kind -> (count, bytes)."""

@@ -50,7 +50,7 @@ from prefdelta.study.study import Study
 from prefdelta.system.instance import Instance
 
 LOGS = "logs"
-# What stages write; other files are the user's own.
+# Outputs of stages; other files are the user's own.
 _WRITTEN = re.compile(r".*\.(parquet|manifest\.json|log|events\.jsonl)|(policy|model)\.json")
 _LEFT = re.compile(r"\..+\.(tmp|staged|probe)")
 _DAMAGED = ".damaged"

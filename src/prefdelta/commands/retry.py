@@ -1,4 +1,4 @@
-"""Ask again what failed in one way, and only that.
+"""Repeat the requests that failed in one way, and only those.
 
 Finds the rows of a stage's tables whose `failure` is the one named, forgets their requests in the record (all attempts
 at each question), and deletes these tables. The next run asks again for these rows, and takes all other rows of the

@@ -19,7 +19,7 @@ from prefdelta.scheduler import slurm
 from prefdelta.workflow import orphans, run_file, runs
 
 PATIENCE = {signal.SIGINT: 30.0, signal.SIGTERM: 10.0, signal.SIGKILL: 10.0}  # seconds until the next, stronger one
-JOBS_SECONDS = 120.0  # for SLURM to end what was cancelled
+JOBS_SECONDS = 120.0  # for SLURM to end the cancelled jobs
 
 
 def define(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Whether the cluster has what `cluster:` names and what `compute:` asks for."""
+"""Whether the cluster has the resources that `cluster:` names and `compute:` asks for."""
 
 import getpass
 import re

@@ -31,7 +31,7 @@ def tokenizers(subject: Subject) -> Iterator[CheckResult]:
         return
     folders = {name: folder for name, hub in models.items() if (folder := model_folder(hub)) and _has_tokenizer(folder)}
     started, results, skipped = time.process_time(), list[CheckResult](), list[str]()
-    # Policies first: they are trained on what the template gives.
+    # Policies first: they are trained on the template's output.
     for name in sorted(folders, key=lambda name: name not in subject.config.policies):
         if time.process_time() - started > SECONDS:
             skipped.append(name)
