@@ -74,7 +74,7 @@ def _write(path: Path, lock: ExcludedPrompts, reasons: dict[str, dict[str, Rule]
     before = path.read_text(encoding="utf-8") if path.is_file() else None
     known: set[str] = set()
     if before is not None:
-        with suppress(StudyError):  # a lock that cannot be read is written anew
+        with suppress(StudyError):  # an unreadable lock is replaced
             known = set(ExcludedPrompts.read(before, str(path)).prompts)
     added, gone = len(set(lock.prompts) - known), len(known - set(lock.prompts))
     print_line(f"{path}: {len(lock.prompts):,} prompts to leave out; {added:,} are new, {gone:,} no longer are")

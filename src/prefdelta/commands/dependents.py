@@ -32,7 +32,7 @@ class Projection:
     folder: str  # in the record; its sub-folders are partitions
     row_type: RecordedRow
     table_type: type[Row]
-    column: str  # of the table: the key of a row in the record
+    column: str  # the table's column that has the keys of rows in the record
     noun: str
 
 
@@ -48,10 +48,10 @@ MEASURED = "calls/ladder"  # in the record, by the model's key: the replies by w
 
 @dataclass(slots=True)
 class Dependents:
-    """The outputs of a stage that keeps a record, and what each depends on there."""
+    """The outputs of a stage that keeps a record, and the parts of the record that each depends on."""
 
-    keys: dict[Path, set[str]] = field(default_factory=dict)  # output that is there -> keys of rows, or of checkpoints
-    absent: list[Path] = field(default_factory=list)  # outputs that are not there, or have no manifest
+    keys: dict[Path, set[str]] = field(default_factory=dict)  # existing output -> keys of rows, or of checkpoints
+    absent: list[Path] = field(default_factory=list)  # outputs that are missing, or have no manifest
     unreadable: dict[Path, str] = field(default_factory=dict)  # -> why
 
     @property
@@ -66,12 +66,12 @@ class Dependents:
         return set().union(*self.keys.values())
 
     def depending_on(self, keys: Collection[str]) -> list[Path]:
-        """The outputs that are there and depend on one of `keys`."""
+        """The existing outputs that depend on one of `keys`."""
         return [path for path, its_keys in self.keys.items() if not its_keys.isdisjoint(keys)]
 
 
 def dependents_of(study: Study, stage: str) -> Dependents:
-    """The outputs of a stage and what they depend on. Changes nothing, and only reports what is damaged."""
+    """The outputs of a stage and what they depend on. Changes nothing: damage is only reported."""
     dependents = Dependents()
     for job in study.jobs(stage):
         for path in map(Path, job.outputs):
@@ -86,7 +86,7 @@ def dependents_of(study: Study, stage: str) -> Dependents:
 
 
 def _keys_of(stage: str, path: Path, manifest: Path) -> set[str]:
-    """The keys in the record that an output depends on. Raises DamagedError if that cannot be read."""
+    """The keys in the record that an output depends on. Raises DamagedError if they cannot be read."""
     if stage in PROJECTIONS:
         column = PROJECTIONS[stage].column
         keys = tables.read_arrow(path, PROJECTIONS[stage].table_type, [column]).column(column).to_pylist()
@@ -117,7 +117,7 @@ class RecordPartition:
         return {key for rows in self.segments.values() for key, question in rows if question in questions}
 
     def bytes_of(self, keys: Collection[str]) -> int:
-        """About how many bytes the rows `keys` take. The exact number shows only when the rest is written anew."""
+        """About how many bytes the rows `keys` take. Only rewriting the segments gives the exact number."""
         return sum(
             size(segment) * sum(key in keys for key, _ in rows) // max(len(rows), 1)
             for segment, rows in self.segments.items()
@@ -149,16 +149,16 @@ def questions_of(listed: Iterable[RecordPartition], keys: Collection[str]) -> se
 
 @dataclass(frozen=True, slots=True)
 class ForgetPlan:
-    """What is to be removed to forget some outputs of one stage: outputs, and parts of its record."""
+    """The outputs, and parts of the record, to be removed in order to forget some outputs of one stage."""
 
     stage: str
-    outputs: list[Path]  # those asked for
-    others: list[Path]  # those that depend on some of the same
-    keys: frozenset[str]  # of rows or checkpoints, as the outputs name them
-    questions: int  # how many are forgotten
+    outputs: list[Path]  # the outputs asked for
+    others: list[Path]  # outputs that depend on some of the same keys
+    keys: frozenset[str]  # keys of rows or checkpoints that the outputs name
+    questions: int  # number of questions forgotten
     rows: dict[Path, set[str]]  # partition -> keys, with all attempts at each question
     rows_bytes: int
-    folders: list[Path]  # checkpoints, with what belongs to them
+    folders: list[Path]  # checkpoints, with their unfinished trainings and measurements
 
     def sums(self) -> dict[str, tuple[int, int]]:
         """Kind -> (count, bytes)."""
@@ -177,7 +177,7 @@ class ForgetPlan:
         return sums
 
     def carry_out(self, study: Study) -> None:
-        """Remove the record's part first: after a kill, an output that is still there names what is to be removed."""
+        """Remove rows and checkpoints first: after a kill, the remaining outputs still name those left to remove."""
         for folder, keys in self.rows.items():
             # Likewise, the row that an output names is removed after the other attempts at its question.
             for part in (keys - self.keys, keys & self.keys):
@@ -234,7 +234,7 @@ def forget(folder: Path, row_type: RecordedRow, keys: Collection[str]) -> None:
 
 
 def _remove_outputs(jobs: Iterable[StudyJob], doomed: Collection[Path]) -> None:
-    """Remove outputs of jobs. A manifest is removed with the last output that it describes, and before it."""
+    """Remove outputs of jobs. A manifest is removed before the last outputs that it describes."""
     for job in jobs:
         outputs = [Path(path) for path in job.outputs]
         ours = [path for path in outputs if path in doomed]

@@ -4,8 +4,8 @@
     prefdelta doctor --configfile resources/studies/mini.yaml
 
 One line for each check: ok, warn or fail, what was found, and what to do. Nothing is changed, and no model is started.
-What this study does not need is not checked. Keys and tokens are only looked for, never shown. The exit code is 2 if
-a check failed.
+Parts that this study does not need are not checked. Keys and tokens are only looked for, never shown. The exit code is
+2 if a check failed.
 """
 
 import argparse

@@ -13,7 +13,7 @@ from prefdelta.workflow.run_file import FILE, UNKNOWN, LockedRunFile, WorkflowRu
 
 @contextmanager
 def exclusive_use(results: Path, dry_run: bool) -> Iterator[None]:
-    """Within the context no run starts in `results`. dry_run: only look whether one goes on.
+    """Within the context no run starts in `results`. dry_run: only check whether one goes on.
 
     Raises StudyError if a run, a job that was started by hand, or a job of SLURM's is at work.
     """
@@ -31,7 +31,7 @@ def exclusive_use(results: Path, dry_run: bool) -> Iterator[None]:
         raise
     text = file.read()
     last = WorkflowRun.parse(text)
-    before = text if last is None or last.before is None else last.before  # what a killed command had to put back
+    before = text if last is None or last.before is None else last.before  # what a killed command was to restore
     file.write(WorkflowRun.of_this_process(before).text())
     try:
         yield

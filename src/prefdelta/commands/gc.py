@@ -1,18 +1,18 @@
-"""Remove what no current output refers to. For a finished study.
+"""Remove files and recorded rows that no current output needs. For a finished study.
 
-Current is what the config's plan names and what is there. Removed are:
+An output is current if the config's plan names it and it exists. The command removes:
   - outputs, manifests and logs in results/<study>/ that the plan does not name any more (another config with the same
     study name has its outputs there too: they go);
-  - in results/<study>/record/, what no current output was made from: replies of models (all attempts at a question
+  - in results/<study>/record/, items that no current output depends on: replies of models (all attempts at a question
     that a current table depends on stay), reference sums, models, policies;
-  - damaged files that were set aside, and what dead processes left: temporary files, unfinished trainings, claims;
+  - damaged files that were set aside, and leftovers of dead processes: temporary files, unfinished trainings, claims;
   - with --evaluated-policies, the weights of trained policies that are evaluated, unless the config keeps them
-    (train.keep). What they were and what they answered stays, so nothing is planned again. Whoever wants more of them
-    later has them trained again (`prefdelta invalidate`).
+    (train.keep). Their hashes and recorded replies stay, so nothing is planned again. To get weights back, have them
+    trained again (`prefdelta invalidate`).
 
-Whether outputs are up to date is not looked at, so run the study to its end before. Where an output of a stage is not
-there, all that this stage recorded is kept, and the command says so. A kill at any moment leaves every current output
-and all that it depends on; the same command again does the rest.
+The command does not check whether outputs are up to date, so run the study to its end before. If an output of a stage
+is missing, all that this stage recorded is kept, and the command says so. A kill at any moment leaves every current
+output and all that it depends on; the same command again does the rest.
 """
 
 import argparse
@@ -50,7 +50,7 @@ from prefdelta.study.study import Study
 from prefdelta.system.instance import Instance
 
 LOGS = "logs"
-# What stages write; other files are the user's own.
+# Outputs of stages; other files are the user's own.
 _WRITTEN = re.compile(r".*\.(parquet|manifest\.json|log|events\.jsonl)|(policy|model)\.json")
 _LEFT = re.compile(r"\..+\.(tmp|staged|probe)")
 _DAMAGED = ".damaged"
@@ -94,9 +94,9 @@ class Removal:
     path: Path
     count: int
     bytes: int
-    rows: set[str] | None = None  # of a partition, where only some of it goes
+    rows: set[str] | None = None  # the rows to remove from a partition; None: all of `path`
     row_type: RecordedRow = Call
-    only_weights: bool = False  # of a checkpoint, which goes on to count as made
+    only_weights: bool = False  # remove a checkpoint's weights alone: it still counts as made
 
     def carry_out(self) -> None:
         if self.only_weights:
@@ -109,10 +109,10 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class RemovalPlan:
-    """What is to be removed, in this order.
+    """The removals, in this order.
 
-    Outputs come first, so that none ever points to what is gone. Segments that are written anew without some rows come
-    last: that needs room.
+    Outputs come first, so that none ever refers to something removed. Segments to be rewritten without some rows come
+    last, because rewriting needs room.
     """
 
     removals: list[Removal]
@@ -128,7 +128,7 @@ class RemovalPlan:
 
 
 def make_plan(study: Study, evaluated_policies: bool = False) -> RemovalPlan:
-    """What to remove from a study's results. Changes nothing."""
+    """The plan of removals from a study's results. Changes nothing."""
     results, record = Path(study.results), Path(study.record)
     notes: list[str] = []
     removals = list(_outputs(study, results, notes))
@@ -215,7 +215,7 @@ def _checkpoints(record: Path, stage: str, wanted: Collection[str]) -> list[Remo
 
 
 def _evaluated(study: Study, record: Path) -> Iterator[Removal]:
-    """Weights of policies that are no longer needed: each arm that has them is evaluated, and not to be kept."""
+    """Weights of policies that are no longer needed: every arm that uses them is evaluated and not to be kept."""
     policies = dependents_of(study, "train")
     passing = {
         Path(study.policy_manifest(arm))
@@ -256,10 +256,10 @@ def _whole(part: RecordPartition, noun: str) -> Removal:
 def _leftovers(
     results: Path, record: Path, going: Collection[Path], finished: dict[str, bool], everything: bool
 ) -> Iterator[Removal]:
-    """What was set aside, and what dead processes left.
+    """Files that were set aside, and files that dead processes left.
 
-    Whether a process of another machine is dead is known only if the study has every output: a job at work has removed
-    its own before.
+    Whether a process of another machine is dead is known only if the study has every output: a running job has removed
+    its outputs before.
     """
     work = {record / kind: stage for stage, kind in CHECKPOINTS.items()}
     for parent, folders, files in os.walk(results):

@@ -1,9 +1,9 @@
 """Forget outputs with all that they were made from, so that the next run makes them from scratch.
 
-PATH is an output of the study: a table, policy.json, model.json. What goes with it: the replies of models (all attempts
+PATH is an output of the study: a table, policy.json, model.json. Removed with it: the replies of models (all attempts
 at each question), reference sums or weights that it was made from, and its manifest. Another output of the same stage
-that depends on some of the same (two arms can share one policy) goes too, and is named. What was made from the output
-stays: the next run sees whether it has to be made anew. Evaluations of a policy stay recorded, by its weights.
+that depends on some of these (two arms can share one policy) goes too, and is named. Outputs made from PATH stay: the
+next run decides whether to recompute them. Evaluations of a policy stay recorded, by its weights.
 """
 
 import argparse

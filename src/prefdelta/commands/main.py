@@ -8,7 +8,7 @@ from importlib import import_module
 from prefdelta.core.errors import StudyError
 from prefdelta.system import environment
 
-# Only the module of the command that is asked for is imported: so this one's --help is there at once.
+# Only the module of the given command is imported, so that `prefdelta --help` answers at once.
 COMMANDS = {
     "plan": "what would run, why, and what it would cost",
     "status": "how a study stands: done, running, failed and why, time left",

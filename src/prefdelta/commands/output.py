@@ -1,4 +1,4 @@
-"""What commands print."""
+"""Printed output of commands."""
 
 import sys
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def print_sums(sums: Mapping[str, tuple[int, int]]) -> None:
 
 
 def print_note_on_batches(study: Study, stage: str) -> None:
-    """Say so if what is forgotten of a stage may come back unchanged from a provider's batch files."""
+    """Say so if a stage's forgotten replies may come back unchanged from a provider's batch files."""
     if stage == "judge" and study.config.judge.engine.batch is not None:
         print_line(
             "note: judge.engine.batch is set, so a reply that the provider still keeps in a batch's file is taken from "

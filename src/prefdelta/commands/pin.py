@@ -3,9 +3,9 @@
     prefdelta pin --configfile config.yaml              # all that the study uses
     prefdelta pin simplescaling/s1.1-3B datasets/openai/gsm8k
 
-Writes resources/pins.lock.json, with the sizes of what may be loaded and the licences; commit that file. What is pinned
-already stays as it is, unless --update is given. A name that cannot be resolved is reported; the others are written. An
-access token is taken from the environment variable HF_TOKEN, another address of the hub from HF_ENDPOINT.
+Writes resources/pins.lock.json, with the sizes of what may be loaded and the licences; commit that file. Existing pins
+stay unless --update is given. A name that cannot be resolved is reported; the others are written. An access token is
+taken from the environment variable HF_TOKEN, another address of the hub from HF_ENDPOINT.
 """
 
 import argparse
@@ -110,7 +110,7 @@ def _licence(info: Any) -> str | None:
 
 
 def _repositories(names: Sequence[str], configfile: Path | None) -> list[Repository]:
-    """What to pin: the names given, or all that the study uses."""
+    """The repositories to pin: the given names, or all that the study uses."""
     if names and configfile is None:
         return list(dict.fromkeys(map(_parse, names)))
     study = open_study(configfile)
@@ -139,7 +139,7 @@ def _parse(name: str) -> Repository:
 
 
 def _fetch_all(pins: Pins, repositories: Sequence[Repository]) -> list[str]:
-    """Download what is pinned. Returns the errors."""
+    """Download the pinned repositories. Returns the errors."""
     errors = []
     for kind, name in repositories:
         if revision := pins.revision(kind, name):

@@ -1,17 +1,17 @@
-"""What would run, why, and what it would cost: before anything is submitted, and also while a run goes on.
+"""Which jobs would run, why, and their cost: before anything is submitted, and also while a run goes on.
 
-Says per stage how many jobs are stale, what they lack (calls of a model, traces to score, policies to train; what is in
-the record is not lacking), the tokens of that, GPU-hours, dollars where the config names prices, and which file or key
-made them stale. Each number says how it is known: counted, measured on finished jobs, or assumed by the figures of
-`compute:` in the config. Looks only.
+Per stage: how many jobs are stale, what they lack (calls of a model, traces to score, policies to train; whatever is in
+the record is not lacking), with its tokens, GPU-hours, and dollars if the config names prices, and which file or key
+made the jobs stale. Each number says how it is known: counted, measured on finished jobs, or assumed by the figures of
+`compute:` in the config. Read-only.
 
 --json prints one object:
   study, jobs            name; how many jobs would run
-  slurm                  jobs, with_gpus: what SLURM would be given
+  slurm                  jobs, with_gpus: how many jobs SLURM would get
   stages.<stage>         jobs; unit (calls, traces, policies, or null); missing, tokens, gpu_hours, core_hours, usd:
                          amounts; why: cause -> jobs
   totals                 calls, traces, policies, tokens, gpu_hours, core_hours, usd: amounts
-  why                    list of cause; own: stage -> jobs that read it; below: stage -> jobs that only stand on these
+  why                    list of cause; own: stage -> jobs that read it; below: stage -> jobs that only depend on those
   disk                   policies, snapshots, replies, needed: amounts of bytes; free: bytes; fits: true or false
   spending               null without judge.engine.prices; else prices, model; spent, limit: USD of the study
   notes                  list of texts
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
-    """The plan of what `snakemake <options>` would do for a study."""
+    """The plan of the jobs that `snakemake <options>` would run for a study."""
     jobs = [_as_asked(study, job) for job in planned_jobs(options)]
     causes = find_causes(study, jobs)
     reckoning = Reckoning(study, jobs, causes, Measures(study), most_read)
@@ -72,7 +72,7 @@ def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
 
 
 def _as_asked(study: Study, job: PlannedJob) -> PlannedJob:
-    """A job as SLURM gets it: one that goes through submitit is asked for by a job that needs nothing itself."""
+    """A job with the GPUs and minutes asked of SLURM: with submitit, those of the jobs that it submits."""
     asked = study.asked_for(job.stage, model_of(study, job.stage, job.name))
     if asked.submitit is None:
         return job

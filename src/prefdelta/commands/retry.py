@@ -1,9 +1,9 @@
-"""Ask again what failed in one way, and only that.
+"""Repeat the requests that failed in one way, and only those.
 
-Finds the rows of a stage's tables whose `failure` is the one named, forgets in the record what was asked for them (all
-attempts at each question), and deletes these tables: so the next run asks for them again, and takes all other rows of
-the same tables from the record. Where a stage stopped and wrote no table, failures are found in the record itself. A
-failure that is in neither is answered with a list of those that are.
+Finds the rows of a stage's tables whose `failure` is the one named, forgets their requests in the record (all attempts
+at each question), and deletes these tables. The next run asks again for these rows, and takes all other rows of the
+same tables from the record. If a stage stopped and wrote no table, failures are found in the record itself. If a
+failure is in neither, the command lists the failures that exist.
 """
 
 import argparse
@@ -31,9 +31,9 @@ class FailedRow(NamedTuple):
     """A row of a table that has a failure."""
 
     failure: str
-    key: str | None  # in the record; None where nothing was asked
+    key: str | None  # in the record; None if nothing was asked
     generator: str | None
-    replied: bool  # whether a whole reply came, of which the failure is the result
+    replied: bool  # whether a whole reply came, from which the failure results
 
 
 def define(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +122,7 @@ def _unknown(stage: str, failure: str, count: int, failed: Iterable[FailedRow]) 
 
 
 def _not_asked(study: Study, stage: str, failure: str, rows: list[FailedRow]) -> str:
-    """The message where nothing was asked because the traces cannot be used: what to retry instead."""
+    """The message if nothing was asked because the traces cannot be used: what to retry instead."""
     generators = {row.generator for row in rows}
     causes = Counter[str]()
     for path in dependents_of(study, "generate").keys:

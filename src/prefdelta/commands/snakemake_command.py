@@ -26,7 +26,7 @@ def command_line(words: Sequence[str]) -> str:
 
 
 def profile_options(configfile: Path | None) -> list[str]:
-    """The options that give Snakemake the study: `--profile <name>`, and the config file where no profile names it."""
+    """The options that give Snakemake the study: `--profile <name>`, and the config file if no profile names it."""
     path = configfile or DEFAULT_CONFIG
     for profile in sorted(PROFILES.glob("*/config.yaml")):
         options = yaml.safe_load(profile.read_text(encoding="utf-8"))

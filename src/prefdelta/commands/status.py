@@ -1,8 +1,8 @@
-"""How a study stands, while it runs and after: what is done, what runs and for how long, what failed and why.
+"""The status of a study, while it runs and after: which jobs are done, run (how long), or failed (why).
 
-Only looks: it takes no lock and writes nothing, so it may be asked at any time, also from another machine. A job is
-done if what it writes is there, and stale if its manifest says that this was made with other settings, source, texts or
-inputs than it would get now.
+Read-only: it takes no lock and writes nothing, so it can be run at any time, also from another machine. A job is done
+if its outputs exist, and stale if its manifest says that they were made with other settings, source, texts or inputs
+than it would get now.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """End the run that goes on in a study's results, and take its jobs out of SLURM's queue.
 
-Also the jobs of a run that was killed and could not do that itself; and nobody else's: a job of ours carries the tag of
-its results folder. All that jobs have done so far is kept, and the same snakemake command goes on from there.
+It also cancels the jobs of a killed run, which could not do that itself; and no other jobs: a study's jobs carry the
+tag of its results folder. All work so far is kept, and the same snakemake command goes on from there.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from prefdelta.scheduler import slurm
 from prefdelta.workflow import orphans, run_file, runs
 
 PATIENCE = {signal.SIGINT: 30.0, signal.SIGTERM: 10.0, signal.SIGKILL: 10.0}  # seconds until the next, stronger one
-JOBS_SECONDS = 120.0  # for SLURM to end what was cancelled
+JOBS_SECONDS = 120.0  # for SLURM to end the cancelled jobs
 
 
 def define(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     if main is not None:
         _end(main, results)
     _cancel(results)
-    if last:  # one of its processes may be asking SLURM for a job, for minutes if SLURM does not answer
+    if last:  # a process of the run may be submitting a job, for minutes if SLURM does not answer
         orphans.wait_for_processes(last.id)
     _cancel(results)
     if slurm.was_used(results) and (left := slurm.left_after(results, JOBS_SECONDS)):
@@ -59,12 +59,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _end(main: int, results: Path) -> None:
-    """End a run's main process: as Ctrl-C does, and if it does not listen to that (nohup), by stronger means."""
+    """End a run's main process: as Ctrl-C does, and if it ignores that (nohup), by stronger signals."""
     for number, seconds in PATIENCE.items():
         with suppress(ProcessLookupError):
             os.kill(main, number)
         if number != signal.SIGINT:
-            _cancel(results)  # it may wait for them, and will not ask for others
+            _cancel(results)  # it may wait for these jobs, and will not submit others
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             if run_file.current(results) is None:

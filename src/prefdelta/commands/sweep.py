@@ -28,8 +28,8 @@ from prefdelta.system.files import publish_text
 
 NAME = "sweep"
 TABLE = Path("docs/sweep.md")
-RESAMPLES = 2000  # of the bootstrap, for each interval
-SEED = 0  # of the trainings
+RESAMPLES = 2000  # bootstrap resamples, for each interval
+SEED = 0  # seed of the trainings
 
 
 class Sweep(Settings):
@@ -72,7 +72,7 @@ class Trial:
 
     @property
     def allowed(self) -> bool:
-        """Whether nothing else is lost, that is, no other interval lies wholly below 0."""
+        """Whether nothing else is lost: the interval of no other gain lies wholly below 0."""
         return all(gain.high is None or gain.high >= 0 for gain in (self.greedy, self.out_of_domain))
 
 
@@ -148,7 +148,7 @@ def choose(trials: list[Trial]) -> float:
 
 
 def page(rule: str, trials: list[Trial]) -> str:
-    """docs/sweep.md."""
+    """The text of docs/sweep.md."""
     rows = [
         f"| {trial.recipe} | {trial.rate:g} | {_points(trial.in_domain)} | {_points(trial.greedy)} | "
         f"{_points(trial.out_of_domain)} | {'**chosen**' if trial.rate == rate else '' if trial.allowed else 'loses'} |"

@@ -19,16 +19,16 @@ class UnreportedFailure(NamedTuple):
 
     failure: str
     key: str
-    replied: bool  # whether a whole reply came, of which the failure is the result
+    replied: bool  # whether a whole reply came, from which the failure results
 
 
 def unreported_failures(
     study: Study, stage: str, absent: Iterable[Path], reported: Collection[str]
 ) -> list[UnreportedFailure]:
-    """The failures in the record that belong to tables that are not there.
+    """The failures in the record that belong to missing tables.
 
-    absent: these tables. reported: keys of the record that other tables name. The record also keeps what failed when it
-    was asked with other settings than today's. Raises DamagedError if a segment cannot be read.
+    absent: the missing tables. reported: keys of the record that other tables name. The result includes failures of
+    requests with other settings than today's. Raises DamagedError if a segment cannot be read.
     """
     failures = list[UnreportedFailure]()
     for folder, failure_of in _partitions(study, stage, absent).items():
@@ -57,13 +57,13 @@ def _partitions(study: Study, stage: str, absent: Iterable[Path]) -> dict[Path, 
             failure_of[record / f"{settings.form}~{settings.generator}"] = partial(judge.failure_of, settings)
         elif stage == "generate":
             failure_of[record / path.stem] = _failure_of_trace
-        else:  # of a policy or model, which only its weights name
+        else:  # the folder of a policy or model, which only its weights name
             failure_of |= {folder: attrgetter("failure") for folder in record.glob("[!.]*") if folder.is_dir()}
     return failure_of
 
 
 def _failure_of_trace(call: Call) -> str | None:
-    """The failure as the table of traces would have it."""
+    """The failure that the table of traces would report."""
     if call.failure is not None:
         return call.failure
     reason, tokens = call.finish_reason, call.n_tokens

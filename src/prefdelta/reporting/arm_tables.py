@@ -48,7 +48,7 @@ class AccuracyTable:
 
 @dataclass(frozen=True, slots=True)
 class AgainstRandom:
-    """A selection minus the random ones of its size, which are `draws` arms."""
+    """A selection minus the mean of `draws` random selections of its size."""
 
     label: str
     draws: int
@@ -60,18 +60,18 @@ class GainsRow:
     label: str
     gains: Sequence[Estimate]  # one per panel
     seeds: Sequence[int]
-    draws: int | None  # random selections of this size; None for any other selection
+    draws: int | None  # number of random selections of this size; None for other selections
     confounded: bool
 
 
 @dataclass(frozen=True, slots=True)
 class UpdatesRow:
     label: str
-    updates: tuple[int, ...]  # different numbers among the repeats; none: unknown
+    updates: tuple[int, ...]  # the distinct numbers among the repeats; empty: unknown
 
 
 def overview(content: Content) -> list[OverviewRow]:
-    """Every arm: its gains on the primary benchmarks, as a mean where it ran with several seeds."""
+    """Every arm with its gains on the primary benchmarks: their mean, if it ran with several seeds."""
     evaluations = content.scores.evaluations(primary=True)
     return [
         OverviewRow(repeats, [content.scores.compare(repeats, evaluation) for evaluation in evaluations])
@@ -80,7 +80,7 @@ def overview(content: Content) -> list[OverviewRow]:
 
 
 def accuracy_table(content: Content, evaluation: Evaluation) -> AccuracyTable:
-    """Per policy: its base, then its arms, with the mean of several seeds above them; those not evaluated, by name."""
+    """Per policy: its base, then its arms, below the mean of several seeds; and the names of arms not evaluated."""
     arms = content.all_arms()
     evaluated = [arm for arm in arms if content.scores.has(arm, evaluation)]
     groups = []
@@ -110,7 +110,7 @@ def _rows(content: Content, evaluation: Evaluation, base: Base, arms: Sequence[A
 
 
 def against_random(content: Content, experiment: ExperimentArms) -> list[AgainstRandom]:
-    """Each selection of k pairs minus the mean of the random ones of k, over the same items."""
+    """Each selection of k pairs minus the mean of the random selections of k, over the same items."""
     if experiment.figure != "filtering":
         return []
     members = filtering_rows(content.with_controls(experiment))
@@ -126,7 +126,7 @@ def against_random(content: Content, experiment: ExperimentArms) -> list[Against
 
 
 def gains_table(content: Content, experiment: ExperimentArms) -> list[GainsRow]:
-    """What the experiment's figure shows, in numbers; empty where the table of every arm has the same ones."""
+    """The numbers in the experiment's figure; empty if the table of every arm has the same numbers."""
     shown = panels(content)
     if not experiment.several_k and all(len(panel.evaluations) == 1 for panel in shown):
         return []
@@ -145,7 +145,7 @@ def gains_table(content: Content, experiment: ExperimentArms) -> list[GainsRow]:
 
 
 def updates_table(content: Content, experiment: ExperimentArms) -> list[UpdatesRow]:
-    """How many updates the arms got, where they should have got equal numbers of them."""
+    """How many updates the arms got, if the experiment compares arms at equal updates."""
     if not experiment.beside:
         return []
     updates = {line.arm: line.updates for line in training(content.jobs) if line.updates is not None}

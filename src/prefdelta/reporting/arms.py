@@ -1,4 +1,4 @@
-"""Arms as the report groups and labels them: repeats together, and by the parts of their names that differ."""
+"""Groups and labels of arms in the report: repeats are one group; labels are the parts of names that differ."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,7 +17,7 @@ def read_arm(name: str) -> Arm:
 
 
 def arm_at(place: Place) -> Arm | Base:
-    """Whose scores lie at a place of evaluate."""
+    """The arm or base whose scores lie at a place of evaluate."""
     if place.kind == "evaluate_base":
         return Base(place.axes["policy"])
     axes = place.axes
@@ -25,7 +25,7 @@ def arm_at(place: Place) -> Arm | Base:
 
 
 def pairing_at(place: Place) -> Pairing:
-    """The pairing that a place of pair, delta or evaluate is about."""
+    """The pairing of a place of pair, delta or evaluate."""
     return Pairing(place.axes["chosen"], place.axes["rejected"])
 
 
@@ -40,9 +40,9 @@ def without_draw(arm: Arm) -> str:
 
 
 def families(arms: Iterable[Arm], *, merge_draws: bool = False) -> list[tuple[Arm, ...]]:
-    """Arms that differ in nothing but their seed, together, in order of first appearance.
+    """Groups of arms that differ only in their seed, in order of first appearance.
 
-    merge_draws: random selections of one size are repeats of each other, too.
+    merge_draws: treat random selections of the same size as repeats of each other, too.
     """
     by_key: dict[tuple[str, Pairing, str, str], list[Arm]] = {}
     for arm in arms:
@@ -52,14 +52,14 @@ def families(arms: Iterable[Arm], *, merge_draws: bool = False) -> list[tuple[Ar
 
 
 def short_labels(members: Sequence[tuple[Arm, ...]], parts: Sequence[str] = PARTS) -> list[str]:
-    """Per family, those of the parts of its name in which the families differ; if in none, the first part."""
+    """Per family, the parts of its name in which the families differ; the first part if they differ in none."""
     firsts = [repeats[0] for repeats in members]
     differing = [part for part in parts if len({_label(arm, part) for arm in firsts}) > 1] or [parts[0]]
     return [" · ".join(_label(arm, part) for part in differing) for arm in firsts]
 
 
 def common_parts(arms: Sequence[Arm]) -> dict[str, str]:
-    """The parts of the name that all arms share, by part."""
+    """Part -> its value, for the parts of the name that all arms share."""
     shared = {}
     for part in ("policy", "pairing", "selection", "recipe"):
         values = {_label(arm, part) for arm in arms}
@@ -69,12 +69,12 @@ def common_parts(arms: Sequence[Arm]) -> dict[str, str]:
 
 
 def _repeat(arm: Arm) -> tuple[int, int]:
-    """Orders repeats: by random draw, then by seed."""
+    """Sort key of repeats: the random draw, then the seed."""
     return selection_of(arm).seed or 0, arm.seed
 
 
 def _label(arm: Arm, part: str) -> str:
-    """A part of an arm's name as figures show it."""
+    """A part of an arm's name as it is shown in figures."""
     if part != "selection":
         return str(getattr(arm, part))
     return selection_of(arm).label

@@ -11,7 +11,7 @@ _REPEATS = 3
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    seconds: float  # of the workload, here and now: the best of three
+    seconds: float  # of the workload on this machine now: the best of three
 
     @property
     def factor(self) -> float:

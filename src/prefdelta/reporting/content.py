@@ -14,7 +14,7 @@ from prefdelta.reporting.numbers.agreement import AgreementLine
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 
-CONFOUNDED = "traces from a data set, so another prompt and sampling"  # what stands beside such a generator
+CONFOUNDED = "traces from a data set, so another prompt and sampling"  # the remark beside such a generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class ExperimentArms:
     title: str
     figure: str  # scaling, methods, cells, filtering, rows
     arms: Sequence[Arm]
-    beside: Sequence[Arm] = ()  # of other experiments: they should have got as many updates, so they are shown too
+    beside: Sequence[Arm] = ()  # arms of other experiments, shown as controls at equal updates
 
     @property
     def several_k(self) -> bool:
-        """Whether it compares selections of several sizes, which are drawn against their size."""
+        """Whether it compares selections of several sizes, so that its figure has the size as x axis."""
         return self.figure == "filtering" and len({selection_of(arm).k for arm in self.arms} - {None}) > 1
 
 
@@ -50,7 +50,7 @@ class Overlaps:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What the inputs say and the settings ask for."""
+    """The values from the inputs and the settings."""
 
     study: str
     title: str
@@ -58,8 +58,8 @@ class Content:
     colour: str
     resamples: int
     seed: int
-    settings: Mapping[str, Any]  # of the report, to be printed
-    dimensions: Sequence[str]  # and composites, in order
+    settings: Mapping[str, Any]  # the report's settings, to be printed
+    dimensions: Sequence[str]  # with composites, in order
     benchmarks: Mapping[str, BenchmarkLabel]
     groups: Mapping[str, BenchmarkGroup]
     experiments: Mapping[str, ExperimentArms]
@@ -71,7 +71,7 @@ class Content:
     cpu_budget: Mapping[str, float]
     calibration: Calibration
     confounded: frozenset[str]  # generators whose traces a data set ships
-    agreements: Sequence[AgreementLine]  # of two ways of asking the judge
+    agreements: Sequence[AgreementLine]  # agreement of two ways of asking the judge
 
     def all_arms(self) -> list[Arm]:
         """Every arm that has scores, those of the experiments first."""
@@ -79,13 +79,13 @@ class Content:
         return list(dict.fromkeys([*planned, *self.scores.arms()]))
 
     def is_confounded(self, pairing: Pairing) -> bool:
-        """Whether the sides of a pairing differ in how they were asked, too."""
+        """Whether the sides of a pairing may also differ in their prompt and sampling."""
         return not self.confounded.isdisjoint(pairing.generators)
 
     def with_controls(self, experiment: ExperimentArms) -> ExperimentArms:
-        """An experiment with what its figure shows beside its own arms.
+        """An experiment with the controls that its figure shows beside its own arms.
 
-        Selections of several sizes have the study's controls of the same sizes there, whichever experiment has them.
+        Next to selections of several sizes, these are the controls of the same sizes from all experiments.
         """
         if not experiment.several_k:
             return replace(experiment, arms=list(dict.fromkeys([*experiment.beside, *experiment.arms])))
@@ -101,7 +101,7 @@ class Content:
         return replace(experiment, arms=list(dict.fromkeys([*experiment.arms, *controls])))
 
     def title_of(self, evaluation: Evaluation) -> str:
-        """The benchmark's title, and the group's where several of the groups shown alike have it."""
+        """The benchmark's title, with the group's if several primary (or several secondary) groups have it."""
         title, group = self.benchmarks[evaluation.benchmark].title, self.groups[evaluation.group]
         alike = [
             other

@@ -17,7 +17,7 @@ OVERLAP, DELTAS, GAPS = "overlap", "deltas", "gaps"
 
 
 def drawings(content: Content) -> dict[str, Drawing]:
-    """One per experiment that has arms, by its key, and those of overlap, deltas and gaps."""
+    """File name -> drawing: one per experiment with arms, by its key, and those of overlap, deltas and gaps."""
     taken = sorted({OVERLAP, DELTAS, GAPS} & set(content.experiments))
     if taken:
         raise StudyError(f"experiments: {', '.join(taken)} is the name of a figure of the report; choose another.")

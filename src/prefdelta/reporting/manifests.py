@@ -48,19 +48,19 @@ def read_jobs(paths: Iterable[Path], study: str) -> list[FinishedJob]:
 
 
 def details_of(jobs: Iterable[FinishedJob], kind: type[D]) -> Iterator[tuple[FinishedJob, D]]:
-    """The jobs whose details are of a kind (those of one stage), each with its details."""
+    """The jobs whose details have the type `kind` (the jobs of one stage), each with its details."""
     for job in jobs:
         if isinstance(job.manifest.details, kind):
             yield job, job.manifest.details
 
 
 def stage_order(stage: str) -> tuple[int, str]:
-    """Sorts stages as data flows through them; unknown ones last."""
+    """Sort key of stages: the order of the data flow, with unknown stages last."""
     return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)
 
 
 def tie_seed(jobs: Iterable[FinishedJob]) -> int:
-    """The seed by which the filter jobs order pairs of equal delta; 0 where there were none."""
+    """The seed by which the filter jobs order pairs of equal delta; 0 without filter jobs."""
     seeds = {job.manifest.typed_settings.tie_seed for job in jobs if job.stage == "filter"}
     if len(seeds) > 1:
         raise StudyError(
@@ -70,7 +70,7 @@ def tie_seed(jobs: Iterable[FinishedJob]) -> int:
 
 
 def shipped_generators(jobs: Iterable[FinishedJob]) -> frozenset[str]:
-    """The generators whose traces a data set ships: nobody here chose their prompt and sampling."""
+    """The generators whose traces a data set ships: this study did not choose their prompt and sampling."""
     generated = (job.manifest.typed_settings for job in jobs if job.stage == "generate")
     return frozenset(settings.generator for settings in generated if settings.shipped and settings.generator)
 
@@ -114,7 +114,7 @@ def stages_frame(jobs: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def wall_seconds(jobs: Sequence[FinishedJob]) -> float | None:
-    """From the start of the first job to the end of the last; None without jobs."""
+    """Seconds from the start of the first job to the end of the last; None without jobs."""
     runs = [job.manifest.run for job in jobs]
     starts = [datetime.fromisoformat(run.started).timestamp() for run in runs]
     ends = [start + run.seconds for start, run in zip(starts, runs, strict=True)]

@@ -59,7 +59,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class LengthCorrelations:
-    """Of deltas with length: pairings x dimensions."""
+    """Correlations of deltas with length: pairings x dimensions."""
 
     dimensions: Sequence[str]
     rows: Mapping[Pairing, Sequence[Estimate | None]]
@@ -67,7 +67,7 @@ class LengthCorrelations:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentSection:
-    """What the page says of an experiment."""
+    """The page's content on an experiment."""
 
     key: str
     title: str
@@ -77,7 +77,7 @@ class ExperimentSection:
     seeds: Sequence[int]
     n_arms: int
     single: bool  # whether some arms ran with one seed only
-    several: bool  # whether some ran with more
+    several: bool  # whether some arms ran with several seeds
     against: Sequence[AgainstRandom]
     gains: Sequence[GainsRow]
     updates: Sequence[UpdatesRow]

@@ -1,8 +1,8 @@
-"""What figures show as one: the benchmarks of one domain and difficulty.
+"""Panels: the benchmarks of one domain and difficulty, which figures show as one.
 
 A panel's accuracy is the mean of its benchmarks' accuracies, each of equal weight however many problems it has: 30
-problems of a competition are not outvoted by a thousand of another. Within a benchmark every problem has equal weight,
-its accuracy being the mean over its draws.
+problems of a competition count as much as a thousand of another benchmark. Within a benchmark every problem has equal
+weight, its accuracy being the mean over its draws.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def panels(content: Content) -> list[Panel]:
 
 
 def panel_gain(scores: Scores, arms: Sequence[Arm], panel: Panel) -> Estimate:
-    """The mean over some repeats minus their base: a share, over the problems that all of them have."""
+    """The mean over some repeats minus their base, as a share, over the problems that all of them have."""
     if len(panel.evaluations) == 1:
         difference = scores.compare(tuple(arms), panel.evaluations[0]).difference
         assert difference is not None  # primary groups have a base
@@ -44,7 +44,7 @@ def panel_gain(scores: Scores, arms: Sequence[Arm], panel: Panel) -> Estimate:
 
 
 def panel_difference(scores: Scores, arms: Sequence[Arm], others: Sequence[Arm], panel: Panel) -> Estimate:
-    """The mean over some repeats minus the mean over others: a share."""
+    """The mean over some repeats minus the mean over others, as a share."""
     if len(panel.evaluations) == 1:
         return scores.against(tuple(arms), tuple(others), panel.evaluations[0])
     weights: dict[Arm | Base, float] = {

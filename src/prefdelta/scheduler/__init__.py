@@ -1,1 +1,1 @@
-"""Schedulers of clusters: SLURM is the one there is."""
+"""Schedulers of clusters: only SLURM so far."""

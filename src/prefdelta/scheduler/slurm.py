@@ -1,7 +1,7 @@
 """SLURM: which jobs of a study are in its queue, and cancelling them.
 
 A run's jobs carry its tag in their comment, and `workflow/bin/sbatch` writes a line about each accepted job. So a
-study's jobs, and only they, are found again, also when the run that submitted them was killed.
+study's jobs, and no others, are found again, even if the run that submitted them was killed.
 """
 
 import getpass
@@ -17,11 +17,11 @@ from pathlib import Path
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 
-TAG = "PREFDELTA_TAG"  # in the environment: what workflow/bin/sbatch adds to the comment of a job
-SUBMITTED = "PREFDELTA_SUBMITTED"  # in the environment: the file to which it adds a line for each job
+TAG = "PREFDELTA_TAG"  # in the environment: text that workflow/bin/sbatch adds to the comment of a job
+SUBMITTED = "PREFDELTA_SUBMITTED"  # in the environment: the file to which sbatch adds a line for each job
 FILE = Path("slurm/submitted.jsonl")  # in results/<study>/
 SECONDS = 60.0  # for SLURM to answer
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0  # seconds between two looks at the queue, which others ask too
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0  # seconds between two queries of the queue, which other users query, too
 ENDED = (
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT",
 )  # fmt: skip
@@ -37,7 +37,7 @@ class SlurmJob:
     elapsed: str  # as squeue says it: [days-]hours:minutes:seconds
     limit: str
     nodes: str
-    reason: str  # why it waits
+    reason: str  # why the job waits
     run: str  # the id of the run that submitted it
     about: str  # rule and wildcards, as Snakemake's executor writes them
 
@@ -53,12 +53,12 @@ class Submitted:
     id: str
     run: str
     target: str  # rule:wildcard=value,..., as Snakemake names it
-    log: str  # what SLURM itself writes of it; %j is filled in
+    log: str  # SLURM's own log of the job; %j is filled in
     at: float  # seconds since the epoch
 
 
 def environment(results: Path, run: str) -> dict[str, str]:
-    """The environment from which `workflow/bin/sbatch` knows of a run."""
+    """The environment variables that tell `workflow/bin/sbatch` about a run."""
     return {TAG: f"{_tag(results)}:{run}", SUBMITTED: str((results / FILE).resolve())}
 
 
@@ -89,12 +89,12 @@ def jobs(results: Path) -> list[SlurmJob]:
 
 
 def unfinished(results: Path) -> list[SlurmJob]:
-    """Those of `jobs` that wait or run."""
+    """The jobs of `jobs` that wait or run."""
     return [job for job in jobs(results) if not job.has_ended]
 
 
 def state(job: str) -> str | None:
-    """The state of the job of that id, as squeue has it (RUNNING, ...); None if SLURM does not know it any more.
+    """The state of the job with this id, as squeue gives it (RUNNING, ...); None if SLURM no longer knows it.
 
     Raises StudyError if SLURM does not answer.
     """
@@ -107,7 +107,7 @@ def state(job: str) -> str | None:
 
 
 def cancel(doomed: Iterable[SlurmJob]) -> None:
-    """Have SLURM end jobs: they get SIGTERM, and time to flush. Raises StudyError if it refuses."""
+    """Have SLURM end jobs: they get SIGTERM, and time to save their work. Raises StudyError if it refuses."""
     if ids := [job.id for job in doomed]:
         _answer(["scancel", *ids])
 

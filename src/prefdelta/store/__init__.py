@@ -1,1 +1,1 @@
-"""What lies on disk for one study: tables, manifests, the record, checkpoints; and who may publish them."""
+"""The files of one study: tables, manifests, the record, checkpoints; and who may publish them."""

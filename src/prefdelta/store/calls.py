@@ -1,6 +1,6 @@
-"""Asking a model through the record of calls: what was asked before is not asked again.
+"""Asking a model through the record of calls: a recorded request is not asked again.
 
-Only the raw reply is kept. How it is parsed or graded is decided at each run, without a call.
+Only the raw reply is kept. Each run parses and grades it again, without a call.
 """
 
 import socket
@@ -20,33 +20,33 @@ from prefdelta.system.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The calls for a list of requests, in its order, and how many of them were made now."""
+    """The calls for a list of requests, in the list's order, and how many of them were made now."""
 
     calls: list[Call]
     asked: int
-    tokens: int  # of the replies to those that were made now
+    tokens: int  # in the replies of the calls that were made now
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What is asked of a model, in a fixed order, and the partition of the record that keeps the replies."""
+    """Requests to a model, in a fixed order, and the partition of the record that keeps the replies."""
 
     engine: Engine
     requests: Sequence[Request]
     partition: Path
 
     def answered(self, what: str) -> Answers:
-        """As `complete`."""
+        """One call per request, in order: from the record, or asked now. Raises as `complete` does."""
         return complete(self.engine, self.requests, Record(self.partition, Call), what)
 
     def missing(self) -> int:
-        """How many calls `answered` would make. It only looks."""
+        """How many calls `answered` would make. Read-only."""
         identity = self.engine.identity()
         record = Record(self.partition, Call, only_look=True)
         return len(record.missing({request.key(identity) for request in self.requests}))
 
     def recorded(self) -> list[Call | None]:
-        """The calls that are there already, in order. It only looks."""
+        """One recorded call per request, in order; None if it is not recorded. Read-only."""
         identity = self.engine.identity()
         keys = [request.key(identity) for request in self.requests]
         calls = Record(self.partition, Call, only_look=True).fetch(keys)
@@ -54,10 +54,10 @@ class Questions:
 
 
 def complete(engine: Engine, requests: Sequence[Request], record: Record[Call], what: str) -> Answers:
-    """The calls of all requests: from the record, and by asking the engine for what is missing.
+    """One call per request, in order: from the record, or asked of the engine.
 
-    Raises StudyError if requests remain without an answer (transient failures, which are not recorded). What did
-    come back is kept, so the same command asks only for the rest.
+    Raises StudyError if requests remain without an answer (transient failures, which are not recorded). All
+    replies that came are kept, so the same command asks only for the rest.
     """
     identity = engine.identity()
     plan = [(request.key(identity), request) for request in requests]
@@ -82,7 +82,7 @@ def _ask(
     record: Record[Call],
     what: str,
 ) -> None:
-    """Ask for the missing requests of the plan and record what comes back."""
+    """Ask the missing requests of the plan and record the replies."""
     by_key = dict(plan)
     say(f"{what}: the first missing request is\n{_format(next(by_key[key] for key, _ in plan if key in missing))}")
     transient: list[Failure] = []
@@ -132,7 +132,7 @@ def _call(result: Reply | Failure, request: Request, identity: Mapping[str, Any]
 
 
 def _in_utf8(text: str | None) -> str | None:
-    """A lone surrogate, which JSON may hold, has no UTF-8: it becomes its escape."""
+    """Text with lone surrogates escaped: JSON may hold them, but UTF-8 cannot."""
     return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -1,8 +1,8 @@
-"""Checkpoints in the record: weights, known by the content they were made from. Only `gc` deletes them.
+"""Checkpoints in the record: weights, keyed by the content they were made from. Only `gc` deletes them.
 
 `record/<kind>/<key>/` is a sealed folder (`prefdelta.store.snapshots`) in Hugging Face format. A stage's output is the
 small manifest that names it. A checkpoint that is being made lies in `record/<kind>/.<key>.<job>.work/`, also after a
-kill, so that the same command goes on from there.
+kill, so that the same command continues it.
 """
 
 import errno
@@ -25,18 +25,18 @@ from prefdelta.system.instance import INSTANCE
 from prefdelta.system.processes import stop_deferred, stop_now
 
 TEMPLATE = "chat_template.jinja"  # stays when weights are removed: it is part of a call's key
-REMOVED = "weights_removed.json"  # in the place of weights that are no longer needed: says what they were
-DETAILS = "training.json"  # what was measured while the weights were made; deterministic, so no times
+REMOVED = "weights_removed.json"  # replaces weights that are no longer needed: holds their hash
+DETAILS = "training.json"  # measurements from making the weights; deterministic, so no times
 
-# (folder for weights and tokenizer, snapshots to go on from and to take) -> what was measured
+# (folder for weights and tokenizer, snapshots to go on from and to take) -> measurements
 Train = Callable[[Path, Snapshots], Mapping[str, Any]]
 
 
 def get_or_make(record: Path, kind: str, key: str, job: str, train: Train, needed: int = 0) -> Checkpoint:
-    """The checkpoint of that key: from the record, or else made now. A damaged one is set aside and made anew.
+    """The checkpoint of this key: from the record, or else made now. A damaged one is set aside and replaced.
 
-    A checkpoint is published whole, or not at all. job: who makes it; two different jobs may make the same one at once.
-    needed: bytes that it takes at least, as far as known beforehand.
+    A checkpoint is published whole, or not at all. job: the job that makes it; two jobs may make the same one at once.
+    needed: the least bytes that it takes, as far as known in advance.
     Raises StudyError if the disk is full, or if another instance of this job was started meanwhile.
     """
     folder = record / kind / key
@@ -52,7 +52,7 @@ def get_or_make(record: Path, kind: str, key: str, job: str, train: Train, neede
 def _make(record: Path, folder: Path, job: str, train: Train, needed: int) -> None:
     work = folder.with_name(f".{folder.name}.{digest(job)[:8]}.work")
     ownership = Ownership(record, work)
-    for unfinished in work.glob("result-*"):  # a killed instance's
+    for unfinished in work.glob("result-*"):  # left by a killed instance
         shutil.rmtree(unfinished)
     result = work / f"result-{INSTANCE}"
     result.mkdir(parents=True)
@@ -91,7 +91,7 @@ def _size(folder: Path) -> int:
 
 
 def details(record: Path, checkpoint: Checkpoint) -> dict[str, Any]:
-    """What was measured while a checkpoint was made."""
+    """The measurements from making a checkpoint."""
     return dict(json.loads((record / checkpoint.folder / DETAILS).read_text(encoding="utf-8")))
 
 
@@ -122,7 +122,7 @@ def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
     try:
         weights = _hash_of(folder)
     except DamagedError as error:
-        with suppress(FileNotFoundError):  # another job found the same
+        with suppress(FileNotFoundError):  # another job has set it aside
             set_aside(folder)
         raise DamagedError(
             path, f"{path} names damaged weights. {error.damage} The folder is now {folder.name}.damaged."
@@ -138,7 +138,7 @@ def are_removed(folder: Path) -> bool:
 
 
 def remove_weights(folder: Path) -> None:
-    """Remove a checkpoint's weights. Their hash and what was measured stay: it still counts as made."""
+    """Remove a checkpoint's weights. Their hash and the measurements stay: the checkpoint still counts as made."""
     if not are_removed(folder):
         publish_text(folder / REMOVED, json.dumps({"weights": _weights(read_seal(folder))}) + "\n")
     for path in folder.iterdir():

@@ -1,4 +1,4 @@
-"""Manifests: what a job wrote, with the sha256 of each file. Whoever reads the files compares them."""
+"""Manifests: the files that a job wrote, with the sha256 of each. Readers of the files compare the sha256."""
 
 import json
 from collections.abc import Iterable

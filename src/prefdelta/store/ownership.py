@@ -1,7 +1,7 @@
 """Ownership of outputs: of two instances of one job, only the one that started last may publish.
 
-A job can run twice at once without anyone meaning it: a cluster requeues a job whose node it has lost sight of, or a
-new run starts while a job of a killed one still writes. Nobody waits for a lock: the older instance notices, and stops.
+A job can run twice at once by accident: a cluster requeues a job whose node it has lost sight of, or a new run starts
+while a job of a killed run still writes. No process waits for a lock: the older instance notices and stops.
 """
 
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ FOLDER = "claims"  # in the record
 
 
 class Ownership:
-    """Of a path, which this process alone is to write until another one takes it."""
+    """The claim of this process on an output path, valid until a later instance claims it."""
 
     def __init__(self, record: Path, path: Path) -> None:
-        """Take it. Whoever owned it before may not publish any more."""
+        """Claim the path. Its earlier owner may no longer publish."""
         self._path = path
         self._file = owner_file(record, path)
-        # The instance that owned it before: it was killed, or will find that it may not publish.
+        # The earlier owner: it was killed, or `check` will stop it from publishing.
         self.predecessor = self._file.read_text(encoding="utf-8") if self._file.is_file() else None
         publish_text(self._file, str(INSTANCE))
 
     def check(self) -> None:
-        """Raise StudyError if another process has taken the path since."""
+        """Raise StudyError if another process has claimed the path since."""
         owner = self._owner()
         if owner != str(INSTANCE):
             raise StudyError(
@@ -36,7 +36,7 @@ class Ownership:
             )
 
     def release(self) -> None:
-        """Give it up, if it is still ours."""
+        """Give up the claim, if this process still has it."""
         if self._owner() == str(INSTANCE):
             self._file.unlink(missing_ok=True)
 
@@ -49,14 +49,14 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who makes, or made, something, by the file in the record that says so."""
+    """The owner of a path, by its claim file in the record."""
 
     file: Path
     instance: Instance | None  # None: the file does not name one
 
     @property
     def is_alive(self) -> bool:
-        """As far as this machine can see."""
+        """Whether it is known to be at work, on this machine."""
         return self.instance is not None and bool(self.instance.is_at_work())
 
     @property
@@ -71,7 +71,7 @@ def owner_file(record: Path, path: Path) -> Path:
 
 
 def owners(record: Path) -> list[Owner]:
-    """The owners of all that is being made, or was when its process was killed."""
+    """The owners of all outputs that are being made, or whose process was killed."""
     listed = []
     for file in sorted((record / FOLDER).glob("[!.]*")):
         try:

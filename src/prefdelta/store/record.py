@@ -1,8 +1,8 @@
-"""The record: what models were asked and what was computed from them, keyed by all that determines it.
+"""The record: replies of models and values computed with them, each keyed by all that determines it.
 
 A partition is a folder of append-only Parquet segments. A segment is published whole (temp, fsync, rename), has a
-checksum on every page and one writer, so nothing is locked, several processes write at once, and a kill loses only what
-was not yet flushed. At the start only the column of keys is read; rows are read when they are asked for.
+checksum on every page and one writer, so nothing is locked, several processes write at once, and a kill loses only
+rows not yet flushed. At the start only the column of keys is read; rows are read on demand.
 """
 
 import threading
@@ -23,12 +23,12 @@ from prefdelta.system.processes import at_stop, uninterrupted
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FLUSH_SECONDS = 4.0  # so that with the time of writing a kill costs 5 s of work at most
+FLUSH_SECONDS = 4.0  # with the time of writing, a kill costs at most 5 s of work
 FLUSH_ROWS = 5_000
 
 
 class Keyed(Row, Protocol):
-    """A row that is known by one text, its column `key`: a hash of all that determines it."""
+    """A row identified by its column `key`: a hash of all that determines it."""
 
     @property
     def key(self) -> str: ...
@@ -38,7 +38,7 @@ R = TypeVar("R", bound=Keyed)
 
 
 class Record(Generic[R]):
-    """One partition. As a context it flushes by itself: in the background, at a signal, and at its end."""
+    """One partition. As a context manager it flushes in the background, at a signal, and at its end."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Record(Generic[R]):
     ) -> None:
         """Read the keys of `folder`. At most flush_seconds of work, or flush_rows rows, wait to be written to disk.
 
-        only_look: leave a damaged segment where it is; then it does not matter whether others write.
+        only_look: leave a damaged segment in place, so that other processes may be writing.
         """
         self._folder, self._row_type, self._only_look = folder, row_type, only_look
         self._flush_seconds, self._flush_rows = flush_seconds, flush_rows
@@ -61,11 +61,11 @@ class Record(Generic[R]):
                     self._where.setdefault(key, segment)
         self._unflushed: list[R] = []
         self._writing = threading.Lock()
-        self._error: Exception | None = None  # of the background
+        self._error: Exception | None = None  # of the background thread
         self._left = threading.Event()
 
     def missing(self, keys: Iterable[str]) -> set[str]:
-        """Those of `keys` that are not recorded."""
+        """The keys of `keys` that are not recorded."""
         return {key for key in keys if key not in self._where}
 
     def fetch(self, keys: Iterable[str]) -> dict[str, R]:
@@ -92,14 +92,14 @@ class Record(Generic[R]):
             if row.key in self._where:
                 return
             self._unflushed.append(row)
-            self._where[row.key] = self._folder  # its segment has no name yet
+            self._where[row.key] = self._folder  # the segment has no name yet
             full = len(self._unflushed) >= self._flush_rows
         if full:
             self.flush()
 
     def flush(self) -> None:
-        """Publish what is not yet on disk, as a segment of its own."""
-        # Uninterrupted: after a stop half-way through the last flush there is no other.
+        """Publish the rows that are not yet on disk, as a new segment."""
+        # Uninterrupted, because a last flush that is stopped half-way is not repeated.
         with uninterrupted(), self._writing:
             if self._unflushed:
                 segment = self._new_segment()
@@ -108,10 +108,10 @@ class Record(Generic[R]):
                 self._unflushed = []
 
     def forget(self, unwanted: Callable[[R], bool]) -> int:
-        """Remove rows for good, and return how many. Segments that hold some are written anew without them.
+        """Remove rows for good, and return how many. Segments that hold some are rewritten without them.
 
-        Nobody else may write to the partition meanwhile. A kill leaves every other row where it was. The new segment
-        sorts where the old one did, so of rows with one key the first stays the first.
+        No other process may write to the partition meanwhile. A kill leaves every other row in place. The new segment
+        sorts like the old one, so of rows with the same key the first stays the first.
         """
         taken = 0
         for segment in self._segments():
@@ -142,7 +142,7 @@ class Record(Generic[R]):
         self._stack.close()
 
     def _flush_regularly(self) -> None:
-        """Flush even when no row comes for long: the last ones must not wait for the next."""
+        """Flush even if no row comes for long: the last rows must not wait for the next."""
         while not self._left.wait(self._flush_seconds):
             try:
                 self.flush()
@@ -154,17 +154,17 @@ class Record(Generic[R]):
         return sorted(self._folder.glob("*.parquet"))
 
     def _new_segment(self) -> Path:
-        """A name that sorts after earlier ones: of two rows with one key, the one published first counts."""
+        """A name that sorts after earlier ones: of two rows with the same key, the first published counts."""
         return self._folder / f"{time.time_ns()}-{INSTANCE}.parquet"
 
     def _read(self, segment: Path, columns: list[str] | None = None) -> "pa.Table | None":
-        """A segment, or None if it is damaged: it is set aside, and what it held is missing."""
+        """A segment, or None if it is damaged: it is set aside, and its rows are missing."""
         try:
             return tables.read_arrow(segment, self._row_type, columns)
         except DamagedError as error:
             self._set_aside(error)
             return None
-        except tables.MissingTableError:  # another process has set it aside, or written it anew
+        except tables.MissingTableError:  # another process has set it aside, or rewritten it
             return None
 
     def _rows(self, segment: Path, keys: Container[str] | None = None) -> list[R] | None:

@@ -1,10 +1,10 @@
-"""Snapshots: the state of a long training, so that after a kill the same command goes on instead of starting again.
+"""Snapshots: the state of a long training, so that after a kill the same command continues it instead of restarting.
 
-A folder is whole if it is sealed: `sealed.json` lists the sha256 of all its files and is written last. That alone tells
-a good folder from what a kill, a full disk or a flipped bit left.
+A folder is whole if it is sealed: `sealed.json` lists the sha256 of all its files and is written last. Only this
+distinguishes a good folder from one that a kill, a full disk or a flipped bit has damaged.
 
-One process cannot read a snapshot that several wrote in parts, nor several one that a single process wrote. So each
-snapshot names its layout, and those in parts lie in a folder beside the others. Both stay until the training is done.
+Snapshots have two layouts, whole (one process) and in parts (several). Neither can be read as the other. So each
+snapshot names its layout, and snapshots in parts have a folder of their own. Both stay until the training is done.
 """
 
 import json
@@ -20,10 +20,10 @@ from prefdelta.system.files import publish_text, say, sha256_of, sync
 from prefdelta.system.processes import stop_now
 
 SEAL = "sealed.json"
-LAYOUT = "layout.json"  # of a snapshot
-MIN_SECONDS = 10.0  # between two snapshots: what a kill can cost, where saving is cheap
-MAX_SHARE = 0.05  # of the time that saving may take, where it is not
-KEPT = 2  # the newest, and one in case that is damaged
+LAYOUT = "layout.json"  # in a snapshot
+MIN_SECONDS = 10.0  # between two snapshots if saving is cheap: a kill can cost this much
+MAX_SHARE = 0.05  # largest share of time spent on saving if it is not cheap
+KEPT = 2  # the newest, and one more in case the newest is damaged
 
 
 def seal(folder: Path) -> dict[str, str]:
@@ -38,7 +38,7 @@ def seal(folder: Path) -> dict[str, str]:
 def read_seal(folder: Path) -> dict[str, str]:
     """Name -> sha256 of a sealed folder's files.
 
-    Raises DamagedError if they are not the ones that were sealed, and OSError if they cannot be read now.
+    Raises DamagedError if the files are not those that were sealed, and OSError if they cannot be read now.
     """
     try:
         sealed = dict(json.loads((folder / SEAL).read_text(encoding="utf-8")))
@@ -57,7 +57,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How processes write a snapshot. One in parts can be read by any number of processes but a single one."""
+    """How processes write a snapshot. Two or more processes, in any number, can read a snapshot in parts."""
 
     processes: int = 1
     in_parts: bool = False  # each process writes its part of weights and optimiser (FSDP); else one writes all
@@ -70,21 +70,21 @@ class Layout:
 class Snapshots:
     """The snapshots of one training, each a folder `checkpoint-<step>` (Hugging Face's name) below `folder`.
 
-    A training asks `due` after every step. If it is, it writes its state to `path(step)` at once, and seals it.
+    A training asks `due` after every step. If so, it writes its state to `path(step)` at once, and seals it.
     """
 
     def __init__(self, folder: Path, ownership: Ownership, stopping: Callable[[], bool] = lambda: False) -> None:
         """ownership: checked before a snapshot is sealed. stopping: whether a signal asks this process to end."""
         self._whole, self._parts = folder, folder.with_name(f"{folder.name}-in-parts")
         self.lay_out(Layout())
-        self.resumed_at = 0  # the step of the snapshot that `take_newest` gave
-        self.last: Path | None = None  # the newest that is known to be good
+        self.resumed_at = 0  # the step of the snapshot that `take_newest` returned
+        self.last: Path | None = None  # the newest snapshot known to be good
         self._ownership, self._stopping = ownership, stopping
         self._since = self._asked = time.monotonic()
         self._cost = 0.0  # seconds that the last save took
 
     def lay_out(self, layout: Layout) -> None:
-        """Set how the snapshots of this training are written, before the first is taken or asked for."""
+        """Set how the snapshots of this training are written, before the first one is read or written."""
         self._layout = layout
         self.folder = self._parts if layout.in_parts else self._whole
 
@@ -114,7 +114,7 @@ class Snapshots:
             return
         try:
             taken_by = Layout(**json.loads(there[-1].read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):  # a training of its own layout finds that it is damaged
+        except (OSError, ValueError, TypeError):  # a training with that layout will find the damage
             return
         say(
             f"warning: training in {self._layout} cannot go on from {there[-1].parent}, which {taken_by} wrote, and "
@@ -128,7 +128,7 @@ class Snapshots:
         return self._stopping() or self._asked - self._since >= max(MIN_SECONDS, self._cost / MAX_SHARE)
 
     def began(self, ago: float) -> None:
-        """The save at hand began so many seconds ago, not when `due` said so: others had to end an update first."""
+        """Count the current save from `ago` seconds ago, not from `due`: other processes had to end an update first."""
         self._asked = time.monotonic() - ago
 
     def seal(self, snapshot: Path) -> None:

@@ -14,7 +14,7 @@ from prefdelta.system.instance import INSTANCE
 
 
 class Staging:
-    """Where a job writes. `paths` has a staged path for every final one; its last folder and its name are the same."""
+    """Where a job writes. `paths` maps each final path to a staged one with the same last folder and name."""
 
     def __init__(self, outputs: Mapping[str, list[Path]]) -> None:
         self._finals = [path for paths in outputs.values() for path in paths]
@@ -23,7 +23,7 @@ class Staging:
             _staged(path).parent.mkdir(parents=True, exist_ok=True)
 
     def publish(self, ownership: Ownership) -> None:
-        """Move what was written to its final places. Raises StudyError if another instance owns them by now."""
+        """Move the written outputs to their final paths. Raises StudyError if another instance owns them by now."""
         ownership.check()
         for final in self._finals:
             staged = _staged(final)
@@ -34,7 +34,7 @@ class Staging:
                 sync(final.parent)
 
     def remove(self, ownership: Ownership) -> None:
-        """Remove the staged folders with what was not published, also those of the instance that owned them before."""
+        """Remove the staged folders with all unpublished outputs, and those of the earlier owner."""
         for final in self._finals:
             for instance in (str(INSTANCE), ownership.predecessor):
                 if instance:

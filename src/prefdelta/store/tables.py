@@ -21,7 +21,7 @@ R = TypeVar("R", bound=Row)
 
 
 class MissingTableError(StudyError):
-    """There is no table of that name."""
+    """No table exists at the path."""
 
 
 def schema(row_type: type[Row]) -> "pa.Schema":
@@ -67,7 +67,7 @@ def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
         arrays.append(array)
     table = pa.Table.from_arrays(arrays, schema=table_schema)
 
-    # In memory first: so the error of a full disk says how much is needed, and no Parquet is half-written.
+    # In memory first, so that the error of a full disk says how much is needed, and no Parquet is half-written.
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
     publish(path, memoryview(sink.getvalue()))
@@ -83,7 +83,7 @@ def rows_of(path: Path, table: "pa.Table", row_type: type[R]) -> list[R]:
     """Rows from a table in Arrow that was read from `path`. Raises DamagedError if a text in it is not UTF-8."""
     try:
         columns = [table.column(field.name).to_pylist() for field in fields(row_type)]
-    except UnicodeDecodeError as error:  # Parquet does not look into texts
+    except UnicodeDecodeError as error:  # Parquet does not check texts
         raise _damaged(path, error) from None
     return [row_type(*values) for values in zip(*columns, strict=True)]
 
@@ -92,7 +92,7 @@ def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None
     """A table (or some of its columns) in Arrow.
 
     Raises MissingTableError; DamagedError if it is damaged (every page has a checksum) or of another type; and
-    StudyError if it may well be whole, but cannot be read now, or not by this source.
+    StudyError if it may be whole, but cannot be read now, or not by this source.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -143,7 +143,7 @@ def _check_schema(path: Path, stored: "pa.Schema", row_type: type[Row]) -> set[s
 
 
 def _complete(table: "pa.Table", row_type: type[Row], columns: list[str] | None) -> "pa.Table":
-    """A table of an earlier version as one of this version: the columns it lacks are null."""
+    """A table of an earlier version in this version's schema: the columns it lacks are null."""
     import pyarrow as pa
 
     wanted = schema(row_type)

@@ -11,7 +11,7 @@ from prefdelta.study.config.sections import Config, Experiment
 
 
 class Axes:
-    """What the config's lists make: each value once, in the order of the config."""
+    """The values in the config's lists: each value once, in the order of the config."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -40,7 +40,7 @@ class Axes:
         return self.arms if keep is None else self._arms_of(keep)
 
     def arms_beside(self, experiment: Experiment) -> list[Arm]:
-        """The arms that got as many updates as those of an experiment should have got."""
+        """The arms named by the experiment's `as_many_updates_as`: its controls at equal updates."""
         trained = {(policy, pairing) for policy in experiment.policies for pairing in _pairings_of(experiment)}
         return [
             arm
@@ -56,18 +56,18 @@ class Axes:
 
     @property
     def forms(self) -> dict[str, list[str]]:
-        """Form -> the dimensions it asks: those of the study, and those that are compared with them."""
+        """Form -> the dimensions it asks: the study's forms, and the forms compared with them."""
         return {**self._config.judge.forms, **self.compared_forms}
 
     @property
     def compared_forms(self) -> dict[str, list[str]]:
-        """The forms of judge's other way, which a sample of the traces is judged in too."""
+        """The forms of `judge.compared`, used on a sample of the traces."""
         judge = self._config.judge
         return judge.compared.asked(judge.forms) if judge.compared else {}
 
     @property
     def compared_generators(self) -> list[str]:
-        """The generators whose traces are judged in the other way too."""
+        """The generators of `judge.compared`: their traces are judged in its forms, too."""
         return self._config.judge.compared.generators if self._config.judge.compared else []
 
     def form_of(self, dimension: str) -> str:
@@ -82,11 +82,11 @@ class Axes:
 
     @property
     def deltas(self) -> list[str]:
-        """What deltas are taken on: the dimensions, then the composites."""
+        """The names of the deltas: the dimensions, then the composites."""
         return [*self._config.dimensions, *self._config.delta.composites]
 
     def components(self, delta: str) -> list[str]:
-        """The dimensions that a delta is the mean of: itself, or those of a composite."""
+        """The dimensions whose mean a delta is: one dimension, or those of a composite."""
         return self._config.delta.composites.get(delta, [delta])
 
     def common_set(self, selection: str) -> CommonSet | None:
@@ -102,7 +102,7 @@ class Axes:
     # --- shards and names -----------------------------------------------------------------------------------------
 
     def shards(self, generator: str) -> list[Mapping[str, str]]:
-        """The axes of the jobs that share a generator's prompts; none if one job does all of them."""
+        """The axes of the jobs that share a generator's prompts; none if one job does all prompts."""
         count = self._config.generators[generator].shards
         return [
             {"generator": generator, "shard": str(index), "of": str(count)}

@@ -31,7 +31,7 @@ class Batches:
 
     @cached_property
     def evaluate(self) -> list[ArmBatch]:
-        """Per group, the untrained policies and then the batches of arms."""
+        """The jobs of evaluate: per group, the untrained policies and then the batches of arms."""
         size = self._compute.section("evaluate").batch
         jobs = []
         for group in self._config.evaluate.groups:
@@ -45,7 +45,7 @@ class Batches:
 
     @cached_property
     def passing_arms(self) -> dict[Arm, list[str]]:
-        """Arms whose policies are of no use once they are evaluated (train.keep) -> the scores that take them."""
+        """Arms whose policies are not needed after evaluation (train.keep) -> the scores that need them."""
         kept = set(self._axes.kept_arms)
         scores: dict[Arm, list[str]] = {arm: [] for arm in self._axes.arms if arm not in kept}
         for job in self.evaluate:
@@ -84,13 +84,13 @@ def batches_of(arms: Sequence[Arm], size: int) -> Iterator[list[Arm]]:
 
 
 def batch_axes(arms: Sequence[Arm]) -> dict[str, str]:
-    """The axes of a batch's job: what its arms share, and the selection of the first to tell it from the others."""
+    """The axes of a batch's job: what its arms share, and the first arm's selection, which makes them unique."""
     first = arms[0]
     batch = f"{first.recipe}-s{first.seed}-{first.selection}"
     return {"policy": first.policy, **first.pairing.axes, "batch": batch}
 
 
 def _rule_name(stage: str, job: str) -> str:
-    """A rule's name from its job's; the hash keeps apart what the replaced characters told apart."""
+    """A rule's name from a job's. Other characters become `_`; the hash keeps names distinct that this makes equal."""
     name = job.removeprefix(f"{stage}/")
     return f"{stage}_{re.sub(r'[^A-Za-z0-9]+', '_', name)}_{digest(name)[:4]}"

@@ -8,13 +8,13 @@ from prefdelta.workflow.job_source import PLANNED, job_code
 
 
 class PlannedCode:
-    """Digests of source; once told to, it exports them to the jobs by environment (see `workflow.job_source`)."""
+    """Digests of source; after `export`, they reach the jobs by environment (see `workflow.job_source`)."""
 
     def __init__(self) -> None:
         self._exported: dict[str, str] | None = None
 
     def export(self) -> None:
-        """From now on, every digest that is asked for is exported."""
+        """Export every digest that is computed from now on."""
         self._exported = {}
 
     def digest(self, stage: str, settings: Settings) -> str:

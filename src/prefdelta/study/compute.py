@@ -1,4 +1,4 @@
-"""What the jobs of a study ask for: threads, memory, time, GPUs, and how a training's processes are started."""
+"""The resources of a study's jobs: threads, memory, time, GPUs; and how a training's processes are started."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ class JobCompute:
         return self.section(stage).threads
 
     def asked_for(self, stage: str, model: str | None) -> Resources:
-        """What a job of a stage asks for. model: the name of the model that it runs, if it runs one."""
+        """The resources that a job of a stage asks for. model: the name of the model that it runs, if any."""
         section = self.section(stage)
         size = self._config.models[model].size if model else None
         return section.sizes.get(size or "", section)
@@ -39,7 +39,7 @@ class JobCompute:
         return _resources(self._config.cluster, lambda wildcards: self._asked(kind, dict(wildcards.items())))
 
     def batch_resources(self, stage: str, policy: str) -> dict[str, Any]:
-        """The same of a batch of arms. A training that submits a SLURM job itself only waits, and asks for nothing."""
+        """The same for a batch of arms. A training that submits a SLURM job itself only waits, and asks for nothing."""
         asked = self.asked_for(stage, policy)
         resources = {} if asked.submitit is not None else _resources(self._config.cluster, lambda _: asked)
         if stage == "train":
@@ -68,7 +68,7 @@ class JobCompute:
                 generator = config.generators[axes["generator"]]
                 model = generator.model
                 if model is None or (kind == "generate" and generator.shards > 1):
-                    return self._without_gpus(stage)  # it reads traces that are there
+                    return self._without_gpus(stage)  # it reads existing traces
             case "judge":
                 model = config.judge.model
                 if config.judge.engine.server is None:
@@ -82,7 +82,7 @@ class JobCompute:
 
 
 def _resources(cluster: Cluster, asked: Callable[[Wildcards], Resources]) -> dict[str, Any]:
-    """gpu_model, qos, constraint and those that begin with slurm_ are read by Snakemake's executor for SLURM alone."""
+    """Only Snakemake's executor for SLURM reads gpu_model, qos, constraint and names that begin with slurm_."""
     resources: dict[str, Any] = {
         "nodes": 1,  # the GPUs of one job lie on one node
         "gpu": lambda wildcards: asked(wildcards).gpus,

@@ -1,4 +1,4 @@
-"""What a study uses of the Hugging Face hub, and at which commits."""
+"""The repositories of the Hugging Face hub that a study uses, and their commits."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -32,11 +32,11 @@ class Hub:
 
     @property
     def unpinned(self) -> list[str]:
-        """Those repositories that no commit is known of."""
+        """The repositories whose commit is not known."""
         return [name for kind, names in self.names.items() for name in self._pins.unpinned(kind, names)]
 
     def check_pinned(self) -> None:
-        """Raise StudyError if a repository is not pinned: what runs must be known to the last byte."""
+        """Raise StudyError if a repository is not pinned: models and data must be known to the last byte."""
         if self.unpinned:
             raise StudyError(f"{self.unpinned_message()} Nothing was started.")
 

@@ -17,7 +17,7 @@ _Inputs = Mapping[str, list[str]]
 
 
 class Inputs:
-    """`of(job)` looks a job's inputs up by its kind. jobs: the jobs of a stage, of which the report reads all."""
+    """`of(job)` looks up a job's inputs by its kind. jobs: lists a stage's jobs, since the report reads all jobs."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Inputs:
         return self._by_kind[job.kind](job)
 
     def for_rule(self, job: StudyJob, name: str) -> list[str]:
-        """One input of a job, as its rule asks for it. Raises StudyError if it is a lock that was never written."""
+        """One input of a job, as its rule asks for it. Raises StudyError for a lock that was never written."""
         paths = self.of(job)[name]
         for path in paths if name == "lock" else []:
             texts.require_lock(path)
@@ -65,7 +65,7 @@ class Inputs:
         return [] if self._config.models[model].hub else [self._files.output("ladder", model=model)]
 
     def _prompts(self, job: StudyJob) -> _Inputs:
-        """The gate against contamination: prompts to leave out, and what a benchmark must not overlap with."""
+        """The gate against contamination: prompts to leave out, and texts that a benchmark must not overlap with."""
         gate, is_training = self._config.prompts.contamination, job.axes["source"] == TRAINING_PROMPTS
         return {
             "lock": [gate.lock] if gate and is_training else [],
@@ -178,7 +178,7 @@ class Inputs:
         }
 
     def _compared_judgements(self, forms: Iterable[str]) -> list[str]:
-        """Judgements of the generators that are judged in two ways."""
+        """Judgements in these forms, for the generators of `judge.compared`."""
         return [
             self._files.output("judge", generator=generator, form=form)
             for generator in self._axes.compared_generators

@@ -1,4 +1,4 @@
-"""A job of a study: what it is about, which files it reads and writes, and what it is given."""
+"""A job of a study: its axes, the files that it reads and writes, and its settings."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,21 +19,21 @@ class Wildcards(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobLookups:
-    """Works out what a job reads and is given, only when asked: a command that looks for files needs none of it."""
+    """Computes a job's inputs and settings only when needed: a command that only lists files needs neither."""
 
     inputs: Callable[["StudyJob"], Mapping[str, list[str]]]
     settings: Callable[["StudyJob"], Settings]
-    code: Callable[[str, Settings], str]  # of a stage and the job's settings
+    code: Callable[[str, Settings], str]  # the digest of source, by stage and settings
 
 
 @dataclass(frozen=True, eq=False)
 class StudyJob:
     """One job: a value on each of the axes of its kind, and for train and evaluate the arms of its batch."""
 
-    kind: str  # of core.layout.JOBS
+    kind: str  # a key of core.layout.JOBS
     axes: Mapping[str, str]
     name: str
-    outputs: list[str]  # all but manifest and log; a path without an ending is a folder
+    outputs: list[str]  # without manifest and log; a path without an ending is a folder
     manifest: str
     log: str
     lookups: JobLookups = field(repr=False)
@@ -50,12 +50,12 @@ class StudyJob:
 
     @property
     def reads(self) -> list[str]:
-        """Its inputs but manifests of other jobs: tables, what names weights (.json), and texts that people edit."""
+        """Its inputs without manifests of other jobs: tables, files that name weights (.json), and edited texts."""
         return [path for paths in self.inputs.values() for path in paths if not path.endswith(layout.MANIFEST)]
 
     @cached_property
     def typed_settings(self) -> Settings:
-        """A slice of the config: all that decides its outputs but inputs and source."""
+        """A slice of the config: all that decides its outputs besides inputs and source."""
         return self.lookups.settings(self)
 
     @cached_property
@@ -79,7 +79,7 @@ class StudyJob:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ArmBatch(StudyJob):
-    """A job of train or evaluate, which has a rule of its own: what that rule says besides."""
+    """A job of train or evaluate, with the further fields of its own rule."""
 
     rule: str
     is_local: bool  # it runs where Snakemake runs, and waits there for a SLURM job that it submits itself

@@ -1,7 +1,7 @@
 """The settings of each kind of job: a slice of the config, and nothing else.
 
-Axes (generators, dimensions, selections, arms, seeds) are not in the settings of a job that they are not an axis of, so
-that a new value adds jobs and repeats none.
+A job's settings hold only its own axes (of generators, dimensions, selections, arms, seeds), so that a new value adds
+jobs and repeats none.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ SETTINGS: Mapping[str, type[Settings]] = {  # by stage
 
 
 class Slices:
-    """`of(job)` looks a job's settings up by its kind."""
+    """`of(job)` looks up a job's settings by its kind."""
 
     def __init__(self, config: Config, benchmarks: Mapping[str, Benchmark], axes: Axes, hub: Hub) -> None:
         self._config = config
@@ -74,7 +74,7 @@ class Slices:
         return self._by_kind[job.kind](job)
 
     def prompts(self, source: str) -> PromptsSettings:
-        """Of the training prompts or of one benchmark."""
+        """The settings for the training prompts or for one benchmark."""
         section = self._config.prompts
         if source == TRAINING_PROMPTS:
             made, limit = section.train, section.limits.get(source, section.limit)

@@ -1,7 +1,7 @@
 """A study as the workflow and the commands see it: its jobs, with their files, settings, source and resources.
 
-The Snakefile makes one `Study`, and its rules name these methods. Those named after what a rule says (`input`,
-`settings`, `code`, `texts`) give a function of the rule's wildcards. Nothing is worked out here.
+The Snakefile makes one `Study`, and its rules name these methods. Methods named after a rule's keywords (`input`,
+`settings`, `code`, `texts`) return a function of the rule's wildcards. This module only delegates.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class Study:
     def __init__(self, content: Mapping[str, Any], where: str) -> None:
         """Read a study from a parsed config file. `where` names it in errors.
 
-        Raises StudyError that lists what is wrong with the config, its benchmarks, rubrics or templates.
+        Raises StudyError that lists the mistakes in the config, its benchmarks, rubrics or templates.
         """
         self.config: Config = parse(content, where)
         self.benchmarks: dict[str, Benchmark] = {
@@ -60,7 +60,7 @@ class Study:
         self.arms = self._axes.arms  # all trained arms, each once
         self.wildcards = self._axes.wildcards  # wildcard -> a regular expression of the names that it may be
         self.hub_names = self.hub.names  # the models and data sets of the hub that the study uses
-        self.unpinned = self.hub.unpinned  # those of them that no commit is known of
+        self.unpinned = self.hub.unpinned  # those without a known commit
 
     # --- jobs and arms ----------------------------------------------------------------------------------------------
 
@@ -85,12 +85,12 @@ class Study:
 
     @property
     def outputs(self) -> list[str]:
-        """All that a study consists of: a table in its middle is wanted for itself too, and made if it is gone."""
+        """All outputs of the study. Intermediate tables are targets, too, so a missing one is recomputed."""
         return [path for job in self.all_jobs for path in job.outputs]
 
     @property
     def passing_arms(self) -> dict[Arm, list[str]]:
-        """Arms whose policies are of no use once they are evaluated (train.keep) -> the scores that take them."""
+        """Arms whose policies are not needed after evaluation (train.keep) -> the scores that need them."""
         return self._batches.passing_arms
 
     def policy_manifest(self, arm: Arm) -> str:
@@ -128,7 +128,7 @@ class Study:
     # --- for the start of a run, and for commands -------------------------------------------------------------------
 
     def export_planned(self) -> None:
-        """From now on, tell the jobs by environment which source each was planned with (see `workflow.job_source`)."""
+        """From now on, export the source that each job is planned with by environment (see `workflow.job_source`)."""
         self._code.export()
 
     def rendering(self, model: str | None) -> Rendering:
@@ -140,5 +140,5 @@ class Study:
         return self._slices.prompts(source)
 
     def asked_for(self, stage: str, model: str | None) -> Resources:
-        """What a job of a stage asks for. model: the name of the model that it runs, if it runs one."""
+        """The resources that a job of a stage asks for. model: the name of the model that it runs, if any."""
         return self._compute.asked_for(stage, model)

@@ -5,7 +5,7 @@ from prefdelta.study.study import Study
 
 
 def summary(study: Study) -> str:
-    """Its jobs by stage, and what keeps it from running."""
+    """Its jobs by stage, and the reasons why it cannot run yet."""
     counts = {stage: len(study.jobs(stage)) for stage in STAGES}
     jobs = ", ".join(f"{stage} {count}" for stage, count in counts.items() if count)
     arms = f"{len(study.arms)} trained arms and {len(study.config.policies)} untrained"

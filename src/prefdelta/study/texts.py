@@ -1,4 +1,4 @@
-"""The texts that people edit (rubrics, templates, claims, prices): where they lie, their checks and their digest."""
+"""The texts that people edit (rubrics, templates, claims, prices): their paths, checks and digest."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,7 +31,7 @@ def text_digest(paths: Iterable[str]) -> str:
 
 
 def check_texts(config: Config, benchmarks: Mapping[str, Benchmark]) -> None:
-    """Raise StudyError unless all rubrics and templates can be read and have the slots that are filled."""
+    """Raise StudyError unless all rubrics and templates can be read and have their slots."""
     for dimension in config.dimensions:
         _read_text(Path(rubric(dimension)), f"the rubric of dimension {dimension!r}")
     templates = {f"{stage}.template": getattr(config, stage).template for stage in _ASKING}
@@ -55,7 +55,7 @@ def check_prices(config: Config) -> None:
 
 
 def require_lock(path: str) -> None:
-    """Raise StudyError if the lock of the gate against contamination is not there."""
+    """Raise StudyError if the lock of the gate against contamination is missing."""
     if not Path(path).is_file():
         raise StudyError(f"prompts.contamination.lock: there is no file {path}. Write it: prefdelta decontaminate.")
 

@@ -5,7 +5,7 @@ import os
 
 # Switches off libraries' telemetry. A variable that the user has set stays as it is.
 SILENT = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",  # also TRL's, which reports each trainer that is made
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # also TRL's, which reports each new trainer
     "VLLM_NO_USAGE_STATS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
@@ -20,7 +20,7 @@ def silence() -> None:
 def prepare() -> None:
     """Silence libraries, and have this process and its children write the stacks of all threads when they crash.
 
-    That is at a crash in C (SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL), and to stderr.
+    A crash is one in C (SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL). The stacks go to stderr.
     """
     silence()
     os.environ.setdefault("PYTHONFAULTHANDLER", "1")

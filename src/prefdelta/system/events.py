@@ -1,4 +1,4 @@
-"""What a job reports to programs: JSON lines in a file beside its log, one per event.
+"""Events that a job reports to programs: JSON lines in a file beside its log, one per event.
 
     {"event": "start", "at": 1767323045.1, "run": "head-71-0123abcd", "attempt": 1}
     {"event": "progress", "at": ..., "what": "judge g3", "done": 1500, "of": 2000, "unit": "requests",
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 How = Literal["done", "error", "defect", "out_of_memory", "stopped"]
-READ_BYTES = 1 << 16  # of a file's end: more than the longest line
+READ_BYTES = 1 << 16  # bytes read of a file's end: more than the longest line
 MESSAGE_CHARACTERS = 4000  # of a message, the most that a line holds
 
 
@@ -33,7 +33,7 @@ class Report:
     of: int
     unit: str
     per_second: float
-    seconds_left: float | None  # None: not known, as nothing was done yet
+    seconds_left: float | None  # None: not known, because nothing is done yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +42,21 @@ class Ending:
 
     how: How
     message: str  # the last line of its log, or the name of the signal that stopped it
-    rows: int | None = None  # of one that is done
-    failed: int | None = None  # of these rows
+    rows: int | None = None  # if it is done
+    failed: int | None = None  # rows with a failure
 
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What the last attempt of a job has reported."""
+    """The events of a job's last attempt."""
 
-    attempt: int  # of the job in its run, from 1
+    attempt: int  # number of the attempt in its run, from 1
     report: Report | None  # the last one
     ending: Ending | None  # None: it goes on, or ended without saying so
 
 
-_file: "_File | None" = None  # of this process
-_forward: Callable[[Report], object] | None = None  # where this process has no file
+_file: "_File | None" = None  # the events file of this process
+_forward: Callable[[Report], object] | None = None  # used if this process has no file
 
 
 def begin(path: Path, run: str) -> None:
@@ -86,7 +86,7 @@ def report(progress: Report) -> None:
 
 
 def end(ending: Ending) -> None:
-    """Report how the job ended. Of several, the last counts."""
+    """Report how the job ended. The last call counts."""
     if _file is not None:
         _file.write("end", asdict(replace(ending, message=ending.message[:MESSAGE_CHARACTERS])))
 
@@ -102,7 +102,7 @@ def read(path: Path) -> Events | None:
         return None
     attempt, progress, ending = 0, None, None
     for event in _parsed([first, *last.splitlines()]):
-        with suppress(LookupError, TypeError):  # of another version
+        with suppress(LookupError, TypeError):  # an event of another version
             kind, attempt = event.pop("event"), event.pop("attempt")
             del event["at"]
             if kind == "progress":
@@ -113,7 +113,7 @@ def read(path: Path) -> Events | None:
 
 
 def _parsed(lines: list[bytes]) -> Iterator[dict[str, Any]]:
-    """Those that are whole: of a line that a kill or a full disk has cut, nothing is known."""
+    """The whole lines, parsed. A line that a kill or a full disk has cut is skipped."""
     for line in lines:
         with suppress(ValueError):
             event = json.loads(line)
@@ -130,7 +130,7 @@ class _File:
         self._is_cut = False  # whether the last line was not written as a whole
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # A new file: an earlier instance of the job that is still alive goes on to write into the old one.
+            # A new file, because an earlier instance of the job that is still alive keeps writing to the old one.
             path.unlink(missing_ok=True)
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 

@@ -63,12 +63,12 @@ def sync(path: Path) -> None:
 
 
 def say(line: str) -> None:
-    """Write a line to the log (stderr). A log that cannot be written (full disk, closed pipe) stops no work."""
+    """Write a line to the log (stderr). If the log cannot be written (full disk, closed pipe), work goes on."""
     try:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
     except OSError:
-        # What could not be written stays in the buffer, for which Python would end with an error: write unbuffered.
+        # Text left in a buffer would make Python exit with an error, so write unbuffered.
         sys.stderr = io.TextIOWrapper(io.FileIO(sys.stderr.fileno(), "w", closefd=False), write_through=True)
 
 
@@ -93,6 +93,6 @@ def _full_disk(error: Exception) -> int | None:
     """The system's number for a full disk, if the error means one."""
     if isinstance(error, OSError):
         return error.errno if error.errno in _FULL else None
-    if "inline_container" in str(error):  # torch says only where writing failed
+    if "inline_container" in str(error):  # torch names only the place where writing failed
         return errno.ENOSPC
     return next((number for number in _FULL if os.strerror(number) in str(error)), None)  # safetensors

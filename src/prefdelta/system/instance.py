@@ -8,13 +8,13 @@ from socket import gethostname
 from typing import Self
 from uuid import uuid4
 
-PROGRAM = "prefdelta"  # stands in the command line of every process of ours but Snakemake's own
+PROGRAM = "prefdelta"  # in the command line of every process of this package, but not in Snakemake's own
 _NAME = re.compile(r"(?P<host>.+)-(?P<pid>\d+)-(?P<token>[0-9a-f]{8})")
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A process. As text `<host>-<pid>-<token>`; the token tells it from a later process of the same id."""
+    """A process. Its text is `<host>-<pid>-<token>`; the token distinguishes it from a later process of the same id."""
 
     host: str
     pid: int
@@ -31,10 +31,10 @@ class Instance:
 
     @classmethod
     def in_file_name(cls, name: str) -> Self | None:
-        """The instance that a file `[<anything>.]<instance>.<suffix>` belongs to; None if the name is not such a one.
+        """The instance that a file `[<anything>.]<instance>.<suffix>` belongs to; None for another name.
 
-        Both parts before the process id may have dots, so only this machine's name is told apart from what stands
-        before it. The host of any other instance has that at its beginning.
+        <anything> and the host may both have dots, so they can be separated only if the host is this machine. For other
+        instances, `host` begins with <anything>.
         """
         instance = cls.parse(name.rpartition(".")[0])
         if instance is None or not f".{instance.host}".endswith(f".{gethostname()}"):
@@ -47,7 +47,7 @@ class Instance:
         return self.host == gethostname()
 
     def is_alive(self) -> bool | None:
-        """Whether a process of its id runs; None if that is on another machine, and so not known."""
+        """Whether a process of its id runs; None if it is on another machine, where this is not known."""
         return is_alive(self.pid) if self.is_here else None
 
     def is_at_work(self) -> bool | None:
@@ -59,12 +59,12 @@ INSTANCE = Instance(gethostname(), os.getpid(), uuid4().hex[:8])  # this process
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of this machine runs. One that has ended and was not yet waited for does not."""
+    """Whether a process of this machine runs. A zombie (ended, not yet waited for) does not."""
     try:
         return bool(Path("/proc", str(pid), "environ").read_bytes())
     except (FileNotFoundError, ProcessLookupError):
         return False
-    except OSError:  # somebody else's
+    except OSError:  # another user's process
         return True
 
 
@@ -77,7 +77,7 @@ def command_of(pid: int) -> list[str]:
 
 
 def is_at_work(pid: int) -> bool:
-    """Whether another process of that id is alive and one of ours: ids are given again to others."""
+    """Whether another process of that id is alive and belongs to this package: ids are reused."""
     if pid == os.getpid():
         return False
     if Path("/proc/self").exists():

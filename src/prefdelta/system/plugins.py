@@ -1,4 +1,4 @@
-"""What a config may name, and the code behind each name. The one dynamic import below the commands."""
+"""The names that a config may use, and the code behind each. The only dynamic import outside the commands."""
 
 from importlib import import_module
 from typing import Any

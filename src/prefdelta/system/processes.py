@@ -14,12 +14,12 @@ from types import FrameType
 from prefdelta.system.files import say
 from prefdelta.system.instance import Instance
 
-GRACE_SECONDS = 3.0  # from a signal until the process ends whatever it is doing
-# So much later, if it is to save its work first: the rest of a step and a snapshot. SLURM kills 30 s after its signal.
+GRACE_SECONDS = 3.0  # from a signal until the process ends, whatever it is doing
+# That end is delayed by at most this to save work: the rest of a step, a snapshot. SLURM kills 30 s after its signal.
 SAVE_SECONDS = 25.0
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
-_POLL_SECONDS = 0.05  # between two looks whether work is still being saved
+_POLL_SECONDS = 0.05  # between two checks whether work is still being saved
 
 _at_stop: list[Callable[[], object]] = []
 _received: list[int] = []
@@ -31,9 +31,9 @@ _parent: int | None = None  # the process with which this one is to end
 def die_with_parent(parent: int, run: str = "") -> None:
     """Have the kernel send SIGTERM to this process when its parent dies (Linux; elsewhere nothing happens).
 
-    If the parent has died already, this process ends at once. parent: its process id, as it should be. run: the
-    `Instance` of the workflow's main process, as text, if that must be alive too: a parent that died while this process
-    was still being loaded has left it to another process, which now looks like the parent.
+    If the parent has died already, this process ends at once. parent: the process id that `os.getppid()` is expected to
+    return. run: the `Instance` of the workflow's main process, as text, if that must be alive, too: if the parent died
+    while this process was loading, another process has adopted it and looks like the parent.
     """
     global _parent
     if sys.platform != "linux":
@@ -60,8 +60,8 @@ def describe_exit_code(code: int) -> str:
 def stop_on_signals() -> None:
     """Have SIGTERM and SIGINT end this process with exit code 128 + signal, at the latest after GRACE_SECONDS.
 
-    The main thread unwinds. If it cannot (a long call into C holds it), another thread has done by then what was given
-    to `at_stop`, and the process ends without unwinding. Further signals do not disturb the flushing.
+    The main thread unwinds. If it cannot (a long call into C holds it), the process ends without unwinding, after
+    another thread has carried out the actions of `at_stop`. Further signals do not disturb the flushing.
 
     GRACE_SECONDS begin later, by SAVE_SECONDS at most, while work asks in `stop_deferred` whether to save; but not if
     the parent has died, because the same work may have been started again.
@@ -76,7 +76,7 @@ def stop_on_signals() -> None:
 
 @contextmanager
 def at_stop(action: Callable[[], object]) -> Iterator[None]:
-    """Within the context, a signal has `action` done at once, by another thread."""
+    """Within the context, a signal makes another thread run `action` at once."""
     _at_stop.append(action)
     try:
         yield
@@ -86,9 +86,10 @@ def at_stop(action: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def stop_deferred() -> Iterator[Callable[[], bool]]:
-    """Within the context a signal does not unwind the main thread. Yields whether one came: save, then `stop_now`.
+    """Within the context a signal does not unwind the main thread. Yields a function: whether one came.
 
-    Once it was asked, there is time to finish a step and to save it (`stop_on_signals`).
+    If so, the work is to be saved before `stop_now`. After the function's first call there is time to finish a step and
+    to save it (`stop_on_signals`).
     """
     global _deferred, _asked
     before, _deferred = _deferred, True
@@ -138,7 +139,7 @@ def _end_in_time(watched: socket.socket, _: socket.socket) -> None:
     while number not in _STOPPING:
         number = watched.recv(1)[0]
     came = begins = time.monotonic()
-    for action in list(reversed(_at_stop)):  # the innermost first: it is nearest to the work
+    for action in list(reversed(_at_stop)):  # the innermost first, as it is nearest to the work
         try:
             action()
         except Exception as error:  # a full disk, for example: the process ends all the same
@@ -158,6 +159,6 @@ def _is_orphan() -> bool:
 
 
 def _is_dead(run: str) -> bool:
-    """Whether the main process of a run is known to be dead. Of one on another machine that is never known."""
+    """Whether the main process of a run is known to be dead. For a run on another machine that is never known."""
     instance = Instance.parse(run)
     return instance is not None and instance.is_alive() is False

@@ -8,14 +8,14 @@ from contextlib import suppress
 from prefdelta.system import events
 from prefdelta.system.files import say
 
-_MARKS = 12  # lines that a rate goes back
+_MARKS = 12  # lines over which a rate is measured
 
 
 class Progress:
     """Counts work done and says so every few seconds: in the log (stderr), on a terminal (stdout), and as an event."""
 
     def __init__(self, what: str, total: int, unit: str, done: int = 0, every: float = 5.0) -> None:
-        """done: of `total`, before now. It does not count for the rate. every: seconds between two lines."""
+        """done: how many of `total` were done before; not part of the rate. every: seconds between two lines."""
         self._what, self._total, self._unit, self._every = what, total, unit, every
         self._done = self._before = done
         self._start = self._said = self._last = time.monotonic()
@@ -23,12 +23,12 @@ class Progress:
         self._first: float | None = None  # when something was first done
 
     def add(self, n: int = 1) -> None:
-        """`n` more are done."""
+        """Count `n` more as done."""
         now = time.monotonic()
         if now - self._said >= self._every:
             self._said = now
             if self._done > self._before:
-                # What came before this: replies may come in batches, and a batch's first one took the time of all.
+                # The rate before this call: replies may come in batches, and a batch's first one took the time of all.
                 self._say_recent_rate()
         if self._first is None:
             self._first = now
@@ -36,11 +36,11 @@ class Progress:
         self._last = now
 
     def close(self) -> None:
-        """The last line, with the rate over all."""
+        """Say the last line, with the rate over all."""
         self._say(self._done - self._before, time.monotonic() - self._start)
 
     def _say_recent_rate(self) -> None:
-        """A line with the rate of the last minute or so, without the time that a start took (loading a model)."""
+        """Say a line with the rate of the last minute or so, without the time that a start took (loading a model)."""
         assert self._first is not None
         if self._marks:
             since, then = self._marks[0]
@@ -52,7 +52,7 @@ class Progress:
         self._marks.append((self._last, self._done))
 
     def _say(self, done: int, seconds: float) -> None:
-        """done, seconds: what the rate is made of."""
+        """done, seconds: the work and the time of the rate."""
         rate = done / max(seconds, 1e-9)
         left = (self._total - self._done) / rate if rate else float("inf")
         ending = f"{left:.0f} s left" if self._done < self._total else f"{seconds:.1f} s"

@@ -1,4 +1,4 @@
-"""What a job has used of the machine so far, with all the processes it has started: servers, graders, ranks."""
+"""How much of the machine a job has used so far, with all processes it has started: servers, graders, ranks."""
 
 import os
 import resource
@@ -12,15 +12,15 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    cpu_seconds: float  # of this process and of all below it, ended or not
-    peak_mib: int  # of memory: the most that any one of them has held
+    cpu_seconds: float  # by this process and all its descendants, ended or not
+    peak_mib: int  # the most memory that any one of these processes has held
 
 
 def resource_usage() -> ResourceUsage:
     """The usage so far: from this process's counters, those of its ended children, and /proc for the others.
 
-    A process's ru_maxrss begins with that of the program which it was before exec, so the kernel is asked for VmHWM. Of
-    ended children only ru_maxrss is known; it begins with ours at most.
+    A process's ru_maxrss starts from that of its program before exec, so the kernel is asked for VmHWM. For ended
+    children only ru_maxrss is known; it starts from this process's at most.
     """
     own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime

@@ -1,4 +1,4 @@
-"""A stage's command line: its options, its --help, and the line of it that repeats a job by hand."""
+"""A stage's command line: its options, its --help, and the shell command that repeats a job by hand."""
 
 import argparse
 import shlex
@@ -37,7 +37,7 @@ def parse(
 
     Exits with 2 unless the names are exactly those of the stage.
 
-    about: the stage's docstring. inputs, outputs: name -> what it is, for --help; `manifest` is an output of all.
+    about: the stage's docstring. inputs, outputs: name -> description for --help; every stage has an output `manifest`.
     """
     outputs = {**outputs, "manifest": "counts, failures, versions (JSON)"}
     fields = {
@@ -83,7 +83,7 @@ def named_paths(words: Iterable[str]) -> dict[str, list[Path]]:
 
 
 def by_hand(module: str, words: list[str]) -> str:
-    """The shell command that repeats a job by hand: its words without the source that a workflow planned with."""
+    """The shell command that repeats a job by hand: its words without the digest from the plan (`--code`)."""
     program = Path(sys.executable)
     interpreter = program.relative_to(Path.cwd()) if program.is_relative_to(Path.cwd()) else program
     if "--code" in words:
@@ -93,7 +93,7 @@ def by_hand(module: str, words: list[str]) -> str:
 
 
 def is_by_hand(line: str) -> bool:
-    """Whether a line of a log is what `by_hand` returned: the first that a workflow's job writes."""
+    """Whether a line of a log comes from `by_hand`. A workflow's job writes it first."""
     return f" -m {source.PACKAGE}.stages." in line and " --record " in line
 
 

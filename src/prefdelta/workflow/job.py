@@ -1,4 +1,4 @@
-"""What runs a stage: the checks before and after it, the publication of its outputs, its manifest, its exit code.
+"""Runs a stage: the checks before and after it, the publication of its outputs, its manifest, its exit code.
 
     python -m prefdelta.stages.pair --in pairs=a.parquet ... --out pairs=b.parquet --settings '{...}' --record DIR
 
@@ -43,7 +43,7 @@ OUT_OF_MEMORY = 3
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[S]):
-    """What one run of a stage is given."""
+    """The settings and paths given to one run of a stage."""
 
     settings: S
     inputs: Mapping[str, list[Path]]
@@ -64,18 +64,18 @@ class Job(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a stage did with its rows: rows = rows without a failure + failures + rows not selected."""
+    """The counts of a stage: rows = rows without a failure + failures + rows not selected."""
 
     rows: int
     failures: Mapping[str, int]
-    details: Details = field(default_factory=NoDetails)  # what else the report shows of this job
-    computed: Mapping[str, int] = field(default_factory=dict)  # what was not in the record: calls, updates, ...
-    elsewhere: Mapping[str, Any] = field(default_factory=dict)  # of `run` in the manifest, where others did the work
-    not_selected: int = 0  # rows that were left as they are, by the rule of the stage: no failures
+    details: Details = field(default_factory=NoDetails)  # more about this job for the report
+    computed: Mapping[str, int] = field(default_factory=dict)  # work that was not in the record: calls, updates, ...
+    elsewhere: Mapping[str, Any] = field(default_factory=dict)  # parts of the manifest's `run`, if others did the work
+    not_selected: int = 0  # rows without failure that the stage's rule did not take
 
     @property
     def summary(self) -> str:
-        """For the last line of the log."""
+        """The last line of the log."""
         failed = sum(self.failures.values())
         if self.not_selected:
             selected = f"{self.rows - failed - self.not_selected:,} selected of {self.rows:,} rows"
@@ -84,7 +84,7 @@ class Outcome:
 
 
 def file_of(paths: Iterable[Path], name: str) -> Path:
-    """The one of `paths` that is about `name`: an arm (folders of the path) or a selection (the file's stem)."""
+    """The path in `paths` that belongs to `name`: an arm (folders of the path) or a selection (the file's stem)."""
     (match,) = [path for path in paths if (f"/{name}/" in path.as_posix() if "/" in name else path.stem == name)]
     return match
 
@@ -92,7 +92,7 @@ def file_of(paths: Iterable[Path], name: str) -> Path:
 def start(
     run: Callable[[Job[S]], Outcome], settings: type[S], inputs: Mapping[str, str], outputs: Mapping[str, str]
 ) -> NoReturn:
-    """Parse the command line and run the stage. inputs, outputs: name -> what it is, for --help."""
+    """Parse the command line and run the stage. inputs, outputs: name -> description for --help."""
     environment.prepare()
     module = sys.modules["__main__"]
     assert module.__spec__ is not None
@@ -102,14 +102,14 @@ def start(
     if arguments.code:  # started by a workflow, not by hand
         _begin_events(arguments.outputs["manifest"][0], arguments.record.parent)
         say(command_line.by_hand(name, sys.argv[1:]))
-        # A job of SLURM's outlives the run's main process: the next run has SLURM end it.
+        # A SLURM job outlives the run's main process: the next run has SLURM end it.
         die_with_parent(os.getppid(), "" if "SLURM_JOB_ID" in os.environ else os.environ.get(run_file.VARIABLE, ""))
     try:
         stage = name.rpartition(".")[2]
         exit_code = _exit_code(stage, lambda: _run(stage, run, settings, arguments))
     except SystemExit as stopped:
-        # A signal, and all is on disk. The interpreter's own end may take longer than that allows: seconds, with torch.
-        with suppress(ValueError):  # another exit code
+        # After a signal, all is on disk. The interpreter's own exit may take too long: seconds, with torch.
+        with suppress(ValueError):  # the exit code is not 128 + a signal
             events.end(Ending("stopped", signal.Signals(int(stopped.code or 0) - 128).name))
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):
@@ -119,14 +119,14 @@ def start(
 
 
 def _begin_events(manifest: Path, results: Path) -> None:
-    """Begin the events file of the job that writes a manifest; there is none for a manifest in another place."""
+    """Begin the events file of the job that writes a manifest; none is begun for a manifest in another place."""
     if manifest.is_relative_to(results) and manifest.name.endswith(layout.MANIFEST):
         name = manifest.relative_to(results).as_posix().removesuffix(layout.MANIFEST)
         events.begin(layout.events_of(results / layout.log(name)), os.environ.get(run_file.VARIABLE, ""))
 
 
 def _exit_code(stage: str, work: Callable[[], Outcome]) -> int:
-    """Do the work of a stage; say how it ended."""
+    """Do the work of a stage, and report how it ended. Returns the exit code."""
     try:
         outcome = work()
     except StudyError as error:
@@ -160,7 +160,7 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
         with _damage_set_aside(arguments.inputs):
             read = [path for paths in arguments.inputs.values() for path in paths]
             contents = manifests.check(read)
-            texts = job_texts(read, arguments.record)  # as they are now, not when the job ends
+            texts = job_texts(read, arguments.record)  # read now, not when the job ends
             outcome = run(Job(parsed, arguments.inputs, staging.paths, arguments.record, launch))
         usage = resource_usage()
         account = JobRun(
@@ -205,13 +205,13 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
 
 @contextmanager
 def _damage_set_aside(inputs: Mapping[str, list[Path]]) -> Iterator[None]:
-    """Put a damaged input out of the way, so that the same command makes it anew."""
+    """Rename a damaged input, so that the same command recomputes it."""
     try:
         yield
     except DamagedError as error:
         if error.path not in [path for paths in inputs.values() for path in paths]:
             raise
-        with suppress(FileNotFoundError):  # another job found the same
+        with suppress(FileNotFoundError):  # another job has renamed it
             set_aside(error.path)
         raise StudyError(
             f"{error.damage} It is now {error.path.name}.damaged, beside it; run the same command again, and it is "

@@ -1,4 +1,4 @@
-"""The source and the texts that a job is made by, and the check that they are those it was planned with."""
+"""The source and texts that a job uses, and the check that its source is the one it was planned with."""
 
 import json
 import os
@@ -20,12 +20,12 @@ def job_code(stage: str, settings: Settings) -> tuple[str, str]:
 
 
 def job_sources(stage: str, settings: Settings) -> dict[str, str]:
-    """The modules that this digest covers, each with its own."""
+    """The modules that the digest of `job_code` covers, each with its own digest."""
     return source.sources(*_modules(stage, settings))
 
 
 def job_texts(inputs: Iterable[Path], record: Path) -> dict[str, str]:
-    """The sha256 of each input that is not a result of the study but a text that people edit, by path."""
+    """Path -> sha256 of each input that people edit, that is, which is not a result of the study."""
     texts = (path for path in inputs if not path.is_relative_to(record.parent) and path.is_file())
     return {str(path): sha256_of(path) for path in texts}
 
@@ -33,8 +33,8 @@ def job_texts(inputs: Iterable[Path], record: Path) -> dict[str, str]:
 def check_source(stage: str, settings: Settings, planned_code: str) -> str:
     """The digest of the source that is about to run. Raises StudyError if the job was planned with another.
 
-    A job is planned twice: in the main process, which says so in the environment, and, on a cluster, by the Snakemake
-    that the job itself starts on its node, which may see later source.
+    A job is planned twice: in the main process, which exports the digest by environment, and, on a cluster, by the
+    Snakemake that the job itself starts on its node, which may see later source.
     """
     name, digest = job_code(stage, settings)
     planned = {planned_code, json.loads(os.environ.get(PLANNED, "{}")).get(name, "")}
@@ -47,5 +47,5 @@ def check_source(stage: str, settings: Settings, planned_code: str) -> str:
 
 
 def _modules(stage: str, settings: Settings) -> tuple[str, tuple[str, ...]]:
-    """Of a stage, and of what its settings name."""
+    """The module of a stage, and the plug-ins that its settings name."""
     return f"{source.PACKAGE}.stages.{stage}", tuple(map(plugins.module_of, sorted(settings.plugins())))

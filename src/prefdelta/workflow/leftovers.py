@@ -1,4 +1,4 @@
-"""What dead processes leave on disk: Snakemake's locks, temporary files, staged outputs."""
+"""Files that dead processes leave on disk: Snakemake's locks, temporary files, staged outputs."""
 
 import shutil
 from base64 import urlsafe_b64decode
@@ -12,9 +12,9 @@ SNAKEMAKE = Path(".snakemake")
 
 
 def remove(results: Path) -> None:
-    """Remove what dead processes left in `results`, and Snakemake's locks on files there. No run may be at work.
+    """Remove files that dead processes left in `results`, and Snakemake's locks on files there. No run may be going on.
 
-    Whether a process of another machine is dead is known only if SLURM started it and has no job any more.
+    Whether a process of another machine is dead is known only if SLURM started it and no longer has its job.
     """
     _remove_locks(results)
     if count := sum(path.startswith(f"{results}/") for path in _incomplete_outputs()):

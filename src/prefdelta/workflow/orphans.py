@@ -1,4 +1,4 @@
-"""What a run that was killed has left at work: processes of this machine, and jobs in SLURM's queue."""
+"""Processes of this machine, and jobs in SLURM's queue, that a killed run leaves running."""
 
 import os
 import signal
@@ -12,12 +12,12 @@ from prefdelta.scheduler import slurm
 from prefdelta.system.files import say
 from prefdelta.workflow.run_file import VARIABLE
 
-PROCESS_SECONDS = 10.0  # for its processes to end: the kernel has sent them a signal, and they flush
+PROCESS_SECONDS = 10.0  # for its processes to end: the kernel has sent them a signal, and they save their work
 SLURM_SECONDS = 300.0  # for SLURM to end cancelled jobs: they get SIGTERM, and its KillWait later SIGKILL
 
 
 def processes_of(run: str) -> Iterator[int]:
-    """Ids of the processes that a run started, by its id (Linux; none elsewhere)."""
+    """Ids of the processes that the run with this id started (Linux; none elsewhere)."""
     mark = f"{VARIABLE}={run}".encode()
     for path in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
@@ -38,7 +38,7 @@ def wait_for_processes(run: str) -> None:
 
 
 def cancel_jobs(results: Path, killed: bool) -> None:
-    """Take an earlier run's jobs out of SLURM's queue: nobody waits for them, and new ones do the rest of their work.
+    """Take an earlier run's jobs out of SLURM's queue: nothing waits for them, and new jobs do the rest of their work.
 
     killed: the run could not do so itself. If it ended properly, jobs are left only if SLURM did not answer it then.
 

@@ -1,8 +1,8 @@
 """The config and settings that a run's jobs were planned with, for jobs that start after somebody has edited files.
 
-On a cluster, each job reads the workflow anew on its node, hours after it was planned. So the main process writes down
-the config as it has read it, and the settings of every job. A job uses that config, whatever has become of its file,
-and refuses to run with other settings than those (a benchmark's file or the pins were edited).
+On a cluster, each job reads the workflow anew on its node, hours after it was planned. So the main process saves the
+config as it has read it, and the settings of every job. A job uses that config even if its file was edited, and refuses
+to run if its settings differ from the saved ones (a benchmark's file or the pins were edited).
 """
 
 import json
@@ -18,7 +18,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.system.files import publish_text
 from prefdelta.system.instance import INSTANCE
 
-FILE = "run.plan.json"  # in results/<study>/: of the last run
+FILE = "run.plan.json"  # in results/<study>/: the plan of the last run
 VARIABLE = "PREFDELTA_PLAN"  # in the environment of a run's jobs: "<run> <path>"
 SHOWN = 5  # differences named in an error
 
@@ -26,10 +26,10 @@ SHOWN = 5  # differences named in an error
 def write(results: Path, config: Mapping[str, Any], settings: Mapping[str, str]) -> None:
     """Write the plan of this process's run, and put its path into the environment of the run's jobs.
 
-    config: as the file has it. settings: manifest -> what its job is given, as JSON.
+    config: the content of the config file. settings: manifest -> the settings of its job, as JSON.
     """
     jobs = {manifest: json.loads(given) for manifest, given in settings.items()}
-    # The config as YAML: it may hold what JSON cannot, a date for example.
+    # The config as YAML, since it may hold values that JSON cannot, a date for example.
     plan = {"run": str(INSTANCE), "config": yaml.safe_dump(_plain(config), sort_keys=False), "jobs": jobs}
     publish_text(results / FILE, json.dumps(plan) + "\n")
     os.environ[VARIABLE] = f"{INSTANCE} {results / FILE}"

@@ -1,6 +1,6 @@
 """The run file, results/<study>/run.json: which process works in the results, or was the last to do so.
 
-Its lock says whether that process still does: a lock of the operating system, which ends with its process.
+Its lock says whether that process still runs: a lock of the operating system, released when the process ends.
 """
 
 import fcntl
@@ -18,21 +18,21 @@ from prefdelta.system.files import say
 from prefdelta.system.instance import INSTANCE, command_of, is_alive
 
 FILE = "run.json"
-VARIABLE = "PREFDELTA_RUN"  # in the environment of all that a run starts: the run's id
-_TRIES, _PAUSE = 5, 0.1  # to get the lock, and the seconds between two of them: a look holds it for a moment
+VARIABLE = "PREFDELTA_RUN"  # in the environment of all processes of a run: the run's id
+_TRIES, _PAUSE = 5, 0.1  # tries to get the lock, and seconds between two: `current` holds it for a moment
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRun:
     """A run of Snakemake in a study's results, or a command that nothing may run beside (`prefdelta gc` and others)."""
 
-    id: str  # of its main process: an `Instance`, as text
+    id: str  # its main process: an `Instance`, as text
     host: str
     pid: int
     started: str  # in UTC
     command: str
     ended: str | None = None  # in UTC; None while it goes on, and if it was killed
-    before: str | None = None  # of a command: what the file said before, and will again
+    before: str | None = None  # for a command: the file's content before it, which it will restore
 
     def __str__(self) -> str:
         if self == UNKNOWN:
@@ -42,12 +42,12 @@ class WorkflowRun:
 
     @classmethod
     def of_this_process(cls, before: str | None = None) -> Self:
-        """The run that this process is, from now on."""
+        """A run whose main process is this one, begun now."""
         return cls(str(INSTANCE), gethostname(), os.getpid(), _now(), " ".join(sys.argv), before=before)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """What the file says; None if it is new, or was cut by a kill."""
+        """The run in the file's text; None if the file is new, or was cut by a kill."""
         try:
             content = dict(json.loads(text))
             return cls(
@@ -63,7 +63,7 @@ class WorkflowRun:
             return None
 
     def text(self) -> str:
-        """As the file has it."""
+        """The file's text for this run."""
         content = {
             "id": self.id,
             "host": self.host,
@@ -84,9 +84,9 @@ class WorkflowRun:
         return self.host == gethostname()
 
     def is_alive(self) -> bool | None:
-        """Whether it has not ended and its process runs; None if that is on another machine, and so not known.
+        """Whether it has not ended and its process runs; None (not known) on another machine.
 
-        A process counts only with the same arguments: ids are given again to others.
+        A process counts only with the same arguments, because process ids are reused.
         """
         if self.ended is not None:
             return False
@@ -100,7 +100,7 @@ UNKNOWN = WorkflowRun("", "", 0, "", "")  # a process holds the lock, and the fi
 
 
 def read(results: Path) -> WorkflowRun | None:
-    """What the run file says; None if there is none, or if it was cut by a kill."""
+    """The run in the run file; None if there is no file, or a kill has cut it."""
     try:
         return WorkflowRun.parse((results / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -108,7 +108,7 @@ def read(results: Path) -> WorkflowRun | None:
 
 
 def current(results: Path) -> WorkflowRun | None:
-    """The run, or the command, that goes on in `results`; None if there is none, as far as this machine can see."""
+    """The run, or the command, that goes on in `results`; None if this machine knows of none."""
     try:
         with (results / FILE).open("r", encoding="utf-8") as file:
             try:

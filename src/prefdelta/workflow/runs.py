@@ -1,7 +1,7 @@
-"""One run at a time in a results folder; what a killed one left behind is explained and removed.
+"""One run at a time in a results folder; the leftovers of a killed run are reported and removed.
 
-The workflow's main process calls `begin` before Snakemake looks at its own locks, which name no process and outlive the
-one that took them.
+The workflow's main process calls `begin` before Snakemake looks at its own locks, which name no process and outlive
+their owner.
 """
 
 import atexit
@@ -17,7 +17,7 @@ from prefdelta.workflow.run_file import FILE, UNKNOWN, LockedRunFile, WorkflowRu
 
 
 def begin(results: Path) -> None:
-    """Make this process the one run in `results`, until it ends. Ends and removes what a killed run left.
+    """Make this process the only run in `results`, until it ends. Leftovers of a killed run are ended and removed.
 
     Raises StudyError if the folder cannot be written, or if a run is going on in it.
     """
@@ -31,7 +31,7 @@ def begin(results: Path) -> None:
                 f"alive. If it is not: rm {results / FILE}, and run the same command again."
             )
         say(f"{results}: an earlier run was killed: {earlier}. What it finished is kept; this run goes on.")
-        # Before the queue is looked at: one of these processes may be asking SLURM for a job.
+        # First the processes, then the queue: a process may still be submitting a job.
         orphans.wait_for_processes(earlier.id)
     orphans.cancel_jobs(results, killed)
     leftovers.remove(results)
@@ -41,14 +41,14 @@ def begin(results: Path) -> None:
     os.environ.update(slurm.environment(results, run.id))
 
     def end() -> None:
-        if os.getpid() == run.pid:  # and not a fork of it
+        if os.getpid() == run.pid:  # not a fork of the run's process
             file.write(run.ended_now().text())
 
     atexit.register(end)
 
 
 def main_process(results: Path) -> int | None:
-    """The process id of the run that goes on in `results` on this machine, or None if there is none.
+    """The process id of the run that goes on in `results` on this machine, or None.
 
     Raises StudyError if the run was started on another machine and has not ended, as far as can be seen from here; if a
     command that is not a run works in the results; and if the run file does not name the run's process yet.

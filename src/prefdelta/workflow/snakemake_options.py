@@ -1,8 +1,8 @@
-"""What Snakemake was asked to do, by its command line."""
+"""What Snakemake's command line asks it to do."""
 
 from collections.abc import Sequence
 
-# Options with which it only looks, or tidies, and runs no job.
+# Options with which Snakemake only reports or tidies, and runs no job.
 _LOOKING = (
     "dryrun", "lint", "list_rules", "list_target_rules", "print_compilation", "dag", "rulegraph", "filegraph", "d3dag",
     "summary", "detailed_summary", "list_changes", "list_input_changes", "list_params_changes", "list_untracked",
@@ -12,7 +12,7 @@ _LOOKING = (
 
 
 def runs_jobs(arguments: Sequence[str]) -> bool:
-    """Whether Snakemake, started with these arguments, runs jobs and does not only look."""
+    """Whether Snakemake, started with these arguments, runs jobs."""
     from snakemake.cli import get_argument_parser
 
     parsed, _ = get_argument_parser().parse_known_args(list(arguments))

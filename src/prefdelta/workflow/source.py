@@ -1,8 +1,8 @@
 """Digest of the source that a stage runs. It changes if, and only if, code changes that can change a result.
 
 It covers the syntax trees of all modules of this package that the stage imports, directly or not, without comments,
-docstrings and formatting. Plumbing is left out: whole wings (`PLUMBING`) that move rows and processes about. So are the
-names of its modules, in imports and where they are used: a plumbing module can be renamed or moved within these wings.
+docstrings and formatting. Plumbing is left out: whole packages (`PLUMBING`) that move rows and processes about. The
+names of its modules are left out, too, in imports and uses: a plumbing module can be renamed or moved within them.
 """
 
 import ast
@@ -13,7 +13,7 @@ from pathlib import Path
 
 PACKAGE = "prefdelta"
 ROOT = Path(__file__).parents[1]
-# Whole wings: a module that can change a result belongs into another one.
+# Whole packages: a module that can change a result belongs in another one.
 PLUMBING = tuple(f"{PACKAGE}.{wing}" for wing in ("system", "store", "scheduler", "workflow"))
 
 
@@ -25,8 +25,8 @@ class UntraceableImportError(Exception):
 def digest(module: str, plugins: tuple[str, ...] = (), within: tuple[str, ...] = (PACKAGE,)) -> str:
     """Digest of `module` and of the `plugins` (modules) that a job's settings name, with all that they import.
 
-    within: only these modules and packages count. It serves keys of content that already hold what the other modules
-    decide, so that editing those has nothing made anew.
+    within: only these modules and packages count. It serves content keys that already include what the other modules
+    decide, so that editing those modules recomputes nothing.
     Raises UntraceableImportError.
     """
     hashed = hashlib.sha256()
@@ -37,13 +37,13 @@ def digest(module: str, plugins: tuple[str, ...] = (), within: tuple[str, ...] =
 
 
 def sources(module: str, plugins: tuple[str, ...] = ()) -> dict[str, str]:
-    """Digest of each module that `digest` covers, by name: says where two digests come to differ."""
+    """Digest of each module that `digest` covers, by name: shows which modules make two digests differ."""
     names = sorted(_closure((module, *sorted(plugins))))
     return {name: hashlib.sha256(_tree_text(name).encode()).hexdigest()[:8] for name in names}
 
 
 def is_plumbing(module: str) -> bool:
-    """Whether a module lies in one of the wings that cannot change a result."""
+    """Whether a module lies in one of the packages that cannot change a result."""
     return f"{module}.".startswith(tuple(f"{wing}." for wing in PLUMBING))
 
 
@@ -86,7 +86,7 @@ def _last_name(node: ast.Name | ast.Attribute) -> str:
 
 
 def _path(module: str) -> Path | None:
-    """The source file of a module of this package, or None if there is none of that name."""
+    """The source file of a module of this package, or None if no module has that name."""
     stem = ROOT.joinpath(*module.split(".")[1:])
     return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
 
@@ -109,7 +109,7 @@ def _full_name(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
 
 
 class _TreeText:
-    """A module's syntax tree as text that is the same under every Python; that of `ast.dump` differs between versions.
+    """A module's syntax tree as text that is the same under every Python; `ast.dump` differs between versions.
 
     Imports of plumbing are left out. Where a plumbing module is used, a number stands for its name: its place in the
     order of first use.
@@ -138,7 +138,7 @@ class _TreeText:
             if name == "body" and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
             if name == "body" and isinstance(node, ast.ClassDef):
-                value = [statement for statement in value if not _is_string(statement)]  # they describe fields
+                value = [statement for statement in value if not _is_string(statement)]  # strings alone describe fields
             if name == "names" and isinstance(node, ast.Import | ast.ImportFrom):
                 value = [alias for alias in value if not is_plumbing(_full_name(node, alias))]
             if name == "values" and isinstance(node, ast.JoinedStr):  # Python 3.12 adds "" after `{x:>{width}}`

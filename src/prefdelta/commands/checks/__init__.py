@@ -1,1 +1,1 @@
-"""What `prefdelta doctor` looks at: one module per part of a machine or cluster. Nothing is changed."""
+"""The checks of `prefdelta doctor`: one module per part of a machine or cluster. They change nothing."""

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-_SHOWN = 4  # of a list of names
+_SHOWN = 4  # names of a list
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found: a line for a person, or an object of `--json`."""
+    """One finding of a check: a line for a person, or an object of `--json`."""
 
     state: Literal["ok", "warn", "fail"]
     found: str
-    to_do: str = ""  # of warn and fail; a StudyError's text says it itself
+    to_do: str = ""  # for warn and fail; the text of a StudyError contains it
 
 
 def ok(found: str) -> CheckResult:
@@ -32,6 +32,6 @@ NOT_NEEDED = ok("not needed by this study")
 
 
 def list_names(names: Sequence[str]) -> str:
-    """The first of them, and how many more there are."""
+    """The first names, and how many more there are."""
     rest = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

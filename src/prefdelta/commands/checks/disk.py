@@ -20,11 +20,11 @@ from prefdelta.study.study import Study
 from prefdelta.system.files import publish
 from prefdelta.system.instance import INSTANCE
 
-_SLOW_S = 1.0  # for one small file: every table and thousands of segments are written so
+_SLOW_S = 1.0  # to publish one small file; a study publishes thousands
 
 
 def room(subject: Subject) -> Iterator[CheckResult]:
-    """Free space against what trained policies take: docs/full.md says how much that is."""
+    """Compare free space with the size of the trained policies (docs/full.md)."""
     study = subject.study
     place = existing(Path(study.results))
     free = shutil.disk_usage(place).free
@@ -50,7 +50,7 @@ def room(subject: Subject) -> Iterator[CheckResult]:
 
 
 def files(subject: Subject) -> Iterator[CheckResult]:
-    """What publishing a file needs (temp, fsync, rename), and the lock that keeps a second run out."""
+    """Whether files can be published (temp, fsync, rename), and locked to keep a second run out."""
     place = existing(Path(subject.study.results))
     probe = place / f".{INSTANCE}.doctor"
     try:
@@ -87,7 +87,7 @@ def files(subject: Subject) -> Iterator[CheckResult]:
 
 
 def open_files(subject: Subject) -> Iterator[CheckResult]:
-    """The hard limit against the judge's requests, each a connection. Its engine raises the soft limit."""
+    """Compare the hard limit with the judge's requests, each a connection. The engine raises the soft limit."""
     judge = subject.config.judge.engine
     if judge.batch:
         yield NOT_NEEDED
@@ -116,5 +116,5 @@ def _lock(path: Path) -> str | None:
 
 
 def _bytes(bytes_of: Callable[[Study, str, Recipe], float | None], study: Study, arm: Arm) -> float:
-    """What `bytes_of` says of an arm's policy; 0 if nothing says how large that is."""
+    """The size of an arm's policy by `bytes_of`; 0 if it is not known."""
     return bytes_of(study, arm.policy, study.config.train.recipes[arm.recipe]) or 0.0

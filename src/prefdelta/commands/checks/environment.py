@@ -46,7 +46,7 @@ def python(_: Subject) -> Iterator[CheckResult]:
 
 
 def packages(subject: Subject) -> Iterator[CheckResult]:
-    """The installed versions against the pins; and whether vLLM is there, if an engine of the study needs it."""
+    """Compare the installed versions with the pins; check for vLLM if an engine of the study needs it."""
     file = ENVIRONMENTS / ("gpu.txt" if _installed("vllm") else "cpu.txt")
     setup = "make setup-gpu" if file.name == "gpu.txt" else "make setup"
     pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", file.read_text(encoding="utf-8"), flags=re.MULTILINE))

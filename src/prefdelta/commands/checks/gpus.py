@@ -12,7 +12,7 @@ from prefdelta.core.errors import StudyError
 
 
 def gpus(subject: Subject) -> Iterator[CheckResult]:
-    """Whether there are as many as the largest job asks for. Those of SLURM's nodes have a check of their own."""
+    """Whether there are as many GPUs as the largest job asks for. SLURM's nodes have a check of their own."""
     most = subject.most_gpus
     if most is None:
         yield NOT_NEEDED
@@ -32,7 +32,7 @@ def gpus(subject: Subject) -> Iterator[CheckResult]:
 
 
 def _on_a_head_node() -> list[str]:
-    """Jobs get theirs from SLURM, so torch is not imported here; a program that finds no driver says there are none."""
+    """The GPUs of this machine, without importing torch: jobs get theirs from SLURM. No driver means none."""
     try:
         return _by_nvidia_smi() if which("nvidia-smi") else []
     except StudyError:

@@ -33,7 +33,7 @@ def pins(subject: Subject) -> Iterator[CheckResult]:
 
 
 def files(subject: Subject) -> Iterator[CheckResult]:
-    """What is in the cache, or in local folders. Sizes are compared here, contents when a job opens the files."""
+    """Whether the files are in the cache or in local folders. Only sizes are compared; jobs compare contents."""
     study = subject.study
     local = _local(study)
     if not local and not any(study.hub_names.values()):
@@ -57,7 +57,7 @@ def files(subject: Subject) -> Iterator[CheckResult]:
 
 
 def to_fetch(study: Study) -> dict[str, int | None]:
-    """Repositories of the hub of which the cache lacks something -> the missing bytes; None where no pin says."""
+    """Repositories that are not wholly in the cache -> the missing bytes; None if no pin gives sizes."""
     lock, lacking = read_pins(), dict[str, int | None]()
     for kind, names in study.hub_names.items():
         for name in names:
@@ -69,7 +69,7 @@ def to_fetch(study: Study) -> dict[str, int | None]:
 
 
 def model_folder(name: str) -> Path | None:
-    """The files of a model, if there are any on this machine, whole or not."""
+    """The folder of a model's files on this machine, complete or not; None if there are none."""
     pin = read_pins().models.get(name)
     folder = Path(name) if is_local(name) else cached("models", name, pin.revision) if pin else None
     return folder if folder and folder.is_dir() else None

@@ -1,4 +1,4 @@
-"""Whether keys and tokens are there. Their values are never shown, nor is what might be one."""
+"""Whether keys and tokens are set. Values are never shown, nor is any text that might be one."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def judge_key(subject: Subject) -> Iterator[CheckResult]:
 
 
 def hub_token(subject: Subject) -> Iterator[CheckResult]:
-    """Looked for only if something is still to be fetched; only gated repositories need one."""
+    """Check for the hub's token if files are still to be fetched; only gated repositories need one."""
     if not to_fetch(subject.study):
         yield NOT_NEEDED
         return

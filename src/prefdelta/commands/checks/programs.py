@@ -8,7 +8,7 @@ SECONDS = 6.0  # for one answer
 
 
 def answer(*command: str) -> str:
-    """What a program prints. Raises StudyError if it is not there, fails or does not answer in time."""
+    """The output of a program. Raises StudyError if it is not installed, fails or does not answer in time."""
     line = " ".join(command)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)

@@ -1,4 +1,4 @@
-"""Whether the cluster has what `cluster:` names and what `compute:` asks for."""
+"""Whether the cluster has the resources that `cluster:` names and `compute:` asks for."""
 
 import getpass
 import re
@@ -53,7 +53,7 @@ def partitions(subject: Subject) -> Iterator[CheckResult]:
 
 
 def jobs(subject: Subject) -> Iterator[CheckResult]:
-    """What each kind of job asks for, against the nodes and the time limit of its partition."""
+    """Compare the request of each kind of job with the nodes and the time limit of its partition."""
     slurm = subject.slurm
     if slurm is None:
         return
@@ -67,7 +67,7 @@ def jobs(subject: Subject) -> Iterator[CheckResult]:
         problems = list(fit.problems(partition))
         yield from problems
         fitting += not problems
-        # One through submitit asks for the same again, whenever it is queued again.
+        # A job through submitit asks for the same each time that it is queued.
         if not problems and not job.asked.submitit and not fit.fits(partition, attempts):
             too_large_later.append(job.where)
     if too_large_later:
@@ -82,7 +82,7 @@ def jobs(subject: Subject) -> Iterator[CheckResult]:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """A kind of job, against the nodes of its partition."""
+    """A kind of job, to be compared with the nodes of its partition."""
 
     subject: Subject
     job: JobKind
@@ -127,7 +127,7 @@ class _Fit:
             )
 
     def fits(self, partition: Partition, attempt: int) -> bool:
-        """Whether an attempt, which asks for so many times the memory and time, can run."""
+        """Whether an attempt can run. The n-th asks for n times the memory and time."""
         in_time = partition.minutes is None or self.job.asked.runtime * attempt <= partition.minutes
         return in_time and len(self._fitting(attempt)) >= self.job.nodes
 
@@ -142,7 +142,7 @@ class _Fit:
         ]
 
     def _with_features(self, nodes: Iterable[Node]) -> list[Node]:
-        """Those that meet the constraint; all, if it is more than a list of features, which SLURM alone can read."""
+        """The nodes that meet the constraint; all nodes if only SLURM can read it (not a plain list of features)."""
         constraint = self.subject.config.cluster.constraint
         if not constraint or not _PLAIN.fullmatch(constraint):
             return list(nodes)

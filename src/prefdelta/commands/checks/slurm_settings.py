@@ -15,7 +15,7 @@ COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
 SBATCH = Path("workflow/bin/sbatch")  # ours, which comes before SLURM's
 LONGEST_S = 180  # between two looks of the executor at the queue; the pauses grow to this
 LOOKS_S = 40  # between two looks at the queue, at least; a look is two calls, and sites allow about one in 20 s
-FLUSH_S = 5  # a stage writes down what it has in 3 to 5 s
+FLUSH_S = 5  # a stage saves its work in 3 to 5 s
 _ADMINISTRATORS = "Ask the cluster's administrators for"
 
 
@@ -107,7 +107,7 @@ def _resources(resources: Any) -> set[str]:
 
 
 def settings(subject: Subject) -> Iterator[CheckResult]:
-    """Whether a job that SLURM ends has the time to write down what it has."""
+    """Whether a job that SLURM ends has the time to save its work."""
     slurm = subject.slurm
     if slurm is None:
         return
@@ -123,7 +123,7 @@ def settings(subject: Subject) -> Iterator[CheckResult]:
 
 
 def preemption(subject: Subject) -> Iterator[CheckResult]:
-    """What preemption does to trainings through submitit, in their partition."""
+    """The effect of preemption on trainings through submitit, in their partition."""
     slurm = subject.slurm
     if slurm is None:
         return
@@ -131,7 +131,7 @@ def preemption(subject: Subject) -> Iterator[CheckResult]:
     if not through:
         yield ok("not needed by this study: compute.train.submitit is not set")
     for name in through:
-        if partition := slurm.partition(name):  # the check of partitions reports one that is not there
+        if partition := slurm.partition(name):  # the check of partitions reports a missing one
             yield from _preempted(slurm, partition)
 
 

@@ -17,7 +17,7 @@ class Node:
 
     name: str
     partition: str
-    gpus: dict[str, int]  # by model; "" for those whose model is not said
+    gpus: dict[str, int]  # by model; "" if SLURM names no model
     mem_mb: int
     cpus: int
     features: frozenset[str]
@@ -28,7 +28,7 @@ class Node:
 
     @property
     def is_usable(self) -> bool:
-        """Now, or once it is started or free; `*` marks a node that does not answer."""
+        """Whether it can run jobs, now or once it is started or free; `*` marks a node that does not answer."""
         return not self.state.startswith(("down", "drain", "fail", "inval", "error")) and not self.state.endswith("*")
 
 
@@ -39,10 +39,10 @@ class Partition:
     name: str
     is_default: bool
     state: str
-    minutes: float | None  # that a job may take; None: no limit
+    minutes: float | None  # the longest that a job may take; None: no limit
     preempt_mode: str
     grace_s: int
-    accounts: frozenset[str] | None  # that may use it; None: all
+    accounts: frozenset[str] | None  # the accounts that may use it; None: all
     qos: frozenset[str] | None
 
 
@@ -138,7 +138,7 @@ def _parse_node(line: str) -> Node:
 
 
 def _parse_gpus(gres: str) -> Iterator[tuple[str, int]]:
-    """(model, count) of what a node has besides CPUs: gpu:4, gpu:h100:4, gpu:h100:4(S:0-1),nvme:1."""
+    """(model, count) of a node's GPUs, from its generic resources: gpu:4, gpu:h100:4, gpu:h100:4(S:0-1),nvme:1."""
     for word in re.sub(r"\([^)]*\)", "", gres).split(","):
         kind, *rest = word.split(":")
         if kind == "gpu" and rest and rest[-1].isdigit():

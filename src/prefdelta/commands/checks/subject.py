@@ -50,7 +50,7 @@ class Subject:
         return self._slurm
 
     def ask_slurm(self) -> Slurm:
-        """Raises StudyError if it does not answer."""
+        """Ask SLURM. Raises StudyError if it does not answer."""
         self._slurm = slurm_state.ask_slurm()
         return self._slurm
 

@@ -1,4 +1,4 @@
-"""What a chat template does with reasoning, dates, a text of its own and beginning-of-sequence: found by rendering."""
+"""How a chat template treats reasoning, dates, a text of its own and beginning-of-sequence: found by rendering."""
 
 import re
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from prefdelta.training.tokens import check_beginning
 
 _REASONING, _ANSWER = "It is two, of course.", "The answer is two."
 _ANOTHER_DAY = "1999-12-31"
-_FEWEST_WORDS = 4  # of a text: the names of roles (system, user, assistant) alone are fewer
+_FEWEST_WORDS = 4  # of a template's own text; the names of roles (system, user, assistant) are fewer
 _SHOWN = 40  # characters of a template's own text
 
 
@@ -38,7 +38,7 @@ def _reasoning_remarks(
     elif opened_by(prompt) is not None:
         remarks.append("its prompt opens the reasoning")
     reply = ("assistant", f"<think>\n{_REASONING}\n</think>\n\n{_ANSWER}")
-    with suppress(StudyError):  # one that takes no second question
+    with suppress(StudyError):  # raised by a template that takes no second question
         later = render(tokenizer, [*messages, reply, ("user", "And then?")], rendering)
         if _REASONING not in later and _ANSWER in later:
             remarks.append("it drops reasoning from earlier replies, which training keeps")

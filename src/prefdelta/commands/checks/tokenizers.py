@@ -18,7 +18,7 @@ from prefdelta.models.chat_templates import render
 from prefdelta.models.loading import load_tokenizer
 from prefdelta.training.tokens import tokenise
 
-SECONDS = 8.0  # of CPU time, after which no other tokenizer is begun; importing transformers takes half of it
+SECONDS = 8.0  # of CPU time, after which no tokenizer is loaded any more; half of it is the import of transformers
 _PROBLEM, _ANSWER = "What is 1 + 1?", "The answer is $\\boxed{2}$."
 _REPLY = f"<think>\nIt is 2.\n</think>\n\n{_ANSWER}"
 _SPECIAL = re.compile(r"<\|[^|>]*\|>")  # how special tokens are written in most vocabularies
@@ -31,7 +31,7 @@ def tokenizers(subject: Subject) -> Iterator[CheckResult]:
         return
     folders = {name: folder for name, hub in models.items() if (folder := model_folder(hub)) and _has_tokenizer(folder)}
     started, results, skipped = time.process_time(), list[CheckResult](), list[str]()
-    # Policies first: they are trained on what the template gives.
+    # Policies first: they are trained on the template's output.
     for name in sorted(folders, key=lambda name: name not in subject.config.policies):
         if time.process_time() - started > SECONDS:
             skipped.append(name)
@@ -40,7 +40,7 @@ def tokenizers(subject: Subject) -> Iterator[CheckResult]:
             results.append(_check_tokenizer(subject, name, folders[name]))
         except StudyError as error:
             yield fail(f"{name}: {error}")
-        except Exception as error:  # a library's, of files that are not as they should be
+        except Exception as error:  # a library's error about malformed files
             yield fail(
                 f"{name}: its tokenizer in {folders[name]} cannot be used: {type(error).__name__}: {error}",
                 "Fetch it again, or name another model.",
@@ -62,7 +62,7 @@ def _has_tokenizer(folder: Path) -> bool:
 
 
 def _check_tokenizer(subject: Subject, name: str, folder: Path) -> CheckResult:
-    """What a model's tokenizer and template do. Raises StudyError if the study cannot use them."""
+    """The finding on a model's tokenizer and template. Raises StudyError if the study cannot use them."""
     tokenizer = load_tokenizer(folder)
     if not tokenizer.chat_template:
         raise StudyError(f"the tokenizer in {folder} has no chat template, without which it cannot be asked.")
@@ -72,7 +72,7 @@ def _check_tokenizer(subject: Subject, name: str, folder: Path) -> CheckResult:
     path = config.reference.template if is_policy else config.generate.template
     messages = ask_problem(Path(path).read_text(encoding="utf-8"), _PROBLEM, path, model.system)
     for effort in _efforts(subject, name):
-        render(tokenizer, messages, rendering, effort)  # raises if the template knows none
+        render(tokenizer, messages, rendering, effort)  # raises if the template has no setting for it
     remarks = describe_template(tokenizer, messages, rendering)
     if model.thinking:
         _check_marks(tokenizer, model.thinking)
@@ -89,7 +89,7 @@ def _check_tokenizer(subject: Subject, name: str, folder: Path) -> CheckResult:
             f"If its template can reason, switch it on: models.{name}.chat_template_kwargs, as its card says, for "
             "example {enable_thinking: true}.",
         )
-    tokenise(tokenizer, messages, _REPLY, rendering)  # raises for what training would stumble over
+    tokenise(tokenizer, messages, _REPLY, rendering)  # raises if training could not use the template
     return ok(message)
 
 

@@ -1,1 +1,1 @@
-"""How a study stands: what its files, logs, processes and SLURM tell, counted, and put into words. Only looks."""
+"""The status of a study, from its files, logs, processes and SLURM: counts, and their text. Read-only."""

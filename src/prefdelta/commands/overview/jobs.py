@@ -1,6 +1,6 @@
-"""How each job of a study stands, as its files, its log, the claims of processes and SLURM tell. Only looks.
+"""The status of each job of a study, from its files, its log, the claims of processes and SLURM. Read-only.
 
-A job is done if what it writes is there, and stale if that was made with other settings, source, texts or inputs.
+A job is done if its outputs exist, and stale if they were made with other settings, source, texts or inputs.
 """
 
 import json
@@ -26,7 +26,7 @@ from prefdelta.study.study import Study
 State = Literal["done", "stale", "running", "queued", "failed", "stopped", "missing"]
 STATES: tuple[State, ...] = get_args(State)
 MADE_SECONDS = 10.0  # from the writing of a manifest to the last line of the job's log
-STARTING_SECONDS = 60.0  # from a job's start, when its log is made, until it says that it is there
+STARTING_SECONDS = 60.0  # from a job's start, when its log is created, until its first line
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT")
 _ENDED_BY_OTHERS = ("CANCELLED", "PREEMPTED")
 
@@ -40,33 +40,33 @@ class Submission:
 
     @property
     def log(self) -> Log | None:
-        """What SLURM itself wrote of it."""
+        """SLURM's own log of it."""
         return read_log(Path(self.submitted.log)) if self.submitted.log else None
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
     stage: str
-    name: str  # of its files in results/<study>/, without an ending
+    name: str  # path of its files in results/<study>/, without an ending
     state: State
-    why: str | None  # of one that is stale, failed or was stopped: a key of `summary.ADVICE`, or a state of SLURM
+    why: str | None  # why it is stale, failed or stopped: a key of `summary.ADVICE`, or a state of SLURM
     outputs: list[str]
-    manifest: Mapping[str, Any]  # of one that is done, or stale
+    manifest: Mapping[str, Any]  # empty unless the job is done or stale
     log_path: str
-    log: Log | None  # of one that is not
+    log: Log | None  # None if the job is done
     submission: Submission | None
-    pid: int | None  # of the process at work on this machine
+    pid: int | None  # the process at work on this machine
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What there was to see at one moment."""
+    """The status of a study at one moment."""
 
     at: float  # seconds since the epoch
     run: LastRun | None
     jobs: list[JobStatus]
-    others: list[SlurmJob]  # of this study and in SLURM's queue, but no job waits for them
-    slurm_problem: str | None  # why SLURM's queue is not known, where it would have to be
+    others: list[SlurmJob]  # jobs of this study in SLURM's queue that belong to none of `jobs`
+    slurm_problem: str | None  # why SLURM's queue is not known, if the study uses SLURM
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +82,19 @@ class _Seen:
 
     @property
     def has_old_log(self) -> bool:
-        """Whether its log is of the job that wrote its manifest, and without events: of a version that had none."""
+        """Whether the job that wrote the manifest wrote the log, too, but no events: an old version had none."""
         return self.log is not None and self.log.events is None and self.log.written < self.made_at + MADE_SECONDS
 
 
 def look(study: Study) -> Look:
-    """How all jobs stand."""
+    """The status of all jobs."""
     results, at = Path(study.results), time.time()
     run = last_run(results)
     queue, problem = _queue(results)
     submitted = _last_submitted(study)
     claims = {owner.file.name: owner for owner in owners(Path(study.record))}
     seen = [_see(stage, job) for stage in STAGES for job in study.jobs(stage)]
-    # Claims again: of a job that starts or ends meanwhile there is one, before or after.
+    # Claims are read twice: the claim of a job that starts or ends meanwhile is found before or after.
     claims = {owner.file.name: owner for owner in owners(Path(study.record))} | claims
     stale = stale_jobs(study, {one.job.manifest: one.manifest for one in seen if one.done})
     jobs = []
@@ -151,7 +151,7 @@ def _last_submitted(study: Study) -> dict[str, Submitted]:
             values = dict(part.partition("=")[::2] for part in wildcards.split(",") if part)
             try:
                 last[f"{study.results}/{layout.manifest(layout.job_name(rule, **values))}"] = job
-            except KeyError:  # of a version of this workflow with other wildcards
+            except KeyError:  # submitted by a version of this workflow with other wildcards
                 continue
         elif rule in manifests:
             last[manifests[rule]] = job
@@ -169,7 +169,7 @@ def _see(stage: str, job: StudyJob) -> _Seen:
 
 
 def _as_stale(seen: _Seen) -> _Seen:
-    """A job that is there and will be made anew: it may be under way."""
+    """A job whose outputs exist but are stale. Treated as not done; it may already be running."""
     return replace(seen, done=False, log=read_log(Path(seen.job.log)))
 
 
@@ -181,9 +181,9 @@ def _state(
     at: float,
     queue_known: bool,
 ) -> tuple[State, str | None]:
-    """How a job stands, and why it failed or stopped."""
+    """The state of a job, and why it failed or stopped."""
     log, known = seen.log, submission.known if submission else None
-    goes_on = run is not None and run.alive is not False  # as far as this machine can see
+    goes_on = run is not None and run.alive is not False  # as far as this machine knows
     if seen.done:
         return "done", None
     if known and not known.has_ended:
@@ -196,20 +196,20 @@ def _state(
         return "running", None
     times = [log.written if log else 0, submission.submitted.at if submission else 0]
     if run and run.alive and max(times) < run.started_at:
-        return "missing", None  # what is to be seen is of an earlier run
+        return "missing", None  # its log and submission are of an earlier run
     if submission and log and log.written < submission.submitted.at:
-        log = None  # of an earlier submission
+        log = None  # the log of an earlier submission
     return _ended(seen, log, submission, claim, queue_known)
 
 
 def _ended(
     seen: _Seen, log: Log | None, submission: Submission | None, claim: Owner | None, queue_known: bool
 ) -> tuple[State, str | None]:
-    """How a job stands that is not there, and that nobody is at work on."""
+    """The state of a job that is not done (outputs missing or stale) and that no process is working on."""
     ending = log.ending if log else None
     state = submission.known.state if submission and submission.known else None
     if (ending.how == "done" if ending else seen.has_old_log) or (state == "COMPLETED" and not ending and not claim):
-        return "missing", None  # what it made was taken away since
+        return "missing", None  # its outputs were removed since
     if submission and state in (None, "FAILED") and queue_known and (slurm_log := submission.log):
         state = slurm_log.slurm_state or state
     if state in _ENDED_BY_OTHERS:
@@ -221,14 +221,14 @@ def _ended(
     if signal := _signal(seen, log, submission):
         return ("stopped" if signal in ASKING else "failed"), signal
     if claim:
-        return "failed", "killed"  # who is told to stop takes it back
+        return "failed", "killed"  # a job that is told to stop releases its claim
     if submission and queue_known:
         return "failed", state or "unknown"
     return ("stopped", "stopped") if log else ("missing", None)
 
 
 def _signal(seen: _Seen, log: Log | None, submission: Submission | None) -> str | None:
-    """The signal that ended a job, as the job itself, Snakemake or Python says; None: none of them does."""
+    """The signal that ended a job, by the job itself, Snakemake or Python; None if none of them names one."""
     if log and log.ending and log.ending.how == "stopped":
         return log.ending.message
     name = None

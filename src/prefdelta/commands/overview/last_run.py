@@ -1,4 +1,4 @@
-"""The last run in a study's results: does it go on, has it ended, was it killed. Only looks, and takes no lock."""
+"""The last run in a study's results: does it go on, has it ended, was it killed. Read-only, without a lock."""
 
 from calendar import timegm
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from prefdelta.workflow.run_file import WorkflowRun
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """What results/<study>/run.json says, and whether its process is there."""
+    """The content of results/<study>/run.json, and whether its process is alive."""
 
     id: str
     host: str
@@ -37,7 +37,7 @@ class LastRun:
 def last_run(results: Path) -> LastRun | None:
     """The last run, or the command that is at work instead (`prefdelta gc` and the like); None if there was none."""
     run = run_file.read(results)
-    if run and run.before and run.is_alive() is False:  # what a killed command had to put back
+    if run and run.before and run.is_alive() is False:  # what a killed command was to restore
         run = WorkflowRun.parse(run.before)
     if run is None or not run.started:  # it is being written, or was when it was killed
         return None
@@ -45,7 +45,7 @@ def last_run(results: Path) -> LastRun | None:
 
 
 def command_to_go_on(run: LastRun | None, configfile: Path | None) -> str:
-    """The command line of the last run; where none is known, or it was no run of Snakemake, one that runs the study."""
+    """The command line of the last run; if it is not known, or not of Snakemake, one that runs the study."""
     words = run.command.split() if run else []
     if words and Path(words[0]).name == "snakemake":
         return command_line(words[1:])

@@ -11,7 +11,7 @@ from prefdelta.system.events import Ending, Events, Report
 from prefdelta.workflow.command_line import is_by_hand
 
 READ = 1 << 20  # bytes of a log that are read from its end, and from its beginning
-# What SLURM writes into its own log of a job, strongest first -> the state that this is.
+# SLURM's messages in its own log of a job, strongest first -> the state that each means.
 _SLURM_SAYS = {
     "TIMEOUT": "DUE TO TIME LIMIT",
     "OUT_OF_MEMORY": r"oom[-_ ]kill|Out Of Memory|exceeded memory limit",
@@ -23,7 +23,7 @@ _SLURM_SAYS = {
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What a job wrote into its log, and reported, in its last attempt."""
+    """A job's log and events of its last attempt."""
 
     written: float  # seconds since the epoch
     lines: list[str]  # the last ones as they are, without the job's command line and empty ones
@@ -36,22 +36,22 @@ class Log:
 
     @property
     def ending(self) -> Ending | None:
-        """How the job says it ended; None if it does not say."""
+        """How the job ended by its own account; None if it gave none."""
         if self.events is not None:
             return self.events.ending
-        # Python itself could not begin the stage: a module that is not there, for example.
+        # Python itself could not begin the stage: a module is missing, for example.
         tracebacks = [line for line in self.lines if line.startswith("Traceback ")]
         return Ending("defect", self.lines[-1]) if tracebacks else None
 
     @property
     def slurm_state(self) -> str | None:
-        """The state in which SLURM ended a job, if this is its own log of it, and it says so."""
+        """The state in which SLURM ended a job, if this is SLURM's log of the job and names one."""
         return next(
             (state for state, says in _SLURM_SAYS.items() if any(re.search(says, line) for line in self.lines)), None
         )
 
     def last(self, count: int) -> list[str]:
-        """The last lines; what would control a terminal is shown as its escape."""
+        """The last lines; characters that control a terminal are escaped."""
         return [_printable(line) for line in self.lines[-count:]]
 
 
@@ -65,8 +65,8 @@ def read_log(path: Path) -> Log | None:
             lines = _lines(file.read())
     except OSError:
         return None
-    # A shell empties the log as an attempt starts. Events are begun with the command line: without it, those that are
-    # there are of an earlier attempt.
+    # A shell empties the log as an attempt starts. Events begin with the command line: without it, the existing events
+    # are of an earlier attempt.
     of_attempt = events.read(events_of(path)) if any(map(is_by_hand, begins)) else None
     return Log(about.st_mtime, [line for line in lines if not is_by_hand(line)], of_attempt)
 

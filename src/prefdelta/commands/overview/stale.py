@@ -1,4 +1,4 @@
-"""Which finished jobs an edit has made stale, by what their manifests say they were made with. Only looks.
+"""Which finished jobs an edit has made stale, by the settings, source and inputs in their manifests. Read-only.
 
 Snakemake's dry run takes seconds to minutes for this; here it takes the time of reading manifests. An edit of a rule's
 command line is not seen.
@@ -13,14 +13,14 @@ from typing import Any, Literal
 from prefdelta.study.study import Study
 from prefdelta.system.files import sha256_of
 
-# What is not as it was: of the job itself, or of what it stands on.
+# What has changed, of the job itself or of the jobs that it depends on.
 Reason = Literal["other_settings", "other_source", "other_texts", "other_inputs"]
 
 
 def stale_jobs(study: Study, done: Mapping[str, Mapping[str, Any]]) -> dict[str, Reason]:
     """Manifest -> why its job would run again.
 
-    done: manifest -> its content, of the jobs whose files are there. What a manifest does not tell counts as unchanged.
+    done: manifest -> its content, of the jobs whose files exist. Anything a manifest does not name counts as unchanged.
     """
     planned = {job.manifest: job for job in study.all_jobs}
     made_by = {path: job.manifest for job in planned.values() for path in job.outputs}
@@ -43,7 +43,7 @@ def stale_jobs(study: Study, done: Mapping[str, Mapping[str, Any]]) -> dict[str,
         before = content.get("inputs")
         if before is None:
             return None
-        # Of a table that is not there, or that is being made anew, nobody knows yet whether it will be the same.
+        # Whether a table that is missing or being recomputed will be the same is not known yet.
         now = {path: done.get(made, {}).get("outputs", {}).get(path) for path, made in tables.items()}
         return None if now == before else "other_inputs"
 

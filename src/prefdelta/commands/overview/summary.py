@@ -1,4 +1,4 @@
-"""What `prefdelta status` says, as data: counts by stage and generator, each job, and what time is left."""
+"""The content of `prefdelta status` as data: counts by stage and generator, each job, and the time left."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,8 +16,8 @@ from prefdelta.study.study import Study
 from prefdelta.system.events import Report
 
 PER_GENERATOR = ("generate", "grade", "judge")
-LAST_LINES = 8  # of the log of a job that failed
-# Why a job failed, was stopped or is stale -> what that means, and what to do besides giving the same command again.
+LAST_LINES = 8  # shown of the log of a job that failed
+# Why a job failed, was stopped or is stale -> its meaning, and what to do besides repeating the command.
 ADVICE = {
     "error": "The message says what was found and what to do.",
     "defect": "A defect of the program: report it with these lines.",
@@ -53,10 +53,10 @@ class JobCounts:
     stage: str
     name: str | None  # None: the whole stage
     jobs: int
-    states: dict[str, int]  # only those that there are
-    rows: int  # of jobs that are done
-    failures: dict[str, int]  # of these rows, by reason
-    not_selected: int  # of these rows
+    states: dict[str, int]  # without states that no job has
+    rows: int  # sum over the jobs that are done
+    failures: dict[str, int]  # rows with a failure, by reason
+    not_selected: int  # among `rows`
 
     @property
     def failed(self) -> int:
@@ -75,7 +75,7 @@ class SlurmLine:
     reason: str | None
     log: str
     submitted_at: float
-    last_lines: list[str]  # of SLURM's log; only where a job failed and its own log says nothing
+    last_lines: list[str]  # of SLURM's log; only if a job failed or stopped and its own log is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +87,23 @@ class JobLine:
     advice: str | None
     rows: int | None
     failures: dict[str, int]
-    seconds: float | None  # that a finished one took
+    seconds: float | None  # run time, if the job is finished
     log: str
     log_written: float | None  # seconds since the epoch
-    progress: Report | None  # the last one of its last attempt
-    last_lines: list[str]  # of a job that failed or was stopped
+    progress: Report | None  # the last report of its last attempt
+    last_lines: list[str]  # of its log, if it failed or was stopped
     pid: int | None
     slurm: SlurmLine | None
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is left to do, roughly: mean times of the finished jobs of each stage, times the others."""
+    """The time left, roughly: for each job, the time that it reports, else the mean of its stage's finished jobs."""
 
-    job_seconds: float  # of all that is left, but for the stages `unknown`
+    job_seconds: float  # for all jobs left, without the stages in `unknown`
     at_once: int  # jobs that run now
     seconds: float | None  # at that many jobs at once; None if none runs
-    unknown: list[str]  # stages of which no job that computed something is finished
+    unknown: list[str]  # stages with no finished job that computed anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,11 @@ class Summary:
     slurm_problem: str | None
     total: JobCounts
     stages: list[JobCounts]
-    groups: list[JobCounts]  # of train and evaluate: by policy, and by recipe or group of benchmarks
+    groups: list[JobCounts]  # jobs of train and evaluate by policy, and by recipe or group of benchmarks
     generators: list[JobCounts]  # by generator, for each of PER_GENERATOR
     left: Left
     jobs: list[JobLine]
-    others: list[SlurmJob]  # this study's in SLURM's queue that none of these jobs waits for
+    others: list[SlurmJob]  # jobs of this study in SLURM's queue that belong to none of `jobs`
 
 
 def summarise(study: Study, look: Look) -> Summary:
@@ -151,7 +151,7 @@ def summarise(study: Study, look: Look) -> Summary:
 
 
 def _group_of(study: Study, job: JobStatus) -> str:
-    """Policy and recipe of a batch of train, policy and group of benchmarks of one of evaluate."""
+    """Policy and recipe of a batch of train; policy and group of benchmarks of a batch of evaluate."""
     axes = layout.place_of(job.outputs[0], study.config.study).axes
     return f"{axes['policy']} {axes['recipe' if job.stage == 'train' else 'group']}"
 
@@ -170,7 +170,7 @@ def _group(stage: str, name: str | None, jobs: Sequence[JobStatus]) -> JobCounts
 
 
 def _once(jobs: Iterable[JobStatus]) -> Iterable[JobStatus]:
-    """Finished jobs, without the shards of a generator whose traces are put together already."""
+    """Finished jobs, without the shards of a generator whose traces are merged already."""
     done = {job.name: job for job in jobs if job.state == "done"}
     for name, job in done.items():
         if not (_is_shard(job) and name.rpartition("/")[0] in done):
@@ -186,7 +186,7 @@ def _left(jobs: Iterable[JobStatus], sharded: set[str]) -> Left:
     left: list[JobStatus] = []
     for job in jobs:
         if job.stage == "generate" and job.name.removeprefix("generate/") in sharded:
-            continue  # it takes all from the record: minutes
+            continue  # it takes all from the record, which takes minutes
         run = job.manifest.get("run", {})
         if job.state != "done":
             left.append(job)

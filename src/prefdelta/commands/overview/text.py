@@ -1,4 +1,4 @@
-"""What `prefdelta status` says, for a person: a screen, and what failed."""
+"""The text of `prefdelta status`: one screen, and the failures."""
 
 import textwrap
 from collections import Counter
@@ -11,12 +11,12 @@ from prefdelta.commands.text_table import table
 from prefdelta.core.durations import duration
 
 SHOWN = 8  # jobs of one state; --failed and --json show all
-LINE_ROWS = 8  # on the screen, of one line of a log: an error says on one line what to do
+LINE_ROWS = 8  # screen rows for one line of a log: an error's one line also says what to do
 _RIGHT = {"jobs", *STATES, "rows"}
 
 
 def text(summary: Summary, command: str) -> str:
-    """The whole."""
+    """The whole screen."""
     parts = [
         _head(summary),
         _stages(summary),
@@ -104,7 +104,7 @@ def _cells(group: JobCounts, name: str, shown: Iterable[str]) -> list[str]:
 def _generators(summary: Summary) -> str:
     rows = [["generator", *PER_GENERATOR, "traces", "truncated", "other failed", "ungraded", "unjudged"]]
     names = dict.fromkeys(group.name for group in summary.generators)
-    inner = {}  # row -> what its counts of finished jobs do not say
+    inner = {}  # row -> its jobs that are neither done nor missing, in words
     for name in names:
         groups = {group.stage: group for group in summary.generators if group.name == name}
         if not any(group.states.keys() - {"missing"} for group in groups.values()):
@@ -133,7 +133,7 @@ def _generators(summary: Summary) -> str:
 
 
 def _not_done(group: JobCounts) -> str:
-    """How the jobs stand that have been begun, or wait in a queue, and are not done."""
+    """How many jobs are in each state but `done` and `missing`, in words."""
     counts = group.states.items()
     return ", ".join(f"{count} {state}" for state, count in counts if state not in ("done", "missing"))
 
@@ -143,7 +143,7 @@ def _share(count: int, of: int) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]], right: set[str] = _RIGHT) -> str:
-    """Within the terminal's width. right: the titles of the columns that are aligned to the right."""
+    """The table, within the terminal's width. right: the titles of the columns that are aligned to the right."""
     columns = {number for number, title in enumerate(rows[0]) if title in right}
     return "\n".join(map(_cut, table(rows, columns, gap=" ")))
 
@@ -153,7 +153,7 @@ def _table(rows: Sequence[Sequence[str]], right: set[str] = _RIGHT) -> str:
 
 def _running(summary: Summary) -> str:
     jobs = _of(summary, "running")
-    jobs.sort(key=lambda job: -(job.progress.seconds_left or 0) if job.progress else 1)  # what takes longest first
+    jobs.sort(key=lambda job: -(job.progress.seconds_left or 0) if job.progress else 1)  # most time left first
     lines = [line for job in jobs[:SHOWN] for line in (job.name, f"  {_cut(_at_work(job, summary.at), 2)}")]
     return _section("running", lines, len(jobs) - SHOWN, "--json")
 
@@ -187,7 +187,7 @@ def _queued(summary: Summary) -> str:
 
 
 def failures_text(summary: Summary, command: str, everything: bool) -> str:
-    """What failed or was stopped, with the ends of the logs. everything: all of it, and a word if there is nothing."""
+    """The failed and stopped jobs, with the ends of their logs. everything: show all, and say so if there are none."""
     parts = []
     for state in ("failed", "stopped"):
         jobs = sorted(_of(summary, state), key=lambda job: -(job.log_written or 0))

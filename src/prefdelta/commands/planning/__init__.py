@@ -1,1 +1,1 @@
-"""What `prefdelta plan` tells: which jobs would run and why, what they lack, and what that takes."""
+"""The content of `prefdelta plan`: which jobs would run and why, what they lack, and its cost."""

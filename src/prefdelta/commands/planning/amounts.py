@@ -6,12 +6,10 @@ from enum import IntEnum
 
 
 class Basis(IntEnum):
-    """How an amount is known. What is made of several is known as the worst of them is."""
+    """How an amount is known. A sum has the basis of its least certain term."""
 
     COUNTED = 0  # in tables and the record, as they are
-    STANDING = (
-        1  # counted, with tables that are made anew: if they come out the same, as after a change of source alone
-    )
+    STANDING = 1  # counted, if tables to be recomputed come out the same, as after a change of source alone
     MEASURED = 2  # a mean of finished jobs
     ESTIMATED = 3  # from the config: prompts, samples, selections
     ASSUMED = 4  # a figure in the config or of a benchmark, not yet measured
@@ -39,7 +37,7 @@ class Amount:
 
     def __add__(self, other: "Amount") -> "Amount":
         if 0 in (self.value, other.value) and Basis.AT_LEAST not in (self.basis, other.basis):
-            # A zero does not make the other less known.
+            # A zero does not make the other amount less certain.
             return max(self, other, key=lambda amount: (amount.value, amount.basis))
         return Amount(self.value + other.value, max(self.basis, other.basis))
 

@@ -1,4 +1,4 @@
-"""Why an output is not there: which value of an axis of the study is new, for example a generator or a seed."""
+"""Why an output is missing: which value of an axis of the study is new, for example a generator or a seed."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ AXES = (
 
 
 def known_values(study: Study) -> set[tuple[str, str]] | None:
-    """(axis, value) of all outputs that are there; None if the study was never finished: then all is merely not yet."""
+    """(axis, value) of all existing outputs; None if the study was never finished: then no value counts as new."""
     if not any(Path(job.manifest).is_file() for job in study.jobs("report")):
         return None
     outputs = (Path(path) for stage in STAGES for job in study.jobs(stage) for path in job.outputs)
@@ -39,7 +39,7 @@ def why_absent(study: Study, output: Path, known: set[tuple[str, str]] | None) -
 
 
 def _values(study: Study, output: Path) -> list[tuple[str, str]]:
-    """(axis, value) of an output, in the order of AXES. The report has none."""
+    """(axis, value) of an output, in the order of AXES. The report has no axes."""
     if output.relative_to(study.results).parts[0] == "report":
         return []
     axes = dict(layout.place_of(output, study.config.study).axes)

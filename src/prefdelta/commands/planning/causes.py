@@ -1,4 +1,4 @@
-"""What made each planned job stale: the file or key that was changed, by what its last manifest says of them."""
+"""The file or key whose change made each planned job stale, by comparison with its last manifest."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ class Causes:
     """Why one job is planned."""
 
     own: list[str] = field(default_factory=list)  # files and keys of its own
-    inherited: list[str] = field(default_factory=list)  # those of the jobs that it stands on
-    only_source: bool = False  # of its own there is nothing but source, which rarely changes what comes out
-    only_absent: bool = False  # what is there of its outputs stays as it is: others are merely not there
+    inherited: list[str] = field(default_factory=list)  # files and keys of the jobs that it depends on
+    only_source: bool = False  # its own causes are source alone, which rarely changes an output
+    only_absent: bool = False  # its existing outputs stay; only missing ones are made
 
     @property
     def all(self) -> list[str]:
@@ -82,12 +82,12 @@ def _causes(
 
 
 def _changed_files(job: PlannedJob, manifest: Mapping[str, Any]) -> list[str]:
-    """In words, which inputs that no job makes have another content, or are other files than before."""
+    """In words: which inputs that no job makes have new content, or are other files than before."""
     now = job_texts(job.reads, job.record)
     before = manifest.get("texts", now)
     gone, come = [path for path in before if path not in now], [path for path in now if path not in before]
     changed = [path for path, content in now.items() if before.get(path, content) != content]
-    updated = re.search(r"Updated input files: ([^;]+)", job.reason)  # also of those that were not read before
+    updated = re.search(r"Updated input files: ([^;]+)", job.reason)  # also files that were not read before
     changed += [path for path in (updated[1].split(", ") if updated else []) if path not in (*changed, *come)]
     others = zip_longest(gone, come, fillvalue="none")
     return [*(f"{path} changed" for path in changed), *(f"{old} -> {new}" for old, new in others)]
@@ -104,6 +104,6 @@ def _changed_source(job: PlannedJob, manifest: Mapping[str, Any], settings: Sett
 
 
 def _reason(job: PlannedJob) -> str:
-    """The reason that Snakemake gives, where neither files nor keys nor source have changed."""
+    """The reason that Snakemake gives, if neither files nor keys nor source have changed."""
     reason = job.reason.split("; ")[0].partition(":")[0]
     return reason[:1].lower() + reason[1:] if reason else "snakemake gives no reason"

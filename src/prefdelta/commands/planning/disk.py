@@ -1,4 +1,4 @@
-"""What the missing policies and replies take on disk, and what is free there."""
+"""Disk space that the missing policies and replies take, and the free space."""
 
 import shutil
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from prefdelta.core.recipes import Recipe
 from prefdelta.stages.train import TrainSettings
 from prefdelta.study.study import Study
 
-TEXT_BYTES = 2 * 4  # of a token: in the record and in the table, before compression
+TEXT_BYTES = 2 * 4  # per token, in the record and in the table, before compression
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Disk:
     """Bytes."""
 
     policies: Amount
-    snapshots: Amount  # of one training, the largest, as long as it goes on
+    snapshots: Amount  # of the training whose snapshots are largest, while it runs
     replies: Amount
     free: int
 

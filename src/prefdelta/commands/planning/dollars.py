@@ -1,4 +1,4 @@
-"""What the calls of a hosted model that planned jobs would make cost, in USD, as far as it can be reckoned."""
+"""The cost (USD) of a hosted model's calls that planned jobs would make, as far as it can be estimated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.engines.openai.account import Spending, read_prices
 from prefdelta.study.study import Study
 
-PROBLEM_TOKENS = 200  # of a problem's text: a guess
+PROBLEM_TOKENS = 200  # tokens of a problem's text: a guess
 ASSUMPTIONS = (
     f"a prompt has its template and rubrics, at {BYTES_PER_TOKEN} bytes a token, {PROBLEM_TOKENS} tokens of a problem, "
     "and the trace; nothing of it is in the provider's cache; every verdict takes one request"
@@ -19,18 +19,18 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a study has spent on a hosted model, and may."""
+    """How much a study has spent on a hosted model, and its limit."""
 
-    prices: str  # the file
+    prices: str  # the file of prices
     model: str
-    spent: float  # USD by now
+    spent: float  # USD so far
     limit: float | None  # USD
 
 
 def of_calls(engine: OpenAIOptions, texts: Sequence[Path], calls: Amount, trace: Amount, replies: Amount) -> Amount:
-    """USD of so many calls.
+    """The cost of `calls` calls, in USD.
 
-    texts: what every prompt holds. trace: tokens of one trace. replies: tokens of all replies together.
+    texts: files whose text every prompt holds. trace: tokens of one trace. replies: tokens of all replies together.
     """
     if engine.prices is None:
         return Amount(0)
@@ -44,7 +44,7 @@ def of_calls(engine: OpenAIOptions, texts: Sequence[Path], calls: Amount, trace:
 
 
 def account(study: Study) -> Account | None:
-    """None where nothing has a price."""
+    """The study's account; None without a file of prices."""
     engine = study.config.judge.engine
     if engine.prices is None:
         return None

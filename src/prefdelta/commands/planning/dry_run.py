@@ -20,7 +20,7 @@ _SHOWN = 15  # last lines of a dry run that failed
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job that would run: its command line, and what Snakemake says of it."""
+    """A job that would run: its command line, and Snakemake's details of it."""
 
     stage: str
     name: str  # its manifest's path in results/<study>, without the ending: judge/g0/logic
@@ -56,7 +56,7 @@ def planned_jobs(arguments: Sequence[str]) -> list[PlannedJob]:
 
 
 def read_events(events: Iterable[Mapping[str, Any]]) -> list[PlannedJob]:
-    """The planned jobs, of what `snakemake_events` wrote. Raises StudyError if not all of them are in it."""
+    """The planned jobs, from the events that `snakemake_events` wrote. Raises StudyError if some are missing."""
     total, jobs = 0, []
     for event in events:
         if "jobs" in event:
@@ -65,7 +65,7 @@ def read_events(events: Iterable[Mapping[str, Any]]) -> list[PlannedJob]:
             jobs.append(event)
     if total != len(jobs):
         raise StudyError(f"snakemake's dry run counts {total} jobs, and has reported {len(jobs)}.")
-    return [_job(event) for event in jobs if event["command"]]  # the rule `all` has none
+    return [_job(event) for event in jobs if event["command"]]  # the rule `all` has no command
 
 
 def _job(event: Mapping[str, Any]) -> PlannedJob:

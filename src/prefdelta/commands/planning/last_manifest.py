@@ -6,7 +6,7 @@ from typing import Any
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """A manifest's content; nothing if it is not there or cannot be read."""
+    """A manifest's content; nothing if it is missing or cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

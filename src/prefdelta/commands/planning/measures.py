@@ -1,4 +1,4 @@
-"""What finished jobs took: tokens of a reply, tokens per second, seconds; else what the config assumes of them."""
+"""Measures of finished jobs: tokens of a reply, tokens per second, seconds; or else the config's assumptions."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from prefdelta.core.compute import Compute
 from prefdelta.core.names import STAGES
 from prefdelta.study.study import Study
 
-WORKED = ("calls", "traces")  # what jobs that ask or score count
+WORKED = ("calls", "traces")  # counts of the jobs that ask or score
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class _Finished:
     """A job that is done."""
 
     name: str  # as PlannedJob.name
-    size: str | None  # of its model
+    size: str | None  # size of its model
     manifest: dict[str, Any]
 
     @property
@@ -30,13 +30,13 @@ class _Finished:
 
     @property
     def seconds(self) -> float:
-        """How long it held what it computes on. A training in a SLURM job of its own may first wait for hours."""
+        """How long it held its GPUs or cores, without the hours that a training may wait for its own SLURM job."""
         run = self.manifest["run"]
         return float(run.get("training_seconds", run["seconds"]))
 
     @property
     def worked(self) -> bool:
-        """Whether it computed most of what it needed, so that its time says how fast it is."""
+        """Whether its run time measures speed: it made updates, or computed at least half of its requests."""
         needed = self.manifest["details"].get("requests", self.manifest["rows"])  # a verdict makes several rows
         done = max(self.computed.get(name, 0) for name in WORKED)
         return self.computed.get("tokens", 0) > 0 and ("updates" in self.computed or 2 * done >= needed)
@@ -66,8 +66,8 @@ class Measures:
     def tokens_per_call(self, stage: str, model: str | None, *names: str) -> Amount:
         """Tokens of one reply, or of one trace that is read.
 
-        names: patterns for jobs whose replies count, the most alike first. Without them all of the stage do, then what
-        the config assumes. Unknown if nothing does.
+        names: patterns of the jobs whose replies count, the most alike first. Next come all jobs of the stage, then the
+        config's assumption. Unknown if there is none of these.
         """
         for name in (*names, f"{stage}/*"):
             if mean := self._mean_tokens(name):
@@ -86,7 +86,7 @@ class Measures:
         return Amount(tokens / rows, Basis.MEASURED) if rows else None
 
     def tokens_per_s(self, stage: str, model: str | None) -> Amount:
-        """Of one job, all its GPUs together, its start included. Unknown if nothing says it."""
+        """Tokens per second of one job, on all its GPUs together, its start included. Unknown without a source."""
         jobs = [job for job in self._finished[stage] if job.size == self.size(model) and job.worked]
         if seconds := sum(job.seconds for job in jobs):
             return Amount(sum(job.computed["tokens"] for job in jobs) / seconds, Basis.MEASURED)
@@ -94,6 +94,6 @@ class Measures:
         return Amount(assumed, Basis.ASSUMED) if assumed else UNKNOWN
 
     def seconds(self, stage: str) -> Amount:
-        """Of one job, with whatever it took from the record. Unknown if none is finished."""
+        """Mean seconds of one job, including work taken from the record. Unknown if none is finished."""
         times = [job.seconds for job in self._finished[stage]]
         return Amount(sum(times) / len(times), Basis.MEASURED) if times else UNKNOWN

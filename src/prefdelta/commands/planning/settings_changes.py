@@ -1,4 +1,4 @@
-"""Which settings of a job are not as they were when it ran last, by the keys of the config."""
+"""Which settings of a job have changed since it ran last, by the keys of the config."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ _HUB_NAME, _HUB_REVISION = ("hub", "name"), ("hub", "revision")  # in the settin
 
 
 def changed_settings(study: Study, job: PlannedJob, before: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(first key, change in words) of each setting of the job that was changed. before: the settings then."""
+    """(first key, change in words) of each changed setting of the job. before: its settings when it ran last."""
     if not before:
         return []
     old, new = dict(_flat(before)), dict(_flat(json.loads(job.settings)))
@@ -35,7 +35,7 @@ def _flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
 
 
 def _key(study: Study, job: PlannedJob, path: tuple[str, ...]) -> str:
-    """A setting of a job as the config has it."""
+    """The config's key of a job's setting."""
     first, rest = path[0], path[1:]
     match job.stage, first:
         case _, "seed" if job.stage != "train":

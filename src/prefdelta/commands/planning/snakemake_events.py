@@ -1,8 +1,8 @@
 """Snakemake with its plan as JSON lines: `python -m prefdelta.commands.planning.snakemake_events FILE OPTIONS ...`.
 
 Runs `snakemake OPTIONS` in this process, with one more logger: a plug-in of Snakemake's own logger interface, which
-gets every event as data. Lines of FILE: {"jobs": COUNT} for the run, and for each job what `read_events` in `dry_run`
-takes. What Snakemake prints for people is printed as always.
+gets every event as data. Lines of FILE: {"jobs": COUNT} for the run, and for each job the fields that `read_events` in
+`dry_run` reads. Snakemake's messages for people are printed as always.
 """
 
 import json
@@ -68,7 +68,7 @@ class LogHandler(LogHandlerBase):
 
     @property
     def has_filter(self) -> bool:
-        """True: the filter for people would leave out what `--quiet` in a profile names."""
+        """True: the filter for people would drop the events that `--quiet` in a profile names."""
         return True
 
     @property
@@ -87,7 +87,7 @@ def main(path: str, options: list[str]) -> None:
     LoggerPluginRegistry().register_plugin(
         f"{logger_plugin_module_prefix}{NAME.replace('-', '_')}", sys.modules[__name__]
     )
-    # The Snakefile, too, looks into sys.argv: at whether jobs are to run.
+    # The Snakefile reads sys.argv, too, to see whether jobs are to run.
     sys.argv = ["snakemake", *options, "--logger", NAME, f"--logger-{NAME}-path", path]
     snakemake(sys.argv[1:])
 

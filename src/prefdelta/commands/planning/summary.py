@@ -21,7 +21,7 @@ class Stage:
 
     name: str
     jobs: int
-    unit: str | None  # of `missing`; None: it asks no model and trains none
+    unit: str | None  # unit of `missing`; None: the stage asks no model and trains none
     missing: Amount
     tokens: Amount
     gpu_hours: Amount
@@ -32,16 +32,16 @@ class Stage:
 
 @dataclass(slots=True)
 class Cause:
-    """What one changed file or key, or one new value, makes stale."""
+    """The jobs that one changed file or key, or one new value, makes stale."""
 
     cause: str
     own: Counter[str] = field(default_factory=Counter)  # stage -> jobs that read it themselves
-    below: Counter[str] = field(default_factory=Counter)  # stage -> jobs that only stand on these
+    below: Counter[str] = field(default_factory=Counter)  # stage -> jobs that only depend on those
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would run, why, and what it takes."""
+    """Which jobs would run, why, and their cost."""
 
     study: str
     stages: list[Stage]
@@ -116,7 +116,7 @@ def summed(
 
 
 def _why(jobs: Sequence[PlannedJob], causes: Mapping[str, Causes]) -> list[Cause]:
-    """In the order of the stages that they concern first."""
+    """The causes, in the order of the first stage that each concerns."""
     by_cause: dict[str, Cause] = {}
     for job in sorted(jobs, key=lambda job: STAGES.index(job.stage)):
         its = causes[job.name]

@@ -1,8 +1,8 @@
-"""What planned jobs lack: calls, traces and policies; the tokens that makes, and the hours these take.
+"""What planned jobs lack: calls, traces and policies; with the tokens and hours that these take.
 
-A job whose inputs are there is asked itself: its stage makes its requests, and the record says which are new. So it is
-too if its inputs are only made anew as they are: nothing above it lacks anything, and nothing but source was changed.
-Every other job is reckoned from the config and the tables that are there, as if the record had nothing for it.
+If a job's inputs exist, its stage counts what it lacks: it makes the requests, and the record says which are new. The
+same holds if its inputs will be rebuilt with the same content: no upstream job lacks anything, and only source changed.
+Every other job is estimated from the config and the existing tables, as if the record had nothing for it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,14 +40,14 @@ _COUNTS: dict[str, Callable[[Job[Any]], int | list[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class JobWork:
-    """What one job lacks, and what that takes."""
+    """What one job lacks, and the cost of that."""
 
     missing: Amount = NOTHING  # in the stage's unit
     tokens: Amount = NOTHING
     gpu_hours: Amount = NOTHING
-    core_hours: Amount = NOTHING  # of a job without GPUs
-    hours: Amount = NOTHING  # of the job itself, if it waits for nothing
-    usd: Amount = NOTHING  # that a provider charges for the calls
+    core_hours: Amount = NOTHING  # core hours of a job without GPUs
+    hours: Amount = NOTHING  # run time of the job, without waiting
+    usd: Amount = NOTHING  # charged by a provider for the calls
 
 
 class Reckoning:
@@ -61,11 +61,11 @@ class Reckoning:
         measures: Measures,
         most_read: int = MOST_READ,
     ) -> None:
-        """most_read: bytes of inputs that are read to make requests of them; what is beyond that is reckoned."""
+        """most_read: bytes of inputs that are read to make requests of them; jobs beyond that are estimated."""
         self._study, self._causes, self._measures, self._left_to_read = study, causes, measures, most_read
         self._by_name = {job.name: job for job in jobs}
         self._made_by = {path: job for job in jobs for path in (*job.writes, job.manifest)}
-        self.not_looked_up: dict[str, str] = {}  # stage -> why, of jobs whose inputs are there
+        self.not_looked_up: dict[str, str] = {}  # stage -> why, for jobs whose inputs exist
         self._lacks: dict[str, tuple[Amount, list[str]]] = {}
         self._changing: dict[str, bool] = {}
 
@@ -88,14 +88,14 @@ class Reckoning:
     # --- what is missing ----------------------------------------------------------------------------------------------
 
     def _lack(self, job: PlannedJob) -> tuple[Amount, list[str]]:
-        """What a job lacks; of train, the arms too."""
+        """What a job lacks; for train, also the arms."""
         if job.name not in self._lacks:
             self._lacks[job.name] = self._find_lack(job)
         return self._lacks[job.name]
 
     def _find_lack(self, job: PlannedJob) -> tuple[Amount, list[str]]:
         settings: Any = _settings(job)
-        # A data set that ships traces is no model, and where there are shards, they have asked.
+        # A data set that ships traces is not a model; a job that merges shards asks nothing.
         if job.stage not in UNITS or getattr(settings, "shipped", None) or job.inputs.get("shards"):
             return NOTHING, []
         above = [self._made_by[path] for path in job.reads if path in self._made_by]
@@ -107,11 +107,11 @@ class Reckoning:
         made = absent if self._causes[job.name].only_absent else job.writes
         arms = [path.parent.relative_to(job.record.parent / job.stage).as_posix() for path in made]
         amount = self._reckoned(job, settings, arms)
-        # Of what is made anew, some may be in the record.
+        # Some of the rows to be recomputed may be in the record.
         return (amount if made == absent else amount.at_most()), arms if job.stage == "train" else []
 
     def _counted(self, job: PlannedJob, settings: Any) -> int | list[str] | None:
-        """What the stage itself finds missing; None if it cannot say, or not in passing."""
+        """How much the stage itself finds missing; None if it cannot say, or would have to read too much."""
         if not all(path.is_file() for path in job.reads):
             return None
         size = sum(path.stat().st_size for path in job.reads)
@@ -121,7 +121,7 @@ class Reckoning:
         self._left_to_read -= size
         try:
             return _COUNTS[job.stage](Job(settings, job.inputs, job.outputs, job.record))
-        except (StudyError, OSError) as error:  # weights that are not known here, most of all
+        except (StudyError, OSError) as error:  # mostly: the weights are not known here
             self.not_looked_up.setdefault(job.stage, str(error))
         except LookupError:
             self.not_looked_up.setdefault(job.stage, "its tables do not belong together")
@@ -142,7 +142,7 @@ class Reckoning:
         return self._changing[job.name]
 
     def _reckoned(self, job: PlannedJob, settings: Any, arms: Sequence[str]) -> Amount:
-        """What a job lacks if the record has nothing for it; of a batch, for these arms."""
+        """What a job lacks if the record has nothing for it; for a batch, counting only `arms`."""
         study = self._study
         prompts = self._rows(TRAINING_PROMPTS)
         match job.stage:
@@ -240,7 +240,7 @@ class Reckoning:
     # --- hours --------------------------------------------------------------------------------------------------------
 
     def _hours(self, job: PlannedJob, missing: Amount, tokens: Amount) -> Amount:
-        """Of one job, from its start on."""
+        """The hours of one job, from its start."""
         asks = job.stage in UNITS
         if asks and not missing.value:
             return Amount(0, missing.basis)
@@ -258,7 +258,7 @@ def _settings(job: PlannedJob) -> Any:
 
 
 def _rows_left(manifest: Mapping[str, Any]) -> int:
-    """Rows of a table that keeps those that did not fail."""
+    """The rows that neither failed nor were left unselected."""
     return int(manifest["rows"] - sum(manifest["failures"].values()) - manifest.get("not_selected", 0))
 
 

@@ -1,1 +1,1 @@
-"""A paper's claims: what a study measured of each, and what that says."""
+"""A paper's claims: a study's measurements for each, and the verdicts."""

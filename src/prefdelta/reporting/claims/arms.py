@@ -1,4 +1,4 @@
-"""Which arms a test of a claim is about, and over which benchmarks."""
+"""The arms and the benchmarks of a claim's test."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -26,7 +26,7 @@ def places_to_measure(content: Content, over: Over) -> list[tuple[str, Sequence[
 
 
 def matching(arms: Sequence[Arm], patterns: ArmPatterns, k: int | None) -> list[Arm]:
-    """The arms that match one pattern of each list. k: what {k} stands for."""
+    """The arms that match one pattern of each list. k: the value of {k}."""
     selections = [pattern.replace("{k}", str(k)) for pattern in patterns.selections]
     return [
         arm
@@ -37,7 +37,7 @@ def matching(arms: Sequence[Arm], patterns: ArmPatterns, k: int | None) -> list[
 
 
 def by_pairing(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
-    """Title -> the arms of one pairing and policy. The title names the policy where there are several."""
+    """Title -> the arms of one pairing and policy. The title names the policy if there are several."""
     several = len({arm.policy for arm in arms}) > 1
     by_title: dict[str, list[Arm]] = {}
     for arm in arms:
@@ -55,7 +55,7 @@ def by_size(arms: Sequence[Arm]) -> dict[str, dict[int, Repeats]]:
 
 
 def nearest_k(content: Content, arms: Sequence[Arm], share: float) -> int | None:
-    """The size among the top selections of arms of one pairing that is nearest to a share of all its pairs."""
+    """The size of a top selection, among the arms of one pairing, that is nearest to a share of all its pairs."""
     selections = [selection_of(arm) for arm in arms]
     sizes = sorted({selection.k for selection in selections if selection.k is not None and selection.kind == "top"})
     target = share * content.pairings.eligible(arms[0].pairing)
@@ -63,7 +63,7 @@ def nearest_k(content: Content, arms: Sequence[Arm], share: float) -> int | None
 
 
 def shared_seeds(members: Sequence[Repeats]) -> tuple[list[int], list[int]]:
-    """All training seeds of some families, and those of them that a family lacks."""
+    """All training seeds of some families, and the seeds that at least one family lacks."""
     sets = [{arm.seed for arm in repeats} for repeats in members]
     every = set[int]().union(*sets)
     return sorted(every), sorted(every - every.intersection(*sets))

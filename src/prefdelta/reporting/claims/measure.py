@@ -42,19 +42,19 @@ _PER_TEN = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ClaimNumber:
-    """A number that a claim gives a sign."""
+    """A number whose sign a claim predicts."""
 
     title: str  # which arms, over which benchmarks
     estimate: Estimate  # in the unit of its test
     direction: Direction
-    seeds: Sequence[int] = ()  # of training; none: no arms are involved
-    by_seed: Mapping[int, float] = field(default_factory=dict)  # the number from one seed alone; empty if there is one
+    seeds: Sequence[int] = ()  # training seeds; empty: no arms are involved
+    by_seed: Mapping[int, float] = field(default_factory=dict)  # the number from each seed alone; empty for one seed
     margin: float = 0.0
-    unshared: Sequence[int] = ()  # seeds that some of the arms lack: there is no number from one of these alone
+    unshared: Sequence[int] = ()  # seeds that some of the arms lack, so they are not in `by_seed`
 
 
 def rule(test: Test) -> str:
-    """What it takes to support the claim, with the unit."""
+    """The condition that supports the claim, with the unit."""
     match test:
         case Difference(margin=margin) if margin:
             return f"points, > −{margin:g}"
@@ -69,7 +69,7 @@ def rule(test: Test) -> str:
 
 
 def measure(test: Test, content: Content) -> list[ClaimNumber]:
-    """The numbers of a test; none if the study has not the arms for it."""
+    """The numbers of a test; empty if the study lacks the arms for it."""
     experiments = [content.experiments[name] for name in test.experiments if name in content.experiments]
     arms = list(dict.fromkeys(arm for experiment in experiments for arm in experiment.arms))
     match test:
@@ -93,7 +93,7 @@ def _trend(
     arms: Sequence[Arm],
     weights_of: Callable[[Sequence[float]], list[float] | None],
 ) -> list[ClaimNumber]:
-    """One number per series of arms that differ in their pairing only, and per group of benchmarks.
+    """One number per series of arms that differ only in their pairing, and per group of benchmarks.
 
     Generators whose traces a data set ships are left out: they differ in more than their capability.
     """
@@ -132,7 +132,7 @@ def _gains(test: Gains, content: Content, arms: Sequence[Arm]) -> list[ClaimNumb
 
 
 def _difference(test: Difference, content: Content, arms: Sequence[Arm]) -> list[ClaimNumber]:
-    """For every policy and pairing; random draws of one size are repeats, and selections have equal weights."""
+    """One number per policy and pairing. Random draws of one size are repeats; selections have equal weights."""
     numbers = []
     for name, own in by_pairing(arms).items():
         k = nearest_k(content, own, test.share) if test.share is not None else None
@@ -151,7 +151,7 @@ def _difference(test: Difference, content: Content, arms: Sequence[Arm]) -> list
 
 
 def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list[ClaimNumber]:
-    """The spread over the sizes that all its dimensions have: with fewer than three there is none to speak of."""
+    """The difference of the sides' mean spreads over the sizes that all selections share, if at least three."""
     numbers = []
     for name, own in by_pairing(arms).items():
         left, right = (by_size(matching(own, side, None)) for side in (test.left, test.right))
@@ -178,7 +178,7 @@ def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list
 
 
 def _delta_trend(test: DeltaTrend, content: Content, arms: Sequence[Arm]) -> list[ClaimNumber]:
-    """Over the prompts that all the pairings have, drawn together."""
+    """The slope of the sample delta along the generator delta, over the prompts that all pairings have."""
     measured: list[tuple[float, Pairing, dict[str, float]]] = []
     for pairing in dict.fromkeys(arm.pairing for arm in arms):
         gap = _gap(content, pairing)
@@ -211,7 +211,7 @@ def _contrast(
     base: Base | None = None,
     margin: float = 0.0,
 ) -> ClaimNumber:
-    """A weighted sum of families, minus the base; and again from each training seed that all of them have."""
+    """A weighted sum of families, minus the base; and the same from each training seed that all families have."""
 
     def estimate(members: Sequence[tuple[Repeats, float]]) -> Estimate:
         total: dict[Arm | Base, float] = {} if base is None else {base: -1.0}

@@ -1,15 +1,15 @@
-"""Slopes as weights: a weighted sum of what was measured at several places is its slope along them."""
+"""Slopes as weights: a weighted sum of values measured at several places is their slope along the places."""
 
 from collections.abc import Sequence
 
 
 def slope(x: Sequence[float]) -> list[float] | None:
-    """Weights whose sum over y is the least-squares slope of y on x; None for fewer than three places or one x."""
+    """Weights w with sum(w y) = the least-squares slope of y on x; None for fewer than three places or equal x."""
     return _slope(x) if len(x) > 2 else None
 
 
 def bend(x: Sequence[float]) -> list[float] | None:
-    """The slope over the upper half of rising x minus that over the lower half, which share what is in the middle."""
+    """The slope over the upper half of rising x minus the slope over the lower half. The halves share their middle."""
     half = len(x) // 2 + 1
     lower, upper = _slope(x[:half]), _slope(x[-half:])
     if len(x) < 3 or lower is None or upper is None:
@@ -23,7 +23,7 @@ def bend(x: Sequence[float]) -> list[float] | None:
 
 
 def _slope(x: Sequence[float]) -> list[float] | None:
-    """As `slope`, and through two places."""
+    """As `slope`, but also for two places."""
     if len(x) == 2 and x[0] != x[1]:
         return [1 / (x[0] - x[1]), 1 / (x[1] - x[0])]
     mean = sum(x) / len(x) if x else 0.0

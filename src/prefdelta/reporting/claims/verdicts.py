@@ -18,7 +18,7 @@ class NumberResult:
     """One number of one test."""
 
     question: str
-    rule: str  # what it takes, with its unit
+    rule: str  # the condition that supports the claim, with its unit
     number: ClaimNumber
     verdict: str
 
@@ -39,7 +39,7 @@ class ClaimResult:
 
 @dataclass(frozen=True, slots=True)
 class PaperClaims:
-    """What the page says of a paper's claims."""
+    """The page's content on a paper's claims."""
 
     source: str
     note: str
@@ -74,7 +74,7 @@ def judge_claims(claims: Claims, content: Content, note: str) -> PaperClaims:
 
 
 def verdict(number: ClaimNumber) -> str:
-    """By the interval, and by every training seed alone: what another seed turns round decides nothing."""
+    """Supported or contradicted only if the interval and every training seed alone agree; otherwise open."""
     low, high = number.estimate.low, number.estimate.high
     if low is None or high is None:
         return OPEN

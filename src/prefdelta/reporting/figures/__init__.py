@@ -1,1 +1,1 @@
-"""Figures: what they show as values, and how it is drawn, for the page and as files."""
+"""Figures: their values, and how they are drawn, for the page and as files."""

@@ -1,4 +1,4 @@
-"""Gains against how many pairs were trained on: a line per dimension, random draws as a band, controls as marks."""
+"""Gains against the number of training pairs: a line per dimension, random draws as a band, controls as marks."""
 
 import math
 from collections.abc import Sequence
@@ -29,13 +29,13 @@ _BODY = 220  # px
 _TOP = ("o", "s", "^", "D", "v", "P")  # marks of the lines
 _OTHER = ("X", "<", ">", "p", "h", "8", "d")  # open marks of the controls
 _AXIS = "pairs trained on, a log scale; at the right, all of them"
-_MARGIN = 0.09  # of the axis, on both sides
-_CLOSEST = 0.18  # of the axis: the least distance of `all` from the largest k
+_MARGIN = 0.09  # share of the axis, on both sides
+_CLOSEST = 0.18  # share of the axis: the least distance of `all` from the largest k
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The gains of one way of selecting: at every k and, last, with all pairs; None where there is no such arm."""
+    """The gains of one way of selecting: at every k and, last, with all pairs; None without such an arm."""
 
     name: str
     kind: str  # top: a line; random: a band; other: marks alone
@@ -66,11 +66,11 @@ class _Mark:
 
 @dataclass(frozen=True, slots=True)
 class BudgetFigure:
-    """Panels with one x axis and each with its own y axis; a dotted line along 0, the untrained policy."""
+    """Panels that share an x axis, each with its own y axis; a dotted line along 0, the untrained policy."""
 
     panels: Sequence[BudgetPanel]
     ks: Sequence[int]  # rising
-    whole: int | None  # how many pairs `all` is
+    whole: int | None  # the number of pairs of `all`
     unit: str
 
     def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
@@ -91,18 +91,18 @@ class BudgetFigure:
         return figure
 
     def _looks(self, palette: Palette) -> dict[str, _Look]:
-        """By name of a course. The same ones in every panel."""
+        """Name of a course -> its look, the same in every panel."""
         return {course.name: _look(course, palette) for panel in self.panels for course in panel.courses}
 
     def _places(self) -> list[float]:
-        """Of every k, and of all pairs: 0 to 1."""
+        """The places of every k and of all pairs on the x axis, 0 to 1."""
         logs = [math.log10(k) for k in self.ks]
         length = max(logs[-1] - logs[0], 0.3)
         last = max(math.log10(self.whole) if self.whole else 0.0, logs[-1] + _CLOSEST * length)
         return [(place - logs[0]) / (last - logs[0]) for place in (*logs, last)]
 
     def _draw(self, axes: "Axes", panel: BudgetPanel, looks: dict[str, _Look], px: float, palette: Palette) -> float:
-        """Returns the upper end of the y axis."""
+        """Draw a panel. Returns the upper end of the y axis."""
         places = self._places()
         span = limits(
             value
@@ -148,7 +148,7 @@ def _look(course: Course, palette: Palette) -> _Look:
 
 
 def _beside(courses: Sequence[Course], places: Sequence[float], step: float) -> dict[str, list[float]]:
-    """Where the marks of each course stand: those of one place beside each other, around it."""
+    """Course -> x of its marks. Marks of the same place lie beside each other, around it."""
     shifted: dict[str, list[float]] = {course.name: [] for course in courses}
     for at, place in enumerate(places):
         marked = [course.name for course in courses if course.estimates[at] is not None]

@@ -18,12 +18,12 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "prefdelta",  # the same ids on every run
     "pdf.fonttype": 42,  # fonts as outlines that can be scaled
     "text.parse_math": False,  # names may hold dollar signs
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same widths everywhere
+    "font.family": "DejaVu Sans",  # part of matplotlib, so widths are the same everywhere
     "font.size": 11.5,
 }
 CHARACTER = 6.4  # px: width of an average character at this size
 LINE = 15  # px
-_MARGIN: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15}  # of files
+_MARGIN: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15}  # margins of files
 SMALL = 10.5  # px: size of secondary text
 WIDE, NARROW = 920, 340  # px
 
@@ -37,7 +37,7 @@ class Palette:
     series: Sequence[str]
 
 
-# Matplotlib knows colours only; these stand for what the page decides, and are replaced in the SVG.
+# Matplotlib knows colours only; these stand for the page's colours, and are replaced in the SVG.
 PAGE = Palette(
     "#010203",
     "#010204",
@@ -60,7 +60,7 @@ _PAGE_COLOURS = {
 
 
 def print_palette(accent: str) -> Palette:
-    """The colours of files: on white paper."""
+    """The colours of files, for white paper."""
     series = (accent, "#b0561a", "#4a7a3a", "#7a4a9c", "#a62f5d", "#157f82")
     return Palette("#1c1d1f", "#63666c", "#dcdde0", "#ffffff", series)
 
@@ -95,7 +95,7 @@ def as_files(drawing: Drawing, accent: str) -> dict[str, bytes]:
 
 
 def wrapped(text: str, px: float, size: float = 11.5) -> str:
-    """A text in lines that fit."""
+    """A text, wrapped to the width."""
     characters = max(int(px / (CHARACTER * size / 11.5)) - 1, 12)
     return "\n".join(textwrap.wrap(text, characters)) or text
 
@@ -121,7 +121,7 @@ def signed(value: float) -> str:
 
 
 def signed_ticks(axis: "Axis", most: int) -> None:
-    """Ticks at round values, at most so many and one, with their signs."""
+    """Signed ticks at round values, at most `most` + 1."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
@@ -129,7 +129,7 @@ def signed_ticks(axis: "Axis", most: int) -> None:
 
 
 def bare(axes: "Axes", palette: Palette, keep: Sequence[str]) -> None:
-    """Take off all of the axes' frame but the sides to keep."""
+    """Remove the axes' frame, except the sides in `keep`."""
     for side in ("left", "right", "top", "bottom"):
         axes.spines[side].set_visible(side in keep)
         axes.spines[side].set_color(palette.rule)
@@ -144,7 +144,7 @@ def _svg(figure: "Figure", *, transparent: bool, **options: Any) -> str:
 
 
 def _inline(svg: str, name: str) -> str:
-    """The SVG element alone, with its own ids and the page's colours, and nothing that reaches outside."""
+    """The SVG element alone, with its own ids and the page's colours, and no references to the outside."""
     root = ElementTree.fromstring(svg)
     _drop(root, {"metadata", "style"})
     for element in _plain(root):
@@ -159,7 +159,7 @@ def _inline(svg: str, name: str) -> str:
 
 
 def _plain(root: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    """All elements, with their names freed of the namespace: HTML needs none."""
+    """All elements, without the namespace in their names: HTML needs none."""
     for element in root.iter():
         element.tag = _local(element.tag)
         yield element

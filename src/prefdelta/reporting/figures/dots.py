@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _ROW, _NARROW_ROW = 26, 36  # px
 _FOOT = 46  # px: tick labels and the unit
-Labels = Literal["left", "above", "none"]  # of a panel's rows
+Labels = Literal["left", "above", "none"]  # where the labels of a panel's rows are
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Dot:
 
     label: str
     point: Point
-    apart: bool = False  # open instead of filled: not to be compared with the other rows
+    apart: bool = False  # drawn open, not filled: not comparable with the other rows
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A reference that some rows are held against: a dashed line with its interval."""
+    """A reference for some rows: a dashed line with its interval."""
 
     first: int  # row
     last: int
@@ -47,7 +47,7 @@ class DotPanel:
 class DotFigure:
     """Small multiples: a dot and its interval per row, small dots for repeats, a dotted line along 0.
 
-    Wide: panels side by side, labels left of the first. Narrow: one column, labels above the dots.
+    Wide: panels side by side, labels to the left of the first. Narrow: one column, labels above the dots.
     """
 
     panels: Sequence[DotPanel]
@@ -89,7 +89,7 @@ def _draw(
     axes.axvline(0, color=palette.ink, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
     for band in panel.bands:
         _draw_band(axes, band, palette)
-    shift = 0.24 if labels == "above" else 0.0  # below the label
+    shift = 0.24 if labels == "above" else 0.0  # the dots are below the label
     for place, dot in enumerate(panel.dots):
         _draw_dot(axes, dot, place + shift, palette)
         if labels == "above":

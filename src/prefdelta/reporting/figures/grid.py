@@ -1,4 +1,4 @@
-"""Where the panels of a figure lie: in rows, below a legend, all of one size."""
+"""The places of a figure's panels: in rows, below a legend, all of one size."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ _RIGHT = 14  # px: right of the last column
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """How panels stand beside each other. Sizes in px."""
+    """The columns of panels. Sizes in px."""
 
     width: float  # of the figure
     count: int
@@ -21,7 +21,7 @@ class Columns:
 
     @property
     def panel(self) -> float:
-        """The width of a panel, where they share the figure's."""
+        """The width of a panel if the columns fill the figure's width."""
         return (self.width - self.left - self.gap * (self.count - 1) - _RIGHT) / self.count
 
 
@@ -35,7 +35,7 @@ class Grid:
     head: float  # room above the axes
     body: float  # height of the axes
     foot: float  # room below them
-    between: float = 0  # two rows
+    between: float = 0  # between two rows
     legend: float = 0  # height, above the first row
 
     @property
@@ -53,7 +53,7 @@ class Grid:
         return index % self.columns.count == 0
 
     def corner(self, index: int) -> tuple[float, float]:
-        """The lower left corner of a panel's axes, from that of the figure."""
+        """The lower left corner of a panel's axes, relative to the figure's."""
         row, column = divmod(index, self.columns.count)
         x = self.columns.left + column * (self.panel_width + self.columns.gap)
         y = self.height - self.legend - row * (self._row + self.between) - self.head - self.body

@@ -1,4 +1,4 @@
-"""What panels have in common: a title, a note, whether the benchmark is in domain, and points with intervals."""
+"""The parts that panels share: a title, a note, whether the benchmark is in domain, points with intervals."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,41 +13,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stands above a panel."""
+    """The text above a panel."""
 
     title: str
     note: str
-    in_domain: bool | None = None  # None: says nothing about domains
+    in_domain: bool | None = None  # None: domains do not apply
 
     @property
     def domain(self) -> str:
         return {True: "in domain", False: "out of domain", None: ""}[self.in_domain]
 
     def lines(self, px: float) -> tuple[str, str]:
-        """Title and note, in lines that fit."""
+        """Title and note, wrapped to the width."""
         return wrapped(self.title, px), wrapped(self.note, px, SMALL)
 
     def height(self, px: float) -> int:
-        """Room it needs, in px."""
+        """The height that it needs, in px."""
         title, note = self.lines(px)
         return LINE * (title.count("\n") + note.count("\n") + 2 + (self.in_domain is not None)) + 6
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An estimate and, where it is a mean of repeats, their values."""
+    """An estimate and, if it is a mean of repeats, their values."""
 
     estimate: Estimate
     repeats: Sequence[float] = ()
 
     def values(self) -> list[float]:
-        """All that has to be inside the axes."""
+        """All values that must lie inside the axes."""
         ends = (self.estimate.value, self.estimate.low, self.estimate.high, *self.repeats)
         return [value for value in ends if value is not None]
 
 
 def limits(values: Iterable[float]) -> tuple[float, float]:
-    """An axis that holds these values and 0, with a little air."""
+    """Limits of an axis that holds these values and 0, with a small margin."""
     inside = [0.0, *values]
     low, high = min(inside), max(inside)
     air = 0.07 * (high - low) or 1.0
@@ -55,7 +55,7 @@ def limits(values: Iterable[float]) -> tuple[float, float]:
 
 
 def draw_head(axes: "Axes", head: Head, at: tuple[float, float], px: float, palette: Palette) -> None:
-    """Write it above a point, the upper left corner of the axes. Out of domain has its own colour."""
+    """Draw the head above a point, the upper left corner of the axes. Out of domain has its own colour."""
     title, note = head.lines(px)
     above = 8
     text_at(axes, (0, above), at, note, palette.muted, fontsize=SMALL)
@@ -78,5 +78,5 @@ def mark_style(colour: str, palette: Palette, *, size: float, edge: float, fille
 
 
 def width_of(labels: Iterable[str]) -> float:
-    """Of the longest, in px."""
+    """The width of the longest label, in px."""
     return max((len(line) for label in labels for line in label.split("\n")), default=0) * CHARACTER

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 _BODY = 170  # px
 _MARKERS = ("o", "s", "^", "D")
-_TILTED = 0.6  # of its length: how high a tilted label is
+_TILTED = 0.6  # height of a tilted label, as a share of its length
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
     name: str
-    points: Sequence[Point | None]  # one per place on the x axis; None: there is no such arm
+    points: Sequence[Point | None]  # one per place on the x axis; None without such an arm
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class ScalingFigure:
 
     panels: Sequence[ScalingPanel]
     places: Sequence[str]  # labels of the x axis, in lines
-    axis: str  # what the places are
+    axis: str  # title of the x axis
     unit: str
-    apart: frozenset[int] = frozenset()  # places that are not to be compared with the others: open, and in no line
+    apart: frozenset[int] = frozenset()  # places not comparable with the others: open, and in no line
 
     def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
         """See Drawing."""

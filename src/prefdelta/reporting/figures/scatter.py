@@ -21,7 +21,7 @@ class Crossing:
     name: str
     x: Estimate
     y: Estimate
-    apart: bool = False  # open instead of filled: not to be compared with the others
+    apart: bool = False  # drawn open, not filled: not comparable with the others
 
 
 @dataclass(frozen=True, slots=True)

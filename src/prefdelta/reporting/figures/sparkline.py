@@ -5,7 +5,7 @@ from statistics import fmean
 
 
 def sparkline(values: Sequence[float], low: float, high: float, mark: float | None = None) -> str:
-    """A curve of 100 x 30 px between two bounds, with a dotted line at `mark`; means of neighbours where it is long."""
+    """A curve of 100 x 30 px between two bounds, with a dotted line at `mark`; if long, means of neighbours."""
     width, height, edge, most = 100, 30, 3, 60
     span = (high - low) or 1.0
 

@@ -1,1 +1,1 @@
-"""What the report measures: from tables and manifests to frames and estimates."""
+"""The report's numbers: from tables and manifests to frames and estimates."""

@@ -39,16 +39,16 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyLine:
-    """One arm, or the mean over repeats of one, on one benchmark."""
+    """An arm, or the mean over its repeats, on one benchmark."""
 
     evaluation: Evaluation
-    arms: tuple[Arm, ...]  # none: the base
+    arms: tuple[Arm, ...]  # empty: the base
     policy: str
     accuracy: Estimate  # share of the items counted
-    difference: Estimate | None  # accuracy minus the base's over the items both have; None: there is no base
+    difference: Estimate | None  # accuracy minus the base's, over items that both have; None without a base
     items: int
     counted: int
-    truncated: float | None  # share of the items
+    truncated: float | None  # share of the items that are truncated
     paired: int  # items that count on both sides
     unpaired: int  # items left out of the difference
 
@@ -68,7 +68,7 @@ class Scores:
         groups: Mapping[str, BenchmarkGroup],
         bootstrap: Bootstrap,
     ) -> None:
-        """benchmarks, groups: those to report, in order. Raises StudyError for scores of others."""
+        """benchmarks, groups: to be reported, in this order. Raises StudyError for scores of others."""
         self._groups = groups
         self._bootstrap = bootstrap
         frame = read_scores(paths, study)
@@ -83,7 +83,7 @@ class Scores:
         self.not_counted = int(frame["outcome"].isna().sum())
 
     def evaluations(self, *, primary: bool) -> list[Evaluation]:
-        """Those of the primary groups, or of the secondary ones, in order."""
+        """The evaluations of the primary groups, or of the secondary ones, in order."""
         chosen = {name: group for name, group in self._groups.items() if group.primary is primary}
         return [Evaluation(name, benchmark) for name, group in chosen.items() for benchmark in group.benchmarks]
 
@@ -96,7 +96,7 @@ class Scores:
         return [base.policy for base in map(parse_arm, self._names()) if isinstance(base, Base)]
 
     def has(self, arm: Arm | Base, evaluation: Evaluation) -> bool:
-        """Whether an arm was evaluated there."""
+        """Whether an arm has scores in this evaluation."""
         return evaluation in self._answers and str(arm) in self._answers[evaluation].rows
 
     def draws(self, evaluation: Evaluation) -> int:
@@ -128,10 +128,10 @@ class Scores:
         return _accuracy_line(answers, evaluation, policy, (), [row], accuracy, None, paired)
 
     def compare(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
-        """One arm against its base, or the mean over several repeats of one.
+        """An arm, or the mean over its repeats, against its base.
 
-        Items that do not count on one of the sides leave the difference. Draws of one prompt are not independent of
-        each other, so their mean is what is resampled.
+        Items that do not count on one of the sides are left out of the difference. Draws of one prompt are not
+        independent of each other, so their mean is resampled.
         """
         key = (evaluation, arms)
         if key not in self._lines:
@@ -139,17 +139,17 @@ class Scores:
         return self._lines[key]
 
     def against(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], evaluation: Evaluation) -> Estimate:
-        """The mean over some repeats minus the mean over others, over the items that all of them have."""
+        """The mean over some repeats minus the mean over others, over the items that all these arms have."""
         answers = self._answers[evaluation]
         left, right = (answers.outcomes[answers.rows_of(side)].mean(axis=0) for side in (arms, others))
-        gains = left - right  # NaN where one does not count
+        gains = left - right  # NaN if the item does not count for one of them
         what = (evaluation.group, evaluation.benchmark, list(map(str, arms)), list(map(str, others)))
         return self._bootstrap.estimate(answers.per_prompt(gains).tolist(), "against", *what)
 
     def contrast(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.
 
-        Over the items that all of them have; prompts are drawn anew within each benchmark, the same for all arms.
+        It covers the items that all of them have. Prompts are resampled within each benchmark, the same for all arms.
         """
         key = (tuple(evaluations), tuple(_by_name(weights)))
         if key not in self._contrasts:
@@ -166,7 +166,7 @@ class Scores:
         function: "Callable[[NDArray[np.float64]], NDArray[np.float64]]",
         *what: object,
     ) -> Estimate:
-        """A function of several weighted sums as in `contrast`, over the items that all their arms have.
+        """A function of several weighted sums (see `contrast`), over the items that all their arms have.
 
         function: sums (... x sides) to values (...). what: names the function.
         """
@@ -182,9 +182,9 @@ class Scores:
         return self._bootstrap.of_function(parts, function, *what, list(map(_by_name, sides)), where)
 
     def _accuracy(self, answers: AnswerMatrix, rows: Sequence[int], *what: object) -> Estimate:
-        """Wilson's interval where every trial is of its own: one arm, one draw per prompt.
+        """Wilson's interval if all trials are independent: one arm, one draw per prompt.
 
-        Seeds answer the same items, and draws of one prompt are not independent trials: there, prompts are resampled.
+        Otherwise prompts are resampled: seeds answer the same items, and draws of one prompt are not independent.
         """
         if len(rows) == 1 and answers.independent:
             return _wilson(answers, rows[0])
@@ -196,7 +196,7 @@ class Scores:
         policy = arms[0].policy
         what = (evaluation.group, evaluation.benchmark, list(map(str, arms)))
         rows = answers.rows_of(arms)
-        mean = answers.outcomes[rows].mean(axis=0)  # NaN where one does not count
+        mean = answers.outcomes[rows].mean(axis=0)  # NaN if the item does not count for one of them
         accuracy = self._accuracy(answers, rows, *what)
         base = answers.rows.get(str(arms[0].base))
         if base is None:
@@ -232,7 +232,7 @@ def _accuracy_line(
     difference: Estimate | None,
     pairing: tuple[int, int],
 ) -> AccuracyLine:
-    """rows: of the arms, or of the base. pairing: items (paired, unpaired)."""
+    """rows: the rows of the arms, or of the base. pairing: numbers of items (paired, unpaired)."""
     items = int(answers.present[rows].sum())
     outcomes = answers.outcomes[rows]
     return AccuracyLine(

@@ -27,11 +27,11 @@ class AgreementLine:
 
     dimension: str
     main: str  # the study's form
-    main_dimensions: int  # how many are asked together in it
+    main_dimensions: int  # number of dimensions in this form
     other: str
     other_dimensions: int
-    traces: int  # that have a score in both forms
-    unscored: int  # that both forms were asked about, and that lack a score in at least one
+    traces: int  # with a score in both forms
+    unscored: int  # judged in both forms, but without a score in at least one
     exact: Estimate  # share of equal scores
     within_one: Estimate
     difference: Estimate  # other form minus main form, score points
@@ -46,7 +46,7 @@ def agreements(
     compared_forms: Mapping[str, Sequence[str]],
     bootstrap: Bootstrap,
 ) -> list[AgreementLine]:
-    """One line per dimension and compared form that asks it, those of one dimension together.
+    """One line per dimension and compared form that asks it, grouped by dimension.
 
     Raises StudyError for a form that is not named.
     """
@@ -112,7 +112,7 @@ def _kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
 def _read_judgements(
     paths: Iterable[Path], study: str, forms: Mapping[str, Sequence[str]]
 ) -> "dict[str, pd.DataFrame]":
-    """By form: generator, prompt_id, sample, dimension, score (missing: none)."""
+    """Form -> generator, prompt_id, sample, dimension, score (missing: none)."""
     import pandas as pd
 
     by_form: dict[str, list[pd.DataFrame]] = {}

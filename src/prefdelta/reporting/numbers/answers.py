@@ -23,10 +23,10 @@ _COLUMNS = ["benchmark", "prompt_id", "sample"]
 
 @dataclass(frozen=True, slots=True)
 class AnswerMatrix:
-    """What some arms answered to one benchmark, in one group."""
+    """The answers of some arms to one benchmark, in one group."""
 
     rows: Mapping[str, int]  # name of an arm or base -> its row
-    outcomes: "NDArray[np.float64]"  # 1 solved, 0 not solved, NaN: does not count, or the arm has not the item
+    outcomes: "NDArray[np.float64]"  # 1 solved, 0 not solved, NaN: does not count, or the arm lacks the item
     present: "NDArray[np.bool_]"  # whether the arm has the item
     truncated: "NDArray[np.int64]"  # items per arm
     prompts: "NDArray[np.int64]"  # number of the prompt, per item
@@ -37,7 +37,7 @@ class AnswerMatrix:
 
     @property
     def draws(self) -> int:
-        """How often each prompt was answered at most."""
+        """The largest number of draws of a prompt."""
         import numpy as np
 
         return int(np.bincount(self.prompts).max())
@@ -48,7 +48,7 @@ class AnswerMatrix:
         return self.problems is None and len(set(self.prompts.tolist())) == len(self.prompts)
 
     def weighted(self, weights: Mapping[Arm | Base, float]) -> "NDArray[np.float64]":
-        """A weighted sum of outcomes by item; NaN where one of the arms does not count.
+        """A weighted sum of outcomes by item; NaN if the item does not count for one of the arms.
 
         Rounded, so that equal sums are equal.
         """
@@ -58,8 +58,9 @@ class AnswerMatrix:
     def per_prompt(self, items: "NDArray[np.float64]") -> "NDArray[np.float64]":
         """Values by item as one mean per prompt, in the prompts' order; items without a value are left out.
 
-        Prompts that repeat a problem are one value, as they are not independent of each other: so far from the mean
-        that each of them counts in the mean of the values (the linearised ratio estimator, Cochran 1977, chapter 6).
+        Prompts that repeat a problem are merged into one resampling unit. Its value is mean + (sum of their deviations)
+        x units/prompts, so the mean over units equals the mean over prompts (linearised ratio estimator, Cochran 1977,
+        chapter 6).
         """
         import numpy as np
 

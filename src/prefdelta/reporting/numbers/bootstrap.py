@@ -23,13 +23,13 @@ class Bootstrap:
     seed: int
 
     def estimate(self, values: Sequence[float], *what: object) -> Estimate:
-        """The mean of values. what: names the number, so that it has the same draws wherever it is shown."""
+        """The mean of values. what: names the number, so that its draws are the same wherever it is shown."""
         return mean_interval(values, self.resamples, seed_of("report", self.seed, *what))
 
     def of_means(self, parts: Sequence[Sequence[float]], *what: object) -> Estimate:
-        """The mean of the parts' means, each of equal weight however many values it has; drawn anew within each part.
+        """The mean of the parts' means, each of equal weight however many values it has; resampled within each part.
 
-        No value where a part is empty, no interval where a part has one value only.
+        There is no value if a part is empty, and no interval if a part has only one value.
         """
         import numpy as np
 
@@ -54,10 +54,10 @@ class Bootstrap:
         function: "Callable[[NDArray[np.float64]], NDArray[np.float64]]",
         *what: object,
     ) -> Estimate:
-        """A function of several means that were measured on the same things, and so are drawn together.
+        """A function of several means that were measured on the same units, and so are resampled together.
 
-        parts: things x columns each; a column's mean is that of its means in the parts. function: means (... x columns)
-        to values (...); a value that is not finite counts as none. No value where a part has fewer than two things.
+        parts: units x columns each; a column's mean is that of its means in the parts. function: means (... x columns)
+        to values (...); values that are not finite are left out. There is no value if a part has fewer than two units.
         """
         import numpy as np
 
@@ -94,7 +94,7 @@ def _drawn_means(
 
 
 def scaled(estimate: Estimate, factor: float) -> Estimate:
-    """The same in another unit."""
+    """The estimate in another unit."""
     value, low, high = (
         None if part is None else part * factor for part in (estimate.value, estimate.low, estimate.high)
     )

@@ -1,4 +1,4 @@
-"""Selections of several sizes against their size: a line per dimension, and the controls to hold them against."""
+"""Selections of several sizes against their size: a line per dimension, and the controls to compare with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from prefdelta.reporting.figures.marks import Head
 from prefdelta.reporting.numbers.gains import UNIT, Repeats, gain, panel_head
 from prefdelta.reporting.panels import panels
 
-_CONTROLS = ("all", "bottom", "length-matched", "swapped")  # with a mark of their own
+_CONTROLS = ("all", "bottom", "length-matched", "swapped")  # controls with a mark of their own
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Arms that differ in what and how much they select, only."""
+    """Arms that differ only in what and how much they select."""
 
     name: str
     members: Sequence[Repeats]
@@ -28,7 +28,7 @@ class Block:
 
 
 def blocks(experiment: ExperimentArms) -> list[Block]:
-    """By policy, pairing and recipe, in order of first appearance; random draws of one size are repeats."""
+    """Blocks by policy, pairing and recipe, in order of first appearance; random draws of one size are repeats."""
     by_name: dict[str, list[Repeats]] = {}
     for repeats in families(experiment.arms, merge_draws=True):
         first = repeats[0]
@@ -65,7 +65,7 @@ def budgets(content: Content, experiment: ExperimentArms) -> BudgetFigure:
 
 
 def _styles(content: Content, names: Sequence[str]) -> dict[str, int]:
-    """Dimensions by their place in the study; controls by their kind, those of one kind with different marks."""
+    """Styles of dimensions by their place in the study, of controls by their kind; no two controls share one."""
     dimensions = {name: place for place, name in enumerate(content.dimensions)}
     styles: dict[str, int] = {}
     for name in dict.fromkeys(names):

@@ -1,4 +1,4 @@
-"""Curves of trainings, on scales that those which can be compared share."""
+"""Curves of trainings. Comparable curves share a scale."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How far apart the sides of pairs are judged, whether that is just length, and which pairs come out on top."""
+"""How far apart the sides of pairs are judged, how far length explains that, and overlaps of the top pairs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ class DeltaLine:
 
 @dataclass(frozen=True, slots=True)
 class LengthLine:
-    """Chosen minus rejected."""
+    """Length of chosen minus rejected traces."""
 
     pairing: Pairing
     unit: str  # tokens, or characters where a trace has no token count
@@ -49,7 +49,7 @@ class Pairings:
         dimensions: Sequence[str],
         bootstrap: Bootstrap,
     ) -> None:
-        """dimensions: in the order to show."""
+        """dimensions: in the order in which they are shown."""
         self._bootstrap = bootstrap
         self._pairs = {pairing_at(place_of(path, study)): tables.read(path, Pair) for path in pairs}
         self._deltas: dict[tuple[Pairing, str], dict[str, Delta]] = {}
@@ -79,11 +79,11 @@ class Pairings:
         return lines
 
     def eligible(self, pairing: Pairing) -> int:
-        """How many pairs of a pairing may be trained on: those of the selection `all`."""
+        """How many pairs of a pairing may be trained on: the pairs of the selection `all`."""
         return sum(pair.pool and pair.eligible for pair in self._pairs.get(pairing, []))
 
     def by_prompt(self, pairing: Pairing, dimension: str) -> dict[str, float]:
-        """Sample deltas of the pool's pairs, by prompt; empty where there are no tables."""
+        """Sample deltas of the pool's pairs, by prompt; empty without tables."""
         rows = self._deltas.get((pairing, dimension), {})
         known = {pair_id: row.delta for pair_id, row in rows.items() if row.delta is not None}
         return {
@@ -97,7 +97,7 @@ class Pairings:
         return self._bootstrap.estimate(values, *what)
 
     def overlaps(self, pairing: Pairing, ks: Sequence[int], tie_seed: int) -> list[DimensionOverlap]:
-        """What the dimensions' top sets of one pairing share. Raises StudyError if its tables are not there."""
+        """The overlaps of the dimensions' top sets in one pairing. Raises StudyError if its tables are missing."""
         deltas = {dimension: self._deltas[key, dimension] for key, dimension in self._keys if key == pairing}
         if pairing not in self._pairs or not deltas:
             raise StudyError(

@@ -15,16 +15,16 @@ class DriftCheck:
 
     families: Sequence[tuple[Arm, ...]]
     lines: Sequence[AccuracyLine]
-    drifting: Sequence[AccuracyLine]  # those whose interval excludes 0
+    drifting: Sequence[AccuracyLine]  # lines whose interval excludes 0
 
 
 def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[Arm, str | None]) -> DriftCheck:
-    """methods: arm -> its method. One that learns more than the contrast of the sides has no zero."""
+    """methods: arm -> its method. Methods that learn more than the contrast of the sides are left out."""
     zero = [
         arm
         for arm in arms
         if arm.pairing.chosen == arm.pairing.rejected
-        and selection_of(arm).BLIND  # the top of a pairing of equals is not a pairing of equals
+        and selection_of(arm).BLIND  # selection by delta or grade makes the sides differ
         and _learns_only_contrast(methods.get(arm, arm.recipe))
     ]
     members = families(zero)
@@ -34,7 +34,7 @@ def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[Arm, str |
 
 
 def _learns_only_contrast(method: str | None) -> bool:
-    """Also True of a method that is not known by that name."""
+    """Also True for an unknown method."""
     return method not in METHODS or METHODS[method].only_contrast
 
 

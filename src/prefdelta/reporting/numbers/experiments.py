@@ -13,7 +13,7 @@ from prefdelta.reporting.numbers.budgets import budgets
 from prefdelta.reporting.numbers.gains import UNIT, Repeats, gain, panel_head
 from prefdelta.reporting.panels import panels
 
-_FIRST = {"methods": ("recipe", "pairing", "selection", "policy")}  # parts of the labels, where not PARTS
+_FIRST = {"methods": ("recipe", "pairing", "selection", "policy")}  # parts of the labels, if not PARTS
 
 
 def draw_experiment(content: Content, experiment: ExperimentArms) -> Drawing:
@@ -62,7 +62,7 @@ def scaling(content: Content, experiment: ExperimentArms) -> ScalingFigure:
 
 
 def rows(content: Content, experiment: ExperimentArms) -> DotFigure:
-    """A row per arm. Where selections are compared, random ones of one size are a reference for the others."""
+    """A row per arm. If selections are compared, the random ones of a size are the reference for the others."""
     filtering = experiment.figure == "filtering"
     members = filtering_rows(experiment) if filtering else families(experiment.arms)
     labels = short_labels(members, _FIRST.get(experiment.figure, PARTS))
@@ -83,7 +83,7 @@ def rows(content: Content, experiment: ExperimentArms) -> DotFigure:
 
 
 def filtering_rows(experiment: ExperimentArms) -> list[Repeats]:
-    """The selections of all pairs first, then those of one size together, each after the random ones of its size."""
+    """Selections of all pairs first, then the others grouped by size, with the random ones first in each group."""
     members = families(experiment.arms, merge_draws=True)
     blocks = list(dict.fromkeys(map(_block, members)))
     order = {block: number for number, block in enumerate(sorted(blocks, key=lambda block: block[-1] is not None))}
@@ -110,6 +110,6 @@ def _series(repeats: Repeats) -> tuple[str, str, str]:
 
 
 def _block(repeats: Repeats) -> tuple[str, Pairing, str, int | None]:
-    """Arms that differ in what they select only, not in how much."""
+    """The key of arms that differ only in what they select, not in how much."""
     first = repeats[0]
     return first.policy, first.pairing, first.recipe, selection_of(first).k

@@ -1,4 +1,4 @@
-"""Gains over the base as figures show them: in percentage points, with the values of the repeats."""
+"""Gains over the base for figures: in percentage points, with the values of the repeats."""
 
 from collections.abc import Iterable
 
@@ -21,6 +21,6 @@ def gain(content: Content, repeats: Repeats, panel: Panel) -> Point:
 
 
 def panel_head(content: Content, panel: Panel, members: Iterable[Repeats]) -> Head:
-    """A panel's title, and on how many problems it rests."""
+    """A panel's title, and its number of problems."""
     problems = span([panel_gain(content.scores, repeats, panel).n for repeats in members])
     return Head(panel.title, f"{panel.note}; n\u00a0=\u00a0{problems}", panel.in_domain)

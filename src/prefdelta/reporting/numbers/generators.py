@@ -1,4 +1,4 @@
-"""How often generators are right, and how far apart the two of a pairing are."""
+"""How often generators are right, and how far apart the two generators of a pairing are."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class GeneratorLine:
     name: str
     accuracy: Estimate
-    counted: int  # traces
+    counted: int  # number of traces that count
     rows: int
     failures: Mapping[str, int]
 
@@ -33,7 +33,7 @@ class GeneratorLine:
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """Our grades of shipped traces against what their data set says of them."""
+    """Our grades of shipped traces against the data set's own."""
 
     name: str
     counts: SourceAgreement
@@ -41,7 +41,7 @@ class SourceLine:
 
 
 def source_lines(jobs: Iterable[FinishedJob]) -> list[SourceLine]:
-    """One line per generator whose data set says which traces are right, by name."""
+    """One line per generator whose data set grades its traces, by name."""
     lines = []
     for job, details in details_of(jobs, GradeDetails):
         if counts := details.source_agreement:
@@ -65,7 +65,7 @@ class Grades:
         return [self._generator_line(name) for name in sorted(self._frames)]
 
     def accuracy(self, name: str) -> Estimate | None:
-        """The share of a generator's traces that are right; None where it has no grades."""
+        """The share of a generator's traces that are right; None without grades."""
         return self._generator_line(name).accuracy if name in self._frames else None
 
     def gap(self, pairing: Pairing) -> Estimate | None:
@@ -89,7 +89,7 @@ class Grades:
         return GeneratorLine(name, self._accuracy(name, counted), len(counted), len(frame), failures)
 
     def _accuracy(self, name: str, counted: "pd.DataFrame") -> Estimate:
-        """Wilson's interval where there is one draw per prompt; draws of one prompt are not independent trials."""
+        """Wilson's interval if each prompt has one draw; several draws of one prompt are not independent."""
         if counted["prompt_id"].is_unique:
             return wilson_interval(int(counted["outcome"].sum()), len(counted))
         means = counted.groupby("prompt_id")["outcome"].mean()

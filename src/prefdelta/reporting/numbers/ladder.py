@@ -1,4 +1,4 @@
-"""The ladder: what its models cost to train, how capable they are, and which trainings were rejected."""
+"""The ladder: the training cost and capability of its models, and rejected trainings."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from prefdelta.reporting.manifests import FinishedJob, details_of
 
 @dataclass(frozen=True, slots=True)
 class WindowLine:
-    """Accuracy at temperature 1 on validation problems, and the window that it has to lie in."""
+    """Accuracy at temperature 1 on validation problems, and the window in which it must lie."""
 
     problems: str  # family and lengths
     accuracy: Estimate

@@ -1,4 +1,4 @@
-"""Grades and scores as outcomes: what counts in an accuracy, and as what."""
+"""Grades and scores as outcomes: which rows count in an accuracy, and as 1 or 0."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read_outcomes(path: Path, row_type: type[Grade | Score], columns: Sequence[str]) -> "pd.DataFrame":
-    """The columns asked for of a table, its failure, and outcome: 1 right, 0 wrong, missing: the row does not count."""
+    """The given columns of a table, its failure, and outcome: 1 right, 0 wrong, missing: the row does not count."""
     import numpy as np
     import pandas as pd
 

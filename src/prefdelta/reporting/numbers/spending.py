@@ -8,7 +8,7 @@ from prefdelta.reporting.manifests import FinishedJob, jobs_frame, stage_order, 
 
 @dataclass(frozen=True, slots=True)
 class StageLine:
-    """Sums over a stage's jobs; the peak is that of its largest."""
+    """Sums over a stage's jobs; the peak is the largest of any job."""
 
     stage: str
     jobs: int | None  # None: this page's own job, which has no manifest yet
@@ -29,7 +29,7 @@ class StageLine:
 def stage_lines(
     jobs: Sequence[FinishedJob], budget: Mapping[str, float], factor: float, report_seconds: float
 ) -> list[StageLine]:
-    """One line per stage that ran or has a budget, in order. report_seconds: CPU seconds of this page, so far."""
+    """One line per stage that ran or has a budget, in order. report_seconds: CPU seconds of this page so far."""
     lines = [
         StageLine(
             stage=str(row["stage"]),

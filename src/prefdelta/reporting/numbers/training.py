@@ -1,4 +1,4 @@
-"""What training did to each arm."""
+"""The effect of training on each arm."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,10 @@ from prefdelta.training.registry import METHODS
 class TrainingLine:
     arm: Arm
     method: str | None
-    pairs: int | None  # that it was trained on, whatever rows its method makes of them
+    pairs: int | None  # pairs trained on, however many rows the method makes of a pair
     updates: int | None
     step0_loss: float | None  # nats
-    known_loss: float | None  # what the first loss must be, in nats; None if the method does not say
+    known_loss: float | None  # the value that the first loss must have, in nats; None if the method has none
     losses: list[float]  # per update, nats
     margins: list[float]  # per update, nats (beta included); SFT has none
     differs_from_base: bool | None
@@ -62,5 +62,5 @@ def _known_loss(recipe: Mapping[str, Any]) -> float | None:
 
 
 def _known(trained: TrainedArm, name: str) -> list[float]:
-    """The values of a curve that are there; none where there is no such curve."""
+    """The values of a curve; empty if there is no such curve."""
     return [value for value in trained.curve.get(name, ()) if value is not None]

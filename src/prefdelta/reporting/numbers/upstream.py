@@ -1,4 +1,4 @@
-"""Accuracies by a benchmark's own rule, beside ours, where the two rules differ."""
+"""Accuracies by a benchmark's own rule, beside ours, if the two rules differ."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

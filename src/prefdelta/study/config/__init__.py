@@ -1,1 +1,1 @@
-"""The config file: its sections, what is checked across them, the words of an error, and its JSON schema."""
+"""The config file: its sections, the checks across them, the texts of errors, and its JSON schema."""

@@ -1,4 +1,4 @@
-"""What no single value of a config shows: names that nothing defines, and counts that cannot be met."""
+"""Mistakes that no single value of a config shows: undefined names, and counts that cannot be met."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,7 +14,7 @@ from prefdelta.study.config.sections import Config, Experiment
 
 
 def mistakes_across(config: Config) -> list[str]:
-    """All such mistakes of a config, one text each."""
+    """All such mistakes in a config, one text each."""
     checks = (
         *(_generators, _prompts, _ladder, _judge, _compared, _dimensions, _composites, _groups, _kept, _sets),
         *(_compute, _sizes, _experiments),
@@ -62,7 +62,7 @@ def _prompts(config: Config) -> Iterator[str]:
 def _ladder(config: Config) -> Iterator[str]:
     if any(model.ladder for model in config.models.values()) and config.ladder is None:
         yield "ladder: is missing, but models are trained here (models.<model>.ladder)"
-    # The ladder's models have a template of our own; those of the hub say themselves when they are asked.
+    # The ladder's models have a template of our own; templates of the hub are checked when they are used.
     questions = [
         (f"generators.{name}", generator.model, generator.sampling or config.generate.sampling)
         for name, generator in config.generators.items()
@@ -151,7 +151,7 @@ def _compute(config: Config) -> Iterator[str]:
 
 
 def _sizes(config: Config) -> Iterator[str]:
-    """A model whose size a stage does not list would get no GPU where only the sizes say how many."""
+    """A model whose size a stage does not list would get no GPU if GPUs are given only by size."""
     models_of: dict[str, Iterable[str | None]] = {
         "generate": [generator.model for generator in config.generators.values()],
         "judge": [config.judge.model],
@@ -205,7 +205,7 @@ def _self_pairing(config: Config, where: str, name: str) -> Iterator[str]:
 
 
 def _selections_and_recipes(config: Config, experiment: Experiment) -> set[str]:
-    """<selection>/<recipe> of all arms of the policies and pairings of an experiment."""
+    """<selection>/<recipe> of the arms of all experiments that cover an experiment's policies and pairings."""
     return {
         f"{selection}/{recipe}"
         for other in config.experiments.values()

@@ -1,4 +1,4 @@
-"""Read a config, and the files of benchmarks that it names. All mistakes of a file are told at once."""
+"""Read a config, and the files of benchmarks that it names. All mistakes of a file are reported together."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a person is told of a wrong config: the key, what was found there, what is allowed."""
+"""The error messages about a wrong config: the key, the value found, the values allowed."""
 
 import difflib
 import re
@@ -11,13 +11,13 @@ from pydantic_core import ErrorDetails
 
 
 def listed(where: str, mistakes: list[str]) -> str:
-    """The message of all mistakes in a file (`where`), one a line."""
+    """The message that lists all mistakes in a file (`where`), one per line."""
     lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
     return f"{where} has {len(mistakes)} mistake(s); nothing was started.\n{lines}"
 
 
 def unknown(name: str, allowed: Iterable[str]) -> str:
-    """That a name is not one of those allowed, with the nearest of them."""
+    """The message that a name is not allowed, with the nearest allowed name."""
     choices = sorted(allowed)
     near = difflib.get_close_matches(name, choices, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
@@ -25,7 +25,7 @@ def unknown(name: str, allowed: Iterable[str]) -> str:
 
 
 def explained(model: type[BaseModel], error: ValidationError) -> list[str]:
-    """A line for each mistake that pydantic found in the content of a file. model: what the file should hold."""
+    """A line for each mistake that pydantic found in the content of a file. model: the type of the file's content."""
     return [_explain(model, details) for details in error.errors()]
 
 
@@ -37,7 +37,7 @@ def _explain(model: type[BaseModel], error: ErrorDetails) -> str:
             return f"{place}: {unknown(keys[-1], siblings)}"
         case "missing":
             return f"{place}: is missing"
-        case "union_tag_invalid":  # `method` of a recipe, for example: it decides which keys are allowed
+        case "union_tag_invalid":  # for example `method` of a recipe, which decides the allowed keys
             context = error["ctx"]
             tag, allowed = context["tag"], re.findall(r"'([^']+)'", context["expected_tags"])
             return f"{place}.{context['discriminator'].strip(chr(39))}: {unknown(tag, allowed)}"

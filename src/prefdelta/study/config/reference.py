@@ -18,7 +18,7 @@ class Part:
     """One kind of file."""
 
     title: str
-    prefix: str  # of the names of its sections; the config's have none
+    prefix: str  # prefix of the names of its sections; empty for the config
     schema: dict[str, Any]
 
 
@@ -29,9 +29,9 @@ def page(parts: list[Part]) -> str:
 
 
 class _Sections:
-    """The sections of one kind of file, each named by the first place where it stands.
+    """The sections of one kind of file, each named by its first place in the file.
 
-    names: definition -> name, of the sections that the page has already; new ones are added.
+    names: definition -> name, for sections already on the page; new ones are added.
     """
 
     def __init__(self, part: Part, names: dict[str, str]) -> None:
@@ -53,7 +53,7 @@ class _Sections:
                     self._collect(self._definitions[definition], inner)
 
     def _references(self, node: dict[str, Any], place: str) -> Iterator[tuple[str, str]]:
-        """(definition, where it stands) of all definitions that a key's value may be."""
+        """(definition, its place) of all definitions that a key's value may be."""
         if "$ref" in node:
             yield node["$ref"].rpartition("/")[2], place
         for option in (*node.get("anyOf", []), *node.get("oneOf", [])):
@@ -105,7 +105,7 @@ class _Sections:
 
 
 def _kind(definition: dict[str, Any]) -> str:
-    """The value of the key that tells alternatives of one section apart, as `dpo` of a recipe."""
+    """The value of the key that tells alternatives of one section apart, such as `dpo` for a recipe."""
     return next((str(value["const"]) for value in definition["properties"].values() if "const" in value), "")
 
 
@@ -126,7 +126,7 @@ def _written(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A text for a cell of a table, on one line. Code (`...`) stays, but for what would end the cell."""
+    """A text for a cell of a table, on one line. Code (`...`) stays, except characters that would end the cell."""
     parts = " ".join(text.split()).replace("|", "\\|").split("`")
     parts[::2] = [part.replace("<", "&lt;") for part in parts[::2]]
     return "`".join(parts)

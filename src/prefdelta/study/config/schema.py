@@ -3,7 +3,7 @@
     python -m prefdelta.study.config.schema            write them (`make schema`)
     python -m prefdelta.study.config.schema --check    exit with 1 if one is stale (`make check`)
 
-To be run in the root of the checkout. Editors read the schemas: each file names its own in its first line.
+Run it in the root of the checkout. Editors read the schemas: each file names its own in its first line.
 """
 
 import argparse
