@@ -1,1 +1,1 @@
-"""Model servers a judge job starts on loopback, and the process that holds one."""
+"""Model servers that a judge job starts on loopback, and the process that runs one."""

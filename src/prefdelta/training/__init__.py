@@ -1,1 +1,1 @@
-"""Training recipes on TRL, and the log-probabilities they need."""
+"""Training recipes on TRL, and the log-probabilities that they need."""
