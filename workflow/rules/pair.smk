@@ -1,5 +1,5 @@
 rule pair:
-    """For every prompt, one generator's trace against another's."""
+    """For every prompt, the chosen generator's trace against the rejected generator's."""
     input:
         prompts=f"{RESULTS}/prompts/train.parquet",
         chosen_traces=f"{RESULTS}/generate/{{chosen}}.parquet",

@@ -1,5 +1,5 @@
 rule report:
-    """One page with all that was measured."""
+    """One page with all measurements of the study."""
     input:
         template=REPORT_TEMPLATE,
         claims=REPORT_CLAIMS,

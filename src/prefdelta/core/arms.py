@@ -1,8 +1,8 @@
 """The names of arms and pairings: the one place where they are put together and taken apart.
 
 A pairing reads `<chosen generator>~<rejected generator>`, an arm `<policy>/<pairing>/<selection>/<recipe>/s<seed>`. The
-untrained policy, which is evaluated beside the arms, reads `<policy>/base`. What a selection's name says stands in
-`core.pairs.selections`.
+untrained policy, which is evaluated beside the arms, reads `<policy>/base`. `core.pairs.selections` reads the names of
+selections.
 """
 
 import re
@@ -24,7 +24,7 @@ _BASE = re.compile(rf"({_PART})/base")
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Two generators, or one with itself: whose traces are chosen, and whose are rejected."""
+    """The generator of the chosen traces and that of the rejected ones. They may be the same."""
 
     chosen: str
     rejected: str
@@ -41,7 +41,7 @@ class Pairing:
 
     @property
     def generators(self) -> tuple[str, ...]:
-        """Its generators, each once: chosen, then rejected."""
+        """The pairing's generators, each once: chosen, then rejected."""
         return tuple(dict.fromkeys((self.chosen, self.rejected)))
 
     @property
@@ -52,7 +52,7 @@ class Pairing:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One trained policy: what it is trained from, on which pairs, how, and with which seed."""
+    """One trained policy: its base, its pairs, its recipe and its seed."""
 
     policy: str
     pairing: Pairing
@@ -78,7 +78,7 @@ class Arm:
 
     @property
     def base(self) -> "Base":
-        """The policy that it is trained from."""
+        """The untrained policy that the arm starts from."""
         return Base(self.policy)
 
     @property
@@ -95,7 +95,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """An untrained policy, as it is named among the arms."""
+    """An untrained policy, by its name among the arms."""
 
     policy: str
 

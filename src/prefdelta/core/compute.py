@@ -1,6 +1,6 @@
 """What jobs ask of machines, and how a site's cluster is addressed.
 
-None of it is in a stage's settings: it changes no result, so editing it reruns nothing.
+These values are not in a stage's settings: they change no result, so an edit reruns nothing.
 """
 
 from typing import Annotated
@@ -9,11 +9,11 @@ from pydantic import Field
 
 from prefdelta.core.settings import Settings
 
-_Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._,+-]*$")]  # goes into sbatch's command line
+_Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._,+-]*$")]  # put into sbatch's command line
 
 
 class Cluster(Settings):
-    """The site's names for SLURM. What is left out is left to SLURM's defaults. An edit reruns no job."""
+    """The site's names for SLURM. SLURM's defaults hold for keys that are left out. An edit reruns no job."""
 
     account: _Word | None = None
     """The account that pays (`sbatch --account`)."""
@@ -47,7 +47,7 @@ class Fsdp(Settings):
 class Submitit(Settings):
     """Training as a SLURM job of its own. The rule submits it and waits for it where snakemake runs.
 
-    For what a job of Snakemake cannot be: a job on several nodes, or in a partition that preempts jobs.
+    A job of Snakemake cannot run on several nodes, or in a partition that preempts jobs; this one can.
     """
 
     nodes: Annotated[int, Field(ge=1)] = 1
@@ -64,7 +64,7 @@ class Submitit(Settings):
 
 
 class Resources(Settings):
-    """What one job asks for, and what is assumed of its speed until it was measured."""
+    """What one job asks for, and its assumed speed until it was measured."""
 
     gpus: Annotated[int, Field(ge=0)] = 0
     """Number of GPUs per node."""
@@ -76,7 +76,7 @@ class Resources(Settings):
     """Time limit in minutes. A second attempt of a job gets twice as much, a third three times."""
 
     tokens_per_s: Annotated[float, Field(gt=0)] | None = None
-    """Assumed speed of one job, in tokens per second: written by a model, or read by `reference` and `train`.
+    """Assumed speed of one job: tokens per second that a model writes, or that `reference` and `train` read.
     `prefdelta plan` uses it until a job has finished and was measured."""
 
     tokens_per_call: Annotated[float, Field(gt=0)] | None = None
@@ -100,4 +100,4 @@ class Compute(Resources):
     """Largest number of arms in one job; for `train` and `evaluate`."""
 
     sizes: dict[str, Resources] = Field(default_factory=dict)
-    """Size of a model (`models.<model>.size`) -> what its jobs ask for. It replaces the values beside it as a whole."""
+    """Size of a model (`models.<model>.size`) -> what its jobs ask for. It replaces all values beside it."""

@@ -1,8 +1,8 @@
-"""Times as a person says them."""
+"""Durations in the words of a person."""
 
 
 def duration(seconds: float) -> str:
-    """The two largest units of a time in seconds: 0.8 s, 42 s, 3 min 20 s, 2 h 5 min, 3 d 4 h. A negative one is 0."""
+    """The two largest units of a time in seconds: 0.8 s, 42 s, 3 min 20 s, 2 h 5 min, 3 d 4 h. A negative time is 0."""
     if seconds < 10:
         return f"{max(seconds, 0.0):.1f}".removesuffix(".0") + " s"
     whole = round(seconds)

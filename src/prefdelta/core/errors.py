@@ -1,10 +1,10 @@
-"""Errors for people: what was found, where, what is allowed, what to do."""
+"""Errors for people. Each says what was found, where, what is allowed, and what to do."""
 
 from pathlib import Path
 
 
 class StudyError(Exception):
-    """Something that a person can put right. Its text is the whole message; no traceback is shown."""
+    """An error that a person can put right. Its text is the whole message; no traceback is shown."""
 
 
 class DamagedError(StudyError):

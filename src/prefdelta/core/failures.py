@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from prefdelta.core.errors import StudyError
 
-MOST_CHARACTERS = 400  # of an example's words
+MOST_CHARACTERS = 400  # of the words of one example
 
 
 def count_failures(failures: Iterable[str | None]) -> Counter[str]:

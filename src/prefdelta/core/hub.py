@@ -10,7 +10,7 @@ Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
 def is_local(name: str) -> bool:
-    """Whether a name is a local folder (./folder, ../folder, /folder), which may replace any name on the hub."""
+    """Whether a name is a local folder (./folder, ../folder, /folder), which may stand for any name on the hub."""
     return name.startswith(("./", "../", "/"))
 
 

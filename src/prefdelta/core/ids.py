@@ -19,7 +19,7 @@ def digest(value: object) -> str:
 
 
 def seed_of(*parts: object) -> int:
-    """A seed for one draw, from whatever names the draw (63 bits, so that it fits int64)."""
+    """A seed for one draw, from the values that identify the draw (63 bits, so that it fits int64)."""
     return int(digest(list(parts))[:16], 16) >> 1
 
 

@@ -1,6 +1,6 @@
-"""How the processes of a training are started: what its rule passes as --launch.
+"""How the processes of a training are started: the value that its rule passes as --launch.
 
-It decides only who computes which rows of an update: it is neither a setting of the stage nor part of a key.
+It decides only which process computes which rows of an update, so it is neither a setting of the stage nor in a key.
 """
 
 from prefdelta.core.compute import Cluster, Fsdp, Submitit
@@ -8,9 +8,9 @@ from prefdelta.core.settings import Settings
 
 
 class Launch(Settings):
-    """A process for each GPU of this machine; or, with `submitit`, a SLURM job with `gpus` processes on each node.
+    """One process per GPU of this machine; or, with `submitit`, a SLURM job with `gpus` processes on each node.
 
-    The amounts are those that the SLURM job asks for; without `submitit` the rule has asked for them already.
+    The amounts are those that the SLURM job asks for. Without `submitit` the rule's own job has asked for them.
     """
 
     fsdp: Fsdp = Fsdp()
@@ -20,13 +20,13 @@ class Launch(Settings):
     """The SLURM job. Not given: training runs on this machine."""
 
     gpus: int = 0
-    """GPUs of a node. 0: one process, on CPUs."""
+    """GPUs per node. 0: one process, on CPUs."""
 
     cpus: int = 1
-    """Cores of a node."""
+    """Cores per node."""
 
     mem_mb: int = 2000
-    """Memory of a node, in MB."""
+    """Memory per node, in MB."""
 
     runtime: int = 60
     """Time limit, in minutes."""

@@ -1,9 +1,9 @@
-"""Where a study's files lie: the one table of paths. All paths are made from it and read by it.
+"""Where a study's files lie: the one table of paths. All paths are made and read by it.
 
-A job of the name `pair/g3~g1` writes `pair/g3~g1.parquet`, its manifest `pair/g3~g1.manifest.json`, its log
-`logs/pair/g3~g1.log`, and beside that its events for programs, all of them in `results/<study>/`. An axis is what
-stands in braces; its value holds no slash and no tilde. A job of train or evaluate does a batch of arms: its name says
-what they share, and each arm's output lies under the arm's own name. The rules in workflow/rules spell their paths out;
+The job `pair/g3~g1` writes `pair/g3~g1.parquet`, its manifest `pair/g3~g1.manifest.json`, its log
+`logs/pair/g3~g1.log`, and beside the log its events for programs, all of them in `results/<study>/`. Axes are in
+braces; their values have no slash and no tilde. A job of train or evaluate does a batch of arms: its name says what the
+arms share, and each arm's output lies under the arm's own name. The rules in workflow/rules spell their paths out;
 a test compares them with this table.
 """
 
@@ -16,8 +16,8 @@ from prefdelta.core.errors import StudyError
 
 _PAIRING = "{chosen}~{rejected}"
 _ARM = f"{{policy}}/{_PAIRING}/{{selection}}/{{recipe}}/s{{seed}}"
-# Kind of job -> the name of one of its jobs. A kind is a rule; train and evaluate have a rule per batch. `batch` names
-# all that a batch's policy and pairing do not: recipe, seed, first selection, and group. It is never taken apart.
+# Kind of job -> the name of one of its jobs. A kind is a rule; train and evaluate have a rule per batch. `batch` is an
+# opaque string made of recipe, seed, first selection and (evaluate) group. No code parses it.
 JOBS: Mapping[str, str] = {
     "prompts": "prompts/{source}",
     "ladder": "ladder/{model}/model",
@@ -34,7 +34,7 @@ JOBS: Mapping[str, str] = {
     "evaluate_base": "evaluate/{policy}/base-{group}",
     "report": "report/index",
 }
-# Kind of job -> the path of an output, without its ending. It is the job's name, but where a job has one per arm.
+# Kind of job -> the path of an output, without its ending. It is the job's name unless a job has an output per arm.
 OUTPUTS: Mapping[str, str] = {
     **JOBS,
     "train": f"train/{_ARM}/policy",
@@ -43,14 +43,14 @@ OUTPUTS: Mapping[str, str] = {
 }
 FIGURES = "report/figures"  # a folder: the report's other output
 TABLE, MANIFEST, LOG, EVENTS = ".parquet", ".manifest.json", ".log", ".events.jsonl"
-ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}  # of outputs that are no tables
+ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}  # of outputs that are not tables
 _NUMBERS = ("shard", "of", "seed")  # axes whose values are whole numbers
 _ANY_ENDING = re.compile("(" + "|".join(map(re.escape, [MANIFEST, TABLE, LOG, *sorted(set(ENDINGS.values()))])) + ")$")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a path says: a kind of job, and its axes."""
+    """What a path says: a kind of job, and the values of its axes."""
 
     kind: str
     axes: Mapping[str, str]
@@ -102,12 +102,12 @@ def events_of(log: Path) -> Path:
 
 
 def place_of(path: str | Path, study: str) -> Place:
-    """What an output is about, from its path. Raises StudyError for a path of another form."""
+    """The kind of job and axes of an output, from its path. Raises StudyError for a path of another form."""
     return _match(OUTPUTS, path, study)
 
 
 def name_below(path: str | Path, study: str) -> str:
-    """A path without `results/<study>/` (and `logs/`) and without its ending: of a manifest or log, the job's name.
+    """A path without `results/<study>/` (and `logs/`) and its ending. For a manifest or log this is the job's name.
 
     Raises StudyError if the path is not in that folder.
     """

@@ -1,10 +1,10 @@
-"""Errors for want of memory: how to recognise them, and what helps. Their text decides, so torch is not needed."""
+"""Errors for lack of memory: how to recognise them, and what helps. Only their text is read: torch is not needed."""
 
 import errno
 import re
 
-# Torch raises an error of its own for want of a GPU's memory, and a plain RuntimeError for want of the machine's. Other
-# errors that speak of memory (an illegal access, tensors that share a location) are defects.
+# Torch raises an error of its own if a GPU lacks memory, and a plain RuntimeError if the machine does. Errors that
+# only mention memory (an illegal access, tensors that share a location) are defects.
 _OUT = re.compile(
     r"out of memory|not enough memory|_ALLOC_FAILED"
     r"|(can't|cannot|could not|unable to|failed to) allocate\b.*(\bmemory\b|\bbytes\b|\d [KMG]i?B)",

@@ -1,6 +1,6 @@
 """Names that several layers share."""
 
-# In the order data flows. One word each: rule, module, config section, results folder.
+# In the order in which data flows. Each word names a rule, a module, a config section and a results folder.
 STAGES = (
     "prompts",
     "ladder",
@@ -15,4 +15,4 @@ STAGES = (
     "evaluate",
     "report",
 )
-TRAINING_PROMPTS = "train"  # the source that pairs are made from; all others are benchmarks
+TRAINING_PROMPTS = "train"  # the source from which pairs are made; all other sources are benchmarks

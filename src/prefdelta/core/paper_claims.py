@@ -1,4 +1,4 @@
-"""A paper's claims as data: what is claimed, by whom we know it, and how a study of ours tests it."""
+"""A paper's claims as data: what is claimed, how we know of it, and how a study tests it."""
 
 from typing import Annotated, Literal
 
@@ -6,10 +6,11 @@ from pydantic import Field
 
 from prefdelta.core.settings import Settings
 
-# Over which benchmarks: the mean of those in or out of the training prompts' domain, or every panel of the figures.
+# The benchmarks: a mean over those in or out of the training prompts' domain, or every panel of the figures.
 Over = Literal["in_domain", "out_of_domain", "panels"]
-Direction = Literal["up", "down"]  # which sign the claim gives the number
-# Verbatim of the paper; reported by a careful reader; a digest or a redrawn chart, low trust; inferred by us.
+Direction = Literal["up", "down"]  # the sign of the number, as the claim has it
+# V: verbatim from the paper. R: reported by a careful reader. D: from a digest or a redrawn chart, low trust.
+# I: inferred by us.
 Trust = Literal["V", "R", "D", "I"]
 
 
@@ -40,7 +41,7 @@ class Trend(Settings):
 
 
 class Bend(Settings):
-    """The same slope over the upper half of the generators, minus that over the lower half."""
+    """The slope of `trend` over the upper half of the generators, minus the slope over the lower half."""
 
     kind: Literal["bend"]
     """Kind of test."""
@@ -56,7 +57,7 @@ class Bend(Settings):
 
 
 class Gains(Settings):
-    """The gain over the base of each of some arms, in points: all of them must have the sign."""
+    """The gain of each of some arms over its base, in points. All gains must have the claimed sign."""
 
     kind: Literal["gains"]
     """Kind of test."""
@@ -75,7 +76,7 @@ class Gains(Settings):
 
 
 class Difference(Settings):
-    """The mean of some arms minus the mean of others, in points, for every pairing of its own."""
+    """The mean of some arms minus the mean of others, in points, for each pairing separately."""
 
     kind: Literal["difference"]
     """Kind of test."""
@@ -100,7 +101,7 @@ class Difference(Settings):
 
 
 class Steadiness(Settings):
-    """How much the gain varies with k (standard deviation, points): the left side minus the mean of the right ones."""
+    """How much the gain varies with k (standard deviation, points): the left side minus the mean of the right side."""
 
     kind: Literal["steadiness"]
     """Kind of test."""
@@ -138,21 +139,21 @@ Test = Annotated[Trend | Bend | Gains | Difference | Steadiness | DeltaTrend, Fi
 
 
 class Reported(Settings):
-    """A number that the paper is said to have. Never a target."""
+    """A number that the paper is said to have. It is never a target."""
 
     text: str
     """The number, in words."""
 
     trust: Trust
-    """How well it is known."""
+    """How well the number is known."""
 
 
 class ClaimTest(Settings):
     question: str
-    """What the numbers are, in words."""
+    """What the test measures, in words."""
 
     test: Test
-    """How they are computed."""
+    """How it is measured."""
 
 
 class Claim(Settings):
@@ -163,10 +164,10 @@ class Claim(Settings):
     """The claim, in our words."""
 
     trust: Trust
-    """How well it is known that the paper claims it."""
+    """How well it is known that the paper makes this claim."""
 
     tests: Annotated[list[ClaimTest], Field(min_length=1)]
-    """How a study tests it."""
+    """How a study tests the claim."""
 
     reported: list[Reported] = Field(default=[])
     """Numbers that the paper is said to have."""

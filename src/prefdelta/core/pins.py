@@ -1,6 +1,6 @@
 """Pins: the commit at which each model and data set of the hub is used, with sizes and licence.
 
-They lie in resources/pins.lock.json, which only `prefdelta pin` writes.
+They are in resources/pins.lock.json, which only `prefdelta pin` writes.
 """
 
 import json
@@ -18,7 +18,7 @@ Kind = Literal["models", "datasets"]
 Bytes = Annotated[int, Field(ge=0)]
 NOUNS: dict[Kind, str] = {"models": "model", "datasets": "data set"}
 
-# Patterns of the paths that may be loaded from a repository. Nothing else is ever fetched: no code, and no pickles.
+# Patterns of the paths that may be loaded from a repository. No other files are ever fetched: no code, and no pickles.
 MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja")
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 CARD_FILES = ("README.md", ".huggingface.yaml", "dataset_infos.json")
@@ -33,8 +33,8 @@ def matches(file: str, patterns: Sequence[str]) -> bool:
 def may_be_loaded(kind: Kind, file: str) -> bool:
     """Whether a file (its path in a repository) is of a form that may be loaded.
 
-    Of a model only files at the top level are: folders hold the same weights in other formats. Not all of their
-    safetensors are loaded; `files_to_load` says which.
+    Of a model, only files at the top level may be loaded: its folders hold the same weights in other formats. Not all
+    safetensors at the top level are loaded; `files_to_load` says which.
     """
     if kind == "models":
         return "/" not in file and matches(file, MODEL_FILES)
@@ -42,7 +42,7 @@ def may_be_loaded(kind: Kind, file: str) -> bool:
 
 
 def shard_files(index: str | None) -> set[str]:
-    """The files with a model's weights: those that its index (a JSON text) names, or the one file if it has no index.
+    """The files of a model's weights: those that its index (a JSON text) names; without an index, the single file.
 
     Other safetensors (`consolidated.safetensors`) hold the same weights in other formats.
     Raises ValueError if the index cannot be read.
@@ -56,14 +56,14 @@ def shard_files(index: str | None) -> set[str]:
 
 
 def files_to_load(files: Iterable[str], index: str | None) -> list[str]:
-    """Those of a model's files (paths in its repository) that may be loaded. Raises ValueError as `shard_files`."""
+    """The files of a model that may be loaded (paths in its repository). Raises ValueError like `shard_files`."""
     shards = shard_files(index)
     loadable = [file for file in files if may_be_loaded("models", file)]
     return [file for file in loadable if file in shards or not file.endswith(".safetensors")]
 
 
 def hub_path(kind: Kind, name: str) -> str:
-    """A repository as the hub's addresses and `prefdelta pin` have it: datasets/<owner>/<name>, or <owner>/<name>."""
+    """A repository as the hub's addresses and `prefdelta pin` write it: datasets/<owner>/<name>, or <owner>/<name>."""
     return f"datasets/{name}" if kind == "datasets" else name
 
 
@@ -122,11 +122,11 @@ class Pins(Settings):
         return pin.revision if pin else None
 
     def unpinned(self, kind: Kind, names: list[str]) -> list[str]:
-        """Those of the names that have no pin."""
+        """The names that have no pin."""
         return [name for name in names if name not in self.of(kind)]
 
     def with_pin(self, kind: Kind, name: str, pin: Pin) -> Self:
-        """The same pins with this one added, or in the place of the old one."""
+        """These pins and one more. It replaces an older pin of the same repository."""
         return self.model_copy(update={kind: {**self.of(kind), name: pin}})
 
 

@@ -1,6 +1,6 @@
-"""Recipes: named ways to train an arm. Here is what all methods share; each module of `training.methods` adds its own.
+"""Recipes: named ways to train an arm. These settings are shared by all methods; `training.methods` adds each method's.
 
-Values only, without torch.
+The module holds values only and does not import torch.
 """
 
 from typing import Annotated, Literal, Self
@@ -9,13 +9,13 @@ from pydantic import Field, model_validator
 
 from prefdelta.core.settings import Settings
 
-# Of matrix products. Weights and optimiser are float32 in either case: an update below half a unit in the last place,
-# 0.2% to 0.4% of a weight in bfloat16, would be lost.
+# Precision of matrix products. Weights and optimiser are float32 in either case: in bfloat16 an update below half a
+# unit in the last place (0.2% to 0.4% of a weight) would be lost.
 Precision = Literal["float32", "bfloat16"]
 
 
 class Budget(Settings):
-    """How much an arm may train. Exactly one of these is given.
+    """How much an arm may train. Exactly one of these keys is given.
 
     Top-k at one epoch means fewer updates than all pairs, so equal `updates` is a control beside equal `epochs`.
     """
@@ -25,7 +25,7 @@ class Budget(Settings):
 
     examples: Annotated[int, Field(ge=1)] | None = None
     """Rows seen, at least 1. The method says what a row is: a pair for DPO, one trace for KTO (a pair has two), the
-    chosen trace for SFT. So KTO needs twice the number for as many pairs."""
+    chosen trace for SFT. So KTO needs twice the number for the same pairs."""
 
     updates: Annotated[int, Field(ge=1)] | None = None
     """Steps of the optimiser, at least 1."""
@@ -76,7 +76,7 @@ class Recipe(Settings):
 
     micro_batch_size: Annotated[int, Field(ge=1)] | None = None
     """Rows in one forward pass on one GPU; a divisor of batch_size. It decides how much memory is needed, not what is
-    learnt. Not given: all rows that a GPU has of an update."""
+    learnt. Default: all rows of an update that the GPU has."""
 
     budget: Budget
     """How much to train."""
@@ -85,7 +85,7 @@ class Recipe(Settings):
     """Share of the updates in which the learning rate rises to its peak, from 0 to below 1."""
 
     scheduler: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
-    """How the learning rate goes on after the warm-up."""
+    """Course of the learning rate after the warm-up."""
 
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     """Norm to which a larger gradient is scaled down, above 0."""
@@ -93,13 +93,13 @@ class Recipe(Settings):
     dtype: Precision = "float32"
     """Precision of the matrix products."""
 
-    # Measured on a small model: 500 updates at 5e-8 change 99% of the weights in float32 and 1% in bfloat16 (5% if they
-    # were as small as an 8B model's, 0.02), where 2% of the reward margin is left; at 5e-6, 92%.
+    # Measured on a small model: 500 updates at 5e-8 change 99% of the weights in float32 and 1% in bfloat16 (5% if the
+    # weights were as small as an 8B model's, 0.02). In bfloat16 2% of the reward margin is left; at 5e-6, 92%.
     save_dtype: Precision = "float32"
     """Precision in which the policy is saved. bfloat16 loses most of what a small learning rate changes."""
 
     lora: Lora | None = None
-    """Adapters to train. Not given: all weights are trained."""
+    """Adapters to train. Default: all weights are trained."""
 
     threads: Annotated[int, Field(ge=1)] = 1
     """Torch threads, at least 1: part of what determines the bits on a CPU."""

@@ -25,7 +25,7 @@ class Corpus(Settings):
 
 
 class Window(Settings):
-    """Where a trained model's accuracy at temperature 1 must lie, on validation problems, for it to be used."""
+    """Range of accuracy on validation problems at temperature 1. A trained model outside it is rejected."""
 
     family: FamilyName
     """Family of the problems."""
@@ -47,10 +47,10 @@ class Window(Settings):
 
 
 class Rung(Settings):
-    """One model. Its capability is made by its width, its steps and the error rates of its corpora."""
+    """One model. Its width, its steps and its error rates determine its capability."""
 
     architecture: Literal["llama", "gpt2"] = "llama"
-    """Architecture, as transformers has it."""
+    """Architecture, by its name in transformers."""
 
     width: Annotated[int, Field(ge=8)]
     """Width of the hidden states, at least 8: a multiple of 2 x heads."""
@@ -68,16 +68,16 @@ class Rung(Settings):
     """Traces per step, at least 1."""
 
     corpora: Annotated[list[Corpus], Field(min_length=1)]
-    """What the model learns from, at least one corpus."""
+    """Corpora that the model learns from, at least one."""
 
     error_rates: ErrorRates
     """How often the traces are corrupted, by kind of error."""
 
     seed: int
-    """Seed of the first weights and of the rows; a repeated attempt takes the next one."""
+    """Seed of the first weights and of the rows; a repeated attempt takes the next seed."""
 
     windows: list[Window]
-    """Accuracies that must all hold. Empty: the model is used untested."""
+    """Ranges of accuracy that must all hold. Empty: the model is used untested."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "Rung":
@@ -87,7 +87,7 @@ class Rung(Settings):
 
 
 class LadderSection(Settings):
-    """What all rungs share."""
+    """Settings that all rungs share."""
 
     muon_learning_rate: Annotated[float, Field(gt=0)]
     """Peak learning rate of Muon, which trains the hidden matrices, above 0."""
@@ -102,7 +102,7 @@ class LadderSection(Settings):
     """Last share of the steps, from 0 to 1, in which the rates fall to 0."""
 
     attempts: Annotated[int, Field(ge=1)]
-    """Trainings, at least 1, each with the next seed, until a model is inside its windows."""
+    """Largest number of trainings, at least 1, each with the next seed, until a model is inside its windows."""
 
     measured_items: Annotated[int, Field(ge=1)]
     """Validation problems per window, at least 1."""

@@ -17,13 +17,13 @@ class Settings(BaseModel):
     The string below a field is the field's description in the JSON schema.
     """
 
-    # defer_build: what a process never validates is not compiled; the Snakefile is parsed in every job of a cluster.
+    # defer_build: types that a process never validates are not compiled; every job of a cluster parses the Snakefile.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
     def plugins(self) -> list[str]:
         """Names in `prefdelta.system.plugins` that these settings make the stage load, e.g. `engines.openai`.
 
-        Their source enters the digest of the jobs that use them, and of no others.
+        The source of a plugin is in the digest of the jobs that use it, and of no others.
         """
         return []
 
@@ -60,5 +60,5 @@ def _strings_below_fields(definition: ast.ClassDef) -> dict[str, str]:
 
 
 def mistakes(error: ValidationError) -> str:
-    """What is wrong in a file, in one line: key and rule of each mistake."""
+    """The mistakes in a file, in one line: key and rule of each."""
     return "; ".join(f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" for mistake in error.errors())

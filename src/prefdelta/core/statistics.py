@@ -10,19 +10,19 @@ _Z = 1.959963984540054  # the normal distribution's quantile at (1 + LEVEL) / 2
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its 95% interval, in the unit of the data. Without data there is no value, never a 0."""
+    """A value with its 95% interval, in the unit of the data. Without data the value is None, never 0."""
 
     value: float | None
     low: float | None
     high: float | None
-    n: int  # how many independent things it rests on
+    n: int  # number of independent observations behind it
 
 
 NOTHING = Estimate(None, None, None, 0)
 
 
 def mean_of_known(values: Iterable[int | None]) -> float | None:
-    """The mean of the values that are not None; None if there is none."""
+    """The mean of the values that are not None; None if all are."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
@@ -43,15 +43,15 @@ def wilson_interval(successes: int, n: int) -> Estimate:
 def mean_interval(values: Sequence[float], resamples: int, seed: int) -> Estimate:
     """The mean of n values with its percentile bootstrap interval (Efron and Tibshirani 1993, chapter 13).
 
-    For a paired comparison the values are the differences per item. One value has a mean but no interval. The same
-    values in any order, resamples and seed give the same estimate.
+    For a paired comparison the values are the differences per item. One value has a mean but no interval. The
+    estimate depends on values, resamples and seed, not on the order of the values.
     """
     if len(values) == 0:
         return NOTHING
     import numpy as np
 
-    # Drawing n values with replacement is drawing how often each distinct value occurs: multinomial counts. There are
-    # few distinct values (-1, 0, 1), so this is n times less work.
+    # To draw n values with replacement, draw how often each distinct value occurs: multinomial counts. There are few
+    # distinct values (-1, 0, 1), so this is about n times less work.
     distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
     n = int(counts.sum())
     mean = float(counts @ distinct) / n
@@ -66,7 +66,7 @@ def mean_interval(values: Sequence[float], resamples: int, seed: int) -> Estimat
 def rank_correlation(x: Sequence[float], y: Sequence[float]) -> Estimate:
     """Spearman's rank correlation of paired values, with the interval of Bonett and Wright (2000) on Fisher's scale.
 
-    There is no value where one side is constant, and no interval for fewer than 4 pairs.
+    It has no value if one side is constant, and no interval for fewer than 4 pairs.
     """
     n = len(x)
     if n < 2 or len(set(x)) < 2 or len(set(y)) < 2:
@@ -74,7 +74,7 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> Estimate:
     from scipy.stats import spearmanr
 
     rho = float(spearmanr(x, y).statistic)
-    if n < 4 or abs(rho) > 1 - 1e-12:  # the scale has no end
+    if n < 4 or abs(rho) > 1 - 1e-12:  # Fisher's scale is infinite at -1 and 1
         return Estimate(rho, None, None, n)
     half = _Z * math.sqrt((1 + rho**2 / 2) / (n - 3))
     return Estimate(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half), n)
@@ -83,14 +83,14 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> Estimate:
 def chance_overlap(k: int, first: int, second: int, both: int) -> Estimate:
     """The share (0 to 1) of common members that two unrelated sets of k have, with the range of 95% of such sets.
 
-    first, second: how many things each set is drawn from; both: how many of these are the same. Where they all are
-    (first = second = both = n), the expectation is k / n and the count hypergeometric.
+    first, second: sizes of the populations from which the sets are drawn; both: how many members are in both. If the
+    populations are the same (first = second = both = n), the expectation is k / n and the count is hypergeometric.
     """
     from scipy.stats import hypergeom
 
     if not first or not second:
         return NOTHING
-    # Of the first set's k, a share both/first can be in the second set at all.
+    # Only a share both/first of the first set's k members can be in the second set.
     candidates = round(k * both / first)
     tail = (1 - LEVEL) / 2
     low, high = hypergeom.ppf([tail, 1 - tail], second, k, candidates)

@@ -26,7 +26,7 @@ def ask_problem(template: str, problem: str, where: str, system: str | None = No
     """The (role, content) messages that ask a model a problem, in generation, training and evaluation alike.
 
     system: the system prompt; some models reason only with one.
-    Raises StudyError as `fill`.
+    Raises StudyError like `fill`.
     """
     question = ("user", fill(template, {"problem": problem}, where))
     return (question,) if system is None else (("system", system), question)

@@ -1,1 +1,1 @@
-"""Ways to ask a model (`prefdelta.core.asking.requests.Engine`). A job names the one it uses."""
+"""Ways to ask a model (`prefdelta.core.asking.requests.Engine`). A job's settings name its engine."""

@@ -1,6 +1,6 @@
-"""Engine `dataset`: traces that a data set ships. Nothing is asked; a reply is looked up.
+"""Engine `dataset`: traces that a data set ships. No model is asked; replies are looked up.
 
-A row belongs to a prompt if the prompts stage makes that prompt of it: by the problem's text, never by its place.
+A row belongs to a prompt if the prompts stage makes that prompt from it: by the problem's text, never by its place.
 Several rows of one problem ship its traces one after the other, in the data set's order.
 """
 
@@ -17,12 +17,12 @@ from prefdelta.models.data_sets import dataset_identity, dataset_rows
 from prefdelta.records.prompt import Prompt
 
 VERSION = 2  # raise it when the same request would get another reply
-NO_TRACE = "no_trace"  # the data set holds fewer traces of this problem
+NO_TRACE = "no_trace"  # the data set has too few traces of this problem
 ENDED_OTHERWISE = "ended_otherwise"  # neither complete nor truncated: stopped by a filter, by an error, ...
 
 
 class DatasetEngine:
-    """The traces in the columns `traces` of a source: the n-th of a problem is sample n of its prompt."""
+    """Gives the traces in the columns `traces` of a source. The n-th trace of a problem is sample n of its prompt."""
 
     def __init__(self, source: DataSource, traces: TraceFields) -> None:
         self._source, self._traces = source, traces
@@ -44,7 +44,7 @@ class DatasetEngine:
             if key in missing:
                 assert request.prompt_id is not None
                 wanted.setdefault(request.prompt_id, {})[request.sample] = key
-        shipped = Counter[str]()  # how many traces of a prompt the rows so far have
+        shipped = Counter[str]()  # prompt -> number of its traces in the rows so far
         source = self._source
         rows = dataset_rows(source.dataset, source.revision, source.config, source.split, source.files)
         for number, (row, prompt) in enumerate(read_rows(rows, source, TRAINING_PROMPTS), start=1):

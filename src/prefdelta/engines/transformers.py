@@ -1,10 +1,10 @@
 """Engine `transformers`: a causal language model in this process, sampled with one seed per request.
 
 Sampling adds Gumbel noise, drawn from the request's own seed, to the logits and takes the largest: this is exact
-sampling, and it ties a reply to its request and not to its batch. Batches hold prompts of equal length, so nothing is
+sampling, and a reply depends on its request, not on its batch. Batches hold prompts of equal length, so nothing is
 padded on the left (which would move logits by 4e-7 and could flip a token). Batches are made from the full plan and run
 whole, so a resumed job gives the same text. Only a batch that raises is asked again row by row, to find the prompt that
-is to blame; rows of equal length have the same bits alone.
+is to blame; rows of equal length give the same bits alone as in a batch.
 """
 
 import traceback
@@ -54,7 +54,7 @@ class TransformersEngine:
             "version": VERSION,
             "transformers": version("transformers"),
             "torch": version("torch"),
-            "weights": self._weights,  # covers tokenizer and chat template: they are files of the checkpoint
+            "weights": self._weights,  # with tokenizer and chat template, which are files of the checkpoint
             "options": self._options.model_dump(),
             **in_key(self._folder, self._rendering),
         }
@@ -64,8 +64,8 @@ class TransformersEngine:
 
         tokenizer = load_tokenizer(self._folder)
         model = load_model(self._folder, self._options.dtype, self._options.threads)
-        # Not the checkpoint's own defaults: a repetition penalty in its files would bend the sampling asked for.
-        # It says which tokens end a reply, and nothing else.
+        # The checkpoint's own defaults are not used: a repetition penalty in its files would change the sampling.
+        # Only the tokens that end a reply are taken from its files.
         stops = _stop_tokens(model.generation_config.eos_token_id, tokenizer.eos_token_id)
         plain: Any = transformers.GenerationConfig
         model.generation_config = plain()
@@ -98,10 +98,10 @@ class TransformersEngine:
         missing: Collection[str],
         quarantine: Quarantine,
     ) -> Iterator[Reply | Failure]:
-        """Ask a batch as one; if that raises, ask what is missing of it row by row."""
+        """Ask a batch as a whole; if that raises, ask its missing requests row by row."""
         replies = self._reply_or_error(model, tokenizer, stops, batch)
         if not isinstance(replies, str):
-            with uninterrupted():  # a signal waits until the batch is handed over
+            with uninterrupted():  # signals wait until the batch is handed over
                 for reply in replies:
                     if reply.key in missing:
                         yield from quarantine.settle(reply)
@@ -144,7 +144,7 @@ class TransformersEngine:
         replies = []
         for row, tokens in zip(batch, output[:, prompts.shape[1] :].tolist(), strict=True):
             end = next((at for at, token in enumerate(tokens) if token in stops), None)
-            # Special tokens are text, as in engine vllm: some models mark their reasoning by them.
+            # Special tokens stay in the text, as in engine vllm: some models mark their reasoning with them.
             text = tokenizer.decode(tokens[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
             count = len(tokens) if end is None else end + 1
             replies.append(Reply(row.key, whole_reply(row.prompt, text), "length" if end is None else "stop", count))
@@ -160,8 +160,8 @@ def _stop_tokens(*tokens: int | list[int] | None) -> list[int]:
 def _raise_unless_by_a_prompt(error: Exception, model: Any, tokenizer: Any) -> None:
     """Raise the error again unless the prompts asked may be to blame; else show it in the log.
 
-    A prompt is not to blame for too little memory. And after some errors on a GPU, each call fails until the process
-    ends, so the model is tried with a single token.
+    A prompt is not to blame for too little memory. After some errors on a GPU each call fails until the process ends,
+    so the model is tried with a single token.
     """
     import torch
 
@@ -179,7 +179,7 @@ def _raise_unless_by_a_prompt(error: Exception, model: Any, tokenizer: Any) -> N
 
 
 class _SeededSampling:
-    """A logits processor whose largest logit is an exact sample, row by row from one seed each."""
+    """A logits processor after which the largest logit is an exact sample. Each row has its own seed."""
 
     def __init__(self, sampling: Sampling, seeds: list[int]) -> None:
         import torch

@@ -1,14 +1,15 @@
 """Engine `vllm`: vLLM in this process (offline), on all GPUs of the job.
 
-All missing requests are put to one engine, with a seed each, and rows are given back as they finish. The engine's core
-runs in this process, not in a child of it: a kill leaves no orphan that holds the GPU, and what cannot be unwound is
-ended by `prefdelta.system.processes` like any other work. With several GPUs vLLM starts a worker for each, which
-ends when this process is gone.
+All missing requests go to one engine, each with its seed, and rows are returned as they finish. The engine's core runs
+in this process, not in a child of it: a kill leaves no orphan that holds the GPU, and `prefdelta.system.processes` ends
+work that cannot be unwound. With several GPUs vLLM starts a worker for each, which ends when this
+process is gone.
 
-We render and decode ourselves. The prompt is the chat template's own token ids, so nothing adds a second BOS. The reply
-is decoded with its special tokens, because some models mark their reasoning by them (s1.1: `<|im_start|>think`); only
-the token that ended it is left out. Reasoning that the prompt opened still begins with its mark. The checkpoint's
-generation_config gives the stop tokens and nothing else: a repetition penalty in it would bend the sampling asked for.
+This module renders and decodes itself. The prompt is the chat template's own token ids, so nothing adds a second BOS.
+The reply is decoded with its special tokens, because some models mark their reasoning with them (s1.1:
+`<|im_start|>think`); only the token that ended it is left out. If the prompt opened the reasoning, its mark is put
+before the reply. Of the checkpoint's generation_config only the stop tokens are used: a repetition penalty would change
+the sampling.
 """
 
 import os
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 VERSION = 2  # raise it when the same request would get another reply
 _ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine's core in this process
-    # Forked workers would share the pipe by which this process hears of signals: SIGTERM to one would end us all.
+    # Forked workers would share the pipe by which this process learns of signals: SIGTERM to one would end all.
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
 }
@@ -47,17 +48,17 @@ class VLLMEngine:
         self._folder, self._weights, self._options, self._rendering = folder, weights, options, rendering
 
     def identity(self) -> dict[str, Any]:
-        """All that determines a reply but for rounding.
+        """All that determines a reply, except for rounding.
 
-        How many GPUs there are, how much of them is used and how many sequences share a step change the order of
-        sums, as does what else is asked in the same step. They move bits, and by chance a token, but draw from the same
-        distribution: a job that goes on elsewhere does not ask again what is recorded.
+        The number of GPUs, the share of them that is used, the number of sequences in a step and the other requests in
+        the same step change the order of sums. This changes bits, and by chance a token, but not the distribution: a
+        job that goes on elsewhere does not ask recorded requests again.
         """
         return {
             "engine": "vllm",
             "version": VERSION,
             **versions(),
-            "weights": self._weights,  # covers tokenizer and chat template: they are files of the checkpoint
+            "weights": self._weights,  # with tokenizer and chat template, which are files of the checkpoint
             "dtype": self._options.dtype,
             "max_length": self._options.max_length,
             **in_key(self._folder, self._rendering),
@@ -68,7 +69,7 @@ class VLLMEngine:
         tokenizer = load_tokenizer(self._folder)
         fitting: list[tuple[str, Request, list[int]]] = []
         prompts: dict[str, str] = {}  # key -> its rendered prompt
-        for key, request in dict(plan).items():  # a request that stands in the plan twice is asked once
+        for key, request in dict(plan).items():  # a request that is in the plan twice is asked once
             if key in missing:
                 prompts[key] = prompt_of(tokenizer, request, self._rendering)
                 ids = token_ids(tokenizer, prompts[key])
@@ -82,7 +83,7 @@ class VLLMEngine:
             for key, request, ids in fitting:
                 _enqueue(engine, key, request, ids)
             while engine.has_unfinished_requests():
-                with uninterrupted():  # a signal waits until what a step finished is handed over
+                with uninterrupted():  # signals wait until the rows that a step finished are handed over
                     for output in _step(engine):
                         if output.finished:
                             yield _result(output, tokenizer, prompts[output.request_id])
@@ -91,7 +92,7 @@ class VLLMEngine:
     def _started(self) -> "Iterator[LLMEngine]":
         """An engine that holds the GPUs until the context is left."""
         environment.silence()
-        os.environ.update(_ENVIRONMENT)  # before vLLM reads it
+        os.environ.update(_ENVIRONMENT)  # before vLLM reads the environment
         from vllm import EngineArgs, LLMEngine
         from vllm.distributed import cleanup_dist_env_and_memory
 
@@ -107,14 +108,14 @@ class VLLMEngine:
         try:
             yield engine
         finally:
-            with suppress(Exception):  # one that died need not be able to
+            with suppress(Exception):  # an engine that died may not be able to
                 engine.engine_core.shutdown()
             del engine
             cleanup_dist_env_and_memory()
 
 
 def engine_arguments(folder: Path, options: VLLMOptions, gpus: int) -> dict[str, Any]:
-    """Of vLLM's EngineArgs."""
+    """The arguments for vLLM's EngineArgs."""
     return {
         "model": str(folder),
         "dtype": options.dtype,
@@ -130,12 +131,12 @@ def engine_arguments(folder: Path, options: VLLMOptions, gpus: int) -> dict[str,
 
 
 def prompt_of(tokenizer: Any, request: Request, rendering: Rendering) -> str:
-    """The chat template's text, up to where the reply begins. Raises StudyError as `render`."""
+    """The rendered prompt, up to the place where the reply begins. Raises StudyError like `render`."""
     return render(tokenizer, request.messages, rendering, request.sampling.reasoning_effort)
 
 
 def sampling_arguments(request: Request) -> dict[str, Any]:
-    """Of vLLM's SamplingParams."""
+    """The arguments for vLLM's SamplingParams."""
     sampling = request.sampling
     return {
         "temperature": sampling.temperature,
@@ -147,7 +148,7 @@ def sampling_arguments(request: Request) -> dict[str, Any]:
 
 
 def text_of(tokenizer: Any, ids: list[int], finish_reason: str) -> str:
-    """The text of a reply's tokens, special ones included, but for the one that ended it."""
+    """The text of a reply's tokens, with special tokens, but without the token that ended it."""
     kept = ids[:-1] if finish_reason == "stop" else ids
     return str(tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
@@ -156,7 +157,7 @@ def _enqueue(engine: "LLMEngine", key: str, request: Request, ids: list[int]) ->
     try:
         (prompt,) = engine.renderer.render_cmpl([{"prompt_token_ids": ids}])
         engine.add_request(key, prompt, _sampling(request))
-    except ValueError as error:  # vLLM's own errors of validation are such
+    except ValueError as error:  # vLLM's errors of validation are ValueErrors
         raise StudyError(f"vLLM refuses a request ({error}). It says\n{request.messages[-1][1][:200]}") from error
 
 

@@ -18,8 +18,8 @@ _LANGUAGES = ("", "python", "python3", "py")
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     """(digest of the program, whether it passes all tests), or None if the trace has no program.
 
-    answers: one, written by core.answers.code_tests. Equal digests are equal programs; the text is in the trace.
-    Raises GradingError if the sandbox breaks, StudyError if it cannot be had or the tests cannot be read.
+    answers: one text, written by core.answers.code_tests. Equal digests mean equal programs; the text is in the trace.
+    Raises GradingError if the sandbox breaks, StudyError if there is no sandbox or the tests cannot be read.
     """
     if len(answers) != 1:
         raise StudyError(f"grader code: a problem has {len(answers)} answers; one is allowed, its tests as one text")
@@ -30,7 +30,7 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
 
 
 def find_code(text: str) -> str | None:
-    """The last fenced block of Python, or of no named language, after the reasoning. A block has to be closed."""
+    """The last closed block between fences after the reasoning that names Python or no language."""
     code = None
     opening: re.Match[str] | None = None
     lines: list[str] = []
@@ -48,12 +48,12 @@ def find_code(text: str) -> str | None:
 
 
 def _passes(code: str, tests: CodeTests) -> bool:
-    """Whether the program passes all tests. Stops at the first that it fails, as LiveCodeBench does."""
+    """Whether the program passes all tests. Stops at the first failed test, as LiveCodeBench does."""
     try:
         cases = list(tests)
     except StudyError as error:
         raise GradingError("error", str(error)) from None
-    if not cases:  # nothing to fail
+    if not cases:  # no test can fail
         raise GradingError("error", "the problem has no tests")
     with Jail(code) as jail:
         if tests.kind == "assert":

@@ -1,4 +1,4 @@
-"""Grader `marker`, for the procedural tasks: the answer is what follows the last `A:`, compared as text."""
+"""Grader `marker`, for the procedural tasks: the answer is the text after the last `A:`."""
 
 from collections.abc import Sequence
 

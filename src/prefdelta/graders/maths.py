@@ -1,4 +1,4 @@
-r"""Grader `maths`: the last `\boxed{}`, or else what math-verify takes for the final answer.
+r"""Grader `maths`: the last `\boxed{}`, or else the final answer that math-verify finds.
 
 docs/graders.md says what counts as the same answer; `maths_compare` compares. Each comparison runs in a process with
 hard limits (`maths_process`): a comparison that hangs is a failure, not a wrong answer.
@@ -11,8 +11,8 @@ from prefdelta.core.answers.final_answers import boxed, boxes, plain, stated
 from prefdelta.core.asking.thinking import without_thinking
 from prefdelta.graders import maths_process
 
-# A box's name, without its index: x_1 and x_2 are a list of x. The pattern never backtracks, and few characters are
-# looked at, because this runs in the job's own process, without limits on time.
+# A box's name, without its index: x_1 and x_2 are a list of x. The pattern never backtracks and reads few characters,
+# because it runs in the job's own process, without limits on time.
 _NAMED = re.compile(r"([A-Za-z]+)(?:_(?:\{\w+\}|[^\W_]+)|')*\s*=\s*\Z")
 _LONGEST_NAME = 200  # characters
 
@@ -20,8 +20,8 @@ _LONGEST_NAME = 200  # characters
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     """(extracted answer, whether it is one of `answers`), or None if the trace has no answer.
 
-    Answers that are the same text are the same; mathematics decides about the others. The extracted answer is as the
-    model wrote it, or as math-verify reads it if it stands in no box. Raises GradingError.
+    Answers with the same text are the same; mathematics decides about others. The extracted answer is as the model
+    wrote it, or as math-verify reads it if it is not in a box. Raises GradingError.
     """
     answer = without_thinking(text)
     if answer is None or not answer.strip():
@@ -37,10 +37,10 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
 
 
 def _boxed_answers(text: str) -> list[str]:
-    r"""The last box, with those that form one list with it; then, if each has a name of its own, the last alone.
+    r"""The last box with the boxes that form one list with it; then, if each has its own name, the last box alone.
 
-    `$a = \boxed{3}$, $b = \boxed{4}$ and $ab = \boxed{12}$` is a list for a right answer of three values, and 12 for
-    one of a single value.
+    `$a = \boxed{3}$, $b = \boxed{4}$ and $ab = \boxed{12}$` is a list if the right answer has three values, and 12
+    if it has one.
     """
     named_boxes = boxes(text)
     contents = list(dict.fromkeys(content for content, _ in named_boxes))
@@ -60,7 +60,7 @@ def _unboxed(answer: str, golds: list[str]) -> tuple[str, bool] | None:
 
 
 def _ends_like_minerva(text: str) -> bool:
-    """Whether "The final answer is …. I hope it is correct." follows the last box: math-verify takes the later one."""
+    """Whether "The final answer is …. I hope it is correct." follows the last box: math-verify prefers that answer."""
     end = text.rpartition("\\boxed")[2].casefold()
     return 0 <= end.find("final answer is") < end.rfind("i hope")
 

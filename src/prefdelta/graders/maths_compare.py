@@ -1,6 +1,6 @@
 """Whether two answers of mathematics are the same, form by form. Runs in the process of `maths_process`.
 
-Where forms end, `maths_expressions` reads and compares. In doubt, two answers are not the same.
+`maths_expressions` reads and compares the expressions inside the forms. In doubt, two answers are not the same.
 """
 
 import re
@@ -36,7 +36,7 @@ _LONGEST = 10_000  # characters of an answer
 
 
 def same(gold: str, answer: str) -> bool:
-    """Whether a final answer is the right one. Both are texts as they were written; in doubt they are not the same."""
+    """Whether a final answer is the right one. Both are texts as written; in doubt they are not the same."""
     if max(len(gold), len(answer)) > _LONGEST:
         return gold.strip() == answer.strip()
     right, given = canonical(gold), canonical(answer)
@@ -48,7 +48,7 @@ def same(gold: str, answer: str) -> bool:
         return True
     rights, answers = readings(right), readings(given)
     if isinstance(rights[0], Time) and isinstance(answers[0], Time):
-        return equal(rights[0], answers[0])  # and not as ratios: 2:30 is not 1:15
+        return equal(rights[0], answers[0])  # not as ratios: 2:30 is not 1:15
     if (
         any(isinstance(side[0], Time) for side in (rights, answers))
         and _RATIO.fullmatch(right)
@@ -77,7 +77,7 @@ def understood(text: str) -> bool:
 
 
 def _same_choice(gold: str, answer: str) -> bool:
-    """(C) or C, and an answer that begins with this label, such as `(C) 7`."""
+    """Whether an answer is the label of the right option, (C) or C, or begins with it, such as `(C) 7`."""
     one_letter = r"(?:\\text\{)?\s*\(?([A-J])\)?\s*\}?"
     letter, whole = re.fullmatch(one_letter, gold), re.fullmatch(one_letter, answer)
     if letter and whole:
@@ -87,7 +87,7 @@ def _same_choice(gold: str, answer: str) -> bool:
 
 
 def equal(gold: Form, answer: Form, renamed: Renamed = ()) -> bool:
-    """Whether an answer's form says the same as the gold answer's."""
+    """Whether an answer's form means the same as the gold answer's."""
     for unwrap in (_chains, _names, _quantities, _lists, _brackets, _sets, _rest):
         verdict = unwrap(gold, answer, renamed)
         if verdict is not None:
@@ -167,7 +167,7 @@ def _scaled(quantity: Quantity) -> Leaf:
 
 
 def _without_unit(quantity: Quantity, bare: Form, renamed: Renamed) -> bool:
-    """8% is 0.08; 90° is π/2, where the other side has a π."""
+    """Whether a quantity equals an answer without a unit: 8% is 0.08; 90° is π/2 if the other side has a π."""
     if quantity.unit == PERCENT:
         return _same_leaves(Leaf(rf"\frac{{{quantity.value.text}}}{{100}}"), bare, renamed)
     if quantity.unit == DEGREE and (r"\pi" in bare.text or r"\degree" in bare.text):
@@ -216,7 +216,7 @@ def _lists(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
 
 
 def _ordered_by_names(gold: Sequence[Form], answer: Sequence[Form]) -> bool:
-    """Whether one side names its values by different letters, and the other does not: a = 1, b = 2 against 1, 2."""
+    """Whether only one side names its values by different letters: a = 1, b = 2 against 1, 2."""
     for named, bare in ((gold, answer), (answer, gold)):
         if all(isinstance(item, Named) for item in named) and not any(isinstance(item, Named | Chain) for item in bare):
             letters = {item.name.split("_")[0] for item in named if isinstance(item, Named)}
@@ -226,7 +226,7 @@ def _ordered_by_names(gold: Sequence[Form], answer: Sequence[Form]) -> bool:
 
 
 def _opened(items: tuple[Form, ...]) -> tuple[Form, ...]:
-    """(x, y) = (1, 2) as x = 1, y = 2; (x, y) = (1, 2), (3, 4) as it is."""
+    """The items without names of several letters: (x, y) = (1, 2) as (1, 2)."""
     opened: list[Form] = []
     for item in items:
         opened.append(item.value if isinstance(item, Named) and item.name.startswith("(") else item)
@@ -302,7 +302,7 @@ def _different(items: Sequence[Form]) -> tuple[Form, ...]:
 
 
 def _ends(form: Form) -> list[tuple[Form, bool]] | None:
-    """The two ends of an interval, each with whether it belongs to it."""
+    """The two ends of an interval, each with whether it belongs to the interval."""
     if isinstance(form, Interval):
         low, high = form.low or Leaf(r"-\infty"), form.high or Leaf(r"\infty")
         return [(low, form.low_closed), (high, form.high_closed)]
@@ -315,7 +315,7 @@ def _infinite(form: Form) -> bool:
     return re.sub(r"[-+\s]", "", form.text) == r"\infty"
 
 
-# --- what is read whole -----------------------------------------------------------------------------------------------
+# --- forms read as a whole --------------------------------------------------------------------------------------------
 
 
 def _rest(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
@@ -338,7 +338,7 @@ def _rest(gold: Form, answer: Form, renamed: Renamed) -> bool | None:
 
 
 def _same_digits(gold: Form, answer: Form) -> bool:
-    """52_8 is 52_8, and 52 where the base was left out; it is neither 52_9 nor 42."""
+    """Whether digits in a base agree: 52_8 is 52_8, or 52 without a base. It is neither 52_9 nor 42."""
     sides = [
         form if isinstance(form, Based) else Based(form.text, form.text.lstrip("0") or "0", 0)
         for form in (gold, answer)
@@ -358,7 +358,7 @@ _DENIALS = {"not", "no", "or", "and", "nor", "but", "except", "neither", "never"
 
 
 def _same_words(gold: tuple[str, ...], answer: tuple[str, ...]) -> bool:
-    """The same words in the same order, or a sentence that begins with the right words and goes on with a verb."""
+    """Whether an answer has the same words in the same order, or begins with them and goes on with a verb."""
     bare = [tuple(word for word in words if word != ",") for words in (gold, answer)]
     if bare[0] == bare[1]:
         return True

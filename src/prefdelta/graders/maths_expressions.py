@@ -1,8 +1,8 @@
 """Whether two expressions are equal. Runs in the process of `maths_process`.
 
-latex2sympy2, the parser of math-verify, reads them. Numbers are compared exactly, or to 25 of 50 digits; expressions by
-their values at a few points and by simplifying their difference. A decimal of at least six digits is the fraction that
-rounds to it.
+latex2sympy2, math-verify's parser, reads them. Numbers are compared exactly, or to 25 of 50 digits. Expressions are
+compared by their values at a few points and by simplifying their difference. A decimal of at least six digits equals a
+fraction that rounds to it.
 """
 
 import re
@@ -12,13 +12,13 @@ from functools import lru_cache
 from typing import Any
 
 _DIGITS = 50
-_CLOSE = Fraction(1, 10**25)  # of the larger of two numbers
+_CLOSE = Fraction(1, 10**25)  # largest difference, as a share of the larger of two numbers
 _SIGNIFICANT = 6  # digits from which on a decimal counts as the rational number that rounds to it
 Renamed = tuple[tuple[str, str], ...]  # letters of the answer -> letters of the gold answer
 
 
 def same_expressions(gold: str, answer: str, renamed: Renamed = ()) -> bool:
-    """Whether two texts are expressions of one value."""
+    """Whether two texts are expressions of the same value."""
     if _key(gold) == _key(answer):
         return True
     numbers = decimal(gold), decimal(answer)
@@ -35,7 +35,7 @@ def _key(text: str) -> str:
 
 
 def decimal(text: str) -> Decimal | None:
-    """A number that is written in plain digits."""
+    """The number that a text in plain digits is; None for other texts."""
     text = text.strip().lstrip("+")
     return Decimal(text) if len(text) < 1000 and re.fullmatch(r"-?(?:\d+\.?\d*|\.\d+)", text) else None
 
@@ -45,7 +45,7 @@ def _places(number: Decimal) -> int:
 
 
 def _rounds_to(exact: Fraction, number: Decimal) -> bool:
-    """Whether a number in at least six significant digits is an exact one, rounded."""
+    """Whether a number in at least six significant digits is the exact one, rounded."""
     digits = len(number.as_tuple().digits)
     return (
         digits >= _SIGNIFICANT
@@ -74,7 +74,7 @@ def is_part_of_one(text: str) -> bool:
 
 @lru_cache(maxsize=2048)
 def expression(text: str) -> Any:
-    """What latex2sympy2 reads in the whole of a text, numbers in plain digits exactly; None if it cannot."""
+    """The expression that latex2sympy2 reads from a whole text, with plain numbers exact; None if it cannot."""
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig, NormalizationConfig, latex2sympy, normalize_latex
 
     if len(text) > 2000 or re.search(r"(?<![_\d])\d+(?:\.\d+)?\s+\d", text):  # the parser would add the two numbers
@@ -103,7 +103,7 @@ def expression(text: str) -> Any:
         )
     except (MemoryError, RecursionError):
         raise
-    except Exception:  # whatever a parser does with what it does not know
+    except Exception:  # parsers raise anything for text that they do not know
         return None
     return _exact(parsed)
 
@@ -153,12 +153,12 @@ def _same_expression(gold: Any, answer: Any, numbers: tuple[Decimal | None, Deci
 
 
 def _may_be_rounded(exact: Any, gold_is_decimal: bool) -> bool:
-    """A decimal stands for a fraction; for π only if the right answer is the decimal."""
+    """Whether a decimal may stand for `exact`: always for a fraction, for π only if the right answer is the decimal."""
     return bool(gold_is_decimal or exact.is_rational)
 
 
 def _number(expression: Any) -> Any:
-    """The value of a constant to 50 digits, None if it has none. Sums and integrals are worked out only if need be."""
+    """The value of a constant to 50 digits, None if it has none. Sums and integrals are computed only if needed."""
     value = _evaluated(expression)
     return _evaluated(expression.doit()) if value is None else value
 
@@ -189,7 +189,7 @@ _MOST_DIGITS = 5_000
 
 
 def _differ_exactly(gold: Any, answer: Any, size: Any) -> bool:
-    """Of two rational numbers that agree in 25 digits, whether they differ further on."""
+    """Whether two rational numbers that agree in 25 digits differ in later ones."""
     import sympy
 
     if not (gold.is_rational and answer.is_rational) or abs(sympy.log(abs(size) + 1, 10).evalf(5)) > _MOST_DIGITS:
@@ -208,7 +208,7 @@ def _near(one: Any, other: Any) -> bool:
 
 
 _POINTS_AT = ("7/5", "-13/11", "29/7", "-31/9", "5/17", "-3/13", "101/9", "-47/8", "23/3")
-_LARGE_POWER = 1_000  # from which on a fraction's power is not computed exactly
+_LARGE_POWER = 1_000  # powers of fractions are not computed exactly from this exponent on
 _WHOLE_LETTERS = "ijkmn"
 _WHOLE_AT = ("5", "8", "12", "17", "3", "33", "64", "2", "29")
 
@@ -216,8 +216,8 @@ _WHOLE_AT = ("5", "8", "12", "17", "3", "33", "64", "2", "29")
 def _same_at_points(gold: Any, answer: Any) -> bool | None:
     """Whether two expressions have the same values at points of both signs. None if too few have values.
 
-    Where something is counted (factorials, sums, powers of -1) the points are whole numbers; where it is rounded, only
-    if the letters are those of whole numbers, for there any x is its own floor.
+    The points are whole numbers if an expression counts something (factorials, sums, powers of -1). If it rounds, they
+    are whole numbers only if the letters are those of whole numbers, because each whole number is its own floor.
     """
     import sympy
 
@@ -272,7 +272,7 @@ def same_relation(gold: str, answer: str) -> bool:
 
 
 def _same_relations(gold: Any, answer: Any) -> bool:
-    """Whether an equation is another one times a number that is not zero, or an inequality times a positive one."""
+    """Whether an equation is the other one times a number that is not zero, or an inequality times a positive one."""
     import sympy
 
     if not isinstance(gold, sympy.core.relational.Relational) or not isinstance(

@@ -1,4 +1,4 @@
-"""Processes that do mathematics on answers of models, one per thread, with hard limits on time and memory."""
+"""Processes that compare answers of mathematics, one per thread, with hard limits on time and memory."""
 
 import json
 import os
@@ -15,10 +15,10 @@ from prefdelta.core.answers.grading import GradingError
 from prefdelta.core.errors import StudyError
 from prefdelta.graders import maths_worker
 
-CPU_SECONDS = 5.0  # of one request: processor time, so that a busy machine changes no verdict
-WALL_SECONDS = 60.0  # of one request, however busy the machine is
-START_SECONDS = 300.0  # to import sympy, which takes a second here and minutes from a slow file system
-# Watched from outside and not set as a limit inside, because sympy takes a MemoryError for "not equal".
+CPU_SECONDS = 5.0  # processor time for one request, so that a busy machine changes no verdict
+WALL_SECONDS = 60.0  # for one request, however busy the machine is
+START_SECONDS = 300.0  # for importing sympy: a second, or minutes from a slow file system
+# Watched from outside, not set as a limit inside, because sympy takes a MemoryError for "not equal".
 MEMORY_BYTES = 2 * 2**30
 _LOOK_SECONDS = 0.05
 
@@ -38,7 +38,7 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
     try:
         reply = process.ask(request)
     except BaseException:
-        process.stop()  # a reply that nobody read would be the next request's
+        process.stop()  # or the next request would read this reply
         raise
     if "error" in reply:
         raise GradingError("error", reply["error"])
@@ -46,7 +46,7 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Process:
-    """Ends with the thread that made it: by `finalize`, or by the kernel, whose parent-death signal is per thread."""
+    """Ends with the thread that made it, by `finalize` or by the kernel: the parent-death signal is per thread."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -54,8 +54,8 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the stage; it stops this process by ending
-            env={**os.environ, "PYTHONHASHSEED": "0"},  # sympy orders some things by hash: every process the same
+            start_new_session=True,  # Ctrl-C goes to the stage, whose end stops this process
+            env={**os.environ, "PYTHONHASHSEED": "0"},  # sympy sorts by hash in places; all processes must agree
         )
         self.stop = weakref.finalize(self, _end, self._process)
         assert self._process.stdout is not None
@@ -63,7 +63,7 @@ class _Process:
         self._poll.register(self._process.stdout, select.POLLIN)
         try:
             self._read(START_SECONDS, START_SECONDS)
-        except GradingError as error:  # it would be the same for every trace
+        except GradingError as error:  # the error would be the same for every trace
             raise StudyError(
                 f"the process that grades mathematics did not start ({error}). Is math-verify installed, as pinned in "
                 f"envs/? To see what it says, run: {sys.executable} -m {maths_worker.__name__} {os.getppid()}"
@@ -83,7 +83,7 @@ class _Process:
         return reply
 
     def _read(self, cpu_seconds: float, wall_seconds: float) -> Any:
-        """The next line. The limits hold from now on."""
+        """The process's next line, as JSON. The limits hold from now on."""
         assert self._process.stdout is not None
         line, began, (used, _) = b"", time.monotonic(), self._usage()
         while not line.endswith(b"\n"):
@@ -121,5 +121,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            with suppress(OSError):  # a request that was never read
+            with suppress(OSError):  # the process never read its request
                 pipe.close()

@@ -1,13 +1,13 @@
-r"""What runs in the process of `maths_process`: one request and one reply per line of JSON.
+r"""The program of the processes of `maths_process`: one request and one reply per line of JSON.
 
     {"answers": [str, …], "golds": [str, …]} -> {"extracted": str, "correct": bool}
     {"text": str, "stated": str | null, "golds": [str, …]} -> {"extracted": str | null, "correct": bool}
     {"numbers": [str, …]}                    -> {"values": [float | null, …]}
 
 or {"error": str}.
-answers: the final answer, and the one to take if the gold answer is a single value.
-text: a reply in which no answer is boxed. stated: what follows "answer is", taken if it is mathematics and nothing
-else; if not, math-verify finds the answer.
+answers: the final answer; perhaps a second one, for gold answers that are a single value.
+text: a reply in which no answer is boxed. stated: the text after "answer is". It is taken if it is mathematics and
+nothing else; if not, math-verify finds the answer.
 numbers: LaTeX.
 """
 
@@ -27,7 +27,7 @@ from prefdelta.system.processes import die_with_parent
 READY = "ready"
 _MARKED = re.compile(r"(?<!\\)\$|\\\[|\\\(|\\boxed")  # mathematics that math-verify finds by itself
 
-_ONE_LETTER = re.compile(r"\\mathrm\{([A-Za-z])\}")  # math-verify reads no further than it
+_ONE_LETTER = re.compile(r"\\mathrm\{([A-Za-z])\}")  # math-verify stops reading there
 
 
 @lru_cache(maxsize=1024)  # one gold answer meets many answers
@@ -35,15 +35,15 @@ def _parsed(text: str) -> list[Any]:
     """math-verify's reading of a text: expressions, then the string they were read from; [] if it finds none."""
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse
 
-    # Boxes first; what lies around them is reasoning. Without math-verify's time-out, which uses SIGALRM and takes a
-    # hang for "nothing found": ours ends the process.
+    # Boxes first; the text around them is reasoning. Math-verify's own time-out is off: it uses SIGALRM and takes
+    # a hang for "nothing found"; `maths_process` ends a process that hangs.
     targets = [LatexExtractionConfig(boxed_match_priority=0), ExprExtractionConfig()]
     parts: list[Any] = parse(text, targets, parsing_timeout=None)
     return parts
 
 
 def compare(answers: list[str], golds: list[str]) -> dict[str, Any]:
-    """Whether one of `answers` is one of `golds`; the second is for golds that are a single value."""
+    """Whether one of `answers` is one of `golds`. The second answer counts only for golds that are a single value."""
     for gold in golds:
         if same(gold, answers[0]):
             return {"extracted": answers[0], "correct": True}
@@ -53,7 +53,7 @@ def compare(answers: list[str], golds: list[str]) -> dict[str, Any]:
 
 
 def search(text: str, stated: str | None, golds: list[str]) -> dict[str, Any]:
-    """Whether the stated answer, or what math-verify takes for the final answer of a text, is one of `golds`."""
+    """Whether the stated answer, or the final answer that math-verify finds in a text, is one of `golds`."""
     if stated and understood(stated):
         return {"extracted": stated, "correct": any(same(gold, stated) for gold in golds)}
     parts = _parsed(_ONE_LETTER.sub(r"\1", text))
@@ -61,13 +61,13 @@ def search(text: str, stated: str | None, golds: list[str]) -> dict[str, Any]:
     if not strings:
         return {"extracted": None, "correct": False}
     extracted = strings[-1]
-    if _parsed(f"${extracted}$")[:1] == parts[:1] or len(parts) == 1:  # the string is all that was read
+    if _parsed(f"${extracted}$")[:1] == parts[:1] or len(parts) == 1:  # math-verify read this string and nothing else
         return {"extracted": extracted, "correct": any(same(gold, extracted) for gold in golds)}
     return {"extracted": extracted, "correct": any(_equal(parts, _marked(gold)) for gold in golds)}
 
 
 def _marked(gold: str) -> str:
-    """A right answer as mathematics: data sets write it with or without the marks of LaTeX."""
+    """A right answer with the marks of LaTeX, which data sets write or leave out."""
     return gold if _MARKED.search(gold) else f"${' '.join(braced_powers(gold).split())}$"
 
 
@@ -78,15 +78,15 @@ def _equal(parts: list[Any], gold: str) -> bool:
         try:
             if verify(right, part, timeout_seconds=None, raise_on_error=True):
                 return True
-        except (MemoryError, RecursionError):  # too large to say
+        except (MemoryError, RecursionError):  # too large to compare
             raise
-        except Exception:  # math-verify's convention: what cannot be compared is not equal
+        except Exception:  # as in math-verify: answers that cannot be compared are not equal
             continue
     return False
 
 
 def _expressions(latex: str) -> list[Any]:
-    """math-verify's reading of one piece of LaTeX. Without its reading of plain text, which takes any number in it."""
+    """math-verify's reading of one piece of LaTeX, but not of plain text, where it takes any number."""
     from math_verify import LatexExtractionConfig, parse
 
     expressions: list[Any] = parse(f"${latex}$", [LatexExtractionConfig()], parsing_timeout=None)
@@ -99,7 +99,7 @@ def value(latex: str) -> float | None:
         if getattr(expression, "is_number", False):
             try:
                 number = float(expression.doit().evalf())
-            except (TypeError, ValueError, ArithmeticError):  # complex, or symbols after all
+            except (TypeError, ValueError, ArithmeticError):  # complex, or with symbols
                 return None
             return number if math.isfinite(number) else None
     return None
@@ -117,12 +117,12 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(parent: int) -> None:
-    """Answer requests until there are no more, or the parent's thread is gone."""
+    """Answer requests until there are no more, or until the parent's thread has ended."""
     die_with_parent(parent)
     # Output of libraries must not get between the replies.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    _parsed("$1$")  # imports sympy and compiles the patterns: no request's time
+    _parsed("$1$")  # imports sympy and compiles patterns before the time of a request begins
     print(json.dumps(READY), file=replies, flush=True)
     for line in sys.stdin:
         print(json.dumps(reply(json.loads(line))), file=replies, flush=True)

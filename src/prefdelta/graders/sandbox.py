@@ -1,32 +1,33 @@
-"""A jail for code that a model wrote: what it can reach, what it can use up, and who says whether it is right.
+"""A jail for code that a model wrote (the candidate): its access, its limits, and who decides whether it is right.
 
-What the candidate cannot reach. bubblewrap gives it namespaces of its own (processes, network, mounts, IPC), a system
-that is read-only and holds the Python interpreter and /usr but no /etc, /home, /proc or /sys, a private /tmp of limited
-size, and no environment variables. It has no capabilities and cannot get any (no_new_privs). A system call filter
-(sandbox_seccomp) refuses ptrace, mounts, namespaces, sockets but local ones, and memory that no limit would count. Only
-this arrangement is used: where it cannot be had, nothing runs.
+Access. bubblewrap gives the candidate namespaces of its own (processes, network, mounts, IPC), a read-only system with
+the Python interpreter and /usr but no /etc, /home, /proc or /sys, a private /tmp of limited size, and no environment
+variables. The candidate has no capabilities and cannot get any (no_new_privs). A system call filter (sandbox_seccomp)
+refuses ptrace, mounts, namespaces, sockets except local ones, and memory that no limit would count. There is no weaker
+mode: without this arrangement nothing runs.
 
-What it cannot use up. Each run of it is a fresh process under `Limits`: CPU seconds, wall seconds, bytes of memory and
-of files per process, number of processes, bytes of output. The reader limits the output, not the writer.
+Limits. Each run is a fresh process under `Limits`: CPU seconds, wall seconds, bytes of memory and of files per process,
+number of processes, bytes of output. The reader limits the output, not the writer.
 
-What it cannot say. Process 1 of the jail (sandbox_harness) starts the candidate's processes. Even where they have its
-user id they cannot kill it (the kernel shields process 1 from its own namespace), trace it, or change its limits (the
-filter), nor write where it writes (they hold no such file). Whether an output is right is decided out here:
-- script, call: what is expected never enters the jail. A candidate that ends early, prints a verdict, patches modules
-  or raises SystemExit has given an output, and it is compared like any other.
-- check: assertions hold what is expected, so they run in a process of their own, which asks the candidate's process for
-  one result after the other. Plain data comes back, never objects, so no `__eq__` of the candidate is ever asked. Only
-  the process with the assertions can say "passed"; the candidate can kill it, and has failed then.
+Verdict. Process 1 of the jail (sandbox_harness) starts the candidate's processes. Even if these have the same user id,
+they cannot kill process 1 (the kernel protects it within its own namespace), trace it, or change its limits (the
+filter), nor write to its output (they do not have the file). The code outside the jail decides whether an output is
+right:
+- script, call: the expected output never enters the jail. A candidate that ends early, prints a verdict, patches
+  modules or raises SystemExit has given an output, which is compared like any other.
+- check: assertions contain the expected results, so they run in a process of their own, which asks the candidate's
+  process for one result after the other. Results are plain data, never objects, so no `__eq__` of the candidate is
+  called. Only the process with the assertions can say "passed"; a candidate that kills it has failed.
 
-What is left over. Process 1 kills all others after each run. It ends when this process ends, however that happens, and
-the kernel then ends whatever is in the jail.
+Clean-up. Process 1 kills all others after each run. It ends when this process ends, for whatever reason, and the kernel
+then ends all processes in the jail.
 
-Two ways to be nobody. An ordinary user runs the jail in a user namespace of its own. For root this would be of no use:
-its processes would be root's to the kernel, which does not count them (RLIMIT_NPROC). So there the jail has no user
-namespace; process 1 stays root, with no more capabilities than to change its user and to kill, and each of its children
-becomes a user that nobody else is before it runs anything.
+Users. An ordinary user runs the jail in a user namespace of its own. For root this would not limit the number of
+processes: the kernel would take them for root's, and does not count those (RLIMIT_NPROC). So root's jail has no user
+namespace. Process 1 stays root, but may only change its user and kill, and each of its children becomes a user that
+nobody else is before it runs anything.
 
-Not covered: memory is limited per process, so a jail may hold `processes` x `memory_bytes`.
+Not covered: memory is limited per process, so a jail may use `processes` x `memory_bytes`.
 """
 
 import importlib.util
@@ -56,33 +57,33 @@ from prefdelta.graders import sandbox_harness, sandbox_seccomp
 from prefdelta.graders.sandbox_harness import BROKEN, ENDED, PASSED, READY
 
 BWRAP_VERSION = (0, 8)  # --size, --perms, --clearenv, --as-pid-1
-KERNEL_VERSION = (5, 14)  # from here on RLIMIT_NPROC counts per user namespace, not all that the user runs anywhere
-SPARE_SECONDS = 30.0  # for what is not the candidate's: starting, sending, killing; then the jail counts as broken
+KERNEL_VERSION = (5, 14)  # since then RLIMIT_NPROC counts per user namespace, not all processes of the user
+SPARE_SECONDS = 30.0  # for starting, sending and killing; after them the jail counts as broken
 NOBODY = 65534
-# Ids that no account and no container has (systemd's table of user ids); one per jail, so that none uses up another's
-# share of processes.
+# User ids that no account and no container has (systemd's table of user ids). Each jail gets one, so that no jail uses
+# up another's share of processes.
 _UNUSED_IDS, _N_UNUSED_IDS = 0x70000000, 2**27
-_PYTHON, _PACKAGES = "/python", "/packages"  # in the jail
+_PYTHON, _PACKAGES = "/python", "/packages"  # paths in the jail
 
 
 @dataclass(frozen=True)
 class Limits:
     """What one run of a candidate may use. Seconds of CPU, memory and file size are per process."""
 
-    # LiveCodeBench gives a test 6 s of wall time. A busy machine must not decide a grade: CPU time is what counts, and
-    # the wall is only for programs that wait.
+    # LiveCodeBench gives a test 6 s of wall time. A busy machine must not decide a grade, so here CPU time counts; the
+    # limit on wall time is only for programs that wait.
     wall_s: float = 12.0
     cpu_s: int = 6
     memory_bytes: int = 2 * 2**30
     output_bytes: int = 8 * 2**20
-    processes: int = 8  # threads too; process 1 of the jail is one of them
+    processes: int = 8  # with threads and process 1 of the jail
     file_bytes: int = 16 * 2**20  # also the size of /tmp
-    digits: int = MOST_DIGITS  # of a whole number that is read or written; a candidate may allow itself more
+    digits: int = MOST_DIGITS  # of a whole number that is read or written; a candidate may raise this for itself
 
 
 @dataclass(frozen=True)
 class Run:
-    """well: it ended by itself, without an uncaught exception, within all limits."""
+    """A finished run. well: it ended by itself, without an uncaught exception, within all limits."""
 
     well: bool
     output: bytes
@@ -122,7 +123,7 @@ class Jail:
         return run.output == PASSED
 
     def _start(self) -> None:
-        self._stderr = tempfile.TemporaryFile()  # what bubblewrap and process 1 complain about  # noqa: SIM115
+        self._stderr = tempfile.TemporaryFile()  # messages of bubblewrap and process 1  # noqa: SIM115
         with _filter_file() as filter_file:
             self._process = subprocess.Popen(
                 _command(filter_file, self._limits),
@@ -130,7 +131,7 @@ class Jail:
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
                 pass_fds=[filter_file],
-                start_new_session=True,  # Ctrl-C is this process's to handle
+                start_new_session=True,  # only this process handles Ctrl-C
             )
         try:
             with self._deadline(SPARE_SECONDS):
@@ -143,7 +144,7 @@ class Jail:
 
     def _stop(self) -> None:
         if self._process.stdin:
-            with suppress(BrokenPipeError):  # it has ended already
+            with suppress(BrokenPipeError):  # the jail has ended already
                 self._process.stdin.close()
         with self._deadline(SPARE_SECONDS):
             self._process.wait()
@@ -197,7 +198,7 @@ class Jail:
 
 
 def require() -> None:
-    """Check that code can be jailed here. Raises StudyError if not, with what to do."""
+    """Check that code can be jailed here. Raises StudyError, which says what to do, if not."""
     machine, kernel = platform.machine(), platform.release()
     if sys.platform != "linux" or machine not in sandbox_seccomp.MACHINES:
         raise StudyError(
@@ -256,7 +257,7 @@ def _is_real_root() -> bool:
 
 @contextmanager
 def _filter_file() -> Iterator[int]:
-    """A file descriptor to read the system call filter from."""
+    """A file descriptor from which the system call filter can be read."""
     reading, writing = os.pipe()
     os.write(writing, sandbox_seccomp.filter_program(platform.machine()))  # fits into a pipe
     os.close(writing)
@@ -282,10 +283,10 @@ def _command(filter_file: int, limits: Limits) -> list[str]:
             else ("--unshare-user", "--disable-userns", "--uid", str(NOBODY), "--gid", str(NOBODY))
         ),
         *("--setenv", "PATH", "/usr/bin", "--setenv", "LANG", "C.UTF-8", "--setenv", "HOME", "/tmp"),
-        *("--setenv", "LD_LIBRARY_PATH", f"{_PYTHON}/lib"),  # the interpreter's own, wherever it was installed
+        *("--setenv", "LD_LIBRARY_PATH", f"{_PYTHON}/lib"),  # libraries of the interpreter, wherever it is installed
         *("--setenv", "PYTHONHASHSEED", "0"),  # a grade must not depend on the order of a set
         *("--setenv", "OPENBLAS_NUM_THREADS", "1"),  # numpy's threads would use up the processes
-        # Folders that bubblewrap makes on the way to others are its owner's alone.
+        # Made here, because parent folders that bubblewrap makes are accessible only to their owner.
         *(
             part
             for folder in (_PYTHON, f"{_PYTHON}/bin", _PACKAGES, "/dev")
@@ -303,7 +304,7 @@ def _command(filter_file: int, limits: Limits) -> list[str]:
 
 
 def _system() -> Iterator[str]:
-    """The options that show the system's libraries, read-only."""
+    """Options of bubblewrap that show the system's libraries, read-only."""
     yield from ("--ro-bind", "/usr", "/usr")
     for name in ("/bin", "/lib", "/lib64"):
         if Path(name).is_symlink():
@@ -313,7 +314,7 @@ def _system() -> Iterator[str]:
 
 
 def _interpreter() -> tuple[str, list[str]]:
-    """(the path, within the jail, of the Python that runs this; the options that show it there)."""
+    """(the path, within the jail, of the Python that runs this; the options that show it in the jail)."""
     name = f"bin/python{sys.version_info.major}.{sys.version_info.minor}"
     base = Path(sys.base_prefix)
     if base.is_relative_to("/usr"):
@@ -324,7 +325,7 @@ def _interpreter() -> tuple[str, list[str]]:
 
 @cache
 def _packages() -> tuple[Path, ...]:
-    """numpy, if it is installed: LiveCodeBench's candidates run beside it."""
+    """The folders of numpy, if it is installed: LiveCodeBench's candidates can import it."""
     numpy = importlib.util.find_spec("numpy")
     if numpy is None or numpy.origin is None:
         return ()

@@ -1,10 +1,10 @@
 """The program that runs in the jail, as its process 1, and starts every other process there.
 
-It reads jobs from its standard input, runs each in a fresh process under limits, kills all processes that are left, and
+It reads jobs from its standard input, runs each in a fresh process under limits, kills all remaining processes, and
 writes the result to its standard output. A message is its length (8 bytes, big-endian) and its bytes.
   in:  JSON, the fields that `_script`, `_call` and `_check` name
-  out: READY once; then for each job the first letter of how it ended, and what it wrote
-It uses the standard library alone: this package is not in the jail.
+  out: READY once; then for each job the letter of its end, and its output
+It uses only the standard library: this package is not in the jail.
 """
 
 import atexit
@@ -26,10 +26,10 @@ from typing import Any, NoReturn
 READY = b"ready"
 # How a job ended: by itself and well; by itself and not well, or killed by a limit; too late; with too much output.
 ENDED, FAILED, LATE, FLOODED = b"e", b"f", b"l", b"o"
-# What a check wrote.
+# The output of a check.
 PASSED, BROKEN = b"passed", b"broken: "
 
-# What LiveCodeBench puts in front of every program (`import_string` in lcb_runner/evaluation/testing_util.py).
+# Imports that LiveCodeBench puts before every program (`import_string` in lcb_runner/evaluation/testing_util.py).
 _MODULES = """
     string re datetime collections heapq bisect copy math random statistics itertools functools operator io sys json
 """
@@ -49,17 +49,17 @@ _CONTROL = 0
 
 
 def main(settings: dict[str, Any]) -> None:
-    """settings: `packages`, folders to import from; `limits`, those of sandbox.Limits and `uid`.
+    """settings: `packages`, folders to import from; `limits`, the fields of sandbox.Limits and `uid`.
 
-    uid: the user to become in every process but this one, or None if this one has the right one already.
+    uid: the user of every process but this one; None if this process has the right user already.
     """
-    # Process 1 cannot be killed from within its own namespace, unless it handles a signal.
+    # From within its own namespace, process 1 can be killed only by signals that it handles: it must not handle any.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv[1:] = []
-    sys.set_int_max_str_digits(settings["limits"]["digits"])  # in every process to come
-    site.setquit()  # exit and quit, which the interpreter's option -S leaves out with all the rest of site
+    sys.set_int_max_str_digits(settings["limits"]["digits"])  # holds in all later processes
+    site.setquit()  # exit and quit: with the interpreter's option -S, site does not define them
     sys.path += settings["packages"]
-    exec(PRELUDE, {})  # imported once, here; every process to come inherits it
+    exec(PRELUDE, {})  # imported once: all later processes inherit it
     jobs: dict[str, Callable[..., tuple[bytes, bytes]]] = {"script": _script, "call": _call, "check": _check}
     _send(1, READY)
     while True:
@@ -79,12 +79,12 @@ def _script(limits: dict[str, Any], code: str, stdin: str) -> tuple[bytes, bytes
 
 
 def _run_script(code: str) -> NoReturn:
-    """It ends as any program does: its threads are waited for, its exit functions run, its output is flushed."""
+    """Run a program. It ends like any other: its threads end, its exit functions run, its output is flushed."""
     names = _new_module("__main__")
     status = 1
 
     def end() -> None:
-        """Called last, because it is registered first. Skips the interpreter's clean-up, which is slow."""
+        """Called last, because it is registered first. It skips the interpreter's clean-up, which is slow."""
         names.clear()  # closes files
         for stream in (sys.stdout, sys.__stdout__):
             if stream:
@@ -104,7 +104,7 @@ def _run_script(code: str) -> NoReturn:
 
 
 def _call(limits: dict[str, Any], code: str, function: str, arguments: list[str]) -> tuple[bytes, bytes]:
-    """Call one function, or the method of that name of `Solution`, with arguments in JSON; so is the output."""
+    """Call one function, or the method of that name of `Solution`. Arguments and output are JSON."""
     sink, target = os.pipe()
     null = os.open(os.devnull, os.O_RDWR)
     process = _start(limits, [null, null, null, target], lambda: _run_call(code, function, arguments))
@@ -128,9 +128,9 @@ def _run_call(code: str, function: str, arguments: list[str]) -> NoReturn:
 def _check(limits: dict[str, Any], code: str, setup: str, function: str) -> tuple[bytes, bytes]:
     """Run assertions that call one function of `code`; the output is PASSED, BROKEN and why, or nothing.
 
-    Two processes: one holds the candidate's code and is asked for results, the other holds the assertions and the only
-    way to say PASSED. The assertions come in a second message, `{"program": …}`, which is read when the candidate's
-    process has been made, so that no copy of them is in its memory.
+    There are two processes: one has the candidate's code and gives results; the other has the assertions, and only it
+    can say PASSED. The assertions come in a second message, `{"program": …}`, which is read after the candidate's
+    process was made, so that its memory has no copy of them.
     """
     asked, asking = os.pipe()
     answers, answering = os.pipe()
@@ -147,7 +147,7 @@ def _check(limits: dict[str, Any], code: str, setup: str, function: str) -> tupl
 
 
 def _serve(code: str, setup: str, function: str) -> NoReturn:
-    """In the candidate's process: answer calls (file 3) with results (file 4) for as long as any come."""
+    """Runs in the candidate's process: answer calls (file 3) with results (file 4) until there are no more."""
     try:
         names = _new_module("candidate")
         exec(setup, names)
@@ -164,7 +164,7 @@ def _serve(code: str, setup: str, function: str) -> NoReturn:
 
 
 def _assert(program: str, setup: str, function: str, cap: int) -> NoReturn:
-    """In the assertions' process: run them, with a stand-in for the candidate's function, and say PASSED (file 5)."""
+    """Runs in the assertions' process: run them with a stand-in for the candidate's function; say PASSED (file 5)."""
 
     def candidate(*arguments: Any, **named: Any) -> Any:
         _send(4, json.dumps(_packed([list(arguments), named])).encode())
@@ -188,7 +188,7 @@ def _assert(program: str, setup: str, function: str, cap: int) -> NoReturn:
 
 
 def _packed(value: Any) -> Any:
-    """A value in JSON that tells its containers apart. Nothing but plain data passes."""
+    """A value as JSON that keeps the types of containers apart. Raises an error for anything but plain data."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     for kind in (list, tuple, set, frozenset):
@@ -200,7 +200,7 @@ def _packed(value: Any) -> Any:
         return {"bytes": list(value)}
     if isinstance(value, complex):
         return {"complex": [value.real, value.imag]}
-    return _packed(value.tolist())  # numpy's
+    return _packed(value.tolist())  # a value of numpy
 
 
 def _unpacked(value: Any) -> Any:
@@ -222,7 +222,7 @@ def _unpacked(value: Any) -> Any:
 
 
 def _new_module(name: str) -> dict[str, Any]:
-    """The names of a new module that stands where an imported one would."""
+    """The namespace of a new module, which is in sys.modules like an imported one."""
     sys.modules[name] = types.ModuleType(name)
     return sys.modules[name].__dict__
 
@@ -254,7 +254,7 @@ def _confine(limits: dict[str, Any], files: list[int]) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(what, (limit, limit))
-    if limits["uid"] is not None:  # capabilities go with root
+    if limits["uid"] is not None:  # capabilities are lost with root
         os.setgroups([])
         os.setresgid(*[limits["uid"]] * 3)
         os.setresuid(*[limits["uid"]] * 3)
@@ -267,7 +267,7 @@ def _watch(
     ends = time.monotonic() + limits["wall_s"]
     ended = os.pidfd_open(process)
     poller = select.poll()
-    poller.register(_CONTROL, 0)  # for its end: the grader is gone
+    poller.register(_CONTROL, 0)  # it ends if the grader is gone
     poller.register(ended, select.POLLIN)
     poller.register(sink, select.POLLIN)
     os.set_blocking(sink, False)
@@ -298,7 +298,7 @@ def _watch(
             ending = LATE
     status = _end_all(process)
     if ending == ENDED:
-        while chunk := os.read(sink, 2**16):  # no writer is left, so it ends
+        while chunk := os.read(sink, 2**16):  # there is no writer any more, so reading ends
             output += chunk
         ending = FLOODED if len(output) > limits["output_bytes"] else FAILED if status else ENDED
     _close(sink, ended, *([] if feed is None else [feed]))
@@ -306,7 +306,7 @@ def _watch(
 
 
 def _feed(feed: int, data: memoryview) -> int:
-    """How much of `data` the process took, or need not be given any more."""
+    """How many bytes of `data` are done with: the process took them, or does not want them."""
     try:
         return os.write(feed, data[: 2**16])
     except BrokenPipeError:  # it closed its standard input
@@ -314,9 +314,9 @@ def _feed(feed: int, data: memoryview) -> int:
 
 
 def _end_all(process: int) -> int:
-    """Kill all processes in the jail but this one; the wait status of `process`."""
+    """Kill all processes in the jail but this one. Returns the wait status of `process`."""
     status = 0
-    with suppress(ProcessLookupError):  # none is left
+    with suppress(ProcessLookupError):  # there is none
         os.kill(-1, signal.SIGKILL)
     try:
         while True:

@@ -1,6 +1,7 @@
 """The sandbox's system call filter: a program for the kernel's seccomp (classic BPF).
 
-Everything is allowed but what reaches other processes, the kernel's rarely used parts, or memory that no limit covers.
+All calls are allowed except those that reach other processes, rarely used parts of the kernel, or memory that no limit
+covers.
 """
 
 import struct
@@ -9,10 +10,10 @@ from collections.abc import Iterator
 _X86_64, _AARCH64 = "x86_64", "aarch64"
 MACHINES = (_X86_64, _AARCH64)
 _AUDIT_ARCH = {_X86_64: 0xC000003E, _AARCH64: 0xC00000B7}  # <linux/audit.h>
-_X32_BIT = 0x40000000  # x86_64 has a second set of the same calls, with this bit: refused as a whole
+_X32_BIT = 0x40000000  # x86_64 has a second set of the same calls, with this bit; all of it is refused
 
-# name: (number on x86_64, number on aarch64), from the kernel's unistd headers; None: not there.
-# Other processes, process 1 of the jail among them: reading, writing, starving them.
+# Name -> (number on x86_64, number on aarch64), from the kernel's unistd headers; None: the machine lacks the call.
+# Calls that read, write or starve other processes, among them process 1 of the jail.
 _PROCESSES = {
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
@@ -59,7 +60,7 @@ _SYSTEM = {
     "setdomainname": (171, 162),
     "vhangup": (153, 58),
 }
-# Parts of the kernel that no solution needs and many exploits did.
+# Parts of the kernel that no solution needs and many exploits have used.
 _KERNEL = {
     "keyctl": (250, 219),
     "add_key": (248, 217),
@@ -110,7 +111,7 @@ def _instructions(column: int) -> Iterator[tuple[int, int, int, int]]:
     """(operation, instructions to skip if true, if false, operand)."""
     yield _LOAD, 0, 0, _ARCHITECTURE
     yield _JUMP_EQUAL, 1, 0, _AUDIT_ARCH[MACHINES[column]]
-    yield _RETURN, 0, 0, _KILL_PROCESS  # a call in another machine's numbers, which would slip through those below
+    yield _RETURN, 0, 0, _KILL_PROCESS  # calls with another machine's numbers, which the rules below would miss
     yield _LOAD, 0, 0, _NUMBER
     if MACHINES[column] == _X86_64:
         yield _JUMP_AT_LEAST, 0, 1, _X32_BIT
@@ -120,7 +121,7 @@ def _instructions(column: int) -> Iterator[tuple[int, int, int, int]]:
         if number is not None:
             yield _JUMP_EQUAL, 0, 1, number
             yield _RETURN, 0, 0, _ERRNO | _EPERM
-    # The C library falls back to clone, whose flags can be seen from here.
+    # Without clone3 the C library uses clone, whose flags this filter can see.
     yield _JUMP_EQUAL, 0, 1, _CLONE3[column]
     yield _RETURN, 0, 0, _ERRNO | _ENOSYS
     yield from _deny_by_argument(_CLONE[column], (_JUMP_ANY_BIT, 0, 1, _NEW_NAMESPACES))

@@ -1,4 +1,4 @@
-r"""Grader `theoremqa`: whole numbers, numbers, lists, truths and options, by the rules of TIGER-AI-Lab/TheoremQA."""
+r"""Grader `theoremqa`: whole numbers, numbers, lists, booleans and options, by the rules of TIGER-AI-Lab/TheoremQA."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from prefdelta.core.asking.thinking import without_thinking
 from prefdelta.core.maths.plain_numbers import as_latex, close, last_number, lists_close, number
 from prefdelta.graders import maths_process
 
-# A truth in the place of a number: the word alone, or what goes on behind a stop ("Yes, it converges").
+# A boolean in the place of a number: the word alone, or with more text after a stop ("Yes, it converges").
 _TRUTH = re.compile(
     r"\W*(?:\\(?:text|mathrm)\s*\{)?(true|yes|false|no)\b\W*(?:(?<=[.,;:]\s)\w.*)?", re.IGNORECASE | re.DOTALL
 )
@@ -31,10 +31,10 @@ _PERCENT = re.compile(r"\d\s*(?:\\?%|per\s?cent\b)")
 def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
     """(extracted answer, whether it is one of `answers`), or None if the trace has no answer.
 
-    answers: as `theoremqa_answer` writes them. The answer is the last box, else what follows the last "answer is", else
-    the last line if it holds one of the right type. Whole numbers are compared after rounding, others within 4 %, lists
-    in any order; True is 1 and False is 0 where a number is asked for. docs/graders.md has the differences from
-    upstream. Raises GradingError if LaTeX cannot be evaluated within the limits.
+    answers: as `theoremqa_answer` writes them. The answer is the last box, else the text after the last "answer is",
+    else the last line if it has an answer of the right type. Whole numbers are compared after rounding, others within
+    4 %, lists in any order; True is 1 and False is 0 if a number is asked for. docs/graders.md has the differences
+    from upstream. Raises GradingError if LaTeX cannot be evaluated within the limits.
     """
     answer = without_thinking(text)
     if answer is None:
@@ -50,7 +50,7 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
 
 
 def _holds(line: str, answer_type: str) -> bool:
-    """Whether a line that is not marked as an answer holds anything of the type."""
+    """Whether a line that is not marked as an answer contains a value of the type."""
     if answer_type == "bool":
         return truth(line) is not None
     if answer_type == "option":
@@ -59,7 +59,7 @@ def _holds(line: str, answer_type: str) -> bool:
 
 
 def _equal(text: str, gold: dict[str, Any], anywhere: bool = False) -> bool:
-    """anywhere: a number may stand anywhere in the text; the last one counts."""
+    """Whether a text equals the gold answer. anywhere: the last number anywhere in the text counts."""
     right = gold["answer"]
     if gold["type"] == "bool":
         return truth(text) is right
@@ -74,7 +74,7 @@ def _equal(text: str, gold: dict[str, Any], anywhere: bool = False) -> bool:
         value = int(bool(truth(stated_truth[1])))
     if value is None:
         return False
-    # "What percentage": the data set has some answers as 54.8, others as 0.548. So it is with "in millions".
+    # "What percentage": the data set has some answers as 54.8, others as 0.548. The same holds for "in millions".
     factors = [1, 100] if right > 1 and _PERCENT.search(text) else [1]
     if scale := _SCALE.search(text):
         factors.append(_SCALES[scale[1].casefold()])
@@ -82,7 +82,7 @@ def _equal(text: str, gold: dict[str, Any], anywhere: bool = False) -> bool:
 
 
 def _numbers(texts: list[str]) -> list[float | None]:
-    """The number each text stands for; those that are not plain digits are evaluated as LaTeX."""
+    """The number of each text. Texts that are not plain digits are evaluated as LaTeX."""
     values = [number(text) for text in texts]
     # Numbers side by side are not a product.
     asked = [index for index, value in enumerate(values) if value is None and not re.search(r"\d\s+\d", texts[index])]

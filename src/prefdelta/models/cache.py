@@ -17,14 +17,14 @@ from prefdelta.system.files import explain_full_disk, say, sha256_of
 
 _REPO_TYPES: dict[Kind, str] = {"models": "model", "datasets": "dataset"}
 HASHERS = 4  # files hashed at once
-_LONG_TO_HASH = 2**30  # bytes; the log says so before, because it takes seconds
+_LONG_TO_HASH = 2**30  # bytes; from this size on the log says that hashing begins
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
 
 
 def snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str], pin: Pin | None) -> Path:
-    """The folder in the cache with a repository's files of these patterns at a commit, checked, and fetched if need be.
+    """The folder in the cache with a repository's files of these patterns at a commit, checked, and fetched if needed.
 
-    pin: of that commit, if there is one. Raises StudyError if files cannot be fetched, or are not as the pin says.
+    pin: the pin of that commit, if there is one. Raises StudyError if files cannot be fetched or differ from the pin.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -52,18 +52,18 @@ def snapshot(kind: Kind, name: str, revision: str, patterns: Sequence[str], pin:
 
 
 def cached(kind: Kind, name: str, revision: str) -> Path:
-    """Where the cache keeps a repository's files at a commit, whether they are there or not."""
+    """The folder where the cache keeps a repository's files at a commit, even if they are not cached."""
     return _place(kind, name) / "snapshots" / revision
 
 
 def missing(kind: Kind, name: str, pin: Pin) -> dict[str, int]:
-    """The files of a pin, with their sizes, that the cache does not hold. Nothing is fetched, no content is read."""
+    """The files of a pin, with their sizes, that the cache lacks. Nothing is fetched, and no content is read."""
     folder = cached(kind, name, pin.revision)
     return {file: size for file, size in pin.files.items() if _size(folder / file) != size}
 
 
 def files_in(folder: Path) -> list[str]:
-    """The paths of a folder's files within it, sorted, without hidden ones other than a card's."""
+    """The paths of a folder's files within it, sorted, without hidden files other than a card's."""
     paths = []
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -73,7 +73,7 @@ def files_in(folder: Path) -> list[str]:
 
 
 def how_to_mend(where: str, folder: Path) -> str:
-    """What to do about a folder (a snapshot in the cache, or a local one) that is not whole."""
+    """What to do about a folder (a snapshot in the cache, or a local folder) that is not whole."""
     if is_local(where):
         return "Copy it again from where it came."
     return f"Remove {folder.parents[1]}, and run the same command again where the hub can be reached."
@@ -105,8 +105,8 @@ def _size(file: Path) -> int | None:
 def _check_contents(where: str, folder: Path, files: Sequence[str]) -> None:
     """Raise StudyError if cached files are not what was fetched.
 
-    The cache keeps a file under its hash, with a link of its name to it; where links are not supported, nothing is
-    checked.
+    The cache keeps each file under its hash, with a link to it under the file's name. Where links are not supported,
+    nothing is checked.
     """
     hashes = {path: path.readlink().name for file in files if (path := folder / file).is_symlink()}
     total = sum(path.stat().st_size for path in hashes)
@@ -176,7 +176,7 @@ def explain_hub_errors(
                 "HF_TOKEN, or none."
             ) from None
         raise StudyError(f"{where}: the hub at {constants.ENDPOINT} answers: {_first_line(error)}") from None
-    except errors.HTTPError as error:  # type: ignore[attr-defined]  # of the network
+    except errors.HTTPError as error:  # type: ignore[attr-defined]  # an error of the network
         raise StudyError(
             f"{where}: the hub at {constants.ENDPOINT} cannot be reached: {error}. Run this where it can be."
         ) from None
@@ -189,7 +189,7 @@ def explain_hub_errors(
                 f"HF_HOME, run `prefdelta pin --fetch {hub_path(kind, name)}`; or have HF_HOME name a folder that can "
                 "be written to."
             ) from None
-        raise StudyError(  # of the network or the disk, or the client's own check of what it received
+        raise StudyError(  # an error of the network or the disk, or the client's check of a file that it received
             f"{where}: fetching did not work: {_first_line(error)} Run the same command again."
         ) from None
 

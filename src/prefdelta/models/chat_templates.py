@@ -1,8 +1,8 @@
 """Chat templates: how messages become a prompt, in generation, training and evaluation alike.
 
-transformers and vLLM let a template read the clock, by the function `strftime_now`. Here every template gets the
-study's date: a macro of that name, put before the template's text, hides the function. So whatever renders the template
-(transformers, or a vLLM server that is given it as a file) needs no change of its own.
+transformers and vLLM let a template read the clock with the function `strftime_now`. Here every template gets the
+study's date: a macro of that name, put before the template's text, hides the function. So the program that renders the
+template (transformers, or a vLLM server that gets it) needs no change.
 """
 
 import json
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _CLOCK, _DATE_STRING = "strftime_now", "date_string"
-# The directives of strftime that templates may use, those of the C library included. The time of day is midnight.
+# The directives of strftime that templates may use, with those of the C library. The time of day is midnight.
 _DIRECTIVES = (
     "%-d %-m %-y %-j %-H %-I %-M %-S %a %A %b %B %c %C %d %D %e %F %g %G %h %H %I %j %k %l %m %M %n %p %P %r %R"
 )
@@ -33,7 +33,7 @@ def render(
     reasoning_effort: str | None = None,
     reply: bool = True,
 ) -> str:
-    """The text of (role, content) messages as the tokenizer's chat template has them.
+    """The text that the tokenizer's chat template makes of (role, content) messages.
 
     reply: end with the beginning of the assistant's turn. Raises StudyError if there is no template, if it does not use
     the effort or a setting of the rendering, or if it refuses the messages.
@@ -60,7 +60,7 @@ def render(
 
 
 def token_ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    """The token ids of a rendered text. The template wrote all special tokens itself, so none is added."""
+    """The token ids of a rendered text. No special tokens are added, because the template wrote them."""
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
@@ -88,14 +88,14 @@ def dated(template: str, day: str) -> str:
     moment, replaced = datetime.fromisoformat(day), "format.replace('%%', '\\x00')"
     for directive in f"{_DIRECTIVES} {_MORE_DIRECTIVES}".split():
         replaced += f".replace('{directive}', {json.dumps(moment.strftime(directive))})"
-    # transformers' environment trims the line break after the block, so it does not enter the text.
+    # transformers' environment trims the line break after the block, so the text does not contain it.
     return f"{{% macro {_CLOCK}(format) %}}{{{{ {replaced}.replace('\\x00', '%') }}}}{{% endmacro %}}\n{template}"
 
 
 def in_key(folder: Path, rendering: Rendering) -> dict[str, Any]:
     """The part of a rendering that determines the prompts of the model in `folder`, for a key of the record.
 
-    The date counts if the template can see it. The template of a folder that is not here counts as one that cannot.
+    The date is included if the template can see it. If the folder is not here, the template counts as one that cannot.
     """
     template = template_in(folder) or ""
     part: dict[str, Any] = {}
@@ -116,7 +116,7 @@ def template_in(folder: Path) -> str | None:
         template = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("chat_template")
     except (OSError, ValueError, AttributeError):
         return None
-    if isinstance(template, list):  # several, each with a name
+    if isinstance(template, list):  # several templates, each with a name
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, Mapping)}
         template = named.get("default")
     return template if isinstance(template, str) else None
@@ -127,5 +127,5 @@ def _uses(template: str, name: str) -> bool:
 
 
 def _date_string(template: str, day: str) -> dict[str, str]:
-    """The date as text for templates of Llama's family, which otherwise write one of 2024; empty for others."""
+    """The date as text for templates of Llama's family, which otherwise write a date of 2024; empty for others."""
     return {_DATE_STRING: date.fromisoformat(day).strftime("%d %b %Y")} if _uses(template, _DATE_STRING) else {}

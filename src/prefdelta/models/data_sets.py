@@ -17,7 +17,7 @@ from prefdelta.models.repositories import folder_digest, local_folder, pinned_re
 
 
 def dataset_identity(name: str, revision: str | None) -> str:
-    """What identifies a data set's content: <name>@<commit>; of a local folder, the sha256 of its files."""
+    """The identity of a data set's content: <name>@<commit>, or the sha256 of a local folder's files."""
     if is_local(name):
         folder = local_folder("datasets", name)
         return folder_digest(files_in(folder), folder)
@@ -29,7 +29,7 @@ def dataset_rows(
 ) -> Iterator[dict[str, Any]]:
     """The rows of a split of a data set, in order; images stay bytes. They are streamed from its files.
 
-    files: read these (JSON lines or Parquet) instead of what config and split name: for data sets that come with a
+    files: read these (JSON lines or Parquet) instead of the files of config and split: for data sets with a
     loading script, which is never run.
     Raises StudyError if the data set is not pinned, cannot be fetched or read, or has no such config, split or file.
     """
@@ -38,7 +38,7 @@ def dataset_rows(
     else:
         revision = pinned_revision("datasets", name, revision)
         where = f"{name}@{revision}"
-        script = f"{name.rpartition('/')[2]}.py"  # only to see whether there is one
+        script = f"{name.rpartition('/')[2]}.py"  # only to see whether it exists
         folder = pinned_snapshot("datasets", name, revision, files or [*CARD_FILES, script])
     if files:
         for file in files:
@@ -48,14 +48,14 @@ def dataset_rows(
     _check_script(where, folder, bool(card))
     patterns = _patterns(where, card, config, split)
     if not is_local(name) and revision is not None:
-        # To the hub, `**/` stands for one folder or more: without it, the pattern means files at the top.
+        # For the hub, `**/` means one folder or more; the pattern without it means files at the top.
         fetched = [variant for pattern in patterns for variant in (pattern, pattern.replace("**/", ""))] or DATA_FILES
         folder = pinned_snapshot("datasets", name, revision, [*CARD_FILES, *fetched])
     yield from _split_rows(where, folder, config, split, patterns)
 
 
 def _card(folder: Path) -> dict[str, Any]:
-    """Config -> what the data set's card says of it. Empty if there is no card, or none that names configs."""
+    """Config -> its entry in the data set's card. Empty if there is no card, or it names no configs."""
     from huggingface_hub import DatasetCard
 
     if not (folder / "README.md").is_file():
@@ -63,7 +63,7 @@ def _card(folder: Path) -> dict[str, Any]:
     try:
         configs = DatasetCard.load(folder / "README.md").data.to_dict().get("configs") or []
         return {str(entry["config_name"]): entry for entry in configs}
-    except Exception as error:  # of a YAML library, or of a card with other fields
+    except Exception as error:  # an error of a YAML library, or a card with other fields
         raise StudyError(f"{folder / 'README.md'}: the data set's card cannot be read: {error}") from None
 
 
@@ -76,7 +76,7 @@ def _check_script(where: str, folder: Path, has_card: bool) -> None:
 
 
 def _patterns(where: str, card: dict[str, Any], config: str | None, split: str) -> list[str]:
-    """The files of a split as the card names them; none if it leaves that to the files' names."""
+    """The files of a split that the card names; none if the files' names decide."""
     if not card:
         return []
     chosen = config or next((name for name in card if name == "default" or len(card) == 1), None)
@@ -106,8 +106,8 @@ def _split_rows(
         chosen["data_files"] = {split: patterns}
     elif config and not (folder / "README.md").is_file() and (folder / config).is_dir():
         chosen = {"data_dir": config}
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # errors are raised, too
-    # Streamed from the files: the library's cache would know them by name and date. Only a lock is written to this one.
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # errors are raised in any case
+    # Streamed, because the library's cache would know files only by name and date. This cache gets only a lock.
     with TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         try:
             rows = datasets.load_dataset(str(folder), **chosen, split=split, streaming=True, cache_dir=cache)

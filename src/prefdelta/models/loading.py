@@ -21,15 +21,15 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
 def load_model(folder: Path, dtype: str, threads: int) -> "PreTrainedModel":
     """The model of a checkpoint, in evaluation mode, on the GPU if there is one (of several: the current one).
 
-    dtype: name of the torch dtype of the weights. threads: of torch on a CPU, where they are part of what determines
-    the bits. Only safetensors are read, and no code that comes with a checkpoint is run. transformers chooses the
+    dtype: name of the torch dtype of the weights. threads: of torch on a CPU, where they help to determine the
+    bits. Only safetensors are read, and no code that comes with a checkpoint is run. transformers chooses the
     attention: torch's fused kernel (sdpa), whose memory grows with the length and not with its square.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
     torch.set_num_threads(threads)
-    # Straight to the GPU: several processes would otherwise hold a whole model each in the host's memory.
+    # Straight to the GPU: otherwise each of several processes would hold a whole model in the host's memory.
     placement: dict[str, Any] = {"device_map": {"": torch.cuda.current_device()}} if torch.cuda.is_available() else {}
     model: Any = AutoModelForCausalLM.from_pretrained(
         folder, dtype=getattr(torch, dtype), use_safetensors=True, **placement

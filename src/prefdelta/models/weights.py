@@ -15,10 +15,10 @@ from prefdelta.store import checkpoints
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What identifies a model, and where its files lie."""
+    """The identity of a model, and the folder of its files."""
 
     key: str  # names it in the record
-    identity: str  # of all its files, with tokenizer and chat template: part of the key of every call
+    identity: str  # of all files, with tokenizer and chat template; in the key of every call
     folder: Path  # in Hugging Face format
     removed: bool = False  # whether its weights were removed: then only what is recorded can be used
 
@@ -26,8 +26,8 @@ class Weights:
 def open_weights(manifests: Sequence[Path], model: HubModel | None, record: Path, only_look: bool = False) -> Weights:
     """The weights that the one manifest names, or those of a model of the hub.
 
-    only_look: say only what identifies them, by manifest or pin. No weights are read or fetched.
-    Raises StudyError or DamagedError if they are not there, or are not the ones that were named.
+    only_look: take the identity from manifest or pin, and neither read nor fetch weights.
+    Raises StudyError or DamagedError if the weights are missing, or are not those that were named.
     """
     if only_look:
         return _identified(manifests, model, record)
@@ -55,7 +55,7 @@ def _identified(manifests: Sequence[Path], model: HubModel | None, record: Path)
 def same_tensors(folder: Path, other: Path) -> bool:
     """Whether two folders hold the same values, however they are cut into files. Stops at the first difference.
 
-    Only tensors that both have are compared: one of two tied tensors may be left out.
+    Only tensors in both folders are compared: one of two tied tensors may be left out.
     """
     import torch
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One row of a partition of the record. Keyed by everything that determines the reply."""
+    """One row of a partition of the record. Its key is a hash of everything that determines the reply."""
 
     VERSION: ClassVar[int] = 5
     ADDED: ClassVar[dict[int, tuple[str, ...]]] = {
@@ -16,7 +16,7 @@ class Call:
 
     key: str
     question: str  # the key of its first attempt: all attempts at one question share it
-    attempt: int  # from 0; later ones because the reply before did not parse
+    attempt: int  # from 0; a later attempt follows a reply that did not parse
     text: str | None  # the raw reply, kept even if it does not parse or is a failure (a refusal)
     finish_reason: str | None
     n_tokens: int | None  # completion tokens
@@ -25,11 +25,11 @@ class Call:
     seconds: float | None  # from request to reply, as the engine saw it
     made_at: float  # Unix time
     host: str
-    source_correct: bool | None = None  # what a data set says of its own trace
-    detail: str | None = None  # what is known of the failure, e.g. the server's message
-    asked_model: str | None = None  # the name it was asked by, where a server was asked
-    reasoning: str | None = None  # where the server keeps it apart from the text
+    source_correct: bool | None = None  # whether the data set says that its trace is right
+    detail: str | None = None  # more about the failure, e.g. the server's message
+    asked_model: str | None = None  # its name in the request, if a server was asked
+    reasoning: str | None = None  # if the server keeps it apart from the text
     prompt_tokens: int | None = None
-    cached_tokens: int | None = None  # of these: the provider had them in its cache
+    cached_tokens: int | None = None  # prompt tokens that the provider had in its cache
     reasoning_tokens: int | None = None  # as the provider counts them
     native_finish: str | None = None  # why the reply ended, in the provider's own words

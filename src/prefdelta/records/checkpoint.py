@@ -9,4 +9,4 @@ class Checkpoint:
 
     key: str  # hash of all that determines the weights
     weights: str  # sha256 over every file of the checkpoint, by name
-    folder: str  # of the weights, relative to the record (results/<study>/record), for example policies/<key>
+    folder: str  # folder of the weights, relative to the record (results/<study>/record), for example policies/<key>

@@ -1,4 +1,4 @@
-"""What every table row has in common."""
+"""The common interface of all table rows."""
 
 from dataclasses import Field
 from typing import Any, ClassVar, Protocol

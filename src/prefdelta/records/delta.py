@@ -1,4 +1,4 @@
-"""A sample delta: the judged gap inside one pair, on one dimension."""
+"""A sample delta: the difference of the judged scores inside one pair, on one dimension."""
 
 from dataclasses import dataclass
 from typing import ClassVar

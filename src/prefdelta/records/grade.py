@@ -16,4 +16,4 @@ class Grade:
     sample: int
     extracted: str | None  # the final answer as found in the trace
     correct: bool | None
-    failure: str | None  # "truncated", "no_answer", the grader's ("time_out", "error", "grader_error"), the trace's own
+    failure: str | None  # "truncated", "no_answer", the grader's ("time_out", "error", "grader_error"), the trace's

@@ -16,6 +16,6 @@ class Judgement:
     sample: int
     dimension: str
     score: int | None  # 1 (worst) to 5 (best)
-    attempts: int  # requests it took
-    call_key: str | None  # of the last attempt; None where nothing was asked
-    failure: str | None  # "unusable_trace": not judged; "not_json", "out_of_range", ...: no verdict; a call's
+    attempts: int  # number of requests
+    call_key: str | None  # key of the last attempt; None if nothing was asked
+    failure: str | None  # "unusable_trace": not judged; "not_json", "out_of_range", ...: no verdict; a call's own

@@ -1,4 +1,4 @@
-"""Log-probabilities in the record: what one model thinks of one trace."""
+"""Log-probabilities in the record: of one trace under one model."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class RecordedLogps:
-    """One row of a partition of the record. Keyed by weights, messages, trace, limits, precision and code."""
+    """One row of a partition of the record. The key covers weights, messages, trace, limits, precision and code."""
 
     VERSION: ClassVar[int] = 1
     KEY: ClassVar[tuple[str, ...]] = ("key",)

@@ -1,4 +1,4 @@
-"""A manifest: the account that a job gives of itself, in JSON beside its output."""
+"""A manifest: a job's account of its run, in JSON beside its output."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from prefdelta.records.details.train import TrainDetails
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-# Stages that are not here have none.
+# Stages that are not listed have no details.
 DETAILS: Mapping[str, type[Details]] = {
     "prompts": PromptsDetails,
     "ladder": LadderDetails,
@@ -36,26 +36,26 @@ DETAILS: Mapping[str, type[Details]] = {
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """When, where and with what a job ran, and what that took. Differs from run to run; nothing depends on it."""
+    """When, where and with which software a job ran, and what it used. Nothing that a job computes depends on it."""
 
     started: str  # UTC, as 2026-04-23T08:00:00Z
     seconds: float
     cpu_seconds: float
     peak_mib: int
-    computed: Mapping[str, int] = field(default_factory=dict)  # what was not in the record: calls, updates, ...
+    computed: Mapping[str, int] = field(default_factory=dict)  # work that was not in the record: calls, updates, ...
     python: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)  # by package
-    commit: str | None = None  # of the source; None: it was not in a checkout
-    slurm_job: str | None = None  # ids, with commas where there are several
+    commit: str | None = None  # commit of the source; None: the source was not in a checkout
+    slurm_job: str | None = None  # ids, separated by commas
     gpus_visible: str | None = None  # CUDA_VISIBLE_DEVICES
-    gpus: Sequence[str] = ()  # as the driver names them
-    # Of the SLURM jobs that trained, without their time in a queue.
+    gpus: Sequence[str] = ()  # the driver's names of the GPUs
+    # Time of the SLURM jobs that trained, without time in a queue.
     training_seconds: float | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True, slots=True)
 class TypedSettings:
-    """The settings of a stage that readers of manifests go by. `Manifest.settings` has all of them."""
+    """The settings of a stage that readers of manifests use. `Manifest.settings` has all settings."""
 
     generator: str | None = None  # of generate, judge and reference
     shipped: Mapping[str, object] | None = None  # of generate: the data set that ships the generator's traces
@@ -85,7 +85,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote, in this version or an older one. Unknown keys are passed over.
+        """Read what `to_json` wrote, in this version or an older one. Unknown keys are ignored.
 
         Raises ValueError, TypeError or KeyError for anything else.
         """
@@ -111,12 +111,12 @@ def _adapter(kind: type[Any]) -> "TypeAdapter[Any]":
 
 
 def _known(kind: type[Any], content: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of `content` that is a field of a dataclass."""
+    """The part of `content` whose keys are fields of a dataclass."""
     return {known.name: content[known.name] for known in fields(kind) if known.name in content}
 
 
 def _plain(value: Any) -> Any:
-    """A value of dataclasses, mappings and sequences as JSON has them."""
+    """A value of dataclasses, mappings and sequences as a value of JSON."""
     if is_dataclass(value) and not isinstance(value, type):
         parts = [(known, getattr(value, known.name)) for known in fields(value)]
         return {known.name: _plain(part) for known, part in parts if part is not None or known.metadata != OMITTED}

@@ -15,13 +15,13 @@ class Pair:
     prompt_id: str
     chosen_sample: int | None  # None: that side has no usable trace
     rejected_sample: int | None
-    pool: bool  # whether it is the one pair by which its prompt enters the pool
+    pool: bool  # whether it is the one pair of its prompt in the pool
     cell: str | None  # "right-wrong" = chosen right, rejected wrong; None: a side is not graded
-    chosen_tokens: int | None  # as its generator counts; None: nothing was counted, as for traces of a data set
+    chosen_tokens: int | None  # as its generator counts; None: not counted, for example in a data set
     rejected_tokens: int | None
     chosen_correct: bool | None
     rejected_correct: bool | None
     eligible: bool
-    reason: str | None  # why not eligible: "chosen_truncated", "identical", ...
+    reason: str | None  # why it is not eligible: "chosen_truncated", "identical", ...
     chosen_characters: int | None = None  # None: that side has no usable trace
     rejected_characters: int | None = None

@@ -1,4 +1,4 @@
-"""Reference log-probabilities: what the untrained policy thinks of one trace."""
+"""Reference log-probabilities: of one trace under the untrained policy."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,5 +16,5 @@ class ReferenceLogps:
     sample: int
     logps: float | None  # nats, summed over the completion's tokens
     n_tokens: int | None  # completion tokens, end-of-sequence included
-    key: str | None  # in the record; None where nothing was computed
+    key: str | None  # key in the record; None if nothing was computed
     failure: str | None  # "truncated", "too_long", ...; None exactly if logps is a number

@@ -1,4 +1,4 @@
-"""A selected pair: one pair an arm trains on."""
+"""A selected pair: one pair that an arm trains on."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -18,13 +18,13 @@ class Trace:
     finish_reason: str | None  # "stop" or "length" (truncated)
     n_tokens: int | None  # completion tokens, end-of-sequence included
     seed: int
-    call_key: str  # the row of the record this projects
+    call_key: str  # key of the recorded call that this row was made from
     failure: str | None  # None, or a permanent failure: "too_long", ...
-    source_correct: bool | None = None  # what the data set it comes from says of it
+    source_correct: bool | None = None  # whether the data set that ships it says that it is right
 
     @property
     def unusable_because(self) -> str | None:
-        """Why it is neither judged nor paired: "failed", "truncated" or "empty"; None for a usable trace."""
+        """Why the trace is neither judged nor paired: "failed", "truncated" or "empty"; None for a usable trace."""
         if self.failure is not None:
             return "failed"
         if self.finish_reason == "length":

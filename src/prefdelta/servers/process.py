@@ -17,8 +17,8 @@ from prefdelta.servers.supervisor import STOP_SECONDS
 from prefdelta.system.environment import SILENT
 from prefdelta.system.processes import describe_exit_code, die_with_parent
 
-KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # where a server of ours finds the key that its requests must carry
-VLLM_KEY_VARIABLE = "VLLM_API_KEY"  # and where vLLM's does
+KEY_VARIABLE = "PREFDELTA_SERVER_KEY"  # holds the key that requests to our own server must carry
+VLLM_KEY_VARIABLE = "VLLM_API_KEY"  # the same for vLLM's server
 _STOP_SECONDS = STOP_SECONDS + 2.0  # the supervisor ends after that
 
 
@@ -28,10 +28,10 @@ def serve(
 ) -> Iterator[Endpoint]:
     """Run `command(port)` and yield it as an endpoint once it has answered a completion (not merely a health check).
 
-    environment: what the server's process gets besides this one's. The key is made for this run and passed there
-    only. Nothing is left of the server's process group when the context is left, the job killed, or the server itself
-    (`prefdelta.servers.supervisor`). Raises ServerStoppedError if the server stops, and StudyError if it gives no
-    completion within start_s seconds. It may be called again after either.
+    environment: variables for the server's process, besides those of this process. The key is made for this run and
+    passed only in the environment. When the context is left, or the job or the server is killed, nothing is left of
+    the server's process group (`prefdelta.servers.supervisor`). Raises ServerStoppedError if the server stops, and
+    StudyError if it gives no completion within start_s seconds. After either error it may be called again.
     """
     port, key = _free_port(), secrets.token_urlsafe(24)
     process = subprocess.Popen(
@@ -77,7 +77,7 @@ def _wait_for_completion(endpoint: Endpoint, model: str, start_s: float) -> None
             endpoint.check()
             time_left = max(deadline - time.monotonic(), 0.1)
             try:
-                # The time-out is for a server that accepts the request and says nothing.
+                # The time-out is for a server that accepts the request but does not answer.
                 client.chat.completions.create(**canary(model), timeout=min(time_left, 10.0))
                 return
             except openai.APIError as error:
@@ -85,6 +85,6 @@ def _wait_for_completion(endpoint: Endpoint, model: str, start_s: float) -> None
                     raise StudyError(
                         f"the judge's server gave no completion within {start_s:g} s ({error}); its output is above."
                     ) from None
-                # One that listens and fails says a lot about it in the log.
+                # A server that listens and fails writes the reason to the log.
                 refused = isinstance(error, openai.APIConnectionError)
             time.sleep(0.1 if refused else 1.0)

@@ -1,10 +1,10 @@
 """Mini's judge: a small server that speaks the OpenAI chat-completions protocol and rates procedural traces.
 
-It is rule-based, not an LLM. It sees only what an LLM judge would see: the messages, out of which it takes the problem
-and the trace. It solves the problem itself, scores each dimension that the JSON schema asks for by its definition
+It is rule-based, not an LLM. It sees only the messages, as an LLM judge would, and takes the problem and the trace from
+them. It solves the problem itself, scores each dimension of the JSON schema by its definition
 (`prefdelta.core.tasks.rating`), and adds noise keyed by (messages, dimension, request seed).
 
-At its end it says on stderr how many verdicts it served, as `rules: served 120 verdicts`. Completions without a
+When it ends, it writes to stderr how many verdicts it served: `rules: served 120 verdicts`. Completions without a
 response_format, such as those for canaries, do not count.
 
 By hand:  PREFDELTA_SERVER_KEY=secret python -m prefdelta.servers.rules --port 8011 --noise 0.1
@@ -65,7 +65,7 @@ def reply_to(body: dict[str, Any], noise: float) -> str:
 
 
 def _noisy(score: int, noise: float, *key: Any) -> int:
-    """The score, or with probability `noise` one to either side of it (kept in 1 to 5)."""
+    """The score; with probability `noise` it is one higher or lower, but stays within 1 to 5."""
     if fraction("noise", *key) >= noise:
         return score
     return min(5, max(1, score + (1 if fraction("side", *key) < 0.5 else -1)))
@@ -102,7 +102,7 @@ def main() -> None:
     loop = asyncio.new_event_loop()
 
     def stop() -> NoReturn:
-        """End, and let no second signal (Ctrl-C, then the job's SIGTERM) come before the count is printed."""
+        """End. Ignore a second signal (Ctrl-C, then the job's SIGTERM) that comes before the count is printed."""
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)

@@ -2,8 +2,8 @@
 
 A server may have processes of its own (vLLM: the engine, one worker per GPU, a tracker that gives shared memory back).
 When the job is killed, the kernel signals its children, but not their children; and vLLM ignores SIGTERM while it loads
-a model. So the supervisor stays alive to end the whole group, also when the job is killed by SIGKILL: first by SIGTERM,
-so that the group can tidy up, and after STOP_SECONDS by SIGKILL.
+a model. So the supervisor stays alive to end the whole group, even if the job is killed by SIGKILL. It sends SIGTERM
+first, so that the group can tidy up, and SIGKILL after STOP_SECONDS.
 
 `python -m prefdelta.servers.supervisor <command> ...` ends with the command's exit code (128 + signal, if a signal
 killed it).
@@ -21,24 +21,24 @@ from functools import partial
 
 from prefdelta.system.processes import die_with_parent
 
-STOP_SECONDS = 5.0  # from SIGTERM until what is left of the group is killed
+STOP_SECONDS = 5.0  # from SIGTERM until the rest of the group is killed
 _PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _AWAITED = (*_STOPPING, signal.SIGCHLD)
 
 
 class _ProcessGroup:
-    """The processes of one command, all of which are children of this process, at the latest when their parent ends."""
+    """The processes of one command. Each is a child of this process, or becomes one when its parent ends."""
 
     def __init__(self, command: list[str]) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-        # Held, because a Popen that is deleted waits for its process, too.
+        # Kept, because a Popen that is deleted waits for its process, too.
         self._process = subprocess.Popen(command, process_group=0, preexec_fn=partial(_prepare, os.getpid()))
         self._leader = self._process.pid
-        self.code: int | None = None  # of the command; None as long as it runs
+        self.code: int | None = None  # exit code of the command; None while it runs
 
     def runs(self) -> bool:
-        """Whether any process is left. Reaps those that have ended."""
+        """Whether any process is left. Reaps processes that have ended."""
         with suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-self._leader, os.WNOHANG)
@@ -56,7 +56,7 @@ class _ProcessGroup:
 
 def supervise(command: list[str]) -> int:
     """Run a command until it ends or a signal comes. Returns its exit code."""
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # sigtimedwait does not see an ignored signal
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # sigtimedwait does not see ignored signals
     signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     group = _ProcessGroup(command)
     ends = math.inf
@@ -77,7 +77,7 @@ def supervise(command: list[str]) -> int:
 
 
 def _prepare(supervisor: int) -> None:
-    """In the command's process: undo the blocking of signals, and end when the supervisor itself is killed."""
+    """Runs in the command's process: unblock signals, and have the process end when the supervisor is killed."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
     die_with_parent(supervisor)
 

@@ -1,4 +1,4 @@
-"""A vLLM server for the judge: vLLM's own, behind the OpenAI chat-completions protocol, on all GPUs of the job.
+"""A vLLM server for the judge: vLLM's own server of the OpenAI chat-completions protocol, on all GPUs of the job.
 
 By hand:  VLLM_API_KEY=secret python -m vllm.entrypoints.openai.api_server --model <folder> --port 8011 …
 """
@@ -19,7 +19,7 @@ VERSION = 1  # raise it when the same request would get another reply
 def command(settings: VLLMServer, folder: Path, model: str, rendering: Rendering, port: int) -> list[str]:
     """The command line that serves the checkpoint in `folder` under the name `model`.
 
-    `vllm serve` would be the same, but does not start in a build for CPUs.
+    `vllm serve` does the same, but does not start in a build for CPUs.
     """
     return [
         sys.executable,
@@ -33,7 +33,7 @@ def command(settings: VLLMServer, folder: Path, model: str, rendering: Rendering
         *("--gpu-memory-utilization", str(settings.gpu_memory_share)),
         *("--tensor-parallel-size", str(tensor_parallel_size())),
         *("--load-format", "safetensors"),
-        # Not the checkpoint's own defaults: a top_k in its files would bend the sampling asked for.
+        # The checkpoint's own defaults are not used: a top_k in its files would change the sampling that was asked for.
         *("--generation-config", "vllm"),
         "--enable-prefix-caching",
         "--disable-uvicorn-access-log",
@@ -44,26 +44,26 @@ def command(settings: VLLMServer, folder: Path, model: str, rendering: Rendering
 
 
 def environment(rendering: Rendering) -> dict[str, str]:
-    """For gpt-oss, whose prompt vLLM writes without a template: it would take the date from the clock."""
+    """The date for gpt-oss. vLLM writes its prompt without a template, and would take the date from the clock."""
     return {"VLLM_SYSTEM_START_DATE": rendering.date}
 
 
 def _template_arguments(folder: Path, rendering: Rendering) -> list[str]:
-    """The chat template with the study's date, if it is another one then, and what it gets besides the messages."""
+    """Options for the chat template with the study's date, if the date changes it, and for its other variables."""
     template = template_in(folder)
     if template is None:
         return []
     fixed, given = dated(template, rendering.date), variables(template, rendering)
-    # In vLLM's single-line form: no file has to be there until it is read.
+    # In vLLM's single-line form, so no file has to exist until it is read.
     with_date = [] if fixed == template else ["--chat-template", fixed.encode("unicode_escape").decode("ascii")]
     return [*with_date, *(["--default-chat-template-kwargs", json.dumps(given)] if given else [])]
 
 
 def identity(settings: VLLMServer, folder: Path, weights: str, rendering: Rendering) -> dict[str, Any]:
-    """What determines a reply besides the request, for the key of the record.
+    """All that determines a reply besides the request, for the key of the record.
 
-    weights: identifies the checkpoint's files. How many GPUs there are and how much of them is used move bits, but draw
-    from the same distribution: they are left out, so that a job that goes on elsewhere does not ask again.
+    weights: identifies the checkpoint's files. The number of GPUs and the share of them that is used are left out: they
+    change bits, but not the distribution, and a job that goes on elsewhere does not ask again.
     """
     return {
         "server": "vllm",

@@ -1,1 +1,1 @@
-"""One module per stage: read, core, write. `python -m prefdelta.stages.<stage> --help` explains each."""
+"""One module per stage; it reads, computes and writes. `python -m prefdelta.stages.<stage> --help` explains each."""

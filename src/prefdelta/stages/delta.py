@@ -17,7 +17,7 @@ class DeltaSection(Settings):
     """The sample deltas."""
 
     composites: dict[str, list[str]]
-    """Name of a composite dimension -> the dimensions whose mean it is."""
+    """Name of a composite dimension -> the dimensions of which it is the mean."""
 
 
 class DeltaSettings(Settings):
@@ -28,7 +28,7 @@ class DeltaSettings(Settings):
     """Generator of the rejected traces."""
 
     components: list[str]
-    """The dimension; or those whose mean a composite is."""
+    """The dimension itself; for a composite, the dimensions of which it is the mean."""
 
 
 def run(job: Job[DeltaSettings]) -> Outcome:

@@ -1,6 +1,6 @@
 """Stage evaluate: a batch of arms, trained or not, on a group of benchmarks.
 
-The seed of a draw depends on the item and the sample alone, so all arms answer with the same noise: they are paired.
+The seed of a draw depends only on the item and the sample, so all arms answer with the same noise: they are paired.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -51,28 +51,28 @@ class Group(Settings):
     """Benchmark -> answers per item in this group (avg@k). Default: the benchmark's own `samples`."""
 
     primary: bool = True
-    """Whether the figures show it. Each benchmark is in exactly one primary group; other groups have tables of their
-    own."""
+    """Whether the figures show the group. Each benchmark is in exactly one primary group; other groups have tables of
+    their own."""
 
     experiments: list[str] | None = None
-    """Experiments whose arms are evaluated. Default: all. Not for a primary group, which has all arms."""
+    """Experiments whose arms are evaluated. Default: all. A primary group has all arms and must not have this key."""
 
 
 class EvaluateSection(Settings):
     """The policies' answers to the benchmarks."""
 
     template: str
-    """File of the prompt, with the slot {problem}, for benchmarks that name none of their own."""
+    """File of the prompt, with the slot {problem}, for benchmarks that do not name their own."""
 
     engine: GeneratorOptions
     """How policies are run."""
 
     groups: dict[str, Group]
-    """Name of a group -> benchmarks that are evaluated in one way."""
+    """Name of a group -> benchmarks that are evaluated in the same way."""
 
     max_failure_share: Annotated[float, Field(ge=0, le=1)]
-    """Largest share of answers that our side may fail to run or to grade; above it the stage stops. An item without an
-    answer is not a failure: it counts as not solved."""
+    """Largest share of answers that may have no result because the engine or the grader failed; above it the stage
+    stops. An item without an answer is not a failure: it counts as not solved."""
 
 
 class AskedBenchmark(Settings):
@@ -99,7 +99,7 @@ class EvaluateSettings(Settings):
     """How the policies are run."""
 
     hub: HubModel | None = None
-    """The untrained policy, if it is of the hub."""
+    """The untrained policy, if it is a model of the hub."""
 
     system: str | None = None
     """The policy's system prompt."""
@@ -156,10 +156,10 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
 
 
 def missing(job: Job[EvaluateSettings]) -> int:
-    """How many calls `run` would make. It only looks."""
+    """How many calls `run` would make. Nothing is asked or written."""
     plan = _plan(job)
     asked = (_questions(job, arm, plan, only_look=True) for arm in job.settings.arms)
-    by_policy = {questions.partition: questions for questions in asked}  # arms with the same weights share one
+    by_policy = {questions.partition: questions for questions in asked}  # arms with the same weights share a partition
     return sum(questions.missing() for questions in by_policy.values())
 
 
@@ -227,7 +227,7 @@ def _by_upstreams_rule(
 ) -> dict[str, UpstreamCounts]:
     """How benchmarks' own rules differ from our graders, by benchmark.
 
-    They see truncated answers, too, as in the benchmark's own code.
+    The benchmarks' own rules also see truncated answers, as in the benchmarks' own code.
     """
     by_benchmark = {}
     for name, asked in job.settings.benchmarks.items():
@@ -248,7 +248,7 @@ def _by_upstreams_rule(
 
 
 class _EngineWithoutWeights:
-    """Stands in for an engine whose weights are gone: recorded answers are all there is."""
+    """Replaces an engine whose weights are gone, so that only recorded answers can be used."""
 
     def __init__(self, engine: Engine, manifests: Sequence[Path]) -> None:
         self._engine, self._manifests = engine, manifests

@@ -18,14 +18,14 @@ class FilterSection(Settings):
     """The selections of pairs."""
 
     tie_seed: int
-    """Seed of the order of pairs with equal delta, and of draws without a seed of their own. An edit may retrain every
-    arm with such a selection."""
+    """Seed of the order of pairs with equal delta, and of draws without a seed of their own. An edit may retrain all
+    arms with such selections."""
 
     sets: dict[str, CommonSet]
     """Name -> the pairings that the selection `common-<name>` compares, on prompts that are eligible in all of them."""
 
     cell_pairs: Annotated[int, Field(ge=1)] | None = None
-    """Largest number of prompts of the correctness cells, the same prompts in all four. Default: all that exist."""
+    """Largest number of prompts of the correctness cells, the same prompts in all four. Default: all such prompts."""
 
 
 class FilterSettings(Settings):

@@ -1,6 +1,6 @@
 """Stage generate: traces of one generator for all training prompts.
 
-Every draw is one request with its own seed, recorded as it comes; the table is a sorted projection of the record.
+Every draw is one request with its own seed, recorded when it is answered; the table is made from the record, sorted.
 """
 
 from typing import Annotated
@@ -30,7 +30,7 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 
 class GenerateSection(Settings):
-    """What all generators share. A generator may have its own `engine` and `sampling`."""
+    """Settings that all generators share. A generator may have its own `engine` and `sampling`."""
 
     template: str
     """File of the prompt, with the slot {problem}."""
@@ -42,8 +42,8 @@ class GenerateSection(Settings):
     """How generators draw their traces."""
 
     max_failure_share: Annotated[float, Field(ge=0, le=1)]
-    """Largest share of one generator's traces that may be truncated or empty; above it the stage stops. They are
-    counted and left out."""
+    """Largest share of one generator's traces that may be truncated or empty; above it the stage stops. Below
+    it these traces are counted and left out."""
 
 
 class Shipped(Settings):
@@ -53,7 +53,7 @@ class Shipped(Settings):
     """The data set of the training prompts."""
 
     traces: TraceFields
-    """Its columns that hold traces."""
+    """Columns of the data set that hold traces."""
 
 
 class Shard(Settings):
@@ -74,28 +74,28 @@ class GenerateSettings(Settings):
     """Name of the generator in the config."""
 
     engine: GeneratorOptions | None
-    """How its model is run. None: a data set ships its traces."""
+    """How the generator's model is run. None: a data set ships its traces."""
 
     hub: HubModel | None = None
-    """Its model, if that is of the hub."""
+    """The generator's model, if it is of the hub."""
 
     shipped: Shipped | None = None
-    """The data set that ships its traces."""
+    """The data set that ships the generator's traces."""
 
     system: str | None = None
-    """Its system prompt."""
+    """The generator's system prompt."""
 
     thinking: ThinkingMarks | None = None
-    """Its own marks of reasoning, stored as <think> and </think>."""
+    """The model's own marks of reasoning, which are stored as <think> and </think>."""
 
     rendering: Rendering = PLAIN
-    """Date and variables of its chat template."""
+    """Date and variables of the model's chat template."""
 
     shard: Shard | None = None
     """The only share of the prompts that is asked. None: all prompts."""
 
     sampling: Sampling
-    """How it draws its traces."""
+    """How the generator draws its traces."""
 
     samples: Annotated[int, Field(ge=1)]
     """Draws per prompt."""
@@ -138,7 +138,7 @@ def run(job: Job[GenerateSettings]) -> Outcome:
 
 
 def missing(job: Job[GenerateSettings]) -> int:
-    """How many calls `run` would make. It only looks."""
+    """How many calls `run` would make. Nothing is asked or written."""
     return _questions(job, only_look=True).missing()
 
 
@@ -163,7 +163,7 @@ def _questions(job: Job[GenerateSettings], only_look: bool = False) -> calls.Que
 
 
 def _text(call: Call, thinking: ThinkingMarks | None) -> str | None:
-    """A trace's text: its reasoning is marked in one way, whoever wrote it and whatever served it."""
+    """A trace's text. Its reasoning is marked in the same way for all models and servers."""
     text = call.text
     if text is not None and thinking is not None:
         text = marked_thinking(text, thinking.opening, thinking.closing)

@@ -21,7 +21,7 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 
 class GradeSection(Settings):
-    """The grades of final answers. How they are graded is a key of the prompts' source: `grader`."""
+    """The grades of final answers. The key `grader` of the prompts' source says how they are graded."""
 
     max_failure_share: Annotated[float, Field(ge=0, le=1)]
     """Largest share of one generator's traces that may have no grade (truncated, without an answer, or not gradable);

@@ -1,7 +1,7 @@
 """Stage judge: rate the traces of one generator on the dimensions of one form.
 
-A form is the set of dimensions asked in one request. The judge is any server behind the OpenAI protocol; a reply that
-is not exactly a verdict is asked for again, at most `attempts` times, and is then a typed failure.
+A form is the set of dimensions asked in one request. The judge is any server behind the OpenAI protocol; if a
+reply is not exactly a verdict, the judge is asked again, with at most `attempts` requests; then it is a typed failure.
 """
 
 from collections import Counter
@@ -40,7 +40,7 @@ from prefdelta.system.files import say
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
 
-ANOTHER_MODEL = "another_model"  # the failure of a reply that another model gave
+ANOTHER_MODEL = "another_model"  # the failure for a reply of another model
 
 
 class Compared(Settings):
@@ -60,7 +60,7 @@ class Compared(Settings):
     """Number of prompts, drawn by a hash."""
 
     def asked(self, main: Mapping[str, list[str]]) -> dict[str, list[str]]:
-        """Form -> its dimensions. main: the same for the main forms."""
+        """Other form -> its dimensions. main: main form -> its dimensions."""
         return {**self.forms, **{form: main[repeated] for form, repeated in self.repeats.items()}}
 
 
@@ -74,8 +74,8 @@ class JudgeSection(Settings):
     """File of the prompt, with the slots {category}, {rubric}, {problem} and {trace}."""
 
     forms: dict[str, list[str]]
-    """Name of a form -> the dimensions asked in one request. Each dimension is in one form. An edited rubric judges its
-    whole form again."""
+    """Name of a form -> the dimensions asked in one request. Each dimension is in one form. An edit of a rubric has
+    its whole form judged again."""
 
     engine: OpenAIOptions
     """Where the judge is and how it is asked."""
@@ -104,7 +104,7 @@ class JudgeSettings(Settings):
     """Name of the form in the config."""
 
     dimensions: list[str]
-    """What the form asks."""
+    """The dimensions that the form asks for."""
 
     engine: OpenAIOptions
     """Model, server or address, limits."""
@@ -125,10 +125,10 @@ class JudgeSettings(Settings):
     """Root of all draws."""
 
     hub: HubModel | None = None
-    """The judge's weights, for a server that is started here."""
+    """The judge's weights, for a server that the job starts."""
 
     rendering: Rendering = PLAIN
-    """Date and variables of that judge's chat template."""
+    """Date and variables of the chat template of such a judge."""
 
     prompts: int | None = None
     """Number of prompts that are judged, drawn by a hash. None: all."""
@@ -177,7 +177,7 @@ def run(job: Job[JudgeSettings]) -> Outcome:
 
 
 def missing(job: Job[JudgeSettings]) -> int:
-    """How many calls `run` would make at least: a reply that is not a verdict is asked for again. It only looks."""
+    """Least number of calls that `run` would make; replies that are not verdicts need more. Nothing is asked."""
     _, judged, requests = _requests(job)
     if not judged:
         return 0
@@ -195,7 +195,7 @@ def missing(job: Job[JudgeSettings]) -> int:
 
 
 def _requests(job: Job[JudgeSettings]) -> tuple[list[Trace], list[Trace], list[Request]]:
-    """The traces of the job, those of them that are judged, and a request for each of these."""
+    """(all traces of the job, the traces that are judged, a request for each judged trace)."""
     settings = job.settings
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
     template, rubric = _read_prompts(job)
@@ -230,17 +230,17 @@ def _sample(prompts: Iterable[str], count: int | None) -> set[str]:
 
 
 class _Verdict(Settings):
-    """What the last attempt gave for one trace."""
+    """The result of the last attempt for one trace."""
 
     scores: dict[str, int] | None
     failure: str | None
     attempts: int
     call_key: str
-    words: str | None = None  # what the provider said of a failure
+    words: str | None = None  # the provider's words about a failure
 
 
 def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
-    """The template, and the rubric of the form: one section per dimension, from its file."""
+    """(the template, the rubric of the form with one section per dimension from its file)."""
     sections = []
     files = {path.stem: path for path in job.inputs["rubrics"]}
     for dimension in job.settings.dimensions:
@@ -272,13 +272,13 @@ def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questi
 def _verdicts(
     settings: JudgeSettings, requests: list[Request], ask: Callable[[list[Request]], Sequence[Call | None]]
 ) -> dict[int, _Verdict]:
-    """The verdict on each request, by its index; none where `ask` has no call.
+    """The verdict on each request, by its index; none if `ask` has no call.
 
-    Replies that do not parse are asked for again in further rounds.
+    Requests whose replies do not parse are asked again in further rounds.
     """
     verdicts: dict[int, _Verdict] = {}
     waiting = list(range(len(requests)))
-    right = False  # whether the model that was asked has answered at all
+    right = False  # whether the right model has answered at all
     for attempt in range(settings.attempts if requests else 0):
         again = []
         for index, call in zip(waiting, ask([replace(requests[i], attempt=attempt) for i in waiting]), strict=True):
@@ -286,8 +286,8 @@ def _verdicts(
                 continue
             verdicts[index] = _parse(call, settings, attempt + 1)
             right = right or (call.failure is None and verdicts[index].failure != ANOTHER_MODEL)
-            # A reply that is not a verdict may be one the next time. A prompt that is too long, or that kills the
-            # server, will not change.
+            # If a reply is not a verdict, the next one may be. A prompt that is too long, or that kills the server,
+            # will not change.
             if verdicts[index].failure is not None and call.failure in (None, *NO_VERDICT):
                 again.append(index)
         waiting = [index for index in again if right or verdicts[index].failure != ANOTHER_MODEL]
@@ -314,7 +314,7 @@ def failure_of(settings: JudgeSettings, call: Call) -> str | None:
 
 
 def _warn_of_other_models(engine: OpenAIOptions, models: Counter[str]) -> None:
-    """models: the names in replies, with how many replies carry each."""
+    """models: name in replies -> number of replies with it."""
     if others := Counter({name: count for name, count in models.items() if not engine.accepts(name)}):
         say(
             f"warning: {others.total():,} of {models.total():,} replies name another model than {engine.model!r}: "
@@ -344,7 +344,7 @@ def _judgements(trace: Trace, verdict: _Verdict | None, settings: JudgeSettings)
 def _serve(
     options: OpenAIOptions, weights: Weights | None, rendering: Rendering = PLAIN
 ) -> AbstractContextManager[Endpoint]:
-    """The endpoint to ask: a server started for this job, or the one the config names."""
+    """The endpoint to ask: a server that this job starts, or the one that the config names."""
     if options.server is not None:
         plugin = f"servers.{options.server.name}"
         if weights is None:
@@ -360,7 +360,7 @@ def _serve(
 def _server_identity(
     options: OpenAIOptions, weights: Weights | None = None, rendering: Rendering = PLAIN
 ) -> dict[str, Any]:
-    """What determines a judge's replies besides its model's name. The address of a hosted one does not."""
+    """All that determines a judge's replies besides its model's name. The address of a hosted judge is not included."""
     if options.server is None:
         return {"provider": options.provider}
     plugin = f"servers.{options.server.name}"

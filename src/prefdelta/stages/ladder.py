@@ -1,11 +1,11 @@
 """Stage ladder: train one small model of the mini study from scratch, on corruptible traces.
 
-Accuracy jumps at steps that depend on the seed, so a model is measured before anything uses it: outside its accuracy
-windows it is rejected and trained again with the next seed.
+Accuracy jumps at steps that depend on the seed, so a model is measured before anything uses it. A model outside its
+accuracy windows is rejected and trained again with the next seed.
 
 Every attempt's checkpoint is in Hugging Face format (safetensors, character tokenizer, chat template). It lies in the
-record under the hash of all that determines it, as do the replies by which it was measured: nothing is done twice. The
-output is the small manifest that names the accepted checkpoint.
+record under the hash of all that determines it, like the replies by which it was measured, so nothing is done twice.
+The output is the small manifest that names the accepted checkpoint.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,27 +36,27 @@ from prefdelta.training.ladder import MAX_LENGTH, draw_rows, train_rung
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
 
-ENGINE, GRADER = "engines.transformers", "graders.marker"  # by which a trained model is measured
-TRAINING_CODE = ("prefdelta.training",)  # what else training.ladder imports decides only which rows are drawn
+ENGINE, GRADER = "engines.transformers", "graders.marker"  # for measuring a trained model
+TRAINING_CODE = ("prefdelta.training",)  # other imports of training.ladder only decide which rows are drawn
 SAMPLING = Sampling(temperature=1.0, max_tokens=MAX_LENGTH // 2)
 
 
 class LadderSettings(Settings):
     model: str
-    """Its name in the config."""
+    """Name of the model in the config."""
 
     rung: Rung
-    """What to train."""
+    """The model to train."""
 
     shared: LadderSection
-    """What all rungs share."""
+    """Settings that all rungs share."""
 
     def plugins(self) -> list[str]:
         return [ENGINE, GRADER] if self.rung.windows else []
 
 
 def run(job: Job[LadderSettings]) -> Outcome:
-    """Train with one seed after the other until a model is inside all its windows.
+    """Train with one seed after another until a model is inside all its windows.
 
     Raises StudyError if no attempt gives such a model.
     """
@@ -88,12 +88,12 @@ def run(job: Job[LadderSettings]) -> Outcome:
 
 
 def _trained(job: Job[LadderSettings], rung: Rung) -> tuple[Checkpoint, int]:
-    """(the checkpoint of one attempt, from the record or trained now; steps made now)."""
+    """(the checkpoint of one attempt, from the record or trained now; number of steps made now)."""
     settings = job.settings
     rows = draw_rows(rung)
     key = digest(
         {
-            "rows": rows,  # in place of the corpora and the code that they were drawn from
+            "rows": rows,  # in place of the corpora and code from which they were drawn
             "rung": rung.model_dump(exclude={"corpora", "error_rates", "windows"}),
             "shared": settings.shared.model_dump(exclude={"attempts", "measured_items"}),
             "code": source.digest("prefdelta.training.ladder", within=TRAINING_CODE),
@@ -116,7 +116,7 @@ def _accuracy(
 ) -> tuple[WindowAccuracy, int]:
     """(a window with the share of its problems that a model solves at temperature 1, calls made now)."""
     shared = job.settings.shared
-    # The same problems for every model, with draws of its own for each.
+    # All models get the same problems, but each has its own draws.
     problem_seed = seed_of("ladder", window.family, window.operations)
     drawn = draw_problems(window.family, window.operations, "validation", problem_seed)
     answers = {problem.question: [str(problem.answer())] for problem in islice(drawn, shared.measured_items)}
@@ -152,7 +152,7 @@ def _sentence(window: WindowAccuracy) -> str:
 
 
 def _table(rejected: Sequence[RejectedTraining]) -> str:
-    """What was measured, as text with one line per training."""
+    """The measurements of rejected trainings, as text with one line per training."""
     return "\n".join(
         f"  seed {training.seed}, last loss {training.last_loss}: {'; '.join(map(_sentence, training.accuracies))}"
         for training in rejected

@@ -28,16 +28,16 @@ class PromptsSettings(Settings):
     """Name of the benchmark, or `train` for the training prompts."""
 
     made: Source
-    """How its problems are made, or which data set holds them."""
+    """How the source's problems are made, or which data set holds them."""
 
     seed: int
     """Root of all draws."""
 
     limit: int | None = None
-    """Keep only so many, drawn by seed."""
+    """Largest number of prompts, drawn by seed. None: all."""
 
     ngram: Ngram | None = None
-    """Number of words in a row of the gate against contamination. None: there is no gate."""
+    """Number of words in a row that the gate against contamination compares. None: there is no gate."""
 
 
 def run(job: Job[PromptsSettings]) -> Outcome:
@@ -49,7 +49,7 @@ def run(job: Job[PromptsSettings]) -> Outcome:
     prompts.sort(key=lambda prompt: fraction("limit", settings.seed, prompt.prompt_id))
     kept = prompts[: settings.limit]
     left_out["over_limit"] = len(prompts) - len(kept)
-    left_out = +left_out  # without zeros
+    left_out = +left_out  # unary plus drops zeros
     if not kept:
         raise StudyError(
             f"prompts of {settings.source!r}: none is left of {rows:,} rows ({_counts(left_out) or 'there are none'})."
@@ -62,7 +62,7 @@ def run(job: Job[PromptsSettings]) -> Outcome:
 
 
 def read_prompts(settings: PromptsSettings) -> tuple[list[Prompt], Counter[str]]:
-    """All prompts of a source, and how many of its rows make none, by reason. The limit is not applied."""
+    """(all prompts of a source, reason -> number of rows that make no prompt). The limit is not applied."""
     made, name = settings.made, settings.source
     if isinstance(made, MadeSource):
         seed = seed_of("prompts", settings.seed, name)
@@ -82,7 +82,7 @@ def read_prompts(settings: PromptsSettings) -> tuple[list[Prompt], Counter[str]]
 
 
 def _without_excluded(prompts: list[Prompt], lock: Path, ngram: int | None) -> tuple[list[Prompt], int]:
-    """The prompts that the lock does not hold, and how many it holds."""
+    """(the prompts that are not in the lock, the number of those that are)."""
     excluded = ExcludedPrompts.read(lock.read_text(encoding="utf-8"), str(lock))
     if excluded.ngram != ngram:
         raise StudyError(

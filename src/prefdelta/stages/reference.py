@@ -1,7 +1,7 @@
 """Stage reference: the log-probability of each trace of one generator under one untrained policy, in nats.
 
-It is summed over the tokens of the trace, computed once, and shared by every arm that trains on the trace. The stage
-needs transformers, but not TRL.
+The log-probability is summed over the tokens of the trace, computed once, and shared by every arm that trains on the
+trace. The stage needs transformers, but not TRL.
 """
 
 from collections import Counter
@@ -40,7 +40,7 @@ from prefdelta.training.tokens import tokenise
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
 
-# The code that computes a sum from messages and completion. What else is imported decides only which sums are needed.
+# Modules that compute a sum from messages and completion. Other imports only decide which sums are needed.
 _COMPUTING = (
     "prefdelta.training.logps",
     "prefdelta.training.tokens",
@@ -57,13 +57,14 @@ class ReferenceSection(Settings):
     """File with the slot {problem}: how the policy is asked, here, in training and in evaluation."""
 
     max_length: Annotated[int, Field(ge=2)]
-    """Tokens of prompt and completion, at least 2. A longer trace is a typed failure; it is not cut."""
+    """Tokens of prompt and completion, at least 2. A longer trace is not cut, but a typed failure."""
 
     batch_tokens: Annotated[int, Field(ge=1)]
     """Tokens in one forward pass, at least 1."""
 
     dtype: Precision = "float32"
-    """Precision of the matrix products. It must be that of the recipes, or the first loss of DPO is not ln 2."""
+    """Precision of the matrix products. It must be the precision of the recipes, or the first loss of DPO is
+    not ln 2."""
 
     threads: Annotated[int, Field(ge=1)] = 1
     """Torch threads, at least 1: part of what determines the bits on a CPU."""
@@ -71,7 +72,7 @@ class ReferenceSection(Settings):
 
 class ReferenceSettings(Settings):
     generator: str
-    """Whose traces are scored."""
+    """Generator whose traces are scored."""
 
     max_length: int
     """Tokens of prompt and completion. A longer trace is a typed failure."""
@@ -86,7 +87,7 @@ class ReferenceSettings(Settings):
     """Torch threads."""
 
     hub: HubModel | None = None
-    """The policy, if it is of the hub."""
+    """The policy, if it is a model of the hub."""
 
     system: str | None = None
     """The policy's system prompt."""
@@ -127,7 +128,7 @@ def run(job: Job[ReferenceSettings]) -> Outcome:
 
 
 def missing(job: Job[ReferenceSettings]) -> int:
-    """How many traces `run` would score. It only looks."""
+    """How many traces `run` would score. Nothing is computed or written."""
     weights = open_weights(job.inputs["weights"], job.settings.hub, job.record, only_look=True)
     _, completions, _ = _completions(job, weights)
     return len(Record(_partition(job, weights), RecordedLogps, only_look=True).missing(completions))
@@ -140,7 +141,7 @@ def _partition(job: Job[ReferenceSettings], weights: Weights) -> Path:
 def _completions(
     job: Job[ReferenceSettings], weights: Weights
 ) -> tuple[list[Trace], dict[str, "_Completion"], dict[tuple[str, int], str]]:
-    """(all traces, key in the record -> what is scored, (prompt_id, sample) -> key of a trace that is scored)."""
+    """(all traces, key in the record -> text that is scored, (prompt_id, sample) -> key of a scored trace)."""
     settings = job.settings
     template = job.input("template").read_text(encoding="utf-8").strip()
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
@@ -181,10 +182,10 @@ def _identity(settings: ReferenceSettings, weights: Weights) -> dict[str, Any]:
 def _complete(
     record: Record[RecordedLogps], completions: Mapping[str, _Completion], settings: ReferenceSettings, folder: Path
 ) -> tuple[dict[str, RecordedLogps], set[str]]:
-    """(key -> sum, from the record or computed now; the keys of those that were computed now)."""
+    """(key -> sum, from the record or computed now; the keys of sums that were computed now)."""
     sums: dict[str, RecordedLogps] = {}
     computed = set[str]()
-    while len(sums) < len(completions):  # a second time round only if the record turns out to be damaged
+    while len(sums) < len(completions):  # a second round only if the record is found damaged
         if missing := record.missing(completions):
             counted = f"{len(completions):,} traces, {len(missing):,} of them not yet recorded"
             say(f"reference {settings.generator}: {counted}")
@@ -202,7 +203,7 @@ def _logps(
     tokenizer, model = load_tokenizer(folder), load_model(folder, "float32", settings.threads)
     keys, rows = [], []
     failed: dict[str, str] = {}  # key -> failure
-    unfit: dict[str, str] = {}  # failure -> what is wrong with the first trace that has it
+    unfit: dict[str, str] = {}  # failure -> the problem of the first trace that has it
     for key in (key for key in completions if key in missing):
         try:
             row = tokenise(tokenizer, completions[key].messages, completions[key].text, settings.rendering)

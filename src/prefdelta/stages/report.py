@@ -46,10 +46,10 @@ class ReportSection(Settings):
     figure."""
 
     cpu_budget: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    """Stage -> the CPU seconds that it should take. The page prints them beside what it took."""
+    """Stage -> the CPU seconds that it should take. The page prints them beside the seconds that it took."""
 
     claims_note: str = ""
-    """Text above the verdicts on the paper's claims: what they do not say in this study."""
+    """Text above the verdicts on the paper's claims: what the verdicts do not show in this study."""
 
 
 class ReportOverlap(Settings):
@@ -73,7 +73,7 @@ class ReportBenchmark(Settings):
     """Level. None: the benchmark has none."""
 
     in_domain: bool
-    """Whether its domain is that of the training prompts."""
+    """Whether its domain is the domain of the training prompts."""
 
 
 class ReportGroup(Settings):
@@ -86,7 +86,7 @@ class ReportGroup(Settings):
     """Names of its benchmarks, in order."""
 
     primary: bool
-    """Whether the figures show it. Other groups have tables of their own."""
+    """Whether the figures show the group. Other groups have tables of their own."""
 
 
 # How an experiment's arms are drawn: along the generators' capability, or one row per arm.
@@ -104,7 +104,7 @@ class ReportExperiment(Settings):
     """Its arms, as <policy>/<chosen>~<rejected>/<selection>/<recipe>/s<seed>."""
 
     beside: list[str] = Field(default=[])
-    """Arms of other experiments that should have got as many updates as these."""
+    """Arms of other experiments that should have as many updates as these arms."""
 
 
 class ReportSettings(ReportSection):
@@ -192,7 +192,7 @@ def _label(benchmark: ReportBenchmark) -> BenchmarkLabel:
 
 
 def _overlaps(overlap: ReportOverlap | None, pairings: Pairings, jobs: list[FinishedJob]) -> Overlaps | None:
-    """The sets are those that the filter stage selects, so ties are ordered by its seed."""
+    """The overlaps of the sets that the filter stage selects. Ties are ordered by that stage's seed."""
     if overlap is None:
         return None
     pairing = Pairing.parse(overlap.pairing)

@@ -1,9 +1,9 @@
 """Stage train: a batch of arms. A policy is trained on the pairs of each selection by one recipe, with one seed.
 
 A checkpoint lies in the record under the hash of all that determines it (texts and reference log-probabilities of the
-pairs, recipe, base weights, training code, library versions, seed; not how many GPUs share the work). So an arm whose
-pairs came out the same is not trained again, also when its batch reruns. Pairs are tokenised only for an arm that has
-to be trained: loading the libraries for that takes longer than all else.
+pairs, recipe, base weights, training code, library versions, seed; not how many GPUs share the work). So an arm with
+unchanged pairs is not trained again, even if its batch reruns. Pairs are tokenised only for an arm that must be
+trained, because loading the libraries for it takes longer than all the rest.
 """
 
 import time
@@ -49,14 +49,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TRAINER = "prefdelta.training.trainer"
-# The code that counts for a policy. What else the trainer and a method import decides nothing that the key lacks.
+# Modules whose source is in a policy's key. Other imports affect a policy only through values that the key already
+# contains.
 TRAINING_CODE = (
     "prefdelta.training",
     "prefdelta.models.loading",
     "prefdelta.models.chat_templates",
     "prefdelta.core.asking.thoughts",
 )
-KIND = "policies"  # folder in the record
+KIND = "policies"  # folder of the record
 _LIBRARIES = ("torch", "transformers", "trl", "accelerate")
 _TraceKey = tuple[str, str, int | None]  # generator, prompt_id, sample
 
@@ -103,7 +104,7 @@ class TrainSettings(Settings):
     """Share of an arm's pairs that may have an unfit trace. Above it the stage stops."""
 
     hub: HubModel | None = None
-    """The base policy, if it is of the hub."""
+    """The base policy, if it is a model of the hub."""
 
     system: str | None = None
     """The policy's system prompt."""
@@ -147,7 +148,7 @@ def run(job: Job[TrainSettings]) -> Outcome:
 
 
 def _run_elsewhere(runs: Sequence[TrainingRun]) -> dict[str, Any]:
-    """For the manifest: the SLURM jobs that trained, and their time without that in the queue."""
+    """Entries for the manifest: the SLURM jobs that trained, and their time without time in the queue."""
     if not runs:
         return {}
     return {
@@ -158,7 +159,7 @@ def _run_elsewhere(runs: Sequence[TrainingRun]) -> dict[str, Any]:
 
 
 def missing(job: Job[TrainSettings]) -> list[str]:
-    """The arms that `run` would train. It only looks."""
+    """The arms that `run` would train. Nothing is trained or written."""
     base = open_weights(job.inputs["weights"], job.settings.hub, job.record, only_look=True)
     pairs = _Pairs(job)
     first_arms: dict[str, str] = {}  # key of a policy -> the first arm that needs it
@@ -171,9 +172,9 @@ def missing(job: Job[TrainSettings]) -> list[str]:
 
 
 def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> str:
-    """Names a policy in the record."""
+    """The key of a policy in the record."""
     recipe = settings.recipe
-    # A trace that is too long has no reference sum. Without sums, the rows do not say what is left out.
+    # A trace that is too long has no reference sum. Rows without sums do not show which traces are left out.
     limit = {} if method_of(recipe).needs_reference else {"max_length": settings.max_length}
     return digest(
         {
@@ -194,7 +195,7 @@ def _policy(
 ) -> tuple[Checkpoint, int, int, TrainingRun | None]:
     """(the policy trained on `rows`, updates made now, estimated tokens that they read, the run if it was a SLURM job).
 
-    The policy is from the record if it is there; otherwise it is trained now.
+    The policy is taken from the record if the record has it; otherwise it is trained now.
     """
     settings = job.settings
     recipe = settings.recipe
@@ -225,7 +226,7 @@ def _fitting(
 ) -> tuple[list[PreferenceRow], dict[str, int]]:
     """(the rows that the policy can be trained on, reason -> how many are left out).
 
-    The rule is the same for every method, and that of stage reference: so all methods train on the same pairs.
+    The rule is the same for every method and for stage reference, so all methods train on the same pairs.
     """
     fitting, left_out = [], Counter({"too_long": 0})
     for row in rows:
@@ -244,7 +245,7 @@ def _fitting(
 
 
 def _length(row: PreferenceRow) -> int:
-    """Tokens of the prompt with the longer completion."""
+    """Number of tokens of the prompt and the longer completion."""
     return len(row.prompt) + max(len(row.chosen), len(row.rejected))
 
 
@@ -295,9 +296,10 @@ class _Pairs:
                     self._logps[generator, row.prompt_id, row.sample] = row
 
     def rows(self, selected: Sequence[SelectedPair]) -> list[PairTexts]:
-        """The rows of a selection, in order of rank; also those that will be left out (`_fitting`).
+        """The rows of a selection, in order of rank, with those that `_fitting` will leave out.
 
-        Raises StudyError if the method needs a reference log-probability that any other selected trace does not have.
+        Raises StudyError if the method needs reference log-probabilities and a selected trace has none for a reason
+        other than too_long or unfit.
         """
         return [self._row(row) for row in selected]
 
@@ -308,7 +310,7 @@ class _Pairs:
         if selected.swapped:
             keys.reverse()
         references = [self._logps.get(key) for key in keys]
-        known = (None, "too_long", *UNFIT)  # with each of these the pair is left out, and counted
+        known = (None, "too_long", *UNFIT)  # with a failure of these the pair is left out and counted
         if self._needs_reference and any(row is None or row.failure not in known for row in references):
             raise StudyError(
                 f"pair {pair.pair_id} was selected, but one of its traces has no reference log-probability, and no "

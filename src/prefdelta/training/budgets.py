@@ -1,4 +1,4 @@
-"""How many updates a budget pays for. Not in `core.recipes`, so that the digest of training covers it."""
+"""How many updates a budget pays for. This is not in `core.recipes`, so that it is in the digest of training."""
 
 import math
 

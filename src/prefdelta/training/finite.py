@@ -1,4 +1,4 @@
-"""Numbers that are not finite end a training before its state is saved."""
+"""Stop a training at the first NaN or infinity, before its state is saved."""
 
 import math
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
 """Training one rung of the ladder from scratch, in plain transformers and torch.
 
-Muon (arXiv 2502.16982) takes the hidden matrices and AdamW the rest: 50% accuracy took 0.28 CPU-minutes with it and
+Muon (arXiv 2502.16982) trains the hidden matrices and AdamW the rest: 50% accuracy took 0.28 CPU-minutes with both and
 0.9 with AdamW alone.
 """
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 IGNORED = -100  # label of positions that are not learnt: the prompt and the padding
-MAX_LENGTH = 256  # positions the model has
+MAX_LENGTH = 256  # positions of the model
 INNER = 2  # width of the feed-forward layers, in widths of the model
 LOGGED_EVERY = 25  # steps
-STATE = "state.pt"  # of a snapshot: weights and optimisers
+STATE = "state.pt"  # file of a snapshot: weights and optimisers
 REMEDY = "Lower ladder.muon_learning_rate or ladder.adamw_learning_rate."
 
 Row = tuple[str, str]  # a question, a trace
@@ -35,7 +35,7 @@ Optimizers = list[tuple["torch.optim.Optimizer", float]]  # with their peak lear
 
 
 def draw_rows(rung: Rung) -> list[Row]:
-    """All rows that a rung learns from, batch after batch: questions kept for the ladder, and corrupted traces."""
+    """All rows that a rung learns from, batch after batch: questions of the split `ladder`, and corrupted traces."""
     random = Random(rung.seed)
     return [_draw(rung, random) for _ in range(rung.steps * rung.batch_size)]
 
@@ -47,12 +47,12 @@ def train_rung(
 
     Returns `parameters`, `steps`, and the `curve`: [step, loss in nats per token].
     Training goes on from the newest of `snapshots`, if there is one; on a CPU the result has the same bits either way.
-    name: how the lines of progress call the rung. Raises StudyError if a loss, gradient or weight is not finite.
+    name: the rung's name in lines of progress. Raises StudyError if a loss, gradient or weight is not finite.
     """
     import torch
 
     torch.set_num_threads(section.threads)
-    torch.manual_seed(rung.seed)  # for the first weights; after that nothing is random
+    torch.manual_seed(rung.seed)  # for the first weights; later steps are not random
     tokenizer = character_tokenizer()
     model = _new_model(rung, tokenizer)
     optimizers = _optimizers(model, section)
@@ -84,7 +84,7 @@ def train_rung(
 
 
 def _save(snapshots: Snapshots, steps: int, model: "PreTrainedModel", optimizers: Optimizers, curve: Curve) -> None:
-    """Take a snapshot after that many steps."""
+    """Take a snapshot after `steps` steps."""
     import torch
 
     check_weights(steps, snapshots, REMEDY, model)
@@ -151,7 +151,7 @@ def _new_model(rung: Rung, tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedM
 
 
 def _optimizers(model: "PreTrainedModel", section: LadderSection) -> Optimizers:
-    """The optimisers with their peak learning rates: Muon for the matrices between embeddings and head."""
+    """The optimisers with their peak learning rates. Muon trains the matrices between embeddings and head."""
     import torch
 
     embeddings = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
@@ -199,5 +199,5 @@ def _batch(drawn: Sequence[Row], tokenizer: "PreTrainedTokenizerFast", check: bo
         end = len(row.prompt) + len(row.completion)
         ids[place, :end] = torch.tensor(row.prompt + row.completion)
         labels[place, len(row.prompt) : end] = torch.tensor(row.completion)
-    # The model looks back only, so padding on the right needs no mask.
+    # The model sees only earlier positions, so padding on the right needs no mask.
     return {"input_ids": ids, "labels": labels}

@@ -10,7 +10,7 @@ from prefdelta.training.tokens import Tokens
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-POSITIONS = 1024  # whose logits are normalised at a time: 16,384 positions x 128k tokens of vocabulary are 8 GB
+POSITIONS = 1024  # positions normalised at a time: the logits of 16,384 positions x 128k tokens of vocabulary are 8 GB
 
 
 def completion_logps(
@@ -18,10 +18,10 @@ def completion_logps(
 ) -> Iterator[tuple[int, float]]:
     """Yield (index of a row, log-probability of its completion in nats), the shortest rows first.
 
-    The log-probability is summed over the tokens of the completion, end-of-sequence included. dtype: of the matrix
-    products; the weights keep the dtype of the model.
+    The log-probability is summed over the tokens of the completion, end-of-sequence included. dtype: precision of
+    the matrix products; the weights keep the dtype of the model.
     A batch holds rows of one length, with at most batch_tokens tokens together (or one row). So nothing is padded:
-    padding would move a sum by 1e-6. On a CPU a row's sum has the same bits whatever else is computed with it.
+    padding would change a sum by 1e-6. On a CPU a row's sum has the same bits whatever else is computed with it.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Low-rank adapters through peft: what is trained in place of all weights, and merged into them before it is saved."""
+"""Low-rank adapters through peft: they are trained in place of all weights, and merged into them before saving."""
 
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 
 def adapters(model: "PreTrainedModel", lora: Lora, seed: int) -> "LoraConfig":
-    """The configuration from which TRL makes the adapters. Call it right before: it seeds their first weights.
+    """The configuration from which TRL makes the adapters. Call it right before that, because it seeds their
+    first weights.
 
-    Switches the dropout of the model itself off. Raises StudyError if a target names no module of the model: peft
-    raises only if none of them does.
+    It switches off the dropout of the model itself. Raises StudyError if any target is not a module of the model; peft
+    raises only if none is.
     """
     import torch
     from peft import LoraConfig
@@ -27,7 +28,7 @@ def adapters(model: "PreTrainedModel", lora: Lora, seed: int) -> "LoraConfig":
             raise StudyError(
                 f"lora.targets: the policy has no module {', '.join(unknown)}. It has {', '.join(sorted(leaves))}."
             )
-    disable_dropout_in_model(model)  # its own, as TRL does for DPO and KTO; that of the adapters is the recipe's
+    disable_dropout_in_model(model)  # of the model, as TRL does for DPO and KTO; the recipe sets the adapters'
     torch.manual_seed(seed)
     return LoraConfig(
         task_type="CAUSAL_LM",

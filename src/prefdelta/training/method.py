@@ -1,4 +1,4 @@
-"""What a training method is: `Method` says all that the rest of the package asks of one."""
+"""Training methods: `Method` has all that the rest of the package needs to know of one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ PAIR: tuple[Side, ...] = ("chosen", "rejected")
 
 @dataclass(frozen=True, slots=True)
 class Setup(Generic[R]):
-    """What a method makes its trainer from."""
+    """The values from which a method makes its trainer."""
 
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
-    dataset: "Dataset"  # what the method's `make_rows` returned, in that order
+    dataset: "Dataset"  # the rows of the method's `make_rows`, in their order
     recipe: R
-    arguments: Mapping[str, Any]  # of TRL's configuration: those that all methods share
+    arguments: Mapping[str, Any]  # arguments of TRL's configuration that all methods share
     adapters: "LoraConfig | None"
 
 
@@ -35,7 +35,7 @@ class Method(Generic[R]):
     """One way to train a policy on pairs. `docs/adding-a-method.md` walks through a new one."""
 
     name: str
-    """As recipes call it (`method:`), and as `system/plugins.py` does after `training.`."""
+    """Its name in recipes (`method:`), and after `training.` in `system/plugins.py`."""
 
     recipe: type[R]
     """Type of its settings; its field `method` is a Literal of the name."""
@@ -44,31 +44,31 @@ class Method(Generic[R]):
     """Whether each row must come with the log-probabilities of its traces under the untrained policy."""
 
     sides: tuple[Side, ...]
-    """The traces of a pair that it reads."""
+    """The traces of a pair that the method reads."""
 
     rows_per_pair: int
-    """How many of the rows that `batch_size` and `examples` count it makes of one pair."""
+    """How many rows, as `batch_size` and `examples` count them, the method makes of one pair."""
 
     only_contrast: bool
-    """Whether it learns only from how the two sides differ, so that pairs of equal generators teach nothing."""
+    """Whether it learns only from differences between the two sides, so pairs of equal generators teach nothing."""
 
     first_loss: Callable[[R], float | None]
-    """Recipe -> the loss before the first update, in nats, where that is known whatever the rows; otherwise None."""
+    """Recipe -> the loss before the first update, in nats, if it is known and the same for all rows; otherwise None."""
 
     make_rows: Callable[["PreTrainedModel", Sequence[PreferenceRow], R, int], Sequence[Row]]
-    """(model before training, pairs, recipe, seed) -> the rows that are trained on, `rows_per_pair` for each pair.
+    """(model before training, pairs, recipe, seed) -> the rows for training, `rows_per_pair` for each pair.
 
-    TRL shuffles them by the same seed, unless the method's trainer is told not to.
+    TRL shuffles the rows by the same seed, unless the method's trainer switches this off.
     """
 
     make_trainer: Callable[[Setup[R]], "Trainer"]
     """The trainer of TRL, made by `micro_batches.in_micro_batches`."""
 
     def read(self, pair: PreferenceRow) -> list[Tokens]:
-        """The traces of a pair that it reads, each with the prompt."""
+        """The traces of a pair that the method reads, each with the prompt."""
         return [Tokens(pair.prompt, getattr(pair, side)) for side in self.sides]
 
     def mean_tokens(self, pairs: Sequence[PreferenceRow]) -> float:
-        """Tokens, prompt included, of one of its rows, as a mean over these pairs."""
+        """Mean number of tokens in a row of the method, with the prompt, over these pairs."""
         lengths = [len(trace.prompt) + len(trace.completion) for pair in pairs for trace in self.read(pair)]
         return sum(lengths) / (self.rows_per_pair * len(pairs))

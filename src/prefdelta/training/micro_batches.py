@@ -1,9 +1,9 @@
-"""One update, made in micro-batches: by several forward passes, of one process or of several.
+"""One update in micro-batches: several forward passes, in one process or in several.
 
 An update is the same whatever its micro-batches: each counts by its share of the update (rows, or tokens for SFT).
-TRL's own gradient accumulation weighs all alike, also a last one that is shorter. So the loader gives every process the
-rows of a whole update, and each process takes its micro-batches of them. An update of one micro-batch is made by TRL as
-it stands.
+TRL's own gradient accumulation gives all the same weight, even if the last one is shorter. So the loader gives every
+process the rows of a whole update, and each process takes its micro-batches from them. An update of one micro-batch is
+left to TRL.
 """
 
 import os
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from torch.utils.data import DataLoader
     from transformers import Trainer
 
-# Of the processes that train together, as torch's launcher says: how many they are, and the number of this one.
+# Number of processes that train together, and the rank of this one; torch's launcher sets both.
 PROCESSES, PROCESS = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
 TOKENS_WITHOUT_GRADIENTS = 16_384  # in one forward pass that computes no gradients
 Row = Mapping[str, Any]  # name of a column -> what TRL's collator reads there
-# What TRL's collator made of the rows, as tensors of shape (rows, ...); and the weight of the micro-batch in the
-# update: the mean of all weights, over all processes, is 1.
+# (tensors of shape (rows, ...) that TRL's collator made from rows, weight of the micro-batch in the update). The mean
+# of all weights, over all processes, is 1.
 Weighted = tuple[dict[str, "torch.Tensor"], float]
-Size = Callable[[Row], int]  # what a row counts for in the mean that is the loss
+Size = Callable[[Row], int]  # weight of a row in the mean that is the loss
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The rows of one update. A type of its own, so that no library walks through their tokens."""
+    """The rows of one update. It is a type of its own, so that no library walks through their tokens."""
 
     rows: Sequence[Row]
 
 
 def rows_per_micro_batch(recipe: Recipe) -> int:
-    """Rows of one forward pass: what the recipe says, or else a process's share of an update.
+    """Rows in one forward pass: the recipe's number, or else a process's share of an update.
 
     Raises StudyError if the processes cannot make equal shares of an update in such micro-batches.
     """
@@ -54,8 +54,8 @@ def rows_per_micro_batch(recipe: Recipe) -> int:
 def split(n_rows: int, rows_each: int, process: int, processes: int) -> list[tuple[range, bool]]:
     """The micro-batches of an update that a process makes: (indices of the rows, whether it counts) of each.
 
-    rows_each: rows of one micro-batch. All processes make equally many, because they exchange weights in each: one that
-    runs out of rows repeats the first micro-batch, without counting it.
+    rows_each: rows of one micro-batch. All processes make equally many, because they exchange weights in each. One
+    that runs out of rows repeats the first micro-batch, which does not count.
     """
     ranges = [range(start, min(start + rows_each, n_rows)) for start in range(0, n_rows, rows_each)]
     mine = ranges[process::processes]
@@ -64,30 +64,30 @@ def split(n_rows: int, rows_each: int, process: int, processes: int) -> list[tup
 
 
 def in_micro_batches(trainer: "type[Trainer]", recipe: Recipe, size: Size = lambda _: 1) -> "Callable[..., Trainer]":
-    """A type of TRL's trainers that makes each update in micro-batches, with matrix products in the recipe's dtype."""
+    """A subclass of a TRL trainer that makes updates in micro-batches, with matrix products in the recipe's dtype."""
     dtype, rows_each = recipe.dtype, rows_per_micro_batch(recipe)
     parent: Any = trainer
 
     class MicroBatchTrainer(parent):  # type: ignore[misc]
-        _weight = 1.0  # of the micro-batch at hand
+        _weight = 1.0  # of the current micro-batch
 
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
             self._collate: Any = self.data_collator
             self.data_collator: Any = Update
-            # TRL measures over all processes, of micro-batches of one size; `_average` does it for any.
+            # TRL measures over all processes as if micro-batches had one size; `_average` works for any sizes.
             if PROCESSES > 1:
                 self.accelerator.gather = self.accelerator.gather_for_metrics = lambda measured, *_, **__: measured
 
         def get_train_dataloader(self) -> "DataLoader[Update]":
             loader: DataLoader[Update] = super().get_train_dataloader()
-            if PROCESSES > 1:  # accelerate gives each process other rows, and repeats some in a short last update
+            if PROCESSES > 1:  # accelerate would give each process other rows, and repeat some in a short update
                 batches: Any = loader.batch_sampler
                 batches.num_processes, batches.process_index, batches.even_batches = 1, 0, False
             return loader
 
         def _get_num_items_in_batch(self, *_: Any) -> None:
-            """Nothing: the weights of the micro-batches do it."""
+            """None: the weights of the micro-batches replace this number."""
 
         def floating_point_ops(self, _: Update) -> int:
             return 0  # TRL would look for tokens; nobody reads the estimate
@@ -118,9 +118,9 @@ def in_micro_batches(trainer: "type[Trainer]", recipe: Recipe, size: Size = lamb
             return summed
 
         def before_micro_batches(self, model: Any, micro_batches: Sequence[Weighted], n_rows: int, whole: bool) -> None:
-            """Do nothing; for a method whose loss has a term of the whole update of n_rows rows.
+            """Does nothing here. A method overrides it if its loss has a term of the whole update of n_rows rows.
 
-            whole: the one micro-batch is the update.
+            whole: whether the only micro-batch is the whole update.
             """
 
         def compute_loss(self, model: Any, inputs: dict[str, "torch.Tensor"], *_: Any, **__: Any) -> "torch.Tensor":

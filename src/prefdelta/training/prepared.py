@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def prepared(trainer: "type[Trainer]") -> "type[Trainer]":
-    """TRL's trainer without its preparation of the rows, which would cut prompts and drop rows silently."""
+    """TRL's trainer without its preparation of rows, which would silently cut prompts and drop rows."""
     parent: Any = trainer
 
     class PreparedTrainer(parent):  # type: ignore[misc]
@@ -28,7 +28,7 @@ def prepared(trainer: "type[Trainer]") -> "type[Trainer]":
 def reference_not_loaded(module: ModuleType) -> Iterator[None]:
     """Within the context, a trainer of TRL's `module` is made without a reference model.
 
-    With several processes TRL would load one all the same, and drop it; and it would hash all weights, for a cache.
+    With several processes TRL would load one anyway and drop it, and it would hash all weights for a cache.
     """
     names = {"create_model_from_path": lambda *_, **__: None, "hash_module": lambda *_: ""}
     before = {name: getattr(module, name) for name in names}

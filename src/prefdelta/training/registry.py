@@ -1,7 +1,7 @@
 """The training methods by name, and the type of a recipe of any of them.
 
-The modules are found through `system.plugins`, and not imported by name: so the digest of a job covers the method that
-its recipe names, and no other. They import no torch, and this module is read wherever the config is.
+The modules are found through `system.plugins`, not imported by name, so the digest of a job covers only the method that
+its recipe names. They do not import torch, because this module is imported wherever the config is read.
 """
 
 from functools import reduce

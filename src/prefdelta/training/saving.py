@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def save_policy(trainer: "Trainer", base: Path, recipe: Recipe, output: Path) -> dict[str, float]:
-    """Save the trained model and its tokenizer to the folder `output`; return how much of it training changed.
+    """Save the trained model and its tokenizer to the folder `output`; return the share of weights that changed.
 
     `changed_share` is the share of the weights that differ from the base's as saved, `changed_share_bfloat16` the share
     that would still differ if both were loaded in bfloat16.
-    Adapters are merged in float32 first, so evaluation needs to know nothing of them. Of several processes all have to
-    call this, for each may hold a part; only the first writes and measures, and the others return nothing.
+    Adapters are merged in float32 first, so evaluation needs to know nothing of them. All processes must call this,
+    because each may hold a part; only the first writes and measures, and the others return nothing.
     """
     import torch
 
@@ -39,21 +39,21 @@ def save_policy(trainer: "Trainer", base: Path, recipe: Recipe, output: Path) ->
 
 
 def _gathered(model: "PreTrainedModel", dtype: "torch.dtype", keep: bool) -> "dict[str, torch.Tensor]":
-    """All weights of a model that several processes share, in the host's memory of the processes that keep them."""
+    """All weights of a model that several processes share. keep: put them into this process's main memory."""
     state = {}
     once = {name for name, _ in model.named_parameters()}
-    tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - once  # in `state` by another name
+    tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - once  # in `state` under another name
     for name, part in model.state_dict().items():
         if name in tied:
             continue
-        whole = part.full_tensor() if hasattr(part, "full_tensor") else part  # a buffer is nobody's part
+        whole = part.full_tensor() if hasattr(part, "full_tensor") else part  # buffers are not shared in parts
         if keep:
             state[name] = whole.to("cpu", dtype)
     return state
 
 
 def _name_dtype(config: Path, dtype: str) -> None:
-    """Write the dtype of the saved weights into the configuration: for shared weights transformers writes another."""
+    """Write the dtype of the saved weights into the configuration. For shared weights transformers writes another."""
     values = json.loads(config.read_text(encoding="utf-8"))
     if values["dtype"] != dtype:
         config.write_text(json.dumps(values | {"dtype": dtype}, indent=2) + "\n", encoding="utf-8")
@@ -67,7 +67,7 @@ def _changed(base: Path, policy: Path) -> dict[str, float]:
     for name, weights in _slices(policy):
         after = weights[:]
         total += after.numel()
-        before = slices[name][:] if name in slices else torch.full_like(after, torch.nan)  # differs from all
+        before = slices[name][:] if name in slices else torch.full_like(after, torch.nan)  # NaN differs from all values
         saved += int((before.to(after.dtype) != after).sum())
         rounded += int((before.bfloat16() != after.bfloat16()).sum())
     return {"changed_share": saved / total, "changed_share_bfloat16": rounded / total}

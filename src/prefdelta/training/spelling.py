@@ -1,7 +1,7 @@
 """Tokens that spell a text exactly after a prompt, and texts that no tokens of a policy's reply can spell.
 
-A tokenizer may put a space before a text, or take white space from behind a special token; and it turns a control token
-that a text only mentions into the token itself. What a policy learns must spell the trace, no more and no less.
+A tokenizer may put a space before a text, or remove white space behind a special token; and it turns a control token
+that a text only mentions into the token itself. The tokens that a policy learns must spell the trace exactly.
 """
 
 import re
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 CONTROL_TOKEN, NOT_SPELT = "control_token", "not_spelt"
 UNFIT = (CONTROL_TOKEN, NOT_SPELT)  # failures of one trace, or of its problem
 _MARKS = (OPEN, CLOSE)  # a model writes them itself, in some vocabularies as special tokens
-# Behind one of these, a text begins as in the middle of another. Several, since a token may begin with any of them.
+# Behind one of these, a text is tokenised as in the middle of another. There are several, since a token may begin with
+# one of them.
 _NEUTRAL = ("\n", ":", "a")
 _EXCERPT = 40  # characters of a text in an error
 
@@ -34,13 +35,13 @@ class UnfitTraceError(StudyError):
 
 
 def text_ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    """The token ids of a text that already holds its special tokens: none is added.
+    """The token ids of a text that already has its special tokens, so none is added.
 
     Raises UnfitTraceError if the tokenizer has no tokens for it.
     """
     try:
         return token_ids(tokenizer, text)
-    except Exception as error:  # the library's own type: a vocabulary without a token for what is unknown
+    except Exception as error:  # the library's own type of error: the vocabulary has no token for unknown text
         raise UnfitTraceError(NOT_SPELT, f"the tokenizer cannot read {_excerpt(text)}: {error}") from None
 
 
@@ -60,9 +61,9 @@ def control_ids(tokenizer: "PreTrainedTokenizerBase", frame: str) -> set[int]:
 def check_text(tokenizer: "PreTrainedTokenizerBase", name: str, text: str, control: set[int]) -> None:
     """Raise UnfitTraceError if a trace or a problem would be tokenised to a control token that it only mentions.
 
-    The mention is not tokenised as text instead: text and token cannot be told apart when the policy is asked, and
-    `split_special_tokens` of the library still gives the token where the model's own vocabulary has it. name: what
-    the error calls the text.
+    The mention is not tokenised as text, because text and token cannot be told apart when the policy is asked, and the
+    library's `split_special_tokens` still gives the token if the model's own vocabulary has it. name: what the error
+    calls the text.
     """
     for token in text_ids(tokenizer, text):
         if token in control:
@@ -77,14 +78,15 @@ def check_text(tokenizer: "PreTrainedTokenizerBase", name: str, text: str, contr
 def ids_after(tokenizer: "PreTrainedTokenizerBase", text: str, prompt: list[int], completion: str) -> list[int]:
     """Token ids that spell `completion` after the prompt `text`, whose ids are `prompt`.
 
-    As a whole, if the prompt's tokens stay as they are: a model cannot merge characters across the border, since they
-    are there when it starts. Else the completion by itself, or as behind a character that keeps a space from being
-    added. Raises UnfitTraceError if none of these spells it.
+    Prompt and completion are tokenised as a whole if this leaves the prompt's tokens unchanged: a model cannot merge
+    characters across the border, because the prompt's tokens exist when it starts. Otherwise the completion is
+    tokenised alone, or behind a character that prevents an added space. Raises UnfitTraceError if none of these spells
+    it.
     """
     before = _text_of(tokenizer, prompt)
     for ids in _candidates(tokenizer, text, prompt, completion):
         spelt = _text_of(tokenizer, prompt + ids)
-        if normalize("NFC", spelt) == normalize("NFC", before + completion):  # many vocabularies know only this form
+        if normalize("NFC", spelt) == normalize("NFC", before + completion):  # many vocabularies have only this form
             return ids
     whole = _text_of(tokenizer, text_ids(tokenizer, text + completion))
     pairs = enumerate(zip(whole, text + completion, strict=False))
@@ -110,7 +112,7 @@ def _candidates(
 
 
 def _behind(tokenizer: "PreTrainedTokenizerBase", neutral: str, text: str) -> list[int] | None:
-    """The ids of a text, each part of it between added tokens as if it stood behind `neutral`; None if they merge."""
+    """The ids of a text. Each part between added tokens is tokenised as if behind `neutral`; None if the two merge."""
     added = {token.content: number for number, token in tokenizer.added_tokens_decoder.items()}
     start = text_ids(tokenizer, neutral)
     ids: list[int] = []

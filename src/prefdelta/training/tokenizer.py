@@ -31,7 +31,7 @@ def character_tokenizer() -> "PreTrainedTokenizerFast":
     tokenizer = Tokenizer(models.WordLevel(vocabulary))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), behavior="isolated")
     tokenizer.decoder = Fuse()
-    new_tokenizer: Any = PreTrainedTokenizerFast  # its constructor has no types
+    new_tokenizer: Any = PreTrainedTokenizerFast  # the constructor has no types
     made: PreTrainedTokenizerFast = new_tokenizer(
         tokenizer_object=tokenizer,
         pad_token=PAD,
@@ -45,6 +45,6 @@ def character_tokenizer() -> "PreTrainedTokenizerFast":
 
 
 def encode(vocabulary: dict[str, int], question: str, trace: str) -> Tokens:
-    """The same as `tokenise` for one question and its trace, and twenty times as fast: a character is a token."""
+    """The result of `tokenise` for one question and its trace, twenty times as fast because a character is a token."""
     prompt = [vocabulary[BOS], vocabulary[USER], *map(vocabulary.__getitem__, question), vocabulary[ASSISTANT]]
     return Tokens(prompt, [*map(vocabulary.__getitem__, trace), vocabulary[EOS]])

@@ -32,11 +32,11 @@ class PreferenceRow:
     prompt: list[int]
     chosen: list[int]
     rejected: list[int]
-    ref_chosen_logps: float | None  # summed over the completion; None where the method needs no reference
+    ref_chosen_logps: float | None  # summed over the completion; None if the method needs no reference
     ref_rejected_logps: float | None
 
     def reference(self) -> tuple[float, float]:
-        """(reference sum of the chosen trace, of the rejected one), in nats."""
+        """(reference sum of the chosen trace, that of the rejected trace), in nats."""
         assert self.ref_chosen_logps is not None
         assert self.ref_rejected_logps is not None
         return self.ref_chosen_logps, self.ref_rejected_logps
@@ -53,7 +53,7 @@ class PairTexts:
     ref_rejected_logps: float | None
 
     def tokenised(self, tokenizer: "PreTrainedTokenizerBase", rendering: Rendering = PLAIN) -> PreferenceRow:
-        """Raises StudyError as `tokenise` does."""
+        """The pair as token ids. Raises StudyError like `tokenise`."""
         texts = (self.chosen, self.rejected)
         chosen, rejected = (tokenise(tokenizer, self.messages, text, rendering) for text in texts)
         return PreferenceRow(
@@ -61,7 +61,7 @@ class PairTexts:
         )
 
 
-_PROBE = "prefdelta"  # a reply rendered only to see how the template ends a turn
+_PROBE = "prefdelta"  # a reply that is rendered only to see how the template ends a turn
 
 
 def tokenise(
@@ -70,16 +70,15 @@ def tokenise(
     completion: str,
     rendering: Rendering = PLAIN,
 ) -> Tokens:
-    """The tokens that the model sees when asked (role, content) messages, and those by which it says `completion`.
+    """The tokens that the model sees when it is asked (role, content) messages, and the tokens that spell `completion`.
 
     The chat template renders the prompt alone; the completion's own tokens and end-of-sequence follow. The template
     never sees the completion: the templates of reasoning models drop the reasoning from a reply in the messages.
-    The completion is what the policy would generate: without the opening mark where the prompt opens the reasoning.
-    There are as many beginning-of-sequence tokens as the template writes, one or none, also if the tokenizer has one.
+    The completion is the text that the policy would generate: no opening mark if the prompt opens the reasoning.
+    The template alone decides whether there is a beginning-of-sequence token, even if the tokenizer has one.
     Raises StudyError if the template writes two, does not end a turn with end-of-sequence, or has closed the reasoning
-    that the completion holds: otherwise the model would be trained on a context or a reply that it never sees when it
-    is used. Raises UnfitTraceError (`spelling`) for a completion or a problem that this model cannot be trained on,
-    while it can on others.
+    that the completion holds: otherwise the model would be trained on a context or a reply that never occurs when it
+    is used. Raises UnfitTraceError (`spelling`) for a completion or a problem on which this model cannot be trained.
     """
     text = render(tokenizer, messages, rendering)
     _check_end(tokenizer, messages, rendering)
@@ -98,7 +97,7 @@ def tokenise(
 
 
 def check_beginning(tokenizer: "PreTrainedTokenizerBase", prompt: list[int]) -> int:
-    """How many beginning-of-sequence tokens a rendered prompt has. Raises StudyError if they are more than one."""
+    """How many beginning-of-sequence tokens a rendered prompt has. Raises StudyError if there are several."""
     if (count := _beginnings(tokenizer, prompt)) > 1:
         raise StudyError(
             f"a rendered prompt has {count} beginning-of-sequence tokens; 1 is right, or none. Its chat template is at "

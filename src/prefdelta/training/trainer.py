@@ -1,4 +1,4 @@
-"""One training: what all methods share of TRL's arguments, of the checks while it trains, and of what is saved.
+"""One training: the arguments of TRL, the checks during training, and the saving that all methods share.
 
 The model is loaded once, in float32, and serves the check of the reference, the training and the policy that is saved.
 """
@@ -25,13 +25,13 @@ from prefdelta.training.tokens import PreferenceRow, Tokens
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerCallback
 
-# How far a recomputed reference sum may be from the recorded one, per token (nats), and the first loss from the one
-# known beforehand. bfloat16, measured with traces of 22 tokens and beta 0.2: 0.003 between sums computed in bfloat16
+# How far a recomputed reference sum may be from the recorded one, per token (nats), and the first loss from the
+# known one. bfloat16, measured with traces of 22 tokens and beta 0.2: 0.003 between sums computed in bfloat16
 # and in float32 (9 rows of 10), 0.001 for the loss (0.006 if the sums come from weights in bfloat16, not from products
-# in it). The loss's grows with the root of the length: for 4,000 tokens it should be about 0.02.
+# in it). The difference of the loss grows with the root of the length: for 4,000 tokens it should be about 0.02.
 SUM_TOLERANCE = {"float32": 1e-3, "bfloat16": 2e-2}
 LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2}
-CHECKED_TRACES = 32  # whose reference sums are computed afresh and compared
+CHECKED_TRACES = 32  # number of traces whose reference sums are computed again and compared
 TELL_SECONDS = 30.0  # between two lines of progress
 REMEDY = "Lower the recipe's learning_rate."
 
@@ -48,11 +48,11 @@ def train(
 ) -> dict[str, Any]:
     """Train the model in the folder `base` on pairs by a method, save the policy to `output`, return what was measured.
 
-    seed: of the order of the rows, and of the adapters' first weights. fsdp: how several processes share all weights;
-    None: as `Fsdp()` says.
+    seed: for the order of the rows, and the adapters' first weights. fsdp: how several processes share all weights;
+    None: the defaults of `Fsdp`.
     Training goes on from the newest of `snapshots`, if there is one; on a CPU the result has the same bits either way.
-    The result has `updates`, `rows` (as the method counts them), `step0_loss` (nats), what `save_policy` returns, and a
-    `curve`: per update `loss`, `grad_norm`, `learning_rate` and what else TRL measures (`rewards/*`, `logps/*`).
+    The result has `updates`, `rows` (as the method counts them), `step0_loss` (nats), the result of `save_policy`, and
+    a `curve`: per update `loss`, `grad_norm`, `learning_rate` and TRL's other measurements (`rewards/*`, `logps/*`).
     Raises StudyError if the reference log-probabilities do not belong to the model, if the first loss is not the
     method's, or if a loss, gradient or weight is not finite.
     """
@@ -75,20 +75,20 @@ def train(
         adapters=adapters(model, recipe.lora, seed) if recipe.lora else None,
         arguments={
             "output_dir": str(snapshots.folder),
-            "per_device_train_batch_size": recipe.batch_size,  # of all devices together: see `micro_batches`
+            "per_device_train_batch_size": recipe.batch_size,  # for all devices together: see `micro_batches`
             "max_steps": updates,
             "learning_rate": recipe.learning_rate,
             "lr_scheduler_type": recipe.scheduler,
             "warmup_steps": round(recipe.warmup_share * updates),
             "max_grad_norm": recipe.max_grad_norm,
-            "max_length": None,  # longer traces were left out, with a reason; nothing is cut here
+            "max_length": None,  # longer traces were left out, with a reason, so nothing is cut
             "seed": seed,
-            "bf16": False,  # `micro_batches` sees to it, in the same way for one process and for several
+            "bf16": False,  # `micro_batches` sets the precision, for one process and for several
             "use_cpu": not on_gpu,
             "gradient_checkpointing": on_gpu,
             "logging_steps": 1,
             "logging_nan_inf_filter": False,
-            "save_strategy": "no",  # but when `_watch` says so
+            "save_strategy": "no",  # except when `_watch` says so
             "report_to": "none",
             "disable_tqdm": True,
             "dataloader_pin_memory": False,
@@ -96,7 +96,7 @@ def train(
         },
     )
     trainer = method.make_trainer(setup)
-    trainer.remove_callback(transformers.PrinterCallback)  # a dictionary per update, on the terminal
+    trainer.remove_callback(transformers.PrinterCallback)  # it prints a dictionary per update
     trainer.add_callback(_watch(snapshots, method.first_loss(recipe), LOSS_TOLERANCE[recipe.dtype]))
     newest = snapshots.take_newest()
     trainer.train(resume_from_checkpoint=str(newest) if newest else None)
@@ -119,20 +119,20 @@ def train(
 
 
 def _shared(fsdp: Fsdp) -> dict[str, Any]:
-    """TRL's arguments: several processes hold a part each of weights, gradients and optimiser, and fetch layers."""
+    """TRL's arguments for shared weights: each process holds a part of weights, gradients and optimiser."""
     return {
         "fsdp": True,
         "fsdp_config": {
             "version": 2,
             "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-            "state_dict_type": "SHARDED_STATE_DICT",  # of snapshots: each process writes its part
-            **fsdp.model_dump(),  # called there as here
+            "state_dict_type": "SHARDED_STATE_DICT",  # for snapshots: each process writes its part
+            **fsdp.model_dump(),  # with the same names there
         },
     }
 
 
 def check_reference(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], dtype: Precision) -> None:
-    """Compare the recorded and fresh reference sums of the first CHECKED_TRACES traces.
+    """Compare the recorded reference sums of the first CHECKED_TRACES traces with new ones.
 
     Raises StudyError if they differ by more than SUM_TOLERANCE (nats per token).
     """
@@ -151,7 +151,7 @@ def check_reference(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], dt
 def _watch(snapshots: Snapshots, first_loss: float | None, tolerance: float) -> "TrainerCallback":
     """Show progress and take snapshots. Stop if the first loss is not the known one, or if a number is not finite.
 
-    The Trainer calls on_step_end, on_log, saves if it should, and calls on_save: so nothing is saved unchecked.
+    The Trainer calls on_step_end and on_log, then saves if it should, and calls on_save. So nothing is saved unchecked.
     """
     from transformers import TrainerCallback
 
@@ -164,7 +164,7 @@ def _watch(snapshots: Snapshots, first_loss: float | None, tolerance: float) -> 
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             if PROCESS == 0:
                 self._progress.add()
-            # After the last update the policy itself is saved.
+            # No snapshot after the last update: the policy itself is saved then.
             control.should_save = state.global_step < state.max_steps and snapshots.due()
 
         def on_log(self, args: Any, state: Any, control: Any, **more: Any) -> None:

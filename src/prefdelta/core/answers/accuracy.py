@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-# An item that was not answered within the token limit counts as not solved, as is usual for GSM8K, MATH and AIME: else
-# a model that never stops would gain. An item that we failed to ask or grade is left out.
+# An item that was not answered within the token limit counts as not solved, as is usual for GSM8K, MATH and AIME.
+# Otherwise a model that never stops would gain. An item that we failed to ask or grade is left out.
 COUNTS_AS_WRONG = frozenset({"truncated", "no_answer"})
 
 

@@ -24,10 +24,10 @@ class Options:
     """The options of one problem, in the order in which they are shown."""
 
     texts: Sequence[str]
-    labels: Sequence[str] | None  # as the data set names them, in upper case; None: by their place alone
+    labels: Sequence[str] | None  # the data set's own labels, in upper case; None: it has none
 
     def listed(self) -> str:
-        """One per line, by letter."""
+        """The options as text, one per line, each with its letter."""
         return "\n".join(f"{letter}. {text}" for letter, text in zip(ascii_uppercase, self.texts, strict=False))
 
     def letter(self, answer: object, counted_from: int | None, column: str, where: str) -> str:
@@ -55,7 +55,7 @@ class Options:
 
 
 def read_options(value: object, column: str, where: str) -> Options:
-    """The options in a cell.
+    """The options in a cell of a data set.
 
     Raises RejectedRowError if there are none, too many, or one without a text; StudyError if the cell has another form.
     """
@@ -65,7 +65,7 @@ def read_options(value: object, column: str, where: str) -> Options:
     if any(isinstance(cell, list | tuple | Mapping) for cell in values):
         raise _unreadable(value, column, where)
     texts = [cell_text(cell, column, where) or "" for cell in values]
-    while texts and texts[-1] in ("", "N/A"):  # MMLU-Pro once filled up to ten; Arrow fills objects with nulls
+    while texts and texts[-1] in ("", "N/A"):  # MMLU-Pro once filled up to ten options; Arrow fills objects with nulls
         texts.pop()
     if len(texts) < 2 or not all(texts):
         raise RejectedRowError("no_options")

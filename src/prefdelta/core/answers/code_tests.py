@@ -18,10 +18,10 @@ from typing import Any, Literal
 from prefdelta.core.errors import StudyError
 
 Kind = Literal["stdin", "call", "assert"]
-# Of a whole number. Python allows 4,300, because the time to convert one grows with the square of its digits;
-# LiveCodeBench raises that to this (lcb_runner/evaluation/compute_code_generation_metrics.py).
+# Most digits of a whole number. Python allows 4,300, because the time to convert a number grows with the square of its
+# digits; LiveCodeBench allows as many as here (lcb_runner/evaluation/compute_code_generation_metrics.py).
 MOST_DIGITS = 50_000
-_AT_ONCE = 600  # the limit of Python cannot be set lower than 640
+_AT_ONCE = 600  # digits that are converted at once: Python's limit cannot be set lower than 640
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _json(text: str, where: str) -> Any:
 
 
 def _decoded(private: str) -> str:
-    """Private tests as JSON: published as such, or as base64 of zlib of a pickled string."""
+    """Private tests as JSON. They are published as JSON, or as base64 of zlib of a pickled string."""
     if private.lstrip().startswith("["):
         return private
     try:
@@ -176,9 +176,9 @@ def _decoded(private: str) -> str:
 
 
 def _unpickled_string(data: bytes) -> str:
-    """The string that `data` pickles. Raises UnpicklingError for anything else, such as what could run code.
+    """The string that `data` pickles. Raises UnpicklingError for anything else, such as a pickle that could run code.
 
-    The pickle's instructions are read and never carried out: one string and its framing are allowed.
+    The pickle's instructions are read and never executed: only one string and its framing are allowed.
     """
     framing = {"PROTO", "FRAME", "MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT", "STOP"}
     strings = {"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}

@@ -1,4 +1,4 @@
-r"""Final answers in what a model wrote: where they stand, and how two are compared as text, letters or numbers.
+r"""Final answers in what a model wrote: where they stand, and how two of them are compared as text, letters or numbers.
 
 Every function takes the text after the reasoning (`prefdelta.core.asking.thinking`). A model may write anything, a
 thousand open brackets for example, so every function takes time about proportional to the text.
@@ -12,7 +12,7 @@ import re
 from prefdelta.core.errors import StudyError
 
 _BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
-# What may stand between the boxes of one answer: `\boxed{1}, \boxed{2} \quad \text{and} \quad z = \boxed{3}`.
+# Text allowed between the boxes of one answer: `\boxed{1}, \boxed{2} \quad \text{and} \quad z = \boxed{3}`.
 _BETWEEN_BOXES = re.compile(
     r"(?=.*(?:,|;|\bor\b|\band\b|quad))(?:[\s$,;]|\\[()\[\]]|\\q?quad|\\text\{[^{}]*\}|\b(?:and|or)\b|[A-Za-z]\w*\s*=)*",
     re.DOTALL,
@@ -35,13 +35,15 @@ def boxed(text: str) -> list[str]:
 
 
 def boxes(text: str) -> list[tuple[str, str]]:
-    r"""As `boxed`, each with the text before it: from the end of the box before, or from the start of its line."""
+    r"""The contents that `boxed` gives, each with the text before its box, from the end of the previous box or of the
+    previous line.
+    """
     closed = _pairs(text, "{}")
     list_boxes: list[tuple[str, int, int]] = []
     begins = len(text)
     for mark in reversed(list(_BOX.finditer(text))):
         end = closed.get(mark.end() - 1)
-        if end is None or (list_boxes and end >= begins):  # never closed, or around the one before
+        if end is None or (list_boxes and end >= begins):  # never closed, or around the box before it
             continue
         if list_boxes and not _BETWEEN_BOXES.fullmatch(text, end + 1, begins):
             break
@@ -56,7 +58,7 @@ def boxes(text: str) -> list[tuple[str, str]]:
 
 
 def _pairs(text: str, brackets: str) -> dict[int, int]:
-    """Where each opening bracket is closed, for those that are. A bracket behind a backslash does not count."""
+    """Place of each opening bracket that is closed -> where. A bracket behind a backslash does not count."""
     opening, closing = brackets[0], brackets[1]
     open_ones: list[int] = []
     pairs = {}
@@ -69,7 +71,7 @@ def _pairs(text: str, brackets: str) -> dict[int, int]:
 
 
 def stated(text: str) -> str | None:
-    """What follows the last "answer is" or "answer:", to the end of its line (or the next, if that is empty)."""
+    """The text after the last "answer is" or "answer:", to the end of its line (or of the next, if that is empty)."""
     places = [match.end() for match in _ANSWER_IS.finditer(text)]
     lines = text[places[-1] :].strip(" \t\n*:").splitlines() if places else []
     return (bare(lines[0]) or None) if lines else None
@@ -82,7 +84,7 @@ def last_line(text: str) -> str | None:
 
 
 def bare(text: str) -> str:
-    """Without the marks of mathematics and emphasis around it, and without a full stop."""
+    """A text without the marks of mathematics and emphasis around it, and without a full stop."""
     text = text.strip(" \t\n*").removesuffix(".").strip(" \t\n*")
     for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
         inner = text.removeprefix(opening).removesuffix(closing)
@@ -92,7 +94,7 @@ def bare(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    r"""A text for comparison: without spaces, `$`, `\text{}` and full stop; words in lower case, symbols as written."""
+    r"""A text for comparison: no spaces, `$`, `\text{}` or full stop; words in lower case, symbols as written."""
     text = _WRAPPED.sub(r"\1", bare(text))
     text = re.sub(r"\\(?:left|right|[,;!: ])|[\s$]", "", text).removesuffix(".")
     return text.casefold() if re.fullmatch(r"[^\W\d_]{2,}", text) else text
@@ -110,8 +112,8 @@ def braced_powers(latex: str) -> str:
 def theoremqa_answer(answer: str, answer_type: str) -> str:
     """TheoremQA's fields Answer and Answer_type as the one text that the grader `theoremqa` takes as an answer.
 
-    Whether a number is whole is seen from how it is written, 20 or 20.0, as in the data set's own comparison, and not
-    from its type. Raises StudyError for a type or an answer that TheoremQA does not have.
+    The spelling (20 or 20.0) says whether a number is whole, as in the data set's own comparison; the type does not.
+    Raises StudyError for a type or an answer that TheoremQA does not have.
     """
     if answer_type not in THEOREMQA_TYPES:
         raise StudyError(f"Answer_type {answer_type!r} is not one of TheoremQA's: {', '.join(THEOREMQA_TYPES)}.")
@@ -128,7 +130,7 @@ def theoremqa_answer(answer: str, answer_type: str) -> str:
 
 
 def _numbers(answer: str, as_list: bool) -> float | list[float] | None:
-    """A number, or a flat list of numbers, from how Python writes it."""
+    """A number, or a flat list of numbers, from a text in Python's syntax."""
     try:
         value = ast.literal_eval(answer.strip())
     except (ValueError, SyntaxError):
@@ -144,11 +146,11 @@ def _numbers(answer: str, as_list: bool) -> float | list[float] | None:
 def _flat(value: object) -> list[float]:
     if isinstance(value, list | tuple):
         return [item for part in value for item in _flat(part)]
-    return [value]  # type: ignore[list-item]  # the caller looks
+    return [value]  # type: ignore[list-item]  # the caller checks the types
 
 
 def truth(text: str) -> bool | None:
-    """The truth that the first of the words true, yes, false, no stands for. None without any of them."""
+    """The truth value of the first of the words true, yes, false, no in a text; None if it has none of them."""
     match = re.search(r"\b(true|yes|false|no)\b", _WRAPPED.sub(r" \1 ", text), re.IGNORECASE)
     return _TRUTHS[match[1].lower()] if match else None
 
@@ -161,18 +163,20 @@ def option(text: str) -> str | None:
 
 
 def right_hand_side(text: str) -> str:
-    """What follows the last sign of equality, exact or not."""
+    """The text after the last sign of equality, exact or not."""
     return bare(re.split(r"=|≈|\\approx|\\simeq", text)[-1])
 
 
 def list_items(text: str) -> list[str]:
-    r"""The items of a list: `[1, 2]`, `(1, 2)`, `\{1, 2\}`, a matrix, or "1, 2 and 3". Lists within it are opened."""
+    r"""The items of a list: `[1, 2]`, `(1, 2)`, `\{1, 2\}`, a matrix, or "1, 2 and 3". Items of inner lists are items
+    too.
+    """
     text = re.sub(r"\\\{", "[", re.sub(r"\\\}", "]", _MATRIX.sub(" ", text)))
     for brackets in ("[]", "()"):
         pairs = {
             opening: closing for opening, closing in _pairs(text, brackets).items() if "," in text[opening:closing]
         }
-        if pairs:  # the last of the outermost
+        if pairs:  # the last of the outermost brackets
             opening = min(place for place, end in pairs.items() if end == max(pairs.values()))
             text = text[opening + 1 : pairs[opening]]
             break

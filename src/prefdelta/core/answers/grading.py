@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from prefdelta.core.errors import StudyError
 
 # (text, right answers) -> (extracted answer, whether it is right), or None if the text has no answer. Raises
-# GradingError if neither can be said, StudyError if that would be so for every answer.
+# GradingError if neither can be said of this answer, StudyError if neither could be said of any.
 Grader = Callable[[str, Sequence[str]], tuple[str, bool] | None]
 
 _LONGEST_DETAIL = 300  # characters
@@ -33,7 +33,7 @@ class GradingError(Exception):
 
 
 class ModelAnswer(Protocol):
-    """A trace or a call."""
+    """An answer of a model: a trace or a call."""
 
     @property
     def text(self) -> str | None: ...
@@ -46,7 +46,7 @@ class ModelAnswer(Protocol):
 
 
 def grade_all(plan: Iterable[tuple[Grader, ModelAnswer, Sequence[str]]], threads: int) -> list[Graded]:
-    """Grade answers, `threads` at a time, in their order. Graders that take long work in processes of their own."""
+    """Grade answers, `threads` at a time; results are in their order. Slow graders work in processes of their own."""
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda item: grade(*item), plan))
 
@@ -55,7 +55,7 @@ def grade(grader: Grader, answer: ModelAnswer, right: Sequence[str]) -> Graded:
     """Grade one answer. A truncated answer is not graded.
 
     Models write what no grader foresaw, so whatever a grader raises is the failure `grader_error` of this answer alone.
-    A StudyError passes: it is about the study or the machine, and would be raised for every answer.
+    A StudyError is not caught: it is about the study or the machine, and would be raised for every answer.
     """
     if answer.failure is not None:
         return Graded(None, None, answer.failure)

@@ -1,6 +1,6 @@
 r"""Multiple choice: which option a text chooses.
 
-`letter` is ours, `mmlu_pro_letter` the rule of the benchmark's own code. Both take the text after the reasoning
+`letter` is our rule, `mmlu_pro_letter` that of the benchmark's own code. Both take the text after the reasoning
 (`prefdelta.core.asking.thinking`), and take time about proportional to it.
 """
 
@@ -10,11 +10,11 @@ from functools import cache
 from prefdelta.core.answers.final_answers import boxed
 
 _DRESS = re.compile(r"\\(?:text|textbf|textit|textrm|textsf|mathrm|mathbf|mathit|mathsf|operatorname)\s*\{([^{}]*)\}")
-_OPENED = re.compile(r"^(?:\\(?:text|mathrm)[a-z]*\s*\{\s*)+")  # around an option's text that has braces itself
+_OPENED = re.compile(r"^(?:\\(?:text|mathrm)[a-z]*\s*\{\s*)+")  # around an option whose text has braces itself
 _MARKS = re.compile(r"\*\*|__|[$`]|\\(?=[()\[\]])|\\[,;:!](?=\W|$)")
 _SPACES = re.compile(r"\\(?= )|\\q?quad\b|~|\u00a0")
 
-# What follows "A" or "I" where it is an option and no article or pronoun: "A is wrong", "A because".
+# Words that follow "A" or "I" where it is an option, not an article or pronoun: "A is wrong", "A because".
 _AFTER_I = "is|isn't|are|and|or|nor|has|does|doesn't|because|since|which"
 _AFTER_A = f"{_AFTER_I}|was|wasn't|as|but|if|by|in|on|to|for|with|from|only|alone|also|cannot|can|can't|would|will|not"
 _VERB = re.compile(r"\s+(?:is|isn't|are|was|has|does|would|can|cannot)\b")
@@ -29,9 +29,9 @@ _HEADING = rf"^[# \t]*(?:the\s+)?(?:{_BEST}\s+)?(?:answer|choice|option)[ \t]*\n
 
 
 def letter(text: str, letters: str) -> str | None:
-    """The one of `letters` (capitals, e.g. "ABCDEFGHIJ") that a text chooses. None if it chooses none, or several.
+    """The one of `letters` (capitals, e.g. "ABCDEFGHIJ") that a text chooses; None if it chooses none, or several.
 
-    The first of these that is there decides:
+    The first rule that finds something decides:
     1. the last box that holds an option: its letter in either case, or the letter before the option's text;
     2. the last letter that is announced: "answer is", "Answer:", "the correct option is", "C is the correct answer";
     3. the letter that begins a line ("C. A voltage is induced"), if it is the last line or no line has another one;
@@ -47,8 +47,8 @@ def letter(text: str, letters: str) -> str | None:
 
 def mmlu_pro_letter(text: str, letters: str) -> str | None:
     """The letter by MMLU-Pro's own rule: TIGER-AI-Lab/MMLU-Pro, evaluate_from_api.py (extract_answer, extract_again,
-    extract_final). The first "answer is (C)"; or else in the first line that has any the last "Answer: C"; or else the
-    last capital that stands alone. Upstream guesses where this finds none; None here.
+    extract_final). It is the first "answer is (C)"; else the last "Answer: C" in the first line that has any; else the
+    last capital that stands alone. Without any of them upstream guesses; this function returns None.
     """
     if stated := re.search(rf"answer is \(?([{letters}])", text):
         return stated[1]
@@ -66,7 +66,7 @@ def _reader(letters: str) -> "_Reader":
 
 
 class _Reader:
-    """The rules, a method each. They give "" where no letter is chosen, "C" for one, "AC" for several."""
+    """The rules, one method each. A rule gives "" if no letter is chosen, "C" for one letter, "AC" for several."""
 
     def __init__(self, letters: str) -> None:
         big, small, both = f"[{letters}]", f"[{letters.lower()}]", f"[{letters}{letters.lower()}]"
@@ -114,7 +114,7 @@ class _Reader:
 
     @staticmethod
     def plain(text: str) -> str:
-        """Without emphasis and the marks of mathematics around a letter."""
+        """A text without emphasis and the marks of mathematics around a letter."""
         text = _SPACES.sub(" ", _DRESS.sub(r"\1", _DRESS.sub(r"\1", text)))
         return re.sub(r"(?<![\w*])\*(\S{1,3})\*(?![\w*])", r"\1", _MARKS.sub("", text))
 
@@ -131,7 +131,7 @@ class _Reader:
         return _group(label).upper() if (label := self._label.match(content)) else ""
 
     def announced(self, text: str) -> tuple[str, str]:
-        """The letters that are announced, and a doubtful one, as in "the answer is A voltage"."""
+        """(letters that are announced, a doubtful one as in "the answer is A voltage")."""
         last, letters, doubtful = -1, "", ""
         for pattern in self._announced:
             for match in pattern.finditer(text):
@@ -143,7 +143,7 @@ class _Reader:
         return letters, doubtful
 
     def _with_others(self, text: str, match: re.Match[str]) -> str:
-        """The letter of an announcement, with those that follow it: "A or C"."""
+        """The letter of an announcement, with the letters that follow it: "A or C"."""
         letters, end = _group(match).upper(), match.end()
         while (other := self._also.match(text, end)) and not _reads_as_word(text, other.end(), _group(other)):
             if _VERB.match(text, other.end()):  # "C, and A is wrong"
@@ -166,7 +166,7 @@ class _Reader:
 
 
 def _group(match: re.Match[str]) -> str:
-    """The letter: the one group that took part."""
+    """The letter of a match: its one group that is a single letter."""
     return next(group for group in match.groups() if group and len(group) == 1 and group.isalpha())
 
 

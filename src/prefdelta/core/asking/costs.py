@@ -1,4 +1,4 @@
-"""What asking a hosted model costs, in USD: a reply, a request at most, and a plan as an estimate."""
+"""What asking a hosted model costs, in USD: of a reply, the most for a request, and an estimate for a plan."""
 
 import difflib
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ from prefdelta.core.ids import canonical
 from prefdelta.core.settings import Settings
 
 MILLION = 1_000_000
-HIDDEN_TOKENS = 256  # of a prompt, at most, that its texts do not show: marks of roles, a provider's preamble
-BYTES_PER_TOKEN = 4  # about so many in usual text; never less than 1
+HIDDEN_TOKENS = 256  # most tokens of a prompt that are not in its texts: marks of roles, a provider's preamble
+BYTES_PER_TOKEN = 4  # about this many in usual text; never less than 1
 
 Price = Annotated[float, Field(ge=0)]  # USD per million tokens
 
@@ -63,19 +63,19 @@ class TokenUsage:
 
 
 def cost(prices: ModelPrices, used: TokenUsage, batch: bool) -> float:
-    """USD."""
+    """USD that a reply costs."""
     cached_price = prices.input if prices.cached_input is None else prices.cached_input
     total = (used.input - used.cached) * prices.input + used.cached * cached_price + used.output * prices.output
     return total / MILLION * (1 - prices.batch_discount if batch else 1)
 
 
 def worst_cost(prices: ModelPrices, request: Request, batch: bool) -> float:
-    """USD that a request costs at most: no tokenizer makes more tokens than there are bytes."""
+    """USD that a request costs at most: no tokenizer makes more tokens than a text has bytes."""
     return cost(prices, TokenUsage(_bytes(request) + HIDDEN_TOKENS, 0, request.sampling.max_tokens), batch)
 
 
 def likely_cost(prices: ModelPrices, requests: Iterable[Request], batch: bool) -> float:
-    """USD for all, if a token has 4 bytes and every reply is as long as allowed: an estimate, rather too high."""
+    """USD for all requests, if a token has 4 bytes and every reply is as long as allowed: rather too high."""
     return sum(
         cost(prices, TokenUsage(_bytes(request) // BYTES_PER_TOKEN, 0, request.sampling.max_tokens), batch)
         for request in requests

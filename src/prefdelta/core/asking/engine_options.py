@@ -1,4 +1,4 @@
-"""What a config may say about an engine. Values only: each engine's own module says what they do."""
+"""What a config may say about an engine. Only values are here: each engine's own module says what they do."""
 
 import re
 from typing import Annotated, Literal, get_args
@@ -8,7 +8,7 @@ from pydantic import Field
 from prefdelta.core.asking.model_names import is_one_of
 from prefdelta.core.settings import Settings
 
-ANY = "any"  # for replies_as
+ANY = "any"  # value of `replies_as`
 
 
 class TransformersOptions(Settings):
@@ -103,7 +103,7 @@ class BatchOptions(Settings):
     """Largest number of requests in one batch. OpenAI's own limit is 50,000."""
 
     rounds: Annotated[int, Field(ge=1)] = 3
-    """How many batches one run may put a request into, if those before did not answer it."""
+    """Largest number of batches in one run that may contain the same request, if earlier ones did not answer it."""
 
 
 # What a request may hold besides the model and the messages, as OpenAI names it.
@@ -125,7 +125,7 @@ class OpenAIOptions(Settings):
     """Name of the model in requests, as the server calls it."""
 
     replies_as: str | list[str] | None = None
-    """Names in replies that mean `model` too: one, a list, or `any`. Other names make a reply a failure."""
+    """Names in replies that mean `model` too: one name, a list, or `any`. A reply with another name is a failure."""
 
     server: Annotated[RulesServer | VLLMServer, Field(discriminator="name")] | None = None
     """A server that each job starts for itself. Give either this or `base_url`."""
@@ -134,18 +134,18 @@ class OpenAIOptions(Settings):
     """Address of a server that runs already, up to and with /v1. Another address asks nothing again."""
 
     provider: str | None = None
-    """A label of your own for who serves the model, and which weights. Another label asks everything again."""
+    """Your own label for who serves the model, and which weights. Another label asks everything again."""
 
     api_key_env: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key. The key itself is never written into a file."""
 
     omit: list[Parameter] = Field(default_factory=list)
-    """Parameters of a request that are left out, because the server refuses them. Part of what a reply is recorded
-    under."""
+    """Parameters of a request that are left out, because the server refuses them. Part of the key under which a reply
+    is recorded."""
 
     rename: dict[Parameter, str] = Field(default_factory=dict)
-    """Parameter -> the server's name for it, for example { seed: random_seed }. Part of what a reply is recorded
-    under."""
+    """Parameter -> the server's name for it, for example { seed: random_seed }. Part of the key under which a reply
+    is recorded."""
 
     response_format: Literal["json_schema", "json_schema_enum", "json_object"] = "json_schema"
     """How the form of a verdict is asked for: a JSON schema with the range of scores, a JSON schema with the list of
@@ -155,7 +155,7 @@ class OpenAIOptions(Settings):
     """Ask through the provider's batch API; {} for its defaults. Default: one request at a time."""
 
     prices: str | None = None
-    """File with prices in USD per million tokens, for example resources/prices/example.yaml. With it spending is
+    """File with prices in USD per million tokens, for example resources/prices/example.yaml. If given, spending is
     counted."""
 
     limit_usd: Annotated[float, Field(gt=0)] | None = None
@@ -169,7 +169,8 @@ class OpenAIOptions(Settings):
     """Seconds for one request, all its attempts together."""
 
     quiet_s: Annotated[float, Field(gt=0)] = 30.0
-    """Seconds without an answer after which a short test request is sent; it has as long to be answered."""
+    """Seconds without an answer after which a short test request is sent. It has as many seconds
+    to be answered."""
 
     back_off_s: Annotated[float, Field(gt=0)] = 0.5
     """Mean seconds before the second attempt of a request. The wait doubles with each attempt, up to 30 s."""
@@ -178,12 +179,12 @@ class OpenAIOptions(Settings):
     """Seconds within which a started server must have answered its first request."""
 
     def accepts(self, name: str | None) -> bool:
-        """Whether a reply that names this model is one of the model that was asked."""
+        """Whether a reply that names this model counts as a reply of the model that was asked."""
         more = [self.replies_as] if isinstance(self.replies_as, str) else self.replies_as or []
         return ANY in more or is_one_of(name, [self.model, *more])
 
     def problems(self) -> list[str]:
-        """What no single value shows."""
+        """Mistakes that no single value shows."""
         found = []
         if (self.server is None) == (self.base_url is None):
             found.append("give either server (started for the job) or base_url (of one that runs)")

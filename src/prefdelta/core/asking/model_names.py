@@ -1,9 +1,9 @@
-"""Whether two names mean one model: providers answer under other names than they were asked by.
+"""Whether two names mean one model: providers answer under other names than those in the requests.
 
 A name is taken apart into the model, its version (a date, `@…`), and its precision (`-fp8`, `-AWQ`). Case, the owner
-before it and how a request is routed (`:free`) do not count. Two names mean one model if the models are equal and what
-both say of version and precision agrees; what only one of them says contradicts nothing. A name that merely begins
-alike is another model: claude-sonnet-4-5-20250929 is not claude-sonnet-4, nor gpt-4o gpt-4.
+before it and how a request is routed (`:free`) do not count. Two names mean one model if the models are equal and the
+version and precision agree where both names say them. A name that merely begins alike
+means another model: claude-sonnet-4-5-20250929 is not claude-sonnet-4, and gpt-4o is not gpt-4.
 """
 
 import re
@@ -38,7 +38,7 @@ class _Name:
 
 
 def same_model(one: str, other: str) -> bool:
-    """Whether the two names mean one model, as far as they say."""
+    """Whether two names mean one model."""
     first, second = _parse_name(one), _parse_name(other)
     return (
         first.model == second.model
@@ -48,7 +48,7 @@ def same_model(one: str, other: str) -> bool:
 
 
 def is_one_of(name: str | None, names: Iterable[str]) -> bool:
-    """Whether the name that a reply carries is accepted for one of `names`. A reply that carries none is."""
+    """Whether the name in a reply is accepted for one of `names`. A reply without a name is accepted."""
     return not name or any(same_model(name, accepted) for accepted in names)
 
 

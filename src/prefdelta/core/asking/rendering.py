@@ -1,4 +1,4 @@
-"""What a chat template gets besides the messages: the study's date, and settings of its own. Values only."""
+"""What a chat template gets besides the messages: the study's date, and settings of its own."""
 
 import re
 from contextlib import suppress
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from prefdelta.core.settings import Settings
 
-# Arguments of transformers' apply_chat_template, and what we give a template ourselves: no setting of a template.
+# Names that are not a template's own settings: arguments of transformers' apply_chat_template, and values that we set.
 _TAKEN = (
     *("conversation", "messages", "tools", "documents", "chat_template", "add_generation_prompt"),
     *("continue_final_message", "tokenize", "sanitize_control_tokens", "padding", "truncation", "max_length"),
@@ -19,7 +19,7 @@ _TAKEN = (
 
 
 def _iso(value: object) -> object:
-    """YAML reads 2026-01-31 as a date, and '2026-01-31' as text: both are the same day."""
+    """A date as text: YAML reads 2026-01-31 as a date, and '2026-01-31' as text."""
     return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
 
 
@@ -42,17 +42,17 @@ def _free(values: object) -> object:
 Date = Annotated[str, BeforeValidator(_iso), AfterValidator(_a_day), Field(json_schema_extra={"format": "date"})]
 Kwargs = Annotated[dict[str, bool | int | float | str | None], BeforeValidator(_free)]
 
-DEFAULT_DATE = "2026-01-01"  # of a study that names none: no template ever reads the clock
+DEFAULT_DATE = "2026-01-01"  # for a study that sets none, so that no template reads the clock
 
 
 class Rendering(Settings):
     """How a model's chat template is rendered, wherever the model is asked, trained or scored."""
 
     date: Date = DEFAULT_DATE
-    """Day that the template takes for today (ISO)."""
+    """Today's date for the template (ISO)."""
 
     chat_template_kwargs: Kwargs = Field(default_factory=dict)
     """Variables of the template, for example { enable_thinking: true }."""
 
 
-PLAIN = Rendering.model_construct(date=DEFAULT_DATE, chat_template_kwargs={})  # without compiling its validator
+PLAIN = Rendering.model_construct(date=DEFAULT_DATE, chat_template_kwargs={})  # does not compile the class's validator

@@ -1,4 +1,4 @@
-"""Asking models: what a request, a reply and an engine are."""
+"""Types for asking models: request, reply, engine."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.settings import Settings
 
-CRASHES_IN_A_ROW = 5  # if so many prompts crash an engine with no answer in between, the engine is to blame
+CRASHES_IN_A_ROW = 5  # if this many prompts crash an engine with no answer in between, the engine is to blame
 
 
 class Sampling(Settings):
@@ -26,21 +26,21 @@ class Sampling(Settings):
     """Largest number of completion tokens, reasoning included. A reply that reaches it is truncated."""
 
     reasoning_effort: str | None = None
-    """How much the model reasons, in the words of its chat template or server, for example medium. A template that does
-    not use it is an error."""
+    """How much the model reasons, as its chat template or server calls it, for example medium. It is an error if the
+    template does not use it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model. With the engine's identity it determines the reply."""
+    """One question to a model. The request and the engine's identity determine the reply."""
 
     messages: tuple[tuple[str, str], ...]  # (role, content)
     sampling: Sampling
     seed: int
     sample: int = 0
-    attempt: int = 0  # asked again because the reply did not parse
+    attempt: int = 0  # from 0; above 0: asked again because the reply did not parse
     response_schema: dict[str, Any] | None = field(default=None, hash=False)
-    prompt_id: str | None = None  # whose messages these are; for the engine `dataset` alone, and no part of the key
+    prompt_id: str | None = None  # the prompt of the messages; only engine `dataset` needs it, and it is not in the key
 
     def key(self, identity: dict[str, Any]) -> str:
         """The call's name in the record: a hash of all that determines the reply."""
@@ -59,9 +59,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Particulars:
-    """What else a server says of a reply; None where it does not."""
+    """More that a server may say of a reply. A field is None if the server does not say it."""
 
-    reasoning: str | None = None  # kept apart from the text
+    reasoning: str | None = None  # if the server keeps it apart from the text
     prompt_tokens: int | None = None
     cached_tokens: int | None = None  # of the prompt tokens
     reasoning_tokens: int | None = None
@@ -90,7 +90,7 @@ class Failure:
     kind: str
     permanent: bool
     detail: str = ""  # what is known of the cause, e.g. the server's message
-    text: str | None = None  # what came back in place of an answer: a refusal, or in JSON what is not a text
+    text: str | None = None  # the reply in place of an answer: a refusal, or, as JSON, a value that is not a text
     n_tokens: int | None = None  # of the text
     particulars: Particulars = Particulars()
 
@@ -98,15 +98,15 @@ class Failure:
 class Quarantine:
     """Requests that crashed the engine when they were asked alone: permanent failures of kind `crashed_engine`.
 
-    They are held back until another request is answered. A broken engine crashes on every request, and must not leave
-    a permanent failure behind for each.
+    The failures are held back until another request is answered. A broken engine crashes on every request, and must not
+    leave a permanent failure behind for each.
     """
 
     def __init__(self) -> None:
         self._held: list[Failure] = []
         self._prompts: set[tuple[tuple[str, str], ...]] = (
             set()
-        )  # of the requests held; several samples of a prompt count once
+        )  # of the requests held back; several samples of a prompt count once
         self._answered = False
 
     def blame(self, key: str, request: Request, detail: str) -> None:
@@ -117,7 +117,7 @@ class Quarantine:
             self._give_up()
 
     def settle(self, result: Reply | Failure) -> list[Reply | Failure]:
-        """The result; and if it is an answer, the failures held back, which it proves."""
+        """The result; after an answer also the failures that were held back, because it shows that the engine works."""
         if isinstance(result, Failure) and not result.permanent:
             return [result]
         self._answered = True
@@ -141,7 +141,7 @@ class Quarantine:
 
 
 class ServerStoppedError(StudyError):
-    """A server that this job started has stopped: it can be started again."""
+    """A server that this job started has stopped. It can be started again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +151,16 @@ class Endpoint:
     base_url: str
     api_key: str
     check: Callable[[], None]  # raises ServerStoppedError if it is known to have stopped
-    ours: bool = False  # started by this job: nobody else mends it
+    ours: bool = False  # this job started the server, so nobody else mends it
 
 
 def canary(model: str) -> dict[str, Any]:
-    """The body of a tiny completion. An engine can be dead behind a healthy `/health`; this one proves it alive."""
+    """The body of a tiny completion. An engine can be dead behind a healthy `/health`; only a reply proves it alive."""
     return {"model": model, "messages": [{"role": "user", "content": "Say OK."}], "max_completion_tokens": 16}
 
 
 class Engine(Protocol):
-    """Asks one model. An engine is cheap to make: what is expensive starts with the first missing request."""
+    """Asks one model. An engine is cheap to make: expensive work starts with the first missing request."""
 
     def identity(self) -> dict[str, Any]:
         """All that determines a reply besides the request: weights, template, precision, engine and version."""

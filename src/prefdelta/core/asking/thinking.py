@@ -1,4 +1,4 @@
-"""Reasoning and answer in one text: where the one ends and the other begins."""
+"""Reasoning and answer in one text: where the reasoning ends and the answer begins."""
 
 import re
 
@@ -7,14 +7,14 @@ _ANOTHER = re.compile(rf"\s*{OPEN}")
 
 
 def without_thinking(text: str) -> str | None:
-    """The answer: what follows the reasoning; None if reasoning was never closed.
+    """The answer, which follows the reasoning; None if the reasoning was never closed.
 
-    A text without marks is all answer. So is one that opens a mark in its middle and never closes it: it only mentions
-    the mark.
+    A text without marks is all answer. So is a text that opens a mark in its middle and never closes it: it only
+    mentions the mark.
 
     Reasoning stands before the answer, in one block or in several that follow each other. A block ends at the mark that
     closes it; blocks within it are counted. If fewer marks close than open, one was only mentioned, and the first
-    closing mark ends the block. A text that closes before it opens has its reasoning opened by the prompt, as some chat
+    closing mark ends the block. If a text closes before it opens, the prompt opened the reasoning, as some chat
     templates do. After the last block, marks are part of the answer.
     """
     if not (OPEN in text or CLOSE in text):
@@ -28,10 +28,10 @@ def without_thinking(text: str) -> str | None:
 
 
 def with_thinking(reasoning: str | None, text: str | None, truncated: bool) -> str | None:
-    r"""A reply whose server keeps its reasoning apart, as one text: `<think>\n…\n</think>\n\n…`.
+    r"""Reasoning and text that a server keeps apart, as one text: `<think>\n…\n</think>\n\n…`.
 
-    A text that begins with reasoning, or closes some, comes back unchanged; so does any text if `reasoning` is empty.
-    An empty text comes back unchanged, too, unless the reply was truncated: then the open reasoning is its text.
+    A text that begins with reasoning, or closes some, is returned unchanged; so is any text if `reasoning` is empty. An
+    empty text is returned unchanged, too, unless the reply was truncated: then the result is the open reasoning.
     """
     before, opened, _ = (text or "").partition(OPEN)
     if not reasoning or (opened and not before.strip()) or CLOSE in before:
@@ -42,7 +42,7 @@ def with_thinking(reasoning: str | None, text: str | None, truncated: bool) -> s
 
 
 def marked_thinking(text: str, opening: str, closing: str) -> str:
-    r"""A text whose model has marks of its own, as `<think>\n…\n</think>\n\n…`. One without them comes back unchanged.
+    r"""A text with a model's own marks as `<think>\n…\n</think>\n\n…`. A text without them is returned unchanged.
 
     s1 and s1.1, for example, write `<|im_start|>think\n…\n<|im_start|>answer\n…` (simplescaling/s1). These are special
     tokens, so such replies must be decoded without skipping them. Whitespace around the marks does not count. The
@@ -59,9 +59,9 @@ def marked_thinking(text: str, opening: str, closing: str) -> str:
 
 
 def _end_of_block(text: str, opening: str, closing: str, start: int = 0) -> tuple[int | None, bool]:
-    """Where the block of reasoning from `start` ends, and whether as many marks close in it as open.
+    """(where the block of reasoning from `start` ends, whether as many marks close in it as open).
 
-    It ends behind its closing mark; None if there is none.
+    The block ends behind its closing mark. The end is None if there is none.
     """
     depth, first = 0, None
     for mark in re.compile(f"{re.escape(opening)}|{re.escape(closing)}").finditer(text, start):

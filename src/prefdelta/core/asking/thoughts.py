@@ -1,7 +1,7 @@
-r"""The reasoning of a trace: one form in which all traces are stored, and what a policy would write of it.
+r"""The reasoning of a trace: the one form in which all traces are stored, and the part that a policy would write.
 
-Models differ in who opens the reasoning (the model, or its prompt), and in the white space around the marks. What is
-stored is `<think>\n…\n</think>\n\n…` for all, so that chosen and rejected traces differ in their content alone.
+Models differ in who opens the reasoning (the model, or its prompt), and in the white space around the marks. All traces
+are stored as `<think>\n…\n</think>\n\n…`, so that chosen and rejected traces differ only in their content.
 """
 
 from prefdelta.core.asking.thinking import CLOSE, OPEN, without_thinking
@@ -9,30 +9,30 @@ from prefdelta.core.errors import StudyError
 
 
 def opened_by(prompt: str) -> str | None:
-    """The mark, with the white space after it, by which a rendered prompt opens the reasoning; None if it does not."""
+    """The mark by which a rendered prompt opens the reasoning, with the white space after it; None without a mark."""
     bare = prompt.rstrip()
     return prompt[len(bare) - len(OPEN) :] if bare.endswith(OPEN) else None
 
 
 def closed_by(prompt: str) -> bool:
-    """Whether a rendered prompt has closed the reasoning already, which is how templates switch it off."""
+    """Whether a rendered prompt has closed the reasoning already. Templates switch reasoning off in this way."""
     return prompt.rstrip().endswith(CLOSE)
 
 
 def whole_reply(prompt: str, generated: str) -> str:
-    """A reply with the mark of reasoning that its rendered prompt opened, if it did."""
+    """A reply, preceded by the mark of reasoning if its rendered prompt opened the reasoning."""
     opened = opened_by(prompt)
     return generated if opened is None or _opens(generated) else opened + generated
 
 
 def in_one_form(text: str) -> str:
-    r"""A trace as it is stored: `<think>\n…\n</think>\n\n…` if its reasoning is marked, else as it is.
+    r"""A trace as it is stored: `<think>\n…\n</think>\n\n…` if its reasoning is marked, else unchanged.
 
-    A text that closes what it never opened had its reasoning opened by a prompt. Reasoning ends where graders take it
-    to end (`without_thinking`); what stays open stays so.
+    If a text closes reasoning that it never opened, a prompt opened it. Reasoning ends where it ends for graders
+    (`without_thinking`); reasoning that is not closed stays open.
     """
     if not _opens(text) and OPEN in text.partition(CLOSE)[0]:
-        return text  # speaks of a mark, or reasons in its middle
+        return text  # the text mentions a mark, or reasons in its middle
     if not _opens(text) and CLOSE not in text:
         return text
     answer, reasoning = without_thinking(text), text.lstrip().removeprefix(OPEN)
@@ -45,7 +45,7 @@ def in_one_form(text: str) -> str:
 def as_generated(prompt: str, text: str) -> str:
     r"""What a policy would have to generate after the rendered prompt to say `text`.
 
-    A prompt that opens the reasoning has written the first mark already; a text without reasoning then closes it at
+    If the prompt opens the reasoning, the first mark is left out, and a text without reasoning closes the reasoning at
     once. Raises StudyError for a text with reasoning if the prompt has closed the reasoning already.
     """
     opened = opened_by(prompt)

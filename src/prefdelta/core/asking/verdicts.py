@@ -1,4 +1,4 @@
-"""Verdicts: what a judge must reply, and how it is read. A reply that is not exactly that is a typed failure."""
+"""Verdicts: what a judge must reply, and how a reply is read. Any other reply is a typed failure."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from prefdelta.core.asking.thinking import without_thinking
 
 LOWEST, HIGHEST = 1, 5
-# Failures of an engine that mean that the judge gave no verdict: it may give one if it is asked again.
+# Failures of an engine after which the judge is asked again, because it may give a verdict the next time.
 NO_VERDICT = ("refusal", "several_choices", "not_text")
 
 

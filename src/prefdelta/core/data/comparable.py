@@ -1,4 +1,4 @@
-"""Problems as texts to compare: by what is written, not by how it is typeset."""
+"""Problems as texts to compare: by their words and signs, not by their typesetting."""
 
 import re
 import unicodedata
@@ -10,7 +10,7 @@ _TOKEN = re.compile(r"[^\W\d_]+|\d+|[-+*/^=<>]|(?<=\d)\.(?=\d)")
 _WORD = re.compile(r"[^\W_]+")
 _MARKS = frozenset("-+*/^=<>.")
 
-# Commands that LaTeX has several names for, or that change the looks alone. Texts are in lower case by then.
+# Commands for which LaTeX has several names, or that change only the looks. Texts are in lower case already.
 _COMMANDS: dict[str, str] = {
     **dict.fromkeys(("left", "right", "middle", "big", "bigl", "bigr", "bigg", "biggl", "biggr"), " "),
     **dict.fromkeys(("displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "quad", "qquad", "par"), " "),
@@ -58,7 +58,7 @@ _SIGNS = str.maketrans(
     }
 )
 _HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_]{2})")  # whole-number
-# `5. (10 points)`, `Example 3`, `Problem 4:`, `Q7)`: what a collection writes before a problem.
+# `5. (10 points)`, `Example 3`, `Problem 4:`, `Q7)`: labels that a collection writes before a problem.
 _LABEL = re.compile(
     r"\s*(?:(?:example|problem|question|exercise|task|ex|q|no|nr)\b[\s.#]*\d+[a-z]?\b[\s.:)\]-]*"
     r"|[(\[]?\d+[.:)\]]+(?![\d])"
@@ -88,19 +88,19 @@ class Comparable:
 
     @cached_property
     def tokens(self) -> list[str]:
-        """Letters, digits and the signs of arithmetic, a run or sign each; brackets and other marks do not count."""
+        """Runs of letters, runs of digits, and signs of arithmetic; brackets and other marks do not count."""
         return _TOKEN.findall(self.text)
 
     def letters(self) -> tuple[str, list[int]]:
-        """(all letters and digits in one, where each run of either begins, and last the length)."""
+        """(all letters and digits as one text, the places where runs of either begin, with the length at the end)."""
         return _joined([token for token in self.tokens if token not in _MARKS])
 
     def characters(self) -> tuple[str, list[int]]:
-        """As `letters`, with the signs of arithmetic."""
+        """The same as `letters`, but with the signs of arithmetic."""
         return _joined(self.tokens)
 
     def unlabelled(self) -> str:
-        """The characters without what a collection writes before a problem."""
+        """The characters without the label that a collection writes before a problem."""
         text, place = self.text, 0
         while match := _LABEL.match(text, place):
             place = match.end()

@@ -2,7 +2,7 @@
 
 Two rules find overlaps between texts without typesetting (core/data/comparable.py). `words`: the prompt has n words of
 the item in a row; spaces and marks between them do not count. `characters`, for a text of fewer than n words: all its
-letters, digits and signs of arithmetic are in the other text, or are all of it but a label such as `5. (10 points)`.
+letters, digits and signs of arithmetic are in the other text, or are all of it except a label such as `5. (10 points)`.
 """
 
 import json
@@ -23,7 +23,7 @@ Rule = Literal["words", "characters"]
 class Contamination(Settings):
     """The gate that keeps items of benchmarks out of the training prompts."""
 
-    ngram: Ngram = 13  # as GPT-3's
+    ngram: Ngram = 13  # GPT-3 used 13
     """Number of words in a row that a training prompt must not share with an item of a benchmark."""
 
     lock: str
@@ -31,7 +31,7 @@ class Contamination(Settings):
 
 
 class ExcludedPrompts(Settings):
-    """The lock: training prompts that are left out. No reasons in it: a further reason must make nothing anew."""
+    """The lock: training prompts that are left out. It has no reasons, so that a further reason reruns nothing."""
 
     ngram: Ngram
     """Number of words in a row by which the prompts were compared with the benchmarks."""
@@ -90,12 +90,12 @@ def overlaps(
 
 
 class _TextIndex:
-    """Short texts by their holders, to look up at given places of a longer text."""
+    """Short texts with their holders, to be found at given places of a longer text."""
 
     def __init__(self, prefix: int) -> None:
-        """prefix: characters that each of the texts has at least."""
+        """prefix: number of characters that each text has at least."""
         self._prefix = prefix
-        self._lengths: dict[str, tuple[int, ...]] = {}  # of the texts that begin so
+        self._lengths: dict[str, tuple[int, ...]] = {}  # prefix -> lengths of the texts that begin with it
         self._holders: dict[str, tuple[int, ...]] = {}
 
     def add(self, text: str, holder: int) -> None:
@@ -109,7 +109,7 @@ class _TextIndex:
             self._holders[text] = (*holders, holder)
 
     def matches(self, text: str, borders: Sequence[int]) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-        """(first, after the last, holders) of each text that begins and ends at a border."""
+        """(start, end, holders) of each short text that begins and ends at a border."""
         prefix, lengths = self._prefix, self._lengths
         ends = set[int]()
         for first in borders:
@@ -122,9 +122,9 @@ class _TextIndex:
 
 
 class _WordIndex:
-    """Rule `words`: the letters and digits of n words of an item in a row are in a prompt, however it spaces them."""
+    """Rule `words`: the letters and digits of n words of an item in a row are in a prompt, whatever its spaces."""
 
-    _LONG = 24  # a beginning of so many characters is nearly always of one text
+    _LONG = 24  # characters; a beginning of this length nearly always belongs to one text only
 
     def __init__(self, ngram: int) -> None:
         self._ngram = ngram
@@ -151,9 +151,10 @@ class _WordIndex:
 
 
 class _CharacterIndex:
-    """Rule `characters`: all letters, digits and signs of arithmetic of a short text are in another text, or all of it.
+    """Rule `characters`: all letters, digits and signs of arithmetic of a short text are in another text, or are the
+    whole of it.
 
-    Only a long text, or a shorter one with a number in it, is looked for within others.
+    Only a long text, or a shorter one with a number in it, is searched for within others.
     """
 
     _LONG, _WITH_NUMBER = 30, 12  # characters
@@ -179,9 +180,9 @@ class _CharacterIndex:
 
 
 def counts_by_benchmark(overlapping: Mapping[str, Mapping[str, Rule]], rule: Rule) -> dict[str, tuple[int, int]]:
-    """By one rule: benchmark -> (how many of its items overlap, with how many prompts).
+    """Benchmark -> (how many of its items overlap, with how many prompts), by one rule.
 
-    overlapping: prompt -> <benchmark>:<item> -> rule, as from `overlaps`.
+    overlapping: prompt -> <benchmark>:<item> -> rule, as `overlaps` returns it.
     """
     items: dict[str, set[str]] = {}
     prompts: dict[str, set[str]] = {}

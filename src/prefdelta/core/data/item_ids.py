@@ -9,7 +9,7 @@ from prefdelta.core.names import TRAINING_PROMPTS
 
 
 class IdColumn:
-    """Counts the rows for which the column is not an id. Without such a column it does nothing."""
+    """Counts the rows for which the column is not an id. Does nothing without such a column."""
 
     def __init__(self, source: DataSource, name: str) -> None:
         """name: of the training set or benchmark."""
@@ -34,7 +34,7 @@ class IdColumn:
             self._repeats.append(f"row {number:,} holds {item_id!r}, as row {first:,} does")
 
     def check(self) -> None:
-        """Raise StudyError, with what was counted, if the column is not an id."""
+        """Raise StudyError, with the counts, if the column is not an id."""
         faults = {"have none": self._missing, "have that of an earlier row with another problem": self._repeats}
         counts = [f"{len(rows):,} {what} ({rows[0]})" for what, rows in faults.items() if rows]
         if not counts:

@@ -23,7 +23,7 @@ _LEADING_ZEROS = re.compile(r"^0+(?=\d+$)")
 def read_items(rows: Iterable[DataRow], source: DataSource, name: str) -> Iterator[tuple[DataRow, Prompt | str]]:
     """Each row with its prompt, or with the reason why it makes none. name: of the training set or benchmark.
 
-    Of several rows of one problem the first is taken; or each is an item of its own, if the source counts them so.
+    If several rows have the same problem, the first is taken; if the source says `counted`, each is an item of its own.
     Raises StudyError if a column is missing or holds values of a wrong type; and, after the last row, if the column
     `id` is not an id.
     """
@@ -41,13 +41,13 @@ def read_items(rows: Iterable[DataRow], source: DataSource, name: str) -> Iterat
 
 
 def read_rows(rows: Iterable[DataRow], source: DataSource, name: str) -> Iterator[tuple[DataRow, Prompt | str]]:
-    """As `read_items`, but every row of a problem comes with its prompt, and ids are not checked."""
+    """The same as `read_items`, but every row of a problem comes with its prompt, and ids are not checked."""
     for number, row in enumerate(rows, start=1):
         if number == 1:
             _check_columns(row, source)
         try:
             if not all(_holds(row.get(column), allowed) for column, allowed in source.where.items()):
-                raise RejectedRowError("filtered")  # as asked for; no fault of the row
+                raise RejectedRowError("filtered")  # as the source asks; the row has no fault
             prompt = _prompt(row, source, name, f"{source.dataset}, row {number:,}")
         except RejectedRowError as rejected:
             yield row, str(rejected)
@@ -67,7 +67,7 @@ def _check_columns(row: DataRow, source: DataSource) -> None:
 def _holds(value: object, allowed: Sequence[object] | Between) -> bool:
     if isinstance(allowed, Between):
         return allowed.holds(value)
-    return any(type(value) is type(item) and value == item for item in allowed)  # to Python True is 1, and 1 is 1.0
+    return any(type(value) is type(item) and value == item for item in allowed)  # for Python True == 1 and 1 == 1.0
 
 
 # --- a prompt ---------------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def _prompt(row: DataRow, source: DataSource, name: str, where: str) -> Prompt:
 
 
 def _text(row: DataRow, column: str | None, where: str) -> str | None:
-    """The text in a column; None if it is null, blank, or a word for nothing ("NaN")."""
+    """The text in a column; None if it is null, blank, or a word that means nothing ("NaN")."""
     value = None if column is None else row.get(column)
     if is_missing(value):
         return None
@@ -116,7 +116,7 @@ def _answer(row: DataRow, source: DataSource, where: str) -> str:
         answer = answer.strip() if mark else None
         if answer and _THOUSANDS.fullmatch(answer):  # GSM8K writes 1,000
             answer = answer.replace(",", "")
-    if not answer or answer.lower() in ("nan", "null"):  # "None" may be right
+    if not answer or answer.lower() in ("nan", "null"):  # "None" may be a right answer
         raise RejectedRowError("no_answer")
     if source.grader == "theoremqa":
         answer_type = cell_text(row.get(fields.answer_type or ""), fields.answer_type, where)

@@ -1,7 +1,7 @@
 """The traces that one row of a data set ships, from the columns that `TraceFields` names.
 
-A text is one trace; a list has several. The other columns hold one value per trace, at the same place: a value for one
-trace, a list of the same length for several. Anything else is an error that names the column.
+A text is one trace; a list has several. The other columns hold one value per trace: a single value for one trace, a
+list of the same length and order for several. Anything else is an error that names the column.
 """
 
 import ast
@@ -13,16 +13,16 @@ from prefdelta.core.data.sources import TraceFields
 from prefdelta.core.data.values import is_missing, typed
 from prefdelta.core.errors import StudyError
 
-# What servers and public data sets say, in lower case; what stands in none of these lists is refused.
+# Words of servers and public data sets, in lower case. Words in none of these lists are refused.
 _TRUTHS: dict[str, bool] = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 _STOPPED = (
     "stop",  # OpenAI, vLLM, Google, Mistral
     "eos",
     "eos_token",  # TGI
-    "end_turn",  # Anthropic, as the next
+    "end_turn",  # Anthropic; also the next
     "stop_sequence",
-    "complete",  # Cohere, as max_tokens
-    "completed",  # OpenAI's Responses, as the next
+    "complete",  # Cohere; also max_tokens
+    "completed",  # OpenAI's Responses; also the next
 )
 _TRUNCATED = (
     "length",  # OpenAI, vLLM, TGI
@@ -43,7 +43,7 @@ class ShippedTrace:
 
     text: str | None
     finish_reason: str  # "stop", "length", or another word of its server: "content_filter", ...
-    correct: bool | None  # what the data set says of it
+    correct: bool | None  # whether the data set says that it is right
 
     @property
     def ended_otherwise(self) -> bool:
@@ -51,7 +51,7 @@ class ShippedTrace:
 
 
 def read_traces(row: Mapping[str, object], fields: TraceFields, where: str) -> list[ShippedTrace]:
-    """The traces of a row, in order. Raises StudyError, with the column, for what cannot be read."""
+    """The traces of a row, in order. Raises StudyError, with the column, for values that cannot be read."""
     for column in fields.columns():
         if column not in row:
             raise StudyError(f"{where}: there is no column {column!r} for its traces. It has: {', '.join(row)}.")
@@ -94,12 +94,12 @@ def _texts(value: object, column: str, where: str) -> list[str | None]:
 
 
 def _trace(value: object) -> str | None:
-    """A text, unless it is a word for nothing; a blank one is an empty trace."""
+    """A trace's text; None for a word that means nothing. A blank text is an empty trace."""
     return value if isinstance(value, str) and not (value.strip() and is_missing(value)) else None
 
 
 def _is_list_as_text(text: str) -> bool:
-    """Whether a text is a list of texts or objects in JSON or Python, as CSV files have it. `[1, 2]` is an answer."""
+    """Whether a text is a list of texts or objects in JSON or Python, as in CSV files. `[1, 2]` is an answer."""
     text = text.strip()
     if not (text.startswith("[") and text.endswith("]")):
         return False
@@ -145,7 +145,7 @@ def _truth(value: object, column: str | None, where: str) -> bool | None:
 
 
 def _ending(value: object, column: str | None, where: str) -> str | None:
-    """How a trace ended, by its server: "stop", "length", or the server's own word. None if nothing is said."""
+    """How its server says a trace ended: "stop", "length", or the server's own word. None if it says nothing."""
     if is_missing(value):
         return None
     word = value.strip().lower() if isinstance(value, str) else None
@@ -163,7 +163,7 @@ def _ending(value: object, column: str | None, where: str) -> str | None:
 
 
 def _finish_reason(fields: TraceFields, complete: bool | None, finish: str | None) -> str:
-    """A trace of which `complete` says nothing counts as truncated, unless its server said that it stopped."""
+    """How a trace ended. With a null in `complete` it is truncated, unless its server said that it stopped."""
     if finish not in (None, "stop"):
         return str(finish)
     if fields.complete is None or complete or (complete is None and finish == "stop"):

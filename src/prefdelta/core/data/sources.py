@@ -27,7 +27,7 @@ class MadeSource(Settings):
     """Number of different problems."""
 
     split: Split
-    """Part of all problems that these are drawn from. The parts are disjoint: a hash of a problem's text decides."""
+    """Part of all problems from which these are drawn. The parts are disjoint: a hash of a problem's text decides."""
 
     grader: Literal["marker"]
     """How a final answer is compared with the right one: the text behind the mark A: must be it."""
@@ -40,7 +40,7 @@ Scalar = str | int | float | bool | None
 
 
 class Between(Settings):
-    """A range of texts in their order, both ends included. ISO dates are in order as texts."""
+    """A range of texts in alphabetical order, both ends included. For ISO dates this is the order in time."""
 
     since: str
     """First text of the range, for example 2024-10-01."""
@@ -53,7 +53,7 @@ class Between(Settings):
 
 
 class Fields(Settings):
-    """The columns of a data set that say what a problem is."""
+    """The columns of a data set that hold the parts of a problem."""
 
     problem: str
     """Column with the text of the problem."""
@@ -90,7 +90,7 @@ class Fields(Settings):
         return [column for column in self.model_dump().values() if column is not None]
 
 
-# What a grader needs to know of a problem, if it is not just the answer.
+# Grader -> the fields that it needs, where it needs more or other ones than the answer.
 _NEEDS: dict[DataGrader, tuple[str, ...]] = {
     "theoremqa": ("answer", "answer_type"),
     "choice": ("answer", "options"),
@@ -129,10 +129,10 @@ class DataSource(Settings):
     """For the grader `choice`, if the answer is an option's place: the number of the first option."""
 
     where: dict[str, list[Scalar] | Between] = Field(default_factory=dict)
-    """Column -> the values, or the range, of the rows that are taken. All others are left out."""
+    """Column -> the values, or the range, that rows must have there. Other rows are left out."""
 
     repeated: Literal["dropped", "counted"] = "dropped"
-    """What becomes of further rows of one problem. `counted`: each is an item that is asked and graded, for benchmarks
+    """What happens to further rows of one problem. `counted`: each is an item that is asked and graded, for benchmarks
     whose makers count them."""
 
     grader: DataGrader
@@ -164,7 +164,7 @@ class TraceFields(Settings):
     """Column with the server's reason for the end of a trace, for example stop or length (truncated)."""
 
     correct: str | None = None
-    """Column that says whether the data set holds its trace to be right. Shown beside our own grades."""
+    """Column that says whether the data set considers its trace right. Shown beside our own grades."""
 
     def columns(self) -> list[str]:
         return [column for column in self.model_dump().values() if column is not None]
@@ -174,7 +174,7 @@ class TraceFields(Settings):
 
 
 def _with_kind(value: object) -> object:
-    """A file needs not say the kind: only a data set has a name."""
+    """A source with its kind. A file need not say the kind: only a data set has the key `dataset`."""
     if isinstance(value, dict) and "kind" not in value:
         return {"kind": "data" if "dataset" in value else "made", **value}
     return value
@@ -193,17 +193,17 @@ class Benchmark(Settings):
     """Name of the benchmark in the report."""
 
     domain: Domain
-    """Subject: maths, stem or code. In the domain of the training prompts it counts as in-domain."""
+    """Subject: maths, stem or code. A benchmark with the domain of the training prompts counts as in-domain."""
 
     difficulty: Literal["easy", "hard"] | None = None
     """Level. The figures average the benchmarks of one domain and level."""
 
     samples: Annotated[int, Field(ge=1)] = 1
-    """Answers drawn per item: the score is avg@samples, with 1 it is pass@1. A group of `evaluate` may say
-    otherwise."""
+    """Answers drawn per item: the score is avg@samples, with 1 it is pass@1. A group of `evaluate` may set
+    another number."""
 
     items: Annotated[int, Field(ge=1)] | None = None
-    """Expected number of items. `prefdelta plan` uses it until the benchmark was read."""
+    """Expected number of items. `prefdelta plan` uses it until the benchmark has been read."""
 
     limit: Annotated[int, Field(ge=1)] | None = None
     """Keep only so many items, drawn by the study's seed. Default: all."""

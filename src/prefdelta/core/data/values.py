@@ -2,11 +2,11 @@
 
 from prefdelta.core.errors import StudyError
 
-_NOTHING = frozenset({"", "nan", "null", "none", "n/a", "<na>"})  # as public data sets write it, in lower case
+_NOTHING = frozenset({"", "nan", "null", "none", "n/a", "<na>"})  # words for nothing, in lower case
 
 
 class RejectedRowError(Exception):
-    """A row of which no prompt is made. The text is the reason."""
+    """A row from which no prompt is made. The text is the reason."""
 
 
 def is_missing(value: object) -> bool:
@@ -22,7 +22,7 @@ def typed(value: object) -> str:
 
 
 def clean(text: str) -> str:
-    """The text. Raises RejectedRowError if Arrow, JSON or a tokenizer cannot hold it."""
+    """The text, unchanged. Raises RejectedRowError if Arrow, JSON or a tokenizer cannot hold it."""
     if "\0" in text:
         raise RejectedRowError("nul_character")
     try:
@@ -33,9 +33,9 @@ def clean(text: str) -> str:
 
 
 def cell_text(value: object, column: str | None, where: str) -> str | None:
-    """A value as a person writes it: 27.0 as 27, a list with commas. None if there is nothing.
+    """A value as a person writes it: 27.0 as 27, a list with commas. None if it is missing.
 
-    Raises StudyError for an object, bytes, or a list in a list, which nobody writes as an answer.
+    Raises StudyError for an object, bytes, or a list in a list, because nobody writes these as an answer.
     """
     if isinstance(value, list | tuple):
         parts = [_scalar(part, value, column, where) for part in value]

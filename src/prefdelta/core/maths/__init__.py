@@ -1,1 +1,1 @@
-"""Answers of mathematics as text: one spelling, and the form of what is written. Comparing them is the grader's."""
+"""Answers of mathematics as text: one spelling for each, and the form it has. The graders compare them."""

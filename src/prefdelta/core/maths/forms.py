@@ -24,7 +24,7 @@ class Quantity(Form):
 
 @dataclass(frozen=True)
 class Named(Form):
-    """name = value. arguments: the letters in f(x)."""
+    """A form `name = value`. arguments: x in f(x)."""
 
     name: str
     arguments: tuple[str, ...]
@@ -33,7 +33,7 @@ class Named(Form):
 
 @dataclass(frozen=True)
 class Chain(Form):
-    r"""Sides of an equation of which the first is not a name. roughly: joined by \approx, so that any side may do."""
+    r"""Sides of an equation whose first side is not a name. roughly: joined by \approx, so any side may count."""
 
     sides: tuple[Form, ...]
     roughly: bool
@@ -70,7 +70,7 @@ class Matrix(Form):
 
 @dataclass(frozen=True)
 class Interval(Form):
-    """What an inequality says. An end that is not there is infinite."""
+    """The interval that an inequality describes. An end that is None is infinite."""
 
     name: str
     low: Form | None
@@ -86,7 +86,7 @@ class Union(Form):
 
 @dataclass(frozen=True)
 class Relation(Form):
-    """An inequality that bounds no name."""
+    """An inequality that gives no bound of a name."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Based(Form):
 
 @dataclass(frozen=True)
 class Time(Form):
-    """A time of the day. half: a, p, or nothing."""
+    """A time of day. half: a (a.m.), p (p.m.), or empty."""
 
     hours: int
     minutes: int

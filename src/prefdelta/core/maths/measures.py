@@ -56,7 +56,7 @@ def _sign_of(text: str) -> tuple[str, Unit] | None:
 
 
 def marked_quantity(text: str) -> Quantity | None:
-    """A percentage or an angle. None for a text without a value, or a function of an angle: cos 40° is a number."""
+    """A percentage or an angle; None for a text without a value or a function of an angle: cos 40° is a number."""
     sign = _sign_of(text)
     if sign is None:
         return None
@@ -83,7 +83,10 @@ _PLAIN_ONES = {"m", "s", "g", "h", "L", "N", "J", "W"}  # letters that are units
 
 
 def _is_unit_word(word: str, spaced: bool) -> bool:
-    """A letter is a variable without a space; a word that is not a unit is a noun from four letters on."""
+    """Whether a word can be a unit, or a noun in place of one.
+
+    A letter without a space before it is a variable. A noun has at least four letters.
+    """
     if len(word) == 1:
         return spaced and word in _PLAIN_ONES
     if is_unit(word) or word.lower() in ("per", "square", "sq", "cubic", "cu", "squared", "cubed"):

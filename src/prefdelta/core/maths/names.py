@@ -1,4 +1,4 @@
-r"""What is a name in `name = value`: x, a_n, f(x), AB, \angle ABC, |AB|, (x, y), \text{Area}. x + y is not one."""
+r"""Names in `name = value`: x, a_n, f(x), AB, \angle ABC, |AB|, (x, y), \text{Area}. x + y is not a name."""
 
 import re
 
@@ -23,7 +23,7 @@ _FUNCTION = re.compile(
 
 
 def name_of(text: str) -> tuple[str, tuple[str, ...]] | None:
-    r"""(name, letters it is a function of) if a text is a name: x, a_n, \angle ABC, f(x), (x, y). None if not."""
+    r"""(name, its arguments) if a text is a name: x, a_n, \angle ABC, f(x), (x, y). None if it is not a name."""
     text = text.strip()
     if len(text) > 200:
         return None

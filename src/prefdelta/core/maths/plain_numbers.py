@@ -1,7 +1,7 @@
 r"""Numbers in plain digits, as models write them: `-1,234.5`, `7 × 10^-24 J`, `6.02\times10^{23}`, `10⁻³`, `12.5 %`.
 
-A whole number comes back as an exact int, however large, so it is compared exactly. Every function takes time about
-proportional to the text, and no number of more than `LARGEST_EXPONENT` digits is written out.
+A whole number is returned as an exact int, however large, so it is compared exactly. Every function takes time about
+proportional to the text, and numbers of more than `LARGEST_EXPONENT` digits are not written out.
 """
 
 import math
@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
-LARGEST_EXPONENT = 4_300  # digits of a whole number; what is larger is infinite here, what is smaller is 0
+LARGEST_EXPONENT = 4_300  # digits of a whole number; larger numbers are infinite here, smaller ones 0
 TOLERANCE = 0.04  # of the right answer
 _LONGEST_UNIT = 100  # characters
 
@@ -22,8 +22,8 @@ _THOUSANDS = re.compile(r"(?<=\d)(?:\\[,!]|\{,\}|,|[\u2009\u202f\u00a0])(?=\d{3}
 _POWER = r"\s*(?:\^|\*\*)\s*(?:\{\s*([-+]?\d+)\s*\}|\(\s*([-+]?\d+)\s*\)|([-+]?\d+))"
 _TIMES = r"(?:×|⋅|·|∙|\*|[xX]|\\times|\\cdot)"
 _DIGITS = r"(?:\d+\.?\d*|\.\d+)"
-# Groups: 1 the sign and 2 to 4 the exponent of a power of ten alone; 5 the digits, 6 the exponent behind "e", 7 to 9
-# behind "times 10"; 10 the same where the text has lost that it was raised ("3 × 10-8").
+# Groups of a power of ten alone: 1 the sign, 2 to 4 the exponent. Of other numbers: 5 the digits, 6 the exponent behind
+# "e", 7 to 9 the exponent behind "times 10", 10 that exponent in a text that has lost the superscript ("3 × 10-8").
 _NUMBER = (
     rf"(?:([-+]?)\s?10{_POWER}"
     rf"|([-+]?\s?{_DIGITS})(?:\s?[eE]([-+]?\d+)|\s*{_TIMES}\s*10(?!\d)(?:{_POWER}|(-\d+)))?)"
@@ -50,9 +50,9 @@ _UNIT = (
 )
 _WHOLE = re.compile(rf"{_START}(?:{_NUMBER})\s*(?:(%)(?:\s*[A-Za-z(,;].*)?|{_UNIT})?", re.DOTALL)
 _MIXED = re.compile(rf"{_START}([-+]?)(\d{{1,9}})\s+(\d{{1,9}})/(\d{{1,9}})(?:{_UNIT})?", re.DOTALL)
-# A number anywhere. First what is not a number: digits of names such as H2O, exponents of units.
+# A number anywhere. The first alternatives are not numbers: digits of names such as H2O, exponents of units.
 _ANYWHERE = re.compile(rf"[A-Za-z_]\{{?\d+(?:\.\d+)?|(?:\^|\*\*)\s*[{{(]?\s*[-+]?\d+|{_NUMBER}")
-# In this order.
+# Applied in this order.
 _IN_LATEX = [
     (re.compile(r"[×⋅∙·]"), r" \\times "),
     (re.compile(r"(?<=\d)\s*[xX]\s*(?=10\s*(?:\^|\*\*))"), r" \\times "),
@@ -65,7 +65,7 @@ _IN_LATEX = [
 
 
 def number(text: str) -> float | None:
-    """The number that a text is, with or without a unit; "%" is a hundredth of it. None if it is not one alone."""
+    """The value of a text that is one number, with or without a unit; "%" divides it by 100. None for other texts."""
     text = _GROUPS_OF_THREE.sub(lambda match: match[0].replace(" ", ""), _tidied(text))
     if mixed := _MIXED.fullmatch(text):
         whole, above, below = map(int, mixed.groups()[1:4])
@@ -84,7 +84,7 @@ def last_number(text: str) -> float | None:
 
 
 def as_latex(text: str) -> str:
-    r"""A text with powers, roots and products as LaTeX has them: `2 × 3^-4` as `2 \times 3^{-4}`; without a unit."""
+    r"""A text with powers, roots and products in LaTeX: `2 × 3^-4` as `2 \times 3^{-4}`; without a unit."""
     text = raised(text.translate(_SIGNS))
     for pattern, latex in _IN_LATEX:
         text = pattern.sub(latex, text)
@@ -115,10 +115,10 @@ def _value(match: re.Match[str], percent: bool = False) -> float:
 
 
 def _exact(digits: str, exponent: str, percent: bool) -> float:
-    """The number digits x 10^exponent: an int if that is whole, else the nearest float."""
+    """The number digits x 10^exponent: an int if it is whole, else the nearest float."""
     sign, places, shift = Decimal(digits).as_tuple()
     assert isinstance(shift, int)
-    # An exponent of more digits says nothing that infinity and 0 do not say. Percent is two places.
+    # With an exponent of more digits the result is infinity or 0 in any case. Percent is two places.
     power = shift + int(exponent[:10]) - (2 if percent else 0)
     value = Decimal((sign, places, power))
     if not any(places):
@@ -132,7 +132,7 @@ def _exact(digits: str, exponent: str, percent: bool) -> float:
 
 
 def close(answer: float | None, right: float) -> bool:
-    """Whether a number counts as `right` by TheoremQA's own rule; what is infinite never does.
+    """Whether a number counts as `right` by TheoremQA's own rule; an infinite number never does.
 
     TIGER-AI-Lab/TheoremQA, utils.py (compare_two_numbers, within_eps): a whole right answer must be met after
     rounding, any other within 4 % of itself.

@@ -35,15 +35,15 @@ from prefdelta.core.maths.names import LETTER, name_of
 from prefdelta.core.maths.splitting import inside, split, trimmed
 from prefdelta.core.maths.words import EVERYTHING, words_of
 
-_DEPTH = 12  # forms within forms
-_LONGEST = 4_000  # characters; longer ones are expressions
-_MOST = 200  # items of a list
+_DEPTH = 12  # most forms within each other
+_LONGEST = 4_000  # characters; a longer text is an expression
+_MOST = 200  # most items of a list
 _ORDER = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|<|>")
 _EQUAL = re.compile(r"(?<![<>:\\])=(?!=)|\\equiv(?![A-Za-z])|\\approx(?![A-Za-z])")
 
 
 def readings(text: str, depth: int = 0) -> list[Form]:
-    """The forms that a canonical text can have, the likeliest first. Never empty."""
+    """The forms that a canonical text can have, the likeliest first. There is at least one."""
     text = trimmed(text)
     if depth > _DEPTH or len(text) > _LONGEST:
         return [Leaf(text)]
@@ -102,7 +102,9 @@ def _single(text: str, depth: int) -> Iterator[Form]:
 
 
 _COMMA = re.compile(r",|(?:,\s*)?(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])\s*,?|\\cr(?![A-Za-z])|&")
-_OF_ALL = re.compile(r"\(?\s*[a-z]\s*\\in\s*\\(?:mathbb|mathbf)\{[ZNQR]\}(?:\^\+|_\+)?\s*\)?")  # in ", k in Z"
+_OF_ALL = re.compile(
+    r"\(?\s*[a-z]\s*\\in\s*\\(?:mathbb|mathbf)\{[ZNQR]\}(?:\^\+|_\+)?\s*\)?"
+)  # the condition in ", k in Z"
 _SEMICOLON = re.compile(r";")
 
 
@@ -147,7 +149,7 @@ def _as_set(form: Form) -> Form:
 
 
 def _both(text: str, one_side: Form, other: Form) -> Form | None:
-    """One interval of `x > 2 and x < 5`."""
+    """Two inequalities as one interval: `x > 2 and x < 5`."""
     if not (isinstance(one_side, Interval) and isinstance(other, Interval)) or one_side.name != other.name:
         return None
     low, high = (one_side, other) if one_side.high is None else (other, one_side)
@@ -183,7 +185,7 @@ def _chain(text: str, depth: int) -> Form | None:
 
 
 def _member(text: str, depth: int) -> Form | None:
-    r"""What a name is in: x \in [2, 5); OlympiadBench writes t(0,4] once."""
+    r"""The set that contains a name: x \in [2, 5). OlympiadBench once writes t(0,4]."""
     parts, marks = split(text, re.compile(r"\\in(?![A-Za-z])"))
     if len(marks) == 1 and name_of(parts[0]):
         return reading(parts[1], depth + 1)
@@ -195,7 +197,7 @@ def _member(text: str, depth: int) -> Form | None:
 
 
 def _unequal(text: str, depth: int) -> Form | None:
-    r"""Both sides of a number: x \ne 2."""
+    r"""The union of both sides of a number: x \ne 2."""
     parts, marks = split(text, re.compile(r"\\ne(?![A-Za-z])"))
     if len(marks) != 1 or not parts[1].strip() or (name := name_of(parts[0])) is None or name_of(parts[1]):
         return None
@@ -256,7 +258,7 @@ def _union(text: str, depth: int) -> Form | None:
 
 
 def _ratio(text: str, depth: int) -> Form | None:
-    """Of three numbers or more; one of two is a quotient."""
+    """A ratio of three numbers or more. A ratio of two is a quotient."""
     parts, marks = split(text, re.compile(":"))
     if len(marks) < 2 or not all(part.strip() for part in parts):
         return None
@@ -264,7 +266,7 @@ def _ratio(text: str, depth: int) -> Form | None:
 
 
 def _plus_minus(text: str, depth: int) -> Form | None:
-    r"""One \pm, with its \mp, is two values."""
+    r"""A text with one \pm, and perhaps \mp, as two values."""
     signs = re.findall(r"\\(pm|mp)(?![A-Za-z])", text)
     if signs == ["mp"]:
         return _plus_minus(text.replace(r"\mp", r"\pm"), depth)
@@ -280,7 +282,7 @@ def _plus_minus(text: str, depth: int) -> Form | None:
 
 
 def _set(text: str, depth: int) -> Form | None:
-    r"""\{1, 2\}, and \{x : x > 2\} as what it says of x."""
+    r"""A set \{1, 2\}; or the condition in \{x : x > 2\}."""
     braces = inside(text)
     if braces is None or braces[:2] != (r"\{", r"\}"):
         return None

@@ -6,7 +6,7 @@ from prefdelta.core.maths.text import closing
 
 
 def trimmed(text: str) -> str:
-    """Without spaces and stops at the ends, and without braces around the whole."""
+    """A text without spaces and stops at its ends, and without braces around the whole."""
     text = re.sub(r"\s+", " ", text).strip(" ")
     text = re.sub(r"(?:(?<=[^\\])|^)[.,;:]+$", "", text).strip()
     while len(text) > 2 and text[0] == "{" and closing(text, 0) == len(text) - 1:  # {x} is x to LaTeX
@@ -15,7 +15,7 @@ def trimmed(text: str) -> str:
 
 
 def split(text: str, separator: re.Pattern[str]) -> tuple[list[str], list[str]]:
-    """(parts, separators between them) outside of brackets of any kind, which need not match: [2,5) is an interval."""
+    """(parts, separators between them) outside of brackets. Brackets need not match in kind: [2,5) is an interval."""
     parts, marks, depth, place, start = [], [], 0, 0, 0
     while place < len(text):
         if text.startswith((r"\{", r"\langle", r"\begin", r"\lfloor", r"\lceil"), place):
@@ -44,7 +44,7 @@ _CLOSING = {")": 1, "]": 1, r"\}": 2, r"\rangle": 7}
 
 
 def inside(text: str) -> tuple[str, str, str] | None:
-    """(opening, closing, what is between) of brackets around the whole text."""
+    """(opening bracket, closing bracket, text between them), if they are around the whole text."""
     opening = next((mark for mark in _OPENING if text.startswith(mark)), None)
     closing = next((mark for mark in _CLOSING if text.endswith(mark)), None)
     if opening is None or closing is None or len(text) < len(opening) + len(closing):
@@ -54,7 +54,7 @@ def inside(text: str) -> tuple[str, str, str] | None:
 
 
 def balanced(text: str) -> bool:
-    """Whether no bracket of the text is closed that was not opened in it: (1) + (2) is not in parentheses."""
+    """Whether each bracket has its partner in the text, the opening one first: `1) + (2` is not balanced."""
     depth = 0
     for match in re.finditer(r"\\[a-zA-Z]+|\\.|[()\[\]{}]", text):
         if match[0] in ("(", "[", "{", r"\{", r"\langle"):

@@ -1,7 +1,7 @@
-r"""One spelling of LaTeX for the many in which data sets and models write the same answer.
+r"""One spelling of LaTeX in place of the many in which data sets and models write the same answer.
 
 `canonical` is the composition of small functions, each with its grammar. D stands for a digit, N for a number. Text
-that none of them knows stays as it is. Each takes time about proportional to the text.
+that no function knows stays as it is. Each function takes time about proportional to the text.
 """
 
 import re
@@ -44,7 +44,7 @@ _CONNECTED = re.compile(r"\s*,?\s*\b(and|or)\b\s*,?\s*")
 
 
 def canonical(text: str) -> str:
-    """A final answer, or a right one, in the one spelling that `reading` reads."""
+    """A model's final answer or a right answer, in the one spelling that `reading` reads."""
     text = with_one_name_each(with_ascii_signs(unmarked(with_row_ends(text))))
     text = without_thin_spaces_in_numbers(text)
     text = with_one_text_command(text)
@@ -66,14 +66,14 @@ def canonical(text: str) -> str:
 
 
 def with_row_ends(text: str) -> str:
-    r"""`\\\\`, the end of a matrix's row, as \cr; before a letter outside of a matrix it is an escape too many."""
+    r"""`\\\\`, the end of a matrix's row, as \cr. Outside of a matrix, before a letter, it is read as one backslash."""
     if r"\begin" not in text:
         text = re.sub(r"\\\\(?=[A-Za-z])", r"\\", text)
     return re.sub(r"\\\\(?:\[[^\[\]]*\])?", r"\\cr ", text)
 
 
 def unmarked(text: str) -> str:
-    r"""Without what marks mathematics (`$`, `\(`, `\[`), and without `\left` and its like; `\$` stays."""
+    r"""A text without the marks of mathematics (`$`, `\(`, `\[`), and without `\left` and its like; `\$` stays."""
     text = re.sub(r"\\[()\[\]]|(?<!\\)\$|\\(?:begin|end)\{(?:align|equation|gather)\*?\}", " ", text)
     return _NO_MARKS.sub(" ", text)
 
@@ -85,7 +85,7 @@ def with_ascii_signs(text: str) -> str:
 
 
 def with_one_name_each(text: str) -> str:
-    r"""One of several commands of one meaning: `\leqslant` as `\le`, `\dfrac` as `\frac`."""
+    r"""Commands of one meaning as one of them: `\leqslant` as `\le`, `\dfrac` as `\frac`."""
 
     def synonym(match: re.Match[str]) -> str:
         name = _SYNONYMS.get(match[1])
@@ -101,8 +101,8 @@ def with_one_name_each(text: str) -> str:
 def without_thin_spaces_in_numbers(text: str) -> str:
     r"""DDD{,}DDD and DDD,\!DDD and DDD\,DDD and DDD DDD as DDDDDD; other commands for spaces as a space.
 
-    The first group has one to three digits and is not a fraction's part, all others have three. `10,080` keeps its
-    comma: it may be a list (see `forms`).
+    The first group has one to three digits and is not part of a fraction; all other groups have three digits.
+    `10,080` keeps its comma, because it may be a list (see `forms`).
     """
     mark = r"(?:\{,\}|\\text\{,\}|,?\\!\s*|,\\!\s*|\\[,;: ]\s*|~| )"
     text = re.sub(r",\\!\s*", "{,}", text)
@@ -155,7 +155,7 @@ def with_degrees(text: str) -> str:
 
 
 def closing(text: str, opening: int) -> int:
-    """Where the bracket at `opening` is closed, by its own kind; the text's length if it is not."""
+    """The place where a bracket of the same kind closes the one at `opening`; the text's length if there is none."""
     one, other = text[opening], {"{": "}", "(": ")", "[": "]"}[text[opening]]
     depth, place = 0, opening
     while place < len(text):
@@ -170,7 +170,7 @@ def closing(text: str, opening: int) -> int:
 
 
 _HAS_ARGUMENTS = re.compile(r"\\frac(?![A-Za-z])|\\sqrt(?![A-Za-z])|\^")
-_NESTING = 40  # deeper braces than any answer has
+_NESTING = 40  # levels of braces; no answer has more
 
 
 def with_braces(text: str, depth: int = 0) -> str:
@@ -264,7 +264,7 @@ def with_repeating_decimals(text: str) -> str:
 
 
 def with_mixed_numbers(text: str) -> str:
-    r"""N \frac{a}{b} and N a/b, whole numbers with a < b, as one fraction. A sign before it is the whole's."""
+    r"""N \frac{a}{b} and N a/b, whole numbers with a < b, as one fraction. A sign before it is for the whole."""
 
     def improper(match: re.Match[str]) -> str:
         whole, above, below = (int(part) for part in match.groups())

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-# name: (dimensions, how many base units it is). Money of different countries, and degrees of different scales, are
+# Name -> (dimensions, size in base units). Money of different countries, and degrees of different scales, are
 # dimensions of their own: nothing is converted between them.
 _UNITS: dict[str, tuple[dict[str, int], Fraction]] = {}
 
@@ -64,7 +64,7 @@ _add({"bit": 1}, 8, "byte")
 
 _PREFIX_POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _SUFFIX_POWERS = {"squared": 2, "cubed": 3}
-# Words with which text says something else than a unit: a condition, an alternative, a denial.
+# Words that show that a text is not a unit, but a condition, an alternative or a denial.
 _NO_UNIT = re.compile(
     r"\b(?:if|for|where|when|with|or|and|not|no|is|are|was|since|because|as|then|than|such|that|only|undefined|otherwise|"
     r"unless|all|any real|mod|modulo|approximately|about|times|more|less|least|most|odd|even|thousand|hundred|"
@@ -75,7 +75,7 @@ _NO_UNIT = re.compile(
 
 @dataclass(frozen=True)
 class Unit:
-    """dimensions: (name, exponent), in the order of names; those of a noun that is not a unit begin with "noun "."""
+    """dimensions: (name, exponent), in the order of names. A noun that is not a unit has the prefix "noun "."""
 
     dimensions: tuple[tuple[str, int], ...]
     scale: Fraction
@@ -96,7 +96,7 @@ def _find(word: str) -> tuple[dict[str, int], Fraction] | None:
 
 
 def unit(text: str) -> Unit | None:
-    """The unit that a text names, None if it names none.
+    """The unit that a text names; None if it names none.
 
     unit = factor {factor | "per" factor | "/" factor}; factor = ["square" | "cubic"] word ["squared" | "cubed" |
     "^" whole number]. A text of words that are not units is a noun ("eggs", "different ways"); its last word counts.

@@ -20,7 +20,9 @@ _ABSENT = {("dne",), ("does", "not", "exist"), ("doesn't", "exist"), ("do", "not
 
 
 def words_of(text: str) -> Words | None:
-    r"""\text{…} alone, or plain words; articles and punctuation are dropped, what says "nothing" is one text."""
+    r"""The words of \text{…} alone, or of plain words. Articles and punctuation are dropped; all ways to say "nothing"
+    become the same words.
+    """
     if text == r"\emptyset":
         return Words(text, ("no", "solution"))
     inner = re.sub(r"\\text\{([^{}]*)\}", r" \1 ", text)

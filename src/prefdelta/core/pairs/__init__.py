@@ -1,1 +1,1 @@
-"""Pairs: which traces face each other, how far apart they are, and which pairs an arm trains on."""
+"""Pairs: which traces are paired, how far apart their scores and lengths are, and which pairs an arm trains on."""

@@ -8,9 +8,9 @@ TOKENS, CHARACTERS = "tokens", "characters"
 
 
 def length_differences(pairs: Iterable[Pair]) -> tuple[dict[str, int], str]:
-    """Chosen minus rejected of some pairs of one pairing, by pair_id, and the unit of all of them.
+    """(pair_id -> length of the chosen trace minus that of the rejected one, the unit), for pairs of one pairing.
 
-    Tokens, as the generators count them; characters if any trace has no token count, as traces that a data set ships.
+    The unit is tokens, as the generators count them, or characters if any trace has no token count (from a data set).
     Units are never mixed, because the pairs of a pairing are compared with each other.
     """
     pairs = list(pairs)

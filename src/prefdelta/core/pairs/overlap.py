@@ -1,6 +1,6 @@
 """Overlap: how many pairs the top-k sets of two dimensions share (paper, experiment 5).
 
-If it is much larger than by chance, two dimensions are two names for one thing, as far as filtering goes.
+If it is much larger than by chance, the two dimensions are the same thing as far as filtering goes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,10 +32,10 @@ class DimensionOverlap:
 def overlaps(
     pairs: Sequence[Pair], deltas: Mapping[str, Mapping[str, Delta]], ks: Sequence[int], tie_seed: int
 ) -> list[DimensionOverlap]:
-    """Every two dimensions at every k, in the orders given.
+    """The overlap of every two dimensions at every k, in the orders given.
 
-    pairs: of one pairing. deltas: by dimension, then by pair_id. tie_seed: that of the filter stage, so that these are
-    the sets that arms train on. Raises StudyError if a dimension has fewer than k pairs.
+    pairs: of one pairing. deltas: by dimension, then by pair_id. tie_seed: that of the filter stage, so that the sets
+    are those that arms train on. Raises StudyError if a dimension has fewer than k pairs.
     """
     if not ks:
         return []

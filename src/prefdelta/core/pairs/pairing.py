@@ -1,4 +1,4 @@
-"""Pairing: which two traces of a prompt face each other, and which pairs may be trained on."""
+"""Pairing: which two traces of a prompt make a pair, and which pairs may be trained on."""
 
 from collections.abc import Iterable, Mapping
 from itertools import product
@@ -8,12 +8,12 @@ from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
 from prefdelta.records.trace import Trace
 
-# Why a side has no usable trace, the most telling first; the pair's reason is "<side>_<this>".
+# Why a side has no usable trace; of several reasons the first in this list. A pair's reason is "<side>_<reason>".
 _REASONS = ("truncated", "empty", "failed", "missing")
 
 
 def pair_id(chosen: str, rejected: str, prompt_id: str, samples: tuple[int | None, int | None]) -> str:
-    """The id of a pair: a hash of what it joins."""
+    """The id of a pair: a hash of generators, prompt and samples."""
     return digest(["pair", chosen, rejected, prompt_id, *samples])[:16]
 
 
@@ -25,10 +25,10 @@ def pool_pairs(
     grades: Mapping[str, Iterable[Grade]],
     judged: Mapping[str, int],
 ) -> list[Pair]:
-    """One pair per prompt: the lowest usable sample on each side, of those that are judged.
+    """One pair per prompt: the lowest usable sample on each side, among the judged samples.
 
-    A sample that is not judged has no delta. If it were taken where the judged ones are truncated, selections by delta
-    would lack these prompts, which are often the hard ones, and a random draw would have them.
+    A sample that is not judged has no delta. If such samples were taken where the judged ones are truncated, random
+    draws would have these prompts, which are often the hard ones, and selections by delta would not.
     A generator paired with itself takes even samples as chosen and odd ones as rejected. A prompt without a usable
     trace on both sides keeps its row, with `eligible=False` and the reason, so that prompts in = pairs out.
 
@@ -60,8 +60,9 @@ def cell_pairs(
 ) -> list[Pair]:
     """The correctness cells (paper, experiment 3) of the prompts for which all four exist, without their pool pairs.
 
-    A cell's pair takes the lowest usable sample of the wanted correctness on each side, judged or not: no cell goes by
-    a delta. One of the four is the pool pair, if that one has both sides, graded. Arguments as in `pool_pairs`.
+    On each side, a cell pair takes the lowest usable sample of the wanted correctness, judged or not, because no cell
+    uses deltas. A cell pair that equals the prompt's pool pair is skipped, because `pool_pairs` already has it.
+    The arguments are those of `pool_pairs`.
     """
     table = _Traces(chosen, rejected, traces, grades, judged)
     pairs = []
@@ -111,7 +112,7 @@ class _Traces:
         return self._sides[side].get(prompt_id, [])
 
     def judged(self, side: str, prompt_id: str) -> list[Trace]:
-        """Those of them that the judge rates, if they are usable."""
+        """The traces of one side for a prompt that the judge rates if they are usable."""
         return [trace for trace in self.side(side, prompt_id) if trace.sample < self._judged[side]]
 
     def correct(self, trace: Trace | None) -> bool | None:

@@ -1,4 +1,4 @@
-"""Selections: which pairs an arm trains on. A selection's name is its definition; `KINDS` lists how names can read."""
+"""Selections: which pairs an arm trains on. A selection's name is its definition; `KINDS` lists the forms of names."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -33,7 +33,7 @@ ALLOWED = f"{', '.join(kind.FORM for kind in KINDS)} (k a whole number from 1)"
 
 
 class CommonSet(Settings):
-    """Pairings that one figure compares, so on the same prompts and with equal numbers of pairs."""
+    """Pairings that one figure compares, on the same prompts and with equal numbers of pairs."""
 
     pairings: list[str]
     """Pairings <chosen generator>~<rejected generator> that are compared. Adding one retrains all arms of the set,
@@ -45,7 +45,7 @@ class CommonSet(Settings):
 
 
 def parse_selection(name: str) -> Selection:
-    """The selection of a name. Raises StudyError if the name has the form of no kind."""
+    """The selection of a name. Raises StudyError if no kind has a form that fits the name."""
     for kind in KINDS:
         if (selection := kind.parse(name)) is not None:
             return selection
@@ -66,8 +66,8 @@ def select(
     deltas: by pair_id, on the selection's dimension; none for a selection that names no dimension.
     tie_seed: pairs of equal delta are ordered by a hash of (tie_seed, pair_id).
     common: the prompts that all pairings of the selection's set share; none for a selection that names no set.
-    limit: at most so many prompts of a common set or of a cell; the same ones for all its pairings, or for all cells.
-    Raises StudyError if there are no pairs, or fewer than k; for `length-matched`, if a pair has no length.
+    limit: largest number of prompts of a common set or of a cell; all its pairings, or all cells, get the same ones.
+    Raises StudyError if there are no pairs, or fewer than k, or (`length-matched`) if a pair has no length.
     """
     eligible = {pair.pair_id: pair for pair in pairs if pair.pool and pair.eligible}
     known = {pair_id: row.delta for pair_id, row in deltas.items() if row.delta is not None and pair_id in eligible}

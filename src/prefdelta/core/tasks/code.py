@@ -43,7 +43,7 @@ class Code:
         return Problem(question, start, tuple(operations))
 
     def opening(self, problem: Problem, value: int) -> None:
-        return None  # the first step states the start value
+        return None  # because the first step states the start value
 
     def read_opening(self, text: str) -> None:
         return None

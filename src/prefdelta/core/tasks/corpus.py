@@ -34,7 +34,7 @@ class ErrorRates(Settings):
 
 
 def corrupted_trace(family: Family, problem: Problem, rates: ErrorRates, random: RandomSource) -> str:
-    """A trace with errors drawn by `rates`. Errors propagate: later steps go on from what was written."""
+    """A trace with errors drawn by `rates`. Errors propagate: later steps use the values as written."""
     value = problem.start
     parts: list[str] = []
     if family.opening(problem, value) is not None:

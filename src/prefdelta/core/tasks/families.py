@@ -1,4 +1,4 @@
-"""The families by name, and the split that keeps their uses apart."""
+"""The families by name, and the split that keeps problems for different uses apart."""
 
 from collections.abc import Iterator
 from random import Random
@@ -16,7 +16,7 @@ FAMILIES: dict[FamilyName, Family] = {"maths": Maths(), "code": Code(), "stem": 
 assert set(FAMILIES) == set(get_args(FamilyName))
 
 Split = Literal["benchmark", "validation", "pairs", "ladder"]
-# Upper ends of the share of all questions that each use may have.
+# Upper end of each split's range of hashes (`split_of`).
 _ENDS: dict[Split, float] = {"benchmark": 0.2, "validation": 0.3, "pairs": 0.6, "ladder": 1.0}
 
 
@@ -35,9 +35,9 @@ def family_of(question: str) -> tuple[Family, Problem] | None:
 
 
 def draw_problems(family: FamilyName, operations: list[int], split: Split, seed: int) -> Iterator[Problem]:
-    """Distinct problems of one split without end. Their lengths are those of `operations`, in turn.
+    """An endless stream of distinct problems of one split. Their lengths are those of `operations`, in turn.
 
-    Raises StudyError when the family seems to have no more of them.
+    Raises StudyError when the family seems to have no more problems.
     """
     random = Random(seed)
     seen: set[str] = set()

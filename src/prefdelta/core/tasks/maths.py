@@ -26,7 +26,7 @@ class Maths:
         return Problem(question, int(match[1]), operations)
 
     def opening(self, problem: Problem, value: int) -> None:
-        return None  # the first step states the start value
+        return None  # because the first step states the start value
 
     def read_opening(self, text: str) -> None:
         return None

@@ -1,7 +1,7 @@
-"""Rating a procedural trace by checking it: what mini's rule-based judge does in place of an LLM.
+"""Rates a procedural trace by checking it. Mini's rule-based judge does this in place of an LLM.
 
-It is given the question and the trace, nothing else. It solves the problem itself, aligns the trace's steps with its
-own, and counts faults per dimension. That is fair, because no other derivation is valid in these tasks.
+The judge gets only the question and the trace. It solves the problem itself, aligns the trace's steps with its own, and
+counts faults per dimension. This is fair, because no other derivation is valid in these tasks.
 """
 
 import re
@@ -26,7 +26,7 @@ _ANSWER = re.compile(re.escape(ANSWER_MARK) + r"(\d{1,9})")
 class _TraceParts:
     """The parts of a trace: its opening, its steps in order, its answer, and how many parts are noise.
 
-    A repeat that leaves the value as it is (`5*1=5;5*1=5`) may be what the problem asks: it is kept among the steps.
+    The problem may ask for a repeat that leaves the value as it is (`5*1=5;5*1=5`), so it is kept among the steps.
     """
 
     opening: int | None
@@ -68,7 +68,7 @@ def rate(question: str, trace: str) -> dict[str, int] | None:
 
 
 def _score(share: float) -> int:
-    """The share of a trace that is free of a kind of fault (clipped to 0..1), on the scale of 1 to 5."""
+    """A score from 1 to 5 for the share of a trace that is free of a kind of fault (clipped to 0..1)."""
     return 1 + round(4 * min(1.0, max(0.0, share)))
 
 
@@ -90,10 +90,10 @@ def _take_apart(trace: str, family: Family) -> _TraceParts:
 
 
 def _align(expected: list[Step], written: list[Step]) -> Counter[str]:
-    """Cheapest edits that turn the expected steps into those written, as faults per dimension.
+    """Faults per dimension: the cheapest edits that turn the expected steps into the written ones.
 
-    A changed operand is a fault of factuality, a changed operator, a missing or an extra step one of strategy. An extra
-    step that repeats the one before it is noise.
+    A changed operand is a fault of factuality. A changed operator, a missing step or an extra step is one of strategy.
+    An extra step that repeats the step before it is noise.
     """
     strategy, factuality = Counter(strategy_coherence=1), Counter(factuality=1)
     noise = Counter(signal_to_noise=1)

@@ -1,6 +1,6 @@
 """Stem: `S:z3k4m4y2,z+y-k*m?`, solved as `z3;+y2:3+2=5;-k4:5-4=1;*m4:1*4=4;A:4`. Look up, then compute.
 
-The table of values is shuffled against the formula that uses them.
+The table has the values in another order than the formula that uses them.
 """
 
 import re
@@ -8,7 +8,7 @@ from string import ascii_lowercase
 
 from prefdelta.core.tasks.steps import OPERATORS, Problem, RandomSource, Step, choose
 
-NAMES = ascii_lowercase[10:]  # not those of Code
+NAMES = ascii_lowercase[10:]  # without the names that Code uses
 _QUESTION = re.compile(r"S:((?:[k-z]\d)+),([k-z])((?:[-+*][k-z])+)\?")
 _STEP = re.compile(r"[-+*][k-z]\d:(\d)([-+*])(\d)=(\d)")
 _OPENING = re.compile(r"[k-z](\d)")

@@ -24,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a question asks: a start value and (operator, operand) pairs. `question` is how it is written."""
+    """The problem of a question: a start value and (operator, operand) pairs. `question` is its text."""
 
     question: str
     start: int
@@ -52,10 +52,10 @@ class Family(Protocol):
         """A problem of the family."""
 
     def parse(self, question: str) -> Problem | None:
-        """The problem a question asks, or None if the question is not of this family."""
+        """The problem of a question, or None if the question is not of this family."""
 
     def opening(self, problem: Problem, value: int) -> str | None:
-        """What a trace begins with before its first step, if the start value is written down; else None."""
+        """The text of a trace before its first step, if the start value is written down; else None."""
 
     def read_opening(self, text: str) -> int | None:
         """The start value that an opening states, or None if the text is not an opening of this family."""

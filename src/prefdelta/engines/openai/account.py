@@ -1,9 +1,9 @@
-"""A study's account with a hosted model: the most a request may cost is set aside before it is sent.
+"""A study's account with a hosted model: before a request is sent, the most that it may cost is set aside.
 
 The account is the folder record/spending: each process appends to a file of its own, and all files are summed before
 anything is sent, so that the limit holds for all jobs of a study together, without a lock. When the outcome of a
 request is known, the amount set aside is replaced by what the provider says it charged. An amount that is never settled
-counts as spent: a job that was killed may have been charged for it. Delete the folder to start the account anew.
+counts as spent: a job that was killed may have been charged for it. To start a new account, delete the folder.
 """
 
 import itertools
@@ -28,7 +28,7 @@ _numbers = itertools.count()
 
 
 class Spending:
-    """The account, as one job sees it. Without prices it holds nothing and everything may be sent."""
+    """The account, as one job sees it. Without prices nothing is counted and everything may be sent."""
 
     def __init__(
         self, folder: Path, prices: ModelPrices | None = None, limit_usd: float | None = None, batch: bool = False
@@ -49,7 +49,7 @@ class Spending:
         return cls(folder, prices, options.limit_usd, options.batch is not None)
 
     def spent(self) -> float:
-        """USD of the whole study by now, all that is set aside included."""
+        """USD that the whole study has spent by now, with all that is set aside."""
         for path in sorted(self._folder.glob("*.jsonl")):
             self._read(path)
         return self._spent
@@ -63,13 +63,13 @@ class Spending:
         return worst_cost(self._prices, request, self._batch) if self._prices else 0.0
 
     def reserve(self, usd: float) -> str | None:
-        """Set so much aside; None if that would exceed the limit. Returns a name to settle it by."""
+        """Set an amount aside. Returns a name by which to settle it, or None if it would exceed the limit."""
         if self._prices is None:
             return ""
         if usd > self.room():
             return None
         name = f"{INSTANCE}.{next(_numbers)}"
-        # Written, then summed again: of two jobs that do so at once, at least one sees the other's.
+        # Write, then sum again: if two jobs do this at once, at least one of them sees the amount of the other.
         self._write(name, usd, settled=False)
         if self.room() < 0:
             self._write(name, 0.0, settled=True)
@@ -77,12 +77,12 @@ class Spending:
         return name
 
     def settle(self, name: str, usd: float | None) -> None:
-        """Replace an amount that was set aside, by any job, by the actual cost; None: unknown, so it stays."""
+        """Replace an amount that any job set aside with the actual cost. None: unknown, so the amount stays."""
         if self._prices is not None and usd is not None:
             self._write(name, usd, settled=True)
 
     def cost(self, usage: object) -> float | None:
-        """USD of the tokens that a provider says it charged for; None if it does not say.
+        """USD for the tokens that a provider says it charged; None if it does not say.
 
         usage: of a completion, as the openai package holds it.
         """
@@ -105,7 +105,7 @@ class Spending:
         )
 
     def at_limit(self, usd: float, answered: int, rest: Iterable[Request]) -> StudyError:
-        """The error that ends a run: what may be sent next costs up to `usd`, and that does not fit."""
+        """The error that ends a run because the next request costs up to `usd`, which exceeds the limit."""
         left = list(rest)
         likely = likely_cost(self._prices, left, self._batch) if self._prices else 0.0
         return StudyError(
@@ -117,8 +117,8 @@ class Spending:
         )
 
     def _write(self, name: str, usd: float, settled: bool) -> None:
-        # With a line break on either side: a part of a line that a full disk left before it stays apart, and does not
-        # count. Opened anew each time, because closing is what makes it visible to other hosts on NFS.
+        # With a line break on either side, so that part of a line, left by a full disk, stays apart and does not count.
+        # The file is opened and closed each time, because closing makes the line visible to other hosts on NFS.
         line = f"\n{json.dumps({'name': name, 'usd': usd, 'settled': settled})}\n"
         self._folder.mkdir(parents=True, exist_ok=True)
         with explain_full_disk(self._own, lambda: len(line)), self._own.open("a", encoding="utf-8") as stream:
@@ -137,7 +137,7 @@ class Spending:
             try:
                 entry = json.loads(line)
                 name, amount = entry["name"], (bool(entry["settled"]), float(entry["usd"]))
-            except (ValueError, KeyError, TypeError):  # empty, or a part
+            except (ValueError, KeyError, TypeError):  # an empty line, or part of one
                 continue
             before = self._amounts.get(name, (False, 0.0))
             self._amounts[name] = after = max(before, amount)

@@ -1,4 +1,4 @@
-"""Asking one request: its tries, the waits between them, and what follows from a refusal."""
+"""Asking one request: its tries, the waits between them, and the consequences of a refusal."""
 
 import asyncio
 import random
@@ -32,7 +32,7 @@ MOST_REASONS = 20  # of refusals in a job's log
 
 
 class RefusalLog:
-    """Says why a provider refuses requests, each reason once: other numbers and ids do not make another reason."""
+    """Says why a provider refuses requests, each reason once. Other numbers or ids do not make another reason."""
 
     def __init__(self) -> None:
         self._reasons: set[str] = set()
@@ -47,7 +47,7 @@ class RefusalLog:
 
 
 class Asker:
-    """Sends the requests of a run to one server, as many at once as the caller likes."""
+    """Sends the requests of a run to one server. The caller decides how many are sent at once."""
 
     def __init__(
         self,
@@ -62,9 +62,9 @@ class Asker:
         self._spending, self._queue, self._log = spending, queue, log
 
     async def ask(self, key: str, request: Request, reserved: str | None) -> Reply | Failure:
-        """Ask when it is this request's turn. Raises StudyError if nothing more is to be asked in this run.
+        """Ask a request when it is its turn. Raises StudyError if no more requests are to be sent in this run.
 
-        reserved: what was set aside for its first try.
+        reserved: name of the amount that was set aside for its first try.
         """
         quarantine = self._queue.quarantine
         try:
@@ -90,8 +90,8 @@ class Asker:
     ) -> Reply | Failure:
         """Try until there is a reply, a refusal, or no time left.
 
-        reserved: what was set aside for the first try. A try that was refused costs nothing and leaves the amount to
-        the next one; a try that broke off may have been charged for, so the next one needs an amount of its own.
+        reserved: name of the amount that was set aside for the first try. A refused try costs nothing and leaves the
+        amount to the next try. A try that broke off may have been charged, so the next try needs another amount.
         """
         import openai
 
@@ -138,7 +138,7 @@ class Asker:
                 if quarantine.put_off >= REFUSED_IN_A_ROW:
                     quarantine.over = quarantine.over or self._all_put_off(quarantine.put_off, detail, asked_wait)
                 break
-            # Up to the deadline and no further: a request that gave up early would let the next one start too early.
+            # Wait until the deadline at most. A request that gives up earlier would let the next one start too early.
             try:
                 await asyncio.sleep(min(max(asked_wait, random.uniform(0, 2 * mean_wait)), time_left))
             except asyncio.CancelledError:
@@ -153,7 +153,7 @@ class Asker:
         return Failure(key, kind, permanent=False, detail=detail)
 
     def _give_back(self, reserved: str | None) -> None:
-        """Settle an amount that was set aside and not charged."""
+        """Settle an amount that was set aside but not charged."""
         if reserved is not None:
             self._spending.settle(reserved, 0.0)
 
@@ -177,9 +177,9 @@ class Asker:
         return quarantine.refused(failure, request, likely=refusal.meaning == "request")
 
     async def _find_out(self) -> None:
-        """Find out whether the refusals since the last answer are about their own requests. Raises StudyError if not.
+        """Find out whether the refusals since the last answer are about single requests. Raises StudyError if not.
 
-        If nothing else shows it, the last refused request is asked once more with a harmless text.
+        If nothing else shows this, the last refused request is sent once more with a harmless text.
         """
         quarantine = self._queue.quarantine
         assert quarantine.last is not None

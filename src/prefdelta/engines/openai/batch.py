@@ -1,13 +1,13 @@
-"""Asking through a provider's batch API: requests go up as a file, and their replies come down as one, hours later.
+"""Asking through a provider's batch API: requests are uploaded as a file, and replies come as a file hours later.
 
-Nothing is stored here about a running batch. Each batch carries, as metadata at the provider, names of the requests in
-it. A run looks through the provider's batches first: it waits for those that an earlier run of the job began, and
+This machine stores nothing about a running batch. Each batch carries, as metadata at the provider, names of the
+requests in it. A run first lists the provider's batches, waits for those that an earlier run of the job began, and
 collects them, so a job that was stopped pays nothing twice. Replies are joined to requests by `custom_id`, the
 request's key, because a file of replies has an order of its own.
 
-So a reply that was paid for comes back as long as the provider keeps its file, also after `prefdelta retry` or
-`invalidate` has forgotten it. Delete the batch's output file at the provider, or set another `engine.provider`, to have
-it asked anew. What was refused or not begun is always asked anew.
+So a reply that was paid for comes back as long as the provider keeps its file, even after `prefdelta retry` or
+`invalidate` has deleted it here. To have it asked again, delete the batch's output file at the provider, or set another
+`engine.provider`. Requests that were refused or not begun are always asked again.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -29,10 +29,10 @@ from prefdelta.system.files import say
 if TYPE_CHECKING:
     from openai.types import Batch
 
-MOST_BYTES = 190_000_000  # in one file; OpenAI takes 200 MB
+MOST_BYTES = 190_000_000  # most bytes of one file; OpenAI takes 200 MB
 REMEMBERED_S = 31 * 86_400.0  # how far back to look for batches: OpenAI keeps their files for 30 days
-LABEL, ACCOUNT = "prefdelta", "prefdelta-account"  # in a batch's metadata
-_NAMES, _NAME = 30, 16  # of a batch's requests in its label, and characters of each: 512 are allowed
+LABEL, ACCOUNT = "prefdelta", "prefdelta-account"  # keys in a batch's metadata
+_NAMES, _NAME = 30, 16  # most names of requests in a batch's label, and characters of each; a label may have 512
 _ENDED = ("completed", "failed", "expired", "cancelled")
 
 
@@ -44,7 +44,7 @@ def run(
     plan: Sequence[tuple[str, Request]],
     wanted: Mapping[str, Request],
 ) -> Iterator[Reply | Failure]:
-    """Reply to the `wanted` requests of a plan."""
+    """Replies to the `wanted` requests of a plan."""
     import openai
 
     with (
@@ -71,7 +71,7 @@ class _BatchRun:
     def replies(
         self, planned: Collection[str], waiting: dict[str, Request], answered: int
     ) -> Iterator[Reply | Failure]:
-        """waiting: what is wanted, by key. answered: how many of the plan are recorded already."""
+        """waiting: key -> request that is wanted. answered: number of the plan's requests that are recorded already."""
         rounds = dict.fromkeys(waiting, 0)
         batches = self._begun(planned)
         while True:
@@ -92,7 +92,7 @@ class _BatchRun:
                 rounds[key] += 1
 
     def _begun(self, planned: Collection[str]) -> list["Batch"]:
-        """What earlier runs of this job began."""
+        """The batches that earlier runs of this job began."""
         names = {key[:_NAME] for key in planned}
         since = time() - REMEMBERED_S
         begun = []
@@ -104,7 +104,7 @@ class _BatchRun:
         return begun
 
     def _submit(self, waiting: Mapping[str, Request]) -> tuple[list["Batch"], list[str]]:
-        """Batches of all that is waiting, or of as much as may be spent; and the keys of what they hold."""
+        """(batches of all waiting requests, or of as many as the limit allows; the keys of these requests)."""
         batches, submitted, left = list["Batch"](), list[str](), list(waiting.items())
         while left:
             part, usd, account = self._part(left)
@@ -116,7 +116,7 @@ class _BatchRun:
         return batches, submitted
 
     def _part(self, left: Sequence[tuple[str, Request]]) -> tuple[dict[str, bytes], float, str]:
-        """The lines of the next batch by key, what it costs at most, and where in the account that is set aside."""
+        """(the lines of the next batch by key, the most it costs, the name of that amount in the account)."""
         lines, size, usd = dict[str, bytes](), 0, 0.0
         room = self._spending.room()
         for key, request in left[: self._batch.requests]:
@@ -146,7 +146,7 @@ class _BatchRun:
 
     def _as_they_end(self, batches: list["Batch"]) -> Iterator["Batch"]:
         """Each batch when it has ended."""
-        states: dict[str, str] = {}  # by the id of a batch, as last shown
+        states: dict[str, str] = {}  # id of a batch -> its state as last shown
         while batches:
             for batch in batches:
                 counts = batch.request_counts
@@ -164,7 +164,7 @@ class _BatchRun:
             batches = [self._provider.batch(batch_id) for batch_id in running]
 
     def _failed(self, batch: "Batch") -> StudyError:
-        """The provider took none of a batch's requests."""
+        """The error that the provider took none of a batch's requests."""
         self._spending.settle(_metadata(batch, ACCOUNT), 0.0)
         errors = (batch.errors.data if batch.errors else None) or []
         reasons = "; ".join(f"{error.code}: {error.message}" for error in errors) or "no reason given"
@@ -179,16 +179,17 @@ class _BatchRun:
         )
 
     def _take_results(self, batch: "Batch", waiting: dict[str, Request], answered: int) -> Iterator[Reply | Failure]:
-        """The results that a batch holds, which are then no longer waiting. Settles what was set aside for it.
+        """The results of a batch. Their requests then no longer wait, and the amount that was set aside is settled.
 
         answered: how many requests of the plan were answered before. Raises StudyError after the last result if the
-        provider refused requests for a reason that lies in none of them. A reason that may lie in one or in all
-        (`refusal_quarantine`) lies in one if others of the batch were answered, or others before and few are refused.
+        provider refused requests for a reason that is about all of them. A reason that may be about one request or all
+        (`refusal_quarantine`) is about one if others of the batch were answered, or if others were answered before and
+        few are refused.
         """
         lines = self._provider.lines(batch)
         costs = [self._cost(line) for line in lines]
         known = [usd for usd in costs if usd is not None]
-        # Where one reply does not say what it cost, all that was set aside stays.
+        # If any reply does not say what it cost, the whole amount stays set aside.
         self._spending.settle(_metadata(batch, ACCOUNT) or batch.id, sum(known) if len(known) == len(costs) else None)
         stopped: Refusal | None = None
         held, others_answered = dict[str, Refusal](), False
@@ -200,7 +201,7 @@ class _BatchRun:
                 continue
             result = self._result(key, status, body, waiting[key])
             if isinstance(result, Refusal):
-                if batch.id not in self._created:  # refused in an earlier run: the cause may be mended
+                if batch.id not in self._created:  # refused in an earlier run; the cause may be mended since
                     continue
                 if result.meaning in ("account", "ours"):
                     stopped = result
@@ -231,7 +232,7 @@ class _BatchRun:
         return body_of(self._options, next(iter(waiting.values())))
 
     def _result(self, key: str, status: int | None, body: Any, request: Request) -> Reply | Failure | Refusal | None:
-        """What a line of a batch's files says of a request; None if it is to be asked again."""
+        """The result of a request from a line of a batch's files; None if the request is to be asked again."""
         from openai.types.chat import ChatCompletion
 
         sent = body_of(self._options, request)
@@ -246,7 +247,7 @@ class _BatchRun:
             return None
 
     def _cost(self, line: Mapping[str, Any]) -> float | None:
-        """USD that a line of a batch's files stands for; None if that is not known."""
+        """USD that the request of a line of a batch's files cost; None if it is not known."""
         from openai.types import CompletionUsage
 
         status, body = response_of(line)

@@ -1,4 +1,4 @@
-"""A provider's batch API: its calls, tried again while it fails for a time, and the lines of its files."""
+"""A provider's batch API: its calls, repeated after passing faults, and the lines of its files."""
 
 import json
 import random
@@ -21,7 +21,7 @@ URL: Final = "/v1/chat/completions"
 
 
 class NotCreatedError(StudyError):
-    """The provider said that it created no batch, so nothing is charged for one."""
+    """The provider said that it created no batch, so it charges nothing."""
 
 
 class BatchProvider:
@@ -33,7 +33,7 @@ class BatchProvider:
         self._client, self._options = client, options
 
     def batches(self) -> list["Batch"]:
-        """All that the provider remembers."""
+        """All batches that the provider remembers."""
         return self._try("list batches", lambda: list(self._client.batches.list(limit=100)))
 
     def batch(self, batch_id: str) -> "Batch":
@@ -51,11 +51,11 @@ class BatchProvider:
         except StudyError as error:
             raise NotCreatedError(str(error)) from None
         try:
-            # Once only: a batch that was created although its answer got lost would be paid for twice.
+            # Only one try: if a batch was created but the answer got lost, a second try would pay for it twice.
             return self._client.with_options(max_retries=0).batches.create(
                 input_file_id=file.id,
                 endpoint=URL,
-                completion_window=window,  # type: ignore[arg-type]  # providers know others than OpenAI's
+                completion_window=window,  # type: ignore[arg-type]  # providers have other windows than OpenAI's
                 metadata=metadata,
             )
         except openai.APIStatusError as error:
@@ -68,7 +68,7 @@ class BatchProvider:
             ) from None
 
     def lines(self, batch: "Batch") -> list[dict[str, Any]]:
-        """The parsed lines of the files that a batch left. What cannot be read is left out, with a warning."""
+        """The parsed lines of a batch's files. Lines that cannot be read are left out, with a warning."""
         files = [file for file in (batch.output_file_id, batch.error_file_id) if file]
         return [line for file in files for line in self._lines_of(batch, file)]
 
@@ -83,7 +83,7 @@ class BatchProvider:
                 return b""
 
         lines = []
-        # Split at line feeds alone: texts may hold other marks that Python takes for the end of a line.
+        # Split only at line feeds: texts may contain other characters that Python takes for the end of a line.
         for line in self._try(f"fetch file {file}", content).split(b"\n"):
             try:
                 parsed = json.loads(line) if line.strip() else None
@@ -95,7 +95,7 @@ class BatchProvider:
         return lines
 
     def _try(self, what: str, action: Callable[[], T]) -> T:
-        """The result of an action that may be done twice, tried until deadline_s while the provider fails."""
+        """The result of an action that may be repeated. It is repeated until deadline_s while the provider fails."""
         import openai
 
         deadline = monotonic() + self._options.deadline_s

@@ -11,13 +11,13 @@ from prefdelta.engines.openai.usage import counts_of, lookup
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
-_REASONING = ("reasoning_content", "reasoning")  # DeepSeek, older versions of vLLM; OpenRouter, newer ones
+_REASONING = ("reasoning_content", "reasoning")  # DeepSeek, older versions of vLLM; OpenRouter, newer versions of vLLM
 _FINISH = ("native_finish_reason", "stop_reason")  # OpenRouter; vLLM: the token or text that stopped it
 VERSION = 1  # raise it when the same request would get another reply
 
 
 def identity_of(options: OpenAIOptions, server_identity: dict[str, Any]) -> dict[str, Any]:
-    """All that determines a reply besides the request. How it travels, and to which address, does not."""
+    """All that determines a reply besides the request. How and to which address the request is sent is not included."""
     identity = {"engine": "openai", "version": VERSION, "model": options.model, "server": server_identity}
     if options.omit:
         identity["omit"] = sorted(set(options.omit))
@@ -29,7 +29,7 @@ def identity_of(options: OpenAIOptions, server_identity: dict[str, Any]) -> dict
 
 
 def body_of(options: OpenAIOptions, request: Request) -> dict[str, Any]:
-    """The body of a request, as OpenAI and vLLM understand it. What was not asked for is left out."""
+    """The body of a request, as OpenAI and vLLM understand it. Settings that were not asked for are left out."""
     sampling = request.sampling
     body: dict[str, Any] = {
         "model": options.model,
@@ -37,7 +37,7 @@ def body_of(options: OpenAIOptions, request: Request) -> dict[str, Any]:
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_completion_tokens": sampling.max_tokens,
-        "seed": request.seed + request.attempt,  # the same seed would give the reply that did not parse again
+        "seed": request.seed + request.attempt,  # with the same seed the reply that did not parse would come again
     }
     if sampling.reasoning_effort is not None:
         body["reasoning_effort"] = sampling.reasoning_effort
@@ -47,13 +47,13 @@ def body_of(options: OpenAIOptions, request: Request) -> dict[str, Any]:
 
 
 def provider_body(options: OpenAIOptions, body: dict[str, Any]) -> dict[str, Any]:
-    """A body as this provider takes it: under its names, without what it refuses."""
+    """A body for this provider: with its names of parameters, without parameters that it refuses."""
     renamed = {str(name): other for name, other in options.rename.items()}
     return {renamed.get(name, name): value for name, value in body.items() if name not in options.omit}
 
 
 def arguments_of(body: dict[str, Any]) -> dict[str, Any]:
-    """The arguments that make the package send exactly this body: it knows OpenAI's names, and no other."""
+    """The arguments that make the package send exactly this body. The package knows only OpenAI's names."""
     more = {name: value for name, value in body.items() if name not in ("model", "messages")}
     return {"model": body["model"], "messages": body["messages"], "extra_body": more}
 
@@ -67,7 +67,7 @@ def _response_format(options: OpenAIOptions, schema: dict[str, Any]) -> dict[str
 
 
 def _with_enums(schema: Any) -> Any:
-    """A JSON schema in which each range of whole numbers is the list of them."""
+    """A JSON schema in which each range of whole numbers is a list of these numbers."""
     if not isinstance(schema, dict):
         return schema
     if schema.get("type") == "integer" and {"minimum", "maximum"} <= schema.keys():
@@ -77,7 +77,7 @@ def _with_enums(schema: Any) -> Any:
 
 
 def message_about_all(where: str, refused_with: str, options: OpenAIOptions, sent: dict[str, Any]) -> str:
-    """The message of a refusal that every request met."""
+    """The message for a refusal that concerns every request."""
     hint = f"Check the model's name ({options.model!r}), the address, and the key in the environment."
     return (
         f"{where} refused with {refused_with.rstrip('.')}. {_advice(options, refused_with, sent) or hint} None of the "
@@ -86,7 +86,7 @@ def message_about_all(where: str, refused_with: str, options: OpenAIOptions, sen
 
 
 def _advice(options: OpenAIOptions, message: str, sent: dict[str, Any]) -> str | None:
-    """What to set where an error names a parameter of a request; None if it names none."""
+    """What to set in the config if an error names a parameter of a request; None if it names none."""
     names = named_parameters(message, sent)
     if not names:
         return None
@@ -107,7 +107,7 @@ def _advice(options: OpenAIOptions, message: str, sent: dict[str, Any]) -> str |
 
 
 class ErrorReplyError(ValueError):
-    """The server answered HTTP 200, and the body is an error."""
+    """The server answered with HTTP 200, but the body is an error."""
 
     def __init__(self, error: object) -> None:
         super().__init__(f"the reply is an error: {str(error)[:400]}")
@@ -118,18 +118,18 @@ def checked_completion(reply: object) -> "ChatCompletion":
     """A completion with a message. Raises ValueError if the server answered HTTP 200 with anything else."""
     from openai.types.chat import ChatCompletion
 
-    if not isinstance(reply, ChatCompletion):  # a proxy's page, for example: the package lets other bodies through
+    if not isinstance(reply, ChatCompletion):  # for example a proxy's page: the package lets other bodies through
         raise ValueError(f"the reply is not a chat completion: {str(reply)[:80]!r}")
     if error := getattr(reply, "error", None) or (reply.choices and getattr(reply.choices[0], "error", None)):
         raise ErrorReplyError(error)
-    # Some gateways answer a passing fault with HTTP 200 and no choice, or one without a message.
+    # On a passing fault some gateways answer with HTTP 200 and no choice, or a choice without a message.
     if not reply.choices or reply.choices[0].message is None:
         raise ValueError(f"the reply has no choice: {str(reply)[:80]!r}")
     return reply
 
 
 def result_of(key: str, completion: "ChatCompletion", seconds: float | None) -> Reply | Failure:
-    """What a completion says. The package does not check types, and what is of another cannot be recorded."""
+    """The result that a completion holds. Types are checked, because the package does not check them."""
     choice = completion.choices[0]
     text: object = choice.message.content
     counts = counts_of(completion.usage)
@@ -156,7 +156,7 @@ def result_of(key: str, completion: "ChatCompletion", seconds: float | None) -> 
 
 
 def _first(value: object, names: tuple[str, ...]) -> str | None:
-    """The first of these that is there, as text; in JSON where it is of another type."""
+    """The first of these attributes that is not empty: as text, or as JSON if it has another type."""
     for name in names:
         if (content := lookup(value, name)) not in (None, ""):
             return content if isinstance(content, str) else json.dumps(content, default=str)

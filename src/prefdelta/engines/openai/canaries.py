@@ -1,4 +1,4 @@
-"""Whether an engine is dead: nothing is answered any more, not even a tiny request, the canary."""
+"""Whether an engine is dead: it answers no request any more, not even a tiny one, the canary."""
 
 import asyncio
 from time import monotonic
@@ -14,17 +14,17 @@ from prefdelta.system.files import say
 
 
 class CanaryWatch:
-    """Watches one server: when it last answered, and what canaries met since then."""
+    """Watches one server: when it last answered, and the results of canaries since then."""
 
     def __init__(self, endpoint: Endpoint, options: OpenAIOptions, spending: Spending) -> None:
         self._endpoint, self._options, self._spending = endpoint, options, spending
         self._answered_at = monotonic()
-        self._out_of_time = 0  # requests since then that met their deadline
-        self._last_timeout = ""  # what the last of them met
-        self._suspicion: str | None = None  # what the last canary since then met
+        self._out_of_time = 0  # requests since the last answer that ran out of time
+        self._last_timeout = ""  # the fault that the last of them met
+        self._suspicion: str | None = None  # the fault that the last canary since the last answer met
 
     def note(self, result: Reply | Failure) -> None:
-        """Take a request's result as a sign of life, or of none."""
+        """Take note of a request's result: it shows whether the server answers."""
         if isinstance(result, Failure) and not result.permanent:
             self._out_of_time += 1
             self._last_timeout = result.detail
@@ -32,9 +32,9 @@ class CanaryWatch:
             self._answered_at, self._out_of_time, self._suspicion = monotonic(), 0, None
 
     async def watch(self) -> NoReturn:
-        """Send a canary whenever nothing was answered for quiet_s.
+        """Send a canary whenever no request was answered for quiet_s.
 
-        A canary that fails, too, means a dead engine. Raises StudyError if the server is ours. The server of others
+        If the canary fails, too, the engine is dead. Raises StudyError if this job started the server. Another server
         may be mended in time, so there it is a warning.
         """
         limit = self._options.quiet_s
@@ -47,15 +47,15 @@ class CanaryWatch:
             sent_at, answered_at = monotonic(), self._answered_at
             fault = await self._send_canary()
             if self._answered_at != answered_at:
-                continue  # the canary may have waited its turn behind that answer
+                continue  # a request was answered meanwhile, and the canary may have had to wait
             if fault is not None:
                 self._report(fault)
             self._suspicion = fault
 
     def stop_if_hopeless(self) -> None:
-        """Raise StudyError where each of the remaining requests would run into its own deadline.
+        """Raise StudyError if each of the remaining requests would run into its own deadline.
 
-        A single request that met its deadline may be to blame itself, as long as canaries are answered.
+        As long as canaries are answered, a single request that met its deadline may itself be to blame.
         """
         if self._silent_s() >= self._options.deadline_s and (self._suspicion or self._out_of_time > 1):
             causes = f" The last request met: {self._last_timeout.rstrip('.')}." if self._last_timeout else ""
@@ -86,7 +86,7 @@ class CanaryWatch:
             )
 
     async def _send_canary(self) -> str | None:
-        """What is wrong with the engine; None if it answers a tiny completion. Over a connection of its own."""
+        """What is wrong with the engine; None if it answers a tiny completion. The request has its own connection."""
         import openai
 
         limit = self._options.quiet_s

@@ -1,4 +1,4 @@
-"""The connection to a server, and what an error that comes over it means."""
+"""The connection to a server, and the meaning of its errors."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,12 +26,12 @@ def open_client(endpoint: Endpoint, timeout_s: float) -> "openai.AsyncOpenAI":
 
 
 def description_of(error: Exception) -> str:
-    """An error's type and cause: the package calls a refused connection a time-out, but its cause tells the truth."""
+    """An error's type and cause. The package calls a refused connection a time-out; the error's cause is right."""
     return f"{type(error).__name__}: {error.__cause__ or error}".rstrip(".")
 
 
 def never_sent(error: BaseException | None) -> bool:
-    """Whether an error is a failed connection, so that nothing was sent: the packages in between hide it."""
+    """Whether an error is a failed connection, so that nothing was sent. It may be the cause of a package's error."""
     import aiohttp
 
     while error is not None and not isinstance(error, aiohttp.ClientConnectorError):
@@ -40,7 +40,7 @@ def never_sent(error: BaseException | None) -> bool:
 
 
 def retry_after(header: str | None) -> float:
-    """Seconds a server asks to wait, as a number or until a date; 0 if it says neither."""
+    """Seconds that a server asks to wait. The header has a number of seconds or a date; 0 if it has neither."""
     try:
         return max(0.0, float(header or 0))
     except ValueError:
@@ -48,5 +48,5 @@ def retry_after(header: str | None) -> float:
     try:
         until = parsedate_to_datetime(str(header))
         return max(0.0, (until - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):  # no date either, or one without a zone
+    except (ValueError, TypeError):  # not a date, or a date without a time zone
         return 0.0

@@ -2,16 +2,16 @@
 
 The package's own retries (two of them, ten minutes each) are off. Each request has one deadline for all its tries,
 waits with full jitter between them, and honours Retry-After. A request that the server refuses for good is a permanent
-failure; one that runs out of time is a transient failure, which is not recorded. A refusal that is about the account
-ends the run and fails no request (`refusals`); one that may be about all requests is held back until that is known
-(`refusal_quarantine`).
+failure; a request that runs out of time is a transient failure, which is not recorded. A refusal that is about the
+account ends the run and fails no request (`refusals`); a refusal that may be about all requests is held back until that
+is known (`refusal_quarantine`).
 
-Two faults concern the server and not one request. A dead engine answers nothing any more; a canary tells this from slow
-work (`canaries`). A server that this job started can crash; it is started again, and the requests that were open are
-asked one at a time, so that the one to blame shows itself (`queues`).
+Two faults concern the server and not one request. A dead engine answers nothing any more; a canary tells it from a slow
+one (`canaries`). A server that this job started can crash; it is started again, and the requests that were open are
+asked one at a time, to find the one to blame (`queues`).
 
-With a limit on spending, a request waits until what it may cost at most fits beside all that is in flight. When nothing
-is in flight any more and it still does not fit, the run stops: what was paid for is always received.
+With a limit on spending, a request waits until the most that it may cost is below what the limit leaves. If no request
+is in flight any more and the cost is still above it, the run stops: replies that are paid for are always received.
 
 The option `batch` sends the same requests through the provider's batch API instead (`batch`).
 """
@@ -37,13 +37,13 @@ from prefdelta.engines.openai.open_files import limited_by_open_files
 from prefdelta.engines.openai.queues import RequestQueue, ResultQueue
 from prefdelta.system.processes import at_stop, uninterrupted
 
-ROOM_S = 0.1  # between two looks whether the limit on spending has room for a request
+ROOM_S = 0.1  # between two checks whether the limit on spending has room for a request
 
 
 class OpenAIEngine:
-    """Asks the server that `serve` opens; nothing is opened before the first missing request.
+    """Asks the server that `serve` opens. Nothing is opened before the first missing request.
 
-    server_identity: what determines the server's replies besides the model's name (its code, its settings).
+    server_identity: all that determines the server's replies besides the model's name (its code, its settings).
     spending: the account that requests are charged to; none by default.
     """
 
@@ -79,17 +79,17 @@ class OpenAIEngine:
         return limited_by_open_files(self._options.in_flight)
 
     def _ask_one_server(self, queue: RequestQueue) -> Iterator[Reply | Failure]:
-        """Ask until all is asked, or the server has stopped. An error is raised after all that came before it."""
+        """Ask until all is asked, or the server has stopped. Results that came before an error are yielded first."""
         in_flight = self._in_flight  # before the server starts, which inherits the limit of open files
         with self._serve() as endpoint, asyncio.Runner() as runner:
             loop, results = runner.get_loop(), ResultQueue()
-            # Ending early (the caller stops, a signal) leaves `runner`, which cancels what is open.
+            # An early end (the caller stops, a signal) leaves the context of `runner`, which cancels open requests.
             asking = loop.create_task(self._ask_all(endpoint, queue, in_flight, results))
             asking.add_done_callback(lambda _: results.wake())
             with at_stop(lambda: loop.call_soon_threadsafe(results.wake)):
                 while not asking.done():
-                    # The loop stands still until the caller has taken all that came: so the caller never falls behind
-                    # a fast server. A signal waits as long, and so finds nothing that is not handed over.
+                    # The loop stands still until the caller has taken all results, so the caller never falls behind a
+                    # fast server. A signal waits as long, so that no result is lost.
                     with uninterrupted():
                         try:
                             runner.run(results.wait())
@@ -104,7 +104,7 @@ class OpenAIEngine:
     async def _ask_all(self, endpoint: Endpoint, queue: RequestQueue, in_flight: int, results: ResultQueue) -> None:
         """Ask until all is asked, or the first error."""
         none_suspected = asyncio.Event()
-        first_in_line = asyncio.Lock()  # for the room that the limit on spending leaves
+        first_in_line = asyncio.Lock()  # held while a request waits for room below the limit on spending
 
         async def ask(requests: deque[tuple[str, Request]]) -> None:
             while requests and queue.names.error is None:
@@ -121,7 +121,7 @@ class OpenAIEngine:
                 results.add(result)
                 canaries.note(result)
                 queue.names.look(result)
-                if queue:  # else none is left to save from its deadline
+                if queue:  # otherwise no request is left to save from its deadline
                     canaries.stop_if_hopeless()
 
         async def ask_suspects() -> None:
@@ -134,7 +134,7 @@ class OpenAIEngine:
 
         async def ask_all() -> None:
             await asyncio.gather(*workers)
-            if queue.names.error:  # what was in flight has been waited for: it is paid
+            if queue.names.error:  # requests in flight were waited for: they are paid
                 raise queue.names.error
 
         async with open_client(endpoint, self._options.deadline_s) as client:

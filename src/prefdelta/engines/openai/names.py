@@ -7,21 +7,21 @@ from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Failure, Reply
 from prefdelta.core.errors import StudyError
 
-AT_FIRST = 3  # replies of another model with none of the right one before: it is not going to change
-IN_A_ROW = 20  # the same later on, when now and then another model may have helped out
+AT_FIRST = 3  # replies of another model, if the right one never replied: this will not change
+IN_A_ROW = 20  # replies of another model, if the right one did reply: another may have helped out for a while
 
 
 class NameWatch:
     """Looks at the names in the replies of one run."""
 
     def __init__(self, options: OpenAIOptions) -> None:
-        self.error: StudyError | None = None  # set once further requests would be paid for in vain
+        self.error: StudyError | None = None  # set when further requests would be paid for in vain
         self._options = options
         self._right = 0
-        self._others = Counter[str]()  # since the last right one
+        self._others = Counter[str]()  # since the last reply of the right model
 
     def after(self, results: Iterable[Reply | Failure]) -> Iterator[Reply | Failure]:
-        """The results, which are paid for already; then an error if none of them is of the right model."""
+        """All results, because they are paid for; then an error if all replies are of another model."""
         for result in results:
             yield result
             self.look(result)

@@ -5,18 +5,18 @@ from contextlib import suppress
 
 from prefdelta.system.files import say
 
-OTHER_FILES = 64  # open files that are left for all but the requests
+OTHER_FILES = 64  # open files for everything but the requests
 
 
 def limited_by_open_files(in_flight: int) -> int:
-    """As many of `in_flight` requests as this process may have open. Raises its soft limit of open files if needed."""
+    """How many of `in_flight` requests this process can have open. Raises its soft limit of open files if needed."""
     needed = in_flight + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return in_flight
     if soft < needed:
         raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        with suppress(OSError, ValueError):  # some systems allow less than they say
+        with suppress(OSError, ValueError):  # some systems allow fewer than they say
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
             soft = raised
     allowed = max(1, min(in_flight, soft - OTHER_FILES))

@@ -9,17 +9,17 @@ from prefdelta.engines.openai.names import NameWatch
 from prefdelta.engines.openai.refusal_quarantine import RefusalQuarantine
 from prefdelta.system.files import say
 
-MOST_CRASHES = 20  # of a server that this job started, in one run
+MOST_CRASHES = 20  # most crashes, in one run, of a server that this job started
 
 
 class RequestQueue:
-    """The requests of one run, over all the servers that it takes.
+    """The requests of one run, whatever number of servers it needs.
 
-    wanted: by key. recorded: how many others of the plan are answered already.
+    wanted: key -> request. recorded: how many others of the plan are answered already.
     """
 
     def __init__(self, wanted: dict[str, Request], recorded: int, names: NameWatch) -> None:
-        self.answered = recorded  # of the plan, those recorded included
+        self.answered = recorded  # requests of the plan, with recorded ones
         self.names = names
         self.waiting = deque(wanted.items())
         self.suspects = deque[tuple[str, Request]]()  # open when a server crashed: asked first, each alone
@@ -29,15 +29,18 @@ class RequestQueue:
         self._crashes = 0
 
     def __len__(self) -> int:
-        """How many are not yet asked."""
+        """How many requests are not yet asked."""
         return len(self.suspects) + len(self.waiting)
 
     def rest(self) -> list[Request]:
-        """Those that are not yet asked."""
+        """The requests that are not yet asked."""
         return [request for _, request in (*self.suspects, *self.waiting)]
 
     def server_stopped(self, error: ServerStoppedError) -> None:
-        """Find whom to suspect and whom to blame. Raises StudyError if starting the server again is of no use."""
+        """After a crash: open requests become suspects, to be asked alone. A suspect that was open is blamed.
+
+        Raises StudyError if it is of no use to start the server again.
+        """
         self._crashes += 1
         suspects = [(key, request) for key, request in self.open.items() if key not in self._suspected]
         for key in self.open.keys() & self._suspected:  # one at most: a suspect is asked alone
@@ -54,7 +57,7 @@ class RequestQueue:
 
 
 class ResultQueue:
-    """Results that came and are not handed over yet."""
+    """Results that are not handed over to the caller yet."""
 
     def __init__(self) -> None:
         self._results = deque[Reply | Failure]()
@@ -65,7 +68,7 @@ class ResultQueue:
         self.wake()
 
     def wake(self) -> None:
-        """Have whoever waits look: a result came, or no further one will."""
+        """Wake the caller of `wait`: there is a new result, or there will be no more."""
         self._woken.set()
 
     async def wait(self) -> None:
@@ -74,5 +77,5 @@ class ResultQueue:
         self._woken.clear()
 
     def take(self) -> Reply | Failure | None:
-        """The first result, which leaves the queue; None if there is none."""
+        """Remove the first result and return it; None if there is none."""
         return self._results.popleft() if self._results else None

@@ -8,44 +8,44 @@ from time import monotonic
 from prefdelta.core.asking.requests import Failure, Quarantine, Reply, Request
 from prefdelta.core.errors import StudyError
 
-REFUSED_IN_A_ROW = 5  # so many prompts, with no answer in between, may as well all be refused
-LOOK_S = 0.1  # between two looks at what the other requests of a run came to
+REFUSED_IN_A_ROW = 5  # if this many prompts are refused with no answer in between, all may be
+LOOK_S = 0.1  # between two looks at the other requests of a run
 
 
 class RunOverError(StudyError):
-    """Nothing more is to be asked in this run: the provider would answer nothing."""
+    """No more requests are to be sent in this run: the provider would answer none."""
 
 
 class RefusalQuarantine(Quarantine):
     """The refused requests of one run, besides those that crashed the engine.
 
-    A 403 or 404 for one of many requests is about that request: a filter of contents, for example. For all of them it
-    is about the model's name, the address or what the key may do, and must not leave a permanent failure behind for
-    each. A 400 in words that are not known may be about all, too: as that of an account without money. So such a
-    refusal counts once another request is answered after it. Until then no further request is sent while others are
-    open, for theirs may be that answer.
+    If one of many requests gets a 403 or 404, it is about that request: a filter of contents, for example. If all get
+    it, it is about the model's name, the address or the rights of the key, and must not leave a permanent failure
+    behind for each. A 400 in unknown words may be about all, too, for example about an account without money. So such
+    a refusal counts only when another request is answered after it. Until then no further request is sent while others
+    are open, because one of them may be answered.
     """
 
     def __init__(self, recorded: int) -> None:
         super().__init__()
         self.answered_before = recorded > 0  # in an earlier run
         self.answered_now = False
-        self.asking = 0  # requests that are at the provider, and do not wait for their next try
-        self.put_off = 0  # requests since the last answer that were told to come back after their deadline
-        self.over: RunOverError | None = None  # why nothing more is to be asked
-        self.last: tuple[Request, Failure] | None = None  # what was refused last
-        self.likely = False  # whether that was refused for its own sake
-        self._unproven: dict[str, Request] = {}  # by key: refused since the last answer
-        self._waiting: dict[str, Failure] = {}  # by key: what `settle` keeps back
+        self.asking = 0  # requests that are at the provider, not waiting for their next try
+        self.put_off = 0  # requests since the last answer whose Retry-After is later than their deadline
+        self.over: RunOverError | None = None  # why no more requests are to be sent
+        self.last: tuple[Request, Failure] | None = None  # the last refused request
+        self.likely = False  # whether that refusal is likely about the request itself
+        self._unproven: dict[str, Request] = {}  # key -> request refused since the last answer
+        self._waiting: dict[str, Failure] = {}  # key -> failure that `settle` holds back
 
     @property
     def in_a_row(self) -> int:
-        """How many prompts were refused since the last answer. Samples of one prompt prove no more than one."""
+        """How many prompts were refused since the last answer. Several samples of a prompt count once."""
         return len({request.messages for request in self._unproven.values()})
 
     @contextmanager
     def at_provider(self) -> Iterator[None]:
-        """While a request is at the provider."""
+        """Within the context, a request is at the provider."""
         self.asking += 1
         try:
             yield
@@ -65,7 +65,7 @@ class RefusalQuarantine(Quarantine):
 
     @property
     def flagged(self) -> bool:
-        """Whether the last was refused by a filter of contents, as the provider says."""
+        """Whether the provider says that a filter of contents refused the last request."""
         return self.last is not None and self.last[1].kind == "flagged"
 
     def refused(self, failure: Failure, request: Request, likely: bool) -> Failure:
@@ -75,16 +75,16 @@ class RefusalQuarantine(Quarantine):
         return failure
 
     def answered(self) -> None:
-        """A request was answered, so the key, the model and the address are right."""
+        """Take note of an answer: the key, the model and the address are right."""
         self.answered_now, self.put_off = True, 0
         self.proven()
 
     def proven(self) -> None:
-        """Take all requests that were refused up to now as refused for their own sake."""
+        """Count all refusals up to now as being about the requests themselves."""
         self._unproven.clear()
 
     def settle(self, result: Reply | Failure) -> list[Reply | Failure]:
-        """As in `Quarantine`; the failure of a refused request is held back until it is proven."""
+        """Like `Quarantine.settle`. The failure of a refused request is held back until it is proven."""
         if isinstance(result, Failure) and result.key in self._unproven:
             self._waiting[result.key] = result
             return []

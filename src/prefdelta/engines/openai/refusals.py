@@ -1,8 +1,8 @@
-"""What a provider means by refusing a request, read from the status and from what the body says.
+"""The meaning of a provider's refusal, from the status and the words in the body.
 
-Providers share the protocol's requests, not its errors: the same status means another thing at each, and some say what
-it is in words alone. The tables below hold what is known of their replies, from their documents and from public
-reports; tests/engines/test_openai_refusals.py lists these with their sources.
+Providers share the protocol's requests, not its errors: a status means different things at different providers, and
+some providers give the reason only in words. The tables below hold what is known of their replies, from their documents
+and from public reports; tests/engines/test_openai_refusals.py lists the replies with their sources.
 """
 
 import json
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import openai
 
 Meaning = Literal[
-    "account",  # money, or a blocked account: nothing is answered before somebody mends it
-    "ours",  # the key: likewise
+    "account",  # money, or a blocked account: no request is answered before somebody mends it
+    "ours",  # the key: also no answer before somebody mends it
     "passing",  # load, rates, a model that is being loaded: a later try may be answered
-    "this_or_all",  # about this request, or about all: others that are answered tell
+    "this_or_all",  # about this request, or about all: answers to others decide
     "request",  # about this request: it is refused whenever it is asked
 ]
 MOST_WORDS = 1000  # characters of a provider's words that are kept
@@ -33,7 +33,7 @@ _PASSING = (
     429,
     498,
     499,
-)  # below 500. Groq: 498 no capacity, 499 cancelled, 424 a part failed
+)  # statuses below 500. Groq: 498 no capacity, 499 cancelled, 424 a part failed
 _ABOUT_THE_REQUEST = (400, 413, 414, 422, 431)
 _KEY = (401, 407)
 
@@ -42,7 +42,7 @@ def _any_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
-# Codes and types that say by themselves that it is about money or the account.
+# Codes and types that are always about money or the account.
 _ACCOUNT_CODES = frozenset(
     [
         *("insufficient_quota", "billing_not_active", "billing_hard_limit_reached", "account_deactivated"),  # OpenAI
@@ -71,7 +71,7 @@ _ACCOUNT_WORDS = _any_of(
     "余额不足|欠费|额度不足",
 )
 _QUOTA_WORDS = _any_of(r"\bquota\b", r"\b(trial|subscription|plan|licen[cs]e)\b.{0,20}\b(expired|ended|is over)\b")
-# Rates: these often advertise what money would buy.
+# Words about rates. Such messages often advertise higher limits for money.
 _RATE_WORDS = _any_of(
     r"rate[- _]?limit",
     r"\b(re)?try (again )?(in|after)\b|retry_?delay",
@@ -92,7 +92,7 @@ _FLAGGED_WORDS = _any_of(
 _LENGTH_WORDS = _any_of(
     r"context[-_ ]?(length|window|size)|maximum (model )?length|max_model_len",
     r"(prompt|input) (is )?too long|input tokens|too many tokens|reduce the length|string too long",
-    r"must be at least 1, got -",  # vLLM, of what the prompt leaves for the reply
+    r"must be at least 1, got -",  # vLLM: tokens that the prompt leaves for the reply
 )
 
 
@@ -102,9 +102,9 @@ class Refusal:
 
     status: int | None
     meaning: Meaning
-    flagged: bool  # by a filter of contents, as the provider says
-    words: str  # the provider's own
-    certain: bool = True  # about the request, if that is its meaning; else its status alone says so
+    flagged: bool  # whether the provider says that a filter of contents refused it
+    words: str  # the provider's message
+    certain: bool = True  # False: only the status says that it is about the request
 
     @property
     def message(self) -> str:
@@ -114,21 +114,21 @@ class Refusal:
 
     @property
     def failure(self) -> str:
-        """The kind of failure that the request's row gets if it is about this request."""
+        """The kind of failure for the request's row, if the refusal is about this request."""
         if self.flagged:
             return "flagged"
         return "rejected" if self.status in _ABOUT_THE_REQUEST else "refused_by_provider"
 
 
 def refusal_of(status: int | None, body: object, sent: Mapping[str, object]) -> Refusal:
-    """What an error means.
+    """The meaning of an error.
 
-    status: of HTTP, or what the body of a reply with status 200 holds in its place. body: parsed if it is JSON, else
-    the text. sent: the body of the request; an error that names one of its parameters is likely about all requests.
+    status: of HTTP, or the one in the body of a reply with status 200. body: parsed if it is JSON, else the text.
+    sent: the body of the request; an error that names one of its parameters is likely about all requests.
     """
     words, codes = _words(body), {code.lower() for code in _codes(body)}
     text = " ".join([words, *codes])
-    if status is None:  # then a code is all that names it
+    if status is None:  # then only a code names the error
         words = ": ".join([*[code for code in _codes(body) if not code.isdecimal()][:1], words])
     flagged = status not in _KEY and bool(_FLAGGED_WORDS.search(text))
     certain = flagged or status not in (400, 422) or bool(_LENGTH_WORDS.search(text))
@@ -136,22 +136,22 @@ def refusal_of(status: int | None, body: object, sent: Mapping[str, object]) -> 
 
 
 def refused_with(error: "openai.APIStatusError", sent: Mapping[str, object], secret: str) -> Refusal:
-    """What an HTTP status other than 200 means. secret: taken out of the words.
+    """The meaning of an HTTP status other than 200. secret: is removed from the words.
 
-    The response itself is read: the package keeps only a part of it, and in its message only one form of words.
+    The response itself is read, because the package keeps only a part of it, and only one form of words.
     """
     return refusal_of(error.status_code, _without(secret, error.response.text), sent)
 
 
 def refused_in(error: object, sent: Mapping[str, object], secret: str) -> Refusal:
-    """What an error means that came with HTTP status 200. OpenRouter's `code` is the status that it would have been."""
+    """The meaning of an error that came with HTTP status 200. OpenRouter's `code` is the status that fits the error."""
     code = str(error.get("code")) if isinstance(error, Mapping) else ""
     status = int(code) if re.fullmatch("[45][0-9]{2}", code) else None
     return refusal_of(status, _without(secret, json.dumps({"error": error}, default=str)), sent)
 
 
 def message_about_account(where: str, refusal: Refusal) -> str:
-    """The message of a refusal that ends a run until somebody mends the account."""
+    """The message for a refusal that ends a run until somebody mends the account."""
     return (
         f"{where} refused with {refusal.message.rstrip('.')}. This is about the account and not about a request, so "
         "nothing is recorded as failed; what was answered is recorded. Top up or mend the account at the provider; "
@@ -176,7 +176,7 @@ def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, 
         return "account"
     if status is None:
         return "passing"
-    if _QUOTA_WORDS.search(text) and status not in _PASSING:  # with 429 a quota may be one by the minute
+    if _QUOTA_WORDS.search(text) and status not in _PASSING:  # with 429 it may be a quota per minute
         return "account"
     if status in _KEY:
         return "ours"
@@ -190,7 +190,7 @@ def _meaning(status: int | None, codes: set[str], text: str, sent: Mapping[str, 
 
 
 def named_parameters(text: str, sent: Mapping[str, object]) -> list[str]:
-    """The parameters of a request that an error names; `minimum` for what limits the numbers in its schema."""
+    """The parameters of a request that an error names; `minimum` for limits of the numbers in its schema."""
     names = [
         name
         for name in sent
@@ -207,7 +207,7 @@ def named_parameters(text: str, sent: Mapping[str, object]) -> list[str]:
 
 
 def _words(body: object) -> str:
-    """What a body says for people, without what it repeats of the request."""
+    """The words of a body for people, without parts of the request that it repeats."""
     texts = dict.fromkeys(" ".join(text.split()) for text in _texts(body))
     return " ".join(text for text in texts if text)
 
@@ -219,7 +219,7 @@ def _texts(body: object) -> Iterator[str]:
         for item in body:
             yield from _texts(item)
     elif isinstance(body, Mapping):
-        if "loc" in body and "msg" in body:  # pydantic's; its `input` is a part of the request
+        if "loc" in body and "msg" in body:  # from pydantic; its `input` is a part of the request
             loc = body["loc"]
             place = ".".join(map(str, loc)) if isinstance(loc, list | tuple) else str(loc)
             yield f"{place}: {body['msg']}"
@@ -227,7 +227,7 @@ def _texts(body: object) -> Iterator[str]:
         for name in ("error", "message", "msg", "detail", "errors"):
             if name in body:
                 yield from _texts(body[name])
-        metadata = body.get("metadata")  # OpenRouter's: the reasons of a filter, or the words of the one behind it
+        metadata = body.get("metadata")  # OpenRouter: the reasons of a filter, or the words of the provider behind it
         if isinstance(metadata, Mapping):
             if isinstance(reasons := metadata.get("reasons"), list):
                 yield f"(reasons: {', '.join(map(str, reasons))})"
@@ -235,7 +235,7 @@ def _texts(body: object) -> Iterator[str]:
 
 
 def _unwrapped(text: str) -> str:
-    """A text that is JSON again, as gateways pass on what the one behind them said; of a page its words alone."""
+    """The words of a text. It may be JSON (gateways pass on another server's body as text) or a page of HTML."""
     if text.lstrip()[:1] == "<":
         return re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
     if text.lstrip()[:1] in ("{", "["):
@@ -247,7 +247,7 @@ def _unwrapped(text: str) -> str:
 
 
 def _codes(body: object) -> Iterator[str]:
-    """Everything in a body that names the error for programs."""
+    """All codes and types in a body, which name the error for programs."""
     if isinstance(body, list):
         for item in body:
             yield from _codes(item)

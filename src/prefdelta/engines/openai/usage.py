@@ -1,23 +1,23 @@
-"""The tokens that a completion says it used, under the names that providers give them. Any of them may be missing."""
+"""The tokens that a completion says it used, under the names that providers give them. Any number may be missing."""
 
 from dataclasses import dataclass
 
-_MOST = 2**63 - 1  # that a column holds
+_MOST = 2**63 - 1  # largest number that a column holds
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Tokens; None where the provider does not say, or not as a whole number."""
 
-    prompt: int | None  # cached ones included
+    prompt: int | None  # with cached ones
     cached: int | None
     completion: int | None
     reasoning: int | None
-    charged: int | None  # as output: xAI and Google count reasoning beside the completion, in the total alone
+    charged: int | None  # charged as output: xAI and Google count reasoning only in the total, not in the completion
 
 
 def counts_of(usage: object) -> Counts:
-    """usage: of a completion, as the openai package holds it: it checks no types."""
+    """The counts in a completion's `usage`, as the openai package holds it. The package checks no types."""
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     cached = _count(usage, "prompt_tokens_details", "cached_tokens")
     if cached is None:
@@ -28,7 +28,7 @@ def counts_of(usage: object) -> Counts:
 
 
 def lookup(value: object, *names: str) -> object:
-    """What lies under these names, one in the other, in dicts or attributes; None if it is not there."""
+    """The value at a path of names in nested dicts or attributes; None if it is missing."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
     return value

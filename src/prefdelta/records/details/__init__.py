@@ -1,4 +1,4 @@
-"""What the manifest of a job says of its stage in particular: one type per stage, empty where there is nothing to say.
+"""The part of a manifest that only one stage has: one type per stage, which may be empty.
 
-They are written for the report and the plan. No stage reads them, so they cannot change a result.
+Details are written for the report and the plan. No stage reads them, so they cannot change a result.
 """

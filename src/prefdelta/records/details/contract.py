@@ -1,9 +1,9 @@
-"""What all details have in common."""
+"""The common interface of all details."""
 
 from dataclasses import Field, dataclass
 from typing import Any, ClassVar, Protocol
 
-# Metadata of a field whose key is not in the manifest where it is None. Other fields are null there.
+# Metadata of a field whose key is left out of the manifest if it is None. Other fields are written as null.
 OMITTED = {"omitted": True}
 
 
@@ -18,4 +18,4 @@ class Details(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NoDetails:
-    """Of pair, filter and report."""
+    """The empty details of pair, filter and report."""

@@ -1,4 +1,4 @@
-"""What the manifest of delta says."""
+"""Details in the manifest of delta."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the manifest of evaluate says: accuracies as counts, by our rule and by a benchmark's own."""
+"""Details in the manifest of evaluate: accuracies as counts, by our rule and by a benchmark's own rule."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,19 +8,19 @@ from prefdelta.records.details.contract import OMITTED
 
 @dataclass(frozen=True, slots=True)
 class UpstreamCounts:
-    """Answers by a benchmark's own rule, where our grader has another one."""
+    """Numbers of answers by a benchmark's own rule, if our grader has another rule."""
 
-    solved: int  # of those that are counted, right by the benchmark's rule
+    solved: int  # counted answers that are right by the benchmark's rule
     counted: int
-    differ: int  # that our grader gives another verdict
+    differ: int  # answers for which our grader disagrees
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluateDetails:
     # Arm or base -> benchmark -> (solved, counted).
     solved_of_counted: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
-    mean_tokens: float | None = None  # of an answer
+    mean_tokens: float | None = None  # per answer
     # Arm or base -> benchmark -> counts.
     by_upstreams_rule: Mapping[str, Mapping[str, UpstreamCounts]] | None = field(default=None, metadata=OMITTED)
-    # Reason for which a grader failed -> answers.
+    # Reason why a grader failed -> number of answers.
     grader_said: Mapping[str, int] | None = field(default=None, metadata=OMITTED)

@@ -1,8 +1,8 @@
-"""What the manifest of generate says."""
+"""Details in the manifest of generate."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class GenerateDetails:
-    mean_tokens: float | None = None  # of a trace, where its tokens are counted
+    mean_tokens: float | None = None  # per trace whose tokens are counted

@@ -1,4 +1,4 @@
-"""What the manifest of grade says."""
+"""Details in the manifest of grade."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from prefdelta.records.details.contract import OMITTED
 
 @dataclass(frozen=True, slots=True)
 class SourceAgreement:
-    """Our grades against those that a data set ships with its traces: how many traces fall into each case."""
+    """Our grades against those that a data set ships with its traces: number of traces in each case."""
 
     both_right: int
     both_wrong: int
-    only_ours: int  # right by our grade only
+    only_ours: int  # right only by our grade
     only_theirs: int
 
     @property
@@ -23,6 +23,6 @@ class SourceAgreement:
 @dataclass(frozen=True, slots=True)
 class GradeDetails:
     correct: int | None = None  # traces
-    # Reason for which the grader failed -> traces.
+    # Reason why the grader failed -> number of traces.
     grader_said: Mapping[str, int] | None = field(default=None, metadata=OMITTED)
     source_agreement: SourceAgreement | None = field(default=None, metadata=OMITTED)

@@ -1,4 +1,4 @@
-"""What the manifest of judge says."""
+"""Details in the manifest of judge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class JudgeDetails:
-    requests: int | None = None  # with the repeated ones, recorded or made now
-    unparseable: Mapping[str, int] = field(default_factory=dict)  # failure of a verdict -> verdicts
-    mean_tokens: float | None = None  # of a reply
-    models: Mapping[str, int] = field(default_factory=dict)  # model as the replies name it -> replies
+    requests: int | None = None  # recorded or made now, with repeated requests
+    unparseable: Mapping[str, int] = field(default_factory=dict)  # failure of a verdict -> number of verdicts
+    mean_tokens: float | None = None  # per reply
+    models: Mapping[str, int] = field(default_factory=dict)  # name of the model in replies -> number of replies

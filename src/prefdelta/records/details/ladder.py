@@ -1,4 +1,4 @@
-"""What the manifest of ladder says: the accepted training, and those that were rejected before it."""
+"""Details in the manifest of ladder: the accepted training, and the trainings that were rejected before it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WindowAccuracy:
-    """Accuracy at temperature 1 on validation problems, and the window that it has to lie in. Shares, 0 to 1."""
+    """Accuracy at temperature 1 on validation problems, and the window in which it must lie. Shares, 0 to 1."""
 
     family: str
     operations: Sequence[int]  # lengths of the problems
     accuracy: float
     low: float
     high: float
-    n: int  # problems that count
+    n: int  # number of counted problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class RejectedTraining:
     """A training whose model lies outside a window."""
 
     seed: int
-    key: str | None = None  # of its checkpoint in the record
+    key: str | None = None  # key of its checkpoint in the record
     accuracies: Sequence[WindowAccuracy] = ()
     last_loss: float | None = None  # nats per token
 

@@ -1,4 +1,4 @@
-"""What the manifest of prompts says."""
+"""Details in the manifest of prompts."""
 
 from dataclasses import dataclass, field
 
@@ -7,5 +7,5 @@ from prefdelta.records.details.contract import OMITTED
 
 @dataclass(frozen=True, slots=True)
 class PromptsDetails:
-    # Prompts that repeat a problem of the source.
+    # Number of prompts that repeat a problem of the source.
     repeated_and_counted: int | None = field(default=None, metadata=OMITTED)

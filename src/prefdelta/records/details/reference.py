@@ -1,8 +1,8 @@
-"""What the manifest of reference says."""
+"""Details in the manifest of reference."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceDetails:
-    mean_tokens: float | None = None  # of a completion
+    mean_tokens: float | None = None  # per completion

@@ -43,7 +43,7 @@ def make_rows(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], recipe: 
 
 
 def make_trainer(setup: Setup[DPORecipe]) -> "Trainer":
-    """TRL's trainer; `arguments` and `adapters` of the setup are passed on as they are."""
+    """TRL's trainer. It gets `arguments` and `adapters` of the setup unchanged."""
     from trl.trainer import dpo_trainer
     from trl.trainer.dpo_config import DPOConfig
 
@@ -71,7 +71,7 @@ METHOD = Method(
     sides=PAIR,
     rows_per_pair=1,
     only_contrast=True,
-    first_loss=lambda _: math.log(2.0),  # -log sigmoid(0): a policy that equals its reference
+    first_loss=lambda _: math.log(2.0),  # -log sigmoid(0), because the policy equals its reference
     make_rows=make_rows,
     make_trainer=make_trainer,
 )

@@ -2,8 +2,8 @@
 
 Pairs are taken apart into single traces, wanted and unwanted in turn, so that every batch holds both. The reference
 point of a batch is a divergence that TRL estimates from mismatched rows (each prompt with a completion of another one
-of its batch), so the batches are fixed here and the reference sums of the mismatched rows are computed here; those of
-the traces themselves come with the rows. A batch that is made in micro-batches keeps one reference point for all its
+of its batch), so this module fixes the batches and computes the reference sums of the mismatched rows; the reference
+sums of the traces themselves come with the rows. A batch in several micro-batches has one reference point for all its
 rows.
 """
 
@@ -35,18 +35,19 @@ if TYPE_CHECKING:
 class KTORecipe(Recipe):
     method: Literal["kto"]
     batch_size: Annotated[int, Field(ge=4, multiple_of=2)]
-    """Traces per update on all GPUs together: both sides of two or more pairs, so even and at least 4."""
+    """Traces per update on all GPUs together: both sides of two or more pairs, so an even number of at
+    least 4."""
 
     micro_batch_size: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
     """Traces in one forward pass on one GPU: an even divisor of batch_size, so that both sides of a pair go through the
-    model together. Not given: all traces that a GPU has of an update."""
+    model together. Default: all traces of an update that the GPU has."""
 
     beta: Annotated[float, Field(gt=0)]
     """Strength of the pull towards the reference, per nat, above 0."""
 
 
 def make_rows(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], recipe: KTORecipe, seed: int) -> list[Row]:
-    """Two rows for each pair, in the order in which they are trained on; the reference sums are in nats."""
+    """Two rows for each pair, in the order of training; the reference sums are in nats."""
     ordered = list(pairs)
     Random(seed).shuffle(ordered)
     traces = [trace for pair in ordered for trace in METHOD.read(pair)]
@@ -68,7 +69,7 @@ def make_rows(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], recipe: 
 
 
 def make_trainer(setup: Setup[KTORecipe]) -> "Trainer":
-    """TRL's trainer, which takes the rows in their order."""
+    """TRL's trainer, which uses the rows in their order."""
     from trl.trainer import kto_trainer
     from trl.trainer.kto_config import KTOConfig
 
@@ -90,9 +91,9 @@ def make_trainer(setup: Setup[KTORecipe]) -> "Trainer":
 
 
 def _mismatched(traces: Sequence[Tokens], batch_size: int) -> list[Tokens]:
-    """Each prompt with the completion two places before its own, going round within its batch.
+    """Each prompt with the completion two places before its own, cyclically within its batch.
 
-    One place before is the other side of the same pair. A last batch of a single pair has no other prompt.
+    The completion one place before is the other side of the pair. A last batch of a single pair has no other prompt.
     """
     rows = []
     for start in range(0, len(traces), batch_size):
@@ -102,9 +103,9 @@ def _mismatched(traces: Sequence[Tokens], batch_size: int) -> list[Tokens]:
 
 
 def _sums(model: "PreTrainedModel", rows: Sequence[Tokens], dtype: Precision) -> dict[int, float]:
-    """Index of a row -> its reference sum, in nats: the model is the reference before it is trained.
+    """Index of a row -> its reference sum, in nats. The model is the reference as long as it is not trained.
 
-    Each process computes some and gets all.
+    Each process computes some sums and gets all of them.
     """
     from accelerate.utils import gather_object
 
@@ -119,9 +120,9 @@ def _trainer_type(recipe: KTORecipe) -> "Callable[..., Trainer]":
     parent: Any = in_micro_batches(prepared(KTOTrainer), recipe)
 
     class OnePointKTOTrainer(parent):  # type: ignore[misc]
-        """The reference point is the whole batch's: TRL would estimate one from each micro-batch."""
+        """Uses one reference point for the whole batch. TRL would estimate one from each micro-batch."""
 
-        _point: "torch.Tensor | None" = None  # scalar, nats: of the batch at hand; None: TRL estimates it
+        _point: "torch.Tensor | None" = None  # scalar, nats: of the current batch; None: TRL estimates it
 
         def before_micro_batches(self, model: Any, micro_batches: Sequence[Weighted], n_rows: int, whole: bool) -> None:
             self._point = None
@@ -135,7 +136,7 @@ def _trainer_type(recipe: KTORecipe) -> "Callable[..., Trainer]":
             self._point = self.accelerator.reduce(gained, "sum") / n_rows
 
         def _compute_kl_logps(self, model: Any, batch: dict[str, Any]) -> "torch.Tensor":
-            """Shape (rows,), nats."""
+            """Log-probabilities for the reference point: shape (rows,), nats."""
             if self._point is None:
                 logps: torch.Tensor = super()._compute_kl_logps(model, batch)
                 return logps
@@ -151,7 +152,7 @@ METHOD = Method(
     sides=PAIR,
     rows_per_pair=2,
     only_contrast=True,
-    first_loss=lambda _: 0.5,  # 1 - sigmoid(0): a policy that equals its reference
+    first_loss=lambda _: 0.5,  # 1 - sigmoid(0), because the policy equals its reference
     make_rows=make_rows,
     make_trainer=make_trainer,
 )

@@ -28,7 +28,7 @@ def make_rows(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], recipe: 
 
 
 def make_trainer(setup: Setup[SFTRecipe]) -> "Trainer":
-    """TRL's trainer. Its loss is a mean over the learnt tokens of an update, so these weigh its micro-batches."""
+    """TRL's trainer. Its loss is a mean over the learnt tokens of an update, so micro-batches are weighed by them."""
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 

@@ -1,1 +1,1 @@
-"""Training with several processes: who starts them, how they speak, and how they end."""
+"""Training with several processes: how they start, communicate and end."""

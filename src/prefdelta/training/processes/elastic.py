@@ -1,4 +1,4 @@
-"""Torch's elastic launcher of processes on this machine. It also says in the mailbox which signal ended one of them.
+"""Torch's elastic launcher of processes on this machine. If a signal ends one, the mailbox says which.
 
 `python -m prefdelta.training.processes.elastic FOLDER OPTIONS…`: FOLDER is the mailbox, OPTIONS go to torchrun.
 """

@@ -1,12 +1,12 @@
 """Training with as many processes as there are GPUs: in this process for one GPU, in launched processes for several.
 
-All weights of an 8B policy with their optimiser need about 130 GB, so processes share them (FSDP); adapters are small,
-so with them each process has the whole model (DDP). The number of processes decides only who computes which rows of an
+All weights of an 8B policy with their optimiser need about 130 GB, so processes share them (FSDP). Adapters are small,
+so each process then has the whole model (DDP). The number of processes decides only who computes which rows of an
 update, and so the last digits of the sums: it is not part of a policy's key.
 
-This process holds the claim and receives the signals. Through the mailbox it says where the others start, asks them for
-snapshots, and seals what they saved while they train on. Torch launches them on this machine (`elastic`), SLURM on
-others (`submitit_job`).
+This process holds the claim and receives the signals. Through the mailbox it tells the others from which snapshot to
+start, asks them for snapshots, and seals these while they train on. Torch launches the others on this machine
+(`elastic`), SLURM on other machines (`submitit_job`).
 """
 
 import os
@@ -36,8 +36,8 @@ from prefdelta.training.tokens import PreferenceRow
 
 WORKER = worker.__name__
 POLL_SECONDS = 0.2  # between two looks into the mailbox
-END_SECONDS = 10.0  # from the request to end until the processes are killed
-SILENCE_SECONDS = 120.0  # without a sign of life of this process, after which the others end by themselves
+END_SECONDS = 10.0  # from the request to end until processes are killed
+SILENCE_SECONDS = 120.0  # after so long without a sign of life of this process, the others end by themselves
 
 
 class Processes(Protocol):
@@ -48,10 +48,10 @@ class Processes(Protocol):
     def running(self) -> bool: ...
 
     def end(self) -> None:
-        """End them, if they have not ended."""
+        """End the processes that have not ended."""
 
     def check(self) -> None:
-        """Raise StudyError, or MemoryError, unless they ended well."""
+        """Raise StudyError, or MemoryError, unless the processes ended well."""
 
 
 def count_processes() -> int:
@@ -73,16 +73,16 @@ def train(
 ) -> tuple[dict[str, Any], TrainingRun | None]:
     """Train by the method that the recipe names.
 
-    about: the arm, as the SLURM job is called in the queue.
-    Returns what `trainer.train` returns, with the number of `processes`; and the run, if it was a SLURM job of its own.
-    Raises StudyError as `trainer.train` does, or if a process stops; MemoryError if one runs out of memory.
+    about: the arm, as the name of the SLURM job in the queue.
+    Returns (the result of `trainer.train` with the number of `processes`, the run if it was a SLURM job of its own).
+    Raises StudyError like `trainer.train`, or if a process stops; MemoryError if one runs out of memory.
     """
     count = count_processes() if launch.submitit is None else launch.submitit.nodes * launch.tasks
     snapshots.lay_out(Layout(count, in_parts=count > 1 and not recipe.lora))
     if launch.submitit is None and count == 1:
         measured = trainer.train(method_of(recipe), base, rows, recipe, seed, output, snapshots)
         return {**measured, "processes": 1}, None
-    # Of a killed instance; what it launched sees that the folder is gone, and ends.
+    # Mailboxes of killed instances. The processes that these launched see that the folder is gone, and end.
     for abandoned in snapshots.folder.parent.glob("mailbox-*"):
         shutil.rmtree(abandoned)
     mailbox = Mailbox(snapshots.folder.with_name(f"mailbox-{INSTANCE}"))
@@ -109,7 +109,7 @@ def _launch(mailbox: Mailbox, launch: Launch, about: str) -> Processes:
 
 
 def _serve(launched: Processes, snapshots: Snapshots, mailbox: Mailbox) -> None:
-    """Answer what the processes ask, and have snapshots taken, until they have ended."""
+    """Answer the processes' requests, and ask them for snapshots, until they have ended."""
     resumed_at, requested = None, False
     while launched.running():
         if report := mailbox.take_report():
@@ -131,7 +131,7 @@ def _serve(launched: Processes, snapshots: Snapshots, mailbox: Mailbox) -> None:
 
 
 def _result(launched: Processes, mailbox: Mailbox) -> dict[str, Any]:
-    """What was measured. Raises StudyError or MemoryError if the training did not end well."""
+    """The measurements. Raises StudyError or MemoryError if the training did not end well."""
     kind, message = mailbox.error()
     if kind == MemoryError.__name__:
         raise MemoryError(message)
@@ -153,7 +153,7 @@ class TorchProcesses:
             [sys.executable, "-m", elastic.__name__, str(mailbox.folder), *options],
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
-            start_new_session=True,  # Ctrl-C reaches only this process, which has a snapshot taken first
+            start_new_session=True,  # Ctrl-C reaches only this process, which first asks for a snapshot
             preexec_fn=partial(die_with_parent, os.getpid()),
         )
 

@@ -1,7 +1,7 @@
-"""The files by which the process that launches a training and the processes that train speak, on whatever machines.
+"""Files for messages between the process that launches a training and the processes that train, on any machines.
 
-Each file appears whole. Of the processes that train only the first reads and writes here, but for the job itself and
-for what went wrong.
+Each file appears whole. Only the first of the processes that train reads and writes here, but all of them read the job
+and write their errors.
 """
 
 import json
@@ -27,7 +27,7 @@ _CLOSED = "closed"
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
-    """What `trainer.train` is given, and where the snapshots are."""
+    """The arguments of `trainer.train`, with the folder of the snapshots."""
 
     base: Path
     rows: list[PreferenceRow]
@@ -43,7 +43,7 @@ class TrainJob:
 class TrainingRun:
     """Where the processes train, and how long they have."""
 
-    seconds: float = 0.0  # summed over their starts, each until its last note; without the time in a queue
+    seconds: float = 0.0  # sum over all starts, each up to its last note; without time in a queue
     slurm_job: str | None = None
     gpus: list[str] = field(default_factory=list)  # `<host>: <name> (<number>)`, one for each
 
@@ -82,7 +82,7 @@ class Mailbox:
         publish_text(self._result, json.dumps(measured))
 
     def result(self) -> dict[str, Any] | None:
-        """What was measured, if the training has ended well."""
+        """The measurements, if the training has ended well."""
         return dict(json.loads(self._result.read_text(encoding="utf-8"))) if self._result.exists() else None
 
     def put_error(self, kind: str, message: str) -> None:
@@ -90,14 +90,14 @@ class Mailbox:
         publish_text(self._error, json.dumps([kind, message]))
 
     def error(self) -> tuple[str, str]:
-        """(name of the exception, its message) of a process that failed; empty if none said why."""
+        """(name of the exception, its message) of a process that failed; empty if none wrote one."""
         if not self._error.exists():
             return "", ""
         kind, message = json.loads(self._error.read_text(encoding="utf-8"))
         return kind, message
 
     def put_break(self, cause: str) -> None:
-        """Say what broke a process. Only the first cause is kept: the other processes break because one is gone."""
+        """Say what broke a process. Only the first cause is kept: other processes then break because one is gone."""
         if not self._broken.exists():
             publish_text(self._broken, cause)
 
@@ -109,14 +109,14 @@ class Mailbox:
             return ""
 
     def forget_break(self) -> None:
-        """Delete what broke a process: the processes start again."""
+        """Delete the cause of a break, because the processes start again."""
         self._broken.unlink(missing_ok=True)
 
     def put_run(self, run: TrainingRun) -> None:
         publish_text(self._run, json.dumps(asdict(run)))
 
     def run(self) -> TrainingRun:
-        """What was put last."""
+        """The run that was put last."""
         return TrainingRun(**json.loads(self._run.read_text(encoding="utf-8"))) if self._run.exists() else TrainingRun()
 
     # --- the snapshot to go on from, which the launching process names at every start of the others ---
@@ -128,15 +128,15 @@ class Mailbox:
         self._start_request.touch()
 
     def take_start_request(self) -> bool:
-        """Whether that was asked since the last call."""
+        """Whether the start was asked for since the last call."""
         return _take(self._start_request)
 
     def put_start(self, snapshot: Path | None) -> None:
-        """Answer. snapshot: None for a start from the beginning."""
+        """Answer a start request. snapshot: None for a start from the beginning."""
         publish_text(self._start, str(snapshot or ""))
 
     def start(self) -> tuple[Path | None] | None:
-        """The answer as a tuple of one, or None if there is none yet."""
+        """The answer to a start request, as a tuple of one; None if there is no answer yet."""
         if not self._start.exists():
             return None
         name = self._start.read_text(encoding="utf-8")
@@ -152,7 +152,7 @@ class Mailbox:
         return _take(self._snapshot_request)
 
     def put_snapshot(self, snapshot: Path, seconds: float) -> None:
-        """Say that a snapshot was written, in so many seconds."""
+        """Say that a snapshot was written, and how many seconds it took."""
         publish_text(self._snapshot, json.dumps([str(snapshot), seconds]))
 
     def take_snapshot(self) -> tuple[Path, float] | None:
@@ -187,7 +187,7 @@ class Mailbox:
 
     @contextmanager
     def signs_of_life(self) -> Iterator[None]:
-        """Within the context, give signs of life, also while the main thread does something long."""
+        """Within the context, give signs of life, even while the main thread is busy."""
         over = threading.Event()
 
         def beat() -> None:
@@ -208,16 +208,16 @@ class Mailbox:
             thread.join()
 
     def close(self) -> None:
-        """Have the processes that train end: nobody waits for them any more."""
+        """Tell the processes that train to end, because nobody waits for them any more."""
         publish_text(self._alive, _CLOSED)
 
     def last_sign_of_life(self) -> str | None:
-        """The last sign of life, whatever it is; None if the launching process is gone for good."""
+        """The last sign of life, which may be empty; None if the launching process is gone for good."""
         if not self.folder.exists():
             return None
         try:
             sign = self._alive.read_text(encoding="utf-8")
-        except OSError:  # a network file system between two of them
+        except OSError:  # a network file system between two signs
             return ""
         return None if sign == _CLOSED else sign
 

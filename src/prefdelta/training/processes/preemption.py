@@ -1,7 +1,7 @@
 """The signals by which SLURM says that a job has to end soon, and will be queued again.
 
 SIGUSR2 comes some time before the time limit, and before a preemption where the site has `preempt_send_user_signal`;
-elsewhere a preemption begins with SIGTERM, as a cancellation does. The training is not left at once but after its next
+elsewhere a preemption begins with SIGTERM, like a cancellation. The training does not end at once, but after its next
 update, when all its processes have saved a snapshot together.
 """
 
@@ -18,17 +18,17 @@ from prefdelta.scheduler import slurm
 from prefdelta.system.files import say
 
 _SIGNALS = (signal.SIGUSR2, signal.SIGTERM)
-_END_SECONDS = 120.0  # for SLURM to end the others when the first has it queue the job again
+_END_SECONDS = 120.0  # for SLURM to end the other processes after the first one had the job queued again
 
 _received: list[int] = []
 _requeues: list[Callable[[int, FrameType | None], Any]] = []  # submitit's handlers of its signal: queue the job again
 
 
 def listen() -> None:
-    """From now on, note these signals, and do what submitit would do only in `leave`."""
+    """From now on, only note these signals. `leave` does what submitit would do at once."""
     before = [signal.signal(number, _note) for number in _SIGNALS]
     _requeues[:] = [handler for handler in before[:1] if callable(handler)]
-    signal.signal(signal.SIGCONT, signal.SIG_DFL)  # comes with them; submitit would log it
+    signal.signal(signal.SIGCONT, signal.SIG_DFL)  # comes with these signals; submitit would log it
 
 
 def was_signalled() -> bool:
@@ -37,9 +37,9 @@ def was_signalled() -> bool:
 
 
 def leave(first: bool) -> NoReturn:
-    """End this process, after a signal. first: whether it is the one that has SLURM queue the job again.
+    """End this process after a signal. first: whether it is the first process, which has SLURM queue the job again.
 
-    It does not if the job was cancelled, or if SLURM queues it again by itself: then the job no longer runs.
+    It does not ask if the job no longer runs, because it was cancelled or SLURM queues it again by itself.
     """
     job = os.environ["SLURM_JOB_ID"]
     if first and _runs(job):

@@ -1,7 +1,7 @@
 """Training as a SLURM job of its own, through submitit: on several nodes, or where nodes may be taken back.
 
-The process that submitted the job stays and waits. It seldom looks into the queue: most of what it must know, the job's
-processes write to the file system that both see.
+The process that submitted the job stays and waits. It seldom looks into the queue, because the job's processes write
+most of what it must know to a file system that both see.
 """
 
 import os
@@ -24,14 +24,14 @@ from prefdelta.system.processes import GRACE_SECONDS, at_stop
 from prefdelta.training.processes import preemption
 from prefdelta.training.processes.mailbox import Mailbox
 
-# Between two looks into the queue: 16 that wait at once (the profile's local-cores) ask once in 40 s together. Most is
-# known without: what breaks in a process is in the mailbox at once, and then SLURM is asked what becomes of the job.
+# Between two looks into the queue: 16 jobs that wait at once (the profile's local-cores) together ask once in 40 s. It
+# can be rare, because a break of a process is in the mailbox at once, and SLURM is then asked about the job.
 LOOK_SECONDS = 640.0
 BROKEN_SECONDS = 5.0  # between two looks after a process broke
 FOLLOW_SECONDS = 1.0  # between two looks into the logs of the processes
-FILES_SECONDS = 30.0  # that a shared file system may take to show what a process wrote last
-END_SECONDS = 10.0  # for processes that trained well to end by themselves
-PORTS = range(20_000, 32_000)  # of the rendezvous; those that systems give away are above
+FILES_SECONDS = 30.0  # that a shared file system may take to show the last output of a process
+END_SECONDS = 10.0  # in which processes that trained well end by themselves
+PORTS = range(20_000, 32_000)  # of the rendezvous, below the ports that systems assign by themselves
 
 
 class SlurmProcesses:
@@ -69,7 +69,7 @@ class SlurmProcesses:
         if self._ended_at is None or now - self._ended_at < FILES_SECONDS:
             return True
         self._look()
-        return self._ended_at is None  # a job that is queued again has ended for a moment
+        return self._ended_at is None  # a job that SLURM queues again counts as ended for a moment
 
     def end(self) -> None:
         ends = time.monotonic() + END_SECONDS
@@ -100,13 +100,13 @@ class SlurmProcesses:
         job = self._job.job_id
         try:
             state = slurm.state(job)
-        except StudyError as error:  # SLURM may be away for a while; the training goes on
+        except StudyError as error:  # SLURM may be unreachable for a while; the training goes on
             say(f"warning: {error}")
             return
         if state != self._state:
             say(f"SLURM job {job}: {state or 'no longer known'}")
         self._state = state
-        if state == "PENDING":  # queued again: what broke was not the training, but the loss of a node
+        if state == "PENDING":  # queued again: the break was the loss of a node, not the training
             self._mailbox.forget_break()
         ended = state is None or state in slurm.ENDED
         self._ended_at = (self._ended_at or time.monotonic()) if ended else None
@@ -124,13 +124,13 @@ class SlurmProcesses:
         self._job.cancel(check=False)
 
     def _cancel_in_time(self) -> None:
-        """At a signal: the main thread has time for a snapshot; then the job is cancelled in any case."""
+        """Runs at a signal: the main thread has time for a snapshot; then the job is cancelled in any case."""
         if not self._over.wait(GRACE_SECONDS - 1):
             self._cancel()
 
 
 class RankMain:
-    """What submitit runs in each process of the job, and once more when SLURM has queued the job again."""
+    """The function that submitit runs in each process of the job, and again when SLURM has queued the job again."""
 
     def __init__(self, worker: str, folder: Path) -> None:
         self.worker, self.folder = worker, folder
@@ -154,16 +154,16 @@ class RankMain:
 
 
 def rendezvous(environment: Mapping[str, str]) -> dict[str, str]:
-    """SLURM's variables of a process -> torch's: which process it is, and where it meets the first one."""
+    """A process's variables for torch, from those of SLURM: its rank, and the address of the first process."""
     start = digest([environment["SLURM_JOB_ID"], environment.get("SLURM_RESTART_COUNT", "0")])
     tasks, nodes = environment["SLURM_NTASKS"], environment["SLURM_JOB_NUM_NODES"]
-    threads = environment.get("SLURM_CPUS_PER_TASK", "1")  # until the recipe says how many
+    threads = environment.get("SLURM_CPUS_PER_TASK", "1")  # until the recipe sets the number
     return {
         "RANK": environment["SLURM_PROCID"],
         "WORLD_SIZE": tasks,
         "LOCAL_RANK": environment["SLURM_LOCALID"],
         "LOCAL_WORLD_SIZE": str(int(tasks) // int(nodes)),
-        "MASTER_ADDR": environment["SLURM_LAUNCH_NODE_IPADDR"],  # of the first node; SLURM's names may mean nothing
+        "MASTER_ADDR": environment["SLURM_LAUNCH_NODE_IPADDR"],  # of the first node; SLURM's names may not resolve
         "MASTER_PORT": str(PORTS[int(start, 16) % len(PORTS)]),
         "OMP_NUM_THREADS": environment.get("OMP_NUM_THREADS", threads),
     }
@@ -186,9 +186,9 @@ def parameters(launch: Launch) -> dict[str, Any]:
         "account": cluster.account,
         "qos": cluster.qos,
         "constraint": cluster.constraint,
-        "wckey": None,  # submitit has one of its own, which SLURM may not know
+        "wckey": None,  # submitit sets its own, which SLURM may not know
         "signal_delay_s": launch.submitit.warning_s,
-        # srun does not take over sbatch's CPUs; and a process that failed would leave the others waiting.
+        # srun does not inherit sbatch's CPUs. Without --kill-on-bad-exit a failed process leaves others waiting.
         "srun_args": [f"--cpus-per-task={cpus}", "--kill-on-bad-exit=1"],
         "additional_parameters": {"requeue": True},
     }
@@ -205,7 +205,7 @@ def _submit(main: RankMain, folder: Path, launch: Launch, about: str) -> Any:
         raise StudyError("compute.train.submitit asks SLURM for a job, and this machine has no SLURM.")
     executor = SlurmExecutor(folder, max_num_timeout=launch.submitit.requeues)
     executor.update_parameters(**parameters(launch))
-    # Snakemake itself may run in a job, whose size and place must not be inherited.
+    # Snakemake itself may run in a job; the new job must not inherit its size and place.
     kept = {name: os.environ[name] for name in ("SLURM_CONF",) if name in os.environ}
     try:
         with clean_env(), environment_variables(**kept, PREFDELTA_ABOUT=about):

@@ -1,7 +1,7 @@
 """One of several processes that train a policy together: `python -m prefdelta.training.processes.worker FOLDER`.
 
-Environment variables say which of them it is, as torch's launcher sets them. FOLDER is the mailbox that it shares with
-the process that holds the claim (`prefdelta.training.processes.launcher`).
+Its rank is in environment variables that torch's launcher sets. FOLDER is the mailbox that it shares with the process
+that holds the claim (`prefdelta.training.processes.launcher`).
 """
 
 import os
@@ -29,12 +29,12 @@ _WAIT_SECONDS = 0.2  # between two looks for the launching process's answer
 class _SharedSnapshots(Snapshots):
     """Snapshots that all processes write together when the launching process asks for one, which then seals it.
 
-    The first process decides for all, so that all do the same after the same update: save, save and leave because SLURM
-    takes the nodes back, or end because nobody waits for them.
+    The first process decides for all, so that all do the same after the same update: save; save and leave, because
+    SLURM takes the nodes back; or end, because nobody waits for them.
     """
 
     def __init__(self, mailbox: Mailbox, job: TrainJob, first: bool, note: Callable[[], None]) -> None:
-        """first: whether this is the first process, which calls `note` to say how long they have run."""
+        """first: whether this is the first process, which calls `note` to record how long the processes have run."""
         self.folder, self.last = job.snapshots, None
         self._mailbox, self._first, self._note, self._silence = mailbox, first, note, job.silence
         self._sign, self._since = "", time.monotonic()
@@ -80,7 +80,7 @@ class _SharedSnapshots(Snapshots):
         return sign is None or now - self._since > self._silence
 
     def _agreed(self, ask: Callable[[], T]) -> T:
-        """What `ask` returns in the first process, in all of them."""
+        """The value that `ask` returns in the first process, shared with all processes."""
         from accelerate.utils import broadcast_object_list
 
         answers: list[T] = broadcast_object_list([ask() if self._first else None])
@@ -118,11 +118,11 @@ def _train(mailbox: Mailbox) -> None:
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         if job.fsdp.cpu_offload and not job.recipe.lora:
-            # By these accelerate lets processes also exchange what lies in main memory (read in its source).
+            # With these accelerate lets processes also exchange tensors in main memory (read in its source).
             os.environ |= {"ACCELERATE_USE_FSDP": "true", "FSDP_OFFLOAD_PARAMS": "true"}
     state = PartialState(cpu=not on_gpu)
     gpus = gather_object([_gpu()] if on_gpu else [])
-    before = mailbox.run().seconds  # SLURM may have started them before, and taken their nodes back
+    before = mailbox.run().seconds  # SLURM may have started the processes before, and taken their nodes back
 
     def note() -> None:
         mailbox.put_run(TrainingRun(before + time.monotonic() - started, os.environ.get("SLURM_JOB_ID"), gpus))

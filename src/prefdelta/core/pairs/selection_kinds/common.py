@@ -12,13 +12,13 @@ class Common(Selection):
     BLIND = True
 
     def candidates(self, pool: Pool) -> list[str]:
-        """In an order of the prompts: every pairing of the set takes the same ones."""
+        """Ordered by prompt, so that every pairing of the set takes the same prompts."""
         shared = [pair for pair in pool.eligible.values() if pair.prompt_id in pool.common]
         shared.sort(key=lambda pair: pool.tie(pair.prompt_id))
         return [pair.pair_id for pair in shared[: pool.limit]]
 
 
 def common_prompts(pairings: Iterable[Iterable[Pair]]) -> set[str]:
-    """The prompts whose pool pair is eligible in every one of some pairings."""
+    """The prompts whose pool pair is eligible in all of the pairings."""
     sets = [{pair.prompt_id for pair in pairs if pair.pool and pair.eligible} for pairs in pairings]
     return set.intersection(*sets) if sets else set()

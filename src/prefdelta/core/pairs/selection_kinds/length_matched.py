@@ -1,4 +1,4 @@
-"""Random pairs with the length differences of the top ones: tells whether a dimension is more than length."""
+"""Random pairs with the length differences of the top pairs: they show whether a dimension is more than length."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -19,7 +19,7 @@ class LengthMatched(Top):
     CONTROL = True
 
     def take(self, candidates: list[str], pool: Pool) -> list[str]:
-        """As many random pairs as the top k has from every stratum of length differences (chosen minus rejected).
+        """Random pairs: from every stratum of length differences (chosen minus rejected) as many as the top k has.
 
         Lengths are counted in tokens, or in characters if a trace has no token count. Raises StudyError if a pair has
         neither.

@@ -14,5 +14,8 @@ class RandomPairs(Selection):
         return f"{self.kind}-{self.k}"
 
     def candidates(self, pool: Pool) -> list[str]:
-        """In an order of its own: that of ties would favour the pairs that `top` favours."""
+        """Ordered by a separate hash.
+
+        With the tie-breaking hash, `random` and `top` would share pairs more than by chance.
+        """
         return sorted(pool.eligible, key=lambda pair_id: fraction("random", self.seed, pair_id))

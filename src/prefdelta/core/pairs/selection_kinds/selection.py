@@ -10,8 +10,8 @@ from typing import ClassVar, Self
 from prefdelta.core.ids import fraction
 from prefdelta.records.pair import Pair
 
-# The parts that a form can have, as regular expressions whose groups are attributes of `Selection`. A number has one
-# spelling: top-mean-05 would be another arm than top-mean-5, with the same pairs.
+# The parts that a form can have, as regular expressions whose groups are attributes of `Selection`. A number has only
+# one spelling: top-mean-05 and top-mean-5 would be two arms with the same pairs.
 _PARTS = {
     "<dimension>": r"(?P<dimension>[a-z][a-z0-9_]*)",
     "<k>": r"(?P<k>[1-9][0-9]*)",
@@ -24,14 +24,14 @@ _ANY_PART = re.compile(f"({'|'.join(map(re.escape, _PARTS))})")
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What a selection takes its pairs from: the pairs of one pairing."""
+    """The pairs of one pairing, from which a selection takes some."""
 
-    pairs: Sequence[Pair]  # those of the correctness cells included
+    pairs: Sequence[Pair]  # with the pairs of the correctness cells
     eligible: Mapping[str, Pair]  # the eligible pool pairs, by pair_id
-    deltas: Mapping[str, float]  # by pair_id, on the selection's dimension: of those eligible pairs that have one
+    deltas: Mapping[str, float]  # by pair_id: of eligible pairs, on the selection's dimension
     tie_seed: int
     common: Collection[str] = ()  # prompts that all pairings of a common set share
-    limit: int | None = None  # at most so many prompts of a common set or of a cell
+    limit: int | None = None  # largest number of prompts of a common set or of a cell
 
     def tie(self, name: str) -> float:
         """The place of a pair or a prompt among its equals: a number in [0, 1), drawn by `tie_seed`."""
@@ -43,8 +43,8 @@ class Selection(ABC):
     """A selection's name, taken apart. A subclass is a kind."""
 
     name: str
-    dimension: str | None = None  # the selection needs the deltas on it
-    k: int | None = None  # pairs
+    dimension: str | None = None  # the selection needs the deltas on this dimension
+    k: int | None = None  # number of pairs
     seed: int | None = None
     cell: str | None = None
     set: str | None = None  # the selection needs the prompts that the pairings of this set share
@@ -57,7 +57,7 @@ class Selection(ABC):
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """None if the name has another form."""
+        """The selection of a name; None if the name has another form."""
         match = _pattern(cls.FORM).fullmatch(name)
         if match is None:
             return None
@@ -67,7 +67,7 @@ class Selection(ABC):
 
     @classmethod
     def of(cls, **parts: str | int) -> Self:
-        """The selection of these parts, e.g. `Top.of(dimension="mean", k=5)`. Raises ValueError if they give none."""
+        """The selection with these parts, e.g. `Top.of(dimension="mean", k=5)`. Raises ValueError if there is none."""
         name = _ANY_PART.sub(lambda match: str(parts.get(_attribute(match[0]))), cls.FORM)
         selection = cls.parse(name)
         if selection is None:
@@ -76,7 +76,7 @@ class Selection(ABC):
 
     @property
     def kind(self) -> str:
-        """What its names begin with: all, top, length-matched ..."""
+        """The beginning of the kind's names: all, top, length-matched ..."""
         return self.FORM.partition("-<")[0]
 
     @property
@@ -91,10 +91,10 @@ class Selection(ABC):
 
     @abstractmethod
     def candidates(self, pool: Pool) -> list[str]:
-        """The pair_ids that can be taken, best first. Equals go by `pool.tie`, never by the order of files or ids."""
+        """The pair_ids that can be taken, best first. Equal ones are ordered by `pool.tie`, never by files or ids."""
 
     def take(self, candidates: list[str], pool: Pool) -> list[str]:
-        """Those of the candidates that are taken, best first; there are k of them at least."""
+        """The candidates that are taken, best first. There are at least k candidates."""
         return candidates[: self.k]
 
 
