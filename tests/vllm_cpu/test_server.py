@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from prefdelta.core.asking.engine_options import OpenAIOptions, VLLMServer
-from prefdelta.core.asking.rendering import PLAIN
 from prefdelta.core.asking.requests import Endpoint, Request, Sampling
+from prefdelta.core.asking.template_settings import PLAIN
 from prefdelta.core.asking.verdicts import read_verdict, verdict_schema
 from prefdelta.engines.openai.engine import OpenAIEngine
 from prefdelta.records.call import Call

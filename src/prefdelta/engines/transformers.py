@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.asking.engine_options import TransformersOptions
-from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.asking.requests import Failure, Quarantine, Reply, Request, Sampling
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.asking.thoughts import whole_reply
 from prefdelta.core.errors import StudyError
 from prefdelta.core.memory import is_out_of_memory
@@ -43,7 +43,9 @@ class _RenderedRequest:
 class TransformersEngine:
     """Asks the model in `folder`, a checkpoint in Hugging Face format whose files hash to `weights`."""
 
-    def __init__(self, folder: Path, weights: str, options: TransformersOptions, rendering: Rendering = PLAIN) -> None:
+    def __init__(
+        self, folder: Path, weights: str, options: TransformersOptions, rendering: TemplateSettings = PLAIN
+    ) -> None:
         self._folder, self._weights, self._options, self._rendering = folder, weights, options, rendering
 
     def identity(self) -> dict[str, Any]:

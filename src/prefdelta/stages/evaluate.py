@@ -12,8 +12,8 @@ from pydantic import Field
 from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG, count_outcomes, outcome
 from prefdelta.core.answers.grading import Graded, grade_all, grader_reasons
 from prefdelta.core.asking.engine_options import GeneratorOptions
-from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.asking.requests import Engine, Failure, Reply, Request, Sampling
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import check_share, count_failures
 from prefdelta.core.hub import HubModel
@@ -104,7 +104,7 @@ class EvaluateSettings(Settings):
     system: str | None = None
     """The policy's system prompt."""
 
-    rendering: Rendering = PLAIN
+    rendering: TemplateSettings = PLAIN
     """Date and variables of the policy's chat template."""
 
     sampling: Sampling

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from prefdelta.core.asking.engine_options import GeneratorOptions, ThinkingMarks
-from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.asking.requests import Engine, Request, Sampling
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.asking.thinking import marked_thinking, with_thinking
 from prefdelta.core.asking.thoughts import in_one_form
 from prefdelta.core.data.sources import DataSource, TraceFields
@@ -88,7 +88,7 @@ class GenerateSettings(Settings):
     thinking: ThinkingMarks | None = None
     """Its own marks of reasoning, stored as <think> and </think>."""
 
-    rendering: Rendering = PLAIN
+    rendering: TemplateSettings = PLAIN
     """Date and variables of its chat template."""
 
     shard: Shard | None = None

@@ -15,8 +15,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from prefdelta.core.asking.engine_options import OpenAIOptions
-from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.asking.requests import Endpoint, Request, Sampling
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.asking.verdicts import NO_VERDICT, InvalidVerdictError, read_verdict, verdict_schema
 from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import check_share, count_failures
@@ -127,7 +127,7 @@ class JudgeSettings(Settings):
     hub: HubModel | None = None
     """The judge's weights, for a server that is started here."""
 
-    rendering: Rendering = PLAIN
+    rendering: TemplateSettings = PLAIN
     """Date and variables of that judge's chat template."""
 
     prompts: int | None = None
@@ -342,7 +342,7 @@ def _judgements(trace: Trace, verdict: _Verdict | None, settings: JudgeSettings)
 
 
 def _serve(
-    options: OpenAIOptions, weights: Weights | None, rendering: Rendering = PLAIN
+    options: OpenAIOptions, weights: Weights | None, rendering: TemplateSettings = PLAIN
 ) -> AbstractContextManager[Endpoint]:
     """The endpoint to ask: a server started for this job, or the one the config names."""
     if options.server is not None:
@@ -358,7 +358,7 @@ def _serve(
 
 
 def _server_identity(
-    options: OpenAIOptions, weights: Weights | None = None, rendering: Rendering = PLAIN
+    options: OpenAIOptions, weights: Weights | None = None, rendering: TemplateSettings = PLAIN
 ) -> dict[str, Any]:
     """What determines a judge's replies besides its model's name. The address of a hosted one does not."""
     if options.server is None:

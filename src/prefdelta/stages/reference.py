@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import count_failures
 from prefdelta.core.hub import HubModel
@@ -91,7 +91,7 @@ class ReferenceSettings(Settings):
     system: str | None = None
     """The policy's system prompt."""
 
-    rendering: Rendering = PLAIN
+    rendering: TemplateSettings = PLAIN
     """Date and settings of the policy's chat template."""
 
 

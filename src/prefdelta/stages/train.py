@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
@@ -108,7 +108,7 @@ class TrainSettings(Settings):
     system: str | None = None
     """The policy's system prompt."""
 
-    rendering: Rendering = PLAIN
+    rendering: TemplateSettings = PLAIN
     """Date and settings of the policy's chat template."""
 
     def plugins(self) -> list[str]:

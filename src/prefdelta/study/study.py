@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prefdelta.core.arms import Arm
-from prefdelta.core.asking.rendering import Rendering
+from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.compute import Resources
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.names import STAGES
@@ -131,7 +131,7 @@ class Study:
         """From now on, tell the jobs by environment which source each was planned with (see `workflow.job_source`)."""
         self._code.export()
 
-    def rendering(self, model: str | None) -> Rendering:
+    def rendering(self, model: str | None) -> TemplateSettings:
         """How a model's chat template is rendered."""
         return self.hub.rendering(model)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta.core.asking.rendering import PLAIN
+from prefdelta.core.asking.template_settings import PLAIN
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.ids import digest
 from prefdelta.models.chat_templates import in_key
