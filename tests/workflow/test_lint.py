@@ -13,8 +13,8 @@ import yaml
 
 from prefdelta import stages
 from prefdelta.core import layout
-from prefdelta.core.names import STAGES
 from prefdelta.core.settings import Settings
+from prefdelta.core.stage_names import STAGES
 from prefdelta.study.config.sections import Config
 from prefdelta.study.study import Study
 

@@ -42,7 +42,7 @@ from prefdelta.commands.output import print_line, print_sums
 from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.errors import DamagedError
 from prefdelta.core.layout import EVENTS, LOG, events_of
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.records.call import Call
 from prefdelta.store.checkpoints import are_removed, remove_weights
 from prefdelta.store.ownership import owners

@@ -20,7 +20,7 @@ from prefdelta.commands.snakemake_command import snakemake_command
 from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.commands.unreported_failures import unreported_failures
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.records.grade import Grade
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.data.sources import Benchmark, DataSource
 from prefdelta.core.ids import seed_of
-from prefdelta.core.names import TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.settings import Settings
+from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages.delta import DeltaSettings
 from prefdelta.stages.evaluate import AskedBenchmark, EvaluateSettings
 from prefdelta.stages.filter import FilterSettings

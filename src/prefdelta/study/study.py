@@ -12,7 +12,7 @@ from prefdelta.core.arms import Arm
 from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.compute import Resources
 from prefdelta.core.data.sources import Benchmark
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.models.repositories import read_pins
 from prefdelta.stages.prompts import PromptsSettings
 from prefdelta.study import texts

@@ -16,7 +16,7 @@ from prefdelta.commands.overview.signals import ASKING, crash_in, death_in, deat
 from prefdelta.commands.overview.stale import stale_jobs
 from prefdelta.core import layout
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.scheduler import slurm
 from prefdelta.scheduler.slurm import SlurmJob, Submitted
 from prefdelta.store.ownership import Owner, owner_file, owners

@@ -10,7 +10,7 @@ from prefdelta.commands.overview.jobs import STATES, JobStatus, Look
 from prefdelta.commands.overview.last_run import LastRun
 from prefdelta.commands.overview.signals import ASKING
 from prefdelta.core import layout
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.scheduler.slurm import SlurmJob
 from prefdelta.study.study import Study
 from prefdelta.system.events import Report

@@ -10,7 +10,7 @@ from prefdelta.commands.planning.amounts import UNKNOWN, Amount, Basis
 from prefdelta.commands.planning.last_manifest import read_manifest
 from prefdelta.commands.planning.models import model_of
 from prefdelta.core.compute import Compute
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.study.study import Study
 
 WORKED = ("calls", "traces")  # what jobs that ask or score count

@@ -18,9 +18,9 @@ from prefdelta.commands.planning.models import model_of
 from prefdelta.core.arms import Arm
 from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.recipes import Recipe
+from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages import evaluate, generate, judge, reference, train
 from prefdelta.study.slices import SETTINGS
 from prefdelta.study.study import Study
