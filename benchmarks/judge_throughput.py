@@ -23,12 +23,12 @@ from typing import Any
 import aiohttp
 
 from prefdelta.core.asking.engine_options import OpenAIOptions, RulesServer
+from prefdelta.core.asking.prompt_template import fill
 from prefdelta.core.asking.requests import Endpoint, Reply, Request, Sampling
 from prefdelta.core.asking.verdicts import verdict_schema
 from prefdelta.core.tasks.families import FAMILIES, draw_problems
 from prefdelta.core.tasks.rating import DIMENSIONS
 from prefdelta.core.tasks.steps import clean_trace
-from prefdelta.core.template import fill
 from prefdelta.engines.openai.engine import OpenAIEngine
 from prefdelta.servers import rules
 from prefdelta.servers.process import serve

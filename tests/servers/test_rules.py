@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefdelta.core.asking.engine_options import RulesServer
+from prefdelta.core.asking.prompt_template import fill
 from prefdelta.core.asking.requests import Endpoint
 from prefdelta.core.asking.verdicts import verdict_schema
 from prefdelta.core.tasks.rating import DIMENSIONS, rate
-from prefdelta.core.template import fill
 from prefdelta.servers import rules
 from prefdelta.servers.process import KEY_VARIABLE, serve
 

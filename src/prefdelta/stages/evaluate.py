@@ -12,6 +12,7 @@ from pydantic import Field
 from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG, count_outcomes, outcome
 from prefdelta.core.answers.grading import Graded, grade_all, grader_reasons
 from prefdelta.core.asking.engine_options import GeneratorOptions
+from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.requests import Engine, Failure, Reply, Request, Sampling
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
@@ -20,7 +21,6 @@ from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import seed_of
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
-from prefdelta.core.template import ask_problem
 from prefdelta.models.weights import open_weights
 from prefdelta.records.call import Call
 from prefdelta.records.details.evaluate import EvaluateDetails, UpstreamCounts

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from prefdelta.core.asking.engine_options import GeneratorOptions, ThinkingMarks
+from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.requests import Engine, Request, Sampling
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.asking.thinking import marked_thinking, with_thinking
@@ -18,7 +19,6 @@ from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
-from prefdelta.core.template import ask_problem
 from prefdelta.models.weights import open_weights
 from prefdelta.records.call import Call
 from prefdelta.records.details.generate import GenerateDetails

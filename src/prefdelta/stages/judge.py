@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from prefdelta.core.asking.engine_options import OpenAIOptions
+from prefdelta.core.asking.prompt_template import fill
 from prefdelta.core.asking.requests import Endpoint, Request, Sampling
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.asking.verdicts import NO_VERDICT, InvalidVerdictError, read_verdict, verdict_schema
@@ -24,7 +25,6 @@ from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
-from prefdelta.core.template import fill
 from prefdelta.engines.openai.account import Spending
 from prefdelta.engines.openai.names import REMEDY, listed_names
 from prefdelta.models.weights import Weights, open_weights

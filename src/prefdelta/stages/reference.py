@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.failures import count_failures
@@ -21,7 +22,6 @@ from prefdelta.core.ids import digest
 from prefdelta.core.recipes import Precision
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
-from prefdelta.core.template import ask_problem
 from prefdelta.models.chat_templates import in_key
 from prefdelta.models.loading import load_model, load_tokenizer
 from prefdelta.models.weights import Weights, open_weights

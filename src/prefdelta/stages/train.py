@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.settings import Settings
-from prefdelta.core.template import ask_problem
 from prefdelta.models.chat_templates import in_key
 from prefdelta.models.loading import load_tokenizer
 from prefdelta.models.repositories import weight_files

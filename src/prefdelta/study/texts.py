@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from prefdelta.core.asking.prompt_template import fill
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
-from prefdelta.core.template import fill
 from prefdelta.engines.openai.account import read_prices
 from prefdelta.study.config.sections import Config
 from prefdelta.system.files import sha256_of
