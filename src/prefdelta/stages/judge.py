@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from prefdelta.core.asking.engine_options import OpenAIOptions
-from prefdelta.core.asking.prompt_template import fill
+from prefdelta.core.asking.judge_prompt import join_rubrics, judge_prompt
 from prefdelta.core.asking.requests import Endpoint, Request, Sampling
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.asking.verdicts import NO_VERDICT, InvalidVerdictError, read_verdict, verdict_schema
@@ -206,15 +206,13 @@ def _requests(job: Job[JudgeSettings]) -> tuple[list[Trace], list[Trace], list[R
         if trace.sample < settings.samples and trace.prompt_id in sampled
     ]
 
+    where = str(job.input("template"))
+
     def request(trace: Trace) -> Request:
-        slots = {
-            "category": settings.form.replace("_", " ").capitalize(),
-            "rubric": rubric,
-            "problem": problems[trace.prompt_id],
-            "trace": str(trace.text),
-        }
+        problem, text = problems[trace.prompt_id], str(trace.text)
+        prompt = judge_prompt(template, where, form=settings.form, rubric=rubric, problem=problem, trace=text)
         return Request(
-            messages=(("user", fill(template, slots, str(job.input("template")))),),
+            messages=(("user", prompt),),
             sampling=settings.sampling,
             seed=seed_of("judge", settings.seed, trace.prompt_id, trace.sample),
             sample=trace.sample,
@@ -240,8 +238,8 @@ class _Verdict(Settings):
 
 
 def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
-    """The template, and the rubric of the form: one section per dimension, from its file."""
-    sections = []
+    """The template, and the rubric of the form from the files of its dimensions."""
+    rubrics = []
     files = {path.stem: path for path in job.inputs["rubrics"]}
     for dimension in job.settings.dimensions:
         try:
@@ -252,8 +250,8 @@ def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
             ) from None
         if not text:
             raise StudyError(f"{files[dimension]}: is empty. It must hold the rubric of {dimension}.")
-        sections.append(f"## {dimension}\n{text}")
-    return job.input("template").read_text(encoding="utf-8").strip(), "\n\n".join(sections)
+        rubrics.append((dimension, text))
+    return job.input("template").read_text(encoding="utf-8").strip(), join_rubrics(rubrics)
 
 
 def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questions:
