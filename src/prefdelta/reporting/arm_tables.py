@@ -6,11 +6,10 @@ from typing import Literal
 
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.arms import families, selection_of, short_labels
+from prefdelta.reporting.arms import Repeats, families, selection_of, short_labels
 from prefdelta.reporting.content import Content, ExperimentArms
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Evaluation
 from prefdelta.reporting.numbers.experiments import filtering_rows, references
-from prefdelta.reporting.numbers.gains import Repeats
 from prefdelta.reporting.numbers.training import training
 from prefdelta.reporting.panels import panel_difference, panel_gain, panels
 

@@ -16,7 +16,7 @@ from prefdelta.core.paper_claims import (
     Trend,
 )
 from prefdelta.core.statistics import NOTHING, Estimate
-from prefdelta.reporting.arms import families, short_labels
+from prefdelta.reporting.arms import Repeats, families, short_labels
 from prefdelta.reporting.claims.arms import (
     by_pairing,
     by_size,
@@ -28,15 +28,14 @@ from prefdelta.reporting.claims.arms import (
 from prefdelta.reporting.claims.slopes import bend, slope
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.formats import signed
-from prefdelta.reporting.numbers.accuracies import ArmWeights, Evaluation
+from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.bootstrap import scaled
-from prefdelta.reporting.numbers.gains import Repeats
+from prefdelta.reporting.numbers.gains import POINTS, mean_weights
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_POINTS = 100.0
 _PER_TEN = 10.0
 
 
@@ -105,7 +104,7 @@ def _trend(
     for members in series.values():
         gaps = [(gap, repeats) for repeats in members if (gap := _gap(content, repeats[0].pairing)) is not None]
         gaps.sort(key=lambda item: item[0])
-        weights = weights_of([_POINTS / _PER_TEN * gap for gap, _ in gaps])
+        weights = weights_of([POINTS / _PER_TEN * gap for gap, _ in gaps])
         if weights is None:
             continue
         weighted = [(repeats, weight) for (_, repeats), weight in zip(gaps, weights, strict=True)]
@@ -159,7 +158,7 @@ def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list
         ks = sorted(set.intersection(*(set(side) for side in sides))) if left and right else []
         if len(ks) < 3:
             continue
-        sums = [_equal(side[k]) for side in sides for k in ks]
+        sums = [mean_weights(side[k]) for side in sides for k in ks]
         shape = (len(sides), len(ks))
 
         def spread(
@@ -172,7 +171,7 @@ def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list
         seeds, unshared = shared_seeds([side[k] for side in sides for k in ks])
         sizes = ", ".join(f"{k:,}" for k in ks)
         for title, evaluations in places_to_measure(content, test.over):
-            estimate = scaled(content.scores.of_accuracies(sums, evaluations, spread, "steadiness"), _POINTS)
+            estimate = scaled(content.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS)
             numbers.append(ClaimNumber(f"{title}: {name}, k = {sizes}", estimate, "down", seeds, unshared=unshared))
     return numbers
 
@@ -186,7 +185,7 @@ def _delta_trend(test: DeltaTrend, content: Content, arms: Sequence[Arm]) -> lis
         if gap is not None and deltas and not content.is_confounded(pairing):
             measured.append((gap, pairing, deltas))
     measured.sort(key=lambda item: item[0])
-    weights = slope([_POINTS / _PER_TEN * gap for gap, _, _ in measured])
+    weights = slope([POINTS / _PER_TEN * gap for gap, _, _ in measured])
     if weights is None:
         return []
     prompts = sorted(set.intersection(*(set(deltas) for _, _, deltas in measured)))
@@ -216,9 +215,9 @@ def _contrast(
     def estimate(members: Sequence[tuple[Repeats, float]]) -> Estimate:
         total: dict[Arm | Base, float] = {} if base is None else {base: -1.0}
         for repeats, weight in members:
-            for arm, share in _equal(repeats).items():
+            for arm, share in mean_weights(repeats).items():
                 total[arm] = total.get(arm, 0.0) + weight * share
-        return scaled(content.scores.contrast(total, evaluations), _POINTS) if evaluations else NOTHING
+        return scaled(content.scores.contrast(total, evaluations), POINTS) if evaluations else NOTHING
 
     seeds, unshared = shared_seeds([repeats for repeats, _ in weighted])
     by_seed = {}
@@ -230,8 +229,3 @@ def _contrast(
     if len(by_seed) < 2:
         by_seed = {}
     return ClaimNumber(title, estimate(weighted), direction, seeds, by_seed, margin, unshared)
-
-
-def _equal(repeats: Repeats) -> ArmWeights:
-    """Equal weights whose sum is 1."""
-    return dict.fromkeys(repeats, 1 / len(repeats))

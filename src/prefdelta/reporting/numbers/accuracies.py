@@ -11,13 +11,12 @@ from prefdelta.core.statistics import NOTHING, Estimate, wilson_interval
 from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.numbers.answers import AnswerMatrix, answer_matrix, read_scores
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
+from prefdelta.reporting.numbers.gains import ArmWeights, difference_per_item, gain_per_item
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-ArmWeights = Mapping[Arm | Base, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +140,10 @@ class Scores:
     def against(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], evaluation: Evaluation) -> Estimate:
         """The mean over some repeats minus the mean over others, over the items that all of them have."""
         answers = self._answers[evaluation]
-        left, right = (answers.outcomes[answers.rows_of(side)].mean(axis=0) for side in (arms, others))
-        gains = left - right  # NaN where one does not count
+        left, right = (answers.outcomes[answers.rows_of(side)] for side in (arms, others))
+        items = difference_per_item(left, right)
         what = (evaluation.group, evaluation.benchmark, list(map(str, arms)), list(map(str, others)))
-        return self._bootstrap.estimate(answers.per_prompt(gains).tolist(), "against", *what)
+        return self._bootstrap.estimate(answers.per_prompt(items).tolist(), "against", *what)
 
     def contrast(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.
@@ -196,12 +195,11 @@ class Scores:
         policy = arms[0].policy
         what = (evaluation.group, evaluation.benchmark, list(map(str, arms)))
         rows = answers.rows_of(arms)
-        mean = answers.outcomes[rows].mean(axis=0)  # NaN where one does not count
         accuracy = self._accuracy(answers, rows, *what)
         base = answers.rows.get(str(arms[0].base))
         if base is None:
             return _accuracy_line(answers, evaluation, policy, arms, rows, accuracy, None, (0, 0))
-        gains = mean - answers.outcomes[base]
+        gains = gain_per_item(answers.outcomes[rows], answers.outcomes[base])
         difference = self._bootstrap.estimate(answers.per_prompt(gains).tolist(), "difference", *what)
         paired = int((gains == gains).sum())
         union = int(answers.present[[base, *rows]].any(axis=0).sum())
