@@ -73,7 +73,7 @@ def overview(content: Content) -> list[OverviewRow]:
     """Every arm: its gains on the primary benchmarks, as a mean where it ran with several seeds."""
     evaluations = content.scores.evaluations(primary=True)
     return [
-        OverviewRow(repeats, [content.scores.compare(repeats, evaluation) for evaluation in evaluations])
+        OverviewRow(repeats, [content.scores.against_base(repeats, evaluation) for evaluation in evaluations])
         for repeats in families(content.all_arms())
     ]
 
@@ -103,9 +103,9 @@ def _rows(content: Content, evaluation: Evaluation, base: Base, arms: Sequence[A
         yield AccuracyRow("base", content.scores.base(base.policy, evaluation))
     for repeats in families(arms):
         if len(repeats) > 1:
-            yield AccuracyRow("mean", content.scores.compare(repeats, evaluation))
+            yield AccuracyRow("mean", content.scores.against_base(repeats, evaluation))
         for arm in repeats:
-            yield AccuracyRow("seed" if len(repeats) > 1 else "arm", content.scores.compare((arm,), evaluation))
+            yield AccuracyRow("seed" if len(repeats) > 1 else "arm", content.scores.against_base((arm,), evaluation))
 
 
 def against_random(content: Content, experiment: ExperimentArms) -> list[AgainstRandom]:

@@ -41,17 +41,17 @@ def panels(content: Content) -> list[Panel]:
 def panel_gain(scores: Scores, arms: Sequence[Arm], panel: Panel) -> Estimate:
     """The mean over some repeats minus their base: a share, over the problems that all of them have."""
     if len(panel.evaluations) == 1:
-        difference = scores.compare(tuple(arms), panel.evaluations[0]).difference
+        difference = scores.against_base(tuple(arms), panel.evaluations[0]).difference
         assert difference is not None  # primary groups have a base
         return difference
-    return scores.contrast(gain_weights(arms), panel.evaluations)
+    return scores.weighted_difference(gain_weights(arms), panel.evaluations)
 
 
 def panel_difference(scores: Scores, arms: Sequence[Arm], others: Sequence[Arm], panel: Panel) -> Estimate:
     """The mean over some repeats minus the mean over others: a share."""
     if len(panel.evaluations) == 1:
-        return scores.against(tuple(arms), tuple(others), panel.evaluations[0])
-    return scores.contrast(difference_weights(arms, others), panel.evaluations)
+        return scores.difference(tuple(arms), tuple(others), panel.evaluations[0])
+    return scores.weighted_difference(difference_weights(arms, others), panel.evaluations)
 
 
 def panel_point(content: Content, repeats: Repeats, panel: Panel) -> Point:

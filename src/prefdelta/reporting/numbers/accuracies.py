@@ -77,7 +77,7 @@ class Scores:
             for (group, benchmark), rows in frame.groupby(["group", "benchmark"], observed=True, sort=True)
         }
         self._lines: dict[tuple[Evaluation, tuple[Arm, ...]], AccuracyLine] = {}
-        self._contrasts: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
+        self._weighted: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
         self.rows = len(frame)
         self.not_counted = int(frame["outcome"].isna().sum())
 
@@ -126,7 +126,7 @@ class Scores:
         paired = (int(answers.present[row].sum()), 0)
         return _accuracy_line(answers, evaluation, policy, (), [row], accuracy, None, paired)
 
-    def compare(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
+    def against_base(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
         """One arm against its base, or the mean over several repeats of one.
 
         Items that do not count on one of the sides leave the difference. Draws of one prompt are not independent of
@@ -134,29 +134,30 @@ class Scores:
         """
         key = (evaluation, arms)
         if key not in self._lines:
-            self._lines[key] = self._compare(arms, evaluation)
+            self._lines[key] = self._against_base(arms, evaluation)
         return self._lines[key]
 
-    def against(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], evaluation: Evaluation) -> Estimate:
+    def difference(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], evaluation: Evaluation) -> Estimate:
         """The mean over some repeats minus the mean over others, over the items that all of them have."""
         answers = self._answers[evaluation]
         left, right = (answers.outcomes[answers.rows_of(side)] for side in (arms, others))
         items = difference_per_item(left, right)
         what = (evaluation.group, evaluation.benchmark, list(map(str, arms)), list(map(str, others)))
+        # The word seeds the draws, here and below: another one would move every interval a little.
         return self._bootstrap.estimate(answers.per_prompt(items).tolist(), "against", *what)
 
-    def contrast(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
+    def weighted_difference(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.
 
         Over the items that all of them have; prompts are drawn anew within each benchmark, the same for all arms.
         """
         key = (tuple(evaluations), tuple(_by_name(weights)))
-        if key not in self._contrasts:
+        if key not in self._weighted:
             matrices = [self._answers[evaluation] for evaluation in evaluations]
             parts = [answers.per_prompt(answers.weighted(weights)).tolist() for answers in matrices]
             where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
-            self._contrasts[key] = self._bootstrap.of_means(parts, "contrast", _by_name(weights), where)
-        return self._contrasts[key]
+            self._weighted[key] = self._bootstrap.of_means(parts, "contrast", _by_name(weights), where)
+        return self._weighted[key]
 
     def of_accuracies(
         self,
@@ -165,7 +166,7 @@ class Scores:
         function: "Callable[[NDArray[np.float64]], NDArray[np.float64]]",
         *what: object,
     ) -> Estimate:
-        """A function of several weighted sums as in `contrast`, over the items that all their arms have.
+        """A function of several weighted sums as in `weighted_difference`, over the items that all their arms have.
 
         function: sums (... x sides) to values (...). what: names the function.
         """
@@ -190,7 +191,7 @@ class Scores:
         mean = answers.outcomes[list(rows)].mean(axis=0)
         return self._bootstrap.estimate(answers.per_prompt(mean).tolist(), "accuracy", *what)
 
-    def _compare(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
+    def _against_base(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
         answers = self._answers[evaluation]
         policy = arms[0].policy
         what = (evaluation.group, evaluation.benchmark, list(map(str, arms)))

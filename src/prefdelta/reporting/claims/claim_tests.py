@@ -110,7 +110,7 @@ def _trend(
         weighted = [(repeats, weight) for (_, repeats), weight in zip(gaps, weights, strict=True)]
         along = ", ".join(repeats[0].pairing.chosen for repeats, _ in weighted)
         for title, evaluations in places_to_measure(content, test.over):
-            numbers.append(_contrast(content, f"{title}: {along}", weighted, evaluations, test.direction))
+            numbers.append(_weighted_difference(content, f"{title}: {along}", weighted, evaluations, test.direction))
     return numbers
 
 
@@ -126,7 +126,7 @@ def _gains(test: Gains, content: Content, arms: Sequence[Arm]) -> list[ClaimNumb
     for title, evaluations in places_to_measure(content, test.over):
         for label, repeats in zip(short_labels(members), members, strict=True):
             name, own, base = f"{title}: {label}", [(repeats, 1.0)], repeats[0].base
-            numbers.append(_contrast(content, name, own, evaluations, test.direction, base=base))
+            numbers.append(_weighted_difference(content, name, own, evaluations, test.direction, base=base))
     return numbers
 
 
@@ -145,7 +145,9 @@ def _difference(test: Difference, content: Content, arms: Sequence[Arm]) -> list
         if content.is_confounded(own[0].pairing):
             label += " (traces from a data set)"
         for title, evaluations in places_to_measure(content, test.over):
-            numbers.append(_contrast(content, f"{title}: {label}", weighted, evaluations, "up", margin=test.margin))
+            numbers.append(
+                _weighted_difference(content, f"{title}: {label}", weighted, evaluations, "up", margin=test.margin)
+            )
     return numbers
 
 
@@ -200,7 +202,7 @@ def _delta_trend(test: DeltaTrend, content: Content, arms: Sequence[Arm]) -> lis
     return [ClaimNumber(f"{test.dimension}, on the prompts of all pairings: {ends}", estimate, test.direction)]
 
 
-def _contrast(
+def _weighted_difference(
     content: Content,
     title: str,
     weighted: Sequence[tuple[Repeats, float]],
@@ -217,7 +219,7 @@ def _contrast(
         for repeats, weight in members:
             for arm, share in mean_weights(repeats).items():
                 total[arm] = total.get(arm, 0.0) + weight * share
-        return scaled(content.scores.contrast(total, evaluations), POINTS) if evaluations else NOTHING
+        return scaled(content.scores.weighted_difference(total, evaluations), POINTS) if evaluations else NOTHING
 
     seeds, unshared = shared_seeds([repeats for repeats, _ in weighted])
     by_seed = {}
