@@ -22,7 +22,7 @@ from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.recipes import Recipe
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages import evaluate, generate, judge, reference, train
-from prefdelta.study.slices import SETTINGS
+from prefdelta.study.job_settings import SETTINGS
 from prefdelta.study.study import Study
 from prefdelta.training.registry import method_of
 from prefdelta.workflow.job import Job

@@ -45,7 +45,7 @@ SETTINGS: Mapping[str, type[Settings]] = {  # by stage
 }
 
 
-class Slices:
+class JobSettings:
     """`of(job)` looks a job's settings up by its kind."""
 
     def __init__(self, config: Config, benchmarks: Mapping[str, Benchmark], axes: Axes, hub: Hub) -> None:
