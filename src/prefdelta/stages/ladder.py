@@ -74,7 +74,7 @@ def run(job: Job[LadderSettings]) -> Outcome:
             accuracies.append(accuracy)
             computed["calls"] += calls_made
         if all(window.low <= window.accuracy <= window.high for window in accuracies):
-            checkpoints.write_manifest(job.output("model"), checkpoint)
+            checkpoints.write_pointer(job.output("model"), checkpoint)
             details = LadderDetails(**trained, seed=rung.seed, accuracies=accuracies, rejected=rejected)
             return Outcome(1, {}, details, computed)
         last_loss = trained["curve"][-1][1]

@@ -128,7 +128,7 @@ def run(job: Job[TrainSettings]) -> Outcome:
         computed += updates
         tokens += read
         elsewhere += [run_elsewhere] if run_elsewhere else []
-        checkpoints.write_manifest(file_of(job.outputs["policies"], arm), policy)
+        checkpoints.write_pointer(file_of(job.outputs["policies"], arm), policy)
         measured = checkpoints.details(job.record, policy)
         left_out = measured.pop("left_out")
         _check_left_out(arm, len(rows), left_out, settings)
