@@ -142,17 +142,17 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     settings = job.settings
     traces, judged, requests = _requests(job)
     made, tokens, reply_tokens, models = 0, 0, list[int | None](), Counter[str]()
-    questions = _questions(job) if judged else None
+    ask_plan = _ask_plan(job) if judged else None
 
     def ask(asked: list[Request]) -> Sequence[Call]:
         nonlocal made, tokens
-        assert questions is not None
+        assert ask_plan is not None
         what = f"judge {settings.generator} {settings.form}, attempt {asked[0].attempt + 1}"
-        answers = replace(questions, requests=asked).answered(what)
-        made, tokens = made + answers.asked, tokens + answers.tokens
-        reply_tokens.extend(call.n_tokens for call in answers.calls)
-        models.update(call.model for call in answers.calls if call.model)
-        return answers.calls
+        asked_calls = replace(ask_plan, requests=asked).ask(what)
+        made, tokens = made + asked_calls.asked, tokens + asked_calls.tokens
+        reply_tokens.extend(call.n_tokens for call in asked_calls.calls)
+        models.update(call.model for call in asked_calls.calls if call.model)
+        return asked_calls.calls
 
     by_index = _verdicts(settings, requests, ask)
     _warn_of_other_models(settings.engine, models)
@@ -181,12 +181,12 @@ def missing(job: Job[JudgeSettings]) -> int:
     _, judged, requests = _requests(job)
     if not judged:
         return 0
-    questions = _questions(job, only_look=True)
+    ask_plan = _ask_plan(job, only_look=True)
     count = 0
 
     def look(asked: list[Request]) -> Sequence[Call | None]:
         nonlocal count
-        calls_there = replace(questions, requests=asked).recorded()
+        calls_there = replace(ask_plan, requests=asked).recorded()
         count += calls_there.count(None)
         return calls_there
 
@@ -254,7 +254,7 @@ def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
     return job.input("template").read_text(encoding="utf-8").strip(), join_rubrics(rubrics)
 
 
-def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questions:
+def _ask_plan(job: Job[JudgeSettings], only_look: bool = False) -> calls.AskPlan:
     """The engine to ask, and where its calls are recorded; nothing is asked yet."""
     settings = job.settings
     weights = open_weights([], settings.hub, job.record, only_look) if settings.hub else None
@@ -264,7 +264,7 @@ def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questi
         _server_identity(settings.engine, weights, settings.rendering),
         Spending.of(settings.engine, job.record / "spending"),
     )
-    return calls.Questions(engine, [], job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}")
+    return calls.AskPlan(engine, [], job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}")
 
 
 def _verdicts(

@@ -5,7 +5,7 @@ windows it is rejected and trained again with the next seed.
 
 Every attempt's checkpoint is in Hugging Face format (safetensors, character tokenizer, chat template). It lies in the
 record under the hash of all that determines it, as do the replies by which it was measured: nothing is done twice. The
-output is the small manifest that names the accepted checkpoint.
+output is the small pointer to the accepted checkpoint.
 """
 
 from collections.abc import Mapping, Sequence
@@ -160,4 +160,4 @@ def _table(rejected: Sequence[RejectedTraining]) -> str:
 
 
 if __name__ == "__main__":
-    start(run, LadderSettings, inputs={}, outputs={"model": "manifest of the checkpoint (JSON)"})
+    start(run, LadderSettings, inputs={}, outputs={"model": "pointer to the checkpoint (JSON)"})

@@ -243,7 +243,7 @@ if __name__ == "__main__":
             "prompts": "table of Prompt",
             "traces": "table of Trace",
             "template": "text with the slot {problem}",
-            "weights": "manifest of the policy's checkpoint, or none for one of the hub",
+            "weights": "pointer to the policy's checkpoint, or none for one of the hub",
         },
         outputs={"reference": "table of ReferenceLogps"},
     )

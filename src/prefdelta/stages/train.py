@@ -334,7 +334,7 @@ if __name__ == "__main__":
             "chosen_reference": "table of ReferenceLogps, or none if the method does not need a reference",
             "rejected_reference": "table of ReferenceLogps, or none if the method does not need a reference",
             "template": "text with the slot {problem}",
-            "weights": "manifest of the base policy's checkpoint, or none for one of the hub",
+            "weights": "pointer to the base policy's checkpoint, or none for one of the hub",
         },
-        outputs={"policies": "manifests of the trained policies (JSON), train/<arm>/policy.json"},
+        outputs={"policies": "pointers to the trained policies (JSON), train/<arm>/policy.json"},
     )

@@ -1,6 +1,7 @@
 """Asking a model through the record of calls: what was asked before is not asked again.
 
-Only the raw reply is kept. How it is parsed or graded is decided at each run, without a call.
+A call is known by its key, a hash of all that determines the reply: it is made in `core/asking/requests.py`
+(`Request.key`). Only the raw reply is kept. How it is parsed or graded is decided at each run, without a call.
 """
 
 import socket
@@ -19,7 +20,7 @@ from prefdelta.system.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class AskedCalls:
     """The calls for a list of requests, in its order, and how many of them were made now."""
 
     calls: list[Call]
@@ -28,19 +29,19 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
+class AskPlan:
     """What is asked of a model, in a fixed order, and the partition of the record that keeps the replies."""
 
     engine: Engine
     requests: Sequence[Request]
     partition: Path
 
-    def answered(self, what: str) -> Answers:
-        """As `complete`."""
-        return complete(self.engine, self.requests, Record(self.partition, Call), what)
+    def ask(self, what: str) -> AskedCalls:
+        """The calls of all requests, those that are missing asked for now. Raises as `ask_missing`."""
+        return ask_missing(self.engine, self.requests, Record(self.partition, Call), what)
 
     def missing(self) -> int:
-        """How many calls `answered` would make. It only looks."""
+        """How many calls `ask` would make. It only looks."""
         identity = self.engine.identity()
         record = Record(self.partition, Call, only_look=True)
         return len(record.missing({request.key(identity) for request in self.requests}))
@@ -53,7 +54,7 @@ class Questions:
         return [calls.get(key) for key in keys]
 
 
-def complete(engine: Engine, requests: Sequence[Request], record: Record[Call], what: str) -> Answers:
+def ask_missing(engine: Engine, requests: Sequence[Request], record: Record[Call], what: str) -> AskedCalls:
     """The calls of all requests: from the record, and by asking the engine for what is missing.
 
     Raises StudyError if requests remain without an answer (transient failures, which are not recorded). What did
@@ -71,7 +72,7 @@ def complete(engine: Engine, requests: Sequence[Request], record: Record[Call], 
         calls = record.fetch(keys)
     say(f"{what}: {len(keys):,} requests, {len(asked):,} of them asked now")
     tokens = sum(calls[key].n_tokens or 0 for key in asked)
-    return Answers([calls[key] for key, _ in plan], len(asked), tokens)
+    return AskedCalls([calls[key] for key, _ in plan], len(asked), tokens)
 
 
 def _ask(
