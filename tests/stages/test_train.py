@@ -227,7 +227,7 @@ def test_the_code_in_the_key_is_that_of_training_by_one_method(method: str, monk
     source.digest.__wrapped__(train.TRAINER, (module,), within=train.TRAINING_CODE)
     assert counted == {
         module,
-        "prefdelta.core.asking.thoughts",
+        "prefdelta.core.asking.stored_reasoning",
         "prefdelta.models.loading",
         "prefdelta.models.chat_templates",
         "prefdelta.training",

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.asking.engine_options import TransformersOptions
 from prefdelta.core.asking.requests import Failure, Quarantine, Reply, Request, Sampling
+from prefdelta.core.asking.stored_reasoning import whole_reply
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
-from prefdelta.core.asking.thoughts import whole_reply
 from prefdelta.core.errors import StudyError
 from prefdelta.core.memory import is_out_of_memory
 from prefdelta.models.chat_templates import in_key, render, token_ids

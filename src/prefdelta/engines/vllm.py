@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.asking.engine_options import VLLMOptions
 from prefdelta.core.asking.requests import Failure, Reply, Request
+from prefdelta.core.asking.stored_reasoning import whole_reply
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
-from prefdelta.core.asking.thoughts import whole_reply
 from prefdelta.core.errors import StudyError
 from prefdelta.models.chat_templates import in_key, render, token_ids
 from prefdelta.models.loading import load_tokenizer

@@ -16,7 +16,7 @@ from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.requests import Engine, Failure, Reply, Request, Sampling
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
-from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import seed_of
 from prefdelta.core.settings import Settings

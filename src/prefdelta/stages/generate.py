@@ -9,12 +9,12 @@ from pydantic import Field
 
 from prefdelta.core.asking.engine_options import GeneratorOptions, ThinkingMarks
 from prefdelta.core.asking.prompt_template import ask_problem
+from prefdelta.core.asking.reasoning_marks import marked_thinking, with_thinking
 from prefdelta.core.asking.requests import Engine, Request, Sampling
+from prefdelta.core.asking.stored_reasoning import in_one_form
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
-from prefdelta.core.asking.thinking import marked_thinking, with_thinking
-from prefdelta.core.asking.thoughts import in_one_form
 from prefdelta.core.data.sources import DataSource, TraceFields
-from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.settings import Settings

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from prefdelta.core.answers.grading import grade_all, grader_reasons
-from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.settings import Settings
 from prefdelta.records.details.grade import GradeDetails, SourceAgreement
 from prefdelta.records.grade import Grade

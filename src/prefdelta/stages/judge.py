@@ -20,7 +20,7 @@ from prefdelta.core.asking.requests import Endpoint, Request, Sampling
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.asking.verdicts import NO_VERDICT, InvalidVerdictError, read_verdict, verdict_schema
 from prefdelta.core.errors import StudyError
-from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.settings import Settings

@@ -126,7 +126,7 @@ def _accuracy(
     options = TransformersOptions(name="transformers", threads=shared.threads)
     engine = plugins.load(ENGINE)(job.record / checkpoint.folder, checkpoint.weights, options)
     record = Record(job.record / "calls" / "ladder" / checkpoint.key, Call)
-    replies = calls.complete(engine, requests, record, f"ladder {job.settings.model}, seed {rung.seed}")
+    replies = calls.ask_missing(engine, requests, record, f"ladder {job.settings.model}, seed {rung.seed}")
     grader = plugins.load(GRADER)
     grades = [
         Grade(question, "", 0, *grade(grader, call, right)[:3])

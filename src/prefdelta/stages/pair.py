@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.pairs.forming import cell_pairs, pool_pairs
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade

@@ -16,7 +16,7 @@ from pydantic import Field
 from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
-from prefdelta.core.failures import count_failures
+from prefdelta.core.failure_limits import count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import Precision
@@ -47,7 +47,7 @@ _COMPUTING = (
     "prefdelta.training.spelling",
     "prefdelta.models.loading",
     "prefdelta.models.chat_templates",
-    "prefdelta.core.asking.thoughts",
+    "prefdelta.core.asking.stored_reasoning",
 )
 _MOST_UNFIT = 0.5  # share of a generator's traces; above it the traces are not to blame
 

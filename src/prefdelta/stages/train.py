@@ -54,7 +54,7 @@ TRAINING_CODE = (
     "prefdelta.training",
     "prefdelta.models.loading",
     "prefdelta.models.chat_templates",
-    "prefdelta.core.asking.thoughts",
+    "prefdelta.core.asking.stored_reasoning",
 )
 KIND = "policies"  # folder in the record
 _LIBRARIES = ("torch", "transformers", "trl", "accelerate")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from prefdelta.core.asking.stored_reasoning import as_generated
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
-from prefdelta.core.asking.thoughts import as_generated
 from prefdelta.core.errors import StudyError
 from prefdelta.models.chat_templates import render
 from prefdelta.training.spelling import check_text, control_ids, ids_after, text_ids

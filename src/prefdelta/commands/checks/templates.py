@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from prefdelta.core.asking.stored_reasoning import closed_by, opened_by
 from prefdelta.core.asking.template_settings import TemplateSettings
-from prefdelta.core.asking.thoughts import closed_by, opened_by
 from prefdelta.core.errors import StudyError
 from prefdelta.models.chat_templates import render, token_ids
 from prefdelta.training.tokens import check_beginning

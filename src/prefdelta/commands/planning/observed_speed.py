@@ -42,7 +42,7 @@ class _Finished:
         return self.computed.get("tokens", 0) > 0 and ("updates" in self.computed or 2 * done >= needed)
 
 
-class Measures:
+class ObservedSpeed:
     """Means over the finished jobs of a study."""
 
     def __init__(self, study: Study) -> None:
