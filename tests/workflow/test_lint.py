@@ -156,7 +156,7 @@ _PROBE = """
 import json, sys, time
 start = time.process_time()
 import prefdelta.core.errors, prefdelta.system.files, prefdelta.study.summary
-import prefdelta.workflow.plans, prefdelta.workflow.runs
+import prefdelta.workflow.run_plan, prefdelta.workflow.runs
 print(json.dumps([time.process_time() - start, sorted(name for name in sys.modules if "." not in name)]))
 """
 
@@ -165,7 +165,7 @@ def test_what_the_snakefile_imports_is_light() -> None:
     source = snakefile() + "".join(path.read_text() for path in RULES.iterdir())
     imported = set(re.findall(r"^from (prefdelta[\w.]* import \w+)", source, flags=re.MULTILINE))
     expected = {
-        "prefdelta.workflow import plans",
+        "prefdelta.workflow import run_plan",
         "prefdelta.core.errors import StudyError",
         "prefdelta.system.files import say",
         "prefdelta.study.study import Study",
