@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.asking.engine_options import TransformersOptions
-from prefdelta.core.asking.requests import Failure, Quarantine, Reply, Request, Sampling
+from prefdelta.core.asking.requests import CrashQuarantine, Failure, Reply, Request, Sampling
 from prefdelta.core.asking.stored_reasoning import whole_reply
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
@@ -83,7 +83,7 @@ class TransformersEngine:
                 _RenderedRequest(key, request, prompt, ids)
             )
 
-        quarantine = Quarantine()
+        quarantine = CrashQuarantine()
         for _, group in sorted(by_length.items()):
             for start in range(0, len(group), self._options.batch_size):
                 batch = group[start : start + self._options.batch_size]
@@ -98,7 +98,7 @@ class TransformersEngine:
         stops: list[int],
         batch: list[_RenderedRequest],
         missing: Collection[str],
-        quarantine: Quarantine,
+        quarantine: CrashQuarantine,
     ) -> Iterator[Reply | Failure]:
         """Ask a batch as one; if that raises, ask what is missing of it row by row."""
         replies = self._reply_or_error(model, tokenizer, stops, batch)
