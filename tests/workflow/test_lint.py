@@ -155,7 +155,7 @@ def test_a_job_replaces_its_shell_so_that_signals_reach_it(stage: str) -> None:
 _PROBE = """
 import json, sys, time
 start = time.process_time()
-import prefdelta.core.errors, prefdelta.system.files, prefdelta.study.summary
+import prefdelta.core.errors, prefdelta.system.log, prefdelta.study.summary
 import prefdelta.workflow.run_plan, prefdelta.workflow.runs
 print(json.dumps([time.process_time() - start, sorted(name for name in sys.modules if "." not in name)]))
 """
@@ -167,7 +167,7 @@ def test_what_the_snakefile_imports_is_light() -> None:
     expected = {
         "prefdelta.workflow import run_plan",
         "prefdelta.core.errors import StudyError",
-        "prefdelta.system.files import say",
+        "prefdelta.system.log import say",
         "prefdelta.study.study import Study",
         "prefdelta.study.summary import summary",
         "prefdelta.study.texts import REPORT_CLAIMS",

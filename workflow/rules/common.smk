@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prefdelta.workflow import run_plan, runs, snakemake_options
 from prefdelta.core.errors import StudyError
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.study.study import Study
 from prefdelta.study.summary import summary
 from prefdelta.study.texts import REPORT_CLAIMS, REPORT_TEMPLATE

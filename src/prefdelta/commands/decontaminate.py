@@ -22,7 +22,8 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages.prompts import read_prompts
 from prefdelta.study.study import Study
-from prefdelta.system.files import publish_text, say
+from prefdelta.system.files import publish_text
+from prefdelta.system.log import say
 
 
 def define(parser: argparse.ArgumentParser) -> None:

@@ -47,7 +47,7 @@ def unreported_failures(
 
 
 def _partitions(study: Study, stage: str, absent: Iterable[Path]) -> dict[Path, Callable[[Any], str | None]]:
-    """The folders of the record that these tables are projected from -> the failure of a row there, or None."""
+    """The folders of the record that these tables are made from -> the failure of a row there, or None."""
     record = Path(study.record) / RECORDED_IN[stage].folder
     failure_of = dict[Path, Callable[[Any], str | None]]()
     for path in absent:

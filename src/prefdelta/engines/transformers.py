@@ -21,7 +21,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.memory import is_out_of_memory
 from prefdelta.models.chat_templates import in_key, render, token_ids
 from prefdelta.models.loading import load_model, load_tokenizer
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.processes import uninterrupted
 
 if TYPE_CHECKING:

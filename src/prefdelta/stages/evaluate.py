@@ -28,7 +28,7 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
 from prefdelta.store import calls, tables
 from prefdelta.system import plugins
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.processes import cores
 from prefdelta.workflow.job import Job, Outcome, file_of, start
 

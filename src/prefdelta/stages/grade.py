@@ -15,7 +15,7 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.system import plugins
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.processes import cores
 from prefdelta.workflow.job import Job, Outcome, start
 

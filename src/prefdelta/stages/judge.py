@@ -36,7 +36,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.servers.process import serve
 from prefdelta.store import calls, tables
 from prefdelta.system import plugins
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
 

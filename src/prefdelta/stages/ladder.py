@@ -31,7 +31,7 @@ from prefdelta.store import calls, checkpoints
 from prefdelta.store.record import Record
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system import plugins
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.training.ladder import MAX_LENGTH, draw_rows, train_rung
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start

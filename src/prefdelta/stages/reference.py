@@ -32,7 +32,7 @@ from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.store.record import Record
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.progress import Progress
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.spelling import UnfitTraceError

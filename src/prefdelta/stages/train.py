@@ -36,7 +36,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.store import checkpoints, tables
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system import plugins
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.training.processes import launcher
 from prefdelta.training.processes.mailbox import TrainingRun
 from prefdelta.training.registry import AnyRecipe, method_of, plugin_of

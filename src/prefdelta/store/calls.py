@@ -15,7 +15,7 @@ from prefdelta.core.asking.requests import Engine, Failure, Reply, Request
 from prefdelta.core.errors import StudyError
 from prefdelta.records.call import Call
 from prefdelta.store.record import Record
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.progress import Progress
 
 

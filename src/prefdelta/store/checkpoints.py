@@ -20,8 +20,9 @@ from prefdelta.core.ids import digest
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import Snapshots, read_seal, seal
-from prefdelta.system.files import explain_full_disk, publish_text, say, set_aside, sync
+from prefdelta.system.files import explain_full_disk, publish_text, set_aside, sync
 from prefdelta.system.instance import INSTANCE
+from prefdelta.system.log import say
 from prefdelta.system.processes import stop_deferred, stop_now
 
 TEMPLATE = "chat_template.jinja"  # stays when weights are removed: it is part of a call's key

@@ -2,10 +2,8 @@
 
 import errno
 import hashlib
-import io
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,16 +58,6 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def say(line: str) -> None:
-    """Write a line to the log (stderr). A log that cannot be written (full disk, closed pipe) stops no work."""
-    try:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
-    except OSError:
-        # What could not be written stays in the buffer, for which Python would end with an error: write unbuffered.
-        sys.stderr = io.TextIOWrapper(io.FileIO(sys.stderr.fileno(), "w", closefd=False), write_through=True)
 
 
 @contextmanager

@@ -31,7 +31,8 @@ from prefdelta.store.ownership import Ownership
 from prefdelta.store.staging import Staging
 from prefdelta.system import environment, events
 from prefdelta.system.events import Ending
-from prefdelta.system.files import publish_text, say, set_aside, sha256_of
+from prefdelta.system.files import publish_text, set_aside, sha256_of
+from prefdelta.system.log import say
 from prefdelta.system.processes import die_with_parent, stop_on_signals
 from prefdelta.system.usage import resource_usage
 from prefdelta.workflow import command_line, run_file, run_plan, versions
