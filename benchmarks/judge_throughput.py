@@ -23,12 +23,12 @@ from typing import Any
 import aiohttp
 
 from prefdelta.core.asking.engine_options import OpenAIOptions, RulesServer
+from prefdelta.core.asking.judge_prompt import join_rubrics, judge_prompt
 from prefdelta.core.asking.requests import Endpoint, Reply, Request, Sampling
 from prefdelta.core.asking.verdicts import verdict_schema
 from prefdelta.core.tasks.families import FAMILIES, draw_problems
 from prefdelta.core.tasks.rating import DIMENSIONS
 from prefdelta.core.tasks.steps import clean_trace
-from prefdelta.core.template import fill
 from prefdelta.engines.openai.engine import OpenAIEngine
 from prefdelta.servers import rules
 from prefdelta.servers.process import serve
@@ -40,13 +40,12 @@ IN_FLIGHT = 64
 def requests(n: int) -> list[tuple[str, Request]]:
     """What the judge stage would ask about n clean traces."""
     template = (RESOURCES / "templates/judge.md").read_text(encoding="utf-8").strip()
-    rubric = "\n\n".join(f"## {name}\n{(RESOURCES / f'rubrics/{name}.md').read_text()}" for name in DIMENSIONS)
+    rubric = join_rubrics((name, (RESOURCES / f"rubrics/{name}.md").read_text()) for name in DIMENSIONS)
     sampling = Sampling(temperature=0.6, max_tokens=256, reasoning_effort="medium")
     plan = []
     for index, problem in enumerate(islice(draw_problems("maths", [4, 5], "pairs", seed=1), n)):
         trace = clean_trace(FAMILIES["maths"], problem)
-        slots = {"category": "Logic", "rubric": rubric, "problem": problem.question, "trace": trace}
-        text = fill(template, slots, "judge.md")
+        text = judge_prompt(template, "judge.md", form="logic", rubric=rubric, problem=problem.question, trace=trace)
         schema = verdict_schema(DIMENSIONS)
         plan.append((f"key {index}", Request((("user", text),), sampling, index, response_schema=schema)))
     return plan

@@ -60,7 +60,7 @@ def _time_it() -> None:
         (staging.Staging, ("__init__", "publish", "remove")),
         (snapshots.Snapshots, ("take_newest", "seal")),
         (manifests, ("check",)),
-        (checkpoints, ("open_manifest", "write_manifest")),
+        (checkpoints, ("open_pointer", "write_pointer")),
         (source, ("digest",)),
         (runs, ("begin",)),
         (files, ("sha256_of", "sync")),

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.records.call import Call
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.grade import Grade

@@ -15,7 +15,7 @@ import yaml
 
 from prefdelta.commands import dependents, gc
 from prefdelta.commands.main import main
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 
 from .made import (
     ALL,

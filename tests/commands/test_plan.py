@@ -36,7 +36,7 @@ from prefdelta.records.call import Call
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
-from prefdelta.study.slices import SETTINGS
+from prefdelta.study.job_settings import SETTINGS
 from prefdelta.study.study import Study
 from prefdelta.workflow.job_source import job_sources, job_texts
 from prefdelta.workflow.source import PACKAGE

@@ -114,8 +114,8 @@ def test_rows_in_another_order_give_the_same_traces(source, prompts, tmp_path):
 def test_the_record_keeps_what_the_data_set_says_and_a_second_run_looks_up_nothing(source, prompts, tmp_path):
     record, engine = Record(tmp_path / "calls", Call), DatasetEngine(source, TRACES)
     requests = [request(prompts[number], sample) for number in (0, 6) for sample in (0, 1)]
-    first = calls.complete(engine, requests, record, "generate r1")
-    again = calls.complete(engine, requests, record, "generate r1")
+    first = calls.ask_missing(engine, requests, record, "generate r1")
+    again = calls.ask_missing(engine, requests, record, "generate r1")
     assert (first.asked, again.asked) == (4, 0)
     assert again.calls == first.calls
     assert [call.failure for call in first.calls] == [None, None, None, "no_trace"]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from prefdelta.core.asking.engine_options import VLLMOptions, VLLMServer
-from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.asking.requests import Request, Sampling
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.engines import vllm as engine
 from prefdelta.models import vllm_install
@@ -133,7 +133,7 @@ def test_a_reasoning_effort_reaches_a_template_that_knows_it_and_is_refused_by_o
 def test_the_prompt_has_the_studys_date_and_the_models_settings() -> None:
     tokenizer = character_tokenizer()
     tokenizer.chat_template = "{{ strftime_now('%Y-%m-%d') }}{% if enable_thinking %}<think>{% endif %}"
-    rendering = Rendering(date="2026-03-05", chat_template_kwargs={"enable_thinking": True})
+    rendering = TemplateSettings(date="2026-03-05", chat_template_kwargs={"enable_thinking": True})
     assert engine.prompt_of(tokenizer, ASKED, rendering) == "2026-03-05<think>"
 
 
@@ -173,7 +173,7 @@ def test_the_server_gets_the_template_with_the_studys_date_and_what_it_takes_bes
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(server, "tensor_parallel_size", lambda: 1)
-    rendering = Rendering(date="2026-03-05", chat_template_kwargs={"enable_thinking": False})
+    rendering = TemplateSettings(date="2026-03-05", chat_template_kwargs={"enable_thinking": False})
     tokenizer = character_tokenizer()
     template = "Das ist der {{ strftime_now('%d.%m.%Y') }}, \\n \"für\" uns:\n{{ enable_thinking }} {{ date_string }}"
     (tmp_path / "chat_template.jinja").write_text(template, encoding="utf-8")
@@ -199,21 +199,21 @@ def test_a_template_without_a_date_or_settings_is_left_to_the_server(
 
 def test_what_the_server_writes_without_a_template_has_the_studys_date() -> None:
     # gpt-oss's system message. https://github.com/vllm-project/vllm/issues/22340
-    assert server.environment(Rendering(date="2026-03-05")) == {"VLLM_SYSTEM_START_DATE": "2026-03-05"}
+    assert server.environment(TemplateSettings(date="2026-03-05")) == {"VLLM_SYSTEM_START_DATE": "2026-03-05"}
 
 
 @pytest.mark.parametrize("who", ["engine", "server"])
 def test_the_date_is_part_of_what_answers_if_the_template_can_see_it(
     who: str, installed: dict[str, str], tmp_path: Path
 ) -> None:
-    def identity(rendering: Rendering) -> dict[str, Any]:
+    def identity(rendering: TemplateSettings) -> dict[str, Any]:
         if who == "server":
             return server.identity(settings(), tmp_path, "w", rendering)
         return engine.VLLMEngine(tmp_path, "w", options(), rendering).identity()
 
-    days = [Rendering(date="2026-03-05"), Rendering(date="2026-03-06")]
+    days = [TemplateSettings(date="2026-03-05"), TemplateSettings(date="2026-03-06")]
     for template, seen in (("{{ messages }}", False), ("{{ strftime_now('%Y') }}", True)):
         (tmp_path / "chat_template.jinja").write_text(template)
         first, second = map(identity, days)
         assert (first != second) is seen
-    assert identity(Rendering(chat_template_kwargs={"enable_thinking": True})) not in (first, second)
+    assert identity(TemplateSettings(chat_template_kwargs={"enable_thinking": True})) not in (first, second)

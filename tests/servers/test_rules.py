@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefdelta.core.asking.engine_options import RulesServer
+from prefdelta.core.asking.judge_prompt import join_rubrics, judge_prompt
 from prefdelta.core.asking.requests import Endpoint
 from prefdelta.core.asking.verdicts import verdict_schema
 from prefdelta.core.tasks.rating import DIMENSIONS, rate
-from prefdelta.core.template import fill
 from prefdelta.servers import rules
 from prefdelta.servers.process import KEY_VARIABLE, serve
 
@@ -29,7 +29,7 @@ from .posting import post
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 TEMPLATE = (RESOURCES / "templates/judge.md").read_text(encoding="utf-8").strip()
-RUBRIC = "\n\n".join(f"## {name}\n{(RESOURCES / f'rubrics/{name}.md').read_text()}" for name in DIMENSIONS)
+RUBRIC = join_rubrics((name, (RESOURCES / f"rubrics/{name}.md").read_text()) for name in DIMENSIONS)
 QUESTION = "Q:3+4*2?"
 RIGHT = "3+4=7;7*2=4;A:4"  # modulo 10
 ALL_FIVE = dict.fromkeys(DIMENSIONS, 5)
@@ -37,11 +37,11 @@ ALL_FIVE = dict.fromkeys(DIMENSIONS, 5)
 
 def request(trace: str, question: str = QUESTION, seed: int = 1, dimensions: tuple[str, ...] = DIMENSIONS) -> Any:
     """The request body of the judge stage: the real template, the real rubrics."""
-    slots = {"category": "Logic", "rubric": RUBRIC, "problem": question, "trace": trace}
+    prompt = judge_prompt(TEMPLATE, "judge.md", form="logic", rubric=RUBRIC, problem=question, trace=trace)
     schema = {"name": "verdict", "schema": verdict_schema(dimensions), "strict": True}
     return {
         "model": "rules",
-        "messages": [{"role": "user", "content": fill(TEMPLATE, slots, "judge.md")}],
+        "messages": [{"role": "user", "content": prompt}],
         "seed": seed,
         "response_format": {"type": "json_schema", "json_schema": schema},
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 from prefdelta.core.errors import StudyError
 from prefdelta.core.launch import Launch
 from prefdelta.store import checkpoints, snapshots
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.processes import stop_on_signals
 from prefdelta.training.processes import launcher, submitit_job
 from prefdelta.training.tokens import PreferenceRow

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.training.processes import worker
 from unit.training import sharing
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from prefdelta.core.asking.engine_options import ThinkingMarks, TransformersOptions
-from prefdelta.core.asking.rendering import Rendering
 from prefdelta.core.asking.requests import Request, Sampling
+from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.data.items import read_items
 from prefdelta.core.data.sources import DataSource, Fields, TraceFields
 from prefdelta.core.errors import StudyError
@@ -138,12 +138,12 @@ def model_of(bare: Path, tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
-def rendering_of(settings: dict[str, Any], day: str = "2026-03-05") -> Rendering:
-    return Rendering(date=day, chat_template_kwargs=settings)
+def rendering_of(settings: dict[str, Any], day: str = "2026-03-05") -> TemplateSettings:
+    return TemplateSettings(date=day, chat_template_kwargs=settings)
 
 
 def run_reference(
-    folder: Path, prompts: Path, traces: Path, work: Path, rendering: Rendering, generator: str = "strong"
+    folder: Path, prompts: Path, traces: Path, work: Path, rendering: TemplateSettings, generator: str = "strong"
 ) -> tuple[list[ReferenceLogps], int]:
     """The rows, and how many were computed now."""
     settings = reference.ReferenceSettings(

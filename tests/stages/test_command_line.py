@@ -19,8 +19,8 @@ from aiohttp import web
 
 from engines.scripted import ScriptedServer, Seen, body, completion, silence
 from prefdelta.core.asking.requests import Sampling
-from prefdelta.core.names import STAGES
 from prefdelta.core.settings import Settings
+from prefdelta.core.stage_names import STAGES
 from prefdelta.records.prompt import Prompt
 from prefdelta.stages import generate, judge
 from prefdelta.store import tables

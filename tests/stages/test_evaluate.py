@@ -98,10 +98,10 @@ def test_a_draw_depends_on_the_item_alone_so_arms_are_paired(
     evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
 ) -> None:
     # The same weights as another arm, asked in another group of benchmarks and in another order.
-    base, folder = checkpoints.open_manifest(inputs["weights"], record)
+    base, folder = checkpoints.open_pointer(inputs["weights"], record)
     other = tmp_path / "record"
     shutil.copytree(folder, other / "policies/twin")
-    checkpoints.write_manifest(tmp_path / "policy.json", Checkpoint("twin", base.weights, "policies/twin"))
+    checkpoints.write_pointer(tmp_path / "policy.json", Checkpoint("twin", base.weights, "policies/twin"))
     twin = {**inputs, "prompts": inputs["prompts"][1:], "weights": tmp_path / "policy.json"}
     again(below(tmp_path), other, twin, benchmarks={"long": BENCHMARKS["long"]})
     answers = [row for row in read_checked(evaluated.path, Score) if row.benchmark == "long"]
@@ -194,7 +194,7 @@ def arms(work: Path, record: Path, model: Made) -> dict[str, Path]:
     from prefdelta.models.loading import load_model
 
     paths = {}
-    _, folder = checkpoints.open_manifest(model.path, record)
+    _, folder = checkpoints.open_pointer(model.path, record)
     for index, arm in enumerate(TWINS):
 
         def make(output: Path, _: Snapshots, index: int = index) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def arms(work: Path, record: Path, model: Made) -> dict[str, Path]:
             return {}
 
         paths[arm] = work / "train" / arm / "policy.json"
-        checkpoints.write_manifest(paths[arm], checkpoints.get_or_make(record, "policies", f"twin-{index}", arm, make))
+        checkpoints.write_pointer(paths[arm], checkpoints.get_or_make(record, "policies", f"twin-{index}", arm, make))
     return paths
 
 
@@ -261,7 +261,7 @@ def test_removed_weights_are_no_matter_as_long_as_nothing_new_is_asked(
     evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
 ) -> None:
     shutil.copytree(record, tmp_path / "record")
-    _, folder = checkpoints.open_manifest(inputs["weights"], tmp_path / "record")
+    _, folder = checkpoints.open_pointer(inputs["weights"], tmp_path / "record")
     checkpoints.remove_weights(folder)
     path = below(tmp_path)
     assert again(path, tmp_path / "record", inputs).computed == {"calls": 0, "tokens": 0}

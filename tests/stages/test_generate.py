@@ -166,7 +166,7 @@ def test_shards_share_the_prompts_and_what_puts_them_together_asks_nothing(
 def test_a_local_folder_stands_for_a_model_of_the_hub(
     generated: Made, model: Made, record: Path, inputs: dict[str, Path], tmp_path: Path
 ) -> None:
-    _, folder = checkpoints.open_manifest(model.path, record)
+    _, folder = checkpoints.open_pointer(model.path, record)
     local = shutil.copytree(folder, tmp_path / "model")
     (local / "training.json").unlink()
     hub = HubModel(name=str(local))

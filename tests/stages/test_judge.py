@@ -10,7 +10,7 @@ from aiohttp import web
 from engines.scripted import ScriptedServer, Seen, answer, body, completion, first, status
 from engines.scripted_batches import BatchServer, Line, ScriptedBatch, answered, responded
 from prefdelta.core.asking.engine_options import BatchOptions, OpenAIOptions, RulesServer, VLLMServer
-from prefdelta.core.asking.rendering import Rendering
+from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.models.weights import Weights
 from prefdelta.records.judgement import Judgement
@@ -598,7 +598,7 @@ def test_a_served_model_is_known_by_its_weights_and_not_by_where_they_lie(
     )
     options = RULES_JUDGE.model_copy(update={"server": VLLMServer(name="vllm", max_length=512), "model": "the-judge"})
     weights = Weights("key", "owner/judge@c0ffee", tmp_path)
-    day = Rendering(date="2026-03-05")
+    day = TemplateSettings(date="2026-03-05")
     known = {"weights": "owner/judge@c0ffee", "length": 512, "day": day.date}
     assert judge._server_identity(options, weights, day) == known
     served = ["serve", str(tmp_path), "the-judge", "8011", day.date]

@@ -34,7 +34,7 @@ def test_the_manifest_names_weights_in_the_record_and_nothing_that_differs_betwe
     model: Made, record: Path
 ) -> None:
     assert set(json.loads(model.path.read_text())) == {"key", "weights", "folder"}
-    checkpoint, folder = checkpoints.open_manifest(model.path, record)
+    checkpoint, folder = checkpoints.open_pointer(model.path, record)
     assert folder == record / "models" / checkpoint.key
     # Weights as safetensors only: other formats can run code when they are read.
     assert [path.name for path in folder.iterdir() if path.suffix in {".safetensors", ".bin", ".pt", ".pkl"}] == [
@@ -91,7 +91,7 @@ def test_weights_that_are_gone_or_edited_are_refused_and_made_again_without_thei
 ) -> None:
     path = tmp_path / "short/model.json"
     train_model(path, rung(3, seed=99))
-    _, folder = checkpoints.open_manifest(path, record)
+    _, folder = checkpoints.open_pointer(path, record)
     if damage == "delete":
         shutil.rmtree(folder)
     else:
@@ -99,17 +99,17 @@ def test_weights_that_are_gone_or_edited_are_refused_and_made_again_without_thei
         weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     right = path.read_bytes()
     with pytest.raises(DamagedError, match="run the same command again") as raised:
-        checkpoints.open_manifest(path, record)
+        checkpoints.open_pointer(path, record)
     raised.value.path.unlink()
     assert train_model(path, rung(3, seed=99)).computed["steps"] == 3
     assert path.read_bytes() == right
-    checkpoints.open_manifest(path, record)
+    checkpoints.open_pointer(path, record)
 
 
 def test_a_gpt2_rung_learns_its_task_and_loads_like_any_other(train_model: Train, record: Path, tmp_path: Path) -> None:
     outcome = train_model(tmp_path / "other/model.json", rung().model_copy(update={"architecture": "gpt2"}))
     assert outcome.details.curve[-1][1] < 0.6
-    _, folder = checkpoints.open_manifest(tmp_path / "other/model.json", record)
+    _, folder = checkpoints.open_pointer(tmp_path / "other/model.json", record)
     loaded, tokenizer = load_model(folder, "float32", 1), load_tokenizer(folder)
     assert type(loaded).__name__ == "GPT2LMHeadModel"
     assert loaded.num_parameters() == outcome.details.parameters

@@ -35,7 +35,7 @@ def test_a_sum_is_that_of_one_plain_forward_pass_over_prompt_and_completion(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    _, folder = checkpoints.open_manifest(model.path, record)
+    _, folder = checkpoints.open_pointer(model.path, record)
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     network: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     texts = {row.prompt_id: row.text for row in tables.read(traces["weak"], Trace)}

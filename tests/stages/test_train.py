@@ -111,7 +111,7 @@ def test_the_manifest_names_weights_that_differ_from_the_base(
     assert set(policy) == {"key", "weights", "folder"}
     assert policy["weights"] != base["weights"]
     assert details(trained["all"].outcome, "all")["differs_from_base"] is True
-    _, folder = checkpoints.open_manifest(trained["all"].path, record)
+    _, folder = checkpoints.open_pointer(trained["all"].path, record)
     assert folder.parent == record / "policies"
     # Weights as safetensors only, and no pickle among the rest (TRL writes its arguments as one).
     assert {path.name for path in folder.rglob("*") if path.suffix in {".safetensors", ".bin", ".pt", ".pkl"}} == {
@@ -148,7 +148,7 @@ def test_swapped_teaches_the_opposite(
 
     def preference(path: Path) -> float:
         """Mean log-probability of strong's traces less that of weak's, in nats."""
-        _, folder = checkpoints.open_manifest(path, record)
+        _, folder = checkpoints.open_pointer(path, record)
         tokenizer, network = load_tokenizer(folder), load_model(folder, "float32", 1)
         gaps = []
         for side in ("strong", "weak"):
@@ -227,7 +227,7 @@ def test_the_code_in_the_key_is_that_of_training_by_one_method(method: str, monk
     source.digest.__wrapped__(train.TRAINER, (module,), within=train.TRAINING_CODE)
     assert counted == {
         module,
-        "prefdelta.core.asking.thoughts",
+        "prefdelta.core.asking.stored_reasoning",
         "prefdelta.models.loading",
         "prefdelta.models.chat_templates",
         "prefdelta.training",
@@ -541,7 +541,7 @@ def test_a_stage_that_is_terminated_while_it_trains_keeps_its_last_step_and_writ
 
 def copied_base(folder: Path, record: Path, model: Made) -> Path:
     """The base model in a record of its own; returns its manifest."""
-    base, weights = checkpoints.open_manifest(model.path, record)
+    base, weights = checkpoints.open_pointer(model.path, record)
     shutil.copytree(weights, folder / "record" / base.folder)
     return Path(shutil.copy(model.path, folder / "model.json"))
 
@@ -556,7 +556,7 @@ def test_a_base_that_changed_under_its_path_is_refused_and_the_same_commands_men
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own = copied_base(tmp_path, record, model)
-    base, folder = checkpoints.open_manifest(own, tmp_path / "record")
+    base, folder = checkpoints.open_pointer(own, tmp_path / "record")
     right = own.read_bytes()
     data = (folder / name).read_bytes()
     (folder / name).write_bytes(data[:-3] + b" " + data[-2:])

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.data.items import read_items
 from prefdelta.core.data.sources import Benchmark, DataSource
-from prefdelta.core.template import ask_problem
 from prefdelta.models.data_sets import dataset_rows
 from prefdelta.records.prompt import Prompt
 from prefdelta.system import plugins

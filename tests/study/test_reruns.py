@@ -147,7 +147,7 @@ def test_gc_takes_what_is_left_of_a_generator_and_nothing_that_the_rest_stands_o
     assert not (checkout.results / "record/calls/generate/hot").exists()
     assert checkout.run().stages == set()
     # Nor does the record lack anything: what is planned without need is computed without a call.
-    template = checkout.folder / "src/prefdelta/core/template.py"
+    template = checkout.folder / "src/prefdelta/core/asking/prompt_template.py"
     edit(template, "slots = set(iter(_SLOT.findall(template)))", "slots = set(_SLOT.findall(template))")
     computed = checkout.run()
     assert {"generate", "judge", "reference", "train", "evaluate"} <= computed.stages

@@ -27,7 +27,7 @@ def main() -> None:
     stop_on_signals()
     checkpoint, record, n = sys.argv[1:]
     engine = VLLMEngine(Path(checkpoint), "weights", OPTIONS)
-    answers = calls.complete(engine, requests(int(n)), Record(Path(record), Call, flush_seconds=0.5), "asking")
+    answers = calls.ask_missing(engine, requests(int(n)), Record(Path(record), Call, flush_seconds=0.5), "asking")
     sys.stdout.write(f"asked {answers.asked}\n")
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from prefdelta.core.asking.engine_options import OpenAIOptions, VLLMServer
-from prefdelta.core.asking.rendering import PLAIN
 from prefdelta.core.asking.requests import Endpoint, Request, Sampling
+from prefdelta.core.asking.template_settings import PLAIN
 from prefdelta.core.asking.verdicts import read_verdict, verdict_schema
 from prefdelta.engines.openai.engine import OpenAIEngine
 from prefdelta.records.call import Call
@@ -63,13 +63,13 @@ def requests(n: int, **more: Any) -> list[Request]:
 
 def test_verdicts_come_in_the_schema_and_are_recorded_once(served: Served, tmp_path: Path) -> None:
     asked = requests(40, response_schema=verdict_schema(DIMENSIONS))
-    answers = calls.complete(served.engine(), asked, Record(tmp_path, Call), "judge")
+    answers = calls.ask_missing(served.engine(), asked, Record(tmp_path, Call), "judge")
     assert answers.asked == 40
     verdicts = [read_verdict(call.text, call.finish_reason, DIMENSIONS) for call in answers.calls]
     assert len({tuple(verdict.values()) for verdict in verdicts}) > 5, "seeds make no difference"
     assert all((call.n_tokens or 0) > 20 for call in answers.calls)
     assert {call.model for call in answers.calls} == {MODEL}
-    again = calls.complete(served.engine(), asked, Record(tmp_path, Call), "judge")
+    again = calls.ask_missing(served.engine(), asked, Record(tmp_path, Call), "judge")
     assert (again.asked, again.calls) == (0, answers.calls)
 
 

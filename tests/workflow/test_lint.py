@@ -15,8 +15,8 @@ import yaml
 
 from prefdelta import stages
 from prefdelta.core import layout
-from prefdelta.core.names import STAGES
 from prefdelta.core.settings import Settings
+from prefdelta.core.stage_names import STAGES
 from prefdelta.study.config.sections import Config
 from prefdelta.study.study import Study
 from replay.tested import TESTS
@@ -159,8 +159,8 @@ def test_a_job_replaces_its_shell_so_that_signals_reach_it(stage: str) -> None:
 _PROBE = """
 import json, sys, time
 start = time.process_time()
-import prefdelta.core.errors, prefdelta.system.files, prefdelta.study.summary
-import prefdelta.workflow.plans, prefdelta.workflow.runs
+import prefdelta.core.errors, prefdelta.system.log, prefdelta.study.summary
+import prefdelta.workflow.run_plan, prefdelta.workflow.runs
 print(json.dumps([time.process_time() - start, sorted(name for name in sys.modules if "." not in name)]))
 """
 
@@ -169,9 +169,9 @@ def test_what_the_snakefile_imports_is_light() -> None:
     source = snakefile() + "".join(path.read_text() for path in RULES.iterdir())
     imported = set(re.findall(r"^from (prefdelta[\w.]* import \w+)", source, flags=re.MULTILINE))
     expected = {
-        "prefdelta.workflow import plans",
+        "prefdelta.workflow import run_plan",
         "prefdelta.core.errors import StudyError",
-        "prefdelta.system.files import say",
+        "prefdelta.system.log import say",
         "prefdelta.study.study import Study",
         "prefdelta.study.summary import summary",
         "prefdelta.study.texts import REPORT_CLAIMS",

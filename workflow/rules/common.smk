@@ -3,9 +3,9 @@ import os
 import sys
 from pathlib import Path
 
-from prefdelta.workflow import plans, runs, snakemake_options
+from prefdelta.workflow import run_plan, runs, snakemake_options
 from prefdelta.core.errors import StudyError
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.study.study import Study
 from prefdelta.study.summary import summary
 from prefdelta.study.texts import REPORT_CLAIMS, REPORT_TEMPLATE
@@ -21,7 +21,7 @@ os.environ["PATH"] = os.pathsep.join(
 
 # A job on a node of a cluster uses the config with which it was planned: the file may have been edited since.
 try:
-    planned = None if workflow.is_main_process else plans.config()
+    planned = None if workflow.is_main_process else run_plan.config()
 except StudyError as error:
     raise WorkflowError(str(error)) from None
 
@@ -42,7 +42,7 @@ try:
         if snakemake_options.runs_jobs(sys.argv[1:]):
             study.hub.check_pinned()
             runs.begin(Path(study.results))
-            plans.write(
+            run_plan.write(
                 Path(study.results),
                 config,
                 {job.manifest: job.settings for job in study.all_jobs},

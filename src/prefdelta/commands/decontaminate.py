@@ -19,10 +19,11 @@ from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.commands.text_table import table
 from prefdelta.core.data.contamination import ExcludedPrompts, Rule, counts_by_benchmark, overlaps
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import TRAINING_PROMPTS
+from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages.prompts import read_prompts
 from prefdelta.study.study import Study
-from prefdelta.system.files import publish_text, say
+from prefdelta.system.files import publish_text
+from prefdelta.system.log import say
 
 
 def define(parser: argparse.ArgumentParser) -> None:

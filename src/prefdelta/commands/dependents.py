@@ -26,8 +26,8 @@ RecordedRow = type[Call] | type[RecordedLogps]
 
 
 @dataclass(frozen=True, slots=True)
-class Projection:
-    """Where a stage records the rows that its tables are projected from."""
+class RecordedIn:
+    """Where a stage records the rows that its tables are made from."""
 
     folder: str  # in the record; its sub-folders are partitions
     row_type: RecordedRow
@@ -36,11 +36,11 @@ class Projection:
     noun: str
 
 
-PROJECTIONS = {
-    "generate": Projection("calls/generate", Call, Trace, "call_key", "calls"),
-    "judge": Projection("calls/judge", Call, Judgement, "call_key", "calls"),
-    "reference": Projection("reference", RecordedLogps, ReferenceLogps, "key", "sums"),
-    "evaluate": Projection("calls/evaluate", Call, Score, "call_key", "calls"),
+RECORDED_IN = {
+    "generate": RecordedIn("calls/generate", Call, Trace, "call_key", "calls"),
+    "judge": RecordedIn("calls/judge", Call, Judgement, "call_key", "calls"),
+    "reference": RecordedIn("reference", RecordedLogps, ReferenceLogps, "key", "sums"),
+    "evaluate": RecordedIn("calls/evaluate", Call, Score, "call_key", "calls"),
 }
 CHECKPOINTS = {"ladder": "models", "train": "policies"}  # stage -> folder in the record
 MEASURED = "calls/ladder"  # in the record, by the model's key: the replies by which a model was accepted or rejected
@@ -87,9 +87,9 @@ def dependents_of(study: Study, stage: str) -> Dependents:
 
 def _keys_of(stage: str, path: Path, manifest: Path) -> set[str]:
     """The keys in the record that an output depends on. Raises DamagedError if they cannot be read."""
-    if stage in PROJECTIONS:
-        column = PROJECTIONS[stage].column
-        keys = tables.read_arrow(path, PROJECTIONS[stage].table_type, [column]).column(column).to_pylist()
+    if stage in RECORDED_IN:
+        column = RECORDED_IN[stage].column
+        keys = tables.read_arrow(path, RECORDED_IN[stage].table_type, [column]).column(column).to_pylist()
         return {key for key in keys if key is not None}
     try:
         checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
@@ -164,7 +164,7 @@ class ForgetPlan:
         """Kind -> (count, bytes)."""
         sums = {}
         if self.rows:
-            kind = f"{PROJECTIONS[self.stage].noun} of {self.stage} (bytes: about)"
+            kind = f"{RECORDED_IN[self.stage].noun} of {self.stage} (bytes: about)"
             sums[kind] = (sum(map(len, self.rows.values())), self.rows_bytes)
         kinds = {
             "folders of checkpoints": self.folders,
@@ -182,7 +182,7 @@ class ForgetPlan:
             # Likewise, the row that an output names is removed after the other attempts at its question.
             for part in (keys - self.keys, keys & self.keys):
                 if part:
-                    forget(folder, PROJECTIONS[self.stage].row_type, part)
+                    forget(folder, RECORDED_IN[self.stage].row_type, part)
         for path in self.folders:
             remove(path)
         jobs = study.jobs(self.stage)
@@ -197,8 +197,8 @@ def plan_forgetting(
     record, named = Path(study.record), frozenset(keys)
     rows: dict[Path, set[str]] = {}
     rows_bytes, questions, folders = 0, set[str](), list[Path]()
-    if stage in PROJECTIONS:
-        parts = partitions(record / PROJECTIONS[stage].folder, PROJECTIONS[stage].row_type)
+    if stage in RECORDED_IN:
+        parts = partitions(record / RECORDED_IN[stage].folder, RECORDED_IN[stage].row_type)
         questions = questions_of(parts, named)
         rows = {part.folder: doomed for part in parts if (doomed := part.keys_of(questions))}
         rows_bytes = sum(part.bytes_of(rows[part.folder]) for part in parts if part.folder in rows)

@@ -26,7 +26,7 @@ from pathlib import Path
 from prefdelta.commands.dependents import (
     CHECKPOINTS,
     MEASURED,
-    PROJECTIONS,
+    RECORDED_IN,
     Dependents,
     RecordedRow,
     RecordPartition,
@@ -42,7 +42,7 @@ from prefdelta.commands.output import print_line, print_sums
 from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.errors import DamagedError
 from prefdelta.core.layout import EVENTS, LOG, events_of
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.records.call import Call
 from prefdelta.store.checkpoints import are_removed, remove_weights
 from prefdelta.store.ownership import owners
@@ -133,7 +133,7 @@ def make_plan(study: Study, evaluated_policies: bool = False) -> RemovalPlan:
     notes: list[str] = []
     removals = list(_outputs(study, results, notes))
     finished = {}
-    for stage in (*CHECKPOINTS, *PROJECTIONS):
+    for stage in (*CHECKPOINTS, *RECORDED_IN):
         dependents = dependents_of(study, stage)
         finished[stage] = dependents.finished
         if not dependents.finished:
@@ -231,18 +231,20 @@ def _evaluated(study: Study, record: Path) -> Iterator[Removal]:
 
 def _rows(record: Path, stage: str, wanted: Collection[str]) -> list[Removal]:
     """Rows of the record that no table of the stage depends on."""
-    projection = PROJECTIONS[stage]
-    parts = partitions(record / projection.folder, projection.row_type)
+    recorded_in = RECORDED_IN[stage]
+    parts = partitions(record / recorded_in.folder, recorded_in.row_type)
     questions = questions_of(parts, wanted)
     removals = []
     for part in parts:
         kept = part.keys_of(questions)
         doomed = {key for rows in part.segments.values() for key, _ in rows} - kept
         if not kept:
-            removals.append(_whole(part, projection.noun))
+            removals.append(_whole(part, recorded_in.noun))
         elif doomed:
-            kind = f"{projection.noun} in parts of {part.folder.parent} (bytes: about)"
-            removals.append(Removal(kind, part.folder, len(doomed), part.bytes_of(doomed), doomed, projection.row_type))
+            kind = f"{recorded_in.noun} in parts of {part.folder.parent} (bytes: about)"
+            removals.append(
+                Removal(kind, part.folder, len(doomed), part.bytes_of(doomed), doomed, recorded_in.row_type)
+            )
     return removals
 
 

@@ -12,13 +12,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from prefdelta.commands.dependents import CHECKPOINTS, PROJECTIONS, Dependents, dependents_of, plan_forgetting
+from prefdelta.commands.dependents import CHECKPOINTS, RECORDED_IN, Dependents, dependents_of, plan_forgetting
 from prefdelta.commands.exclusive import exclusive_use
 from prefdelta.commands.output import print_line, print_note_on_batches, print_sums
 from prefdelta.commands.snakemake_command import snakemake_command
 from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.study.study import Study
 
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
             for path in paths:
                 if path not in there:
                     print_line(f"{path}: is not there; there is nothing to forget by it")
-            recorded = stage in PROJECTIONS or stage in CHECKPOINTS
+            recorded = stage in RECORDED_IN or stage in CHECKPOINTS
             dependents = dependents_of(study, stage) if recorded and there else Dependents()
             for path in there:
                 if path in dependents.unreadable:

@@ -29,8 +29,8 @@ from prefdelta.commands.planning.causes import find_causes
 from prefdelta.commands.planning.disk import disk_needed
 from prefdelta.commands.planning.dollars import account
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
-from prefdelta.commands.planning.measures import Measures
 from prefdelta.commands.planning.models import model_of
+from prefdelta.commands.planning.observed_speed import ObservedSpeed
 from prefdelta.commands.planning.summary import Plan, summed
 from prefdelta.commands.planning.text import text
 from prefdelta.commands.planning.work import MOST_READ, Reckoning
@@ -63,7 +63,7 @@ def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
     """The plan of the jobs that `snakemake <options>` would run for a study."""
     jobs = [_as_asked(study, job) for job in planned_jobs(options)]
     causes = find_causes(study, jobs)
-    reckoning = Reckoning(study, jobs, causes, Measures(study), most_read)
+    reckoning = Reckoning(study, jobs, causes, ObservedSpeed(study), most_read)
     works = [(job, reckoning.of(job)) for job in jobs]
     notes = _notes(study)
     for stage, why in reckoning.not_looked_up.items():

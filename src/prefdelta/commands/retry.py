@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prefdelta.commands.dependents import PROJECTIONS, dependents_of, plan_forgetting
+from prefdelta.commands.dependents import RECORDED_IN, dependents_of, plan_forgetting
 from prefdelta.commands.exclusive import exclusive_use
 from prefdelta.commands.output import print_line, print_note_on_batches, print_sums
 from prefdelta.commands.snakemake_command import snakemake_command
 from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.commands.unreported_failures import unreported_failures
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.records.grade import Grade
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
@@ -37,7 +37,7 @@ class FailedRow(NamedTuple):
 
 
 def define(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stage", required=True, help=", ".join(PROJECTIONS))
+    parser.add_argument("--stage", required=True, help=", ".join(RECORDED_IN))
     parser.add_argument("--where", required=True, metavar="FAILURE", help="as the tables and the report call it")
     add_options(parser)
 
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     study = open_study(arguments.configfile)
     stage, failure = arguments.stage, arguments.where
     with exclusive_use(Path(study.results), arguments.dry_run):
-        if stage not in PROJECTIONS:
+        if stage not in RECORDED_IN:
             raise StudyError(_not_recorded(study, stage))
         dependents = dependents_of(study, stage)
         for why in dependents.unreadable.values():
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         doomed = [path for path in failed if any(row.failure == failure and row.key for row in failed[path])]
         plan = plan_forgetting(study, stage, dependents, doomed, keys)
         if only_recorded:
-            noun = PROJECTIONS[stage].noun
+            noun = RECORDED_IN[stage].noun
             print_line(
                 f"{stage}: {len(only_recorded):,} {noun} in the record failed with {failure}, which no table reports"
             )
@@ -94,16 +94,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _failed_rows(stage: str, path: Path) -> list[FailedRow]:
-    projection = PROJECTIONS[stage]
+    recorded_in = RECORDED_IN[stage]
     rows = []
-    for row in tables.read(path, projection.table_type):
+    for row in tables.read(path, recorded_in.table_type):
         fields: Any = row
         failure = fields.failure or (row.unusable_because if isinstance(row, Trace) else None)
         if failure is not None:
             # A judge's reply that is not a verdict does not count: judge asks for it again by itself.
             replied = stage in ("generate", "evaluate") and fields.finish_reason is not None
             rows.append(
-                FailedRow(failure, getattr(fields, projection.column), getattr(fields, "generator", None), replied)
+                FailedRow(failure, getattr(fields, recorded_in.column), getattr(fields, "generator", None), replied)
             )
     return rows
 
@@ -154,4 +154,4 @@ def _not_recorded(study: Study, stage: str) -> str:
         )
     near = difflib.get_close_matches(stage, STAGES, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    return f"there is no stage {stage!r}.{hint} Those that ask something: {', '.join(PROJECTIONS)}."
+    return f"there is no stage {stage!r}.{hint} Those that ask something: {', '.join(RECORDED_IN)}."

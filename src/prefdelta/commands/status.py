@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict
 
 from prefdelta.commands.output import print_line
-from prefdelta.commands.overview.jobs import look
+from prefdelta.commands.overview.job_status import read_status
 from prefdelta.commands.overview.last_run import command_to_go_on
 from prefdelta.commands.overview.summary import summarise
 from prefdelta.commands.overview.text import failures_text, text
@@ -25,7 +25,7 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     study = open_study(arguments.configfile)
-    summary = summarise(study, look(study))
+    summary = summarise(study, read_status(study))
     if arguments.json:
         print_line(json.dumps(asdict(summary), indent=2))
         return

@@ -6,7 +6,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prefdelta.commands.dependents import PROJECTIONS
+from prefdelta.commands.dependents import RECORDED_IN
 from prefdelta.records.call import Call
 from prefdelta.records.trace import Trace
 from prefdelta.stages import judge
@@ -47,8 +47,8 @@ def unreported_failures(
 
 
 def _partitions(study: Study, stage: str, absent: Iterable[Path]) -> dict[Path, Callable[[Any], str | None]]:
-    """The folders of the record that these tables are projected from -> the failure of a row there, or None."""
-    record = Path(study.record) / PROJECTIONS[stage].folder
+    """The folders of the record that these tables are made from -> the failure of a row there, or None."""
+    record = Path(study.record) / RECORDED_IN[stage].folder
     failure_of = dict[Path, Callable[[Any], str | None]]()
     for path in absent:
         if stage == "judge":
@@ -72,4 +72,4 @@ def _failure_of_trace(call: Call) -> str | None:
 
 def _rows(folder: Path, stage: str) -> Iterator[Any]:
     for segment in sorted(folder.glob("*.parquet")):
-        yield from tables.read(segment, PROJECTIONS[stage].row_type)
+        yield from tables.read(segment, RECORDED_IN[stage].row_type)

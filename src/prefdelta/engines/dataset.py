@@ -12,7 +12,7 @@ from prefdelta.core.asking.requests import Failure, Reply, Request
 from prefdelta.core.data.items import read_rows
 from prefdelta.core.data.shipped import ShippedTrace, read_traces
 from prefdelta.core.data.sources import DataSource, TraceFields
-from prefdelta.core.names import TRAINING_PROMPTS
+from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.models.data_sets import dataset_identity, dataset_rows
 from prefdelta.records.prompt import Prompt
 

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.asking.engine_options import TransformersOptions
-from prefdelta.core.asking.rendering import PLAIN, Rendering
-from prefdelta.core.asking.requests import Failure, Quarantine, Reply, Request, Sampling
-from prefdelta.core.asking.thoughts import whole_reply
+from prefdelta.core.asking.requests import CrashQuarantine, Failure, Reply, Request, Sampling
+from prefdelta.core.asking.stored_reasoning import whole_reply
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.memory import is_out_of_memory
 from prefdelta.models.chat_templates import in_key, render, token_ids
 from prefdelta.models.loading import load_model, load_tokenizer
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.processes import uninterrupted
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ class _RenderedRequest:
 class TransformersEngine:
     """Asks the model in `folder`, a checkpoint in Hugging Face format whose files hash to `weights`."""
 
-    def __init__(self, folder: Path, weights: str, options: TransformersOptions, rendering: Rendering = PLAIN) -> None:
+    def __init__(
+        self, folder: Path, weights: str, options: TransformersOptions, rendering: TemplateSettings = PLAIN
+    ) -> None:
         self._folder, self._weights, self._options, self._rendering = folder, weights, options, rendering
 
     def identity(self) -> dict[str, Any]:
@@ -81,7 +83,7 @@ class TransformersEngine:
                 _RenderedRequest(key, request, prompt, ids)
             )
 
-        quarantine = Quarantine()
+        quarantine = CrashQuarantine()
         for _, group in sorted(by_length.items()):
             for start in range(0, len(group), self._options.batch_size):
                 batch = group[start : start + self._options.batch_size]
@@ -96,7 +98,7 @@ class TransformersEngine:
         stops: list[int],
         batch: list[_RenderedRequest],
         missing: Collection[str],
-        quarantine: Quarantine,
+        quarantine: CrashQuarantine,
     ) -> Iterator[Reply | Failure]:
         """Ask a batch as a whole; if that raises, ask its missing requests row by row."""
         replies = self._reply_or_error(model, tokenizer, stops, batch)

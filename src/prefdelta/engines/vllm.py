@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.asking.engine_options import VLLMOptions
-from prefdelta.core.asking.rendering import PLAIN, Rendering
 from prefdelta.core.asking.requests import Failure, Reply, Request
-from prefdelta.core.asking.thoughts import whole_reply
+from prefdelta.core.asking.stored_reasoning import whole_reply
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.models.chat_templates import in_key, render, token_ids
 from prefdelta.models.loading import load_tokenizer
@@ -44,7 +44,7 @@ _ENVIRONMENT = {
 class VLLMEngine:
     """Asks the model in `folder`, a checkpoint in Hugging Face format whose files hash to `weights`."""
 
-    def __init__(self, folder: Path, weights: str, options: VLLMOptions, rendering: Rendering = PLAIN) -> None:
+    def __init__(self, folder: Path, weights: str, options: VLLMOptions, rendering: TemplateSettings = PLAIN) -> None:
         self._folder, self._weights, self._options, self._rendering = folder, weights, options, rendering
 
     def identity(self) -> dict[str, Any]:
@@ -130,8 +130,8 @@ def engine_arguments(folder: Path, options: VLLMOptions, gpus: int) -> dict[str,
     }
 
 
-def prompt_of(tokenizer: Any, request: Request, rendering: Rendering) -> str:
-    """The rendered prompt, up to the place where the reply begins. Raises StudyError like `render`."""
+def prompt_of(tokenizer: Any, request: Request, rendering: TemplateSettings) -> str:
+    """The chat template's text, up to where the reply begins. Raises StudyError as `render`."""
     return render(tokenizer, request.messages, rendering, request.sampling.reasoning_effort)
 
 

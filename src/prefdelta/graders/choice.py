@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from prefdelta.core.answers.letters import letter, mmlu_pro_letter
-from prefdelta.core.asking.thinking import without_thinking
+from prefdelta.core.asking.reasoning_marks import without_thinking
 
 LETTERS = "ABCDEFGHIJ"
 

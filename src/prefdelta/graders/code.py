@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from prefdelta.core.answers.code_tests import Case, CodeTests, read_tests, same_output, same_value, value_of
 from prefdelta.core.answers.grading import GradingError
-from prefdelta.core.asking.thinking import without_thinking
+from prefdelta.core.asking.reasoning_marks import without_thinking
 from prefdelta.core.errors import StudyError
 from prefdelta.graders.sandbox import Jail
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from prefdelta.core.answers.final_answers import boxed, boxes, plain, stated
-from prefdelta.core.asking.thinking import without_thinking
+from prefdelta.core.asking.reasoning_marks import without_thinking
 from prefdelta.graders import maths_process
 
 # A box's name, without its index: x_1 and x_2 are a list of x. The pattern never backtracks and reads few characters,

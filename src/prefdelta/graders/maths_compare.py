@@ -25,7 +25,7 @@ from prefdelta.core.maths.forms import (
     Words,
     parts_of,
 )
-from prefdelta.core.maths.measures import DEGREE, PERCENT
+from prefdelta.core.maths.quantities import DEGREE, PERCENT
 from prefdelta.core.maths.reading import readings
 from prefdelta.core.maths.text import canonical
 from prefdelta.core.maths.words import number_of

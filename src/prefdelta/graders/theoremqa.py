@@ -15,7 +15,7 @@ from prefdelta.core.answers.final_answers import (
     stated,
     truth,
 )
-from prefdelta.core.asking.thinking import without_thinking
+from prefdelta.core.asking.reasoning_marks import without_thinking
 from prefdelta.core.maths.plain_numbers import as_latex, close, last_number, lists_close, number
 from prefdelta.graders import maths_process
 

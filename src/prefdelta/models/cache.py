@@ -13,7 +13,8 @@ from pathlib import Path
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import is_local
 from prefdelta.core.pins import CARD_FILES, NOUNS, Kind, Pin, hub_path, matches
-from prefdelta.system.files import explain_full_disk, say, sha256_of
+from prefdelta.system.files import explain_full_disk, sha256_of
+from prefdelta.system.log import say
 
 _REPO_TYPES: dict[Kind, str] = {"models": "model", "datasets": "dataset"}
 HASHERS = 4  # files hashed at once

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefdelta.core.asking.rendering import Rendering
+from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.errors import StudyError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MORE_DIRECTIVES = "%S %t %T %u %U %V %w %W %x %X %y %Y %f %z %Z"
 def render(
     tokenizer: "PreTrainedTokenizerBase",
     messages: Sequence[tuple[str, str]],
-    rendering: Rendering,
+    rendering: TemplateSettings,
     reasoning_effort: str | None = None,
     reply: bool = True,
 ) -> str:
@@ -64,7 +64,7 @@ def token_ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def variables(template: str, rendering: Rendering, reasoning_effort: str | None = None) -> dict[str, Any]:
+def variables(template: str, rendering: TemplateSettings, reasoning_effort: str | None = None) -> dict[str, Any]:
     """The variables that the template gets besides the messages. Raises StudyError for one that it does not use."""
     for name in rendering.chat_template_kwargs:
         if not _uses(template, name):
@@ -92,7 +92,7 @@ def dated(template: str, day: str) -> str:
     return f"{{% macro {_CLOCK}(format) %}}{{{{ {replaced}.replace('\\x00', '%') }}}}{{% endmacro %}}\n{template}"
 
 
-def in_key(folder: Path, rendering: Rendering) -> dict[str, Any]:
+def in_key(folder: Path, rendering: TemplateSettings) -> dict[str, Any]:
     """The part of a rendering that determines the prompts of the model in `folder`, for a key of the record.
 
     The date is included if the template can see it. If the folder is not here, the template counts as one that cannot.

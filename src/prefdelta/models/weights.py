@@ -23,30 +23,30 @@ class Weights:
     removed: bool = False  # whether its weights were removed: then only what is recorded can be used
 
 
-def open_weights(manifests: Sequence[Path], model: HubModel | None, record: Path, only_look: bool = False) -> Weights:
-    """The weights that the one manifest names, or those of a model of the hub.
+def open_weights(pointers: Sequence[Path], model: HubModel | None, record: Path, only_look: bool = False) -> Weights:
+    """The weights that the one pointer names, or those of a model of the hub.
 
-    only_look: take the identity from manifest or pin, and neither read nor fetch weights.
+    only_look: take the identity from pointer or pin, and neither read nor fetch weights.
     Raises StudyError or DamagedError if the weights are missing, or are not those that were named.
     """
     if only_look:
-        return _identified(manifests, model, record)
+        return _identified(pointers, model, record)
     if model is None:
-        (manifest,) = manifests
-        checkpoint, folder = checkpoints.open_manifest(manifest, record)
+        (pointer,) = pointers
+        checkpoint, folder = checkpoints.open_pointer(pointer, record)
         return Weights(checkpoint.key, checkpoint.weights, folder, checkpoints.are_removed(folder))
-    if manifests:
+    if pointers:
         raise StudyError(
-            f"{model.name} is a model of the hub, but {manifests[0]} names weights, too. Give only one of the two."
+            f"{model.name} is a model of the hub, but {pointers[0]} names weights, too. Give only one of the two."
         )
     identity, folder = repositories.model_folder(model)
     return Weights(digest(identity), identity, folder)
 
 
-def _identified(manifests: Sequence[Path], model: HubModel | None, record: Path) -> Weights:
+def _identified(pointers: Sequence[Path], model: HubModel | None, record: Path) -> Weights:
     if model is None:
-        (manifest,) = manifests
-        checkpoint = checkpoints.read_manifest(manifest)
+        (pointer,) = pointers
+        checkpoint = checkpoints.read_pointer(pointer)
         return Weights(checkpoint.key, checkpoint.weights, record / checkpoint.folder)
     identity = repositories.identity_of(model)
     return Weights(digest(identity), identity, repositories.folder_of(model))

@@ -6,11 +6,10 @@ from typing import Literal
 
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.arms import families, selection_of, short_labels
+from prefdelta.reporting.arms import Repeats, families, selection_of, short_labels
 from prefdelta.reporting.content import Content, ExperimentArms
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Evaluation
 from prefdelta.reporting.numbers.experiments import filtering_rows, references
-from prefdelta.reporting.numbers.gains import Repeats
 from prefdelta.reporting.numbers.training import training
 from prefdelta.reporting.panels import panel_difference, panel_gain, panels
 
@@ -74,7 +73,7 @@ def overview(content: Content) -> list[OverviewRow]:
     """Every arm with its gains on the primary benchmarks: their mean, if it ran with several seeds."""
     evaluations = content.scores.evaluations(primary=True)
     return [
-        OverviewRow(repeats, [content.scores.compare(repeats, evaluation) for evaluation in evaluations])
+        OverviewRow(repeats, [content.scores.against_base(repeats, evaluation) for evaluation in evaluations])
         for repeats in families(content.all_arms())
     ]
 
@@ -104,9 +103,9 @@ def _rows(content: Content, evaluation: Evaluation, base: Base, arms: Sequence[A
         yield AccuracyRow("base", content.scores.base(base.policy, evaluation))
     for repeats in families(arms):
         if len(repeats) > 1:
-            yield AccuracyRow("mean", content.scores.compare(repeats, evaluation))
+            yield AccuracyRow("mean", content.scores.against_base(repeats, evaluation))
         for arm in repeats:
-            yield AccuracyRow("seed" if len(repeats) > 1 else "arm", content.scores.compare((arm,), evaluation))
+            yield AccuracyRow("seed" if len(repeats) > 1 else "arm", content.scores.against_base((arm,), evaluation))
 
 
 def against_random(content: Content, experiment: ExperimentArms) -> list[AgainstRandom]:

@@ -6,6 +6,7 @@ from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.layout import Place
 from prefdelta.core.pairs.selections import Selection, parse_selection
 
+Repeats = tuple[Arm, ...]  # arms that differ in their seed, or in that of a random draw
 PARTS = ("selection", "pairing", "recipe", "policy")
 
 
@@ -39,7 +40,7 @@ def without_draw(arm: Arm) -> str:
     return selection_of(arm).family
 
 
-def families(arms: Iterable[Arm], *, merge_draws: bool = False) -> list[tuple[Arm, ...]]:
+def families(arms: Iterable[Arm], *, merge_draws: bool = False) -> list[Repeats]:
     """Groups of arms that differ only in their seed, in order of first appearance.
 
     merge_draws: treat random selections of the same size as repeats of each other, too.
@@ -51,7 +52,7 @@ def families(arms: Iterable[Arm], *, merge_draws: bool = False) -> list[tuple[Ar
     return [tuple(sorted(repeats, key=_repeat)) for repeats in by_key.values()]
 
 
-def short_labels(members: Sequence[tuple[Arm, ...]], parts: Sequence[str] = PARTS) -> list[str]:
+def short_labels(members: Sequence[Repeats], parts: Sequence[str] = PARTS) -> list[str]:
     """Per family, the parts of its name in which the families differ; the first part if they differ in none."""
     firsts = [repeats[0] for repeats in members]
     differing = [part for part in parts if len({_label(arm, part) for arm in firsts}) > 1] or [parts[0]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import name_below
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.records.details.contract import Details
 from prefdelta.records.manifest import Manifest
 

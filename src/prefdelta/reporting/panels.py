@@ -5,13 +5,18 @@ problems of a competition count as much as a thousand of another benchmark. With
 weight, its accuracy being the mean over its draws.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from prefdelta.core.arms import Arm, Base
+from prefdelta.core.arms import Arm
 from prefdelta.core.statistics import Estimate
+from prefdelta.reporting.arms import Repeats
 from prefdelta.reporting.content import Content
+from prefdelta.reporting.figures.marks import Head, Point
+from prefdelta.reporting.formats import span
 from prefdelta.reporting.numbers.accuracies import Evaluation, Scores
+from prefdelta.reporting.numbers.bootstrap import scaled
+from prefdelta.reporting.numbers.gains import POINTS, difference_weights, gain_weights
 
 _NAMES = {"stem": "STEM"}
 
@@ -36,22 +41,30 @@ def panels(content: Content) -> list[Panel]:
 def panel_gain(scores: Scores, arms: Sequence[Arm], panel: Panel) -> Estimate:
     """The mean over some repeats minus their base, as a share, over the problems that all of them have."""
     if len(panel.evaluations) == 1:
-        difference = scores.compare(tuple(arms), panel.evaluations[0]).difference
+        difference = scores.against_base(tuple(arms), panel.evaluations[0]).difference
         assert difference is not None  # primary groups have a base
         return difference
-    weights: dict[Arm | Base, float] = {**dict.fromkeys(arms, 1 / len(arms)), arms[0].base: -1.0}
-    return scores.contrast(weights, panel.evaluations)
+    return scores.weighted_difference(gain_weights(arms), panel.evaluations)
 
 
 def panel_difference(scores: Scores, arms: Sequence[Arm], others: Sequence[Arm], panel: Panel) -> Estimate:
     """The mean over some repeats minus the mean over others, as a share."""
     if len(panel.evaluations) == 1:
-        return scores.against(tuple(arms), tuple(others), panel.evaluations[0])
-    weights: dict[Arm | Base, float] = {
-        **dict.fromkeys(arms, 1 / len(arms)),
-        **dict.fromkeys(others, -1 / len(others)),
-    }
-    return scores.contrast(weights, panel.evaluations)
+        return scores.difference(tuple(arms), tuple(others), panel.evaluations[0])
+    return scores.weighted_difference(difference_weights(arms, others), panel.evaluations)
+
+
+def panel_point(content: Content, repeats: Repeats, panel: Panel) -> Point:
+    """A gain as figures show it: in percentage points, with the gains of the repeats."""
+    singles = [panel_gain(content.scores, [arm], panel) for arm in repeats] if len(repeats) > 1 else []
+    values = [POINTS * single.value for single in singles if single.value is not None]
+    return Point(scaled(panel_gain(content.scores, repeats, panel), POINTS), values)
+
+
+def panel_head(content: Content, panel: Panel, members: Iterable[Repeats]) -> Head:
+    """A panel's title, and on how many problems it rests."""
+    problems = span([panel_gain(content.scores, repeats, panel).n for repeats in members])
+    return Head(panel.title, f"{panel.note}; n\u00a0=\u00a0{problems}", panel.in_domain)
 
 
 def _panel(content: Content, note: str, in_domain: bool, evaluations: Sequence[Evaluation]) -> Panel:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from prefdelta.core.asking.engine_options import RulesServer
 from prefdelta.core.ids import digest, fraction
 from prefdelta.core.tasks.rating import rate
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from prefdelta.core.asking.engine_options import VLLMServer
-from prefdelta.core.asking.rendering import Rendering
+from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.models.chat_templates import dated, in_key, template_in, variables
 from prefdelta.models.vllm_install import tensor_parallel_size, versions
 
 VERSION = 1  # raise it when the same request would get another reply
 
 
-def command(settings: VLLMServer, folder: Path, model: str, rendering: Rendering, port: int) -> list[str]:
+def command(settings: VLLMServer, folder: Path, model: str, rendering: TemplateSettings, port: int) -> list[str]:
     """The command line that serves the checkpoint in `folder` under the name `model`.
 
     `vllm serve` does the same, but does not start in a build for CPUs.
@@ -43,12 +43,12 @@ def command(settings: VLLMServer, folder: Path, model: str, rendering: Rendering
     ]
 
 
-def environment(rendering: Rendering) -> dict[str, str]:
+def environment(rendering: TemplateSettings) -> dict[str, str]:
     """The date for gpt-oss. vLLM writes its prompt without a template, and would take the date from the clock."""
     return {"VLLM_SYSTEM_START_DATE": rendering.date}
 
 
-def _template_arguments(folder: Path, rendering: Rendering) -> list[str]:
+def _template_arguments(folder: Path, rendering: TemplateSettings) -> list[str]:
     """Options for the chat template with the study's date, if the date changes it, and for its other variables."""
     template = template_in(folder)
     if template is None:
@@ -59,7 +59,7 @@ def _template_arguments(folder: Path, rendering: Rendering) -> list[str]:
     return [*with_date, *(["--default-chat-template-kwargs", json.dumps(given)] if given else [])]
 
 
-def identity(settings: VLLMServer, folder: Path, weights: str, rendering: Rendering) -> dict[str, Any]:
+def identity(settings: VLLMServer, folder: Path, weights: str, rendering: TemplateSettings) -> dict[str, Any]:
     """All that determines a reply besides the request, for the key of the record.
 
     weights: identifies the checkpoint's files. The number of GPUs and the share of them that is used are left out: they

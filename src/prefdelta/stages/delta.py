@@ -2,7 +2,7 @@
 
 from statistics import fmean
 
-from prefdelta.core.failures import count_failures
+from prefdelta.core.failure_limits import count_failures
 from prefdelta.core.pairs.deltas import sample_deltas
 from prefdelta.core.settings import Settings
 from prefdelta.records.delta import Delta

@@ -12,15 +12,15 @@ from pydantic import Field
 from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG, count_outcomes, outcome
 from prefdelta.core.answers.grading import Graded, grade_all, grader_reasons
 from prefdelta.core.asking.engine_options import GeneratorOptions
-from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.requests import Engine, Failure, Reply, Request, Sampling
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
-from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import seed_of
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
-from prefdelta.core.template import ask_problem
 from prefdelta.models.weights import open_weights
 from prefdelta.records.call import Call
 from prefdelta.records.details.evaluate import EvaluateDetails, UpstreamCounts
@@ -28,7 +28,7 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
 from prefdelta.store import calls, tables
 from prefdelta.system import plugins
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.processes import cores
 from prefdelta.workflow.job import Job, Outcome, file_of, start
 
@@ -104,7 +104,7 @@ class EvaluateSettings(Settings):
     system: str | None = None
     """The policy's system prompt."""
 
-    rendering: Rendering = PLAIN
+    rendering: TemplateSettings = PLAIN
     """Date and variables of the policy's chat template."""
 
     sampling: Sampling
@@ -126,25 +126,25 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
     plan = _plan(job)
     solved, upstream, rows, graded, asked, tokens = {}, {}, list[Score](), list[Graded](), 0, 0
     for arm in settings.arms:
-        questions = _questions(job, arm, plan)
-        answers = questions.answered(f"evaluate {arm}")
-        its_grades = _graded(job, plan, answers.calls)
-        scores = [_score(*row) for row in zip(plan, answers.calls, its_grades, strict=True)]
+        ask_plan = _ask_plan(job, arm, plan)
+        asked_calls = ask_plan.ask(f"evaluate {arm}")
+        its_grades = _graded(job, plan, asked_calls.calls)
+        scores = [_score(*row) for row in zip(plan, asked_calls.calls, its_grades, strict=True)]
         for reason, count in grader_reasons(its_grades).items():
             say(f"{arm}: {count:,} answers cannot be graded: {reason}")
         failures = count_failures(score.failure for score in scores)
         ours = {kind: count for kind, count in failures.items() if kind not in COUNTS_AS_WRONG}
-        words = {call.failure: call.detail for call in answers.calls if call.failure and call.detail}
+        words = {call.failure: call.detail for call in asked_calls.calls if call.failure and call.detail}
         check_share("evaluate.max_failure_share", len(scores), ours, settings.max_failure_share, words)
         tables.write(file_of(job.outputs["scores"], arm), Score, scores)
         rows += scores
         graded += its_grades
-        asked += answers.asked
-        tokens += answers.tokens
+        asked += asked_calls.asked
+        tokens += asked_calls.tokens
         solved[arm] = {
             name: count_outcomes(score for score in scores if score.benchmark == name) for name in settings.benchmarks
         }
-        upstream[arm] = _by_upstreams_rule(job, plan, answers.calls, scores)
+        upstream[arm] = _by_upstreams_rule(job, plan, asked_calls.calls, scores)
     failed = count_failures(score.failure for score in rows)
     details = EvaluateDetails(
         solved_of_counted=solved,
@@ -158,9 +158,9 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
 def missing(job: Job[EvaluateSettings]) -> int:
     """How many calls `run` would make. Nothing is asked or written."""
     plan = _plan(job)
-    asked = (_questions(job, arm, plan, only_look=True) for arm in job.settings.arms)
-    by_policy = {questions.partition: questions for questions in asked}  # arms with the same weights share a partition
-    return sum(questions.missing() for questions in by_policy.values())
+    asked = (_ask_plan(job, arm, plan, only_look=True) for arm in job.settings.arms)
+    by_policy = {ask_plan.partition: ask_plan for ask_plan in asked}  # arms with the same weights share one
+    return sum(ask_plan.missing() for ask_plan in by_policy.values())
 
 
 def _plan(job: Job[EvaluateSettings]) -> list[tuple[Prompt, int]]:
@@ -170,19 +170,19 @@ def _plan(job: Job[EvaluateSettings]) -> list[tuple[Prompt, int]]:
     return [(prompt, sample) for prompt in items for sample in range(samples[prompt.source])]
 
 
-def _questions(
+def _ask_plan(
     job: Job[EvaluateSettings], arm: str, plan: list[tuple[Prompt, int]], only_look: bool = False
-) -> calls.Questions:
+) -> calls.AskPlan:
     settings = job.settings
     templates = {str(path): path.read_text(encoding="utf-8").strip() for path in job.inputs["template"]}
     weights = job.inputs["weights"]
-    manifests = weights if arm.endswith("/base") else [file_of(weights, arm)]
-    policy = open_weights(manifests, settings.hub, job.record, only_look)
+    pointers = weights if arm.endswith("/base") else [file_of(weights, arm)]
+    policy = open_weights(pointers, settings.hub, job.record, only_look)
     engine = plugins.load(f"engines.{settings.engine.name}")(
         policy.folder, policy.identity, settings.engine, settings.rendering
     )
     if policy.removed:
-        engine = _EngineWithoutWeights(engine, manifests)
+        engine = _EngineWithoutWeights(engine, pointers)
 
     def messages(prompt: Prompt) -> tuple[tuple[str, str], ...]:
         template = settings.benchmarks[prompt.source].template
@@ -197,7 +197,7 @@ def _questions(
         )
         for prompt, sample in plan
     ]
-    return calls.Questions(engine, requests, job.record / "calls" / "evaluate" / policy.key)
+    return calls.AskPlan(engine, requests, job.record / "calls" / "evaluate" / policy.key)
 
 
 def _graded(job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call]) -> list[Graded]:
@@ -250,8 +250,8 @@ def _by_upstreams_rule(
 class _EngineWithoutWeights:
     """Replaces an engine whose weights are gone, so that only recorded answers can be used."""
 
-    def __init__(self, engine: Engine, manifests: Sequence[Path]) -> None:
-        self._engine, self._manifests = engine, manifests
+    def __init__(self, engine: Engine, pointers: Sequence[Path]) -> None:
+        self._engine, self._pointers = engine, pointers
 
     def identity(self) -> dict[str, Any]:
         return self._engine.identity()
@@ -260,7 +260,7 @@ class _EngineWithoutWeights:
         raise StudyError(
             f"{len(missing):,} answers are not recorded, and the weights were removed by `prefdelta gc "
             "--evaluated-policies`. To have them trained again: prefdelta invalidate "
-            f"{' '.join(map(str, self._manifests))}"
+            f"{' '.join(map(str, self._pointers))}"
         )
 
 
@@ -271,7 +271,7 @@ if __name__ == "__main__":
         inputs={
             "prompts": "tables of Prompt, one per benchmark of the group",
             "template": "texts with the slot {problem}, as the settings name them",
-            "weights": "manifests of the policies' checkpoints: train/<arm>/policy.json, or one for <policy>/base; "
+            "weights": "pointers to the policies' checkpoints: train/<arm>/policy.json, or one for <policy>/base; "
             "none for a model of the hub",
         },
         outputs={"scores": "tables of Score, evaluate/<arm>/<group>.parquet"},

@@ -8,17 +8,17 @@ from typing import Annotated
 from pydantic import Field
 
 from prefdelta.core.asking.engine_options import GeneratorOptions, ThinkingMarks
-from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.prompt_template import ask_problem
+from prefdelta.core.asking.reasoning_marks import marked_thinking, with_thinking
 from prefdelta.core.asking.requests import Engine, Request, Sampling
-from prefdelta.core.asking.thinking import marked_thinking, with_thinking
-from prefdelta.core.asking.thoughts import in_one_form
+from prefdelta.core.asking.stored_reasoning import in_one_form
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.data.sources import DataSource, TraceFields
-from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
-from prefdelta.core.template import ask_problem
 from prefdelta.models.weights import open_weights
 from prefdelta.records.call import Call
 from prefdelta.records.details.generate import GenerateDetails
@@ -88,7 +88,7 @@ class GenerateSettings(Settings):
     thinking: ThinkingMarks | None = None
     """The model's own marks of reasoning, which are stored as <think> and </think>."""
 
-    rendering: Rendering = PLAIN
+    rendering: TemplateSettings = PLAIN
     """Date and variables of the model's chat template."""
 
     shard: Shard | None = None
@@ -112,8 +112,8 @@ class GenerateSettings(Settings):
 
 def run(job: Job[GenerateSettings]) -> Outcome:
     settings = job.settings
-    questions = _questions(job)
-    answers = questions.answered(f"generate {settings.generator}")
+    ask_plan = _ask_plan(job)
+    asked_calls = ask_plan.ask(f"generate {settings.generator}")
     traces = [
         Trace(
             prompt_id=str(request.prompt_id),
@@ -127,22 +127,22 @@ def run(job: Job[GenerateSettings]) -> Outcome:
             failure=call.failure,
             source_correct=call.source_correct,
         )
-        for request, call in zip(questions.requests, answers.calls, strict=True)
+        for request, call in zip(ask_plan.requests, asked_calls.calls, strict=True)
     ]
     unusable = count_failures(trace.unusable_because for trace in traces)
-    words = {call.failure: call.detail for call in answers.calls if call.failure and call.detail}
+    words = {call.failure: call.detail for call in asked_calls.calls if call.failure and call.detail}
     check_share("generate.max_failure_share", len(traces), unusable, settings.max_failure_share, words)
     tables.write(job.output("traces"), Trace, traces)
     details = GenerateDetails(mean_of_known(trace.n_tokens for trace in traces))
-    return Outcome(len(traces), unusable, details, {"calls": answers.asked, "tokens": answers.tokens})
+    return Outcome(len(traces), unusable, details, {"calls": asked_calls.asked, "tokens": asked_calls.tokens})
 
 
 def missing(job: Job[GenerateSettings]) -> int:
     """How many calls `run` would make. Nothing is asked or written."""
-    return _questions(job, only_look=True).missing()
+    return _ask_plan(job, only_look=True).missing()
 
 
-def _questions(job: Job[GenerateSettings], only_look: bool = False) -> calls.Questions:
+def _ask_plan(job: Job[GenerateSettings], only_look: bool = False) -> calls.AskPlan:
     settings = job.settings
     template = job.input("template").read_text(encoding="utf-8").strip()
     engine = _engine(job, only_look)
@@ -159,7 +159,7 @@ def _questions(job: Job[GenerateSettings], only_look: bool = False) -> calls.Que
         if settings.shard is None or settings.shard.holds(prompt.prompt_id)
         for sample in range(settings.samples)
     ]
-    return calls.Questions(engine, requests, job.record / "calls" / "generate" / settings.generator)
+    return calls.AskPlan(engine, requests, job.record / "calls" / "generate" / settings.generator)
 
 
 def _text(call: Call, thinking: ThinkingMarks | None) -> str | None:
@@ -190,7 +190,7 @@ if __name__ == "__main__":
         inputs={
             "prompts": "table of Prompt",
             "template": "text with the slot {problem}",
-            "weights": "manifest of the generator's checkpoint, or none for a model of the hub or shipped traces",
+            "weights": "pointer to the generator's checkpoint, or none for a model of the hub or shipped traces",
             "shards": "tables of Trace that shards made: what they asked is in the record; none if there are no shards",
         },
         outputs={"traces": "table of Trace"},

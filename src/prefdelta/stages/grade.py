@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from prefdelta.core.answers.grading import grade_all, grader_reasons
-from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.settings import Settings
 from prefdelta.records.details.grade import GradeDetails, SourceAgreement
 from prefdelta.records.grade import Grade
@@ -15,7 +15,7 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.system import plugins
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.processes import cores
 from prefdelta.workflow.job import Job, Outcome, start
 

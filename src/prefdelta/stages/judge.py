@@ -15,16 +15,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from prefdelta.core.asking.engine_options import OpenAIOptions
-from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.judge_prompt import join_rubrics, judge_prompt
 from prefdelta.core.asking.requests import Endpoint, Request, Sampling
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.asking.verdicts import NO_VERDICT, InvalidVerdictError, read_verdict, verdict_schema
 from prefdelta.core.errors import StudyError
-from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import fraction, seed_of
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
-from prefdelta.core.template import fill
 from prefdelta.engines.openai.account import Spending
 from prefdelta.engines.openai.names import REMEDY, listed_names
 from prefdelta.models.weights import Weights, open_weights
@@ -36,7 +36,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.servers.process import serve
 from prefdelta.store import calls, tables
 from prefdelta.system import plugins
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
 
@@ -127,7 +127,7 @@ class JudgeSettings(Settings):
     hub: HubModel | None = None
     """The judge's weights, for a server that the job starts."""
 
-    rendering: Rendering = PLAIN
+    rendering: TemplateSettings = PLAIN
     """Date and variables of the chat template of such a judge."""
 
     prompts: int | None = None
@@ -142,17 +142,17 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     settings = job.settings
     traces, judged, requests = _requests(job)
     made, tokens, reply_tokens, models = 0, 0, list[int | None](), Counter[str]()
-    questions = _questions(job) if judged else None
+    ask_plan = _ask_plan(job) if judged else None
 
     def ask(asked: list[Request]) -> Sequence[Call]:
         nonlocal made, tokens
-        assert questions is not None
+        assert ask_plan is not None
         what = f"judge {settings.generator} {settings.form}, attempt {asked[0].attempt + 1}"
-        answers = replace(questions, requests=asked).answered(what)
-        made, tokens = made + answers.asked, tokens + answers.tokens
-        reply_tokens.extend(call.n_tokens for call in answers.calls)
-        models.update(call.model for call in answers.calls if call.model)
-        return answers.calls
+        asked_calls = replace(ask_plan, requests=asked).ask(what)
+        made, tokens = made + asked_calls.asked, tokens + asked_calls.tokens
+        reply_tokens.extend(call.n_tokens for call in asked_calls.calls)
+        models.update(call.model for call in asked_calls.calls if call.model)
+        return asked_calls.calls
 
     by_index = _verdicts(settings, requests, ask)
     _warn_of_other_models(settings.engine, models)
@@ -181,12 +181,12 @@ def missing(job: Job[JudgeSettings]) -> int:
     _, judged, requests = _requests(job)
     if not judged:
         return 0
-    questions = _questions(job, only_look=True)
+    ask_plan = _ask_plan(job, only_look=True)
     count = 0
 
     def look(asked: list[Request]) -> Sequence[Call | None]:
         nonlocal count
-        calls_there = replace(questions, requests=asked).recorded()
+        calls_there = replace(ask_plan, requests=asked).recorded()
         count += calls_there.count(None)
         return calls_there
 
@@ -206,15 +206,13 @@ def _requests(job: Job[JudgeSettings]) -> tuple[list[Trace], list[Trace], list[R
         if trace.sample < settings.samples and trace.prompt_id in sampled
     ]
 
+    where = str(job.input("template"))
+
     def request(trace: Trace) -> Request:
-        slots = {
-            "category": settings.form.replace("_", " ").capitalize(),
-            "rubric": rubric,
-            "problem": problems[trace.prompt_id],
-            "trace": str(trace.text),
-        }
+        problem, text = problems[trace.prompt_id], str(trace.text)
+        prompt = judge_prompt(template, where, form=settings.form, rubric=rubric, problem=problem, trace=text)
         return Request(
-            messages=(("user", fill(template, slots, str(job.input("template")))),),
+            messages=(("user", prompt),),
             sampling=settings.sampling,
             seed=seed_of("judge", settings.seed, trace.prompt_id, trace.sample),
             sample=trace.sample,
@@ -240,8 +238,8 @@ class _Verdict(Settings):
 
 
 def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
-    """(the template, the rubric of the form with one section per dimension from its file)."""
-    sections = []
+    """The template, and the rubric of the form from the files of its dimensions."""
+    rubrics = []
     files = {path.stem: path for path in job.inputs["rubrics"]}
     for dimension in job.settings.dimensions:
         try:
@@ -252,11 +250,11 @@ def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
             ) from None
         if not text:
             raise StudyError(f"{files[dimension]}: is empty. It must hold the rubric of {dimension}.")
-        sections.append(f"## {dimension}\n{text}")
-    return job.input("template").read_text(encoding="utf-8").strip(), "\n\n".join(sections)
+        rubrics.append((dimension, text))
+    return job.input("template").read_text(encoding="utf-8").strip(), join_rubrics(rubrics)
 
 
-def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questions:
+def _ask_plan(job: Job[JudgeSettings], only_look: bool = False) -> calls.AskPlan:
     """The engine to ask, and where its calls are recorded; nothing is asked yet."""
     settings = job.settings
     weights = open_weights([], settings.hub, job.record, only_look) if settings.hub else None
@@ -266,7 +264,7 @@ def _questions(job: Job[JudgeSettings], only_look: bool = False) -> calls.Questi
         _server_identity(settings.engine, weights, settings.rendering),
         Spending.of(settings.engine, job.record / "spending"),
     )
-    return calls.Questions(engine, [], job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}")
+    return calls.AskPlan(engine, [], job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}")
 
 
 def _verdicts(
@@ -342,7 +340,7 @@ def _judgements(trace: Trace, verdict: _Verdict | None, settings: JudgeSettings)
 
 
 def _serve(
-    options: OpenAIOptions, weights: Weights | None, rendering: Rendering = PLAIN
+    options: OpenAIOptions, weights: Weights | None, rendering: TemplateSettings = PLAIN
 ) -> AbstractContextManager[Endpoint]:
     """The endpoint to ask: a server that this job starts, or the one that the config names."""
     if options.server is not None:
@@ -358,7 +356,7 @@ def _serve(
 
 
 def _server_identity(
-    options: OpenAIOptions, weights: Weights | None = None, rendering: Rendering = PLAIN
+    options: OpenAIOptions, weights: Weights | None = None, rendering: TemplateSettings = PLAIN
 ) -> dict[str, Any]:
     """All that determines a judge's replies besides its model's name. The address of a hosted judge is not included."""
     if options.server is None:

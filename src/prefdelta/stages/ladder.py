@@ -4,8 +4,8 @@ Accuracy jumps at steps that depend on the seed, so a model is measured before a
 accuracy windows is rejected and trained again with the next seed.
 
 Every attempt's checkpoint is in Hugging Face format (safetensors, character tokenizer, chat template). It lies in the
-record under the hash of all that determines it, like the replies by which it was measured, so nothing is done twice.
-The output is the small manifest that names the accepted checkpoint.
+record under the hash of all that determines it, as do the replies by which it was measured: nothing is done twice. The
+output is the small pointer to the accepted checkpoint.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from prefdelta.store import calls, checkpoints
 from prefdelta.store.record import Record
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system import plugins
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.training.ladder import MAX_LENGTH, draw_rows, train_rung
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
@@ -74,7 +74,7 @@ def run(job: Job[LadderSettings]) -> Outcome:
             accuracies.append(accuracy)
             computed["calls"] += calls_made
         if all(window.low <= window.accuracy <= window.high for window in accuracies):
-            checkpoints.write_manifest(job.output("model"), checkpoint)
+            checkpoints.write_pointer(job.output("model"), checkpoint)
             details = LadderDetails(**trained, seed=rung.seed, accuracies=accuracies, rejected=rejected)
             return Outcome(1, {}, details, computed)
         last_loss = trained["curve"][-1][1]
@@ -126,7 +126,7 @@ def _accuracy(
     options = TransformersOptions(name="transformers", threads=shared.threads)
     engine = plugins.load(ENGINE)(job.record / checkpoint.folder, checkpoint.weights, options)
     record = Record(job.record / "calls" / "ladder" / checkpoint.key, Call)
-    replies = calls.complete(engine, requests, record, f"ladder {job.settings.model}, seed {rung.seed}")
+    replies = calls.ask_missing(engine, requests, record, f"ladder {job.settings.model}, seed {rung.seed}")
     grader = plugins.load(GRADER)
     grades = [
         Grade(question, "", 0, *grade(grader, call, right)[:3])
@@ -160,4 +160,4 @@ def _table(rejected: Sequence[RejectedTraining]) -> str:
 
 
 if __name__ == "__main__":
-    start(run, LadderSettings, inputs={}, outputs={"model": "manifest of the checkpoint (JSON)"})
+    start(run, LadderSettings, inputs={}, outputs={"model": "pointer to the checkpoint (JSON)"})

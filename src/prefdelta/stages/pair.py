@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta.core.failures import check_share, count_failures
-from prefdelta.core.pairs.pairing import cell_pairs, pool_pairs
+from prefdelta.core.failure_limits import check_share, count_failures
+from prefdelta.core.pairs.forming import cell_pairs, pool_pairs
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair

@@ -13,15 +13,15 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.prompt_template import ask_problem
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
-from prefdelta.core.failures import count_failures
+from prefdelta.core.failure_limits import count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.recipes import Precision
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
-from prefdelta.core.template import ask_problem
 from prefdelta.models.chat_templates import in_key
 from prefdelta.models.loading import load_model, load_tokenizer
 from prefdelta.models.weights import Weights, open_weights
@@ -32,7 +32,7 @@ from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.store.record import Record
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.progress import Progress
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.spelling import UnfitTraceError
@@ -47,7 +47,7 @@ _COMPUTING = (
     "prefdelta.training.spelling",
     "prefdelta.models.loading",
     "prefdelta.models.chat_templates",
-    "prefdelta.core.asking.thoughts",
+    "prefdelta.core.asking.stored_reasoning",
 )
 _MOST_UNFIT = 0.5  # share of a generator's traces; above it the traces are not to blame
 
@@ -92,7 +92,7 @@ class ReferenceSettings(Settings):
     system: str | None = None
     """The policy's system prompt."""
 
-    rendering: Rendering = PLAIN
+    rendering: TemplateSettings = PLAIN
     """Date and settings of the policy's chat template."""
 
 
@@ -244,7 +244,7 @@ if __name__ == "__main__":
             "prompts": "table of Prompt",
             "traces": "table of Trace",
             "template": "text with the slot {problem}",
-            "weights": "manifest of the policy's checkpoint, or none for one of the hub",
+            "weights": "pointer to the policy's checkpoint, or none for one of the hub",
         },
         outputs={"reference": "table of ReferenceLogps"},
     )

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.prompt_template import ask_problem
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import digest
 from prefdelta.core.settings import Settings
-from prefdelta.core.template import ask_problem
 from prefdelta.models.chat_templates import in_key
 from prefdelta.models.loading import load_tokenizer
 from prefdelta.models.repositories import weight_files
@@ -36,7 +36,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.store import checkpoints, tables
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system import plugins
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.training.processes import launcher
 from prefdelta.training.processes.mailbox import TrainingRun
 from prefdelta.training.registry import AnyRecipe, method_of, plugin_of
@@ -55,7 +55,7 @@ TRAINING_CODE = (
     "prefdelta.training",
     "prefdelta.models.loading",
     "prefdelta.models.chat_templates",
-    "prefdelta.core.asking.thoughts",
+    "prefdelta.core.asking.stored_reasoning",
 )
 KIND = "policies"  # folder of the record
 _LIBRARIES = ("torch", "transformers", "trl", "accelerate")
@@ -109,7 +109,7 @@ class TrainSettings(Settings):
     system: str | None = None
     """The policy's system prompt."""
 
-    rendering: Rendering = PLAIN
+    rendering: TemplateSettings = PLAIN
     """Date and settings of the policy's chat template."""
 
     def plugins(self) -> list[str]:
@@ -129,7 +129,7 @@ def run(job: Job[TrainSettings]) -> Outcome:
         computed += updates
         tokens += read
         elsewhere += [run_elsewhere] if run_elsewhere else []
-        checkpoints.write_manifest(file_of(job.outputs["policies"], arm), policy)
+        checkpoints.write_pointer(file_of(job.outputs["policies"], arm), policy)
         measured = checkpoints.details(job.record, policy)
         left_out = measured.pop("left_out")
         _check_left_out(arm, len(rows), left_out, settings)
@@ -336,7 +336,7 @@ if __name__ == "__main__":
             "chosen_reference": "table of ReferenceLogps, or none if the method does not need a reference",
             "rejected_reference": "table of ReferenceLogps, or none if the method does not need a reference",
             "template": "text with the slot {problem}",
-            "weights": "manifest of the base policy's checkpoint, or none for one of the hub",
+            "weights": "pointer to the base policy's checkpoint, or none for one of the hub",
         },
-        outputs={"policies": "manifests of the trained policies (JSON), train/<arm>/policy.json"},
+        outputs={"policies": "pointers to the trained policies (JSON), train/<arm>/policy.json"},
     )

@@ -1,6 +1,8 @@
 """Asking a model through the record of calls: a recorded request is not asked again.
 
-Only the raw reply is kept. Each run parses and grades it again, without a call.
+A call is known by its key, a hash of all that determines the reply: it is made in `core/asking/requests.py`
+(`Request.key`). Only the raw reply is kept. Each run parses and grades it again,
+without a call.
 """
 
 import socket
@@ -14,13 +16,13 @@ from prefdelta.core.asking.requests import Engine, Failure, Reply, Request
 from prefdelta.core.errors import StudyError
 from prefdelta.records.call import Call
 from prefdelta.store.record import Record
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """The calls for a list of requests, in the list's order, and how many of them were made now."""
+class AskedCalls:
+    """The calls for a list of requests, in its order, and how many of them were made now."""
 
     calls: list[Call]
     asked: int
@@ -28,19 +30,19 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
+class AskPlan:
     """Requests to a model, in a fixed order, and the partition of the record that keeps the replies."""
 
     engine: Engine
     requests: Sequence[Request]
     partition: Path
 
-    def answered(self, what: str) -> Answers:
-        """One call per request, in order: from the record, or asked now. Raises as `complete` does."""
-        return complete(self.engine, self.requests, Record(self.partition, Call), what)
+    def ask(self, what: str) -> AskedCalls:
+        """One call per request, in order: from the record, or asked now. Raises as `ask_missing` does."""
+        return ask_missing(self.engine, self.requests, Record(self.partition, Call), what)
 
     def missing(self) -> int:
-        """How many calls `answered` would make. Read-only."""
+        """How many calls `ask` would make. Read-only."""
         identity = self.engine.identity()
         record = Record(self.partition, Call, only_look=True)
         return len(record.missing({request.key(identity) for request in self.requests}))
@@ -53,7 +55,7 @@ class Questions:
         return [calls.get(key) for key in keys]
 
 
-def complete(engine: Engine, requests: Sequence[Request], record: Record[Call], what: str) -> Answers:
+def ask_missing(engine: Engine, requests: Sequence[Request], record: Record[Call], what: str) -> AskedCalls:
     """One call per request, in order: from the record, or asked of the engine.
 
     Raises StudyError if requests remain without an answer (transient failures, which are not recorded). All
@@ -71,7 +73,7 @@ def complete(engine: Engine, requests: Sequence[Request], record: Record[Call], 
         calls = record.fetch(keys)
     say(f"{what}: {len(keys):,} requests, {len(asked):,} of them asked now")
     tokens = sum(calls[key].n_tokens or 0 for key in asked)
-    return Answers([calls[key] for key, _ in plan], len(asked), tokens)
+    return AskedCalls([calls[key] for key, _ in plan], len(asked), tokens)
 
 
 def _ask(

@@ -1,8 +1,8 @@
 """Checkpoints in the record: weights, keyed by the content they were made from. Only `gc` deletes them.
 
 `record/<kind>/<key>/` is a sealed folder (`prefdelta.store.snapshots`) in Hugging Face format. A stage's output is the
-small manifest that names it. A checkpoint that is being made lies in `record/<kind>/.<key>.<job>.work/`, also after a
-kill, so that the same command continues it.
+small file that points to it (`policy.json`, `model.json`). A checkpoint that is being made lies in
+`record/<kind>/.<key>.<job>.work/`, also after a kill, so that the same command goes on from there.
 """
 
 import errno
@@ -20,8 +20,9 @@ from prefdelta.core.ids import digest
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import Snapshots, read_seal, seal
-from prefdelta.system.files import explain_full_disk, publish_text, say, set_aside, sync
+from prefdelta.system.files import explain_full_disk, publish_text, set_aside, sync
 from prefdelta.system.instance import INSTANCE
+from prefdelta.system.log import say
 from prefdelta.system.processes import stop_deferred, stop_now
 
 TEMPLATE = "chat_template.jinja"  # stays when weights are removed: it is part of a call's key
@@ -95,12 +96,13 @@ def details(record: Path, checkpoint: Checkpoint) -> dict[str, Any]:
     return dict(json.loads((record / checkpoint.folder / DETAILS).read_text(encoding="utf-8")))
 
 
-def write_manifest(path: Path, checkpoint: Checkpoint) -> None:
+def write_pointer(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the file that names a checkpoint: a stage's output in the place of the weights."""
     publish_text(path, json.dumps(asdict(checkpoint), indent=2) + "\n")
 
 
-def read_manifest(path: Path) -> Checkpoint:
-    """The checkpoint that a manifest names. Raises StudyError if there is none, DamagedError if it cannot be read."""
+def read_pointer(path: Path) -> Checkpoint:
+    """The checkpoint that a pointer names. Raises StudyError if there is none, DamagedError if it cannot be read."""
     try:
         return Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -109,13 +111,13 @@ def read_manifest(path: Path) -> Checkpoint:
         raise DamagedError(path, f"{path}: is not the manifest of a checkpoint ({error}).") from None
 
 
-def open_manifest(path: Path, record: Path) -> tuple[Checkpoint, Path]:
-    """The checkpoint that a manifest names, and its folder (see `are_removed`).
+def open_pointer(path: Path, record: Path) -> tuple[Checkpoint, Path]:
+    """The checkpoint that a pointer names, and its folder (see `are_removed`).
 
-    Raises DamagedError for the manifest if the weights are not in the record, or are not the ones it was written for; a
-    damaged folder is set aside. Without its manifest, the job that makes both is planned again.
+    Raises DamagedError for the pointer if the weights are not in the record, or are not the ones it was written for; a
+    damaged folder is set aside. Without its pointer, the job that makes both is planned again.
     """
-    checkpoint = read_manifest(path)
+    checkpoint = read_pointer(path)
     folder = record / checkpoint.folder
     if not folder.is_dir():
         raise DamagedError(path, f"{path} names weights in {folder}, which are not there.")

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 from prefdelta.core.errors import DamagedError
 from prefdelta.records.contract import Row
 from prefdelta.store import tables
-from prefdelta.system.files import say, set_aside
+from prefdelta.system.files import set_aside
 from prefdelta.system.instance import INSTANCE
+from prefdelta.system.log import say
 from prefdelta.system.processes import at_stop, uninterrupted
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from prefdelta.core.errors import DamagedError
 from prefdelta.store.ownership import Ownership
-from prefdelta.system.files import publish_text, say, sha256_of, sync
+from prefdelta.system.files import publish_text, sha256_of, sync
+from prefdelta.system.log import say
 from prefdelta.system.processes import stop_now
 
 SEAL = "sealed.json"

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from prefdelta.core.arms import Arm, Pairing
-from prefdelta.core.names import TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import CommonSet, parse_selection
+from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.study.config.sections import Config, Experiment
 
 

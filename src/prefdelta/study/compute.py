@@ -6,7 +6,7 @@ from typing import Any
 from prefdelta.core.compute import Cluster, Compute, Fsdp, Resources
 from prefdelta.core.launch import Launch
 from prefdelta.core.layout import stage_of
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.study.config.sections import Config
 from prefdelta.study.job import Wildcards
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 
-from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.data.sources import Benchmark, DataSource, Source
 from prefdelta.core.errors import StudyError
 from prefdelta.core.hub import HubModel, is_local
@@ -58,8 +58,10 @@ class Hub:
             return source.model_copy(update={"revision": self._pins.revision("datasets", source.dataset)})
         return source
 
-    def rendering(self, model: str | None) -> Rendering:
+    def rendering(self, model: str | None) -> TemplateSettings:
         """How a model's chat template is rendered. The template of models that are trained here has no settings."""
         if model is None or self._config.models[model].hub is None:
             return PLAIN
-        return Rendering(date=self._config.date, chat_template_kwargs=self._config.models[model].chat_template_kwargs)
+        return TemplateSettings(
+            date=self._config.date, chat_template_kwargs=self._config.models[model].chat_template_kwargs
+        )

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.data.sources import Benchmark
-from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import parse_selection
+from prefdelta.core.stage_names import STAGES, TRAINING_PROMPTS
 from prefdelta.study import texts
 from prefdelta.study.axes import Axes
 from prefdelta.study.config.sections import Config

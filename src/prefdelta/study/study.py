@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from prefdelta.core.arms import Arm
-from prefdelta.core.asking.rendering import Rendering
+from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.compute import Resources
 from prefdelta.core.data.sources import Benchmark
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.models.repositories import read_pins
 from prefdelta.stages.prompts import PromptsSettings
 from prefdelta.study import texts
+from prefdelta.study.arm_batches import ArmBatches
 from prefdelta.study.axes import Axes
-from prefdelta.study.batches import Batches
-from prefdelta.study.code import PlannedCode
 from prefdelta.study.compute import JobCompute
 from prefdelta.study.config.files import parse, read_benchmark
 from prefdelta.study.config.sections import Config
@@ -26,8 +25,9 @@ from prefdelta.study.files import Files
 from prefdelta.study.hub import Hub
 from prefdelta.study.inputs import Inputs
 from prefdelta.study.job import ArmBatch, JobLookups, StudyJob, Wildcards
-from prefdelta.study.jobs import JobList
-from prefdelta.study.slices import Slices
+from prefdelta.study.job_list import JobList
+from prefdelta.study.job_settings import JobSettings
+from prefdelta.study.planned_source import PlannedSource
 
 _BENCHMARKS = Path("resources/benchmarks")
 
@@ -50,11 +50,11 @@ class Study:
         self._axes = Axes(self.config)
         self._files = Files(self.config.study)
         self._compute = JobCompute(self.config)
-        self._code = PlannedCode()
+        self._code = PlannedSource()
         self._inputs = Inputs(self.config, self.benchmarks, self._axes, self._files, self.jobs)
-        self._slices = Slices(self.config, self.benchmarks, self._axes, self.hub)
-        lookups = JobLookups(self._inputs.of, self._slices.of, self._code.digest)
-        self._batches = Batches(self.config, self._axes, self._files, self._compute, lookups)
+        self._job_settings = JobSettings(self.config, self.benchmarks, self._axes, self.hub)
+        lookups = JobLookups(self._inputs.of, self._job_settings.of, self._code.digest)
+        self._batches = ArmBatches(self.config, self._axes, self._files, self._compute, lookups)
         self._jobs = JobList(self.config, self._axes, self._files, self._batches, lookups)
         self.results, self.record = self._files.results, self._files.record
         self.arms = self._axes.arms  # all trained arms, each once
@@ -131,13 +131,13 @@ class Study:
         """From now on, export the source that each job is planned with by environment (see `workflow.job_source`)."""
         self._code.export()
 
-    def rendering(self, model: str | None) -> Rendering:
+    def rendering(self, model: str | None) -> TemplateSettings:
         """How a model's chat template is rendered."""
         return self.hub.rendering(model)
 
     def prompts_settings(self, source: str) -> PromptsSettings:
         """The settings of the job that makes the prompts of one source."""
-        return self._slices.prompts(source)
+        return self._job_settings.prompts(source)
 
     def asked_for(self, stage: str, model: str | None) -> Resources:
         """The resources that a job of a stage asks for. model: the name of the model that it runs, if any."""

@@ -1,6 +1,6 @@
 """A study in a few lines, as a dry run shows it."""
 
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.study.study import Study
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from prefdelta.core.asking import judge_prompt
+from prefdelta.core.asking.prompt_template import fill
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
-from prefdelta.core.template import fill
 from prefdelta.engines.openai.account import read_prices
 from prefdelta.study.config.sections import Config
 from prefdelta.system.files import sha256_of
@@ -16,7 +17,6 @@ REPORT_CLAIMS = "resources/claims.yaml"
 TEXT_INPUTS = ("lock", "template", "claims", "rubrics")  # the inputs of rules that are texts
 _RUBRICS = "resources/rubrics"
 _PROBLEM_SLOTS = ("problem",)
-_JUDGE_SLOTS = ("category", "rubric", "problem", "trace")
 _ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
 
 
@@ -41,7 +41,7 @@ def check_texts(config: Config, benchmarks: Mapping[str, Benchmark]) -> None:
     for what, path in templates.items():
         fill(_read_text(Path(path), what), dict.fromkeys(_PROBLEM_SLOTS, ""), path)
     path = config.judge.template
-    fill(_read_text(Path(path), "judge.template"), dict.fromkeys(_JUDGE_SLOTS, ""), path)
+    fill(_read_text(Path(path), "judge.template"), dict.fromkeys(judge_prompt.SLOTS, ""), path)
 
 
 def check_prices(config: Config) -> None:

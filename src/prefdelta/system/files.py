@@ -2,10 +2,8 @@
 
 import errno
 import hashlib
-import io
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,16 +58,6 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def say(line: str) -> None:
-    """Write a line to the log (stderr). If the log cannot be written (full disk, closed pipe), work goes on."""
-    try:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
-    except OSError:
-        # Text left in a buffer would make Python exit with an error, so write unbuffered.
-        sys.stderr = io.TextIOWrapper(io.FileIO(sys.stderr.fileno(), "w", closefd=False), write_through=True)
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from prefdelta.system.files import say
 from prefdelta.system.instance import Instance
+from prefdelta.system.log import say
 
 GRACE_SECONDS = 3.0  # from a signal until the process ends, whatever it is doing
 # That end is delayed by at most this to save work: the rest of a step, a snapshot. SLURM kills 30 s after its signal.

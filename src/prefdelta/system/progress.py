@@ -6,7 +6,7 @@ from collections import deque
 from contextlib import suppress
 
 from prefdelta.system import events
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 
 _MARKS = 12  # lines over which a rate is measured
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-from prefdelta.core.asking.thinking import CLOSE, OPEN
+from prefdelta.core.asking.reasoning_marks import CLOSE, OPEN
 from prefdelta.core.errors import StudyError
 from prefdelta.models.chat_templates import token_ids
 

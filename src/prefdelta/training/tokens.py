@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefdelta.core.asking.rendering import PLAIN, Rendering
-from prefdelta.core.asking.thoughts import as_generated
+from prefdelta.core.asking.stored_reasoning import as_generated
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.models.chat_templates import render
 from prefdelta.training.spelling import check_text, control_ids, ids_after, text_ids
@@ -52,7 +52,7 @@ class PairTexts:
     ref_chosen_logps: float | None  # nats
     ref_rejected_logps: float | None
 
-    def tokenised(self, tokenizer: "PreTrainedTokenizerBase", rendering: Rendering = PLAIN) -> PreferenceRow:
+    def tokenised(self, tokenizer: "PreTrainedTokenizerBase", rendering: TemplateSettings = PLAIN) -> PreferenceRow:
         """The pair as token ids. Raises StudyError like `tokenise`."""
         texts = (self.chosen, self.rejected)
         chosen, rejected = (tokenise(tokenizer, self.messages, text, rendering) for text in texts)
@@ -68,7 +68,7 @@ def tokenise(
     tokenizer: "PreTrainedTokenizerBase",
     messages: Sequence[tuple[str, str]],
     completion: str,
-    rendering: Rendering = PLAIN,
+    rendering: TemplateSettings = PLAIN,
 ) -> Tokens:
     """The tokens that the model sees when it is asked (role, content) messages, and the tokens that spell `completion`.
 
@@ -111,7 +111,9 @@ def _beginnings(tokenizer: "PreTrainedTokenizerBase", ids: list[int]) -> int:
     return 0 if bos is None or bos == tokenizer.eos_token_id else ids.count(bos)
 
 
-def _check_end(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[tuple[str, str]], rendering: Rendering) -> None:
+def _check_end(
+    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[tuple[str, str]], rendering: TemplateSettings
+) -> None:
     rendered = render(tokenizer, [*messages, ("assistant", _PROBE)], rendering, reply=False)
     end = rendered.rpartition(_PROBE)[2]
     if tokenizer.eos_token is None or not end.lstrip().startswith(tokenizer.eos_token):

@@ -31,10 +31,11 @@ from prefdelta.store.ownership import Ownership
 from prefdelta.store.staging import Staging
 from prefdelta.system import environment, events
 from prefdelta.system.events import Ending
-from prefdelta.system.files import publish_text, say, set_aside, sha256_of
+from prefdelta.system.files import publish_text, set_aside, sha256_of
+from prefdelta.system.log import say
 from prefdelta.system.processes import die_with_parent, stop_on_signals
 from prefdelta.system.usage import resource_usage
-from prefdelta.workflow import command_line, plans, run_file, versions
+from prefdelta.workflow import command_line, run_file, run_plan, versions
 from prefdelta.workflow.job_source import check_source, job_sources, job_texts
 
 S = TypeVar("S", bound=Settings)
@@ -153,7 +154,7 @@ def _run(stage: str, run: Callable[[Job[S]], Outcome], settings: type[S], argume
     parsed = command_line.parse_json("settings", settings, arguments.settings)
     launch = command_line.parse_json("launch", Launch, arguments.launch)
     digest = check_source(stage, parsed, arguments.code)
-    plans.check(arguments.outputs["manifest"][0], json.loads(parsed.model_dump_json()))
+    run_plan.check(arguments.outputs["manifest"][0], json.loads(parsed.model_dump_json()))
     ownership = Ownership(arguments.record, arguments.outputs["manifest"][0])
     staging = Staging(arguments.outputs)
     try:

@@ -5,8 +5,8 @@ from base64 import urlsafe_b64decode
 from pathlib import Path
 
 from prefdelta.scheduler import slurm
-from prefdelta.system.files import say
 from prefdelta.system.instance import Instance
+from prefdelta.system.log import say
 
 SNAKEMAKE = Path(".snakemake")
 

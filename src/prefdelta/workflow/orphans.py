@@ -9,7 +9,7 @@ from pathlib import Path
 
 from prefdelta.core.errors import StudyError
 from prefdelta.scheduler import slurm
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.workflow.run_file import VARIABLE
 
 PROCESS_SECONDS = 10.0  # for its processes to end: the kernel has sent them a signal, and they save their work

@@ -14,8 +14,8 @@ from pathlib import Path
 from socket import gethostname
 from typing import Self, TextIO
 
-from prefdelta.system.files import say
 from prefdelta.system.instance import INSTANCE, command_of, is_alive
+from prefdelta.system.log import say
 
 FILE = "run.json"
 VARIABLE = "PREFDELTA_RUN"  # in the environment of all processes of a run: the run's id

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from prefdelta.core.errors import StudyError
 from prefdelta.scheduler import slurm
-from prefdelta.system.files import say
 from prefdelta.system.instance import INSTANCE, is_alive
+from prefdelta.system.log import say
 from prefdelta.workflow import leftovers, orphans, run_file
 from prefdelta.workflow.run_file import FILE, UNKNOWN, LockedRunFile, WorkflowRun
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 
 AXES = {
     "source": "train",

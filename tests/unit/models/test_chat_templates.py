@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from transformers.utils import chat_template_utils
 
-from prefdelta.core.asking.rendering import PLAIN, Rendering
+from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.models.chat_templates import dated, in_key, render, template_in
 from prefdelta.training.tokenizer import CHAT_TEMPLATE, character_tokenizer
@@ -28,7 +28,7 @@ def rendered(tokenizer, template, rendering=PLAIN, **more):
 
 
 def on(date, **kwargs):
-    return Rendering(date=date, chat_template_kwargs=kwargs)
+    return TemplateSettings(date=date, chat_template_kwargs=kwargs)
 
 
 def set_clock(monkeypatch, moment):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.records.details.contract import NoDetails
 from prefdelta.records.details.evaluate import EvaluateDetails, UpstreamCounts
 from prefdelta.records.details.grade import GradeDetails, SourceAgreement

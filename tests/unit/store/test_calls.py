@@ -7,7 +7,7 @@ from pyarrow import parquet
 from prefdelta.core.asking.requests import Failure, Reply, Request, Sampling
 from prefdelta.core.errors import StudyError
 from prefdelta.records.call import Call
-from prefdelta.store.calls import complete as complete_answers
+from prefdelta.store.calls import ask_missing
 from prefdelta.store.record import Record
 
 REQUEST = Request((("user", "1+1?"),), Sampling(temperature=1.0, max_tokens=8), seed=7)
@@ -44,7 +44,7 @@ class Scripted:
 
 
 def complete(engine, requests, record, what):
-    return complete_answers(engine, requests, record, what).calls
+    return ask_missing(engine, requests, record, what).calls
 
 
 def recorded(folder, request):
@@ -219,9 +219,9 @@ def test_a_changed_request_is_asked_and_both_replies_are_kept(tmp_path):
 
 
 def test_how_many_were_asked_now_is_told(tmp_path):
-    assert complete_answers(Scripted(), requests(2), Record(tmp_path, Call), "test").asked == 2
-    assert complete_answers(Scripted(), requests(5), Record(tmp_path, Call), "test").asked == 3
-    assert complete_answers(Scripted(), requests(5), Record(tmp_path, Call), "test").asked == 0
+    assert ask_missing(Scripted(), requests(2), Record(tmp_path, Call), "test").asked == 2
+    assert ask_missing(Scripted(), requests(5), Record(tmp_path, Call), "test").asked == 3
+    assert ask_missing(Scripted(), requests(5), Record(tmp_path, Call), "test").asked == 0
 
 
 def test_all_attempts_at_a_question_share_its_first_key_and_say_their_number(tmp_path):

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta.core.asking.rendering import PLAIN
+from prefdelta.core.asking.template_settings import PLAIN
 from prefdelta.core.errors import DamagedError, StudyError
 from prefdelta.core.ids import digest
 from prefdelta.models.chat_templates import in_key
 from prefdelta.store import ownership
-from prefdelta.store.checkpoints import details, get_or_make, open_manifest, remove_weights, write_manifest
+from prefdelta.store.checkpoints import details, get_or_make, open_pointer, remove_weights, write_pointer
 from prefdelta.store.ownership import Ownership
 from prefdelta.system import processes
 
@@ -24,14 +24,14 @@ def train(folder, _):
 
 
 @pytest.fixture
-def manifest(tmp_path):
-    """The manifest of a checkpoint that was made."""
-    write_manifest(tmp_path / "model.json", get_or_make(tmp_path / "record", "models", "k1", "pa", train))
+def pointer(tmp_path):
+    """The pointer of a checkpoint that was made."""
+    write_pointer(tmp_path / "model.json", get_or_make(tmp_path / "record", "models", "k1", "pa", train))
     return tmp_path / "model.json"
 
 
-def folder_of(manifest):
-    return manifest.parent / "record" / "models" / "k1"
+def folder_of(pointer):
+    return pointer.parent / "record" / "models" / "k1"
 
 
 def names(folder):
@@ -57,13 +57,13 @@ def test_a_checkpoint_that_is_there_is_not_made_again(tmp_path):
     assert get_or_make(tmp_path, "models", "k1", "pa", fail) == first
 
 
-def test_a_checkpoint_whose_weights_were_removed_still_counts_as_made(manifest):
-    first, folder = open_manifest(manifest, manifest.parent / "record")
+def test_a_checkpoint_whose_weights_were_removed_still_counts_as_made(pointer):
+    first, folder = open_pointer(pointer, pointer.parent / "record")
     remove_weights(folder)
     remove_weights(folder)
     assert names(folder) == ["training.json", "weights_removed.json"]
-    assert get_or_make(manifest.parent / "record", "models", "k1", "pa", fail) == first
-    assert open_manifest(manifest, manifest.parent / "record") == (first, folder)
+    assert get_or_make(pointer.parent / "record", "models", "k1", "pa", fail) == first
+    assert open_pointer(pointer, pointer.parent / "record") == (first, folder)
 
 
 def test_the_chat_template_stays_when_weights_go_because_calls_are_known_by_it(tmp_path):
@@ -71,16 +71,16 @@ def test_the_chat_template_stays_when_weights_go_because_calls_are_known_by_it(t
         (folder / "chat_template.jinja").write_text("{{ strftime_now('%Y') }}")
         return train(folder, snapshots)
 
-    write_manifest(tmp_path / "model.json", get_or_make(tmp_path / "record", "models", "k1", "pa", train_with_template))
-    first, folder = open_manifest(tmp_path / "model.json", tmp_path / "record")
+    write_pointer(tmp_path / "model.json", get_or_make(tmp_path / "record", "models", "k1", "pa", train_with_template))
+    first, folder = open_pointer(tmp_path / "model.json", tmp_path / "record")
     before = in_key(folder, PLAIN)
     remove_weights(folder)
     assert in_key(folder, PLAIN) == before != {}
-    assert open_manifest(tmp_path / "model.json", tmp_path / "record") == (first, folder)
+    assert open_pointer(tmp_path / "model.json", tmp_path / "record") == (first, folder)
 
 
-def test_a_kill_while_weights_are_removed_leaves_them_removed(manifest, monkeypatch):
-    first, folder = open_manifest(manifest, manifest.parent / "record")
+def test_a_kill_while_weights_are_removed_leaves_them_removed(pointer, monkeypatch):
+    first, folder = open_pointer(pointer, pointer.parent / "record")
 
     def die(path, missing_ok=False):
         if not missing_ok:
@@ -90,7 +90,7 @@ def test_a_kill_while_weights_are_removed_leaves_them_removed(manifest, monkeypa
     with pytest.raises(KeyboardInterrupt):
         remove_weights(folder)
     monkeypatch.undo()
-    assert open_manifest(manifest, manifest.parent / "record") == (first, folder)
+    assert open_pointer(pointer, pointer.parent / "record") == (first, folder)
     remove_weights(folder)
     assert names(folder) == ["training.json", "weights_removed.json"]
 
@@ -226,15 +226,15 @@ def test_equal_files_have_the_same_hash_in_any_place(tmp_path):
     assert one.weights == other.weights
 
 
-def test_a_manifest_is_the_same_bytes_on_every_run(manifest, tmp_path):
-    write_manifest(tmp_path / "again.json", get_or_make(tmp_path / "elsewhere", "models", "k1", "pa", train))
-    assert (tmp_path / "again.json").read_bytes() == manifest.read_bytes()
+def test_a_pointer_is_the_same_bytes_on_every_run(pointer, tmp_path):
+    write_pointer(tmp_path / "again.json", get_or_make(tmp_path / "elsewhere", "models", "k1", "pa", train))
+    assert (tmp_path / "again.json").read_bytes() == pointer.read_bytes()
 
 
-def test_a_manifest_opens_the_checkpoint_it_names(manifest):
-    checkpoint, folder = open_manifest(manifest, manifest.parent / "record")
-    assert folder == folder_of(manifest)
-    assert checkpoint.weights == json.loads(manifest.read_text())["weights"]
+def test_a_pointer_opens_the_checkpoint_it_names(pointer):
+    checkpoint, folder = open_pointer(pointer, pointer.parent / "record")
+    assert folder == folder_of(pointer)
+    assert checkpoint.weights == json.loads(pointer.read_text())["weights"]
 
 
 def change_weights(folder):
@@ -270,60 +270,60 @@ CHANGES = [change_weights, change_tokenizer, add_file, drop_file, rename_file, s
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_files_changed_under_the_same_path_are_refused_and_set_aside(change, manifest):
-    change(folder_of(manifest))
+def test_files_changed_under_the_same_path_are_refused_and_set_aside(change, pointer):
+    change(folder_of(pointer))
     with pytest.raises(DamagedError, match=r"model\.json names damaged weights\. .*/k1: .* now k1\.damaged") as raised:
-        open_manifest(manifest, manifest.parent / "record")
-    # The job sets aside what the error names (`workflow.job`); without its manifest, the checkpoint is made again.
-    assert raised.value.path == manifest
-    assert names(folder_of(manifest).parent) == ["k1.damaged"]
+        open_pointer(pointer, pointer.parent / "record")
+    # The job sets aside what the error names (`workflow.job`); without its pointer, the checkpoint is made again.
+    assert raised.value.path == pointer
+    assert names(folder_of(pointer).parent) == ["k1.damaged"]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_damaged_checkpoint_is_not_taken_but_set_aside_and_made_anew(change, manifest, capsys):
-    right, record = manifest.read_bytes(), manifest.parent / "record"
-    change(folder_of(manifest))
-    write_manifest(manifest, get_or_make(record, "models", "k1", "pa", train))
-    assert manifest.read_bytes() == right
-    open_manifest(manifest, record)
-    assert names(folder_of(manifest).parent) == ["k1", "k1.damaged"]
+def test_a_damaged_checkpoint_is_not_taken_but_set_aside_and_made_anew(change, pointer, capsys):
+    right, record = pointer.read_bytes(), pointer.parent / "record"
+    change(folder_of(pointer))
+    write_pointer(pointer, get_or_make(record, "models", "k1", "pa", train))
+    assert pointer.read_bytes() == right
+    open_pointer(pointer, record)
+    assert names(folder_of(pointer).parent) == ["k1", "k1.damaged"]
     (told,) = capsys.readouterr().err.splitlines()
     assert told.startswith("warning: ")
     assert told.endswith("k1.damaged; it is made anew")
 
 
-def test_files_that_were_exchanged_for_others_with_a_seal_are_refused(manifest):
-    record = manifest.parent / "record"
+def test_files_that_were_exchanged_for_others_with_a_seal_are_refused(pointer):
+    record = pointer.parent / "record"
 
     def other(folder, snapshots):
         change_tokenizer(folder)
         return {}
 
     get_or_make(record, "models", "k2", "pa", other)
-    shutil.rmtree(folder_of(manifest))
-    (record / "models/k2").rename(folder_of(manifest))
+    shutil.rmtree(folder_of(pointer))
+    (record / "models/k2").rename(folder_of(pointer))
     with pytest.raises(DamagedError, match=r"k1: the files are not those that .*model\.json was written for") as raised:
-        open_manifest(manifest, record)
-    assert raised.value.path == manifest
+        open_pointer(pointer, record)
+    assert raised.value.path == pointer
 
 
-def test_missing_weights_are_named_with_a_remedy(manifest):
-    shutil.rmtree(folder_of(manifest))
+def test_missing_weights_are_named_with_a_remedy(pointer):
+    shutil.rmtree(folder_of(pointer))
     with pytest.raises(DamagedError, match=r"which are not there\. Delete it and run the same command again") as raised:
-        open_manifest(manifest, manifest.parent / "record")
-    assert raised.value.path == manifest
+        open_pointer(pointer, pointer.parent / "record")
+    assert raised.value.path == pointer
 
 
-def test_a_missing_manifest_is_told(tmp_path):
+def test_a_missing_pointer_is_told(tmp_path):
     with pytest.raises(StudyError, match=r"model\.json: there is no such manifest\. Run the same command again"):
-        open_manifest(tmp_path / "model.json", tmp_path)
+        open_pointer(tmp_path / "model.json", tmp_path)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"3", b'{"key": "k"}', b"\xff", b'{"key": 1, "more": 2}'])
-def test_a_torn_manifest_is_told(text, tmp_path):
+def test_a_torn_pointer_is_told(text, tmp_path):
     (tmp_path / "model.json").write_bytes(text)
     with pytest.raises(DamagedError, match=r"model\.json: is not the manifest of a checkpoint"):
-        open_manifest(tmp_path / "model.json", tmp_path)
+        open_pointer(tmp_path / "model.json", tmp_path)
 
 
 def test_two_jobs_that_make_the_same_at_once_both_get_it(tmp_path):

@@ -1,4 +1,4 @@
-"""What jobs read beyond what a rule's paths say. That it is what Snakemake plans: tests/workflow/test_plans.py."""
+"""What jobs read beyond what a rule's paths say. That it is what Snakemake plans: tests/workflow/test_run_plan.py."""
 
 from pathlib import Path
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from prefdelta.core.asking.rendering import Rendering
-from prefdelta.core.asking.thoughts import closed_by, opened_by
+from prefdelta.core.asking.stored_reasoning import closed_by, opened_by
+from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.models.chat_templates import render, token_ids
 from prefdelta.training.tokens import check_beginning
@@ -17,7 +17,7 @@ _FEWEST_WORDS = 4  # of a template's own text; the names of roles (system, user,
 _SHOWN = 40  # characters of a template's own text
 
 
-def describe_template(tokenizer: Any, messages: Sequence[tuple[str, str]], rendering: Rendering) -> list[str]:
+def describe_template(tokenizer: Any, messages: Sequence[tuple[str, str]], rendering: TemplateSettings) -> list[str]:
     """Remarks on the template of a model that is asked `messages`. Raises StudyError for a prompt with a second BOS."""
     prompt = render(tokenizer, messages, rendering)
     count = check_beginning(tokenizer, token_ids(tokenizer, prompt))
@@ -30,7 +30,7 @@ def describe_template(tokenizer: Any, messages: Sequence[tuple[str, str]], rende
 
 
 def _reasoning_remarks(
-    tokenizer: Any, messages: Sequence[tuple[str, str]], rendering: Rendering, prompt: str
+    tokenizer: Any, messages: Sequence[tuple[str, str]], rendering: TemplateSettings, prompt: str
 ) -> list[str]:
     remarks = []
     if closed_by(prompt):
@@ -45,7 +45,9 @@ def _reasoning_remarks(
     return remarks
 
 
-def _date_remarks(tokenizer: Any, messages: Sequence[tuple[str, str]], rendering: Rendering, prompt: str) -> list[str]:
+def _date_remarks(
+    tokenizer: Any, messages: Sequence[tuple[str, str]], rendering: TemplateSettings, prompt: str
+) -> list[str]:
     another = render(tokenizer, messages, rendering.model_copy(update={"date": _ANOTHER_DAY}))
     return [f"it writes the date: {rendering.date} wherever this study asks it"] if another != prompt else []
 

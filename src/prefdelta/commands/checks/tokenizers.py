@@ -11,9 +11,9 @@ from prefdelta.commands.checks.hub_files import model_folder
 from prefdelta.commands.checks.subject import Subject
 from prefdelta.commands.checks.templates import describe_template
 from prefdelta.core.asking.engine_options import ThinkingMarks
-from prefdelta.core.asking.thoughts import closed_by
+from prefdelta.core.asking.prompt_template import ask_problem
+from prefdelta.core.asking.stored_reasoning import closed_by
 from prefdelta.core.errors import StudyError
-from prefdelta.core.template import ask_problem
 from prefdelta.models.chat_templates import render
 from prefdelta.models.loading import load_tokenizer
 from prefdelta.training.tokens import tokenise

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from prefdelta.commands.overview.jobs import STATES, JobStatus, Look
+from prefdelta.commands.overview.job_status import STATES, JobStatus, StudyStatus
 from prefdelta.commands.overview.last_run import LastRun
 from prefdelta.commands.overview.signals import ASKING
 from prefdelta.core import layout
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.scheduler.slurm import SlurmJob
 from prefdelta.study.study import Study
 from prefdelta.system.events import Report
@@ -123,30 +123,30 @@ class Summary:
     others: list[SlurmJob]  # jobs of this study in SLURM's queue that belong to none of `jobs`
 
 
-def summarise(study: Study, look: Look) -> Summary:
-    stages = [_group(stage, None, [job for job in look.jobs if job.stage == stage]) for stage in STAGES]
+def summarise(study: Study, status: StudyStatus) -> Summary:
+    stages = [_group(stage, None, [job for job in status.jobs if job.stage == stage]) for stage in STAGES]
     groups: dict[tuple[str, str], list[JobStatus]] = {}
-    for job in look.jobs:
+    for job in status.jobs:
         if job.stage in ("train", "evaluate"):
             groups.setdefault((job.stage, _group_of(study, job)), []).append(job)
     return Summary(
         study=study.config.study,
         results=study.results,
-        at=look.at,
-        run=look.run,
-        run_state=look.run.state if look.run else None,
-        slurm_problem=look.slurm_problem,
-        total=_group("all", None, look.jobs),
+        at=status.at,
+        run=status.run,
+        run_state=status.run.state if status.run else None,
+        slurm_problem=status.slurm_problem,
+        total=_group("all", None, status.jobs),
         stages=[group for group in stages if group.jobs],
         groups=[_group(stage, name, jobs) for (stage, name), jobs in groups.items()],
         generators=[
-            _group(stage, generator, [job for job in look.jobs if job.name.split("/")[:2] == [stage, generator]])
+            _group(stage, generator, [job for job in status.jobs if job.name.split("/")[:2] == [stage, generator]])
             for generator in study.config.generators
             for stage in PER_GENERATOR
         ],
-        left=_left(look.jobs, {name for name, generator in study.config.generators.items() if generator.shards > 1}),
-        jobs=[_job_line(job) for job in look.jobs],
-        others=look.others,
+        left=_left(status.jobs, {name for name, generator in study.config.generators.items() if generator.shards > 1}),
+        jobs=[_job_line(job) for job in status.jobs],
+        others=status.others,
     )
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from shutil import get_terminal_size
 
-from prefdelta.commands.overview.jobs import STATES
+from prefdelta.commands.overview.job_status import STATES
 from prefdelta.commands.overview.summary import PER_GENERATOR, JobCounts, JobLine, Summary
 from prefdelta.commands.text_table import table
 from prefdelta.core.durations import duration

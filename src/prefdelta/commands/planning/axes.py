@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prefdelta.core import layout
 from prefdelta.core.arms import Pairing
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.study.study import Study
 
 NOT_MADE = "not made yet"

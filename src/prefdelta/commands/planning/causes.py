@@ -11,7 +11,7 @@ from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.last_manifest import read_manifest
 from prefdelta.commands.planning.settings_changes import changed_settings
 from prefdelta.core.settings import Settings
-from prefdelta.study.slices import SETTINGS
+from prefdelta.study.job_settings import SETTINGS
 from prefdelta.study.study import Study
 from prefdelta.workflow.job_source import job_sources, job_texts
 from prefdelta.workflow.source import PACKAGE

@@ -12,7 +12,7 @@ from prefdelta.commands.planning.dollars import Account
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.work import UNITS, JobWork
 from prefdelta.core.durations import duration
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 
 
 @dataclass(frozen=True, slots=True)

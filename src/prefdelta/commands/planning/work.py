@@ -13,16 +13,16 @@ from prefdelta.commands.planning.amounts import NOTHING, UNKNOWN, Amount, Basis,
 from prefdelta.commands.planning.causes import Causes
 from prefdelta.commands.planning.dollars import of_calls
 from prefdelta.commands.planning.dry_run import PlannedJob
-from prefdelta.commands.planning.measures import Measures
 from prefdelta.commands.planning.models import model_of
+from prefdelta.commands.planning.observed_speed import ObservedSpeed
 from prefdelta.core.arms import Arm
 from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.recipes import Recipe
+from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages import evaluate, generate, judge, reference, train
-from prefdelta.study.slices import SETTINGS
+from prefdelta.study.job_settings import SETTINGS
 from prefdelta.study.study import Study
 from prefdelta.training.registry import method_of
 from prefdelta.workflow.job import Job
@@ -58,11 +58,11 @@ class Reckoning:
         study: Study,
         jobs: Sequence[PlannedJob],
         causes: Mapping[str, Causes],
-        measures: Measures,
+        speed: ObservedSpeed,
         most_read: int = MOST_READ,
     ) -> None:
         """most_read: bytes of inputs that are read to make requests of them; jobs beyond that are estimated."""
-        self._study, self._causes, self._measures, self._left_to_read = study, causes, measures, most_read
+        self._study, self._causes, self._speed, self._left_to_read = study, causes, speed, most_read
         self._by_name = {job.name: job for job in jobs}
         self._made_by = {path: job for job in jobs for path in (*job.writes, job.manifest)}
         self.not_looked_up: dict[str, str] = {}  # stage -> why, for jobs whose inputs exist
@@ -162,7 +162,7 @@ class Reckoning:
     def _rows(self, source: str) -> Amount:
         """How many prompts a source has."""
         name = f"prompts/{source}"
-        if name not in self._by_name and (manifest := self._measures.manifest(name)):
+        if name not in self._by_name and (manifest := self._speed.manifest(name)):
             return Amount(_rows_left(manifest), Basis.ESTIMATED)
         settings = self._study.prompts_settings(source)
         if isinstance(settings.made, MadeSource):
@@ -195,7 +195,7 @@ class Reckoning:
                 return missing * self._reply_tokens("evaluate", model, names, settings.sampling.max_tokens)
 
     def _reply_tokens(self, stage: str, model: str | None, names: Sequence[str], most: int) -> Amount:
-        measured = self._measures.tokens_per_call(stage, model, *names)
+        measured = self._speed.tokens_per_call(stage, model, *names)
         return measured if measured.value else Amount(most, Basis.AT_MOST)
 
     def _trace_tokens(self, generator: str, most: int | None = None) -> Amount:
@@ -226,7 +226,7 @@ class Reckoning:
         asked = Arm.parse(arm)
         name = asked.selection
         job = f"filter/{asked.pairing}/{name}"
-        if job not in self._by_name and (manifest := self._measures.manifest(job)):
+        if job not in self._by_name and (manifest := self._speed.manifest(job)):
             return Amount(_rows_left(manifest), Basis.ESTIMATED)
         selection, section = parse_selection(name), self._study.config.filter
         most = selection.k
@@ -245,12 +245,12 @@ class Reckoning:
         if asks and not missing.value:
             return Amount(0, missing.basis)
         if asks:
-            speed = self._measures.tokens_per_s(job.stage, model_of(self._study, job.stage, job.name))
+            speed = self._speed.tokens_per_s(job.stage, model_of(self._study, job.stage, job.name))
             if speed.value:
                 return Amount(tokens.value / speed.value / 3600, max(tokens.basis, speed.basis))
             if job.gpus:
                 return Amount(job.minutes / 60, Basis.AT_MOST)
-        return self._measures.seconds(job.stage) * (1 / 3600)
+        return self._speed.seconds(job.stage) * (1 / 3600)
 
 
 def _settings(job: PlannedJob) -> Any:

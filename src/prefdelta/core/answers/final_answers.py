@@ -1,7 +1,7 @@
 r"""Final answers in what a model wrote: where they stand, and how two of them are compared as text, letters or numbers.
 
-Every function takes the text after the reasoning (`prefdelta.core.asking.thinking`). A model may write anything, a
-thousand open brackets for example, so every function takes time about proportional to the text.
+Every function takes the text after the reasoning (`prefdelta.core.asking.reasoning_marks`). A model may write anything,
+a thousand open brackets for example, so every function takes time about proportional to the text.
 """
 
 import ast

@@ -1,7 +1,7 @@
 r"""Multiple choice: which option a text chooses.
 
-`letter` is our rule, `mmlu_pro_letter` that of the benchmark's own code. Both take the text after the reasoning
-(`prefdelta.core.asking.thinking`), and take time about proportional to it.
+`letter` is ours, `mmlu_pro_letter` the rule of the benchmark's own code. Both take the text after the reasoning
+(`prefdelta.core.asking.reasoning_marks`), and take time about proportional to it.
 """
 
 import re

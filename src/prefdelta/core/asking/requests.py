@@ -95,7 +95,7 @@ class Failure:
     particulars: Particulars = Particulars()
 
 
-class Quarantine:
+class CrashQuarantine:
     """Requests that crashed the engine when they were asked alone: permanent failures of kind `crashed_engine`.
 
     The failures are held back until another request is answered. A broken engine crashes on every request, and must not

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from prefdelta.core.asking.thinking import without_thinking
+from prefdelta.core.asking.reasoning_marks import without_thinking
 
 LOWEST, HIGHEST = 1, 5
 # Failures of an engine after which the judge is asked again, because it may give a verdict the next time.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from prefdelta.core.data.sources import DataSource
 from prefdelta.core.data.values import cell_text, is_missing, typed
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import TRAINING_PROMPTS
+from prefdelta.core.stage_names import TRAINING_PROMPTS
 
 
 class IdColumn:

@@ -30,8 +30,8 @@ from prefdelta.core.maths.forms import (
     Union,
     Words,
 )
-from prefdelta.core.maths.measures import based, is_marked, marked_quantity, time_of_day, value_and_unit
 from prefdelta.core.maths.names import LETTER, name_of
+from prefdelta.core.maths.quantities import based, is_marked, marked_quantity, time_of_day, value_and_unit
 from prefdelta.core.maths.splitting import inside, split, trimmed
 from prefdelta.core.maths.words import EVERYTHING, words_of
 

@@ -21,8 +21,9 @@ from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Request
 from prefdelta.core.errors import StudyError
 from prefdelta.engines.openai.usage import counts_of
-from prefdelta.system.files import explain_full_disk, say
+from prefdelta.system.files import explain_full_disk
 from prefdelta.system.instance import INSTANCE
+from prefdelta.system.log import say
 
 _numbers = itertools.count()
 

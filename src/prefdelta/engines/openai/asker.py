@@ -23,7 +23,7 @@ from prefdelta.engines.openai.connection import LONGEST_WAIT_S, description_of, 
 from prefdelta.engines.openai.queues import RequestQueue
 from prefdelta.engines.openai.refusal_quarantine import REFUSED_IN_A_ROW, RefusalQuarantine, RunOverError
 from prefdelta.engines.openai.refusals import Refusal, message_about_account, refused_in, refused_with
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 
 if TYPE_CHECKING:
     import openai

@@ -24,7 +24,7 @@ from prefdelta.engines.openai.batch_provider import BatchProvider, NotCreatedErr
 from prefdelta.engines.openai.body import ErrorReplyError, body_of, checked_completion, message_about_all, result_of
 from prefdelta.engines.openai.refusal_quarantine import REFUSED_IN_A_ROW
 from prefdelta.engines.openai.refusals import Refusal, message_about_account, refusal_of, refused_in
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 
 if TYPE_CHECKING:
     from openai.types import Batch

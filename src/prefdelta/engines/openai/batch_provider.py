@@ -10,7 +10,7 @@ from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.errors import StudyError
 from prefdelta.engines.openai.connection import LONGEST_WAIT_S, description_of, retry_after
 from prefdelta.engines.openai.refusals import message_about_account, refused_with
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 
 if TYPE_CHECKING:
     import openai

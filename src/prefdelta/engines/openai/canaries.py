@@ -10,7 +10,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.engines.openai.account import Spending
 from prefdelta.engines.openai.body import arguments_of, checked_completion, provider_body
 from prefdelta.engines.openai.connection import description_of, open_client
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 
 
 class CanaryWatch:

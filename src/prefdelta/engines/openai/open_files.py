@@ -3,7 +3,7 @@
 import resource
 from contextlib import suppress
 
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 
 OTHER_FILES = 64  # open files for everything but the requests
 

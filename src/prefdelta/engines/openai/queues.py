@@ -7,7 +7,7 @@ from prefdelta.core.asking.requests import Failure, Reply, Request, ServerStoppe
 from prefdelta.core.errors import StudyError
 from prefdelta.engines.openai.names import NameWatch
 from prefdelta.engines.openai.refusal_quarantine import RefusalQuarantine
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 
 MOST_CRASHES = 20  # most crashes, in one run, of a server that this job started
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from prefdelta.core.asking.requests import Failure, Quarantine, Reply, Request
+from prefdelta.core.asking.requests import CrashQuarantine, Failure, Reply, Request
 from prefdelta.core.errors import StudyError
 
 REFUSED_IN_A_ROW = 5  # if this many prompts are refused with no answer in between, all may be
@@ -16,7 +16,7 @@ class RunOverError(StudyError):
     """No more requests are to be sent in this run: the provider would answer none."""
 
 
-class RefusalQuarantine(Quarantine):
+class RefusalQuarantine(CrashQuarantine):
     """The refused requests of one run, besides those that crashed the engine.
 
     If one of many requests gets a 403 or 404, it is about that request: a filter of contents, for example. If all get
@@ -84,7 +84,7 @@ class RefusalQuarantine(Quarantine):
         self._unproven.clear()
 
     def settle(self, result: Reply | Failure) -> list[Reply | Failure]:
-        """Like `Quarantine.settle`. The failure of a refused request is held back until it is proven."""
+        """As in `CrashQuarantine`; the failure of a refused request is held back until it is proven."""
         if isinstance(result, Failure) and result.key in self._unproven:
             self._waiting[result.key] = result
             return []

@@ -5,10 +5,9 @@ from fnmatch import fnmatchcase
 
 from prefdelta.core.arms import Arm
 from prefdelta.core.paper_claims import ArmPatterns, Over
-from prefdelta.reporting.arms import families, selection_of
+from prefdelta.reporting.arms import Repeats, families, selection_of
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.numbers.accuracies import Evaluation
-from prefdelta.reporting.numbers.gains import Repeats
 from prefdelta.reporting.panels import panels
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefdelta.core.errors import StudyError
 from prefdelta.core.paper_claims import Claim, Claims
 from prefdelta.core.settings import mistakes
-from prefdelta.reporting.claims.measure import ClaimNumber, measure, rule
+from prefdelta.reporting.claims.claim_tests import ClaimNumber, measure, rule
 from prefdelta.reporting.content import Content
 
 SUPPORTED, CONTRADICTED, OPEN = "supported", "contradicted", "cannot tell"

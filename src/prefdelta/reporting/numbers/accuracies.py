@@ -11,13 +11,12 @@ from prefdelta.core.statistics import NOTHING, Estimate, wilson_interval
 from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.numbers.answers import AnswerMatrix, answer_matrix, read_scores
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
+from prefdelta.reporting.numbers.gains import ArmWeights, difference_per_item, gain_per_item
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-ArmWeights = Mapping[Arm | Base, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Scores:
             for (group, benchmark), rows in frame.groupby(["group", "benchmark"], observed=True, sort=True)
         }
         self._lines: dict[tuple[Evaluation, tuple[Arm, ...]], AccuracyLine] = {}
-        self._contrasts: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
+        self._weighted: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
         self.rows = len(frame)
         self.not_counted = int(frame["outcome"].isna().sum())
 
@@ -127,7 +126,7 @@ class Scores:
         paired = (int(answers.present[row].sum()), 0)
         return _accuracy_line(answers, evaluation, policy, (), [row], accuracy, None, paired)
 
-    def compare(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
+    def against_base(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
         """An arm, or the mean over its repeats, against its base.
 
         Items that do not count on one of the sides are left out of the difference. Draws of one prompt are not
@@ -135,29 +134,30 @@ class Scores:
         """
         key = (evaluation, arms)
         if key not in self._lines:
-            self._lines[key] = self._compare(arms, evaluation)
+            self._lines[key] = self._against_base(arms, evaluation)
         return self._lines[key]
 
-    def against(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], evaluation: Evaluation) -> Estimate:
-        """The mean over some repeats minus the mean over others, over the items that all these arms have."""
+    def difference(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], evaluation: Evaluation) -> Estimate:
+        """The mean over some repeats minus the mean over others, over the items that all of them have."""
         answers = self._answers[evaluation]
-        left, right = (answers.outcomes[answers.rows_of(side)].mean(axis=0) for side in (arms, others))
-        gains = left - right  # NaN if the item does not count for one of them
+        left, right = (answers.outcomes[answers.rows_of(side)] for side in (arms, others))
+        items = difference_per_item(left, right)
         what = (evaluation.group, evaluation.benchmark, list(map(str, arms)), list(map(str, others)))
-        return self._bootstrap.estimate(answers.per_prompt(gains).tolist(), "against", *what)
+        # The word seeds the draws, here and below: another one would move every interval a little.
+        return self._bootstrap.estimate(answers.per_prompt(items).tolist(), "against", *what)
 
-    def contrast(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
+    def weighted_difference(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.
 
         It covers the items that all of them have. Prompts are resampled within each benchmark, the same for all arms.
         """
         key = (tuple(evaluations), tuple(_by_name(weights)))
-        if key not in self._contrasts:
+        if key not in self._weighted:
             matrices = [self._answers[evaluation] for evaluation in evaluations]
             parts = [answers.per_prompt(answers.weighted(weights)).tolist() for answers in matrices]
             where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
-            self._contrasts[key] = self._bootstrap.of_means(parts, "contrast", _by_name(weights), where)
-        return self._contrasts[key]
+            self._weighted[key] = self._bootstrap.of_means(parts, "contrast", _by_name(weights), where)
+        return self._weighted[key]
 
     def of_accuracies(
         self,
@@ -166,7 +166,7 @@ class Scores:
         function: "Callable[[NDArray[np.float64]], NDArray[np.float64]]",
         *what: object,
     ) -> Estimate:
-        """A function of several weighted sums (see `contrast`), over the items that all their arms have.
+        """A function of several weighted sums as in `weighted_difference`, over the items that all their arms have.
 
         function: sums (... x sides) to values (...). what: names the function.
         """
@@ -191,17 +191,16 @@ class Scores:
         mean = answers.outcomes[list(rows)].mean(axis=0)
         return self._bootstrap.estimate(answers.per_prompt(mean).tolist(), "accuracy", *what)
 
-    def _compare(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
+    def _against_base(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
         answers = self._answers[evaluation]
         policy = arms[0].policy
         what = (evaluation.group, evaluation.benchmark, list(map(str, arms)))
         rows = answers.rows_of(arms)
-        mean = answers.outcomes[rows].mean(axis=0)  # NaN if the item does not count for one of them
         accuracy = self._accuracy(answers, rows, *what)
         base = answers.rows.get(str(arms[0].base))
         if base is None:
             return _accuracy_line(answers, evaluation, policy, arms, rows, accuracy, None, (0, 0))
-        gains = mean - answers.outcomes[base]
+        gains = gain_per_item(answers.outcomes[rows], answers.outcomes[base])
         difference = self._bootstrap.estimate(answers.per_prompt(gains).tolist(), "difference", *what)
         paired = int((gains == gains).sum())
         union = int(answers.present[[base, *rows]].any(axis=0).sum())

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from itertools import count
 
 from prefdelta.core.arms import Pairing
-from prefdelta.reporting.arms import families, selection_of, without_draw
+from prefdelta.reporting.arms import Repeats, families, selection_of, without_draw
 from prefdelta.reporting.content import Content, ExperimentArms
 from prefdelta.reporting.figures.budget import BudgetFigure, BudgetPanel, Course
 from prefdelta.reporting.figures.marks import Head
-from prefdelta.reporting.numbers.gains import UNIT, Repeats, gain, panel_head
-from prefdelta.reporting.panels import panels
+from prefdelta.reporting.numbers.gains import UNIT
+from prefdelta.reporting.panels import panel_head, panel_point, panels
 
 _CONTROLS = ("all", "bottom", "length-matched", "swapped")  # controls with a mark of their own
 
@@ -55,7 +55,7 @@ def budgets(content: Content, experiment: ExperimentArms) -> BudgetFigure:
                     name,
                     kind,
                     styles[name],
-                    [gain(content, by_k[k], panel).estimate if k in by_k else None for k in (*ks, None)],
+                    [panel_point(content, by_k[k], panel).estimate if k in by_k else None for k in (*ks, None)],
                 )
                 for (kind, name), by_k in courses.items()
             ]

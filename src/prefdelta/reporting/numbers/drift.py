@@ -29,7 +29,7 @@ def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[Arm, str |
     ]
     members = families(zero)
     evaluations = scores.evaluations(primary=True)
-    lines = [scores.compare(repeats, evaluation) for repeats in members for evaluation in evaluations]
+    lines = [scores.against_base(repeats, evaluation) for repeats in members for evaluation in evaluations]
     return DriftCheck(members, lines, [line for line in lines if _excludes_zero(line)])
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from prefdelta.core.arms import Pairing
-from prefdelta.reporting.arms import PARTS, families, selection_of, short_labels
+from prefdelta.reporting.arms import PARTS, Repeats, families, selection_of, short_labels
 from prefdelta.reporting.content import CONFOUNDED, Content, ExperimentArms
 from prefdelta.reporting.figures.canvas import Drawing
 from prefdelta.reporting.figures.dots import Band, Dot, DotFigure, DotPanel
 from prefdelta.reporting.figures.scaling import ScalingFigure, ScalingPanel, Series
 from prefdelta.reporting.formats import NONE, percent
 from prefdelta.reporting.numbers.budgets import budgets
-from prefdelta.reporting.numbers.gains import UNIT, Repeats, gain, panel_head
-from prefdelta.reporting.panels import panels
+from prefdelta.reporting.numbers.gains import UNIT
+from prefdelta.reporting.panels import panel_head, panel_point, panels
 
 _FIRST = {"methods": ("recipe", "pairing", "selection", "policy")}  # parts of the labels, if not PARTS
 
@@ -40,7 +40,7 @@ def scaling(content: Content, experiment: ExperimentArms) -> ScalingFigure:
             Series(
                 name,
                 [
-                    gain(content, by_key[key, pairing], panel) if (key, pairing) in by_key else None
+                    panel_point(content, by_key[key, pairing], panel) if (key, pairing) in by_key else None
                     for pairing in pairings
                 ],
             )
@@ -68,7 +68,7 @@ def rows(content: Content, experiment: ExperimentArms) -> DotFigure:
     labels = short_labels(members, _FIRST.get(experiment.figure, PARTS))
     shown = []
     for panel in panels(content):
-        points = [gain(content, repeats, panel) for repeats in members]
+        points = [panel_point(content, repeats, panel) for repeats in members]
         dots = [
             Dot(
                 label,

@@ -7,8 +7,8 @@ from prefdelta.core.asking.engine_options import VLLMServer
 from prefdelta.core.compute import Compute
 from prefdelta.core.data.sources import DataSource
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import STAGES, TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import parse_selection
+from prefdelta.core.stage_names import STAGES, TRAINING_PROMPTS
 from prefdelta.study.config.messages import unknown
 from prefdelta.study.config.sections import Config, Experiment
 

@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from prefdelta.core.asking.engine_options import GeneratorOptions, ThinkingMarks
-from prefdelta.core.asking.rendering import DEFAULT_DATE, Date, Kwargs
 from prefdelta.core.asking.requests import Sampling
+from prefdelta.core.asking.template_settings import DEFAULT_DATE, Date, Kwargs
 from prefdelta.core.compute import Cluster, Compute
 from prefdelta.core.data.contamination import Contamination
 from prefdelta.core.data.sources import Domain, MadeSource, Source, TraceFields

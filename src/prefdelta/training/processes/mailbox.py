@@ -17,7 +17,8 @@ from pydantic import TypeAdapter
 from prefdelta.core.compute import Fsdp
 from prefdelta.core.recipes import Recipe
 from prefdelta.system.events import Report
-from prefdelta.system.files import publish_text, say
+from prefdelta.system.files import publish_text
+from prefdelta.system.log import say
 from prefdelta.training.registry import AnyRecipe
 from prefdelta.training.tokens import PreferenceRow
 

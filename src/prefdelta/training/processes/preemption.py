@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from prefdelta.core.errors import StudyError
 from prefdelta.scheduler import slurm
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 
 _SIGNALS = (signal.SIGUSR2, signal.SIGTERM)
 _END_SECONDS = 120.0  # for SLURM to end the other processes after the first one had the job queued again

@@ -19,7 +19,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.launch import Launch
 from prefdelta.scheduler import slurm
-from prefdelta.system.files import say
+from prefdelta.system.log import say
 from prefdelta.system.processes import GRACE_SECONDS, at_stop
 from prefdelta.training.processes import preemption
 from prefdelta.training.processes.mailbox import Mailbox

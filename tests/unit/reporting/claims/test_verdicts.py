@@ -4,7 +4,7 @@ import pytest
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.claims.measure import ClaimNumber
+from prefdelta.reporting.claims.claim_tests import ClaimNumber
 from prefdelta.reporting.claims.verdicts import CONTRADICTED, OPEN, SUPPORTED, read_claims, verdict
 
 CLAIMS = Path(__file__).parents[4] / "resources/claims.yaml"

@@ -40,15 +40,15 @@ def test_arms_are_compared_item_by_item_whatever_the_order_of_their_tables(tmp_p
     tables_of = {BASE: answers("", "abcd"), FIRST: answers("ab", "abcd"), SECOND: answers("b", "abcd")}
     found = scores([table(tmp_path, arm, rows) for arm, rows in reversed(tables_of.items())])
     assert (found.arms(), found.policies()) == ([FIRST, SECOND], ["pico"])
-    assert found.against((FIRST,), (SECOND,), SUMS).value == 0.25
-    both = found.compare((FIRST, SECOND), SUMS)
+    assert found.difference((FIRST,), (SECOND,), SUMS).value == 0.25
+    both = found.against_base((FIRST, SECOND), SUMS)
     assert both.difference is not None
     assert (both.accuracy.value, both.difference.value, both.seeds) == (0.375, 0.375, [0, 1])
 
 
 def test_items_that_one_side_lacks_are_left_out_of_the_difference(tmp_path):
     found = scores([table(tmp_path, BASE, answers("", "abcd")), table(tmp_path, FIRST, answers("ab", "bcde"))])
-    line = found.compare((FIRST,), SUMS)
+    line = found.against_base((FIRST,), SUMS)
     assert line.difference is not None
     assert (line.accuracy, line.difference.value) == (wilson_interval(1, 4), pytest.approx(1 / 3))
     assert (line.items, line.paired, line.unpaired) == (4, 3, 2)
@@ -56,7 +56,7 @@ def test_items_that_one_side_lacks_are_left_out_of_the_difference(tmp_path):
 
 def test_without_a_base_there_is_no_difference(tmp_path):
     found = scores([table(tmp_path, FIRST, answers("ab", "abcd"))])
-    assert found.compare((FIRST,), SUMS).difference is None
+    assert found.against_base((FIRST,), SUMS).difference is None
     with pytest.raises(StudyError, match=r"pico/base on sums \(near\)"):
         found.check([FIRST])
 
@@ -72,7 +72,7 @@ def test_items_that_repeat_a_problem_count_each_and_are_drawn_together(tmp_path)
     names = [*"abcdefghij", *(f"a.{time}" for time in range(2, 7))]
     paths = [table(tmp_path, BASE, answers("", names)), table(tmp_path, FIRST, answers("abcde", names))]
     found = scores(paths, resamples=20_000)
-    line = found.compare((FIRST,), SUMS)
+    line = found.against_base((FIRST,), SUMS)
     assert line.difference is not None
     # The ratio estimator, linearised: 2/3 + (rows / 1.5) (outcome - 2/3) of ten problems.
     values = [2 / 3 + 4 * (1 / 3)] + [2 / 3 + (1 / 1.5) * (1 / 3)] * 4 + [2 / 3 - (1 / 1.5) * (2 / 3)] * 5
@@ -81,7 +81,7 @@ def test_items_that_repeat_a_problem_count_each_and_are_drawn_together(tmp_path)
         assert (estimate.value, estimate.n) == (pytest.approx(10 / 15), 10)
         assert estimate.high - estimate.low == pytest.approx(2 * half, rel=0.08)
     assert (line.items, line.counted, line.paired) == (15, 15, 15)
-    assert found.contrast({FIRST: 1.0, BASE: -1.0}, [SUMS]).value == pytest.approx(10 / 15)
+    assert found.weighted_difference({FIRST: 1.0, BASE: -1.0}, [SUMS]).value == pytest.approx(10 / 15)
 
 
 def test_a_table_that_is_given_twice_is_an_error_that_names_the_arm(tmp_path):

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from prefdelta.core.asking.thinking import marked_thinking, with_thinking, without_thinking
+from prefdelta.core.asking.reasoning_marks import marked_thinking, with_thinking, without_thinking
 
 S1 = ("<|im_start|>think\n", "<|im_start|>answer\n")
 

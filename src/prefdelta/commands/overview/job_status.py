@@ -16,7 +16,7 @@ from prefdelta.commands.overview.signals import ASKING, crash_in, death_in, deat
 from prefdelta.commands.overview.stale import stale_jobs
 from prefdelta.core import layout
 from prefdelta.core.errors import StudyError
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.scheduler import slurm
 from prefdelta.scheduler.slurm import SlurmJob, Submitted
 from prefdelta.store.ownership import Owner, owner_file, owners
@@ -59,7 +59,7 @@ class JobStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class StudyStatus:
     """The status of a study at one moment."""
 
     at: float  # seconds since the epoch
@@ -70,7 +70,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _JobFiles:
     """A job's files."""
 
     stage: str
@@ -86,45 +86,45 @@ class _Seen:
         return self.log is not None and self.log.events is None and self.log.written < self.made_at + MADE_SECONDS
 
 
-def look(study: Study) -> Look:
+def read_status(study: Study) -> StudyStatus:
     """The status of all jobs."""
     results, at = Path(study.results), time.time()
     run = last_run(results)
     queue, problem = _queue(results)
     submitted = _last_submitted(study)
     claims = {owner.file.name: owner for owner in owners(Path(study.record))}
-    seen = [_see(stage, job) for stage in STAGES for job in study.jobs(stage)]
+    all_files = [_read_files(stage, job) for stage in STAGES for job in study.jobs(stage)]
     # Claims are read twice: the claim of a job that starts or ends meanwhile is found before or after.
     claims = {owner.file.name: owner for owner in owners(Path(study.record))} | claims
-    stale = stale_jobs(study, {one.job.manifest: one.manifest for one in seen if one.done})
+    stale = stale_jobs(study, {files.job.manifest: files.manifest for files in all_files if files.done})
     jobs = []
-    for one in (_as_stale(one) if one.job.manifest in stale else one for one in seen):
-        last = submitted.get(one.job.manifest)
-        if last and run and last.run != run.id and one.log and one.log.written >= run.started_at:
+    for files in (_as_stale(files) if files.job.manifest in stale else files for files in all_files):
+        last = submitted.get(files.job.manifest)
+        if last and run and last.run != run.id and files.log and files.log.written >= run.started_at:
             last = None  # the last run started this job itself
         submission = Submission(last, (queue or {}).get(last.id)) if last else None
-        claim = claims.get(owner_file(Path(study.record), Path(one.job.manifest)).name)
-        state, why = _state(one, submission, claim, run, at, queue is not None)
-        if state == "missing" and one.job.manifest in stale:
-            state, why = "stale", stale[one.job.manifest]
+        claim = claims.get(owner_file(Path(study.record), Path(files.job.manifest)).name)
+        state, why = _state(files, submission, claim, run, at, queue is not None)
+        if state == "missing" and files.job.manifest in stale:
+            state, why = "stale", stale[files.job.manifest]
         pid = claim.instance.pid if claim and claim.instance and claim.is_alive else None
         jobs.append(
             JobStatus(
-                one.stage,
-                one.job.name,
+                files.stage,
+                files.job.name,
                 state,
                 why,
-                one.job.outputs,
-                one.manifest,
-                one.job.log,
-                one.log,
+                files.job.outputs,
+                files.manifest,
+                files.job.log,
+                files.log,
                 submission,
                 pid,
             )
         )
     ours = {job.submission.submitted.id for job in jobs if job.submission}
     others = [job for job in (queue or {}).values() if not job.has_ended and job.id not in ours]
-    return Look(at, run, jobs, others, problem)
+    return StudyStatus(at, run, jobs, others, problem)
 
 
 def _queue(results: Path) -> tuple[dict[str, SlurmJob] | None, str | None]:
@@ -158,23 +158,23 @@ def _last_submitted(study: Study) -> dict[str, Submitted]:
     return last
 
 
-def _see(stage: str, job: StudyJob) -> _Seen:
+def _read_files(stage: str, job: StudyJob) -> _JobFiles:
     try:
         manifest = dict(json.loads(Path(job.manifest).read_text(encoding="utf-8")))
         made_at = Path(job.manifest).stat().st_mtime
     except (OSError, ValueError, TypeError):
         manifest, made_at = {}, 0.0
     done = bool(manifest) and all(Path(path).exists() for path in job.outputs)
-    return _Seen(stage, job, done, manifest if done else {}, None if done else read_log(Path(job.log)), made_at)
+    return _JobFiles(stage, job, done, manifest if done else {}, None if done else read_log(Path(job.log)), made_at)
 
 
-def _as_stale(seen: _Seen) -> _Seen:
+def _as_stale(files: _JobFiles) -> _JobFiles:
     """A job whose outputs exist but are stale. Treated as not done; it may already be running."""
-    return replace(seen, done=False, log=read_log(Path(seen.job.log)))
+    return replace(files, done=False, log=read_log(Path(files.job.log)))
 
 
 def _state(
-    seen: _Seen,
+    files: _JobFiles,
     submission: Submission | None,
     claim: Owner | None,
     run: LastRun | None,
@@ -182,9 +182,9 @@ def _state(
     queue_known: bool,
 ) -> tuple[State, str | None]:
     """The state of a job, and why it failed or stopped."""
-    log, known = seen.log, submission.known if submission else None
+    log, known = files.log, submission.known if submission else None
     goes_on = run is not None and run.alive is not False  # as far as this machine knows
-    if seen.done:
+    if files.done:
         return "done", None
     if known and not known.has_ended:
         return ("queued" if known.state in _WAITING else "running"), None
@@ -199,16 +199,16 @@ def _state(
         return "missing", None  # its log and submission are of an earlier run
     if submission and log and log.written < submission.submitted.at:
         log = None  # the log of an earlier submission
-    return _ended(seen, log, submission, claim, queue_known)
+    return _ended(files, log, submission, claim, queue_known)
 
 
 def _ended(
-    seen: _Seen, log: Log | None, submission: Submission | None, claim: Owner | None, queue_known: bool
+    files: _JobFiles, log: Log | None, submission: Submission | None, claim: Owner | None, queue_known: bool
 ) -> tuple[State, str | None]:
     """The state of a job that is not done (outputs missing or stale) and that no process is working on."""
     ending = log.ending if log else None
     state = submission.known.state if submission and submission.known else None
-    if (ending.how == "done" if ending else seen.has_old_log) or (state == "COMPLETED" and not ending and not claim):
+    if (ending.how == "done" if ending else files.has_old_log) or (state == "COMPLETED" and not ending and not claim):
         return "missing", None  # its outputs were removed since
     if submission and state in (None, "FAILED") and queue_known and (slurm_log := submission.log):
         state = slurm_log.slurm_state or state
@@ -218,7 +218,7 @@ def _ended(
         return "failed", state
     if ending and ending.how != "stopped":
         return "failed", ending.how
-    if signal := _signal(seen, log, submission):
+    if signal := _signal(files, log, submission):
         return ("stopped" if signal in ASKING else "failed"), signal
     if claim:
         return "failed", "killed"  # a job that is told to stop releases its claim
@@ -227,13 +227,13 @@ def _ended(
     return ("stopped", "stopped") if log else ("missing", None)
 
 
-def _signal(seen: _Seen, log: Log | None, submission: Submission | None) -> str | None:
+def _signal(files: _JobFiles, log: Log | None, submission: Submission | None) -> str | None:
     """The signal that ended a job, by the job itself, Snakemake or Python; None if none of them names one."""
     if log and log.ending and log.ending.how == "stopped":
         return log.ending.message
     name = None
     if submission:
-        name = death_in(slurm_log.lines, seen.job.manifest) if (slurm_log := submission.log) else None
+        name = death_in(slurm_log.lines, files.job.manifest) if (slurm_log := submission.log) else None
     elif log:
-        name = death_in_run_logs(seen.job.manifest, log.written)
+        name = death_in_run_logs(files.job.manifest, log.written)
     return name or (crash_in(log.lines) if log else None)

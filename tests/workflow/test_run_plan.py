@@ -13,7 +13,7 @@ import yaml
 
 from prefdelta.commands.planning.dry_run import planned_jobs
 from prefdelta.study.study import Study
-from prefdelta.workflow import plans
+from prefdelta.workflow import run_plan
 from workflow.test_dry_run import ROOT, checkout
 
 __all__ = ["checkout"]
@@ -44,7 +44,7 @@ def shown(folder: Path, plan: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(Path(sys.executable).with_name("snakemake")), *words],
         cwd=folder,
-        env={**os.environ, "HOME": str(folder), "PYTHONPATH": str(ROOT / "src"), plans.VARIABLE: plan},
+        env={**os.environ, "HOME": str(folder), "PYTHONPATH": str(ROOT / "src"), run_plan.VARIABLE: plan},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -58,19 +58,19 @@ def test_it_goes_on_with_the_config_that_it_was_planned_with(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, broken: bool
 ) -> None:
     monkeypatch.chdir(checkout)
-    monkeypatch.setenv(plans.VARIABLE, "")
+    monkeypatch.setenv(run_plan.VARIABLE, "")
     text = CONFIG.read_text()
     content = yaml.safe_load(text)
     study = Study(content, str(CONFIG))
     results = Path(study.results)
     results.mkdir(parents=True)
-    plans.write(results, content, {job.manifest: job.settings for job in study.all_jobs})
+    run_plan.write(results, content, {job.manifest: job.settings for job in study.all_jobs})
 
     edited = yaml.safe_load(text)
     edited["seed"] = content["seed"] + 1
     edited["prompts"]["train"]["items"] = 77
     CONFIG.write_text("study: [" if broken else yaml.safe_dump(edited))
-    done = shown(checkout, os.environ[plans.VARIABLE])
+    done = shown(checkout, os.environ[run_plan.VARIABLE])
     assert done.returncode == 0, done.stdout
     (command,) = re.findall(r"(python -m prefdelta\.stages\.prompts .*)", done.stdout)
     words = shlex.split(command)

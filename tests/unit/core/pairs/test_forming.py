@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefdelta.core.pairs.deltas import sample_deltas
-from prefdelta.core.pairs.pairing import cell_pairs, pair_id, pool_pairs
+from prefdelta.core.pairs.forming import cell_pairs, pair_id, pool_pairs
 from prefdelta.core.pairs.selections import parse_selection, select
 from unit.rows import grade, judgement, trace
 

@@ -1,7 +1,7 @@
 """Which jobs there are, and how they are named."""
 
 from prefdelta.core import layout
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 
 
 def test_a_job_is_told_from_all_others_by_its_name_which_is_that_of_its_manifest_and_log(mini):

@@ -7,7 +7,7 @@ from prefdelta.core.settings import Settings
 from prefdelta.workflow.job_source import PLANNED, job_code
 
 
-class PlannedCode:
+class PlannedSource:
     """Digests of source; after `export`, they reach the jobs by environment (see `workflow.job_source`)."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from prefdelta.commands.planning.amounts import UNKNOWN, Amount, Basis
 from prefdelta.commands.planning.last_manifest import read_manifest
 from prefdelta.commands.planning.models import model_of
 from prefdelta.core.compute import Compute
-from prefdelta.core.names import STAGES
+from prefdelta.core.stage_names import STAGES
 from prefdelta.study.study import Study
 
 WORKED = ("calls", "traces")  # counts of the jobs that ask or score
@@ -42,7 +42,7 @@ class _Finished:
         return self.computed.get("tokens", 0) > 0 and ("updates" in self.computed or 2 * done >= needed)
 
 
-class Measures:
+class ObservedSpeed:
     """Means over the finished jobs of a study."""
 
     def __init__(self, study: Study) -> None:

@@ -1,4 +1,4 @@
-"""Pairing: which two traces of a prompt make a pair, and which pairs may be trained on."""
+"""Forming pairs: which two traces of a prompt face each other, and which pairs may be trained on."""
 
 from collections.abc import Iterable, Mapping
 from itertools import product

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prefdelta.core.asking.prompt_template import fill
 from prefdelta.core.errors import StudyError
-from prefdelta.core.template import fill
 
 
 def test_each_slot_gets_its_value():

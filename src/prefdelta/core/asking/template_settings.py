@@ -45,7 +45,7 @@ Kwargs = Annotated[dict[str, bool | int | float | str | None], BeforeValidator(_
 DEFAULT_DATE = "2026-01-01"  # for a study that sets none, so that no template reads the clock
 
 
-class Rendering(Settings):
+class TemplateSettings(Settings):
     """How a model's chat template is rendered, wherever the model is asked, trained or scored."""
 
     date: Date = DEFAULT_DATE
@@ -55,4 +55,4 @@ class Rendering(Settings):
     """Variables of the template, for example { enable_thinking: true }."""
 
 
-PLAIN = Rendering.model_construct(date=DEFAULT_DATE, chat_template_kwargs={})  # does not compile the class's validator
+PLAIN = TemplateSettings.model_construct(date=DEFAULT_DATE, chat_template_kwargs={})  # without compiling its validator

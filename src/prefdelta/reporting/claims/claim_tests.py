@@ -16,7 +16,7 @@ from prefdelta.core.paper_claims import (
     Trend,
 )
 from prefdelta.core.statistics import NOTHING, Estimate
-from prefdelta.reporting.arms import families, short_labels
+from prefdelta.reporting.arms import Repeats, families, short_labels
 from prefdelta.reporting.claims.arms import (
     by_pairing,
     by_size,
@@ -28,15 +28,14 @@ from prefdelta.reporting.claims.arms import (
 from prefdelta.reporting.claims.slopes import bend, slope
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.formats import signed
-from prefdelta.reporting.numbers.accuracies import ArmWeights, Evaluation
+from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.bootstrap import scaled
-from prefdelta.reporting.numbers.gains import Repeats
+from prefdelta.reporting.numbers.gains import POINTS, mean_weights
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_POINTS = 100.0
 _PER_TEN = 10.0
 
 
@@ -105,13 +104,13 @@ def _trend(
     for members in series.values():
         gaps = [(gap, repeats) for repeats in members if (gap := _gap(content, repeats[0].pairing)) is not None]
         gaps.sort(key=lambda item: item[0])
-        weights = weights_of([_POINTS / _PER_TEN * gap for gap, _ in gaps])
+        weights = weights_of([POINTS / _PER_TEN * gap for gap, _ in gaps])
         if weights is None:
             continue
         weighted = [(repeats, weight) for (_, repeats), weight in zip(gaps, weights, strict=True)]
         along = ", ".join(repeats[0].pairing.chosen for repeats, _ in weighted)
         for title, evaluations in places_to_measure(content, test.over):
-            numbers.append(_contrast(content, f"{title}: {along}", weighted, evaluations, test.direction))
+            numbers.append(_weighted_difference(content, f"{title}: {along}", weighted, evaluations, test.direction))
     return numbers
 
 
@@ -127,7 +126,7 @@ def _gains(test: Gains, content: Content, arms: Sequence[Arm]) -> list[ClaimNumb
     for title, evaluations in places_to_measure(content, test.over):
         for label, repeats in zip(short_labels(members), members, strict=True):
             name, own, base = f"{title}: {label}", [(repeats, 1.0)], repeats[0].base
-            numbers.append(_contrast(content, name, own, evaluations, test.direction, base=base))
+            numbers.append(_weighted_difference(content, name, own, evaluations, test.direction, base=base))
     return numbers
 
 
@@ -146,7 +145,9 @@ def _difference(test: Difference, content: Content, arms: Sequence[Arm]) -> list
         if content.is_confounded(own[0].pairing):
             label += " (traces from a data set)"
         for title, evaluations in places_to_measure(content, test.over):
-            numbers.append(_contrast(content, f"{title}: {label}", weighted, evaluations, "up", margin=test.margin))
+            numbers.append(
+                _weighted_difference(content, f"{title}: {label}", weighted, evaluations, "up", margin=test.margin)
+            )
     return numbers
 
 
@@ -159,7 +160,7 @@ def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list
         ks = sorted(set.intersection(*(set(side) for side in sides))) if left and right else []
         if len(ks) < 3:
             continue
-        sums = [_equal(side[k]) for side in sides for k in ks]
+        sums = [mean_weights(side[k]) for side in sides for k in ks]
         shape = (len(sides), len(ks))
 
         def spread(
@@ -172,7 +173,7 @@ def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list
         seeds, unshared = shared_seeds([side[k] for side in sides for k in ks])
         sizes = ", ".join(f"{k:,}" for k in ks)
         for title, evaluations in places_to_measure(content, test.over):
-            estimate = scaled(content.scores.of_accuracies(sums, evaluations, spread, "steadiness"), _POINTS)
+            estimate = scaled(content.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS)
             numbers.append(ClaimNumber(f"{title}: {name}, k = {sizes}", estimate, "down", seeds, unshared=unshared))
     return numbers
 
@@ -186,7 +187,7 @@ def _delta_trend(test: DeltaTrend, content: Content, arms: Sequence[Arm]) -> lis
         if gap is not None and deltas and not content.is_confounded(pairing):
             measured.append((gap, pairing, deltas))
     measured.sort(key=lambda item: item[0])
-    weights = slope([_POINTS / _PER_TEN * gap for gap, _, _ in measured])
+    weights = slope([POINTS / _PER_TEN * gap for gap, _, _ in measured])
     if weights is None:
         return []
     prompts = sorted(set.intersection(*(set(deltas) for _, _, deltas in measured)))
@@ -201,7 +202,7 @@ def _delta_trend(test: DeltaTrend, content: Content, arms: Sequence[Arm]) -> lis
     return [ClaimNumber(f"{test.dimension}, on the prompts of all pairings: {ends}", estimate, test.direction)]
 
 
-def _contrast(
+def _weighted_difference(
     content: Content,
     title: str,
     weighted: Sequence[tuple[Repeats, float]],
@@ -216,9 +217,9 @@ def _contrast(
     def estimate(members: Sequence[tuple[Repeats, float]]) -> Estimate:
         total: dict[Arm | Base, float] = {} if base is None else {base: -1.0}
         for repeats, weight in members:
-            for arm, share in _equal(repeats).items():
+            for arm, share in mean_weights(repeats).items():
                 total[arm] = total.get(arm, 0.0) + weight * share
-        return scaled(content.scores.contrast(total, evaluations), _POINTS) if evaluations else NOTHING
+        return scaled(content.scores.weighted_difference(total, evaluations), POINTS) if evaluations else NOTHING
 
     seeds, unshared = shared_seeds([repeats for repeats, _ in weighted])
     by_seed = {}
@@ -230,8 +231,3 @@ def _contrast(
     if len(by_seed) < 2:
         by_seed = {}
     return ClaimNumber(title, estimate(weighted), direction, seeds, by_seed, margin, unshared)
-
-
-def _equal(repeats: Repeats) -> ArmWeights:
-    """Equal weights whose sum is 1."""
-    return dict.fromkeys(repeats, 1 / len(repeats))

@@ -1,7 +1,7 @@
 import pytest
 
-from prefdelta.core.asking.thinking import without_thinking
-from prefdelta.core.asking.thoughts import as_generated, in_one_form, whole_reply
+from prefdelta.core.asking.reasoning_marks import without_thinking
+from prefdelta.core.asking.stored_reasoning import as_generated, in_one_form, whole_reply
 from prefdelta.core.errors import StudyError
 
 STORED = "<think>\nOne and one.\n</think>\n\nTwo."

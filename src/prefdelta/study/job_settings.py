@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.data.sources import Benchmark, DataSource
 from prefdelta.core.ids import seed_of
-from prefdelta.core.names import TRAINING_PROMPTS
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.settings import Settings
+from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages.delta import DeltaSettings
 from prefdelta.stages.evaluate import AskedBenchmark, EvaluateSettings
 from prefdelta.stages.filter import FilterSettings
@@ -45,8 +45,8 @@ SETTINGS: Mapping[str, type[Settings]] = {  # by stage
 }
 
 
-class Slices:
-    """`of(job)` looks up a job's settings by its kind."""
+class JobSettings:
+    """`of(job)` looks a job's settings up by its kind."""
 
     def __init__(self, config: Config, benchmarks: Mapping[str, Benchmark], axes: Axes, hub: Hub) -> None:
         self._config = config

@@ -14,7 +14,7 @@ from prefdelta.study.files import Files
 from prefdelta.study.job import ArmBatch, JobLookups
 
 
-class Batches:
+class ArmBatches:
     """Arms that share policy, pairing, recipe and seed, at most compute.<stage>.batch in each job."""
 
     def __init__(self, config: Config, axes: Axes, files: Files, compute: JobCompute, lookups: JobLookups) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.failures import check_share, count_failures
+from prefdelta.core.failure_limits import check_share, count_failures
 
 
 def test_failures_are_counted_by_kind_and_none_is_no_failure():

@@ -3,7 +3,7 @@
 import pytest
 
 from prefdelta.core.arms import Arm, Base, Pairing
-from prefdelta.study.batches import batch_axes, batches_of
+from prefdelta.study.arm_batches import batch_axes, batches_of
 
 PAIRING = Pairing("g-4", "g.0")
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from prefdelta.core import layout
+from prefdelta.study.arm_batches import ArmBatches
 from prefdelta.study.axes import Axes
-from prefdelta.study.batches import Batches
 from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
 from prefdelta.study.job import JobLookups, StudyJob
@@ -14,7 +14,7 @@ from prefdelta.training.registry import method_of
 class JobList:
     """The jobs of a study. Each stage is listed once."""
 
-    def __init__(self, config: Config, axes: Axes, files: Files, batches: Batches, lookups: JobLookups) -> None:
+    def __init__(self, config: Config, axes: Axes, files: Files, batches: ArmBatches, lookups: JobLookups) -> None:
         self._config = config
         self._axes = axes
         self._files = files

@@ -4,7 +4,7 @@ Models differ in who opens the reasoning (the model, or its prompt), and in the 
 are stored as `<think>\n…\n</think>\n\n…`, so that chosen and rejected traces differ only in their content.
 """
 
-from prefdelta.core.asking.thinking import CLOSE, OPEN, without_thinking
+from prefdelta.core.asking.reasoning_marks import CLOSE, OPEN, without_thinking
 from prefdelta.core.errors import StudyError
 
 
