@@ -220,7 +220,7 @@ def test_a_system_prompt_comes_first_and_makes_other_calls(
         asked.extend(requests)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(generate.calls, "complete", answer)
+    monkeypatch.setattr(generate.calls, "ask_missing", answer)
     with pytest.raises(KeyboardInterrupt):
         again(tmp_path / "a.parquet", record, inputs, system="detailed thinking on")
     assert asked[0].messages[0] == ("system", "detailed thinking on")

@@ -11,7 +11,7 @@ from prefdelta.core.tasks.maths import Maths
 from prefdelta.core.tasks.stem import Stem
 from prefdelta.core.tasks.steps import Family, Problem
 
-FamilyName = Literal["maths", "code", "stem"]
+FamilyName = Literal["maths", "stem", "code"]
 FAMILIES: dict[FamilyName, Family] = {"maths": Maths(), "code": Code(), "stem": Stem()}
 assert set(FAMILIES) == set(get_args(FamilyName))
 
