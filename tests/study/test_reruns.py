@@ -38,7 +38,8 @@ def edit(path: Path, old: str, new: str) -> None:
 def test_a_code_change_that_changes_no_result_computes_nothing(checkout: Checkout) -> None:
     before = checkout.tables()
     core = checkout.folder / "src/prefdelta/core"
-    edit(core / "asking/prompt_template.py", "slots = set(_SLOT.findall(template))", "slots = set(iter(_SLOT.findall(template)))")
+    template = core / "asking/prompt_template.py"
+    edit(template, "slots = set(_SLOT.findall(template))", "slots = set(iter(_SLOT.findall(template)))")
     # What the ladder draws its traces with.
     edit(
         core / "tasks/corpus.py",
