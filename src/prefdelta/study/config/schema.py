@@ -32,6 +32,10 @@ class _WithoutTitles(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
+    def literal_schema(self, schema: Any) -> Any:
+        """Values in alphabetical order. Two Literals of the same values have the order of the first one made."""
+        return super().literal_schema({**schema, "expected": sorted(schema["expected"], key=str)})
+
     def sort(self, value: Any, parent_key: str | None = None) -> Any:
         """Keep the order of the fields."""
         return value
