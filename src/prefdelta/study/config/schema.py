@@ -34,7 +34,8 @@ class _WithoutTitles(GenerateJsonSchema):
 
     def literal_schema(self, schema: Any) -> Any:
         """Values in alphabetical order. Two Literals of the same values have the order of the first one made."""
-        return super().literal_schema({**schema, "expected": sorted(schema["expected"], key=str)})
+        allowed: dict[str, Any] = super().literal_schema(schema)
+        return {**allowed, "enum": sorted(allowed["enum"], key=str)} if "enum" in allowed else allowed
 
     def sort(self, value: Any, parent_key: str | None = None) -> Any:
         """Keep the order of the fields."""
