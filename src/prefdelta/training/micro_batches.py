@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from transformers import Trainer
 
 # Number of processes that train together, and the rank of this one; torch's launcher sets both.
-PROCESSES, PROCESS = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+
+
+def process_count() -> int:
+    """The number of processes that train together. Read when asked: in a job of SLURM it is known only after imports."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def process_rank() -> int:
+    """The number of this process among them, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
 TOKENS_WITHOUT_GRADIENTS = 16_384  # in one forward pass that computes no gradients
 Row = Mapping[str, Any]  # name of a column -> what TRL's collator reads there
 # (tensors of shape (rows, ...) that TRL's collator made from rows, weight of the micro-batch in the update). The mean
@@ -42,10 +53,10 @@ def rows_per_micro_batch(recipe: Recipe) -> int:
 
     Raises StudyError if the processes cannot make equal shares of an update in such micro-batches.
     """
-    rows = recipe.micro_batch_size or max(1, recipe.batch_size // PROCESSES)
-    if recipe.batch_size % (rows * PROCESSES):
+    rows = recipe.micro_batch_size or max(1, recipe.batch_size // process_count())
+    if recipe.batch_size % (rows * process_count()):
         raise StudyError(
-            f"batch_size {recipe.batch_size} is not a multiple of micro_batch_size x GPUs ({rows} x {PROCESSES}): "
+            f"batch_size {recipe.batch_size} is not a multiple of micro_batch_size x GPUs ({rows} x {process_count()}): "
             "choose another micro_batch_size, or another number of GPUs (compute.train.gpus)."
         )
     return rows
@@ -76,12 +87,12 @@ def in_micro_batches(trainer: "type[Trainer]", recipe: Recipe, size: Size = lamb
             self._collate: Any = self.data_collator
             self.data_collator: Any = Update
             # TRL measures over all processes as if micro-batches had one size; `_average` works for any sizes.
-            if PROCESSES > 1:
+            if process_count() > 1:
                 self.accelerator.gather = self.accelerator.gather_for_metrics = lambda measured, *_, **__: measured
 
         def get_train_dataloader(self) -> "DataLoader[Update]":
             loader: DataLoader[Update] = super().get_train_dataloader()
-            if PROCESSES > 1:  # accelerate would give each process other rows, and repeat some in a short update
+            if process_count() > 1:  # accelerate would give each process other rows, and repeat some in a short update
                 batches: Any = loader.batch_sampler
                 batches.num_processes, batches.process_index, batches.even_batches = 1, 0, False
             return loader
@@ -99,11 +110,11 @@ def in_micro_batches(trainer: "type[Trainer]", recipe: Recipe, size: Size = lamb
             micro_batches: list[Weighted] = [
                 (
                     self._prepare_inputs(self._collate([rows[index] for index in indices])),
-                    PROCESSES * sum(size(rows[index]) for index in indices) / total if counts else 0.0,
+                    process_count() * sum(size(rows[index]) for index in indices) / total if counts else 0.0,
                 )
-                for indices, counts in split(len(rows), rows_each, PROCESS, PROCESSES)
+                for indices, counts in split(len(rows), rows_each, process_rank(), process_count())
             ]
-            whole = len(micro_batches) == PROCESSES == 1
+            whole = len(micro_batches) == process_count() == 1
             model.train()
             with products_in(dtype):
                 self.before_micro_batches(model, micro_batches, len(rows), whole)

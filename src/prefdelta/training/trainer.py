@@ -18,7 +18,7 @@ from prefdelta.training.finite import check_numbers, check_weights
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.lora import adapters
 from prefdelta.training.method import Method, R, Setup
-from prefdelta.training.micro_batches import PROCESS, PROCESSES, TOKENS_WITHOUT_GRADIENTS
+from prefdelta.training.micro_batches import TOKENS_WITHOUT_GRADIENTS, process_count, process_rank
 from prefdelta.training.saving import save_policy
 from prefdelta.training.tokens import PreferenceRow, Tokens
 
@@ -92,7 +92,7 @@ def train(
             "report_to": "none",
             "disable_tqdm": True,
             "dataloader_pin_memory": False,
-            **(_shared(fsdp or Fsdp()) if PROCESSES > 1 and not recipe.lora else {}),
+            **(_shared(fsdp or Fsdp()) if process_count() > 1 and not recipe.lora else {}),
         },
     )
     trainer = method.make_trainer(setup)
@@ -162,7 +162,7 @@ def _watch(snapshots: Snapshots, first_loss: float | None, tolerance: float) -> 
             )
 
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            if PROCESS == 0:
+            if process_rank() == 0:
                 self._progress.add()
             # No snapshot after the last update: the policy itself is saved then.
             control.should_save = state.global_step < state.max_steps and snapshots.due()

@@ -32,7 +32,7 @@ def saved(trained, *args):
     """Each process must hold its share of what it saves, and have loaded no reference model beside it."""
     assert len(loaded) == 1
     for name, weight in trained.model.named_parameters():
-        assert len(weight.to_local()) <= -(-len(weight) // trainer.PROCESSES), f"{name} is not shared"
+        assert len(weight.to_local()) <= -(-len(weight) // trainer.process_count()), f"{name} is not shared"
     return save(trained, *args)
 
 

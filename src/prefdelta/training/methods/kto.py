@@ -17,12 +17,12 @@ from prefdelta.core.recipes import Precision, Recipe
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.method import PAIR, Method, Setup
 from prefdelta.training.micro_batches import (
-    PROCESS,
-    PROCESSES,
     TOKENS_WITHOUT_GRADIENTS,
     Row,
     Weighted,
     in_micro_batches,
+    process_count,
+    process_rank,
 )
 from prefdelta.training.prepared import prepared, reference_not_loaded
 from prefdelta.training.tokens import PreferenceRow, Tokens
@@ -109,7 +109,7 @@ def _sums(model: "PreTrainedModel", rows: Sequence[Tokens], dtype: Precision) ->
     """
     from accelerate.utils import gather_object
 
-    mine = range(PROCESS, len(rows), PROCESSES)
+    mine = range(process_rank(), len(rows), process_count())
     computed = completion_logps(model, [rows[index] for index in mine], TOKENS_WITHOUT_GRADIENTS, dtype)
     return dict(gather_object([(mine[place], logps) for place, logps in computed]))
 
