@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from torch.utils.data import DataLoader
     from transformers import Trainer
 
-# Number of processes that train together, and the rank of this one; torch's launcher sets both.
-
 
 def process_count() -> int:
-    """The number of processes that train together. Read when asked: in a job of SLURM it is known only after imports."""
+    """The number of processes that train together. Read when asked: a SLURM job knows it only after imports."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -56,7 +54,8 @@ def rows_per_micro_batch(recipe: Recipe) -> int:
     rows = recipe.micro_batch_size or max(1, recipe.batch_size // process_count())
     if recipe.batch_size % (rows * process_count()):
         raise StudyError(
-            f"batch_size {recipe.batch_size} is not a multiple of micro_batch_size x GPUs ({rows} x {process_count()}): "
+            f"batch_size {recipe.batch_size} is not a multiple of micro_batch_size x GPUs "
+            f"({rows} x {process_count()}): "
             "choose another micro_batch_size, or another number of GPUs (compute.train.gpus)."
         )
     return rows

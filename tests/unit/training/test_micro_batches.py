@@ -59,14 +59,14 @@ def test_every_row_counts_once_and_all_processes_make_as_many_parts(n_rows, proc
     ("batch_size", "micro", "processes", "rows"), [(8, None, 1, 8), (8, None, 2, 4), (8, 2, 2, 2), (8, 1, 8, 1)]
 )
 def test_a_part_is_what_the_recipe_says_or_a_process_share(batch_size, micro, processes, rows, monkeypatch):
-    monkeypatch.setattr(micro_batches, "PROCESSES", processes)
+    monkeypatch.setattr(micro_batches, "process_count", lambda: processes)
     recipe = RECIPES["dpo"].model_copy(update={"batch_size": batch_size, "micro_batch_size": micro})
     assert rows_per_micro_batch(recipe) == rows
 
 
 @pytest.mark.parametrize(("batch_size", "micro", "processes"), [(8, None, 3), (8, 4, 4), (4, None, 8)])
 def test_a_batch_that_processes_cannot_share_is_refused_with_the_numbers(batch_size, micro, processes, monkeypatch):
-    monkeypatch.setattr(micro_batches, "PROCESSES", processes)
+    monkeypatch.setattr(micro_batches, "process_count", lambda: processes)
     recipe = RECIPES["dpo"].model_copy(update={"batch_size": batch_size, "micro_batch_size": micro})
     with pytest.raises(StudyError, match=rf"batch_size {batch_size} is not a multiple .* x {processes}\)"):
         rows_per_micro_batch(recipe)
