@@ -3,7 +3,7 @@
 # passed by name is a variable of the template and hides the function of that name.
 # Found: it does hide it, but a function does not get there. Values that are no plain data become a text that names
 # their type (`<function>`, a date `<date>`), so the call raises TypeError, and a date that is printed prints `<date>`.
-# Seen with transformers 5.23.0, tokenizers 0.23.3 and jinja2 3.1.6, in the year 2026:
+# Output seen, with transformers 5.23.0, tokenizers 0.23.3 and jinja2 3.1.6, in the year 2026:
 #   strftime_now of the library:       '2026'
 #   strftime_now=<a function>:         TypeError: 'str' object is not callable
 #   day=<a date>, day=<a text>:        '<date>', '1999-01-02'

@@ -2,7 +2,7 @@
 # Guess: the message of openai's APIStatusError holds what the server said, whatever form its error has.
 # Found: it holds the words of two forms. Of FastAPI's (vLLM, many gateways), of an error that is a text, of Mistral's
 # and of Google's it has the status alone. What is lost is in `body`, and whole in `response.text`.
-# Seen with openai 3.54.0, of a server whose every error says "unknown field":
+# Output seen, with openai 3.54.0, of a server whose every error says "unknown field":
 #   OpenAI's         'Error code: 422 - unknown field'
 #   a message alone  'Error code: 422 - unknown field'
 #   FastAPI's        'Error code: 422'

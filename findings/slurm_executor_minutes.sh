@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: the executor's file of partitions takes times as sbatch does, where 60:30 is 60 minutes and 30 seconds.
 # Found: it reads two numbers as hours and minutes; three numbers it reads as sbatch does, rounded.
-# Seen with snakemake-executor-plugin-slurm 2.8.0, in minutes:
+# Output seen, with snakemake-executor-plugin-slurm 2.8.0, in minutes:
 #   60        60
 #   60:30     3630
 #   1:00:30   61

@@ -2,7 +2,7 @@
 # Guess: the resource `tasks: 1` says what is so without it, for a job with GPUs as for one without.
 # Found: for a job with GPUs it becomes --ntasks-per-gpu=1, so that a job of four GPUs is one of four tasks, each with the
 # CPUs of one. Without it no number of tasks is asked for.
-# Seen with snakemake-executor-plugin-slurm 2.8.0, four threads:
+# Output seen, with snakemake-executor-plugin-slurm 2.8.0, four threads:
 #   no GPU:              --ntasks=1 --cpus-per-task=4
 #   no GPU, tasks: 1     --ntasks=1 --cpus-per-task=4
 #   4 GPUs:              --cpus-per-task=4

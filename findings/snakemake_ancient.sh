@@ -2,7 +2,7 @@
 # Guess: ancient() only keeps an input's age from making a rule run; a target that is missing is made all the same.
 # Found: if the job that makes the ancient input runs, the missing target is not made, and Snakemake exits with 0. The
 # same command once more makes it.
-# Seen with snakemake 9.27.1:
+# Output seen, with snakemake 9.27.1:
 #   first run:  exit 0, ran first; last.txt is missing
 #   once more:  exit 0, ran last; last.txt is there
 # So a workflow that must be whole when it exits with 0 cannot use ancient() on what another rule makes.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: Snakemake compares inputs by their checksums, so a job whose input comes out the same as before does not run.
-# Found: within one run it does. What is below a job that runs was planned before that job ran, and runs too.
-# Seen with snakemake 9.27.1, after an edit of in.txt that leaves its count of lines as it was:
+# Found: it runs. All that is below a job that runs was planned before that job ran, so it runs too, with the same input.
+# Output seen, with snakemake 9.27.1, after an edit of in.txt that leaves its count of lines as it was:
 #   plan and run:   first, last
 #   first.txt:      the same bytes as before
 # So an expensive step has to look up itself whether its inputs are the same (here: a record by content).

@@ -2,7 +2,7 @@
 # Guess: `--profile NAME` finds a profile that a workflow brings along in profiles/NAME or workflow/profiles/NAME.
 # Found: it looks for ./NAME, and in the user's and the system's folders of configuration; in neither of the two. A
 # link ./NAME makes the short name work.
-# Seen with snakemake 9.27.1:
+# Output seen, with snakemake 9.27.1:
 #   profiles/mine and workflow/profiles/mine:   exit 1
 #   and a link mine -> profiles/mine:           exit 0
 # So a workflow whose README says `snakemake --profile mine` needs such a link in its root.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: a script of submitit asks SLURM for what the caller named, and for time and nodes.
 # Found: it also sets a workload key that nobody named, "submitit". wckey=None leaves it out.
-# Seen with submitit 1.5.4, lines of #SBATCH that the script has:
+# Output seen, with submitit 1.5.4, lines of #SBATCH that the script has:
 #   by itself:    error job-name nodes open-mode output signal time wckey=submitit
 #   wckey=None:   error job-name nodes open-mode output signal time
 # So on a cluster that keeps a list of workload keys, a job with nothing unusual in it may be refused.

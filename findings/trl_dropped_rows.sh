@@ -3,7 +3,7 @@
 # Found: it is taken out of the data set. A progress bar names the step; no log and no warning says how many rows went. A
 # pair whose prompt leaves room for one token stays: of its two completions the first token is left, and where they begin
 # alike nothing can be learnt from it.
-# Seen with trl 1.16.0, max_length 8, three pairs whose completions begin with the same word:
+# Output seen, with trl 1.16.0, max_length 8, three pairs whose completions begin with the same word:
 #   prompts of 2, 7 and 8 tokens:   2 rows are left
 #   warnings and logs about it:     0
 #   completions of the second:      one token each, the same

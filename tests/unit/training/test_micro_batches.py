@@ -64,6 +64,15 @@ def test_a_part_is_what_the_recipe_says_or_a_process_share(batch_size, micro, pr
     assert rows_per_micro_batch(recipe) == rows
 
 
+def test_the_number_of_processes_is_that_of_now_and_not_of_the_import(monkeypatch):
+    # A SLURM job of its own unpickles its work, which imports this module, before it knows how many they are.
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("RANK", "3")
+    assert (micro_batches.process_count(), micro_batches.process_rank()) == (4, 3)
+    recipe = RECIPES["dpo"].model_copy(update={"batch_size": 8, "micro_batch_size": None})
+    assert rows_per_micro_batch(recipe) == 2
+
+
 @pytest.mark.parametrize(("batch_size", "micro", "processes"), [(8, None, 3), (8, 4, 4), (4, None, 8)])
 def test_a_batch_that_processes_cannot_share_is_refused_with_the_numbers(batch_size, micro, processes, monkeypatch):
     monkeypatch.setattr(micro_batches, "process_count", lambda: processes)
