@@ -630,6 +630,7 @@ def test_a_training_tells_nobody_of_itself(
         "HF_HUB_DISABLE_TELEMETRY",
         "DISABLE_TELEMETRY",
         "DO_NOT_TRACK",
+        "CI",  # TRL tells nothing there
         "HF_HUB_OFFLINE",
         "TRANSFORMERS_OFFLINE",
     )

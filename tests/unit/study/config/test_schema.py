@@ -35,8 +35,8 @@ def sections(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_what_is_generated_is_committed() -> None:
-    stale = [path for path, text in schema.generated().items() if (ROOT / path).read_text(encoding="utf-8") != text]
-    assert stale == [], "run make schema"
+    for path, text in schema.generated().items():
+        assert (ROOT / path).read_text(encoding="utf-8").splitlines() == text.splitlines(), "run make schema"
 
 
 def test_a_stale_file_is_told_and_written_anew(tmp_path, monkeypatch, capsys):
