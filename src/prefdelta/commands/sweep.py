@@ -28,7 +28,6 @@ from prefdelta.system.files import publish_text
 
 NAME = "sweep"
 TABLE = Path("docs/sweep.md")
-RESAMPLES = 2000  # bootstrap resamples, for each interval
 SEED = 0  # seed of the trainings
 
 
@@ -125,7 +124,7 @@ def measure(sweep: Sweep, results: Path) -> list[Trial]:
 
             def gain(group: str, benchmark: str, arm: Arm = arm) -> Estimate:
                 before, after = (_outcomes(results, str(name), group, benchmark) for name in (base, arm))
-                return mean_interval([after[key] - before[key] for key in sorted(after.keys() & before)], RESAMPLES, 0)
+                return mean_interval([after[key] - before[key] for key in sorted(after.keys() & before)])
 
             trials.append(
                 Trial(

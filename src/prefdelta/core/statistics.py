@@ -1,10 +1,24 @@
-"""Intervals: how sure a number is. Every number of the report is an `Estimate`."""
+"""Intervals: how sure a number is. Every number of the report is an `Estimate`.
+
+A number rests on several sources of variance: the items of a benchmark, and the runs of a training. Each is a
+`Variance`; `t_interval` adds them up, with the degrees of freedom that Satterthwaite (1946) gives to such a sum. For
+sums of means this is what resampling of items and runs tends to, in closed form; `reporting.numbers.resampling` draws
+the samples for numbers that are no sums.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LEVEL = 0.95
+POWER = 0.8
+FEW = 25  # with fewer observations that differ, a normal approximation is too sure of itself
+_TAIL = (1 - LEVEL) / 2
 _Z = 1.959963984540054  # the normal distribution's quantile at (1 + LEVEL) / 2
 
 
@@ -16,9 +30,24 @@ class Estimate:
     low: float | None
     high: float | None
     n: int  # number of independent observations behind it
+    se: float | None = None  # standard error, in the unit of the data; None: the interval has another form
+    df: float | None = None  # degrees of freedom of the interval
+    # Of these, the degrees of freedom of the variance between runs. 0: runs are involved, but nothing shows how much
+    # they vary, so the interval holds items only. None: no runs are involved.
+    run_df: int | None = None
 
 
 NOTHING = Estimate(None, None, None, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Variance:
+    """The variance of a number from one source, as it is estimated."""
+
+    value: float  # squared unit of the data
+    df: float  # degrees of freedom of the mean square from which it is estimated
+    # That mean square, on the scale of `value`. Larger than the value if another variance was subtracted from it.
+    mean_square: float | None = None
 
 
 def mean_of_known(values: Iterable[int | None]) -> float | None:
@@ -40,27 +69,163 @@ def wilson_interval(successes: int, n: int) -> Estimate:
     return Estimate(successes / n, float(interval.low), float(interval.high), n)
 
 
-def mean_interval(values: Sequence[float], resamples: int, seed: int) -> Estimate:
-    """The mean of n values with its percentile bootstrap interval (Efron and Tibshirani 1993, chapter 13).
+def mean_variance(values: "NDArray[np.float64]", step: float = 1.0) -> Variance:
+    """The variance of the mean of n independent values (n at least 2).
 
-    For a paired comparison the values are the differences per item. One value has a mean but no interval. The
-    estimate depends on values, resamples and seed, not on the order of the values.
+    step: how far one observation can move a value. If fewer than 25 values differ from the most frequent one, a value
+    one step above it and a value one step below it are added, as Bonett and Price (2012) do for paired proportions:
+    else the interval would be too short, or of width 0 where all are equal.
     """
-    if len(values) == 0:
-        return NOTHING
     import numpy as np
 
-    # To draw n values with replacement, draw how often each distinct value occurs: multinomial counts. There are few
-    # distinct values (-1, 0, 1), so this is about n times less work.
-    distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
-    n = int(counts.sum())
-    mean = float(counts @ distinct) / n
-    if n == 1:
-        return Estimate(mean, None, None, n)
-    draws = np.random.default_rng(seed).multinomial(n, counts / n, size=resamples)  # resamples x distinct
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(draws @ distinct / n, [tail, 1 - tail])
-    return Estimate(mean, float(low), float(high), n)
+    n = len(values)
+    distinct, counts = np.unique(values, return_counts=True)
+    mode = distinct[counts.argmax()]
+    if n - counts.max() < FEW:
+        values = np.append(values, [mode - step, mode + step])
+    return Variance(float(values.var(ddof=1)) / len(values), n - 1)
+
+
+def mean_interval(values: Sequence[float], step: float = 1.0) -> Estimate:
+    """The mean of n independent values with Student's interval. One value has a mean but no interval.
+
+    For a paired comparison the values are the differences per item. step: as in `mean_variance`.
+    """
+    import numpy as np
+
+    if len(values) == 0:
+        return NOTHING
+    array = np.asarray(values, dtype=np.float64)
+    mean = math.fsum(values) / len(values)
+    return t_interval(mean, len(values), [mean_variance(array, step)] if len(values) > 1 else [])
+
+
+def t_interval(value: float, n: int, parts: Sequence[Variance], run_df: int | None = None) -> Estimate:
+    """A value whose variance is the sum of independent parts; without parts it has no interval."""
+    total = sum(part.value for part in parts)
+    if total <= 0:
+        return Estimate(value, None, None, n, run_df=run_df)
+    uncertain = sum((part.value if part.mean_square is None else part.mean_square) ** 2 / part.df for part in parts)
+    df = max(1.0, total**2 / uncertain)
+    from scipy.stats import t
+
+    se = math.sqrt(total)
+    half = float(t.ppf(1 - _TAIL, df)) * se
+    return Estimate(value, value - half, value + half, n, se, df, run_df)
+
+
+def scaled(estimate: Estimate, factor: float) -> Estimate:
+    """The estimate in another unit. factor: above 0."""
+    value, low, high, se = (
+        None if part is None else part * factor for part in (estimate.value, estimate.low, estimate.high, estimate.se)
+    )
+    return replace(estimate, value=value, low=low, high=high, se=se)
+
+
+def p_above(estimate: Estimate, bound: float) -> float:
+    """One-sided p: how likely a value as large is if the truth is not above the bound. 1 without a standard error.
+
+    It is at most 0.025 exactly if the 95% interval lies above the bound. `p_below` is 1 minus it.
+    """
+    if estimate.value is None or estimate.se is None or estimate.df is None:
+        return 1.0
+    from scipy.stats import t
+
+    return float(t.sf((estimate.value - bound) / estimate.se, estimate.df))
+
+
+def p_below(estimate: Estimate, bound: float) -> float:
+    """One-sided p: how likely a value as small is if the truth is not below the bound. 1 without a standard error."""
+    return 1 - p_above(estimate, bound) if estimate.se is not None else 1.0
+
+
+def minimum_detectable(estimate: Estimate) -> float | None:
+    """The smallest true distance from a bound that 80% of such studies see: their 95% interval excludes the bound.
+
+    With s the standard error and t the quantiles of Student's distribution, (t(0.975) + t(0.8)) s (Bloom 1995). None
+    without a standard error.
+    """
+    if estimate.se is None or estimate.df is None:
+        return None
+    from scipy.stats import t
+
+    return float(t.ppf(1 - _TAIL, estimate.df) + t.ppf(POWER, estimate.df)) * estimate.se
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values corrected for their number, in the same order (Holm 1979)."""
+    if not p_values:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+
+
+def ratio_interval(
+    numerator: float, denominator: float, covariance: Sequence[Sequence[float]], df: float
+) -> tuple[float | None, float | None]:
+    """The 95% interval of numerator/denominator (Fieller 1954); (None, None) if the denominator may be 0.
+
+    covariance: 2 x 2, of numerator and denominator. df: degrees of freedom of the covariance.
+    """
+    from scipy.stats import t
+
+    (v11, v12), (_, v22) = covariance
+    q = float(t.ppf(1 - _TAIL, df)) ** 2
+    a, b, c = denominator**2 - q * v22, numerator * denominator - q * v12, numerator**2 - q * v11
+    if a <= 0 or b**2 < a * c:
+        return None, None
+    root = math.sqrt(b**2 - a * c)
+    return (b - root) / a, (b + root) / a
+
+
+def paired_proportions(first: int, second: int, n: int) -> Estimate:
+    """The difference of two shares of the same n items, with the score interval of Tango (1998).
+
+    first: items that only the first side has right; second: items that only the second side has right.
+    """
+    if n == 0:
+        return NOTHING
+    from scipy.optimize import brentq
+
+    value = (first - second) / n
+
+    def score(difference: float) -> float:
+        # The likelihood's maximum for the share of `second` if the difference is given.
+        b = -first - second + (2 * n - first + second) * difference
+        c = -second * difference * (1 - difference)
+        share = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+        variance = n * (2 * share + difference * (1 - difference))
+        return (first - second - n * difference) / math.sqrt(variance) if variance > 0 else math.inf
+
+    edge = 1 - 1e-12
+    low = brentq(lambda d: score(d) - _Z, -edge, value) if score(-edge) > _Z and value > -edge else -1.0
+    high = brentq(lambda d: score(d) + _Z, value, edge) if score(edge) < -_Z and value < edge else 1.0
+    return Estimate(value, float(low), float(high), n)
+
+
+def mcnemar(first: int, second: int) -> float:
+    """Two-sided p of equal shares, exact: of the items on which two sides differ, half should favour each (1947)."""
+    if first + second == 0:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(first, first + second).pvalue)
+
+
+def with_runs(estimate: Estimate, runs: Variance | None, run_df: int) -> Estimate:
+    """An interval over items, widened by the variance between runs: the squares of both halves add up (MOVER).
+
+    For intervals that are not symmetric (Zou and Donner 2008).
+    """
+    if estimate.value is None or estimate.low is None or estimate.high is None or runs is None:
+        return replace(estimate, run_df=run_df)
+    from scipy.stats import t
+
+    half = float(t.ppf(1 - _TAIL, runs.df)) * math.sqrt(runs.value)
+    low = estimate.value - math.hypot(estimate.value - estimate.low, half)
+    high = estimate.value + math.hypot(estimate.high - estimate.value, half)
+    return replace(estimate, low=low, high=high, run_df=run_df)
 
 
 def rank_correlation(x: Sequence[float], y: Sequence[float]) -> Estimate:

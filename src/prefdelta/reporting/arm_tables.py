@@ -7,7 +7,8 @@ from typing import Literal
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.arms import Repeats, families, selection_of, short_labels
-from prefdelta.reporting.content import Content, ExperimentArms
+from prefdelta.reporting.content import Content
+from prefdelta.reporting.evidence import ExperimentArms, title_of
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Evaluation
 from prefdelta.reporting.numbers.experiments import filtering_rows, references
 from prefdelta.reporting.numbers.training import training
@@ -89,7 +90,7 @@ def accuracy_table(content: Content, evaluation: Evaluation) -> AccuracyTable:
             groups.append(PolicyRows(policy, rows))
     return AccuracyTable(
         name=evaluation.benchmark,
-        title=content.title_of(evaluation),
+        title=title_of(content, evaluation),
         group=content.groups[evaluation.group].title,
         note=content.benchmarks[evaluation.benchmark].about,
         draws=content.scores.draws(evaluation) if groups else 1,

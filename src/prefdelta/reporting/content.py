@@ -8,37 +8,14 @@ from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.pairs.overlap import DimensionOverlap
 from prefdelta.reporting.arms import selection_of
 from prefdelta.reporting.calibration import Calibration
+from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.manifests import FinishedJob
-from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Evaluation, Scores
+from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import AgreementLine
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 
 CONFOUNDED = "traces from a data set, so another prompt and sampling"  # the remark beside such a generator
-
-
-@dataclass(frozen=True, slots=True)
-class BenchmarkLabel:
-    title: str
-    note: str  # "maths, easy"
-    in_domain: bool
-
-    @property
-    def about(self) -> str:
-        return f"{self.note}, {'in' if self.in_domain else 'out of'} domain"
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentArms:
-    title: str
-    figure: str  # scaling, methods, cells, filtering, rows
-    arms: Sequence[Arm]
-    beside: Sequence[Arm] = ()  # arms of other experiments, shown as controls at equal updates
-
-    @property
-    def several_k(self) -> bool:
-        """Whether it compares selections of several sizes, so that its figure has the size as x axis."""
-        return self.figure == "filtering" and len({selection_of(arm).k for arm in self.arms} - {None}) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +76,3 @@ class Content:
             and (arm.policy, arm.pairing, arm.recipe) in trained
         ]
         return replace(experiment, arms=list(dict.fromkeys([*experiment.arms, *controls])))
-
-    def title_of(self, evaluation: Evaluation) -> str:
-        """The benchmark's title, with the group's if several primary (or several secondary) groups have it."""
-        title, group = self.benchmarks[evaluation.benchmark].title, self.groups[evaluation.group]
-        alike = [
-            other
-            for other in self.groups.values()
-            if other.primary is group.primary and evaluation.benchmark in other.benchmarks
-        ]
-        return f"{title}, {group.title}" if len(alike) > 1 else title

@@ -1,7 +1,7 @@
 """All figures of the report, by the names of their files."""
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.statistics import NOTHING
+from prefdelta.core.statistics import NOTHING, scaled
 from prefdelta.reporting.content import Content, Overlaps
 from prefdelta.reporting.figures.canvas import Drawing
 from prefdelta.reporting.figures.dots import Dot, DotFigure, DotPanel
@@ -9,7 +9,6 @@ from prefdelta.reporting.figures.heatmap import HeatFigure, HeatPanel
 from prefdelta.reporting.figures.marks import Head, Point
 from prefdelta.reporting.figures.scatter import Crossing, ScatterFigure, ScatterPanel
 from prefdelta.reporting.formats import span
-from prefdelta.reporting.numbers.bootstrap import scaled
 from prefdelta.reporting.numbers.deltas import DeltaLine
 from prefdelta.reporting.numbers.experiments import draw_experiment
 

@@ -23,8 +23,9 @@ from prefdelta.reporting.arm_tables import (
 )
 from prefdelta.reporting.arms import common_parts, families
 from prefdelta.reporting.claims.verdicts import PaperClaims
-from prefdelta.reporting.content import CONFOUNDED, Content, ExperimentArms
+from prefdelta.reporting.content import CONFOUNDED, Content
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
+from prefdelta.reporting.evidence import ExperimentArms, title_of
 from prefdelta.reporting.figures.canvas import Drawing, inline
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
 from prefdelta.reporting.numbers.accuracies import Evaluation
@@ -156,7 +157,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "by_upstream": upstream_lines(content.jobs),
         "agreements": content.agreements,
         "columns": [_column(content, evaluation) for evaluation in primary],
-        "evaluation_titles": {evaluation: content.title_of(evaluation) for evaluation in primary},
+        "evaluation_titles": {evaluation: title_of(content, evaluation) for evaluation in primary},
         "primary_tables": [accuracy_table(content, evaluation) for evaluation in primary],
         "secondary_tables": [accuracy_table(content, evaluation) for evaluation in scores.evaluations(primary=False)],
         "overlaps": content.overlaps,
@@ -201,12 +202,12 @@ def _jobs(content: Content) -> dict[str, Any]:
 
 
 def _column(content: Content, evaluation: Evaluation) -> TableColumn:
-    return TableColumn(content.title_of(evaluation), content.benchmarks[evaluation.benchmark].in_domain)
+    return TableColumn(title_of(content, evaluation), content.benchmarks[evaluation.benchmark].in_domain)
 
 
 def _averaged(content: Content, evaluation: Evaluation) -> str:
     draws = content.scores.draws(evaluation)
-    return content.title_of(evaluation) + (f" (avg@{draws})" if draws > 1 else "")
+    return title_of(content, evaluation) + (f" (avg@{draws})" if draws > 1 else "")
 
 
 def _with_length(content: Content) -> LengthCorrelations:

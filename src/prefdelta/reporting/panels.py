@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from prefdelta.core.arms import Arm
-from prefdelta.core.statistics import Estimate
+from prefdelta.core.statistics import Estimate, scaled
 from prefdelta.reporting.arms import Repeats
-from prefdelta.reporting.content import Content
+from prefdelta.reporting.evidence import Evidence, title_of
 from prefdelta.reporting.figures.marks import Head, Point
 from prefdelta.reporting.formats import span
 from prefdelta.reporting.numbers.accuracies import Evaluation, Scores
-from prefdelta.reporting.numbers.bootstrap import scaled
 from prefdelta.reporting.numbers.gains import POINTS, difference_weights, gain_weights
 
 _NAMES = {"stem": "STEM"}
@@ -29,47 +28,41 @@ class Panel:
     evaluations: Sequence[Evaluation]
 
 
-def panels(content: Content) -> list[Panel]:
+def panels(evidence: Evidence) -> list[Panel]:
     """The primary benchmarks, in order of first appearance."""
     alike: dict[tuple[str, bool], list[Evaluation]] = {}
-    for evaluation in content.scores.evaluations(primary=True):
-        benchmark = content.benchmarks[evaluation.benchmark]
+    for evaluation in evidence.scores.evaluations(primary=True):
+        benchmark = evidence.benchmarks[evaluation.benchmark]
         alike.setdefault((benchmark.note, benchmark.in_domain), []).append(evaluation)
-    return [_panel(content, note, in_domain, evaluations) for (note, in_domain), evaluations in alike.items()]
+    return [_panel(evidence, note, in_domain, evaluations) for (note, in_domain), evaluations in alike.items()]
 
 
 def panel_gain(scores: Scores, arms: Sequence[Arm], panel: Panel) -> Estimate:
     """The mean over some repeats minus their base, as a share, over the problems that all of them have."""
-    if len(panel.evaluations) == 1:
-        difference = scores.against_base(tuple(arms), panel.evaluations[0]).difference
-        assert difference is not None  # primary groups have a base
-        return difference
     return scores.weighted_difference(gain_weights(arms), panel.evaluations)
 
 
 def panel_difference(scores: Scores, arms: Sequence[Arm], others: Sequence[Arm], panel: Panel) -> Estimate:
     """The mean over some repeats minus the mean over others, as a share."""
-    if len(panel.evaluations) == 1:
-        return scores.difference(tuple(arms), tuple(others), panel.evaluations[0])
     return scores.weighted_difference(difference_weights(arms, others), panel.evaluations)
 
 
-def panel_point(content: Content, repeats: Repeats, panel: Panel) -> Point:
+def panel_point(evidence: Evidence, repeats: Repeats, panel: Panel) -> Point:
     """A gain as figures show it: in percentage points, with the gains of the repeats."""
-    singles = [panel_gain(content.scores, [arm], panel) for arm in repeats] if len(repeats) > 1 else []
+    singles = [panel_gain(evidence.scores, [arm], panel) for arm in repeats] if len(repeats) > 1 else []
     values = [POINTS * single.value for single in singles if single.value is not None]
-    return Point(scaled(panel_gain(content.scores, repeats, panel), POINTS), values)
+    return Point(scaled(panel_gain(evidence.scores, repeats, panel), POINTS), values)
 
 
-def panel_head(content: Content, panel: Panel, members: Iterable[Repeats]) -> Head:
+def panel_head(evidence: Evidence, panel: Panel, members: Iterable[Repeats]) -> Head:
     """A panel's title, and on how many problems it rests."""
-    problems = span([panel_gain(content.scores, repeats, panel).n for repeats in members])
+    problems = span([panel_gain(evidence.scores, repeats, panel).n for repeats in members])
     return Head(panel.title, f"{panel.note}; n\u00a0=\u00a0{problems}", panel.in_domain)
 
 
-def _panel(content: Content, note: str, in_domain: bool, evaluations: Sequence[Evaluation]) -> Panel:
+def _panel(evidence: Evidence, note: str, in_domain: bool, evaluations: Sequence[Evaluation]) -> Panel:
     if len(evaluations) == 1:
-        return Panel(content.title_of(evaluations[0]), note, in_domain, evaluations)
+        return Panel(title_of(evidence, evaluations[0]), note, in_domain, evaluations)
     domain, comma, difficulty = note.partition(", ")
     title = f"{_NAMES.get(domain, domain.capitalize())}{comma}{difficulty}"
     return Panel(title, f"{len(evaluations)} benchmarks", in_domain, evaluations)

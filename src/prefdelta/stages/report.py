@@ -12,8 +12,9 @@ from prefdelta.core.settings import Settings
 from prefdelta.reporting import calibration
 from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
-from prefdelta.reporting.content import BenchmarkLabel, Content, ExperimentArms, Overlaps
+from prefdelta.reporting.content import Content, Overlaps
 from prefdelta.reporting.drawings import drawings
+from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.figures.folder import publish_figures
 from prefdelta.reporting.manifests import FinishedJob, read_jobs, shipped_generators, tie_seed
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
@@ -141,9 +142,9 @@ def run(job: Job[ReportSettings]) -> Outcome:
         name: BenchmarkGroup(group.title, group.benchmarks, group.primary) for name, group in settings.groups.items()
     }
     experiments = {key: _experiment(experiment) for key, experiment in settings.experiments.items()}
-    scores = Scores(job.inputs["scores"], study, list(settings.benchmarks), groups, bootstrap)
+    scores = Scores.read(job.inputs["scores"], study, list(settings.benchmarks), groups, bootstrap)
     scores.check([*scores.arms(), *(arm for experiment in experiments.values() for arm in experiment.arms)])
-    pairings = Pairings(job.inputs["pairs"], job.inputs["deltas"], study, settings.dimensions, bootstrap)
+    pairings = Pairings(job.inputs["pairs"], job.inputs["deltas"], study, settings.dimensions)
     jobs = read_jobs(job.inputs["manifests"], study)
     content = Content(
         study=study,
@@ -158,7 +159,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
         groups=groups,
         experiments=experiments,
         scores=scores,
-        grades=Grades(job.inputs["grades"], study, bootstrap),
+        grades=Grades(job.inputs["grades"], study),
         pairings=pairings,
         overlaps=_overlaps(settings.overlap, pairings, jobs),
         jobs=jobs,

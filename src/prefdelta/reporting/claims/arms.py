@@ -6,20 +6,20 @@ from fnmatch import fnmatchcase
 from prefdelta.core.arms import Arm
 from prefdelta.core.paper_claims import ArmPatterns, Over
 from prefdelta.reporting.arms import Repeats, families, selection_of
-from prefdelta.reporting.content import Content
+from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.panels import panels
 
 
-def places_to_measure(content: Content, over: Over) -> list[tuple[str, Sequence[Evaluation]]]:
+def places_to_measure(evidence: Evidence, over: Over) -> list[tuple[str, Sequence[Evaluation]]]:
     """Benchmarks that are averaged, with a title for them; each benchmark has equal weight."""
     if over == "panels":
-        return [(panel.title, panel.evaluations) for panel in panels(content)]
+        return [(panel.title, panel.evaluations) for panel in panels(evidence)]
     inside = over == "in_domain"
     evaluations = [
         evaluation
-        for evaluation in content.scores.evaluations(primary=True)
-        if content.benchmarks[evaluation.benchmark].in_domain is inside
+        for evaluation in evidence.scores.evaluations(primary=True)
+        if evidence.benchmarks[evaluation.benchmark].in_domain is inside
     ]
     return [(f"{'In' if inside else 'Out of'} domain", evaluations)] if evaluations else []
 
@@ -53,11 +53,11 @@ def by_size(arms: Sequence[Arm]) -> dict[str, dict[int, Repeats]]:
     return sizes
 
 
-def nearest_k(content: Content, arms: Sequence[Arm], share: float) -> int | None:
+def nearest_k(evidence: Evidence, arms: Sequence[Arm], share: float) -> int | None:
     """The size of a top selection, among the arms of one pairing, that is nearest to a share of all its pairs."""
     selections = [selection_of(arm) for arm in arms]
     sizes = sorted({selection.k for selection in selections if selection.k is not None and selection.kind == "top"})
-    target = share * content.pairings.eligible(arms[0].pairing)
+    target = share * evidence.pairings.eligible(arms[0].pairing)
     return min(sizes, key=lambda k: abs(k - target)) if sizes else None
 
 

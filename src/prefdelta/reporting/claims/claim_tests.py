@@ -15,7 +15,7 @@ from prefdelta.core.paper_claims import (
     Test,
     Trend,
 )
-from prefdelta.core.statistics import NOTHING, Estimate
+from prefdelta.core.statistics import NOTHING, Estimate, mean_interval, scaled
 from prefdelta.reporting.arms import Repeats, families, short_labels
 from prefdelta.reporting.claims.arms import (
     by_pairing,
@@ -26,10 +26,9 @@ from prefdelta.reporting.claims.arms import (
     shared_seeds,
 )
 from prefdelta.reporting.claims.slopes import bend, slope
-from prefdelta.reporting.content import Content
+from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.formats import signed
 from prefdelta.reporting.numbers.accuracies import Evaluation
-from prefdelta.reporting.numbers.bootstrap import scaled
 from prefdelta.reporting.numbers.gains import POINTS, mean_weights
 
 if TYPE_CHECKING:
@@ -67,28 +66,28 @@ def rule(test: Test) -> str:
     return f"{unit}, {'<' if down else '>'} 0"
 
 
-def measure(test: Test, content: Content) -> list[ClaimNumber]:
+def measure(test: Test, evidence: Evidence) -> list[ClaimNumber]:
     """The numbers of a test; empty if the study lacks the arms for it."""
-    experiments = [content.experiments[name] for name in test.experiments if name in content.experiments]
+    experiments = [evidence.experiments[name] for name in test.experiments if name in evidence.experiments]
     arms = list(dict.fromkeys(arm for experiment in experiments for arm in experiment.arms))
     match test:
         case Trend():
-            return _trend(test, content, arms, slope)
+            return _trend(test, evidence, arms, slope)
         case Bend():
-            return _trend(test, content, arms, bend)
+            return _trend(test, evidence, arms, bend)
         case Gains():
-            return _gains(test, content, arms)
+            return _gains(test, evidence, arms)
         case Difference():
-            return _difference(test, content, arms)
+            return _difference(test, evidence, arms)
         case Steadiness():
-            return _steadiness(test, content, arms)
+            return _steadiness(test, evidence, arms)
         case DeltaTrend():
-            return _delta_trend(test, content, arms)
+            return _delta_trend(test, evidence, arms)
 
 
 def _trend(
     test: Trend | Bend,
-    content: Content,
+    evidence: Evidence,
     arms: Sequence[Arm],
     weights_of: Callable[[Sequence[float]], list[float] | None],
 ) -> list[ClaimNumber]:
@@ -97,44 +96,44 @@ def _trend(
     Generators whose traces a data set ships are left out: they differ in more than their capability.
     """
     series: dict[tuple[str, str, str], list[Repeats]] = {}
-    for repeats in families(arm for arm in arms if not content.is_confounded(arm.pairing)):
+    for repeats in families(arm for arm in arms if not evidence.is_confounded(arm.pairing)):
         first = repeats[0]
         series.setdefault((first.policy, first.selection, first.recipe), []).append(repeats)
     numbers = []
     for members in series.values():
-        gaps = [(gap, repeats) for repeats in members if (gap := _gap(content, repeats[0].pairing)) is not None]
+        gaps = [(gap, repeats) for repeats in members if (gap := _gap(evidence, repeats[0].pairing)) is not None]
         gaps.sort(key=lambda item: item[0])
         weights = weights_of([POINTS / _PER_TEN * gap for gap, _ in gaps])
         if weights is None:
             continue
         weighted = [(repeats, weight) for (_, repeats), weight in zip(gaps, weights, strict=True)]
         along = ", ".join(repeats[0].pairing.chosen for repeats, _ in weighted)
-        for title, evaluations in places_to_measure(content, test.over):
-            numbers.append(_weighted_difference(content, f"{title}: {along}", weighted, evaluations, test.direction))
+        for title, evaluations in places_to_measure(evidence, test.over):
+            numbers.append(_weighted_difference(evidence, f"{title}: {along}", weighted, evaluations, test.direction))
     return numbers
 
 
-def _gap(content: Content, pairing: Pairing) -> float | None:
+def _gap(evidence: Evidence, pairing: Pairing) -> float | None:
     """The generator delta of a pairing: a share."""
-    gap = content.grades.gap(pairing)
+    gap = evidence.grades.gap(pairing)
     return None if gap is None else gap.value
 
 
-def _gains(test: Gains, content: Content, arms: Sequence[Arm]) -> list[ClaimNumber]:
+def _gains(test: Gains, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     members = families(matching(arms, test.arms, None))
     numbers = []
-    for title, evaluations in places_to_measure(content, test.over):
+    for title, evaluations in places_to_measure(evidence, test.over):
         for label, repeats in zip(short_labels(members), members, strict=True):
             name, own, base = f"{title}: {label}", [(repeats, 1.0)], repeats[0].base
-            numbers.append(_weighted_difference(content, name, own, evaluations, test.direction, base=base))
+            numbers.append(_weighted_difference(evidence, name, own, evaluations, test.direction, base=base))
     return numbers
 
 
-def _difference(test: Difference, content: Content, arms: Sequence[Arm]) -> list[ClaimNumber]:
+def _difference(test: Difference, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     """One number per policy and pairing. Random draws of one size are repeats; selections have equal weights."""
     numbers = []
     for name, own in by_pairing(arms).items():
-        k = nearest_k(content, own, test.share) if test.share is not None else None
+        k = nearest_k(evidence, own, test.share) if test.share is not None else None
         if test.share is not None and k is None:
             continue
         left, right = (families(matching(own, side, k), merge_draws=True) for side in (test.left, test.right))
@@ -142,16 +141,16 @@ def _difference(test: Difference, content: Content, arms: Sequence[Arm]) -> list
             continue
         weighted = [(repeats, 1 / len(left)) for repeats in left] + [(repeats, -1 / len(right)) for repeats in right]
         label = f"{name}, k = {k:,}" if k is not None else name
-        if content.is_confounded(own[0].pairing):
+        if evidence.is_confounded(own[0].pairing):
             label += " (traces from a data set)"
-        for title, evaluations in places_to_measure(content, test.over):
+        for title, evaluations in places_to_measure(evidence, test.over):
             numbers.append(
-                _weighted_difference(content, f"{title}: {label}", weighted, evaluations, "up", margin=test.margin)
+                _weighted_difference(evidence, f"{title}: {label}", weighted, evaluations, "up", margin=test.margin)
             )
     return numbers
 
 
-def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list[ClaimNumber]:
+def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     """The difference of the sides' mean spreads over the sizes that all selections share, if at least three."""
     numbers = []
     for name, own in by_pairing(arms).items():
@@ -172,19 +171,19 @@ def _steadiness(test: Steadiness, content: Content, arms: Sequence[Arm]) -> list
 
         seeds, unshared = shared_seeds([side[k] for side in sides for k in ks])
         sizes = ", ".join(f"{k:,}" for k in ks)
-        for title, evaluations in places_to_measure(content, test.over):
-            estimate = scaled(content.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS)
+        for title, evaluations in places_to_measure(evidence, test.over):
+            estimate = scaled(evidence.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS)
             numbers.append(ClaimNumber(f"{title}: {name}, k = {sizes}", estimate, "down", seeds, unshared=unshared))
     return numbers
 
 
-def _delta_trend(test: DeltaTrend, content: Content, arms: Sequence[Arm]) -> list[ClaimNumber]:
+def _delta_trend(test: DeltaTrend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     """The slope of the sample delta along the generator delta, over the prompts that all pairings have."""
-    measured: list[tuple[float, Pairing, dict[str, float]]] = []
+    measured: list[tuple[float, Pairing, Mapping[str, float]]] = []
     for pairing in dict.fromkeys(arm.pairing for arm in arms):
-        gap = _gap(content, pairing)
-        deltas = content.pairings.by_prompt(pairing, test.dimension)
-        if gap is not None and deltas and not content.is_confounded(pairing):
+        gap = _gap(evidence, pairing)
+        deltas = evidence.pairings.by_prompt(pairing, test.dimension)
+        if gap is not None and deltas and not evidence.is_confounded(pairing):
             measured.append((gap, pairing, deltas))
     measured.sort(key=lambda item: item[0])
     weights = slope([POINTS / _PER_TEN * gap for gap, _, _ in measured])
@@ -197,13 +196,13 @@ def _delta_trend(test: DeltaTrend, content: Content, arms: Sequence[Arm]) -> lis
     ]
     means = [sum(deltas[prompt] for prompt in prompts) / len(prompts) if prompts else None for _, _, deltas in measured]
     pairings = [str(pairing) for _, pairing, _ in measured]
-    estimate = content.pairings.estimate(values, "delta trend", test.dimension, pairings)
+    estimate = mean_interval(values)
     ends = f"{pairings[0]} {signed(means[0])} to {pairings[-1]} {signed(means[-1])}"
     return [ClaimNumber(f"{test.dimension}, on the prompts of all pairings: {ends}", estimate, test.direction)]
 
 
 def _weighted_difference(
-    content: Content,
+    evidence: Evidence,
     title: str,
     weighted: Sequence[tuple[Repeats, float]],
     evaluations: Sequence[Evaluation],
@@ -219,7 +218,7 @@ def _weighted_difference(
         for repeats, weight in members:
             for arm, share in mean_weights(repeats).items():
                 total[arm] = total.get(arm, 0.0) + weight * share
-        return scaled(content.scores.weighted_difference(total, evaluations), POINTS) if evaluations else NOTHING
+        return scaled(evidence.scores.weighted_difference(total, evaluations), POINTS) if evaluations else NOTHING
 
     seeds, unshared = shared_seeds([repeats for repeats, _ in weighted])
     by_seed = {}

@@ -8,7 +8,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.paper_claims import Claim, Claims
 from prefdelta.core.settings import mistakes
 from prefdelta.reporting.claims.claim_tests import ClaimNumber, measure, rule
-from prefdelta.reporting.content import Content
+from prefdelta.reporting.evidence import Evidence
 
 SUPPORTED, CONTRADICTED, OPEN = "supported", "contradicted", "cannot tell"
 
@@ -39,7 +39,7 @@ class ClaimResult:
 
 @dataclass(frozen=True, slots=True)
 class PaperClaims:
-    """The page's content on a paper's claims."""
+    """The page's evidence on a paper's claims."""
 
     source: str
     note: str
@@ -59,14 +59,14 @@ def read_claims(path: Path) -> Claims:
         raise StudyError(f"{path}: {mistakes(error)}. Mend the file.") from None
 
 
-def judge_claims(claims: Claims, content: Content, note: str) -> PaperClaims:
+def judge_claims(claims: Claims, evidence: Evidence, note: str) -> PaperClaims:
     """The claims that this study's experiments can test, in order. note: printed above the verdicts."""
     results = []
     for claim in claims.claims:
         numbers = [
             NumberResult(asked.question, rule(asked.test), number, verdict(number))
             for asked in claim.tests
-            for number in measure(asked.test, content)
+            for number in measure(asked.test, evidence)
         ]
         if numbers:
             results.append(ClaimResult(claim, numbers))

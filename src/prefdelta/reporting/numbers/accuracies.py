@@ -3,15 +3,26 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from prefdelta.core.arms import Arm, Base, parse_arm
 from prefdelta.core.errors import StudyError
-from prefdelta.core.statistics import NOTHING, Estimate, wilson_interval
+from prefdelta.core.statistics import (
+    FEW,
+    NOTHING,
+    Estimate,
+    Variance,
+    mean_variance,
+    paired_proportions,
+    t_interval,
+    wilson_interval,
+    with_runs,
+)
 from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.numbers.answers import AnswerMatrix, answer_matrix, read_scores
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
-from prefdelta.reporting.numbers.gains import ArmWeights, difference_per_item, gain_per_item
+from prefdelta.reporting.numbers.gains import ArmWeights, difference_weights, gain_weights
+from prefdelta.reporting.numbers.runs import RunVariance, run_variance, run_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,8 +59,8 @@ class AccuracyLine:
     items: int
     counted: int
     truncated: float | None  # share of the items that are truncated
-    paired: int  # items that count on both sides
-    unpaired: int  # items left out of the difference
+    paired: int  # problems that count on both sides
+    unpaired: int  # problems left out of the difference
 
     @property
     def seeds(self) -> list[int]:
@@ -61,25 +72,38 @@ class Scores:
 
     def __init__(
         self,
+        answers: Mapping[Evaluation, AnswerMatrix],
+        groups: Mapping[str, BenchmarkGroup],
+        bootstrap: Bootstrap,
+        rows: int = 0,
+        not_counted: int = 0,
+    ) -> None:
+        """groups: to be reported, in this order. rows, not_counted: of the tables behind the answers."""
+        self._answers = answers
+        self._groups = groups
+        self._bootstrap = bootstrap
+        self._estimates: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
+        self._runs: dict[tuple[Evaluation, ...], RunVariance | None] = {}
+        self.rows = rows
+        self.not_counted = not_counted
+
+    @classmethod
+    def read(
+        cls,
         paths: Iterable[Path],
         study: str,
         benchmarks: Sequence[str],
         groups: Mapping[str, BenchmarkGroup],
         bootstrap: Bootstrap,
-    ) -> None:
-        """benchmarks, groups: to be reported, in this order. Raises StudyError for scores of others."""
-        self._groups = groups
-        self._bootstrap = bootstrap
+    ) -> Self:
+        """The tables of Score at these paths. Raises StudyError for scores of other benchmarks or groups."""
         frame = read_scores(paths, study)
         _check_known(frame, benchmarks, groups)
-        self._answers = {
+        answers = {
             Evaluation(str(group), str(benchmark)): answer_matrix(rows, str(benchmark))
             for (group, benchmark), rows in frame.groupby(["group", "benchmark"], observed=True, sort=True)
         }
-        self._lines: dict[tuple[Evaluation, tuple[Arm, ...]], AccuracyLine] = {}
-        self._weighted: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
-        self.rows = len(frame)
-        self.not_counted = int(frame["outcome"].isna().sum())
+        return cls(answers, groups, bootstrap, len(frame), int(frame["outcome"].isna().sum()))
 
     def evaluations(self, *, primary: bool) -> list[Evaluation]:
         """The evaluations of the primary groups, or of the secondary ones, in order."""
@@ -99,8 +123,10 @@ class Scores:
         return evaluation in self._answers and str(arm) in self._answers[evaluation].rows
 
     def draws(self, evaluation: Evaluation) -> int:
-        """How often each problem was answered: the k of avg@k."""
-        return self._answers[evaluation].draws
+        """How often the arms answered each problem: the k of avg@k."""
+        answers = self._answers[evaluation]
+        trained = [row for name, row in answers.rows.items() if isinstance(parse_arm(name), Arm)]
+        return max(answers.draws(row) for row in trained or answers.rows.values())
 
     def check(self, arms: Iterable[Arm]) -> None:
         """Raise StudyError unless these arms and their bases have scores in all primary groups."""
@@ -122,42 +148,50 @@ class Scores:
         """The line of an untrained policy."""
         answers = self._answers[evaluation]
         (row,) = answers.rows_of([Base(policy)])
-        accuracy = self._accuracy(answers, [row], evaluation.group, evaluation.benchmark, str(Base(policy)))
-        paired = (int(answers.present[row].sum()), 0)
-        return _accuracy_line(answers, evaluation, policy, (), [row], accuracy, None, paired)
+        paired = (int((answers.counted[row] > 0).sum()), 0)
+        return _accuracy_line(
+            answers, evaluation, policy, (), [row], self._accuracy(evaluation, [Base(policy)]), None, paired
+        )
 
     def against_base(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
         """An arm, or the mean over its repeats, against its base.
 
-        Items that do not count on one of the sides are left out of the difference. Draws of one prompt are not
-        independent of each other, so their mean is resampled.
+        Problems that do not count on one of the sides are left out of the difference.
         """
-        key = (evaluation, arms)
-        if key not in self._lines:
-            self._lines[key] = self._against_base(arms, evaluation)
-        return self._lines[key]
+        answers = self._answers[evaluation]
+        rows = answers.rows_of(arms)
+        accuracy = self._accuracy(evaluation, arms)
+        base = answers.rows.get(str(arms[0].base))
+        if base is None:
+            return _accuracy_line(answers, evaluation, arms[0].policy, arms, rows, accuracy, None, (0, 0))
+        difference = self.weighted_difference(gain_weights(arms), [evaluation])
+        counts = answers.counted[[base, *rows]] > 0
+        paired, union = int(counts.all(axis=0).sum()), int((answers.samples[[base, *rows]] > 0).any(axis=0).sum())
+        return _accuracy_line(
+            answers, evaluation, arms[0].policy, arms, rows, accuracy, difference, (paired, union - paired)
+        )
 
     def difference(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], evaluation: Evaluation) -> Estimate:
-        """The mean over some repeats minus the mean over others, over the items that all of them have."""
-        answers = self._answers[evaluation]
-        left, right = (answers.outcomes[answers.rows_of(side)] for side in (arms, others))
-        items = difference_per_item(left, right)
-        what = (evaluation.group, evaluation.benchmark, list(map(str, arms)), list(map(str, others)))
-        # The word seeds the draws, here and below: another one would move every interval a little.
-        return self._bootstrap.estimate(answers.per_prompt(items).tolist(), "against", *what)
+        """The mean over some repeats minus the mean over others, over the problems that all of them have."""
+        return self.weighted_difference(difference_weights(arms, others), [evaluation])
 
     def weighted_difference(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.
 
-        It covers the items that all of them have. Prompts are resampled within each benchmark, the same for all arms.
+        It covers the problems that all of them have. Its variance is that over problems, within each benchmark, and
+        that between runs (`numbers.runs`). Two single arms that differ on fewer than 25 problems get Tango's interval.
         """
         key = (tuple(evaluations), tuple(_by_name(weights)))
-        if key not in self._weighted:
-            matrices = [self._answers[evaluation] for evaluation in evaluations]
-            parts = [answers.per_prompt(answers.weighted(weights)).tolist() for answers in matrices]
-            where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
-            self._weighted[key] = self._bootstrap.of_means(parts, "contrast", _by_name(weights), where)
-        return self._weighted[key]
+        if key not in self._estimates:
+            self._estimates[key] = self._weighted(weights, key[0])
+        return self._estimates[key]
+
+    def run_variance(self, evaluations: Sequence[Evaluation]) -> RunVariance | None:
+        """How much runs vary in the mean accuracy over some benchmarks; None without repeats."""
+        key = tuple(evaluations)
+        if key not in self._runs:
+            self._runs[key] = run_variance([self._answers[evaluation] for evaluation in key])
+        return self._runs[key]
 
     def of_accuracies(
         self,
@@ -166,7 +200,7 @@ class Scores:
         function: "Callable[[NDArray[np.float64]], NDArray[np.float64]]",
         *what: object,
     ) -> Estimate:
-        """A function of several weighted sums as in `weighted_difference`, over the items that all their arms have.
+        """A function of several weighted sums as in `weighted_difference`, over the problems that all their arms have.
 
         function: sums (... x sides) to values (...). what: names the function.
         """
@@ -177,34 +211,58 @@ class Scores:
             answers = self._answers[evaluation]
             sums = [answers.weighted(weights) for weights in sides]
             missing = np.isnan(sums).any(axis=0)
-            parts.append(np.stack([answers.per_prompt(np.where(missing, np.nan, items)) for items in sums], axis=1))
+            parts.append(np.stack([answers.units(np.where(missing, np.nan, items)) for items in sums], axis=1))
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
-        return self._bootstrap.of_function(parts, function, *what, list(map(_by_name, sides)), where)
+        by_side = [run_weights(weights) for weights in sides]
+        runs = list(dict.fromkeys(run for side in by_side for run in side))
+        matrix = np.array([[side.get(run, 0.0) for side in by_side] for run in runs])
+        drawn = (matrix, self.run_variance(evaluations)) if runs else None
+        return self._bootstrap.of_function(parts, function, *what, list(map(_by_name, sides)), where, runs=drawn)
 
-    def _accuracy(self, answers: AnswerMatrix, rows: Sequence[int], *what: object) -> Estimate:
-        """Wilson's interval if all trials are independent: one arm, one draw per prompt.
+    def _weighted(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
+        import numpy as np
 
-        Otherwise prompts are resampled: seeds answer the same items, and draws of one prompt are not independent.
-        """
-        if len(rows) == 1 and answers.independent:
-            return _wilson(answers, rows[0])
-        mean = answers.outcomes[list(rows)].mean(axis=0)
-        return self._bootstrap.estimate(answers.per_prompt(mean).tolist(), "accuracy", *what)
+        parts = [
+            self._answers[evaluation].units(self._answers[evaluation].weighted(weights)) for evaluation in evaluations
+        ]
+        if not parts or not all(map(len, parts)):
+            return NOTHING
+        n, count = sum(map(len, parts)), len(parts)
+        value = float(np.mean([part.mean() for part in parts]))
+        runs, run_df = self._run_part(weights, evaluations)
+        if count == 1 and self._single_answers(weights, evaluations[0]) and np.count_nonzero(parts[0]) < FEW:
+            first, second = int((parts[0] > 0).sum()), int((parts[0] < 0).sum())
+            exact = paired_proportions(first, second, n)
+            return exact if run_df is None else with_runs(exact, runs, run_df)
+        if min(map(len, parts)) < 2:
+            return Estimate(value, None, None, n, run_df=run_df)
+        step = max(map(abs, weights.values()))
+        items = [mean_variance(part, step) for part in parts]
+        scaled_items = [Variance(item.value / count**2, item.df) for item in items]
+        return t_interval(value, n, [*scaled_items, *([runs] if runs else [])], run_df)
 
-    def _against_base(self, arms: tuple[Arm, ...], evaluation: Evaluation) -> AccuracyLine:
+    def _run_part(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> tuple[Variance | None, int | None]:
+        """(the variance between runs in a sum of accuracies, its degrees of freedom): see `Estimate.run_df`."""
+        squares = sum(weight**2 for weight in run_weights(weights).values())
+        if not squares:
+            return None, None
+        variance = self.run_variance(evaluations)
+        return (variance.times(squares), variance.df) if variance else (None, 0)
+
+    def _single_answers(self, weights: ArmWeights, evaluation: Evaluation) -> bool:
+        """Whether a sum is one arm or base minus another, each with one answer per problem."""
         answers = self._answers[evaluation]
-        policy = arms[0].policy
-        what = (evaluation.group, evaluation.benchmark, list(map(str, arms)))
-        rows = answers.rows_of(arms)
-        accuracy = self._accuracy(answers, rows, *what)
-        base = answers.rows.get(str(arms[0].base))
-        if base is None:
-            return _accuracy_line(answers, evaluation, policy, arms, rows, accuracy, None, (0, 0))
-        gains = gain_per_item(answers.outcomes[rows], answers.outcomes[base])
-        difference = self._bootstrap.estimate(answers.per_prompt(gains).tolist(), "difference", *what)
-        paired = int((gains == gains).sum())
-        union = int(answers.present[[base, *rows]].any(axis=0).sum())
-        return _accuracy_line(answers, evaluation, policy, arms, rows, accuracy, difference, (paired, union - paired))
+        return sorted(weights.values()) == [-1.0, 1.0] and all(map(answers.independent, answers.rows_of(weights)))
+
+    def _accuracy(self, evaluation: Evaluation, arms: Sequence[Arm | Base]) -> Estimate:
+        """An accuracy: Wilson's interval over items if all answers are trials of their own, else Student's."""
+        answers = self._answers[evaluation]
+        weights = dict.fromkeys(arms, 1 / len(arms))
+        if len(arms) > 1 or not answers.independent(answers.rows_of(arms)[0]):
+            return self.weighted_difference(weights, [evaluation])
+        items = _wilson(answers, answers.rows_of(arms)[0])
+        runs, run_df = self._run_part(weights, [evaluation])
+        return items if run_df is None else with_runs(items, runs, run_df)
 
     def _names(self) -> list[str]:
         return sorted({name for answers in self._answers.values() for name in answers.rows})
@@ -217,8 +275,7 @@ def _by_name(weights: ArmWeights) -> list[tuple[str, float]]:
 def _wilson(answers: AnswerMatrix, row: int) -> Estimate:
     import numpy as np
 
-    counted = answers.outcomes[row][~np.isnan(answers.outcomes[row])]
-    return wilson_interval(int(counted.sum()), len(counted)) if len(counted) else NOTHING
+    return wilson_interval(round(float(np.nansum(answers.means[row]))), int(answers.counted[row].sum()))
 
 
 def _accuracy_line(
@@ -231,9 +288,8 @@ def _accuracy_line(
     difference: Estimate | None,
     pairing: tuple[int, int],
 ) -> AccuracyLine:
-    """rows: the rows of the arms, or of the base. pairing: numbers of items (paired, unpaired)."""
-    items = int(answers.present[rows].sum())
-    outcomes = answers.outcomes[rows]
+    """rows: the rows of the arms, or of the base. pairing: numbers of problems (paired, unpaired)."""
+    items = int(answers.samples[rows].sum())
     return AccuracyLine(
         evaluation=evaluation,
         arms=arms,
@@ -241,7 +297,7 @@ def _accuracy_line(
         accuracy=accuracy,
         difference=difference,
         items=items,
-        counted=int((outcomes == outcomes).sum()),
+        counted=int(answers.counted[rows].sum()),
         truncated=int(answers.truncated[rows].sum()) / items if items else None,
         paired=pairing[0],
         unpaired=pairing[1],

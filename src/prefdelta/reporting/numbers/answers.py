@@ -1,4 +1,4 @@
-"""Answers to one benchmark as matrices: arms x items, joined by prompt and sample."""
+"""Answers to one benchmark as matrices: arms x prompts, joined by prompt."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,57 +23,56 @@ _COLUMNS = ["benchmark", "prompt_id", "sample"]
 
 @dataclass(frozen=True, slots=True)
 class AnswerMatrix:
-    """The answers of some arms to one benchmark, in one group."""
+    """The answers of some arms to one benchmark, in one group: arms x prompts.
+
+    A prompt's outcome is the mean over its samples that count, so arms may have answered a prompt a different number of
+    times.
+    """
 
     rows: Mapping[str, int]  # name of an arm or base -> its row
-    outcomes: "NDArray[np.float64]"  # 1 solved, 0 not solved, NaN: does not count, or the arm lacks the item
-    present: "NDArray[np.bool_]"  # whether the arm has the item
-    truncated: "NDArray[np.int64]"  # items per arm
-    prompts: "NDArray[np.int64]"  # number of the prompt, per item
+    means: "NDArray[np.float64]"  # share of a prompt's samples that are solved; NaN: none counts
+    counted: "NDArray[np.int64]"  # samples that count
+    samples: "NDArray[np.int64]"  # samples that the arm has
+    truncated: "NDArray[np.int64]"  # truncated samples, per arm
     problems: "NDArray[np.int64] | None"  # number of the problem, per prompt; None: no prompt repeats another
 
     def rows_of(self, arms: Iterable[Arm | Base]) -> list[int]:
         return [self.rows[str(arm)] for arm in arms]
 
-    @property
-    def draws(self) -> int:
-        """The largest number of draws of a prompt."""
-        import numpy as np
+    def draws(self, row: int) -> int:
+        """The largest number of an arm's samples of a prompt."""
+        return int(self.samples[row].max())
 
-        return int(np.bincount(self.prompts).max())
-
-    @property
-    def independent(self) -> bool:
-        """Whether each item is a trial of its own: no prompt has several draws, and none repeats a problem."""
-        return self.problems is None and len(set(self.prompts.tolist())) == len(self.prompts)
+    def independent(self, row: int) -> bool:
+        """Whether each answer of an arm is a trial of its own: no prompt has several, and none repeats a problem."""
+        return self.problems is None and self.draws(row) == 1
 
     def weighted(self, weights: Mapping[Arm | Base, float]) -> "NDArray[np.float64]":
-        """A weighted sum of outcomes by item; NaN if the item does not count for one of the arms.
+        """A weighted sum of outcomes by prompt; NaN if the prompt does not count for one of the arms.
 
         Rounded, so that equal sums are equal.
         """
-        total = (self.outcomes[self.rows_of(weights)] * [[weight] for weight in weights.values()]).sum(axis=0)
-        return total.round(12)  # type: ignore[no-any-return]
+        import numpy as np
 
-    def per_prompt(self, items: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """Values by item as one mean per prompt, in the prompts' order; items without a value are left out.
+        total = np.asarray(list(weights.values())) @ self.means[self.rows_of(weights)]
+        return total.round(12)
 
-        Prompts that repeat a problem are merged into one resampling unit. Its value is mean + (sum of their deviations)
-        x units/prompts, so the mean over units equals the mean over prompts (linearised ratio estimator, Cochran 1977,
+    def units(self, values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Values by prompt as one value per independent unit; prompts without a value are left out.
+
+        Prompts that repeat a problem are merged into one unit. Its value is mean + (sum of their deviations) x
+        units/prompts, so the mean over units equals the mean over prompts (linearised ratio estimator, Cochran 1977,
         chapter 6).
         """
         import numpy as np
 
-        known = ~np.isnan(items)
-        numbers = self.prompts[known]
-        sums, counts = np.bincount(numbers, items[known]), np.bincount(numbers)
-        answered = np.flatnonzero(counts)
-        means = np.asarray(sums[answered] / counts[answered])
-        if self.problems is None or not len(means):
-            return means
-        mean = means.mean()
-        _, problems, weights = np.unique(self.problems[answered], return_inverse=True, return_counts=True)
-        return np.asarray(mean + np.bincount(problems, means - mean) * len(weights) / len(means))
+        known = ~np.isnan(values)
+        left = values[known]
+        if self.problems is None or not len(left):
+            return left
+        mean = left.mean()
+        _, problems, weights = np.unique(self.problems[known], return_inverse=True, return_counts=True)
+        return np.asarray(mean + np.bincount(problems, left - mean) * len(weights) / len(left))
 
 
 def read_scores(paths: Iterable[Path], study: str) -> "pd.DataFrame":
@@ -103,20 +102,22 @@ def answer_matrix(scores: "pd.DataFrame", benchmark: str) -> AnswerMatrix:
     prompt_codes, prompt_ids = pd.factorize(scores["prompt_id"], sort=True)
     problems, names = pd.factorize(np.array([problem_of(name) for name in prompt_ids], dtype=object))
     samples = scores["sample"].to_numpy().astype(np.int64)
-    keys = prompt_codes.astype(np.int64) * (int(samples.max()) + 1) + samples
-    items, item_codes = np.unique(keys, return_inverse=True)
-    times = np.zeros((len(arms), len(items)), dtype=np.int64)
-    np.add.at(times, (arm_codes, item_codes), 1)
-    if (times > 1).any():
-        twice = arms[int(np.argwhere(times > 1)[0][0])]
+    shape = (len(arms), len(prompt_ids))
+    cells = arm_codes.astype(np.int64) * len(prompt_ids) + prompt_codes
+    keys = cells * (int(samples.max()) + 1) + samples
+    distinct, firsts, times = np.unique(keys, return_index=True, return_counts=True)
+    if len(distinct) < len(keys):
+        twice = arms[int(arm_codes[firsts[times > 1][0]])]
         raise StudyError(f"scores: {twice} has answered an item of {benchmark} twice. Give each table once.")
-    outcomes = np.full(times.shape, np.nan)
-    outcomes[arm_codes, item_codes] = scores["outcome"].to_numpy()
+    outcomes = scores["outcome"].to_numpy(dtype=float)
+    known = ~np.isnan(outcomes)
+    solved = np.bincount(cells[known], outcomes[known], minlength=shape[0] * shape[1]).reshape(shape)
+    counted = np.bincount(cells[known], minlength=shape[0] * shape[1]).reshape(shape)
     return AnswerMatrix(
         rows={name: number for number, name in enumerate(arms)},
-        outcomes=outcomes,
-        present=times > 0,
+        means=np.divide(solved, counted, out=np.full(shape, np.nan), where=counted > 0),
+        counted=counted,
+        samples=np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape),
         truncated=np.bincount(arm_codes, scores["truncated"].to_numpy(), minlength=len(arms)).astype(np.int64),
-        prompts=items // (int(samples.max()) + 1),
         problems=problems if len(names) < len(prompt_ids) else None,
     )

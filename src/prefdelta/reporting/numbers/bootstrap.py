@@ -1,11 +1,12 @@
-"""How the intervals of means are drawn."""
+"""Intervals of numbers that are no sums of means: drawn by resampling."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefdelta.core.ids import seed_of
-from prefdelta.core.statistics import LEVEL, NOTHING, Estimate, mean_interval
+from prefdelta.core.statistics import LEVEL, Estimate
+from prefdelta.reporting.numbers.runs import RunVariance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,42 +23,20 @@ class Bootstrap:
     resamples: int
     seed: int
 
-    def estimate(self, values: Sequence[float], *what: object) -> Estimate:
-        """The mean of values. what: names the number, so that its draws are the same wherever it is shown."""
-        return mean_interval(values, self.resamples, seed_of("report", self.seed, *what))
-
-    def of_means(self, parts: Sequence[Sequence[float]], *what: object) -> Estimate:
-        """The mean of the parts' means, each of equal weight however many values it has; resampled within each part.
-
-        There is no value if a part is empty, and no interval if a part has only one value.
-        """
-        import numpy as np
-
-        if not parts or not all(parts):
-            return NOTHING
-        n = sum(map(len, parts))
-        value = float(np.mean([np.mean(part) for part in parts]))
-        if min(map(len, parts)) == 1:
-            return Estimate(value, None, None, n)
-        generator = np.random.default_rng(seed_of("report", self.seed, *what))
-        means = np.zeros(self.resamples)
-        for part in parts:
-            distinct, counts = np.unique(np.asarray(part, dtype=np.float64), return_counts=True)
-            draws = generator.multinomial(len(part), counts / len(part), size=self.resamples)  # resamples x distinct
-            means += draws @ distinct / len(part)
-        low, high = np.quantile(means / len(parts), [_TAIL, 1 - _TAIL])
-        return Estimate(value, float(low), float(high), n)
-
     def of_function(
         self,
         parts: "Sequence[NDArray[np.float64]]",
         function: "Callable[[NDArray[np.float64]], NDArray[np.float64]]",
         *what: object,
+        runs: "tuple[NDArray[np.float64], RunVariance | None] | None" = None,
     ) -> Estimate:
         """A function of several means that were measured on the same units, and so are resampled together.
 
         parts: units x columns each; a column's mean is that of its means in the parts. function: means (... x columns)
-        to values (...); values that are not finite are left out. There is no value if a part has fewer than two units.
+        to values (...); values that are not finite are left out. what: names the number, so that its draws are the same
+        wherever it is shown. runs: the weights of runs in the columns (runs x columns) and the variance between runs,
+        as `of_means` adds it; None: no runs are involved.
+        There is no value if a part has fewer than two units, and no interval if all draws are equal.
         """
         import numpy as np
 
@@ -68,13 +47,36 @@ class Bootstrap:
         drawn = np.zeros((self.resamples, parts[0].shape[1]))
         for part in parts:
             drawn += _drawn_means(part, self.resamples, generator) / len(parts)
+        run_df = None
+        if runs is not None:
+            weights, variance = runs
+            run_df = variance.df if variance else 0
+            if variance:
+                drawn += _drawn_runs(weights, variance, self.resamples, generator)
         value = float(function(np.mean([part.mean(axis=0) for part in parts], axis=0)))
         values = function(drawn)
         finite = values[np.isfinite(values)]
         if not np.isfinite(value) or not len(finite):
             return Estimate(None, None, None, n)
-        low, high = np.quantile(finite, [_TAIL, 1 - _TAIL])
-        return Estimate(value, float(low), float(high), n)
+        low, high = map(float, np.quantile(finite, [_TAIL, 1 - _TAIL]))
+        if low == high:
+            return Estimate(value, None, None, n, run_df=run_df)
+        return Estimate(value, low, high, n, float(finite.std(ddof=1)), n - 1, run_df)
+
+
+def _drawn_runs(
+    weights: "NDArray[np.float64]", variance: RunVariance, resamples: int, generator: "np.random.Generator"
+) -> "NDArray[np.float64]":
+    """Deviations of the columns by the luck of runs: resamples x columns.
+
+    The variance itself is drawn too, from what its degrees of freedom allow.
+    """
+    import numpy as np
+
+    between = variance.between * variance.df / generator.chisquare(variance.df, size=(resamples, 1))
+    deviations = np.sqrt(np.maximum(0.0, between - variance.answers))
+    drawn: NDArray[np.float64] = deviations * (generator.standard_normal((resamples, len(weights))) @ weights)
+    return drawn
 
 
 def _drawn_means(
@@ -91,11 +93,3 @@ def _drawn_means(
         counts = np.bincount(picked.ravel(), minlength=size * n).reshape(size, n)
         means[start : start + size] = counts @ rows / n
     return means
-
-
-def scaled(estimate: Estimate, factor: float) -> Estimate:
-    """The estimate in another unit."""
-    value, low, high = (
-        None if part is None else part * factor for part in (estimate.value, estimate.low, estimate.high)
-    )
-    return Estimate(value, low, high, estimate.n)

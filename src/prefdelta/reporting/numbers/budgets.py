@@ -6,7 +6,8 @@ from itertools import count
 
 from prefdelta.core.arms import Pairing
 from prefdelta.reporting.arms import Repeats, families, selection_of, without_draw
-from prefdelta.reporting.content import Content, ExperimentArms
+from prefdelta.reporting.content import Content
+from prefdelta.reporting.evidence import ExperimentArms
 from prefdelta.reporting.figures.budget import BudgetFigure, BudgetPanel, Course
 from prefdelta.reporting.figures.marks import Head
 from prefdelta.reporting.numbers.gains import UNIT

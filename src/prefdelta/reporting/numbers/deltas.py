@@ -10,11 +10,10 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import place_of
 from prefdelta.core.pairs.lengths import length_differences
 from prefdelta.core.pairs.overlap import DimensionOverlap, overlaps
-from prefdelta.core.statistics import Estimate, rank_correlation
+from prefdelta.core.statistics import Estimate, mean_interval, rank_correlation
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
 from prefdelta.reporting.arms import pairing_at
-from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.store import tables
 
 
@@ -47,10 +46,8 @@ class Pairings:
         deltas: Iterable[Path],
         study: str,
         dimensions: Sequence[str],
-        bootstrap: Bootstrap,
     ) -> None:
         """dimensions: in the order in which they are shown."""
-        self._bootstrap = bootstrap
         self._pairs = {pairing_at(place_of(path, study)): tables.read(path, Pair) for path in pairs}
         self._deltas: dict[tuple[Pairing, str], dict[str, Delta]] = {}
         for path in deltas:
@@ -73,7 +70,7 @@ class Pairings:
         lines = []
         for pairing, (differences, unit) in sorted(self._lengths.items(), key=lambda item: str(item[0])):
             values = list(differences.values())
-            mean = self._bootstrap.estimate(values, "length", str(pairing))
+            mean = mean_interval(values)
             longer = sum(value > 0 for value in values) / len(values) if values else None
             lines.append(LengthLine(pairing, unit, mean, longer))
         return lines
@@ -92,9 +89,14 @@ class Pairings:
             if pair.pool and pair.pair_id in known
         }
 
-    def estimate(self, values: Sequence[float], *what: object) -> Estimate:
-        """The mean of one value per prompt."""
-        return self._bootstrap.estimate(values, *what)
+    def lengths_by_prompt(self, pairing: Pairing) -> dict[str, int]:
+        """Length of chosen minus rejected traces of the pool's pairs, by prompt, in the pairing's unit."""
+        differences, _ = self._lengths.get(pairing, ({}, ""))
+        return {
+            pair.prompt_id: differences[pair.pair_id]
+            for pair in self._pairs.get(pairing, [])
+            if pair.pool and pair.pair_id in differences
+        }
 
     def overlaps(self, pairing: Pairing, ks: Sequence[int], tie_seed: int) -> list[DimensionOverlap]:
         """The overlaps of the dimensions' top sets in one pairing. Raises StudyError if its tables are missing."""
@@ -115,7 +117,7 @@ class Pairings:
         return DeltaLine(
             pairing=pairing,
             dimension=dimension,
-            mean=self._bootstrap.estimate(values, "delta", str(pairing), dimension),
+            mean=mean_interval(values),
             ties=values.count(0) / len(values) if values else None,
             failures=Counter(row.failure for row in rows.values() if row.failure is not None),
             with_length=rank_correlation([known[key] for key in both], [lengths[key] for key in both]),

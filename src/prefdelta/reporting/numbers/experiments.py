@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from prefdelta.core.arms import Pairing
 from prefdelta.reporting.arms import PARTS, Repeats, families, selection_of, short_labels
-from prefdelta.reporting.content import CONFOUNDED, Content, ExperimentArms
+from prefdelta.reporting.content import CONFOUNDED, Content
+from prefdelta.reporting.evidence import ExperimentArms
 from prefdelta.reporting.figures.canvas import Drawing
 from prefdelta.reporting.figures.dots import Band, Dot, DotFigure, DotPanel
 from prefdelta.reporting.figures.scaling import ScalingFigure, ScalingPanel, Series

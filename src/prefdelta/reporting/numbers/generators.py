@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Pairing
 from prefdelta.core.layout import place_of
-from prefdelta.core.statistics import Estimate, wilson_interval
+from prefdelta.core.statistics import Estimate, mean_interval, wilson_interval
 from prefdelta.records.details.grade import GradeDetails, SourceAgreement
 from prefdelta.records.grade import Grade
 from prefdelta.reporting.manifests import FinishedJob, details_of
-from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.outcomes import read_outcomes
 
 if TYPE_CHECKING:
@@ -53,12 +52,11 @@ def source_lines(jobs: Iterable[FinishedJob]) -> list[SourceLine]:
 class Grades:
     """All generators' grades."""
 
-    def __init__(self, paths: Iterable[Path], study: str, bootstrap: Bootstrap) -> None:
+    def __init__(self, paths: Iterable[Path], study: str) -> None:
         self._frames = {
             place_of(path, study).axes["generator"]: read_outcomes(path, Grade, ["prompt_id", "sample"])
             for path in paths
         }
-        self._bootstrap = bootstrap
 
     def lines(self) -> list[GeneratorLine]:
         """One line per generator, by name."""
@@ -80,7 +78,7 @@ class Grades:
             left, right = left[left["sample"] % 2 == 0], right[right["sample"] % 2 == 1]
         means = (side.dropna(subset="outcome").groupby("prompt_id")["outcome"].mean() for side in (left, right))
         differences = next(means).sub(next(means)).dropna()  # joined by prompt
-        return self._bootstrap.estimate(differences.tolist(), "gap", str(pairing))
+        return mean_interval(differences.tolist())
 
     def _generator_line(self, name: str) -> GeneratorLine:
         frame = self._frames[name]
@@ -93,4 +91,4 @@ class Grades:
         if counted["prompt_id"].is_unique:
             return wilson_interval(int(counted["outcome"].sum()), len(counted))
         means = counted.groupby("prompt_id")["outcome"].mean()
-        return self._bootstrap.estimate(means.tolist(), "generator", name)
+        return mean_interval(means.tolist())
