@@ -186,6 +186,34 @@ class Scores:
             self._estimates[key] = self._weighted(weights, key[0])
         return self._estimates[key]
 
+    def joint(
+        self, sums: Sequence[ArmWeights], evaluations: Sequence[Evaluation]
+    ) -> "tuple[NDArray[np.float64], NDArray[np.float64], float | None]":
+        """(values, their covariance, its degrees of freedom) of several weighted sums, over the problems of all.
+
+        Degrees of freedom are None if a benchmark has fewer than two problems, or nothing shows how much runs vary.
+        """
+        import numpy as np
+
+        weights = [run_weights(side) for side in sums]
+        runs = list(dict.fromkeys(run for side in weights for run in side))
+        variance = self.run_variance(evaluations)
+        values, covariance, n = np.zeros(len(sums)), np.zeros((len(sums), len(sums))), []
+        for evaluation in evaluations:
+            rows = self._units_of(sums, evaluation)
+            n.append(len(rows))
+            if len(rows) > 1:
+                values += rows.mean(axis=0) / len(evaluations)
+                covariance += np.cov(rows.T, ddof=1).reshape(covariance.shape) / len(rows) / len(evaluations) ** 2
+        if min(n, default=0) < 2 or (runs and variance is None):
+            return values, covariance, None
+        df = min(n) - 1.0
+        if runs and variance is not None:
+            shares = np.array([[side.get(run, 0.0) for run in runs] for side in weights])
+            covariance += variance.value * shares @ shares.T
+            df = float(variance.df) if variance.value else df
+        return values, covariance, df
+
     def run_variance(self, evaluations: Sequence[Evaluation]) -> RunVariance | None:
         """How much runs vary in the mean accuracy over some benchmarks; None without repeats."""
         key = tuple(evaluations)
@@ -206,18 +234,22 @@ class Scores:
         """
         import numpy as np
 
-        parts = []
-        for evaluation in evaluations:
-            answers = self._answers[evaluation]
-            sums = [answers.weighted(weights) for weights in sides]
-            missing = np.isnan(sums).any(axis=0)
-            parts.append(np.stack([answers.units(np.where(missing, np.nan, items)) for items in sums], axis=1))
+        parts = [self._units_of(sides, evaluation) for evaluation in evaluations]
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
         by_side = [run_weights(weights) for weights in sides]
         runs = list(dict.fromkeys(run for side in by_side for run in side))
         matrix = np.array([[side.get(run, 0.0) for side in by_side] for run in runs])
         drawn = (matrix, self.run_variance(evaluations)) if runs else None
         return self._bootstrap.of_function(parts, function, *what, list(map(_by_name, sides)), where, runs=drawn)
+
+    def _units_of(self, sums: Sequence[ArmWeights], evaluation: Evaluation) -> "NDArray[np.float64]":
+        """Units x sums, over the problems that all arms have."""
+        import numpy as np
+
+        answers = self._answers[evaluation]
+        by_prompt = np.stack([answers.weighted(weights) for weights in sums])
+        missing = np.isnan(by_prompt).any(axis=0)
+        return np.stack([answers.units(np.where(missing, np.nan, values)) for values in by_prompt], axis=1)
 
     def _weighted(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         import numpy as np
