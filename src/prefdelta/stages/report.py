@@ -11,6 +11,7 @@ from prefdelta.core.arms import Pairing
 from prefdelta.core.settings import Settings
 from prefdelta.reporting import calibration
 from prefdelta.reporting.arms import read_arm
+from prefdelta.reporting.claims.registered import standing
 from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
 from prefdelta.reporting.content import Content, Overlaps
 from prefdelta.reporting.drawings import drawings
@@ -23,6 +24,7 @@ from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 from prefdelta.reporting.page import hex_colour, render
+from prefdelta.store import registrations
 from prefdelta.system.files import publish_text
 from prefdelta.workflow.job import Job, Outcome, start
 
@@ -178,7 +180,9 @@ def run(job: Job[ReportSettings]) -> Outcome:
     figures = drawings(content)
     publish_figures(job.output("figures"), figures, hex_colour(settings.colour))
     claims = judge_claims(read_claims(job.input("claims")), content, settings.claims_note)
-    publish_text(job.output("page"), render(job.input("template"), content, figures, claims))
+    registered = registrations.read(job.record)
+    standings = {result.claim.id: standing(result.claim, registered) for result in claims.results}
+    publish_text(job.output("page"), render(job.input("template"), content, figures, claims, standings))
     return Outcome(scores.rows, {"not_counted": scores.not_counted} if scores.not_counted else {})
 
 
