@@ -133,9 +133,9 @@ class Retains(Settings):
 
 
 class Steadiness(Settings):
-    """How much the gain varies with k (standard deviation, points): the left side minus the mean of the right side.
+    """How much the gain varies with k (variance, squared points): the left side minus the mean of the right side.
 
-    Below 0.
+    Below 0. What items and runs add to a variance is the same on both sides, so it cancels.
     """
 
     kind: Literal["steadiness"]

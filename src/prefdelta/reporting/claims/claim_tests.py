@@ -68,6 +68,8 @@ def unit(test: Test) -> str:
     match test:
         case Trend() | LevelsOff():
             return "points per 10 points of generator delta"
+        case Steadiness():
+            return "squared points"
         case DeltaTrend():
             return "score points per 10 points of generator delta"
         case _:
@@ -159,7 +161,7 @@ def _retains(test: Retains, evidence: Evidence, arms: Sequence[Arm]) -> list[Cla
 
 
 def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
-    """The difference of the sides' mean spreads over the sizes that all selections share, if at least three."""
+    """The difference of the sides' mean variances over the sizes that all selections share, if at least three."""
     numbers = []
     for name, own in by_pairing(arms).items():
         left, right = (by_size(matching(own, side)) for side in (test.left, test.right))
@@ -173,14 +175,14 @@ def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> li
         def spread(
             means: "NDArray[np.float64]", shape: tuple[int, int] = shape, n: int = len(left)
         ) -> "NDArray[np.float64]":
-            deviations: NDArray[np.float64] = means.reshape(*means.shape[:-1], *shape).std(axis=-1, ddof=1)  # by side
-            difference: NDArray[np.float64] = deviations[..., :n].mean(axis=-1) - deviations[..., n:].mean(axis=-1)
+            variances: NDArray[np.float64] = means.reshape(*means.shape[:-1], *shape).var(axis=-1, ddof=1)  # by side
+            difference: NDArray[np.float64] = variances[..., :n].mean(axis=-1) - variances[..., n:].mean(axis=-1)
             return difference
 
         sizes = ", ".join(f"{k:,}" for k in ks)
         seeds = sorted({seed for weights in sums for seed in seeds_of(weights)})
         for title, evaluations in places_to_measure(evidence, test.over):
-            estimate = scaled(evidence.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS)
+            estimate = scaled(evidence.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS**2)
             numbers.append(ClaimNumber(f"{title}: {name}, k = {sizes}", estimate, above=False, seeds=seeds))
     return numbers
 
