@@ -11,6 +11,7 @@ from prefdelta.core.arms import Pairing
 from prefdelta.core.settings import Settings
 from prefdelta.reporting import calibration
 from prefdelta.reporting.arms import read_arm
+from prefdelta.reporting.claims.account import account
 from prefdelta.reporting.claims.registered import standing
 from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
 from prefdelta.reporting.content import Content, Overlaps
@@ -183,7 +184,8 @@ def run(job: Job[ReportSettings]) -> Outcome:
     registered = registrations.read(job.record)
     standings = {result.claim.id: standing(result.claim, registered) for result in claims.results}
     publish_text(job.output("page"), render(job.input("template"), content, figures, claims, standings))
-    return Outcome(scores.rows, {"not_counted": scores.not_counted} if scores.not_counted else {})
+    not_counted = {"not_counted": scores.not_counted} if scores.not_counted else {}
+    return Outcome(scores.rows, not_counted, account(claims, standings))
 
 
 def _experiment(experiment: ReportExperiment) -> ExperimentArms:
