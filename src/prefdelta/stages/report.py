@@ -15,7 +15,7 @@ from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
 from prefdelta.reporting.content import BenchmarkLabel, Content, ExperimentArms, Overlaps
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.figures.folder import publish_figures
-from prefdelta.reporting.manifests import FinishedJob, read_jobs, shipped_generators, tie_seed
+from prefdelta.reporting.manifests import read_jobs, shipped_generators
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
@@ -160,7 +160,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
         scores=scores,
         grades=Grades(job.inputs["grades"], study, bootstrap),
         pairings=pairings,
-        overlaps=_overlaps(settings.overlap, pairings, jobs),
+        overlaps=_overlaps(settings.overlap, pairings),
         jobs=jobs,
         cpu_budget=settings.cpu_budget,
         calibration=calibration.measure(),
@@ -191,12 +191,11 @@ def _label(benchmark: ReportBenchmark) -> BenchmarkLabel:
     return BenchmarkLabel(benchmark.title, note, benchmark.in_domain)
 
 
-def _overlaps(overlap: ReportOverlap | None, pairings: Pairings, jobs: list[FinishedJob]) -> Overlaps | None:
-    """The overlaps of the sets that the filter stage selects. Ties are ordered by that stage's seed."""
+def _overlaps(overlap: ReportOverlap | None, pairings: Pairings) -> Overlaps | None:
     if overlap is None:
         return None
     pairing = Pairing.parse(overlap.pairing)
-    return Overlaps(pairing, overlap.k, pairings.overlaps(pairing, overlap.k, tie_seed(jobs)))
+    return Overlaps(pairing, overlap.k, pairings.overlaps(pairing, overlap.k))
 
 
 if __name__ == "__main__":
