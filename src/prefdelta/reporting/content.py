@@ -49,7 +49,7 @@ class Overlaps:
 
     def drawn(self, k: int) -> list[float]:
         """The share (0 to 1) of each top-k set that is drawn among ties, smallest first."""
-        found = {}
+        found: dict[str, float] = {}
         for overlap in self.overlaps:
             if overlap.k == k:
                 found |= dict(zip((overlap.first, overlap.second), overlap.drawn, strict=True))

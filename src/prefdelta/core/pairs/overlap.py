@@ -21,7 +21,7 @@ from prefdelta.records.pair import Pair
 if TYPE_CHECKING:
     import numpy as np
 
-_TABLES = 20_000  # tables behind a range by chance: all of them if they are not more, else a draw of so many
+_TABLES = 10_000  # tables behind a range by chance: all of them if they are not more, else a draw of so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _chance(rows: "np.ndarray", columns: "np.ndarray", chances: "np.ndarray", wh
 
     They are permuted among the pairs that are judged on both dimensions: no other pair can be in both sets. Then the
     table of strata is multivariate hypergeometric, given its sums. The mean is exact. The range is that of all tables
-    if they are at most 20,000 (always without ties and with k < 20,000), else of 20,000 drawn ones (fixed seed).
+    if they are at most 10,000 (always without ties and with k < 10,000), else of 10,000 drawn ones (fixed seed).
     rows, columns: the table's sums, 3 each. chances: 3 x 3, of a pair to be in both sets, in units of 1 / scale.
     whole: scale * k.
     """
@@ -135,7 +135,7 @@ def _chance(rows: "np.ndarray", columns: "np.ndarray", chances: "np.ndarray", wh
     n = int(rows.sum())
     if n == 0:
         return NOTHING
-    mean = float(rows @ chances @ columns) / n / whole
+    mean = float(rows @ chances @ columns.astype(float)) / (n * whole)
     tables, weights = _tables(rows, columns)
     shared = (tables * chances).sum(axis=(1, 2))
     tail = (1 - LEVEL) / 2

@@ -1,7 +1,7 @@
-"""Overlaps of top sets, held against numbers made by hand, all orders of ties, and studies in which nothing is shared."""
+"""Overlaps of top sets, held against numbers made by hand, all orders of ties, and dimensions that are unrelated."""
 
 from collections.abc import Sequence
-from itertools import combinations, permutations, product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -82,7 +82,7 @@ def known(values):
 def test_overlap_and_chance_are_those_of_all_orders(first, second, k):
     (found,) = overlaps(PAIRS, of(first=first, second=second), [k])
     of_orders = [len(one & other) for one, other in product(sets_of(first, k), sets_of(second, k))]
-    assert found.shared == pytest.approx(sum(of_orders) / len(of_orders))
+    assert found.shared == sum(of_orders) / len(of_orders)
 
     # By chance: the second one's deltas are permuted among the pairs that both have.
     both = [at for at in range(6) if first[at] is not None and second[at] is not None]
@@ -123,7 +123,7 @@ POOL = [pair(f"q{at}") for at in range(N)]
 
 
 def unrelated(rng: np.random.Generator, zeros: float | None, unjudged: float) -> DimensionOverlap:
-    """One study of two dimensions that have nothing to do with each other. zeros: their share; None: no two are equal."""
+    """A study of two unrelated dimensions. zeros: the share of deltas that are 0; None: no two deltas are equal."""
     dimensions = {}
     for name in ("clarity", "depth"):
         values = rng.permutation(N) if zeros is None else rng.choice([-2, -1, 0, 1, 2], N, p=odds(zeros))
@@ -140,16 +140,10 @@ def odds(zeros):
     return [(1 - zeros) / 4] * 2 + [zeros] + [(1 - zeros) / 4] * 2
 
 
-@pytest.mark.parametrize(
-    ("zeros", "unjudged", "drawn"), [(None, 0, 0), (0.5, 0, 0.5), (0.8, 0, 0.6), (0.8, 0.2, 0.68)]
-)
-def test_unrelated_dimensions_are_inside_the_range_by_chance(zeros, unjudged, drawn):
+@pytest.mark.parametrize(("zeros", "unjudged"), [(None, 0), (0.5, 0.2), (0.8, 0)])
+def test_unrelated_dimensions_are_inside_the_range_by_chance(zeros, unjudged):
     rng = np.random.default_rng(1)
     studies = [unrelated(rng, zeros, unjudged) for _ in range(STUDIES)]
     inside = np.mean([one.chance.low <= one.share <= one.chance.high for one in studies])
-    mean = np.mean([one.share for one in studies])
-    width = np.mean([one.chance.high - one.chance.low for one in studies])
-    part = np.mean([one.drawn for one in studies])
-    print(f"inside {inside:.1%}, mean share {mean:.1%}, mean width {width:.1%}, drawn {part:.1%}")
     assert inside >= 0.93
-    assert mean == pytest.approx(np.mean([one.chance.value for one in studies]), abs=0.003)
+    assert np.mean([one.share - one.chance.value for one in studies]) == pytest.approx(0, abs=0.003)
