@@ -18,7 +18,7 @@ from prefdelta.reporting.content import Content, Overlaps
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.figures.folder import publish_figures
-from prefdelta.reporting.manifests import FinishedJob, read_jobs, shipped_generators, tie_seed
+from prefdelta.reporting.manifests import read_jobs, shipped_generators
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
@@ -164,7 +164,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
         scores=scores,
         grades=Grades(job.inputs["grades"], study),
         pairings=pairings,
-        overlaps=_overlaps(settings.overlap, pairings, jobs),
+        overlaps=_overlaps(settings.overlap, pairings),
         jobs=jobs,
         cpu_budget=settings.cpu_budget,
         calibration=calibration.measure(),
@@ -198,12 +198,11 @@ def _label(benchmark: ReportBenchmark) -> BenchmarkLabel:
     return BenchmarkLabel(benchmark.title, note, benchmark.in_domain)
 
 
-def _overlaps(overlap: ReportOverlap | None, pairings: Pairings, jobs: list[FinishedJob]) -> Overlaps | None:
-    """The overlaps of the sets that the filter stage selects. Ties are ordered by that stage's seed."""
+def _overlaps(overlap: ReportOverlap | None, pairings: Pairings) -> Overlaps | None:
     if overlap is None:
         return None
     pairing = Pairing.parse(overlap.pairing)
-    return Overlaps(pairing, overlap.k, pairings.overlaps(pairing, overlap.k, tie_seed(jobs)))
+    return Overlaps(pairing, overlap.k, pairings.overlaps(pairing, overlap.k))
 
 
 if __name__ == "__main__":
