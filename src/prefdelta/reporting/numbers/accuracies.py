@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -22,7 +23,7 @@ from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.numbers.answers import AnswerMatrix, answer_matrix, read_scores
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.gains import ArmWeights, difference_weights, gain_weights
-from prefdelta.reporting.numbers.runs import RunVariance, run_variance, run_weights
+from prefdelta.reporting.numbers.runs import RunVariance, run_variance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -213,11 +214,13 @@ class Scores:
             missing = np.isnan(sums).any(axis=0)
             parts.append(np.stack([answers.units(np.where(missing, np.nan, items)) for items in sums], axis=1))
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
-        by_side = [run_weights(weights) for weights in sides]
-        runs = list(dict.fromkeys(run for side in by_side for run in side))
-        matrix = np.array([[side.get(run, 0.0) for side in by_side] for run in runs])
-        drawn = (matrix, self.run_variance(evaluations)) if runs else None
-        return self._bootstrap.of_function(parts, function, *what, list(map(_by_name, sides)), where, runs=drawn)
+        variance, run_df = self.run_variance(evaluations), None
+        if any(isinstance(arm, Arm) for weights in sides for arm in weights):
+            run_df = variance.df if variance else 0
+        drawn = partial(variance.drawn, sides) if variance and run_df else None
+        return self._bootstrap.of_function(
+            parts, function, *what, list(map(_by_name, sides)), where, runs=drawn, run_df=run_df
+        )
 
     def _weighted(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         import numpy as np
@@ -236,18 +239,27 @@ class Scores:
             return exact if run_df is None else with_runs(exact, runs, run_df)
         if min(map(len, parts)) < 2:
             return Estimate(value, None, None, n, run_df=run_df)
-        step = max(map(abs, weights.values()))
-        items = [mean_variance(part, step) for part in parts]
+        items = [
+            mean_variance(part, self._step(weights, evaluation))
+            for part, evaluation in zip(parts, evaluations, strict=True)
+        ]
         scaled_items = [Variance(item.value / count**2, item.df) for item in items]
         return t_interval(value, n, [*scaled_items, *([runs] if runs else [])], run_df)
 
     def _run_part(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> tuple[Variance | None, int | None]:
         """(the variance between runs in a sum of accuracies, its degrees of freedom): see `Estimate.run_df`."""
-        squares = sum(weight**2 for weight in run_weights(weights).values())
-        if not squares:
+        if not any(isinstance(arm, Arm) and weight for arm, weight in weights.items()):
             return None, None
         variance = self.run_variance(evaluations)
-        return (variance.times(squares), variance.df) if variance else (None, 0)
+        if variance is None:
+            return None, 0
+        runs = variance.of(weights)
+        return runs, max(1, round(runs.df))
+
+    def _step(self, weights: ArmWeights, evaluation: Evaluation) -> float:
+        """How far one answer can move a weighted sum of outcomes."""
+        answers = self._answers[evaluation]
+        return max(abs(weight) / answers.draws(answers.rows[str(arm)]) for arm, weight in weights.items())
 
     def _single_answers(self, weights: ArmWeights, evaluation: Evaluation) -> bool:
         """Whether a sum is one arm or base minus another, each with one answer per problem."""
