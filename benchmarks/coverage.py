@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefdelta.core.arms import Arm, Base
+from prefdelta.core.ids import seed_of
 from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Evaluation, Scores
 from prefdelta.reporting.numbers.answers import AnswerMatrix
@@ -65,7 +66,9 @@ def arms_of(cell: Cell) -> tuple[list[Arm], list[Arm], list[Arm]]:
     """(the family in question, the random draws, all other families)."""
     top = [Arm.parse(f"p/a~b/top-mean-1/dpo/s{seed}") for seed in range(cell.seeds)]
     drawn = [
-        Arm.parse(f"p/a~b/random-1-s{draw}/dpo/s{seed}") for draw in range(cell.draws) for seed in range(cell.draw_seeds)
+        Arm.parse(f"p/a~b/random-1-s{draw}/dpo/s{seed}")
+        for draw in range(cell.draws)
+        for seed in range(cell.draw_seeds)
     ]
     others = [
         Arm.parse(f"p/a~b/top-mean-{family + 2}/dpo/s{seed}") for family in range(cell.families) for seed in range(3)
@@ -104,9 +107,7 @@ def draw_study(cell: Cell, chance: np.random.Generator) -> Scores:
     return Scores(matrices, {"g": BenchmarkGroup("g", names, True)}, Bootstrap(400, int(chance.integers(1 << 30))))
 
 
-def _answers(
-    logits: NDArray[np.float64], asked: NDArray[np.int64], chance: np.random.Generator
-) -> NDArray[np.float64]:
+def _answers(logits: NDArray[np.float64], asked: NDArray[np.int64], chance: np.random.Generator) -> NDArray[np.float64]:
     shares = 1 / (1 + np.exp(-logits))
     if asked.max() == 1:
         return (chance.random(shares.shape) < shares).astype(float)
@@ -147,11 +148,11 @@ def truth(cell: Cell) -> float:
     return {"gain": own - base, "difference": own - drawn, "random": drawn - base, "spread": 0.0}[cell.number]
 
 
-def coverage(cell: Cell, studies: int, seed: int = 1) -> tuple[float, float, float, float]:
+def coverage(cell: Cell, studies: int) -> tuple[float, float, float, float]:
     """(share of intervals that hold the truth, share below it, share above it, mean width in points)."""
     known, below, above, width = truth(cell), 0, 0, 0.0
     for study in range(studies):
-        found = estimate(cell, draw_study(cell, np.random.default_rng([seed, study])))
+        found = estimate(cell, draw_study(cell, np.random.default_rng([seed_of(cell.title), study])))
         if found.low is None or found.high is None:
             continue  # no interval holds no truth
         below, above = below + (found.high < known), above + (found.low > known)

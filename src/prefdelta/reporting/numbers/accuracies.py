@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -20,14 +21,13 @@ from prefdelta.core.statistics import (
     with_runs,
 )
 from prefdelta.reporting.arms import read_arm
-from prefdelta.reporting.numbers.answers import AnswerMatrix, answer_matrix, read_scores
+from prefdelta.reporting.numbers.answers import AnswerMatrix, read_answers
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.gains import ArmWeights, difference_weights, gain_weights
 from prefdelta.reporting.numbers.runs import RunVariance, run_variance
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
 
@@ -98,13 +98,11 @@ class Scores:
         bootstrap: Bootstrap,
     ) -> Self:
         """The tables of Score at these paths. Raises StudyError for scores of other benchmarks or groups."""
-        frame = read_scores(paths, study)
-        _check_known(frame, benchmarks, groups)
-        answers = {
-            Evaluation(str(group), str(benchmark)): answer_matrix(rows, str(benchmark))
-            for (group, benchmark), rows in frame.groupby(["group", "benchmark"], observed=True, sort=True)
-        }
-        return cls(answers, groups, bootstrap, len(frame), int(frame["outcome"].isna().sum()))
+        read = read_answers(paths, study)
+        _check_known(read, benchmarks, groups)
+        rows, not_counted = (sum(map(attrgetter(name), read.values())) for name in ("rows", "not_counted"))
+        answers = {Evaluation(*key): read.pop(key).matrix() for key in sorted(read)}
+        return cls(answers, groups, bootstrap, rows, not_counted)
 
     def evaluations(self, *, primary: bool) -> list[Evaluation]:
         """The evaluations of the primary groups, or of the secondary ones, in order."""
@@ -316,13 +314,16 @@ def _accuracy_line(
     )
 
 
-def _check_known(frame: "pd.DataFrame", benchmarks: Sequence[str], groups: Mapping[str, BenchmarkGroup]) -> None:
-    if unknown := sorted(set(frame["benchmark"].unique()) - set(benchmarks)):
+def _check_known(
+    read: Iterable[tuple[str, str]], benchmarks: Sequence[str], groups: Mapping[str, BenchmarkGroup]
+) -> None:
+    """read: pairs of group and benchmark."""
+    if unknown := sorted({benchmark for _, benchmark in read} - set(benchmarks)):
         raise StudyError(
             f"scores: there are rows of {', '.join(unknown)}; the benchmarks are {', '.join(benchmarks)}. "
             "Give the report the scores of this study only."
         )
-    if unknown := sorted(set(frame["group"].unique()) - set(groups)):
+    if unknown := sorted({group for group, _ in read} - set(groups)):
         raise StudyError(
             f"scores: there are tables of the groups {', '.join(unknown)}; the groups are {', '.join(groups)}. "
             "Give the report the scores of this study only."
