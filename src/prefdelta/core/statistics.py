@@ -200,17 +200,19 @@ def paired_proportions(first: int, second: int, n: int) -> Estimate:
     value = (first - second) / n
 
     def score(difference: float) -> float:
-        # The likelihood's maximum for the share of `second` if the difference is given.
         b = -first - second + (2 * n - first + second) * difference
         c = -second * difference * (1 - difference)
         share = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
         variance = n * (2 * share + difference * (1 - difference))
-        return (first - second - n * difference) / math.sqrt(variance) if variance > 0 else math.inf
+        distance = first - second - n * difference
+        return (
+            distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance) if distance else 0.0
+        )
 
     edge = 1 - 1e-12
-    low = brentq(lambda d: score(d) - _Z, -edge, value) if score(-edge) > _Z and value > -edge else -1.0
-    high = brentq(lambda d: score(d) + _Z, value, edge) if score(edge) < -_Z and value < edge else 1.0
-    return Estimate(value, float(low), float(high), n)
+    low = -1.0 if score(-edge) <= _Z or value <= -edge else float(brentq(lambda d: score(d) - _Z, -edge, value))
+    high = 1.0 if score(edge) >= -_Z or value >= edge else float(brentq(lambda d: score(d) + _Z, value, edge))
+    return Estimate(value, low, high, n)
 
 
 def mcnemar(first: int, second: int) -> float:
