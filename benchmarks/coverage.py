@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.ids import seed_of
 from prefdelta.core.statistics import Estimate
+from prefdelta.reporting.arms import families
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Evaluation, Scores
 from prefdelta.reporting.numbers.answers import AnswerMatrix
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
@@ -37,7 +38,7 @@ class Cell:
     """A study's form, and the number whose interval is looked at."""
 
     title: str
-    number: str = "gain"  # gain, difference (top minus random), random (its gain), spread (of top minus of random)
+    number: str = "gain"  # gain, difference (top minus random), random (its gain), spread (of 4 families minus of 4)
     seeds: int = 3  # of the family in question
     run_sd: float = 1.0  # points
     draw_sd: float = 0.0  # points: what the runs of one random draw share
@@ -48,6 +49,7 @@ class Cell:
     base_samples: int | None = None  # if other than the arms'
     copies: int = 1  # a problem stands there 1 to so many times
     mean: float = 0.3  # logit of the mean item, untrained
+    spreads: tuple[float, float] = (0.0, 0.0)  # points: true SD between the families of each side, for a spread
     limit: bool = False  # a limit that docs/intervals.md states: the share is not that of the level
 
 
@@ -92,7 +94,11 @@ def draw_study(cell: Cell, chance: np.random.Generator) -> Scores:
     arms = [arm for side in arms_of(cell) for arm in side]
     run_sd, draw_sd = luck(cell.run_sd, cell), luck(cell.draw_sd, cell)
     of_draw = {arm.selection: chance.normal(0, draw_sd) for arm in arms if arm.selection.startswith("random")}
-    shifts = [GAIN + chance.normal(0, run_sd) + of_draw.get(arm.selection, 0.0) for arm in arms]
+    of_family = dict(zip(dict.fromkeys(arm.selection for arm in arms_of(cell)[2]), family_shifts(cell), strict=False))
+    shifts = [
+        GAIN + chance.normal(0, run_sd) + of_draw.get(arm.selection, 0.0) + of_family.get(arm.selection, 0.0)
+        for arm in arms
+    ]
     matrices, names = {}, []
     for number, (problems, samples) in enumerate(cell.benchmarks):
         copies = chance.integers(1, cell.copies + 1, size=problems)
@@ -127,18 +133,11 @@ def _answers(logits: NDArray[np.float64], asked: NDArray[np.int64], chance: np.r
 
 def estimate(cell: Cell, scores: Scores) -> Estimate:
     """The number of the cell, as the report makes it."""
-    top, drawn, _ = arms_of(cell)
+    top, drawn, others = arms_of(cell)
     evaluations = scores.evaluations(primary=True)
     if cell.number == "spread":
-        sides = [mean_weights([arm]) for arm in [*top, *drawn]]
-        return scores.of_accuracies(
-            sides,
-            evaluations,
-            lambda sums: np.asarray(
-                sums[..., : len(top)].std(axis=-1, ddof=1) - sums[..., len(top) :].std(axis=-1, ddof=1)
-            ),
-            "spread",
-        )
+        sides = [mean_weights(repeats) for repeats in families(others)]
+        return scores.of_accuracies(sides, evaluations, spread_difference, "spread")
     weights = {
         "gain": gain_weights(top),
         "difference": difference_weights(top, drawn or top),
@@ -147,16 +146,30 @@ def estimate(cell: Cell, scores: Scores) -> Estimate:
     return scores.weighted_difference(weights, evaluations)
 
 
+def family_shifts(cell: Cell) -> list[float]:
+    """The logits by which the eight families of a spread differ: four evenly spaced ones per side."""
+    spaced = np.linspace(-1, 1, 4) / np.linspace(-1, 1, 4).std(ddof=1)
+    return [float(shift) for points in cell.spreads for shift in spaced * luck(points, cell)]
+
+
+def spread_difference(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The standard deviation of the first four sums minus that of the last four."""
+    return np.asarray(sums[..., :4].std(axis=-1, ddof=1) - sums[..., 4:].std(axis=-1, ddof=1))
+
+
 def truth(cell: Cell) -> float:
     """The number over all items and runs."""
 
-    def trained(sd: float) -> float:
-        return accuracy(cell.mean + GAIN, math.sqrt(ITEM_SD**2 + EFFECT_SD**2 + FAMILY_SD**2 + sd**2))
+    def trained(sd: float, shift: float = 0.0) -> float:
+        return accuracy(cell.mean + GAIN + shift, math.sqrt(ITEM_SD**2 + EFFECT_SD**2 + FAMILY_SD**2 + sd**2))
 
     own = trained(luck(cell.run_sd, cell))
     drawn = trained(math.hypot(luck(cell.run_sd, cell), luck(cell.draw_sd, cell)))
     base = accuracy(cell.mean, ITEM_SD)
-    return {"gain": own - base, "difference": own - drawn, "random": drawn - base, "spread": 0.0}[cell.number]
+    if cell.number == "spread":
+        run_sd = luck(cell.run_sd, cell)
+        return float(spread_difference(np.array([trained(run_sd, shift) for shift in family_shifts(cell)])))
+    return {"gain": own - base, "difference": own - drawn, "random": drawn - base}[cell.number]
 
 
 def coverage(cell: Cell, studies: int) -> Shares:
@@ -177,6 +190,7 @@ GAINS = [
     for seeds in (1, 2, 3, 5, 8)
 ]
 DRAWN = Cell("", number="difference", draws=3, draw_seeds=3)
+SPREAD = Cell("", number="spread", families=8, benchmarks=((500, 1),))
 PANEL = ((1000, 1), (30, 16), (30, 16), (83, 16))
 OTHERS = [
     replace(DRAWN, title="top minus random, 3 x 1 seeds, draw SD 0", draw_seeds=1),
@@ -204,8 +218,9 @@ OTHERS = [
     Cell("gain, no repeats, run SD 1", seeds=1, families=0, limit=True),
     Cell("gain, no repeats, run SD 2", seeds=1, run_sd=2, families=0, limit=True),
     Cell("gain, only its own 2 seeds repeat", seeds=2, families=0),
-    Cell("spread of 4 minus spread of 4", number="spread", seeds=4, draws=4, draw_seeds=1),
-    Cell("spread of 4 minus spread of 4, 30 x 16", "spread", seeds=4, draws=4, benchmarks=((30, 16),)),
+    replace(SPREAD, title="spread 3 minus spread 3", spreads=(3, 3), limit=True),
+    replace(SPREAD, title="spread 0 minus spread 0", limit=True),
+    replace(SPREAD, title="spread 3 minus spread 0", spreads=(3, 0), limit=True),
 ]
 
 

@@ -98,7 +98,7 @@ def write(root: Path, number: int, items: int) -> None:
 
 
 def measure(root: Path, number: int) -> dict[str, dict[str, float]]:
-    """part -> numbers made, seconds, CPU seconds (of the process so far: peak MiB)."""
+    """Part -> numbers made, seconds, CPU seconds (of the process so far: peak MiB)."""
     parts: dict[str, dict[str, float]] = {}
     wall, cpu = time.perf_counter(), time.process_time()
 
