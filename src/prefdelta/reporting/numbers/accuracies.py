@@ -194,8 +194,7 @@ class Scores:
         """
         import numpy as np
 
-        weights = [run_weights(side) for side in sums]
-        runs = list(dict.fromkeys(run for side in weights for run in side))
+        runs = any(isinstance(arm, Arm) for weights in sums for arm in weights)
         variance = self.run_variance(evaluations)
         values, covariance, n = np.zeros(len(sums)), np.zeros((len(sums), len(sums))), []
         for evaluation in evaluations:
@@ -206,12 +205,9 @@ class Scores:
                 covariance += np.cov(rows.T, ddof=1).reshape(covariance.shape) / len(rows) / len(evaluations) ** 2
         if min(n, default=0) < 2 or (runs and variance is None):
             return values, covariance, None
-        df = min(n) - 1.0
-        if runs and variance is not None:
-            shares = np.array([[side.get(run, 0.0) for run in runs] for side in weights])
-            covariance += variance.value * shares @ shares.T
-            df = float(variance.df) if variance.value else df
-        return values, covariance, df
+        if not runs or variance is None:
+            return values, covariance, min(n) - 1.0
+        return values, covariance + variance.covariance(sums), float(variance.df)
 
     def run_variance(self, evaluations: Sequence[Evaluation]) -> RunVariance | None:
         """How much runs vary in the mean accuracy over some benchmarks; None without repeats."""
@@ -231,8 +227,6 @@ class Scores:
 
         function: sums (... x sides) to values (...). what: names the function.
         """
-        import numpy as np
-
         parts = [self._units_of(sides, evaluation) for evaluation in evaluations]
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
         variance, run_df = self.run_variance(evaluations), None
