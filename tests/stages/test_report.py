@@ -615,7 +615,7 @@ def test_accuracies_by_a_benchmarks_own_rule_stand_beside_ours(study):
 
 
 def judged(study, kind, form, scores):
-    rows = [Judgement(f"p{i}", "big", 0, "clarity", one, 1, "key", None) for i, one in enumerate(scores)]
+    rows = [Judgement(f"p{i}", "big", 0, "clarity", one, 1, 1, ["key"], None) for i, one in enumerate(scores)]
     study.table(kind, f"judge/big/{form}.parquet", Judgement, rows)
 
 

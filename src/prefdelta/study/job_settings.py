@@ -133,6 +133,7 @@ class JobSettings:
             engine=section.engine,
             sampling=section.sampling,
             samples=self._axes.judged_samples(generator),
+            votes=section.votes,
             attempts=section.attempts,
             max_failure_share=section.max_failure_share,
             # A repeat asks the very question of the main form; only its seed tells the two calls apart.

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from prefdelta.core.errors import StudyError
@@ -5,16 +7,17 @@ from prefdelta.records.judgement import Judgement
 from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.store import tables
+from unit.rows import judgement
 
 BOOTSTRAP = Bootstrap(500, 1)
 FORMS = {"logic": ["factuality", "step_coherence"]}
 
 
 def table(folder, form, dimension_scores, generator="g1"):
-    """dimension_scores: dimension -> score per prompt."""
+    """dimension_scores: dimension -> score per prompt, or a list of its votes; None: no verdict."""
     path = folder / f"results/tiny/judge/{generator}/{form}.parquet"
     rows = [
-        Judgement(f"p{i}", generator, 0, dimension, score, 1, "key", None if score else "not_json")
+        replace(judgement(generator, dimension, *(score if isinstance(score, list) else [score])), prompt_id=f"p{i}")
         for dimension, scores in dimension_scores.items()
         for i, score in enumerate(scores)
     ]
