@@ -244,6 +244,23 @@ def test_a_changed_temperature_is_named_with_its_old_and_its_new_value(capsys):
 
 
 @pytest.mark.usefixtures("checkout")
+def test_more_votes_cost_the_new_votes_alone_and_fewer_nothing(capsys):
+    content = study()
+    content["judge"]["votes"] = 3
+    write_study(content)
+    found = planned(capsys)
+    assert found["why"] == [{"cause": "judge.votes: 1 -> 3", "own": JUDGE_FIRST, "below": BELOW_JUDGE}]
+    judge = found["stages"]["judge"]
+    assert judge["missing"] == {"value": 2 * (2 * PROMPTS - CUT), "basis": "counted"}
+    before = recorded()
+    run_for_real(*JUDGED)
+    assert recorded() - before == judge["missing"]["value"]
+    content["judge"]["votes"] = 2
+    write_study(content)
+    assert planned(capsys)["stages"]["judge"]["missing"] == {"value": 0, "basis": "counted"}
+
+
+@pytest.mark.usefixtures("checkout")
 def test_a_new_generator_is_named_and_costs_its_own_rows(capsys):
     content = study()
     content["generators"]["hot"] = {"model": "pa", "samples": 3}
@@ -347,16 +364,20 @@ def test_it_works_while_a_run_goes_on_and_changes_nothing(checkout, capsys):
     assert (locks / "0.output.lock").exists()
 
 
-def test_a_study_that_never_ran_is_reckoned_from_its_config(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("votes", [1, 3])
+def test_a_study_that_never_ran_is_reckoned_from_its_config(tmp_path, monkeypatch, capsys, votes):
     monkeypatch.chdir(tmp_path)
     make_checkout(tmp_path)
+    content = study()
+    content["judge"]["votes"] = votes
+    write_study(content)
     found = planned(capsys)
     assert [why["cause"] for why in found["why"]] == ["not made yet"]
     judge = found["stages"]["judge"]
-    assert judge["missing"] == {"value": 2 * PROMPTS, "basis": "estimated"}
-    assert judge["tokens"] == {"value": 2 * PROMPTS * 1000, "basis": "assumed"}
+    assert judge["missing"] == {"value": 2 * PROMPTS * votes, "basis": "estimated"}
+    assert judge["tokens"] == {"value": 2 * PROMPTS * votes * 1000, "basis": "assumed"}
     assert judge["core_hours"] == {
-        "value": pytest.approx(2 * PROMPTS * 1000 / 100 / 3600, abs=0.001),
+        "value": pytest.approx(2 * PROMPTS * votes * 1000 / 100 / 3600, abs=0.001),
         "basis": "assumed",
     }
     assert found["stages"]["reference"]["missing"] == {"value": PROMPTS * (1 + SAMPLES), "basis": "estimated"}

@@ -630,6 +630,14 @@ def test_two_ways_of_judging_are_compared(study):
     assert row[5].startswith("+0.33 [")
 
 
+def test_several_votes_are_told_beside_the_forms(study):
+    for kind, form, total in (("judgements", "both", 13), ("compared", "alone", 14)):
+        rows = [Judgement("p1", "big", 0, "clarity", total, 3, 3, ["a", "b", "c"], None)]
+        study.table(kind, f"judge/big/{form}.parquet", Judgement, rows)
+    page = study.run(forms={"both": ["clarity"]}, compared={"alone": ["clarity"]})
+    assert Cells(page).row("clarity both (1), alone (1); 3 votes", 7)[1] == "1 1 prompts"
+
+
 def claims_of(study, test):
     """Judge one claim, and return its verdict and the rows of its table."""
     claim = {"id": "one", "claim": EVIL, "trust": "V", "tests": [{"question": "Is it so?", "test": test}]}

@@ -487,6 +487,8 @@ SETTINGS = [
         # 1 each of generate, grade, pair, reference; 2 judge, 6 delta, 6 filter, 24 train, 32 evaluate, 1.
         below("generate/g2"),
     ),
+    # The record has the first votes: only the new ones are asked (tests/study/test_reruns.py).
+    Case("the judge's votes", set_in_config("judge", "votes", to=3), BELOW_JUDGE),
     Case("the judge's temperature", set_in_config("judge", "sampling", "temperature", to=0.5), BELOW_JUDGE),
     Case(
         "the learning rate of the anchor dpo, which two recipes inherit",

@@ -18,7 +18,7 @@ from prefdelta.commands.exclusive import exclusive_use
 from prefdelta.commands.output import print_line, print_note_on_batches, print_sums
 from prefdelta.commands.snakemake_command import snakemake_command
 from prefdelta.commands.study_options import add_options, open_study
-from prefdelta.commands.unreported_failures import unreported_failures
+from prefdelta.commands.unreported_failures import lost_votes, unreported_failures
 from prefdelta.core.errors import StudyError
 from prefdelta.core.stage_names import STAGES
 from prefdelta.records.grade import Grade
@@ -55,10 +55,10 @@ def run(arguments: argparse.Namespace) -> None:
             print_line(f"{stage}: {len(absent)} of {dependents.planned} tables are not there yet")
         failed = {path: _failed_rows(stage, path) for path in dependents.keys}
         rows = [row for path in failed for row in failed[path] if row.failure == failure]
-        unreported = [
-            FailedRow(row.failure, [row.key], None, row.replied and stage != "judge")
-            for row in unreported_failures(study, stage, absent, dependents.all_keys())
-        ]
+        found = unreported_failures(study, stage, absent, dependents.all_keys())
+        if stage == "judge":
+            found += lost_votes(study, failed)
+        unreported = [FailedRow(row.failure, [row.key], None, row.replied and stage != "judge") for row in found]
         only_recorded = [row for row in unreported if row.failure == failure]
         keys = {key for row in [*rows, *only_recorded] for key in row.keys}
         if not rows and not only_recorded:
