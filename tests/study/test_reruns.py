@@ -148,6 +148,18 @@ def test_more_selections_in_a_batch_train_only_their_own_arms(checkout: Checkout
     assert computed.stages == {"filter", "train", "evaluate", "report"}
 
 
+def test_more_answers_of_the_untrained_policy_cost_these_alone_and_fewer_nothing(checkout: Checkout) -> None:
+    before = checkout.tables()
+    checkout.study["evaluate"]["base_samples"] = 6
+    computed = checkout.run()
+    assert computed.calls == nothing_but(evaluate=(6 - 4) * 2 * ITEMS)
+    assert computed.stages == {"evaluate", "report"}
+    checkout.study["evaluate"]["base_samples"] = 4
+    computed = checkout.run()
+    assert (computed.calls, computed.stages) == (nothing_but(), {"evaluate", "report"})
+    assert checkout.tables() == before
+
+
 def test_a_run_without_an_edit_computes_nothing_at_all(checkout: Checkout) -> None:
     computed = checkout.run()
     assert (computed.calls, computed.said, computed.stages) == (nothing_but(), {}, set())
