@@ -51,7 +51,7 @@ def unreported_failures(
 
 
 def lost_votes(study: Study, judged: Iterable[Path]) -> list[UnreportedFailure]:
-    """The votes that failed in another way than the judgements say that they belong to, most of which did not fail.
+    """The votes whose failure is not that of their judgement, which mostly has other votes and no failure.
 
     judged: tables of judgements. Raises DamagedError if a segment cannot be read.
     """

@@ -16,7 +16,7 @@ class Judgement:
     generator: str
     sample: int
     dimension: str
-    score_sum: int | None  # of all votes; each vote is 1 (worst) to 5 (best)
+    score_sum: int | None  # over the votes, each from 1 (worst) to 5 (best)
     votes: int  # number of verdicts in the sum
     attempts: int  # number of requests, of all votes
     call_keys: list[str]  # key of each vote's last attempt, also if it is not a verdict; empty if nothing was asked
