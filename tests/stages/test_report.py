@@ -626,7 +626,7 @@ def test_accuracies_by_a_benchmarks_own_rule_stand_beside_ours(study):
 
 
 def judged(study, kind, form, scores):
-    rows = [Judgement(f"p{i}", "big", 0, "clarity", one, 1, "key", None) for i, one in enumerate(scores)]
+    rows = [Judgement(f"p{i}", "big", 0, "clarity", one, 1, 1, ["key"], None) for i, one in enumerate(scores)]
     study.table(kind, f"judge/big/{form}.parquet", Judgement, rows)
 
 
@@ -639,6 +639,14 @@ def test_two_ways_of_judging_are_compared(study):
     assert row[1:3] == ["3 3 prompts", "0"]
     assert row[3].startswith("66.7 [")
     assert row[5].startswith("+0.33 [")
+
+
+def test_several_votes_are_told_beside_the_forms(study):
+    for kind, form, total in (("judgements", "both", 13), ("compared", "alone", 14)):
+        rows = [Judgement("p1", "big", 0, "clarity", total, 3, 3, ["a", "b", "c"], None)]
+        study.table(kind, f"judge/big/{form}.parquet", Judgement, rows)
+    page = study.run(forms={"both": ["clarity"]}, compared={"alone": ["clarity"]})
+    assert Cells(page).row("clarity both (1), alone (1); 3 votes", 7)[1] == "1 1 prompts"
 
 
 def claims_of(study, test):
