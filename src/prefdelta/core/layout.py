@@ -27,7 +27,7 @@ JOBS: Mapping[str, str] = {
     "judge": "judge/{generator}/{form}",
     "pair": f"pair/{_PAIRING}",
     "delta": f"delta/{_PAIRING}/{{dimension}}",
-    "filter": f"filter/{_PAIRING}/{{selection}}",
+    "filter": f"filter/{_PAIRING}/{{selection}}/t{{order}}",
     "reference": "reference/{policy}/{generator}",
     "train": f"train/{{policy}}/{_PAIRING}/{{batch}}",
     "evaluate": f"evaluate/{{policy}}/{_PAIRING}/{{batch}}",
@@ -44,7 +44,7 @@ OUTPUTS: Mapping[str, str] = {
 FIGURES = "report/figures"  # a folder: the report's other output
 TABLE, MANIFEST, LOG, EVENTS = ".parquet", ".manifest.json", ".log", ".events.jsonl"
 ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}  # of outputs that are not tables
-_NUMBERS = ("shard", "of", "seed")  # axes whose values are whole numbers
+_NUMBERS = ("shard", "of", "seed", "order")  # axes whose values are whole numbers
 _ANY_ENDING = re.compile("(" + "|".join(map(re.escape, [MANIFEST, TABLE, LOG, *sorted(set(ENDINGS.values()))])) + ")$")
 
 

@@ -132,6 +132,9 @@ class ReportSettings(ReportSection):
     compared: dict[str, list[str]] = Field(default_factory=dict)
     """Other form -> its dimensions."""
 
+    max_drawn_share: float = 0.5
+    """Share of a selection's pairs that may be drawn among pairs of equal delta. Above it, its arms are marked."""
+
 
 def run(job: Job[ReportSettings]) -> Outcome:
     settings = job.settings

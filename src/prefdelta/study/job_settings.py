@@ -162,6 +162,7 @@ class JobSettings:
         return FilterSettings(
             selection=name,
             tie_seed=section.tie_seed,
+            order=int(job.axes["order"]),
             limit=common.pairs if common else cell_limit,
         )
 
@@ -252,4 +253,5 @@ class JobSettings:
             benchmarks=benchmarks,
             experiments=experiments,
             groups=groups,
+            max_drawn_share=config.filter.max_drawn_share,
         )

@@ -6,7 +6,7 @@ from prefdelta.core.pairs.selection_kinds.selection import Pool, Selection
 class Bottom(Selection):
     FORM = "bottom-<dimension>-<k>"
     ABOUT = "the k pairs with the smallest sample deltas on a dimension"
-    CONTROL = True
+    CONTROL = DRAWS_TIES = True
 
     def candidates(self, pool: Pool) -> list[str]:
         """The pairs that have a delta."""

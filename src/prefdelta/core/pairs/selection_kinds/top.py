@@ -6,6 +6,7 @@ from prefdelta.core.pairs.selection_kinds.selection import Pool, Selection
 class Top(Selection):
     FORM = "top-<dimension>-<k>"
     ABOUT = "the k pairs with the largest sample deltas on a dimension"
+    DRAWS_TIES = True
 
     def candidates(self, pool: Pool) -> list[str]:
         """The pairs that have a delta."""
