@@ -500,7 +500,9 @@ SETTINGS = [
     ),
     # Seed 0 has the order 0 both ways, and mini trains no other seed on a selection by a delta.
     Case("one order of ties for all seeds", set_in_config("filter", "tie_order", to="fixed"), nothing),
-    Case("the share of drawn pairs that is marked", set_in_config("filter", "max_drawn_share", to=0.3), only_the_report),
+    Case(
+        "the share of drawn pairs that is marked", set_in_config("filter", "max_drawn_share", to=0.3), only_the_report
+    ),
     Case("the seed of ties", set_in_config("filter", "tie_seed", to=1), below("filter/*/*/*")),
     Case("the colour of the plots", set_in_config("report", "colour", to="#883322"), only_the_report),
     Case("an experiment's title", set_in_config("experiments", "cells", "title", to="Cells"), only_the_report),

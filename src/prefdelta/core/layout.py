@@ -103,7 +103,12 @@ def events_of(log: Path) -> Path:
 
 def place_of(path: str | Path, study: str) -> Place:
     """The kind of job and axes of an output, from its path. Raises StudyError for a path of another form."""
-    return _match(OUTPUTS, path, study)
+    return _match(OUTPUTS, name_below(path, study), path)
+
+
+def place_of_job(name: str) -> Place:
+    """The kind and axes of a job, from its name. Raises StudyError for a name of another form."""
+    return _match(JOBS, name, name)
 
 
 def name_below(path: str | Path, study: str) -> str:
@@ -121,12 +126,12 @@ def name_below(path: str | Path, study: str) -> str:
     )
 
 
-def _match(patterns: Mapping[str, str], path: str | Path, study: str) -> Place:
-    name = name_below(path, study)
+def _match(patterns: Mapping[str, str], name: str, told: str | Path) -> Place:
+    """told: what an error calls it."""
     for kind, pattern in patterns.items():
         if match := re.fullmatch(_expression(pattern), name):
             return Place(kind, match.groupdict())
-    raise StudyError(f"{path}: is not a path of this workflow. Paths read: {', '.join(patterns.values())}.")
+    raise StudyError(f"{told}: is not a path of this workflow. Paths read: {', '.join(patterns.values())}.")
 
 
 def _expression(pattern: str) -> str:

@@ -29,8 +29,8 @@ class FilterSection(Settings):
     trains all other seeds of these selections anew."""
 
     max_drawn_share: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of a selection's pairs that may be drawn among pairs of equal delta, from 0 to 1. Above it, the plan and the
-    report mark the selection and its arms. It stops nothing, and an edit makes the report anew and nothing else."""
+    """Share of a selection's pairs that may be drawn among pairs of equal delta, from 0 to 1. Above it, the report and
+    `prefdelta plan` mark the selection and its arms. It stops nothing. An edit makes only the report anew."""
 
     sets: dict[str, CommonSet]
     """Name -> the pairings that the selection `common-<name>` compares, on prompts that are eligible in all of them."""

@@ -21,6 +21,7 @@ from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
+from prefdelta.reporting.numbers.ties import tie_lines
 from prefdelta.reporting.page import hex_colour, render
 from prefdelta.system.files import publish_text
 from prefdelta.workflow.job import Job, Outcome, start
@@ -176,6 +177,8 @@ def run(job: Job[ReportSettings]) -> Outcome:
             settings.compared,
             bootstrap,
         ),
+        ties=tie_lines(jobs),
+        max_drawn_share=settings.max_drawn_share,
     )
     figures = drawings(content)
     publish_figures(job.output("figures"), figures, hex_colour(settings.colour))

@@ -103,6 +103,14 @@ def test_a_path_outside_the_study_is_refused(path):
         layout.name_below(path, "mini")
 
 
+def test_a_job_says_by_its_name_what_it_is_about():
+    place = layout.place_of_job("filter/g4~g0/top-mean-5/t1")
+    axes = {"chosen": "g4", "rejected": "g0", "selection": "top-mean-5", "order": "1"}
+    assert (place.stage, place.axes) == ("filter", axes)
+    with pytest.raises(StudyError, match="filter/g4~g0/all: is not a path"):
+        layout.place_of_job("filter/g4~g0/all")
+
+
 @pytest.mark.parametrize(
     "name",
     ["pair/g4", "pair/g4~g0/all", "pairs/g4~g0", "judge/g4", "grade/g4~g0", "delta/g4~g0~g1/logic", "train/pa/base"],

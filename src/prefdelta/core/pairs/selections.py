@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from prefdelta.core.errors import StudyError
 from prefdelta.core.pairs.selection_kinds.all import All
 from prefdelta.core.pairs.selection_kinds.bottom import Bottom
+from prefdelta.core.pairs.selection_kinds.by_delta import ByDelta
 from prefdelta.core.pairs.selection_kinds.cell import CorrectnessCell
 from prefdelta.core.pairs.selection_kinds.common import Common
 from prefdelta.core.pairs.selection_kinds.length_matched import LengthMatched
@@ -94,14 +95,14 @@ def count_ties(selection: Selection, pairs: Sequence[Pair], deltas: Mapping[str,
     The arguments are those of `select`, which must find k pairs. For `length-matched`, the counts are of the top set
     that it matches.
     """
-    if not selection.DRAWS_TIES or selection.k is None:
+    if not isinstance(selection, ByDelta) or selection.k is None:
         return None
     pool = _pool(selection, pairs, deltas)
     ranked = [pool.deltas[pair_id] for pair_id in selection.candidates(pool)]  # best first
-    cut = ranked[selection.k - 1]
-    above, tied = ranked.index(cut), ranked.count(cut)
+    keys = list(map(selection.sort_key, ranked))
+    above, tied = keys.index(keys[selection.k - 1]), keys.count(keys[selection.k - 1])
     taken = selection.k - above
-    return TieCounts(selection.k, cut, above, tied, drawn=taken if taken < tied else 0)
+    return TieCounts(selection.k, ranked[selection.k - 1], above, tied, drawn=taken if taken < tied else 0)
 
 
 def _pool(

@@ -62,7 +62,7 @@ class Selection(ABC):
     SWAPS: ClassVar[bool] = False  # train with chosen and rejected exchanged
     BLIND: ClassVar[bool] = False  # goes by neither deltas nor grades
     CONTROL: ClassVar[bool] = False  # other selections of its size are compared with it
-    DRAWS_TIES: ClassVar[bool] = False  # goes by deltas, so that a draw decides between pairs of equal delta
+    DRAWS_TIES: ClassVar[bool] = False  # takes some of the pairs that are equal to it, drawn anew by each training seed
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
