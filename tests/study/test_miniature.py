@@ -89,7 +89,7 @@ def test_pairs_are_judged_in_both_ways_and_selected_by_their_delta(results: Path
         compared = tables.read(results / f"judge/r1/{dimension}.parquet", Judgement)
         assert {row.dimension for row in compared} == {dimension}
         assert len({row.prompt_id for row in compared}) == 8
-    selected = tables.read(results / f"filter/{PAIRING}/top-mean-4.parquet", SelectedPair)
+    selected = tables.read(results / f"filter/{PAIRING}/top-mean-4/t0.parquet", SelectedPair)
     assert len(selected) == 4
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefdelta.core.arms import Pairing
+from prefdelta.core.arms import Pairing, parse_arm
 from prefdelta.core.durations import duration
 from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import Estimate
@@ -86,6 +86,7 @@ class ExperimentSection:
     several_k: bool
     borrowed: int  # arms of other experiments that its figure shows, too
     confounded: bool
+    mostly_drawn: bool  # whether some of the arms shown are
 
 
 def render(
@@ -105,7 +106,10 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {name: getattr(formats, name) for name in _FORMATS} | {"duration": duration}
+    environment.globals |= {name: getattr(formats, name) for name in _FORMATS} | {
+        "duration": duration,
+        "parse_arm": parse_arm,
+    }
     try:
         source = environment.from_string(template.read_text(encoding="utf-8"))
         return source.render(_variables(content, drawings) | {"paper": claims, "registrations": registrations})
@@ -158,6 +162,10 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
             for panel in shown
             if len(panel.evaluations) > 1
         },
+        "ties": content.ties,
+        "max_drawn_share": content.max_drawn_share,
+        "mark": content.mark,
+        "mostly_drawn": any(map(content.is_mostly_drawn, arms)),
         "confounded": content.confounded,
         "confounded_note": CONFOUNDED,
         "sources": source_lines(content.jobs),
@@ -245,6 +253,7 @@ def _section(content: Content, key: str, experiment: ExperimentArms, figures: Se
         several_k=experiment.several_k,
         borrowed=len(shown) - len(experiment.arms),
         confounded=any(content.is_confounded(arm.pairing) for arm in experiment.arms),
+        mostly_drawn=any(map(content.is_mostly_drawn, shown)),
     )
 
 

@@ -10,6 +10,7 @@ from prefdelta.commands.planning.causes import Causes
 from prefdelta.commands.planning.disk import Disk
 from prefdelta.commands.planning.dollars import Account
 from prefdelta.commands.planning.dry_run import PlannedJob
+from prefdelta.commands.planning.ties import Ties
 from prefdelta.commands.planning.work import UNITS, JobWork
 from prefdelta.core.durations import duration
 from prefdelta.core.stage_names import STAGES
@@ -50,6 +51,7 @@ class Plan:
     account: Account | None
     gpu_jobs: int
     notes: list[str]
+    ties: Ties
 
     @property
     def jobs(self) -> int:
@@ -88,6 +90,11 @@ class Plan:
             },
             "spending": None if self.account is None else asdict(self.account),
             "notes": self.notes,
+            "ties": {
+                "limit": self.ties.limit,
+                "selections": [one.as_json() for one in self.ties.selections],
+                "over": [f"{one.pairing}/{one.selection}" for one in self.ties.over],
+            },
         }
 
 
@@ -101,6 +108,7 @@ def summed(
     disk: Disk,
     account: Account | None,
     notes: Iterable[str],
+    ties: Ties,
 ) -> Plan:
     stages = []
     for name in STAGES:
@@ -110,8 +118,9 @@ def summed(
             why = Counter(cause for job, _ in its for cause in causes[job.name].all)
             stages.append(Stage(name, len(its), UNITS.get(name), **sums, why=dict(why.most_common())))
     jobs = [job for job, _ in works]
+    gpu_jobs = sum(job.gpus > 0 for job in jobs)
     return Plan(
-        study, stages, _why(jobs, causes), disk, account, sum(job.gpus > 0 for job in jobs), [*notes, *_too_long(works)]
+        study, stages, _why(jobs, causes), disk, account, gpu_jobs, notes=[*notes, *_too_long(works)], ties=ties
     )
 
 
