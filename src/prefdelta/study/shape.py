@@ -11,13 +11,19 @@ from prefdelta.core.recipes import Recipe
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
-from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Evaluation
+from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Evaluation, Scores
+from prefdelta.reporting.numbers.bootstrap import Bootstrap
+from prefdelta.reporting.numbers.deltas import Pairings
+from prefdelta.reporting.numbers.generators import Grades
+from prefdelta.reporting.worlds.assumptions import Assumptions, default_assumptions
+from prefdelta.reporting.worlds.measured import measured
 from prefdelta.reporting.worlds.shape import PlannedGenerator, PlannedRecipe, StudyShape
 from prefdelta.stages.report import ReportSettings
 from prefdelta.study.study import Study
 from prefdelta.training.registry import method_of
 
 _UNKNOWN = 1000  # problems of a source that declares none
+_MEASURED = ("scores", "grades", "pairs", "deltas")  # inputs of the report
 
 
 def shape_of(study: Study) -> StudyShape:
@@ -26,14 +32,18 @@ def shape_of(study: Study) -> StudyShape:
     report = next(iter(study.jobs("report"))).typed_settings
     assert isinstance(report, ReportSettings)
     counted = {source: rows for source in (TRAINING_PROMPTS, *report.benchmarks) if (rows := _counted(study, source))}
-    items = {source: counted.get(source) or _declared(study, source) for source in (TRAINING_PROMPTS, *report.benchmarks)}
+    items = {
+        source: counted.get(source) or _declared(study, source) for source in (TRAINING_PROMPTS, *report.benchmarks)
+    }
     experiments = {
         name: ExperimentArms(
-            experiment.title, experiment.figure, list(map(read_arm, experiment.arms)), list(map(read_arm, experiment.beside))
+            experiment.title,
+            experiment.figure,
+            list(map(read_arm, experiment.arms)),
+            list(map(read_arm, experiment.beside)),
         )
         for name, experiment in report.experiments.items()
     }
-    every = list(dict.fromkeys(arm for experiment in experiments.values() for arm in experiment.arms))
     evaluated = {}
     for name, group in config.evaluate.groups.items():
         asked = experiments.values() if group.experiments is None else [experiments[key] for key in group.experiments]
@@ -48,7 +58,9 @@ def shape_of(study: Study) -> StudyShape:
             )
             for name, benchmark in report.benchmarks.items()
         },
-        groups={name: BenchmarkGroup(group.title, group.benchmarks, group.primary) for name, group in report.groups.items()},
+        groups={
+            name: BenchmarkGroup(group.title, group.benchmarks, group.primary) for name, group in report.groups.items()
+        },
         items={name: items[name] for name in report.benchmarks},
         samples={
             Evaluation(name, benchmark): group.samples.get(benchmark, study.benchmarks[benchmark].samples)
@@ -74,6 +86,20 @@ def shape_of(study: Study) -> StudyShape:
     )
 
 
+def assumptions_of(study: Study, shape: StudyShape) -> Assumptions:
+    """What is assumed of a study; what its results already show is measured."""
+    usual = default_assumptions(shape)
+    inputs = next(iter(study.jobs("report"))).inputs
+    found = {name: [path for path in map(Path, inputs[name]) if path.is_file()] for name in _MEASURED}
+    if not any(found.values()):
+        return usual
+    bootstrap = Bootstrap(study.config.report.resamples, shape.seed)
+    scores = Scores.read(found["scores"], shape.study, list(shape.benchmarks), shape.groups, bootstrap)
+    grades = Grades(found["grades"], shape.study)
+    pairings = Pairings(found["pairs"], found["deltas"], shape.study, shape.dimensions)
+    return measured(usual, shape, scores, grades, pairings)
+
+
 def _recipe(recipe: Recipe) -> PlannedRecipe:
     method, budget = method_of(recipe), recipe.budget
     rows = budget.examples if budget.updates is None else budget.updates * recipe.batch_size
@@ -86,9 +112,10 @@ def _counted(study: Study, source: str) -> int | None:
     manifest = next(job.manifest for job in study.jobs("prompts") if job.axes["source"] == source)
     try:
         content: Mapping[str, Any] = json.loads(Path(manifest).read_text(encoding="utf-8"))
-        return int(content["rows"]) - sum(content["failures"].values())
+        rows: int = content["rows"] - sum(content["failures"].values())
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
+    return rows
 
 
 def _declared(study: Study, source: str) -> int:

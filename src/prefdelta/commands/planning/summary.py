@@ -10,6 +10,7 @@ from prefdelta.commands.planning.causes import Causes
 from prefdelta.commands.planning.disk import Disk
 from prefdelta.commands.planning.dollars import Account
 from prefdelta.commands.planning.dry_run import PlannedJob
+from prefdelta.commands.planning.power import Power
 from prefdelta.commands.planning.work import UNITS, JobWork
 from prefdelta.core.durations import duration
 from prefdelta.core.stage_names import STAGES
@@ -48,6 +49,7 @@ class Plan:
     why: list[Cause]
     disk: Disk
     account: Account | None
+    power: Power | None  # None: it cannot be told
     gpu_jobs: int
     notes: list[str]
 
@@ -86,6 +88,10 @@ class Plan:
                 "free": self.disk.free,
                 "fits": self.disk.fits,
             },
+            "power": {
+                claim: [asdict(line) for line in lines]
+                for claim, lines in (self.power.effects if self.power else {}).items()
+            },
             "spending": None if self.account is None else asdict(self.account),
             "notes": self.notes,
         }
@@ -100,6 +106,7 @@ def summed(
     causes: Mapping[str, Causes],
     disk: Disk,
     account: Account | None,
+    power: Power | None,
     notes: Iterable[str],
 ) -> Plan:
     stages = []
@@ -111,7 +118,14 @@ def summed(
             stages.append(Stage(name, len(its), UNITS.get(name), **sums, why=dict(why.most_common())))
     jobs = [job for job, _ in works]
     return Plan(
-        study, stages, _why(jobs, causes), disk, account, sum(job.gpus > 0 for job in jobs), [*notes, *_too_long(works)]
+        study,
+        stages,
+        _why(jobs, causes),
+        disk,
+        account,
+        power,
+        sum(job.gpus > 0 for job in jobs),
+        [*notes, *_too_long(works)],
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Arm
@@ -96,8 +97,7 @@ def _shift(accuracy: "NDArray[np.float64]", spread: float) -> "NDArray[np.float6
 def _reached(spread: float) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     """(means of logits, mean probability at each), rising."""
     import numpy as np
-    from scipy.stats import norm
 
-    nodes = norm.ppf((np.arange(_NODES) + 0.5) / _NODES) * spread
+    nodes = np.array([NormalDist().inv_cdf((place + 0.5) / _NODES) for place in range(_NODES)]) * spread
     grid = np.linspace(-12, 12, 481)
     return grid, (1 / (1 + np.exp(-(grid[:, None] + nodes)))).mean(axis=1)

@@ -62,10 +62,7 @@ def features(shape: StudyShape, assumptions: Assumptions, pairs: PlantedPairs) -
         arms=shape.arms,
         gap=np.array([assumptions.gap(arm.pairing) / gap for arm in shape.arms]),
         chosen=np.array(
-            [
-                (assumptions.generator_accuracy[arm.pairing.chosen] - low) / ((high - low) or 1.0)
-                for arm in shape.arms
-            ]
+            [(assumptions.generator_accuracy[arm.pairing.chosen] - low) / ((high - low) or 1.0) for arm in shape.arms]
         ),
         quality=np.array([mean.quality for mean in own]),
         length=np.array([mean.length / length_unit for mean in own]),

@@ -88,11 +88,12 @@ class PlantedPairs:
 def plant_pairs(shape: StudyShape, assumptions: Assumptions, *what: object) -> PlantedPairs:
     """Pairs of all pairings. what: names the draw.
 
-    In each pairing, with g its generator delta as a share of the study's largest: the length difference l is normal
+    In each pairing, with g its generator delta, 1 for the study's largest: the length difference l is normal
     with mean `length_rise` g and standard deviation 1; the true quality delta q has mean 1, standard deviation 1 and
-    the stated correlation with c, chosen right minus rejected right; a judged delta is f (q - 1) + r (l - mean of l) +
-    noise of its own, of variance 1, plus `judged_rise` g, where f is its dimension's faithfulness and r the correlation
-    with length. It is rounded to a whole number from -4 to 4 so that the stated share, over all pairings, is 0.
+    the stated correlation with c, chosen right minus rejected right; a judged delta is f (q - 1) + r l plus
+    `judged_rise` g plus noise of its own, where f is its dimension's faithfulness, r the correlation with length, and
+    the noise so large that the standard deviation is 1. It is rounded to a whole number from -4 to 4, so that the stated share, over all
+    pairings, is 0.
     A pair's prompt has one difficulty, which both of its sides share.
     """
     import numpy as np
@@ -146,14 +147,14 @@ def _latent(
     spread = contrast.std() or 1.0
     rho = assumptions.correctness_correlation
     quality = rho * (contrast - contrast.mean()) / spread + np.sqrt(1 - rho**2) * generator.standard_normal(n)
-    length = generator.standard_normal(n)
+    length = generator.standard_normal(n) + assumptions.length_rise * gap
     deltas = {}
     for dimension in shape.dimensions:
         faith, by_length = assumptions.faithfulness[dimension], assumptions.length_correlation
         rest = np.sqrt(max(0.0, 1 - faith**2 - by_length**2))
         deltas[dimension] = faith * quality + by_length * length + rest * generator.standard_normal(n)
         deltas[dimension] += assumptions.judged_rise * gap
-    return PairColumns(prompts, chosen, rejected, length + assumptions.length_rise * gap, 1 + quality, deltas)
+    return PairColumns(prompts, chosen, rejected, length, 1 + quality, deltas)
 
 
 def _rounded(

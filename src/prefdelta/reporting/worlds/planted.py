@@ -1,6 +1,6 @@
 """A planted study: evidence of a study's own shape, in a world whose truth is known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from prefdelta.core.arms import Pairing
@@ -14,7 +14,7 @@ from prefdelta.reporting.worlds.assumptions import Assumptions
 from prefdelta.reporting.worlds.features import Features, features
 from prefdelta.reporting.worlds.pairs import PlantedPairs, plant_pairs
 from prefdelta.reporting.worlds.shape import StudyShape
-from prefdelta.reporting.worlds.worlds import World
+from prefdelta.reporting.worlds.worlds import Gains, World
 
 RESAMPLES = 200  # of the bootstrap: fewer than the report's, because its noise matters less than that of the study
 DRAWS = 3  # draws of pairs on which the selections run; selecting is most of the time that planting takes
@@ -67,14 +67,27 @@ class Planter:
     def plant(self, world: World, number: int) -> PlantedStudy:
         """Study of this number in a world: the same for the same shape, assumptions and number.
 
-        Its answers and the deltas of its pairs are its own. What its arms select is that of one of a few draws of pairs.
+        Its answers and its pairs' deltas are its own. What its arms select is that of one of a few draws of pairs.
         """
         shape, assumptions = self._shape, world.assumptions(self._usual)
-        inside, outside = world.gains(self._features_of(assumptions, number % DRAWS), assumptions)
-        answers = plant_answers(shape, assumptions, {True: inside, False: outside}, world.about, number)
+        inside, outside = self._gains(world, assumptions, number % DRAWS)
+        answers = plant_answers(shape, assumptions, {True: inside, False: outside}, world.name, number)
         scores = Scores(answers, shape.groups, Bootstrap(RESAMPLES, seed_of("planted", shape.seed, number)))
-        pairs = plant_pairs(shape, assumptions, world.about, "study", number)
-        return PlantedStudy(shape, scores, _grades(shape, assumptions, world.about, number), pairs)
+        pairs = plant_pairs(shape, assumptions, world.name, "study", number)
+        return PlantedStudy(shape, scores, _grades(shape, assumptions, world.name, number), pairs)
+
+    def prepare(self, worlds: Iterable[World], studies: int) -> None:
+        """Draw the pairs that so many studies of these worlds need, to be used by all copies of this planter."""
+        for world in worlds:
+            for draw in range(min(studies, DRAWS) if world.gains else 0):
+                self._features_of(world.assumptions(self._usual), draw)
+
+    def _gains(self, world: World, assumptions: Assumptions, draw: int) -> Gains:
+        import numpy as np
+
+        if world.gains is None:
+            return np.zeros(len(self._shape.arms)), np.zeros(len(self._shape.arms))
+        return world.gains(self._features_of(assumptions, draw), assumptions)
 
     def _features_of(self, assumptions: Assumptions, draw: int) -> Features:
         law = (

@@ -2,6 +2,7 @@
 
 To add one, write a function from `Features` and `Assumptions` to gains in points, in domain and out of domain (arrays
 with one value per arm), and add a `World` with it to `WORLDS`. `changes` says what it assumes otherwise than usual.
+`prefdelta worlds` and the tests take every world that is here.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,26 +28,26 @@ Gains = tuple["NDArray[np.float64]", "NDArray[np.float64]"]  # points in domain 
 class World:
     """A planted truth."""
 
+    name: str
     about: str  # one line
-    gains: Callable[[Features, Assumptions], Gains]
+    gains: Callable[[Features, Assumptions], Gains] | None  # None: nothing gains
     changes: Mapping[str, Any] = field(default_factory=dict)  # values of Assumptions
     faithful: Mapping[str, float] = field(default_factory=dict)  # dimension -> faithfulness, where it is another
+    blind: bool = False  # whether no judged delta tells anything of the true one
 
     def assumptions(self, usual: Assumptions) -> Assumptions:
         """What holds in this world."""
         from dataclasses import replace
 
-        known = {name: value for name, value in self.faithful.items() if name in usual.faithfulness}
-        return replace(usual, faithfulness={**usual.faithfulness, **known}, **self.changes)
+        faithfulness = {
+            name: 0.0 if self.blind else self.faithful.get(name, value) for name, value in usual.faithfulness.items()
+        }
+        return replace(usual, faithfulness=faithfulness, **self.changes)
 
 
 def _both(gain: "NDArray[np.float64]", assumptions: Assumptions) -> Gains:
     """The same course in domain and out of domain. gain: 1 for all pairs of the largest generator delta."""
     return assumptions.gain_in_domain * gain, assumptions.gain_out_of_domain * gain
-
-
-def _nothing(features: Features, assumptions: Assumptions) -> Gains:
-    return _both(0 * features.gap, assumptions)
 
 
 def _length(features: Features, assumptions: Assumptions) -> Gains:
@@ -104,31 +105,33 @@ def _without_steady(features: Features, assumptions: Assumptions) -> Gains:
 _STEADY_IS_FAITHFUL = {STEADY: 0.85}
 _FAIR_JUDGE = {"judged_rise": 0.0, "length_rise": 0.0}
 
-WORLDS: Mapping[str, World] = {
-    "delta": World(
-        "the delta is the cause: of generators steadily out of domain and up to a level in domain, of pairs by their "
-        "true delta, which judged step coherence tells best",
+NOTHING = World("nothing-1", "nothing gains; runs vary by 1 point", None, {"run_sd": 1.0, **_FAIR_JUDGE})
+_ALL = (
+    World(
+        "delta",
+        "the delta is the cause: of generators steadily out of domain and up to a level in domain; of pairs the true "
+        "delta, which judged step coherence tells best",
         _delta,
         faithful=_STEADY_IS_FAITHFUL,
     ),
-    "length": World("gains follow the length difference of the pairs, and nothing else", _length),
-    "correctness": World("gains follow the share of right-over-wrong pairs, and nothing else", _correctness),
-    "chosen": World("gains follow the accuracy of the chosen generator, and nothing else", _chosen),
-    "step": World("any generator above the rejected one gains the same: a step, no dose response", _step),
-    "inverted-u": World("gains rise to the middle generator delta, and fall again", _inverted_u),
-    "step-coherence-fails": World(
-        "as delta, but pairs that are selected by step coherence gain nothing at any k", _without_steady
-    ),
-    "token-judge": World(
+    World("length", "gains follow the length difference of the pairs, and nothing else", _length),
+    World("correctness", "gains follow the share of right-over-wrong pairs, and nothing else", _correctness),
+    World("chosen", "gains follow the accuracy of the chosen generator, and nothing else", _chosen),
+    World("step", "any generator above the rejected one gains the same: a step, no dose response", _step),
+    World("inverted-u", "gains rise up to half of the largest generator delta, and fall again", _inverted_u),
+    World("step-coherence-fails", "as delta, but pairs selected by step coherence gain nothing", _without_steady),
+    World(
+        "token-judge",
         "the judge counts tokens: judged deltas follow length alone, and nothing gains",
-        _nothing,
+        None,
         {"length_correlation": 1.0, "judged_rise": 0.0},
+        blind=True,
     ),
-    "sharpening": World(
-        "training only sharpens the distribution: gains follow the number of pairs seen, whatever the pairs",
-        _sharpening,
+    World(
+        "sharpening", "training only sharpens: gains follow the number of pairs seen, whatever the pairs", _sharpening
     ),
-    "nothing-0": World("nothing gains, and runs do not vary", _nothing, {"run_sd": 0.0, **_FAIR_JUDGE}),
-    "nothing-1": World("nothing gains; runs vary by 1 point", _nothing, {"run_sd": 1.0, **_FAIR_JUDGE}),
-    "nothing-2": World("nothing gains; runs vary by 2 points", _nothing, {"run_sd": 2.0, **_FAIR_JUDGE}),
-}
+    World("nothing-0", "nothing gains; runs do not vary", None, {"run_sd": 0.0, **_FAIR_JUDGE}),
+    NOTHING,
+    World("nothing-2", "nothing gains; runs vary by 2 points", None, {"run_sd": 2.0, **_FAIR_JUDGE}),
+)
+WORLDS: Mapping[str, World] = {world.name: world for world in _ALL}
