@@ -33,7 +33,7 @@ from prefdelta.commands.planning.dollars import account
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
 from prefdelta.commands.planning.models import model_of
 from prefdelta.commands.planning.observed_speed import ObservedSpeed
-from prefdelta.commands.planning.power import Power, power_of
+from prefdelta.commands.planning.power import power_of
 from prefdelta.commands.planning.summary import Plan, summed
 from prefdelta.commands.planning.text import text
 from prefdelta.commands.planning.work import MOST_READ, Reckoning
@@ -71,11 +71,8 @@ def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
     notes = _notes(study)
     for stage, why in reckoning.not_looked_up.items():
         notes.append(f"what {stage} lacks was not looked up in the record for every job: {why}")
-    power = power_of(study)
-    if not isinstance(power, Power):
-        notes.append(f"the smallest effects that the study would see cannot be told: {power}")
-        power = None
-    return summed(study.config.study, works, causes, disk_needed(study, works), account(study), power, notes)
+    disk, power = disk_needed(study, works), power_of(study)
+    return summed(study.config.study, works, causes, disk, account(study), power, notes)
 
 
 def _as_asked(study: Study, job: PlannedJob) -> PlannedJob:

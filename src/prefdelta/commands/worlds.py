@@ -1,10 +1,10 @@
 """What the ledger of claims concludes in worlds whose truth is known, for studies of this study's shape.
 
 A world is a planted truth: what gains follow. In each world, studies with the config's own arms, seeds, benchmarks and
-pairs are drawn, and the claims of resources/claims.yaml are judged. The tables are the ledger's operating characteristic:
-the share of the studies in which a claim gets a verdict. What is taken for granted is printed below; what the study's
-results show replaces it. The same command prints the same output. Read-only. prefdelta/reporting/worlds/worlds.py holds
-the worlds, and says how to add one.
+pairs are drawn, and the claims of resources/claims.yaml are judged. The tables are the operating characteristic of the
+ledger: the share of the studies in which a claim gets a verdict. What is taken for granted is printed below; what the
+study's results show replaces it. The same command prints the same output. Read-only. The worlds are listed, and can be
+added to, in prefdelta/reporting/worlds/worlds.py.
 
 --json prints one object:
   study, studies           name; how many studies were planted in each world

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefdelta.core.errors import StudyError
 from prefdelta.reporting.claims.verdicts import read_claims
 from prefdelta.reporting.worlds.assumptions import Assumptions, default_assumptions
 from prefdelta.reporting.worlds.power import SmallestEffect, smallest_effects
@@ -21,11 +20,8 @@ class Power:
     assumptions: Assumptions
 
 
-def power_of(study: Study) -> Power | str:
-    """The power of a study as its config has it, or why it cannot be told."""
-    try:
-        shape = shape_of(study)
-        assumptions = default_assumptions(shape)
-        return Power(smallest_effects(read_claims(Path(REPORT_CLAIMS)), shape, assumptions), assumptions)
-    except StudyError as error:
-        return str(error)
+def power_of(study: Study) -> Power:
+    """The power of a study as its config has it. What its results may have measured is not read: that takes longer."""
+    shape = shape_of(study)
+    assumptions = default_assumptions(shape)
+    return Power(smallest_effects(read_claims(Path(REPORT_CLAIMS)), shape, assumptions), assumptions)

@@ -49,7 +49,7 @@ class Plan:
     why: list[Cause]
     disk: Disk
     account: Account | None
-    power: Power | None  # None: it cannot be told
+    power: Power
     gpu_jobs: int
     notes: list[str]
 
@@ -88,10 +88,7 @@ class Plan:
                 "free": self.disk.free,
                 "fits": self.disk.fits,
             },
-            "power": {
-                claim: [asdict(line) for line in lines]
-                for claim, lines in (self.power.effects if self.power else {}).items()
-            },
+            "power": {claim: [asdict(line) for line in lines] for claim, lines in self.power.effects.items()},
             "spending": None if self.account is None else asdict(self.account),
             "notes": self.notes,
         }
@@ -106,7 +103,7 @@ def summed(
     causes: Mapping[str, Causes],
     disk: Disk,
     account: Account | None,
-    power: Power | None,
+    power: Power,
     notes: Iterable[str],
 ) -> Plan:
     stages = []

@@ -128,8 +128,6 @@ def _disk(plan: Plan) -> list[str]:
 
 def _power(plan: Plan) -> list[str]:
     """A line for the numbers of a claim that have one unit."""
-    if plan.power is None:
-        return []
     rows = [["claim", "numbers", "smallest effect", "named", "unit and rule"]]
     for claim, lines in plan.power.effects.items():
         for unit in dict.fromkeys(line.unit for line in lines):
@@ -140,9 +138,9 @@ def _power(plan: Plan) -> list[str]:
             rows.append([claim, "", "not run", "", ""])
     usual = {name: value for name, value, _, _ in plan.power.assumptions.lines()}
     about = (
-        "power: the smallest true effect that 80% of such studies see at 95%, the range over a claim's numbers, if runs "
-        f"vary by {usual['run_sd']} points, problems by {usual['difficulty_spread']} logits and base accuracies are "
-        f"{usual['base_accuracy']} (assumed; `prefdelta worlds` prints all assumptions, and what the claims would say)"
+        "power: the smallest true effect that 80% of such studies see at 95%, as a range over a claim's numbers, if "
+        f"runs vary by {usual['run_sd']} points, problems by {usual['difficulty_spread']} logits and base accuracies "
+        f"are {usual['base_accuracy']} (assumed; `prefdelta worlds` prints every assumption)"
     )
     return [wrapped(about), *(f"  {line}" for line in table(rows, right={1}))]
 

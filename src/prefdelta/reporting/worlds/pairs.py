@@ -88,13 +88,12 @@ class PlantedPairs:
 def plant_pairs(shape: StudyShape, assumptions: Assumptions, *what: object) -> PlantedPairs:
     """Pairs of all pairings. what: names the draw.
 
-    In each pairing, with g its generator delta, 1 for the study's largest: the length difference l is normal
-    with mean `length_rise` g and standard deviation 1; the true quality delta q has mean 1, standard deviation 1 and
-    the stated correlation with c, chosen right minus rejected right; a judged delta is f (q - 1) + r l plus
-    `judged_rise` g plus noise of its own, where f is its dimension's faithfulness, r the correlation with length, and
-    the noise so large that the standard deviation is 1. It is rounded to a whole number from -4 to 4, so that the stated share, over all
-    pairings, is 0.
-    A pair's prompt has one difficulty, which both of its sides share.
+    In each pairing, let g be its generator delta, 1 for the study's largest. The length difference l is normal, with
+    mean `length_rise` g and standard deviation 1. The true quality delta q has mean 1, standard deviation 1, and the
+    stated correlation with chosen right minus rejected right, for which both sides share the prompt's difficulty. A
+    judged delta is f (q - 1) + r l + `judged_rise` g + noise: f is its dimension's faithfulness, r the correlation with
+    length, and the noise gives it the standard deviation 1. It is rounded to a whole number from -4 to 4, so that the
+    stated share is 0 over all pairings.
     """
     import numpy as np
 
@@ -144,9 +143,11 @@ def _latent(
 
     n = len(prompts)
     contrast = chosen.astype(float) - rejected.astype(float)
-    spread = contrast.std() or 1.0
+    spread = (contrast.std() if n else 0.0) or 1.0
     rho = assumptions.correctness_correlation
-    quality = rho * (contrast - contrast.mean()) / spread + np.sqrt(1 - rho**2) * generator.standard_normal(n)
+    quality = rho * (contrast - contrast.sum() / max(1, n)) / spread + np.sqrt(1 - rho**2) * generator.standard_normal(
+        n
+    )
     length = generator.standard_normal(n) + assumptions.length_rise * gap
     deltas = {}
     for dimension in shape.dimensions:
@@ -163,15 +164,10 @@ def _rounded(
     """The same pairs with whole deltas, and with composites."""
     import numpy as np
 
-    bounds = {
-        dimension: float(
-            np.quantile(
-                np.concatenate([np.abs(columns.deltas[dimension]) for columns in latent.values()]),
-                assumptions.zero_share[dimension],
-            )
-        )
-        for dimension in shape.dimensions
-    }
+    bounds = {}
+    for dimension in shape.dimensions:
+        sizes = np.concatenate([np.abs(columns.deltas[dimension]) for columns in latent.values()])
+        bounds[dimension] = float(np.quantile(sizes, assumptions.zero_share[dimension])) if len(sizes) else 0.0
     rounded = {}
     for pairing, columns in latent.items():
         deltas = {}
