@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from prefdelta.commands.dependents import RECORDED_IN, dependents_of, plan_forgetting
 from prefdelta.commands.exclusive import exclusive_use
 from prefdelta.commands.output import print_line, print_note_on_batches, print_sums
-from prefdelta.commands.overview.unreported_failures import unreported_failures
 from prefdelta.commands.snakemake_command import snakemake_command
 from prefdelta.commands.study_options import add_options, open_study
+from prefdelta.commands.unreported_failures import unreported_failures
 from prefdelta.core.errors import StudyError
 from prefdelta.core.stage_names import STAGES
 from prefdelta.records.grade import Grade

@@ -24,7 +24,7 @@ class Assumptions:
     zero_share: Mapping[str, float]
     faithfulness: Mapping[str, float]
     length_correlation: float = 0.3
-    correctness_correlation: float = 0.5
+    correctness_correlation: float = 0.35
     length_rise: float = 1.0
     judged_rise: float = 0.7
     measured: frozenset[str] = frozenset()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.pairs.selection_kinds.common import common_prompts
 from prefdelta.core.pairs.selections import parse_selection, select
+from prefdelta.reporting.arms import selection_of
 from prefdelta.reporting.worlds.assumptions import Assumptions
 from prefdelta.reporting.worlds.pairs import PairColumns, PlantedPairs
 from prefdelta.reporting.worlds.shape import StudyShape
@@ -29,7 +30,7 @@ class Features:
     seen: "NDArray[np.float64]"  # pairs seen in training, as a share of all pairs of the pairing
     distinct: "NDArray[np.float64]"  # different pairs among them, as a share of the same
     contrasts: "NDArray[np.bool_]"  # whether the method trains on both sides
-    dimension: Sequence[str | None]  # by which the pairs are selected
+    dimension: Sequence[str | None]  # by whose largest judged deltas the pairs are selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def features(shape: StudyShape, assumptions: Assumptions, pairs: PlantedPairs) -
             [mean.selected / pairs.eligible(arm.pairing) for arm, mean in zip(shape.arms, own, strict=True)]
         ),
         contrasts=np.array([recipe.contrasts for recipe in recipes]),
-        dimension=[parse_selection(arm.selection).dimension for arm in shape.arms],
+        dimension=[own.dimension if own.kind == "top" else None for own in map(selection_of, shape.arms)],
     )
 
 
