@@ -553,6 +553,9 @@ def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_pa
     # 176 policies of 8 billion parameters in float32; two snapshots with the optimiser's state.
     assert found["disk"]["policies"] == {"value": 176 * 8e9 * 4, "basis": "assumed"}
     assert found["disk"]["snapshots"] == {"value": 8e9 * 12 * 2, "basis": "assumed"}
+    # An effect is seen if it is 2.8 standard errors: of a gain over 3 runs that vary by a point, at least 2.8/√3.
+    assert all(effects for effects in found["power"].values())
+    assert min(line["effect"] for line in found["power"]["cells-gain"]) > 1.6
     assert found["slurm"] == {"jobs": 913, "with_gpus": 20 + 24 + 5 + 176 + 531}
     assert not (tmp_path / "results").exists()
 

@@ -125,6 +125,27 @@ def test_the_report_is_made(results: Path) -> None:
         assert title in page
 
 
+def test_what_it_measured_replaces_what_is_assumed_of_planted_studies(checkout: Path) -> None:
+    done = started(checkout, sys.executable, "-c", MEASURED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert set(told["measured"]) >= {"generator_accuracy", "usable_share", "zero_share"}
+    assert set(told["counted"]) == {"train", *BENCHMARKS}
+    assert told["prompts"] == TRAINING_PROBLEMS - 1
+
+
+MEASURED = """
+import json
+from pathlib import Path
+from prefdelta.commands.study_options import open_study
+from prefdelta.study.shape import assumptions_of, shape_of
+study = open_study(Path("full.yaml"))
+shape = shape_of(study)
+found = assumptions_of(study, shape)
+print(json.dumps({"measured": sorted(found.measured), "counted": sorted(shape.counted), "prompts": shape.prompts}))
+"""
+
+
 def test_it_runs_nothing_again(checkout: Path) -> None:
     done = snakemake(checkout, *CONFIG)
     assert "Nothing to be done" in done.stdout + done.stderr

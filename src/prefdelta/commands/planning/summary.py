@@ -10,6 +10,7 @@ from prefdelta.commands.planning.causes import Causes
 from prefdelta.commands.planning.disk import Disk
 from prefdelta.commands.planning.dollars import Account
 from prefdelta.commands.planning.dry_run import PlannedJob
+from prefdelta.commands.planning.power import Power
 from prefdelta.commands.planning.ties import Ties
 from prefdelta.commands.planning.work import UNITS, JobWork
 from prefdelta.core.durations import duration
@@ -49,6 +50,7 @@ class Plan:
     why: list[Cause]
     disk: Disk
     account: Account | None
+    power: Power
     gpu_jobs: int
     notes: list[str]
     ties: Ties
@@ -88,6 +90,7 @@ class Plan:
                 "free": self.disk.free,
                 "fits": self.disk.fits,
             },
+            "power": {claim: [asdict(line) for line in lines] for claim, lines in self.power.effects.items()},
             "spending": None if self.account is None else asdict(self.account),
             "notes": self.notes,
             "ties": {
@@ -107,6 +110,7 @@ def summed(
     causes: Mapping[str, Causes],
     disk: Disk,
     account: Account | None,
+    power: Power,
     notes: Iterable[str],
     ties: Ties,
 ) -> Plan:
@@ -120,7 +124,15 @@ def summed(
     jobs = [job for job, _ in works]
     gpu_jobs = sum(job.gpus > 0 for job in jobs)
     return Plan(
-        study, stages, _why(jobs, causes), disk, account, gpu_jobs, notes=[*notes, *_too_long(works)], ties=ties
+        study,
+        stages,
+        _why(jobs, causes),
+        disk,
+        account,
+        power,
+        gpu_jobs,
+        [*notes, *_too_long(works)],
+        ties,
     )
 
 
