@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 from prefdelta.records.details.contract import OMITTED, Details, NoDetails
 from prefdelta.records.details.delta import DeltaDetails
 from prefdelta.records.details.evaluate import EvaluateDetails
+from prefdelta.records.details.filter import FilterDetails
 from prefdelta.records.details.generate import GenerateDetails
 from prefdelta.records.details.grade import GradeDetails
 from prefdelta.records.details.judge import JudgeDetails
 from prefdelta.records.details.ladder import LadderDetails
 from prefdelta.records.details.prompts import PromptsDetails
 from prefdelta.records.details.reference import ReferenceDetails
+from prefdelta.records.details.report import ReportDetails
 from prefdelta.records.details.train import TrainDetails
 
 if TYPE_CHECKING:
@@ -28,9 +30,11 @@ DETAILS: Mapping[str, type[Details]] = {
     "grade": GradeDetails,
     "judge": JudgeDetails,
     "delta": DeltaDetails,
+    "filter": FilterDetails,
     "reference": ReferenceDetails,
     "train": TrainDetails,
     "evaluate": EvaluateDetails,
+    "report": ReportDetails,
 }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefdelta.core.arms import Pairing
+from prefdelta.core.arms import Pairing, parse_arm
 from prefdelta.core.durations import duration
 from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import Estimate
@@ -22,6 +22,7 @@ from prefdelta.reporting.arm_tables import (
     updates_table,
 )
 from prefdelta.reporting.arms import common_parts, families
+from prefdelta.reporting.claims.registered import Standing
 from prefdelta.reporting.claims.verdicts import PaperClaims
 from prefdelta.reporting.content import CONFOUNDED, Content
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
@@ -85,10 +86,17 @@ class ExperimentSection:
     several_k: bool
     borrowed: int  # arms of other experiments that its figure shows, too
     confounded: bool
+    mostly_drawn: bool  # whether some of the arms shown are
 
 
-def render(template: Path, content: Content, drawings: Mapping[str, Drawing], claims: PaperClaims) -> str:
-    """The page. Raises StudyError if the template cannot be used."""
+def render(
+    template: Path,
+    content: Content,
+    drawings: Mapping[str, Drawing],
+    claims: PaperClaims,
+    registrations: Mapping[str, Standing],
+) -> str:
+    """The page. registrations: by the id of a claim. Raises StudyError if the template cannot be used."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -98,10 +106,13 @@ def render(template: Path, content: Content, drawings: Mapping[str, Drawing], cl
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {name: getattr(formats, name) for name in _FORMATS} | {"duration": duration}
+    environment.globals |= {name: getattr(formats, name) for name in _FORMATS} | {
+        "duration": duration,
+        "parse_arm": parse_arm,
+    }
     try:
         source = environment.from_string(template.read_text(encoding="utf-8"))
-        return source.render(_variables(content, drawings) | {"paper": claims})
+        return source.render(_variables(content, drawings) | {"paper": claims, "registrations": registrations})
     except jinja2.TemplateError as error:
         line = getattr(error, "lineno", None)
         raise StudyError(f"{template}{f', line {line}' if line else ''}: {error}. Mend the template.") from None
@@ -151,6 +162,10 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
             for panel in shown
             if len(panel.evaluations) > 1
         },
+        "ties": content.ties,
+        "max_drawn_share": content.max_drawn_share,
+        "mark": content.mark,
+        "mostly_drawn": any(map(content.is_mostly_drawn, arms)),
         "confounded": content.confounded,
         "confounded_note": CONFOUNDED,
         "sources": source_lines(content.jobs),
@@ -238,6 +253,7 @@ def _section(content: Content, key: str, experiment: ExperimentArms, figures: Se
         several_k=experiment.several_k,
         borrowed=len(shown) - len(experiment.arms),
         confounded=any(content.is_confounded(arm.pairing) for arm in experiment.arms),
+        mostly_drawn=any(map(content.is_mostly_drawn, shown)),
     )
 
 

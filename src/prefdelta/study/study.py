@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prefdelta.core import layout
 from prefdelta.core.arms import Arm
 from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.compute import Resources
@@ -28,6 +29,7 @@ from prefdelta.study.job import ArmBatch, JobLookups, StudyJob, Wildcards
 from prefdelta.study.job_list import JobList
 from prefdelta.study.job_settings import JobSettings
 from prefdelta.study.planned_source import PlannedSource
+from prefdelta.study.registration import register_claims
 
 _BENCHMARKS = Path("resources/benchmarks")
 
@@ -97,6 +99,10 @@ class Study:
         """The file that names a trained policy's weights."""
         return self._files.output("train", **arm.axes)
 
+    def filter_job(self, arm: Arm) -> str:
+        """The name of the job that selects an arm's pairs."""
+        return layout.job_name("filter", **self._axes.filter_axes(arm))
+
     # --- for rules: kind is the rule's name -------------------------------------------------------------------------
 
     def input(self, kind: str, name: str) -> Callable[[Wildcards], list[str]]:
@@ -126,6 +132,10 @@ class Study:
         return self._jobs.make(kind, dict(wildcards.items()))
 
     # --- for the start of a run, and for commands -------------------------------------------------------------------
+
+    def register_claims(self) -> None:
+        """Write down what the report will test, before anything is trained (`study.registration`)."""
+        register_claims(Path(self.record))
 
     def export_planned(self) -> None:
         """From now on, export the source that each job is planned with by environment (see `workflow.job_source`)."""

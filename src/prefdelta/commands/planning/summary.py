@@ -11,6 +11,7 @@ from prefdelta.commands.planning.disk import Disk
 from prefdelta.commands.planning.dollars import Account
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.power import Power
+from prefdelta.commands.planning.ties import Ties
 from prefdelta.commands.planning.work import UNITS, JobWork
 from prefdelta.core.durations import duration
 from prefdelta.core.stage_names import STAGES
@@ -52,6 +53,7 @@ class Plan:
     power: Power
     gpu_jobs: int
     notes: list[str]
+    ties: Ties
 
     @property
     def jobs(self) -> int:
@@ -91,6 +93,11 @@ class Plan:
             "power": {claim: [asdict(line) for line in lines] for claim, lines in self.power.effects.items()},
             "spending": None if self.account is None else asdict(self.account),
             "notes": self.notes,
+            "ties": {
+                "limit": self.ties.limit,
+                "selections": [one.as_json() for one in self.ties.selections],
+                "over": [f"{one.pairing}/{one.selection}" for one in self.ties.over],
+            },
         }
 
 
@@ -105,6 +112,7 @@ def summed(
     account: Account | None,
     power: Power,
     notes: Iterable[str],
+    ties: Ties,
 ) -> Plan:
     stages = []
     for name in STAGES:
@@ -114,16 +122,8 @@ def summed(
             why = Counter(cause for job, _ in its for cause in causes[job.name].all)
             stages.append(Stage(name, len(its), UNITS.get(name), **sums, why=dict(why.most_common())))
     jobs = [job for job, _ in works]
-    return Plan(
-        study,
-        stages,
-        _why(jobs, causes),
-        disk,
-        account,
-        power,
-        sum(job.gpus > 0 for job in jobs),
-        [*notes, *_too_long(works)],
-    )
+    gpu_jobs = sum(job.gpus > 0 for job in jobs)
+    return Plan(study, stages, _why(jobs, causes), disk, account, power, gpu_jobs, [*notes, *_too_long(works)], ties)
 
 
 def _why(jobs: Sequence[PlannedJob], causes: Mapping[str, Causes]) -> list[Cause]:

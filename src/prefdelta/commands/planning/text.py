@@ -10,7 +10,7 @@ from prefdelta.commands.planning.summary import Cause, Plan
 from prefdelta.commands.text_table import table, wrapped
 from prefdelta.reporting.worlds.power import SmallestEffect
 
-MOST_CAUSES = 15
+MOST_CAUSES = MOST_TIES = 15
 _MEANINGS = {
     Basis.COUNTED: "counted: made and looked up in the record",
     Basis.STANDING: "as it stands: counted, if what is made anew above comes out the same",
@@ -25,19 +25,13 @@ _MEANINGS = {
 def text(plan: Plan) -> str:
     if not plan.jobs:
         lines = [f"study {plan.study}: nothing to do: every output is there and up to date"]
-        return "\n".join([*lines, *_notes(plan)])
+        return "\n\n".join("\n".join(part) for part in [[*lines, *_notes(plan)], _ties(plan)] if part)
     head = [
         f"study {plan.study}: {plan.jobs:,} jobs would run",
         f"as SLURM jobs: {plan.jobs:,}, of which {plan.gpu_jobs:,} ask for GPUs",
     ]
-    parts = [
-        head,
-        _table(plan),
-        _causes(plan),
-        _power(plan),
-        [*_dollars(plan), *_disk(plan), *_notes(plan)],
-        _legend(plan),
-    ]
+    remarks = [*_dollars(plan), *_disk(plan), *_notes(plan)]
+    parts = [head, _table(plan), _causes(plan), _power(plan), _ties(plan), remarks, _legend(plan)]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
@@ -92,6 +86,25 @@ def _cause(why: Cause) -> str:
 
 def _counts(jobs: Counter[str]) -> str:
     return ", ".join(f"{stage} {count:,}" for stage, count in jobs.items())
+
+
+def _ties(plan: Plan) -> list[str]:
+    """The selections over the limit, those with the largest drawn share first."""
+    over = sorted(plan.ties.over, key=lambda one: -one.counts.drawn_share)
+    if not over:
+        return []
+    rows = [["selection", "pairing", "k", "cut", "above", "tied", "drawn", "share"]]
+    for one in over[:MOST_TIES]:
+        counts = one.counts
+        numbers = [f"{number:,}" for number in (counts.above, counts.tied, counts.drawn)]
+        rows.append(
+            [one.selection, one.pairing, f"{counts.k:,}", f"{counts.cut:+.4g}", *numbers, f"{counts.drawn_share:.0%}"]
+        )
+    left = len(over) - MOST_TIES
+    head = (
+        f"drawn among pairs of equal delta, more than {plan.ties.limit:.0%} (filter.max_drawn_share); it stops nothing"
+    )
+    return [head, *table(rows, right=range(2, len(rows[0]))), *([f"  ... and {left} more"] if left > 0 else [])]
 
 
 def _dollars(plan: Plan) -> list[str]:

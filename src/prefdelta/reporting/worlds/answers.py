@@ -69,11 +69,14 @@ def plant_answers(
         logits[: len(bases)] = centre[0] + difficulty
         logits[len(bases) :] = shifts[:, None].astype(np.float32) + trained
         shares = 1 / (1 + np.exp(-logits))
+        draws = np.full(len(shares), samples, dtype=np.int64)
+        draws[: len(bases)] *= shape.base_times[evaluation.group]
+        counts = np.broadcast_to(draws[:, None], shares.shape)
         if samples == 1:
             means = (generator.random(shares.shape, dtype=np.float32) < shares).astype(np.float64)
+            means[: len(bases)] = _solved(counts[: len(bases)], shares[: len(bases)], generator)
         else:
-            means = generator.binomial(samples, shares.astype(np.float64)) / samples
-        counts = np.broadcast_to(np.int64(samples), means.shape)
+            means = _solved(counts, shares, generator)
         answers[evaluation] = AnswerMatrix(
             rows={str(name): number for number, name in enumerate([*bases, *arms])},
             means=means,
@@ -83,6 +86,16 @@ def plant_answers(
             problems=None,
         )
     return answers
+
+
+def _solved(
+    counts: "NDArray[np.int64]", shares: "NDArray[np.float32]", generator: "np.random.Generator"
+) -> "NDArray[np.float64]":
+    """Shares of so many answers that are right, each right with its chance."""
+    import numpy as np
+
+    solved: NDArray[np.float64] = generator.binomial(counts, shares.astype(np.float64)) / counts
+    return solved
 
 
 def _shift(accuracy: "NDArray[np.float64]", spread: float) -> "NDArray[np.float64]":

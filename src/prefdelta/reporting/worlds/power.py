@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prefdelta.core.paper_claims import Claims
-from prefdelta.core.statistics import minimum_detectable
 from prefdelta.reporting.claims.verdicts import judge_claims
 from prefdelta.reporting.worlds.assumptions import Assumptions
 from prefdelta.reporting.worlds.planted import Planter
@@ -16,23 +15,21 @@ _NOTHING = World("nothing", "nothing gains", None)
 
 @dataclass(frozen=True, slots=True)
 class SmallestEffect:
-    """The smallest true distance from its bound that a number's interval excludes in 80% of studies."""
+    """The smallest true distance from 0 that 80% of studies see in a number."""
 
     title: str
     unit: str
     effect: float | None  # None: the number has no standard error, so nothing can be seen
-    named: float | None  # the effect that the claim names; None: it names none
+    named: float  # the effect that the claim names
 
 
 def smallest_effects(claims: Claims, shape: StudyShape, assumptions: Assumptions) -> Mapping[str, list[SmallestEffect]]:
-    """Claim -> one line per number, from a planted study in which nothing gains; no line: the study lacks the arms."""
+    """Claim -> one line per number of its tests and controls, from a planted study in which nothing gains; no line: the study lacks the arms."""
     judged = judge_claims(claims, Planter(shape, assumptions).plant(_NOTHING, 0), "")
     found = {
         result.claim.id: [
-            SmallestEffect(
-                line.number.title, line.rule, minimum_detectable(line.number.estimate), line.number.margin or None
-            )
-            for line in result.numbers
+            SmallestEffect(line.number.title, line.unit, line.detectable, line.effect)
+            for line in [*result.numbers, *(line for confound in result.confounds for line in confound.numbers)]
         ]
         for result in judged.results
     }

@@ -86,11 +86,11 @@ def _of_delta(features: Features) -> "NDArray[np.float64]":
 
 
 def _delta(features: Features, assumptions: Assumptions) -> Gains:
-    """Out of domain in proportion to the generator delta; in domain so up to half of the largest, then level."""
+    """Out of domain in proportion to the generator delta; in domain so up to two thirds of the largest, then level."""
     import numpy as np
 
     gain = _of_delta(features)
-    level = np.minimum(1.0, 2 * features.gap)
+    level = np.minimum(1.0, 1.5 * features.gap)
     return assumptions.gain_in_domain * level * gain, assumptions.gain_out_of_domain * features.gap * gain
 
 

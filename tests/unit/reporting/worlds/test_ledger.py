@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from prefdelta.core.paper_claims import Claims
-from prefdelta.reporting.claims.verdicts import CONTRADICTED, SUPPORTED, read_claims
+from prefdelta.reporting.claims.verdicts import CONTRADICTED, REPRODUCED, read_claims
 from prefdelta.reporting.worlds.assumptions import default_assumptions
 from prefdelta.reporting.worlds.operating import Characteristic, operating_characteristic
 from prefdelta.reporting.worlds.planted import Planter
@@ -30,20 +30,20 @@ class Bound(NamedTuple):
 
 BOUNDS = [
     # the delta is the cause
-    Bound("delta", "generator-delta", SUPPORTED, least=0.9),
-    Bound("delta", "judged-gap", SUPPORTED, least=0.9),
+    Bound("delta", "generator-delta", REPRODUCED, least=0.9),
+    Bound("delta", "judged-gap", REPRODUCED, least=0.9),
     Bound("delta", ANY, CONTRADICTED, most=0.2),
     # something else is
-    Bound("length", "right-over-wrong", SUPPORTED, most=0.1),
-    Bound("correctness", "cells-gain", SUPPORTED, most=0.1),
-    Bound("chosen", "data-efficiency", SUPPORTED, most=0.1),
-    Bound("step", "data-efficiency", SUPPORTED, most=0.1),
-    Bound("inverted-u", "generator-delta", SUPPORTED, most=0.15),
-    Bound("step-coherence-fails", "steady-dimension", SUPPORTED, most=0.1),
-    Bound("token-judge", "generator-delta", SUPPORTED, most=0.1),
-    Bound("sharpening", "generator-delta", SUPPORTED, most=0.1),
+    Bound("length", "right-over-wrong", REPRODUCED, most=0.1),
+    Bound("correctness", "cells-gain", REPRODUCED, most=0.1),
+    Bound("chosen", "data-efficiency", REPRODUCED, most=0.1),
+    Bound("step", "data-efficiency", REPRODUCED, most=0.1),
+    Bound("inverted-u", "generator-delta", REPRODUCED, most=0.15),
+    Bound("step-coherence-fails", "steady-dimension", REPRODUCED, most=0.1),
+    Bound("token-judge", "generator-delta", REPRODUCED, most=0.1),
+    Bound("sharpening", "generator-delta", REPRODUCED, most=0.1),
     # nothing is
-    *(Bound(f"nothing-{sd}", ANY, SUPPORTED, most=0.2) for sd in (0, 1, 2)),
+    *(Bound(f"nothing-{sd}", ANY, REPRODUCED, most=0.2) for sd in (0, 1, 2)),
 ]
 
 

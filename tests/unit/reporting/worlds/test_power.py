@@ -22,7 +22,7 @@ def test_more_problems_and_steadier_runs_let_a_study_see_less():
     usual = effects(shape(FULL))
     more = replace(shape(FULL), items={name: 4 * count for name, count in shape(FULL).items.items()})
     assert usual.keys() == {claim.id for claim in CLAIMS.claims}
-    assert all(lines for lines in usual.values())
+    assert all(None not in lines and lines for lines in usual.values())
     for better in (effects(more), effects(shape(FULL), run_sd=0.2)):
         for claim in ("generator-delta", "cells-gain"):
             assert max(better[claim]) < 0.9 * max(usual[claim])
