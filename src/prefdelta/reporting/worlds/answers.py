@@ -24,7 +24,7 @@ _LOWEST = 0.002  # no accuracy is planted nearer to 0 or 1
 def run_deviations(
     arms: Sequence[Arm], assumptions: Assumptions, generator: "np.random.Generator"
 ) -> "NDArray[np.float64]":
-    """The luck of each arm's run, in points: for random draws a share of its variance belongs to the draw."""
+    """The luck of each arm's training seed, in points, and that of its random draw of pairs, if it has one."""
     import numpy as np
 
     own = generator.standard_normal(len(arms))
@@ -33,8 +33,7 @@ def run_deviations(
         if selection_of(arm).kind == "random":
             key = (arm.policy, arm.pairing, arm.selection, arm.recipe)
             luck = drawn.setdefault(key, float(generator.standard_normal()))
-            share = assumptions.draw_share
-            own[place] = np.sqrt(share) * luck + np.sqrt(1 - share) * own[place]
+            own[place] += np.sqrt(assumptions.draw_share) * luck
     return assumptions.run_sd * own
 
 
@@ -68,7 +67,7 @@ def plant_answers(
         logits = np.empty((len(bases) + len(arms), items), dtype=np.float32)
         logits[: len(bases)] = centre[0] + difficulty
         logits[len(bases) :] = shifts[:, None].astype(np.float32) + trained
-        shares = 1 / (1 + np.exp(-logits))
+        shares = (1 / (1 + np.exp(-logits))).astype(np.float64)
         draws = np.full(len(shares), samples, dtype=np.int64)
         draws[: len(bases)] *= shape.base_times[evaluation.group]
         counts = np.broadcast_to(draws[:, None], shares.shape)
@@ -89,12 +88,12 @@ def plant_answers(
 
 
 def _solved(
-    counts: "NDArray[np.int64]", shares: "NDArray[np.float32]", generator: "np.random.Generator"
+    counts: "NDArray[np.int64]", shares: "NDArray[np.float64]", generator: "np.random.Generator"
 ) -> "NDArray[np.float64]":
     """Shares of so many answers that are right, each right with its chance."""
     import numpy as np
 
-    solved: NDArray[np.float64] = generator.binomial(counts, shares.astype(np.float64)) / counts
+    solved: NDArray[np.float64] = generator.binomial(counts, shares) / counts
     return solved
 
 

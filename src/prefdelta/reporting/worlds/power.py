@@ -24,7 +24,10 @@ class SmallestEffect:
 
 
 def smallest_effects(claims: Claims, shape: StudyShape, assumptions: Assumptions) -> Mapping[str, list[SmallestEffect]]:
-    """Claim -> one line per number of its tests and controls, from a planted study in which nothing gains; no line: the study lacks the arms."""
+    """Claim -> one line per number of its tests and controls, from a planted study in which nothing gains.
+
+    No line: the study lacks the arms.
+    """
     judged = judge_claims(claims, Planter(shape, assumptions).plant(_NOTHING, 0), "")
     found = {
         result.claim.id: [
