@@ -75,7 +75,7 @@ def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
     notes = _notes(study)
     for stage, why in reckoning.not_looked_up.items():
         notes.append(f"what {stage} lacks was not looked up in the record for every job: {why}")
-    disk, ties, power = disk_needed(study, works), find_ties(study, finished), power_of(study)
+    disk, power, ties = disk_needed(study, works), power_of(study), find_ties(study, finished)
     return summed(study.config.study, works, causes, disk, account(study), power, notes, ties)
 
 

@@ -75,15 +75,16 @@ def _characteristics(
 
 
 def text(shape: StudyShape, usual: Assumptions, found: Sequence[Characteristic]) -> str:
-    """The operating characteristic for a person: a table per world, claims by verdicts."""
-    verdicts = list(dict.fromkeys(name for world in found for counts in world.counts.values() for name in counts))
+    """The operating characteristic for a person: for each world a row per claim, the most frequent verdict first."""
     lines = [f"study {shape.study}: share of {found[0].studies} planted studies in which a claim gets a verdict, in %"]
     for world in found:
-        rows = [["", *sorted(verdicts)]]
-        for claim in world.counts:
-            shares = [100 * world.share(claim, verdict) for verdict in rows[0][1:]]
-            rows.append([claim, *(f"{share:.0f}" if share else "" for share in shares)])
-        lines += ["", wrapped(f"{world.world}: {world.about}"), *indented(table(rows, right=range(1, len(rows[0]))))]
+        rows = []
+        for claim, counts in world.counts.items():
+            verdicts = sorted(counts, key=lambda verdict: (-counts[verdict], verdict))
+            rows.append(
+                [claim, ", ".join(f"{100 * world.share(claim, verdict):.0f} {verdict}" for verdict in verdicts)]
+            )
+        lines += ["", wrapped(f"{world.world}: {world.about}"), *(wrapped(line, "  ") for line in table(rows))]
     return "\n".join([*lines, "", *assumptions_text(shape, usual)])
 
 
@@ -96,10 +97,6 @@ def assumptions_text(shape: StudyShape, usual: Assumptions) -> list[str]:
     lines = [f"problems: {items} ({counted})"]
     lines += [f"{name} {value} ({basis}): {meaning}" for name, value, basis, meaning in usual.lines()]
     return ["assumptions", *(wrapped(line, "  ") for line in lines)]
-
-
-def indented(lines: Sequence[str]) -> list[str]:
-    return [f"  {line}" for line in lines]
 
 
 def _as_json(shape: StudyShape, usual: Assumptions, found: Sequence[Characteristic]) -> Mapping[str, object]:

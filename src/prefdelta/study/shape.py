@@ -67,6 +67,10 @@ def shape_of(study: Study) -> StudyShape:
             for name, group in config.evaluate.groups.items()
             for benchmark in group.benchmarks
         },
+        base_times={
+            name: config.evaluate.base_samples if group.sampling.temperature > 0 else 1
+            for name, group in config.evaluate.groups.items()
+        },
         evaluated=evaluated,
         generators={
             name: PlannedGenerator(generator.samples, generator.shipped is not None, _aimed_at(study, generator.model))

@@ -123,17 +123,7 @@ def summed(
             stages.append(Stage(name, len(its), UNITS.get(name), **sums, why=dict(why.most_common())))
     jobs = [job for job, _ in works]
     gpu_jobs = sum(job.gpus > 0 for job in jobs)
-    return Plan(
-        study,
-        stages,
-        _why(jobs, causes),
-        disk,
-        account,
-        power,
-        gpu_jobs,
-        [*notes, *_too_long(works)],
-        ties,
-    )
+    return Plan(study, stages, _why(jobs, causes), disk, account, power, gpu_jobs, [*notes, *_too_long(works)], ties)
 
 
 def _why(jobs: Sequence[PlannedJob], causes: Mapping[str, Causes]) -> list[Cause]:

@@ -31,7 +31,7 @@ def text(plan: Plan) -> str:
         f"as SLURM jobs: {plan.jobs:,}, of which {plan.gpu_jobs:,} ask for GPUs",
     ]
     remarks = [*_dollars(plan), *_disk(plan), *_notes(plan)]
-    parts = [head, _table(plan), _causes(plan), _ties(plan), _power(plan), remarks, _legend(plan)]
+    parts = [head, _table(plan), _causes(plan), _power(plan), _ties(plan), remarks, _legend(plan)]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 

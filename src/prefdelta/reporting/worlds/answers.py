@@ -24,7 +24,7 @@ _LOWEST = 0.002  # no accuracy is planted nearer to 0 or 1
 def run_deviations(
     arms: Sequence[Arm], assumptions: Assumptions, generator: "np.random.Generator"
 ) -> "NDArray[np.float64]":
-    """The luck of each arm's run, in points: for random draws a share of its variance belongs to the draw."""
+    """The luck of each arm's training seed, in points, and that of its random draw of pairs, if it has one."""
     import numpy as np
 
     own = generator.standard_normal(len(arms))
@@ -33,8 +33,7 @@ def run_deviations(
         if selection_of(arm).kind == "random":
             key = (arm.policy, arm.pairing, arm.selection, arm.recipe)
             luck = drawn.setdefault(key, float(generator.standard_normal()))
-            share = assumptions.draw_share
-            own[place] = np.sqrt(share) * luck + np.sqrt(1 - share) * own[place]
+            own[place] += np.sqrt(assumptions.draw_share) * luck
     return assumptions.run_sd * own
 
 
@@ -68,12 +67,15 @@ def plant_answers(
         logits = np.empty((len(bases) + len(arms), items), dtype=np.float32)
         logits[: len(bases)] = centre[0] + difficulty
         logits[len(bases) :] = shifts[:, None].astype(np.float32) + trained
-        shares = 1 / (1 + np.exp(-logits))
+        shares = (1 / (1 + np.exp(-logits))).astype(np.float64)
+        draws = np.full(len(shares), samples, dtype=np.int64)
+        draws[: len(bases)] *= shape.base_times[evaluation.group]
+        counts = np.broadcast_to(draws[:, None], shares.shape)
         if samples == 1:
             means = (generator.random(shares.shape, dtype=np.float32) < shares).astype(np.float64)
+            means[: len(bases)] = _solved(counts[: len(bases)], shares[: len(bases)], generator)
         else:
-            means = generator.binomial(samples, shares.astype(np.float64)) / samples
-        counts = np.broadcast_to(np.int64(samples), means.shape)
+            means = _solved(counts, shares, generator)
         answers[evaluation] = AnswerMatrix(
             rows={str(name): number for number, name in enumerate([*bases, *arms])},
             means=means,
@@ -83,6 +85,16 @@ def plant_answers(
             problems=None,
         )
     return answers
+
+
+def _solved(
+    counts: "NDArray[np.int64]", shares: "NDArray[np.float64]", generator: "np.random.Generator"
+) -> "NDArray[np.float64]":
+    """Shares of so many answers that are right, each right with its chance."""
+    import numpy as np
+
+    solved: NDArray[np.float64] = generator.binomial(counts, shares) / counts
+    return solved
 
 
 def _shift(accuracy: "NDArray[np.float64]", spread: float) -> "NDArray[np.float64]":

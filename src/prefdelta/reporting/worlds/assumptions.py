@@ -14,8 +14,8 @@ class Assumptions:
 
     base_accuracy: Mapping[str, float]
     generator_accuracy: Mapping[str, float]
-    gain_in_domain: float = 4.0
-    gain_out_of_domain: float = 8.0
+    gain_in_domain: float = 10.0
+    gain_out_of_domain: float = 12.0
     run_sd: float = 1.0
     draw_share: float = 0.5
     difficulty_spread: float = 1.5
@@ -54,10 +54,10 @@ class Assumptions:
 MEANINGS = {
     "base_accuracy": "accuracy of the untrained policies by benchmark, a share",
     "generator_accuracy": "accuracy of the generators on the training prompts, a share; spread evenly, weak to strong",
-    "gain_in_domain": "gain in domain from all pairs of the largest generator delta, points, in worlds with gains",
+    "gain_in_domain": "gain in domain from all pairs of the largest generator delta, points; it holds what claims name",
     "gain_out_of_domain": "the same out of domain, points",
-    "run_sd": "standard deviation of a training run's accuracy around its family's, points, alike on all benchmarks",
-    "draw_share": "share of that variance which comes with a random draw of pairs, so that its seeds share it",
+    "run_sd": "standard deviation over training seeds, points, alike on all benchmarks",
+    "draw_share": "variance of the luck of a random draw of pairs, which its seeds share, over that of a run",
     "difficulty_spread": "standard deviation of the difficulty of problems, logits",
     "effect_spread": "standard deviation over problems of the change that training makes, logits",
     "usable_share": "share of a generator's prompts with a usable trace",

@@ -18,8 +18,12 @@ def measured(usual: Assumptions, shape: StudyShape, scores: Scores, grades: Grad
     found: dict[str, Any] = {}
     if accuracies := _base_accuracies(scores):
         found["base_accuracy"] = {**usual.base_accuracy, **accuracies}
-    if (runs := scores.run_variance(scores.evaluations(primary=True))) and (between := runs.seeds or runs.draws):
-        found["run_sd"] = POINTS * math.sqrt(between.value)
+    runs = scores.run_variance(scores.evaluations(primary=True))
+    if runs and runs.seeds:
+        found["run_sd"] = POINTS * math.sqrt(runs.seeds.value)
+        if runs.draws and runs.seeds.value:
+            of_draws = runs.draws.value - runs.draws.seed_share * runs.seeds.value
+            found["draw_share"] = max(0.0, of_draws) / runs.seeds.value
     known = {name: accuracy.value for name in shape.generators if (accuracy := grades.accuracy(name))}
     if accuracies := {name: value for name, value in known.items() if value is not None and 0 < value < 1}:
         found["generator_accuracy"] = {**usual.generator_accuracy, **accuracies}

@@ -15,7 +15,7 @@ _NOTHING = World("nothing", "nothing gains", None)
 
 @dataclass(frozen=True, slots=True)
 class SmallestEffect:
-    """The smallest true distance from its bound that a number's interval excludes in 80% of studies."""
+    """The smallest true distance from 0 that 80% of studies see in a number."""
 
     title: str
     unit: str
@@ -24,11 +24,15 @@ class SmallestEffect:
 
 
 def smallest_effects(claims: Claims, shape: StudyShape, assumptions: Assumptions) -> Mapping[str, list[SmallestEffect]]:
-    """Claim -> one line per number, from a planted study in which nothing gains; no line: the study lacks the arms."""
+    """Claim -> one line per number of its tests and controls, from a planted study in which nothing gains.
+
+    No line: the study lacks the arms.
+    """
     judged = judge_claims(claims, Planter(shape, assumptions).plant(_NOTHING, 0), "")
     return {
         result.claim.id: [
-            SmallestEffect(line.number.title, line.unit, line.detectable, line.effect) for line in result.numbers
+            SmallestEffect(line.number.title, line.unit, line.detectable, line.effect)
+            for line in [*result.numbers, *(line for confound in result.confounds for line in confound.numbers)]
         ]
         for result in judged.results
     }

@@ -44,7 +44,8 @@ class StudyShape:
     benchmarks: Mapping[str, BenchmarkLabel]
     groups: Mapping[str, BenchmarkGroup]
     items: Mapping[str, int]  # problems, by benchmark
-    samples: Mapping[Evaluation, int]  # answers per problem
+    samples: Mapping[Evaluation, int]  # answers of an arm per problem
+    base_times: Mapping[str, int]  # how many times as often an untrained policy answers, by group
     evaluated: Mapping[str, Sequence[Arm]]  # trained arms, by group
     generators: Mapping[str, PlannedGenerator]  # weak to strong
     recipes: Mapping[str, PlannedRecipe]

@@ -6,7 +6,7 @@ with one value per arm), and add a `World` with it to `WORLDS`. `changes` says w
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.reporting.worlds.assumptions import Assumptions
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STEADY = "step_coherence"  # the dimension that the paper finds the most stable to select by
 _SEEN, _DISTINCT = 0.2, 0.15  # powers of the shares of pairs: a sixteenth of them, once, gives 38% of the gain of all
 _MOST = 1.1  # selecting better pairs gives at most so much more than all pairs
-_SFT = 0.4  # share of the gain of a method that sees chosen traces alone
+_SFT = 0.25  # share of the gain of a method that sees chosen traces alone
 
 Gains = tuple["NDArray[np.float64]", "NDArray[np.float64]"]  # points in domain and out of domain, per arm
 
@@ -32,15 +32,14 @@ class World:
     about: str  # one line
     gains: Callable[[Features, Assumptions], Gains] | None  # None: nothing gains
     changes: Mapping[str, Any] = field(default_factory=dict)  # values of Assumptions
-    faithful: Mapping[str, float] = field(default_factory=dict)  # dimension -> faithfulness, where it is another
-    blind: bool = False  # whether no judged delta tells anything of the true one
+    faithfulness: float | None = None  # of every dimension but those below; None: the usual ones
+    faithful: Mapping[str, float] = field(default_factory=dict)  # dimension -> faithfulness
 
     def assumptions(self, usual: Assumptions) -> Assumptions:
         """What holds in this world."""
-        from dataclasses import replace
-
         faithfulness = {
-            name: 0.0 if self.blind else self.faithful.get(name, value) for name, value in usual.faithfulness.items()
+            name: self.faithful.get(name, value if self.faithfulness is None else self.faithfulness)
+            for name, value in usual.faithfulness.items()
         }
         return replace(usual, faithfulness=faithfulness, **self.changes)
 
@@ -86,11 +85,11 @@ def _of_delta(features: Features) -> "NDArray[np.float64]":
 
 
 def _delta(features: Features, assumptions: Assumptions) -> Gains:
-    """Out of domain in proportion to the generator delta; in domain so up to half of the largest, then level."""
+    """Out of domain in proportion to the generator delta; in domain so up to two thirds of the largest, then level."""
     import numpy as np
 
     gain = _of_delta(features)
-    level = np.minimum(1.0, 2 * features.gap)
+    level = np.minimum(1.0, 1.5 * features.gap)
     return assumptions.gain_in_domain * level * gain, assumptions.gain_out_of_domain * features.gap * gain
 
 
@@ -102,7 +101,6 @@ def _without_steady(features: Features, assumptions: Assumptions) -> Gains:
     return inside * others, outside * others
 
 
-_STEADY_IS_FAITHFUL = {STEADY: 0.85}
 _FAIR_JUDGE = {"judged_rise": 0.0, "length_rise": 0.0}
 
 NOTHING = World("nothing-1", "nothing gains; runs vary by 1 point", None, {"run_sd": 1.0, **_FAIR_JUDGE})
@@ -112,7 +110,8 @@ _ALL = (
         "the delta is the cause: of generators steadily out of domain and up to a level in domain; of pairs the true "
         "delta, which judged step coherence tells best",
         _delta,
-        faithful=_STEADY_IS_FAITHFUL,
+        faithfulness=0.4,
+        faithful={STEADY: 0.85},
     ),
     World("length", "gains follow the length difference of the pairs, and nothing else", _length),
     World("correctness", "gains follow the share of right-over-wrong pairs, and nothing else", _correctness),
@@ -125,7 +124,7 @@ _ALL = (
         "the judge counts tokens: judged deltas follow length alone, and nothing gains",
         None,
         {"length_correlation": 1.0, "judged_rise": 0.0},
-        blind=True,
+        faithfulness=0.0,
     ),
     World(
         "sharpening", "training only sharpens: gains follow the number of pairs seen, whatever the pairs", _sharpening

@@ -18,7 +18,7 @@ def test_accuracies_and_the_variance_of_runs_come_from_scores_and_the_rest_stays
     scores = Planter(full, planted).plant(World("nothing", "nothing gains", None), 0).scores
     usual = default_assumptions(full)
     found = measured(usual, full, scores, Grades([], "full"), Pairings([], [], "full", full.dimensions))
-    assert found.measured == {"base_accuracy", "run_sd"}
+    assert found.measured == {"base_accuracy", "run_sd", "draw_share"}
     assert found.run_sd == pytest.approx(2.0, abs=0.35)
     assert found.base_accuracy["gsm8k"] == pytest.approx(0.7, abs=0.05)
     assert found.zero_share == usual.zero_share

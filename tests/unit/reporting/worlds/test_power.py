@@ -22,10 +22,10 @@ def test_more_problems_and_steadier_runs_let_a_study_see_less():
     usual = effects(shape(FULL))
     more = replace(shape(FULL), items={name: 4 * count for name, count in shape(FULL).items.items()})
     assert usual.keys() == {claim.id for claim in CLAIMS.claims}
-    assert all(lines for lines in usual.values())
+    assert all(None not in lines and lines for lines in usual.values())
     for better in (effects(more), effects(shape(FULL), run_sd=0.2)):
         for claim in ("generator-delta", "cells-gain"):
-            assert max(better[claim]) < 0.9 * max(usual[claim])
+            assert max(better[claim]) < 0.95 * max(usual[claim])
 
 
 def test_with_runs_alone_the_effect_is_that_of_their_number():
@@ -36,4 +36,4 @@ def test_with_runs_alone_the_effect_is_that_of_their_number():
 
 
 def test_a_claim_whose_arms_a_study_lacks_has_no_line():
-    assert effects(shape(MINI))["steady-dimension"] == []
+    assert effects(shape(MINI))["data-efficiency-at-equal-updates"] == []
