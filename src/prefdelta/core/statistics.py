@@ -196,7 +196,8 @@ def paired_proportions(first: int, second: int, n: int) -> Estimate:
         c = -second * difference * (1 - difference)
         share = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
         variance = n * (2 * share + difference * (1 - difference))
-        return (first - second - n * difference) / math.sqrt(variance) if variance > 0 else math.inf
+        gap = first - second - n * difference
+        return gap / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, gap) if gap else 0.0
 
     edge = 1 - 1e-12
     low = brentq(lambda d: score(d) - _Z, -edge, value) if score(-edge) > _Z and value > -edge else -1.0
