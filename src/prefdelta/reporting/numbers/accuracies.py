@@ -122,6 +122,10 @@ class Scores:
         """Whether an arm has scores in this evaluation."""
         return evaluation in self._answers and str(arm) in self._answers[evaluation].rows
 
+    def answers(self, evaluation: Evaluation) -> AnswerMatrix | None:
+        """The answers to a benchmark in one group; None if nothing was evaluated there."""
+        return self._answers.get(evaluation)
+
     def draws(self, evaluation: Evaluation) -> int:
         """How often the arms answered each problem: the k of avg@k."""
         answers = self._answers[evaluation]

@@ -4,9 +4,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prefdelta.core.arms import Arm
+from prefdelta.core.statistics import LEVEL, Estimate, holm, p_above, p_below
 from prefdelta.reporting.arms import families, selection_of
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Scores
 from prefdelta.training.registry import METHODS
+
+
+@dataclass(frozen=True, slots=True)
+class DriftLine:
+    """An arm, or the mean over its repeats, against its base on one benchmark."""
+
+    line: AccuracyLine
+    p: float  # two-sided, of a difference of 0
+    corrected: float  # by Holm's method, for all lines of the check
+
+    @property
+    def drifting(self) -> bool:
+        return self.corrected <= 1 - LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +28,22 @@ class DriftCheck:
     """The arms whose pairs have no delta on average, against their base on the primary benchmarks."""
 
     families: Sequence[tuple[Arm, ...]]
-    lines: Sequence[AccuracyLine]
-    drifting: Sequence[AccuracyLine]  # lines whose interval excludes 0
+    lines: Sequence[DriftLine]  # those that have an interval
+    without: int  # comparisons without an interval, which the check cannot use
+
+    @property
+    def excluding(self) -> int:
+        """Lines whose own interval excludes 0."""
+        return sum(line.p <= 1 - LEVEL for line in self.lines)
+
+    @property
+    def by_chance(self) -> float:
+        """How many intervals would exclude 0 on average if nothing drifted."""
+        return (1 - LEVEL) * len(self.lines)
+
+    @property
+    def drifting(self) -> list[DriftLine]:
+        return [line for line in self.lines if line.drifting]
 
 
 def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[Arm, str | None]) -> DriftCheck:
@@ -30,14 +58,30 @@ def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[Arm, str |
     members = families(zero)
     evaluations = scores.evaluations(primary=True)
     lines = [scores.against_base(repeats, evaluation) for repeats in members for evaluation in evaluations]
-    return DriftCheck(members, lines, [line for line in lines if _excludes_zero(line)])
+    tested = [(line, p) for line in lines if (p := p_of_zero(line.difference)) is not None]
+    corrected = holm([p for _, p in tested])
+    drifts = [DriftLine(line, p, own) for (line, p), own in zip(tested, corrected, strict=True)]
+    return DriftCheck(members, drifts, len(lines) - len(drifts))
+
+
+def p_of_zero(difference: Estimate | None) -> float | None:
+    """Two-sided p of a difference of 0: at most 0.05 exactly if the 95% interval excludes 0; None without interval.
+
+    An interval that is not symmetric has no standard error. The half that points to 0 stands for it, as if it were
+    Student's with the degrees of freedom of the runs, or normal without these.
+    """
+    if difference is None or difference.value is None or difference.low is None or difference.high is None:
+        return None
+    if difference.se is not None:
+        return min(1.0, 2 * min(p_above(difference, 0), p_below(difference, 0)))
+    from scipy.stats import norm, t
+
+    distribution = t(difference.run_df) if difference.run_df else norm()
+    half = difference.value - difference.low if difference.value > 0 else difference.high - difference.value
+    quantile = float(distribution.ppf((1 + LEVEL) / 2))
+    return min(1.0, 2 * float(distribution.sf(quantile * abs(difference.value) / half)))
 
 
 def _learns_only_contrast(method: str | None) -> bool:
     """Also True for an unknown method."""
     return method not in METHODS or METHODS[method].only_contrast
-
-
-def _excludes_zero(line: AccuracyLine) -> bool:
-    gain = line.difference
-    return gain is not None and gain.low is not None and gain.high is not None and (gain.low > 0 or gain.high < 0)
