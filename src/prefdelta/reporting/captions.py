@@ -39,12 +39,11 @@ def holds(estimates: Sequence[Estimate], unit: str = "problems") -> str:
     sentences = []
     by_runs = [estimate.run_df for estimate in drawn if estimate.run_df]
     if by_runs:
-        pooled = f"the variance between runs is pooled over all repeated arms, with {_degrees(by_runs)}"
-        sentences.append(f"Intervals (95%) hold {unit} and runs: {pooled}.")
+        sentences.append(f"Intervals (95%) hold {unit} and runs ({_degrees(by_runs)} between runs).")
     if items_only := [estimate for estimate in drawn if estimate.run_df == 0]:
-        which = "Intervals" if len(items_only) == len(drawn) else f"{count(len(items_only))} intervals"
-        where = "no arm was repeated" if len(items_only) == len(drawn) else "no arm was repeated there"
-        sentences.append(f"{which} marked {ITEMS_ONLY} hold {unit} only: {where}.")
+        which = f"The {count(len(items_only))} intervals" if by_runs else "Intervals"
+        where = "there" if by_runs else "here"
+        sentences.append(f"{which} marked {ITEMS_ONLY} hold {unit} only: no arm was repeated {where}.")
     plain = [estimate for estimate in drawn if estimate.run_df is None]
     if plain and len(plain) == len(drawn):
         sentences.append(f"Intervals (95%) hold {unit}.")
