@@ -72,16 +72,16 @@ def wilson_interval(successes: int, n: int) -> Estimate:
 def mean_variance(values: "NDArray[np.float64]", step: float = 1.0) -> Variance:
     """The variance of the mean of n independent values (n at least 2).
 
-    step: how far one observation can move a value. If fewer than 25 values differ from the most frequent one, a value
-    one step above it and a value one step below it are added, as Bonett and Price (2012) do for paired proportions:
-    else the interval would be too short, or of width 0 where all are equal.
+    step: how far one observation can move a value. If most values are equal and fewer than 25 differ from them, a value
+    one step above and a value one step below are added, as Bonett and Price (2012) do for paired proportions: else the
+    interval would be too short, or of width 0 where all are equal.
     """
     import numpy as np
 
     n = len(values)
     distinct, counts = np.unique(values, return_counts=True)
-    mode = distinct[counts.argmax()]
-    if n - counts.max() < FEW:
+    mode, equal = distinct[counts.argmax()], int(counts.max())
+    if equal > n / 2 and n - equal < FEW:
         values = np.append(values, [mode - step, mode + step])
     return Variance(float(values.var(ddof=1)) / len(values), n - 1)
 
@@ -123,33 +123,42 @@ def scaled(estimate: Estimate, factor: float) -> Estimate:
 
 
 def p_above(estimate: Estimate, bound: float) -> float:
-    """One-sided p: how likely a value as large is if the truth is not above the bound. 1 without a standard error.
+    """One-sided p: how likely a value as large is if the truth is not above the bound. 1 without an interval.
 
-    It is at most 0.025 exactly if the 95% interval lies above the bound. `p_below` is 1 minus it.
+    It inverts the half of the interval that faces the bound: it is at most 0.025 exactly if the 95% interval lies above
+    the bound, symmetric or not. `p_below` is 1 minus it.
     """
-    if estimate.value is None or estimate.se is None or estimate.df is None:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
         return 1.0
     from scipy.stats import t
 
-    return float(t.sf((estimate.value - bound) / estimate.se, estimate.df))
+    half = estimate.value - estimate.low if bound <= estimate.value else estimate.high - estimate.value
+    if half == 0:
+        return float(estimate.value <= bound)
+    df = estimate.df or math.inf
+    return float(t.sf((estimate.value - bound) / half * t.ppf(1 - _TAIL, df), df))
 
 
 def p_below(estimate: Estimate, bound: float) -> float:
-    """One-sided p: how likely a value as small is if the truth is not below the bound. 1 without a standard error."""
-    return 1 - p_above(estimate, bound) if estimate.se is not None else 1.0
+    """One-sided p: how likely a value as small is if the truth is not below the bound. 1 without an interval."""
+    return 1 - p_above(estimate, bound) if estimate.low is not None else 1.0
 
 
 def minimum_detectable(estimate: Estimate) -> float | None:
     """The smallest true distance from a bound that 80% of such studies see: their 95% interval excludes the bound.
 
-    With s the standard error and t the quantiles of Student's distribution, (t(0.975) + t(0.8)) s (Bloom 1995). None
-    without a standard error.
+    With s the standard error and t the quantiles of Student's distribution, (t(0.975) + t(0.8)) s (Bloom 1995). An
+    interval of another form counts by its half width, which is t(0.975) s. None without an interval.
     """
-    if estimate.se is None or estimate.df is None:
+    if estimate.low is None or estimate.high is None:
         return None
     from scipy.stats import t
 
-    return float(t.ppf(1 - _TAIL, estimate.df) + t.ppf(POWER, estimate.df)) * estimate.se
+    df = estimate.df or math.inf
+    se = estimate.se
+    if se is None:
+        se = (estimate.high - estimate.low) / 2 / float(t.ppf(1 - _TAIL, df))
+    return float(t.ppf(1 - _TAIL, df) + t.ppf(POWER, df)) * se
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -191,18 +200,19 @@ def paired_proportions(first: int, second: int, n: int) -> Estimate:
     value = (first - second) / n
 
     def score(difference: float) -> float:
-        # The likelihood's maximum for the share of `second` if the difference is given.
         b = -first - second + (2 * n - first + second) * difference
         c = -second * difference * (1 - difference)
         share = (math.sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
         variance = n * (2 * share + difference * (1 - difference))
-        gap = first - second - n * difference
-        return gap / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, gap) if gap else 0.0
+        distance = first - second - n * difference
+        return (
+            distance / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, distance) if distance else 0.0
+        )
 
     edge = 1 - 1e-12
-    low = brentq(lambda d: score(d) - _Z, -edge, value) if score(-edge) > _Z and value > -edge else -1.0
-    high = brentq(lambda d: score(d) + _Z, value, edge) if score(edge) < -_Z and value < edge else 1.0
-    return Estimate(value, float(low), float(high), n)
+    low = -1.0 if score(-edge) <= _Z or value <= -edge else float(brentq(lambda d: score(d) - _Z, -edge, value))
+    high = 1.0 if score(edge) >= -_Z or value >= edge else float(brentq(lambda d: score(d) + _Z, value, edge))
+    return Estimate(value, low, high, n)
 
 
 def mcnemar(first: int, second: int) -> float:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -19,14 +21,13 @@ from prefdelta.core.statistics import (
     with_runs,
 )
 from prefdelta.reporting.arms import read_arm
-from prefdelta.reporting.numbers.answers import AnswerMatrix, answer_matrix, read_scores
+from prefdelta.reporting.numbers.answers import AnswerMatrix, read_answers
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.gains import ArmWeights, difference_weights, gain_weights
-from prefdelta.reporting.numbers.runs import RunVariance, run_variance, run_weights
+from prefdelta.reporting.numbers.runs import RunVariance, run_variance
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
 
@@ -97,13 +98,11 @@ class Scores:
         bootstrap: Bootstrap,
     ) -> Self:
         """The tables of Score at these paths. Raises StudyError for scores of other benchmarks or groups."""
-        frame = read_scores(paths, study)
-        _check_known(frame, benchmarks, groups)
-        answers = {
-            Evaluation(str(group), str(benchmark)): answer_matrix(rows, str(benchmark))
-            for (group, benchmark), rows in frame.groupby(["group", "benchmark"], observed=True, sort=True)
-        }
-        return cls(answers, groups, bootstrap, len(frame), int(frame["outcome"].isna().sum()))
+        read = read_answers(paths, study)
+        _check_known(read, benchmarks, groups)
+        rows, not_counted = (sum(map(attrgetter(name), read.values())) for name in ("rows", "not_counted"))
+        answers = {Evaluation(*key): read.pop(key).matrix() for key in sorted(read)}
+        return cls(answers, groups, bootstrap, rows, not_counted)
 
     def evaluations(self, *, primary: bool) -> list[Evaluation]:
         """The evaluations of the primary groups, or of the secondary ones, in order."""
@@ -217,11 +216,13 @@ class Scores:
             missing = np.isnan(sums).any(axis=0)
             parts.append(np.stack([answers.units(np.where(missing, np.nan, items)) for items in sums], axis=1))
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
-        by_side = [run_weights(weights) for weights in sides]
-        runs = list(dict.fromkeys(run for side in by_side for run in side))
-        matrix = np.array([[side.get(run, 0.0) for side in by_side] for run in runs])
-        drawn = (matrix, self.run_variance(evaluations)) if runs else None
-        return self._bootstrap.of_function(parts, function, *what, list(map(_by_name, sides)), where, runs=drawn)
+        variance, run_df = self.run_variance(evaluations), None
+        if any(isinstance(arm, Arm) for weights in sides for arm in weights):
+            run_df = variance.df if variance else 0
+        drawn = partial(variance.drawn, sides) if variance and run_df else None
+        return self._bootstrap.of_function(
+            parts, function, *what, list(map(_by_name, sides)), where, runs=drawn, run_df=run_df
+        )
 
     def _weighted(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         import numpy as np
@@ -240,18 +241,27 @@ class Scores:
             return exact if run_df is None else with_runs(exact, runs, run_df)
         if min(map(len, parts)) < 2:
             return Estimate(value, None, None, n, run_df=run_df)
-        step = max(map(abs, weights.values()))
-        items = [mean_variance(part, step) for part in parts]
+        items = [
+            mean_variance(part, self._step(weights, evaluation))
+            for part, evaluation in zip(parts, evaluations, strict=True)
+        ]
         scaled_items = [Variance(item.value / count**2, item.df) for item in items]
         return t_interval(value, n, [*scaled_items, *([runs] if runs else [])], run_df)
 
     def _run_part(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> tuple[Variance | None, int | None]:
         """(the variance between runs in a sum of accuracies, its degrees of freedom): see `Estimate.run_df`."""
-        squares = sum(weight**2 for weight in run_weights(weights).values())
-        if not squares:
+        if not any(isinstance(arm, Arm) and weight for arm, weight in weights.items()):
             return None, None
         variance = self.run_variance(evaluations)
-        return (variance.times(squares), variance.df) if variance else (None, 0)
+        if variance is None:
+            return None, 0
+        runs = variance.of(weights)
+        return runs, max(1, round(runs.df))
+
+    def _step(self, weights: ArmWeights, evaluation: Evaluation) -> float:
+        """How far one answer can move a weighted sum of outcomes."""
+        answers = self._answers[evaluation]
+        return max(abs(weight) / answers.draws(answers.rows[str(arm)]) for arm, weight in weights.items())
 
     def _single_answers(self, weights: ArmWeights, evaluation: Evaluation) -> bool:
         """Whether a sum is one arm or base minus another, each with one answer per problem."""
@@ -308,13 +318,16 @@ def _accuracy_line(
     )
 
 
-def _check_known(frame: "pd.DataFrame", benchmarks: Sequence[str], groups: Mapping[str, BenchmarkGroup]) -> None:
-    if unknown := sorted(set(frame["benchmark"].unique()) - set(benchmarks)):
+def _check_known(
+    read: Iterable[tuple[str, str]], benchmarks: Sequence[str], groups: Mapping[str, BenchmarkGroup]
+) -> None:
+    """read: pairs of group and benchmark."""
+    if unknown := sorted({benchmark for _, benchmark in read} - set(benchmarks)):
         raise StudyError(
             f"scores: there are rows of {', '.join(unknown)}; the benchmarks are {', '.join(benchmarks)}. "
             "Give the report the scores of this study only."
         )
-    if unknown := sorted(set(frame["group"].unique()) - set(groups)):
+    if unknown := sorted({group for group, _ in read} - set(groups)):
         raise StudyError(
             f"scores: there are tables of the groups {', '.join(unknown)}; the groups are {', '.join(groups)}. "
             "Give the report the scores of this study only."

@@ -11,11 +11,12 @@ from prefdelta.core.layout import place_of
 from prefdelta.records.prompt import problem_of
 from prefdelta.records.score import Score
 from prefdelta.reporting.arms import arm_at
-from prefdelta.reporting.numbers.outcomes import read_outcomes
+from prefdelta.reporting.numbers.outcomes import OUTCOME_COLUMNS, outcomes
+from prefdelta.store import tables
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 _COLUMNS = ["benchmark", "prompt_id", "sample"]
@@ -79,52 +80,95 @@ class AnswerMatrix:
             return left
         mean = left.mean()
         _, problems, weights = np.unique(self.problems[known], return_inverse=True, return_counts=True)
-        return np.asarray(mean + np.bincount(problems, left - mean) * len(weights) / len(left))
+        merged = mean + np.bincount(problems, left - mean) * len(weights) / len(left)
+        return np.asarray(merged.round(12))  # so that equal sums are equal
 
 
-def read_scores(paths: Iterable[Path], study: str) -> "pd.DataFrame":
-    """All scores: benchmark, prompt_id, sample, outcome (missing: does not count), truncated, arm, group."""
-    import pandas as pd
+def read_answers(paths: Iterable[Path], study: str) -> "dict[tuple[str, str], BenchmarkAnswers]":
+    """All scores, by (group, benchmark)."""
+    import pyarrow.compute as pc
 
-    frames = []
+    found: dict[tuple[str, str], BenchmarkAnswers] = {}
     for path in sorted(paths):
-        frame = read_outcomes(path, Score, _COLUMNS)
+        table = tables.read_arrow(path, Score, [*_COLUMNS, *OUTCOME_COLUMNS])
         place = place_of(path, study)
-        truncated = frame.pop("failure").eq("truncated")
-        frames.append(frame.assign(truncated=truncated, arm=str(arm_at(place)), group=place.axes["group"]))
-    if not frames:
-        return pd.DataFrame(columns=[*_COLUMNS, "outcome", "truncated", "arm", "group"])
-    return pd.concat(frames, ignore_index=True)
+        for benchmark in sorted(pc.unique(table.column("benchmark")).to_pylist()):
+            rows = table.filter(pc.equal(table.column("benchmark"), benchmark))
+            key = (place.axes["group"], benchmark)
+            found.setdefault(key, BenchmarkAnswers(benchmark)).add(str(arm_at(place)), rows)
+    return found
 
 
-def answer_matrix(scores: "pd.DataFrame", benchmark: str) -> AnswerMatrix:
-    """The scores of one benchmark in one group, as `read_scores` gives them.
+class BenchmarkAnswers:
+    """The answers of all arms to one benchmark in one group, as they are read: one table per arm.
 
-    Raises StudyError if an arm has answered an item twice.
+    What is kept of a table is numbers only: a study has ten million answers.
     """
-    import numpy as np
-    import pandas as pd
 
-    arm_codes, arms = pd.factorize(scores["arm"], sort=True)
-    prompt_codes, prompt_ids = pd.factorize(scores["prompt_id"], sort=True)
-    problems, names = pd.factorize(np.array([problem_of(name) for name in prompt_ids], dtype=object))
-    samples = scores["sample"].to_numpy().astype(np.int64)
-    shape = (len(arms), len(prompt_ids))
-    cells = arm_codes.astype(np.int64) * len(prompt_ids) + prompt_codes
-    keys = cells * (int(samples.max()) + 1) + samples
-    distinct, firsts, times = np.unique(keys, return_index=True, return_counts=True)
-    if len(distinct) < len(keys):
-        twice = arms[int(arm_codes[firsts[times > 1][0]])]
-        raise StudyError(f"scores: {twice} has answered an item of {benchmark} twice. Give each table once.")
-    outcomes = scores["outcome"].to_numpy(dtype=float)
-    known = ~np.isnan(outcomes)
-    solved = np.bincount(cells[known], outcomes[known], minlength=shape[0] * shape[1]).reshape(shape)
-    counted = np.bincount(cells[known], minlength=shape[0] * shape[1]).reshape(shape)
-    return AnswerMatrix(
-        rows={name: number for number, name in enumerate(arms)},
-        means=np.divide(solved, counted, out=np.full(shape, np.nan), where=counted > 0),
-        counted=counted,
-        samples=np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape),
-        truncated=np.bincount(arm_codes, scores["truncated"].to_numpy(), minlength=len(arms)).astype(np.int64),
-        problems=problems if len(names) < len(prompt_ids) else None,
-    )
+    def __init__(self, benchmark: str) -> None:
+        self.rows = 0
+        self.not_counted = 0
+        self._benchmark = benchmark
+        self._columns: dict[str, int] = {}  # prompt -> its column
+        self._arms: dict[str, list[_ArmAnswers]] = {}
+        self._last: tuple[pa.Array, NDArray[np.int64]] | None = None  # prompts, and their columns
+
+    def add(self, arm: str, table: "pa.Table") -> None:
+        """table: rows of Score."""
+        import numpy as np
+
+        prompts = table.column("prompt_id").combine_chunks()
+        if self._last is None or not prompts.equals(self._last[0]):  # arms answer the same prompts, as a rule
+            columns = [self._columns.setdefault(prompt, len(self._columns)) for prompt in prompts.to_pylist()]
+            self._last = prompts, np.array(columns, dtype=np.int64)
+        outcome = outcomes(table)
+        truncated = table.column("failure").to_pandas().eq("truncated").sum()
+        samples = table.column("sample").to_numpy().astype(np.int32)
+        answers = _ArmAnswers(self._last[1], samples, outcome.astype(np.float32), int(truncated))
+        self._arms.setdefault(arm, []).append(answers)
+        self.rows += len(outcome)
+        self.not_counted += int(np.isnan(outcome).sum())
+
+    def matrix(self) -> AnswerMatrix:
+        """Arms and prompts by name. Raises StudyError if an arm has answered an item twice."""
+        import numpy as np
+        import pandas as pd
+
+        prompts, arms = sorted(self._columns), sorted(self._arms)
+        places = np.empty(len(prompts), dtype=np.int64)
+        places[[self._columns[prompt] for prompt in prompts]] = np.arange(len(prompts))
+        shape = (len(arms), len(prompts))
+        solved, counted, samples = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        truncated = np.zeros(len(arms), np.int64)
+        for row, arm in enumerate(arms):
+            read = self._arms[arm]
+            columns = places[np.concatenate([answers.columns for answers in read])]
+            draws = np.concatenate([answers.samples for answers in read])
+            outcome = np.concatenate([answers.outcomes for answers in read])
+            keys = columns * (int(draws.max()) + 1) + draws
+            if len(np.unique(keys)) < len(keys):
+                raise StudyError(
+                    f"scores: {arm} has answered an item of {self._benchmark} twice. Give each table once."
+                )
+            known = ~np.isnan(outcome)
+            solved[row] = np.bincount(columns[known], outcome[known], minlength=len(prompts))
+            counted[row] = np.bincount(columns[known], minlength=len(prompts))
+            samples[row] = np.bincount(columns, minlength=len(prompts))
+            truncated[row] = sum(answers.truncated for answers in read)
+        problems, names = pd.factorize(np.array([problem_of(name) for name in prompts], dtype=object))
+        return AnswerMatrix(
+            rows={name: number for number, name in enumerate(arms)},
+            means=np.divide(solved, counted, out=np.full(shape, np.nan), where=counted > 0),
+            counted=counted,
+            samples=samples,
+            truncated=truncated,
+            problems=problems if len(names) < len(prompts) else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _ArmAnswers:
+    columns: "NDArray[np.int64]"  # of the prompts
+    samples: "NDArray[np.int32]"
+    outcomes: "NDArray[np.float32]"  # NaN: does not count
+    truncated: int

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from prefdelta.core.ids import seed_of
 from prefdelta.core.statistics import LEVEL, Estimate
-from prefdelta.reporting.numbers.runs import RunVariance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,15 +27,16 @@ class Bootstrap:
         parts: "Sequence[NDArray[np.float64]]",
         function: "Callable[[NDArray[np.float64]], NDArray[np.float64]]",
         *what: object,
-        runs: "tuple[NDArray[np.float64], RunVariance | None] | None" = None,
+        runs: "Callable[[int, np.random.Generator], NDArray[np.float64]] | None" = None,
+        run_df: int | None = None,
     ) -> Estimate:
         """A function of several means that were measured on the same units, and so are resampled together.
 
         parts: units x columns each; a column's mean is that of its means in the parts. function: means (... x columns)
         to values (...); values that are not finite are left out. what: names the number, so that its draws are the same
-        wherever it is shown. runs: the weights of runs in the columns (runs x columns) and the variance between runs,
-        as `of_means` adds it; None: no runs are involved.
-        There is no value if a part has fewer than two units, and no interval if all draws are equal.
+        wherever it is shown. runs: (resamples, generator) to deviations of the columns by the luck of runs (resamples x
+        columns). run_df: as in `Estimate`. There is no value if a part has fewer than two units, and no interval if all
+        draws are equal.
         """
         import numpy as np
 
@@ -47,12 +47,8 @@ class Bootstrap:
         drawn = np.zeros((self.resamples, parts[0].shape[1]))
         for part in parts:
             drawn += _drawn_means(part, self.resamples, generator) / len(parts)
-        run_df = None
         if runs is not None:
-            weights, variance = runs
-            run_df = variance.df if variance else 0
-            if variance:
-                drawn += _drawn_runs(weights, variance, self.resamples, generator)
+            drawn += runs(self.resamples, generator)
         value = float(function(np.mean([part.mean(axis=0) for part in parts], axis=0)))
         values = function(drawn)
         finite = values[np.isfinite(values)]
@@ -62,21 +58,6 @@ class Bootstrap:
         if low == high:
             return Estimate(value, None, None, n, run_df=run_df)
         return Estimate(value, low, high, n, float(finite.std(ddof=1)), n - 1, run_df)
-
-
-def _drawn_runs(
-    weights: "NDArray[np.float64]", variance: RunVariance, resamples: int, generator: "np.random.Generator"
-) -> "NDArray[np.float64]":
-    """Deviations of the columns by the luck of runs: resamples x columns.
-
-    The variance itself is drawn too, from what its degrees of freedom allow.
-    """
-    import numpy as np
-
-    between = variance.between * variance.df / generator.chisquare(variance.df, size=(resamples, 1))
-    deviations = np.sqrt(np.maximum(0.0, between - variance.answers))
-    drawn: NDArray[np.float64] = deviations * (generator.standard_normal((resamples, len(weights))) @ weights)
-    return drawn
 
 
 def _drawn_means(

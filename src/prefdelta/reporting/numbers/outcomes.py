@@ -10,19 +10,27 @@ from prefdelta.records.score import Score
 from prefdelta.store import tables
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+OUTCOME_COLUMNS = ("correct", "failure")
 
 
 def read_outcomes(path: Path, row_type: type[Grade | Score], columns: Sequence[str]) -> "pd.DataFrame":
     """The given columns of a table, its failure, and outcome: 1 right, 0 wrong, missing: the row does not count."""
-    import numpy as np
-    import pandas as pd
+    table = tables.read_arrow(path, row_type, [*columns, *OUTCOME_COLUMNS])
+    return table.select([*columns, "failure"]).to_pandas().assign(outcome=outcomes(table))
 
-    names = [*columns, "correct", "failure"]
-    table = tables.read_arrow(path, row_type, names)
-    values = {name: table.column(name).to_numpy(zero_copy_only=False) for name in names}
-    failure = pd.Series(values["failure"], dtype=object)
-    correct = pd.Series(values.pop("correct"), dtype=object)
-    wrong = np.where(failure.isin(list(COUNTS_AS_WRONG)).to_numpy(), 0.0, np.nan)
-    outcome = np.where(correct.isna(), wrong, correct.eq(True).to_numpy().astype(float))
-    return pd.DataFrame({**values, "failure": failure, "outcome": outcome})
+
+def outcomes(table: "pa.Table") -> "NDArray[np.float64]":
+    """1 right, 0 wrong, NaN: the row does not count. table: has the columns `OUTCOME_COLUMNS`."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wrong = pc.is_in(table.column("failure"), value_set=pa.array(sorted(COUNTS_AS_WRONG)))
+    otherwise = np.where(wrong.to_numpy(), 0.0, np.nan)
+    correct = table.column("correct").cast(pa.float64()).to_numpy()
+    return np.where(np.isnan(correct), otherwise, correct)

@@ -40,9 +40,9 @@ def test_one_dimension_by_hand(tmp_path):
     assert line.difference.low < line.difference.value < line.difference.high
 
 
-def test_a_repeat_that_gives_the_same_scores_agrees_perfectly(tmp_path):
+def test_a_repeat_that_gives_the_same_scores_agrees_perfectly_and_shows_no_interval_of_width_0(tmp_path):
     (line,) = compare(tmp_path, [5, 4, 3, 2, 1], [5, 4, 3, 2, 1])
-    assert (line.exact.value, line.kappa.value, line.kappa.low) == (1.0, 1.0, 1.0)
+    assert (line.exact.value, line.kappa.value, line.kappa.low) == (1.0, 1.0, None)
 
 
 def test_what_is_said_of_one_dimension_stands_together(tmp_path):

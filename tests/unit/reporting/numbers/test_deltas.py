@@ -4,7 +4,6 @@ import pytest
 
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
-from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.store import tables
 from unit.rows import delta, pair
@@ -16,7 +15,7 @@ def pairings(folder, pairs):
     tables.write(paths["pair/r1~weak"], Pair, pairs)
     deltas = [delta(row.pair_id, number) for number, row in enumerate(pairs)]
     tables.write(paths["delta/r1~weak/clarity"], Delta, deltas)
-    return Pairings([paths["pair/r1~weak"]], [paths["delta/r1~weak/clarity"]], "tiny", ["clarity"], Bootstrap(100, 0))
+    return Pairings([paths["pair/r1~weak"]], [paths["delta/r1~weak/clarity"]], "tiny", ["clarity"])
 
 
 def test_lengths_of_traces_that_a_data_set_ships_are_shown_in_characters(tmp_path):

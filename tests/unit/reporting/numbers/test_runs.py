@@ -1,0 +1,138 @@
+"""How much runs vary, by hand: accuracies that are planted as whole problems, so that the mean squares are plain."""
+
+import numpy as np
+import pytest
+
+from prefdelta.core.arms import Arm, Base
+from prefdelta.reporting.numbers.answers import AnswerMatrix
+from prefdelta.reporting.numbers.gains import difference_weights, gain_weights, mean_weights
+from prefdelta.reporting.numbers.runs import MeanSquare, RunVariance, run_variance, run_weights, runs_of
+
+TOP = [Arm.parse(f"p/a~b/top-mean-5/dpo/s{seed}") for seed in range(3)]
+RANDOM = [Arm.parse(f"p/a~b/random-5-s{draw}/dpo/s{seed}") for draw in range(2) for seed in range(2)]
+
+
+def matrix(rows: dict[Arm | Base, list[float]], problems: list[int] | None = None) -> AnswerMatrix:
+    means = np.array(list(rows.values()), dtype=float)
+    ones = np.ones(means.shape, dtype=np.int64)
+    return AnswerMatrix(
+        rows={str(arm): row for row, arm in enumerate(rows)},
+        means=means,
+        counted=np.where(np.isnan(means), 0, ones),
+        samples=ones,
+        truncated=np.zeros(len(means), dtype=np.int64),
+        problems=None if problems is None else np.array(problems),
+    )
+
+
+def constant(arms: list[Arm], accuracies: list[float]) -> dict[Arm | Base, list[float]]:
+    """Each problem has the arm's accuracy, so that nothing varies but the runs."""
+    return {arm: [accuracy] * 10 for arm, accuracy in zip(arms, accuracies, strict=True)}
+
+
+def test_seeds_of_one_family_by_hand():
+    """0.4, 0.5 and 0.6: the mean square is 0.02 / 2; no answer differs beyond the run."""
+    found = run_variance([matrix(constant(TOP, [0.4, 0.5, 0.6]))])
+    assert found is not None
+    assert found.draws is None
+    assert (found.seeds.total, found.seeds.answers, found.df) == (pytest.approx(0.01), pytest.approx(0.0), 2)
+    assert found.of(gain_weights(TOP)).value == pytest.approx(0.01 / 3)
+
+
+def test_families_are_pooled_by_their_degrees_of_freedom():
+    others = [Arm.parse(f"p/a~b/all/dpo/s{seed}") for seed in range(2)]
+    rows = constant(TOP, [0.4, 0.5, 0.6]) | constant(others, [0.2, 0.4])
+    found = run_variance([matrix(rows)])
+    assert found is not None
+    assert (found.seeds.total, found.df) == (pytest.approx((0.02 + 0.02) / 3), 3)
+
+
+def test_what_answers_vary_by_is_not_the_luck_of_runs():
+    """Two runs of four problems, half right each, on other problems: the residual mean square is 1/3, over 4 problems.
+
+    Residuals are 0.5 or -0.5 everywhere: 8 x 0.25 = 2 over (2 - 1)(4 - 1), over 4 problems.
+    """
+    found = run_variance([matrix({TOP[0]: [1, 1, 0, 0], TOP[1]: [0, 0, 1, 1]})])
+    assert found is not None
+    assert (found.seeds.total, found.seeds.answers, found.seeds.value) == (0.0, pytest.approx(2 / 3 / 4), 0.0)
+
+
+def test_problems_that_repeat_are_one_problem():
+    rows = {TOP[0]: [1, 1, 0, 0], TOP[1]: [0, 0, 1, 1]}
+    doubled = {arm: [value for value in row for _ in range(2)] for arm, row in rows.items()}
+    single, merged = run_variance([matrix(rows)]), run_variance([matrix(doubled, [0, 0, 1, 1, 2, 2, 3, 3])])
+    assert single is not None
+    assert merged is not None
+    assert merged.seeds.answers == pytest.approx(single.seeds.answers)
+
+
+def test_the_mean_over_benchmarks_is_what_varies():
+    """A run that is lucky on one benchmark and unlucky on the other has the mean of its family."""
+    pair = [matrix(constant(TOP[:2], [0.4, 0.6])), matrix(constant(TOP[:2], [0.6, 0.4]))]
+    assert run_variance(pair).seeds.total == pytest.approx(0.0)
+    assert run_variance(pair[:1]).seeds.total == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("rows", [{TOP[0]: [0.5] * 10}, {Base("p"): [0.5] * 10, RANDOM[0]: [0.5] * 10}])
+def test_without_repeats_nothing_is_known_of_runs(rows):
+    assert run_variance([matrix(rows)]) is None
+    assert run_variance([]) is None
+
+
+def test_problems_that_do_not_count_for_a_run_are_left_out():
+    rows = {TOP[0]: [1, 0, 1, float("nan")], TOP[1]: [1, 0, 0, 1]}
+    assert run_variance([matrix(rows)]) == run_variance([matrix({arm: row[:3] for arm, row in rows.items()})])
+    assert run_variance([matrix({TOP[0]: [1, float("nan")], TOP[1]: [1, 0]})]) is None
+
+
+def test_arms_of_one_draw_are_one_run():
+    assert runs_of([*TOP[:2], *RANDOM]) == [(TOP[0],), (TOP[1],), tuple(RANDOM[:2]), tuple(RANDOM[2:])]
+    assert run_weights(gain_weights(RANDOM)) == {tuple(RANDOM[:2]): 0.5, tuple(RANDOM[2:]): 0.5}
+    assert run_weights(difference_weights(TOP, RANDOM), only_draws=True) == {
+        tuple(RANDOM[:2]): -0.5,
+        tuple(RANDOM[2:]): -0.5,
+    }
+
+
+def test_seeds_and_draws_are_told_apart():
+    """Draws of 0.3 and 0.5, each with seeds 0.02 apart, and seeds of a top set 0.02 apart.
+
+    Seeds: 0.0002 in each of three families. Means of draws: 0.02, which hold half of the variance between seeds.
+    """
+    rows = constant(RANDOM, [0.29, 0.31, 0.49, 0.51]) | constant(TOP[:2], [0.4, 0.42])
+    found = run_variance([matrix(rows)])
+    assert found is not None
+    assert (found.seeds.total, found.seeds.df) == (pytest.approx(0.0002), 3)
+    assert (found.draws.total, found.draws.seed_share, found.draws.df) == (pytest.approx(0.02), 0.5, 1)
+    assert found.of(mean_weights(TOP[:2])).value == pytest.approx(0.0002 / 2)
+    assert found.of(mean_weights(RANDOM)).value == pytest.approx(0.02 / 2)
+    # One arm of one draw: its seed, and what draws add: 0.02 - 0.0002 / 2.
+    assert found.of(mean_weights(RANDOM[:1])).value == pytest.approx(0.0002 + 0.02 - 0.0001)
+
+
+def test_the_mean_over_draws_is_as_uncertain_as_the_mean_square_between_draws():
+    variance = RunVariance(MeanSquare(0.0002, 0.0001, 9, 1.0), MeanSquare(0.02, 0.001, 2, 0.5))
+    found = variance.of(mean_weights(RANDOM))
+    assert (found.value, found.df, found.mean_square) == pytest.approx((0.019 / 2, 2, 0.02 / 2))
+
+
+def test_draws_that_vary_less_than_seeds_explain_add_nothing():
+    variance = RunVariance(MeanSquare(0.02, 0.0, 9, 1.0), MeanSquare(0.001, 0.0, 2, 0.5))
+    assert variance.of(mean_weights(RANDOM)).value == pytest.approx(0.02 / 4)
+
+
+@pytest.mark.parametrize("known", [{"seeds": MeanSquare(0.02, 0, 9, 1.0)}, {"draws": MeanSquare(0.02, 0, 2, 0.5)}])
+def test_where_seeds_or_draws_alone_are_repeated_a_draw_counts_as_one_run(known):
+    variance = RunVariance(**{"seeds": None, "draws": None, **known})
+    assert variance.of(mean_weights(RANDOM)).value == pytest.approx(0.02 / 2)
+    assert variance.of(mean_weights(TOP)).value == pytest.approx(0.02 / 3)
+
+
+@pytest.mark.parametrize("draws", [None, MeanSquare(0.004, 0.0005, 200, 0.5)])
+def test_what_is_drawn_has_the_variance_that_is_stated(draws):
+    variance = RunVariance(MeanSquare(0.003, 0.001, 300, 1.0), draws)
+    sides = [gain_weights(TOP), mean_weights(RANDOM), difference_weights(TOP, RANDOM), {Base("p"): 1.0}]
+    drawn = variance.drawn(sides, 40_000, np.random.default_rng(0))
+    assert drawn.var(axis=0)[:3] == pytest.approx([variance.of(side).value for side in sides[:3]], rel=0.04)
+    assert not drawn[:, 3].any()
+    assert drawn[:, 2] == pytest.approx(drawn[:, 0] - drawn[:, 1])  # the same luck in each of the numbers
