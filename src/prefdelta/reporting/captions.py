@@ -41,7 +41,7 @@ def holds(estimates: Sequence[Estimate], unit: str = "problems") -> str:
     if by_runs:
         sentences.append(f"Intervals (95%) hold {unit} and runs ({_degrees(by_runs)} between runs).")
     if items_only := [estimate for estimate in drawn if estimate.run_df == 0]:
-        which = f"The {count(len(items_only))} intervals" if by_runs else "Intervals"
+        which = "Those" if by_runs else "Intervals"
         where = "there" if by_runs else "here"
         sentences.append(f"{which} marked {ITEMS_ONLY} hold {unit} only: no arm was repeated {where}.")
     plain = [estimate for estimate in drawn if estimate.run_df is None]

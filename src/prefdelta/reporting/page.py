@@ -150,7 +150,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "drift": (drift := check_drift(arms, scores, {line.arm: line.method for line in trained})),
         "overview": overview(content),
         "replication": replication(content),
-        "components": (parts := components(content)),
+        "components": (parts := components(scores, panels(content))),
         "answers_from": sorted({part.answers_from for part in parts} - {""}),
         "beyond": beyond_runs(content),
         "captions": captions(content, drift),

@@ -9,23 +9,24 @@ Miller 2024, arXiv 2411.00640; Wang 2025, arXiv 2512.21326):
 - draw of answers: with d answers per problem, of which a share p is right, p (1 - p) / (d - 1) is the variance of a
   problem's mean; its mean over problems, divided by n. Where problems are answered once, the residual mean square of
   runs x problems, divided by n: it also holds what a run changes on single problems.
-- run: `numbers.runs`, pooled over families.
+- run: of training seeds and of random draws of pairs, pooled over families (`numbers.runs`). Means of arms that share
+  a draw differ by the draw and by a share of the seeds' variance, which is subtracted.
 - of a gain: the same with a problem's outcome minus that of the untrained policy, so both draws of answers are in it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import LEVEL, Estimate
-from prefdelta.reporting.arms import families
-from prefdelta.reporting.content import Content
+from prefdelta.reporting.arms import families, selection_of
+from prefdelta.reporting.numbers.accuracies import Scores
 from prefdelta.reporting.numbers.answers import AnswerMatrix
 from prefdelta.reporting.numbers.gains import POINTS, gain_weights
-from prefdelta.reporting.numbers.runs import RunVariance, runs_of
-from prefdelta.reporting.panels import Panel, panels
+from prefdelta.reporting.numbers.runs import MeanSquare, runs_of
+from prefdelta.reporting.panels import Panel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,26 +46,29 @@ class Components:
     answers_from: str  # what shows it
     base_answers: float | None  # of the untrained policies' accuracy; None: they answered each problem once
     gain: float | None  # of one arm's gain, by problems and by both draws of answers
-    run: Estimate  # n: families that were repeated; df: degrees of freedom
+    seeds: Estimate  # of training seeds; n: families that were repeated; df: degrees of freedom
+    draws: Estimate  # of random draws of pairs, in arms that train on one; n and df as above
 
 
-def components(content: Content) -> list[Components]:
+def components(scores: Scores, panels: Iterable[Panel]) -> list[Components]:
     """One line per panel that has trained arms."""
-    lines = (_line(content, panel) for panel in panels(content))
+    lines = (_line(scores, panel) for panel in panels)
     return [line for line in lines if line is not None]
 
 
-def _line(content: Content, panel: Panel) -> Components | None:
-    matrices = [content.scores.answers(evaluation) for evaluation in panel.evaluations]
+def _line(scores: Scores, panel: Panel) -> Components | None:
+    matrices = [scores.answers(evaluation) for evaluation in panel.evaluations]
     known = [matrix for matrix in matrices if matrix is not None]
-    arms = [arm for arm in content.scores.arms() if all(str(arm) in matrix.rows for matrix in known)]
+    arms = [arm for arm in scores.arms() if all(str(arm) in matrix.rows for matrix in known)]
     if not known or len(known) < len(matrices) or not arms:
         return None
-    runs = content.scores.run_variance(panel.evaluations)
+    runs = scores.run_variance(panel.evaluations)
     bases = sorted({arm.base for arm in arms if all(str(arm.base) in matrix.rows for matrix in known)}, key=str)
     total = _over_problems(known, [{arm: 1.0} for arm in arms])
     own = _draws(known, arms)
-    answers = runs.answers if own is None and runs else own
+    seeds, draws = (runs.seeds, runs.draws) if runs else (None, None)
+    known_runs = [square for square in (seeds, draws) if square]
+    answers = known_runs[0].answers if own is None and known_runs else own
     return Components(
         title=panel.title,
         in_domain=panel.in_domain,
@@ -72,10 +76,11 @@ def _line(content: Content, panel: Panel) -> Components | None:
         arms=len(arms),
         problems=None if total is None or answers is None else _points(total - answers),
         answers=None if answers is None else _points(answers),
-        answers_from="repeated answers" if own is not None else "residuals of repeated arms" if runs else "",
+        answers_from="repeated answers" if own is not None else "residuals of repeated arms" if known_runs else "",
         base_answers=None if (shared := _draws(known, bases)) is None else _points(shared),
         gain=_points(_over_problems(known, [gain_weights([arm]) for arm in arms if arm.base in bases])),
-        run=_run(runs, _repeated(arms)),
+        seeds=_between(seeds, sum(len(repeats) > 1 for repeats in families(arms))),
+        draws=_between(draws, _repeated_draws(arms), draws.seed_share * seeds.value if draws and seeds else 0.0),
     )
 
 
@@ -110,23 +115,28 @@ def _within(matrix: AnswerMatrix, row: int) -> float | None:
     return float((means * (1 - means) / (counted[used] - 1)).mean()) / int(used.sum())
 
 
-def _repeated(arms: Sequence[Arm]) -> int:
-    return sum(len(runs_of(repeats)) > 1 for repeats in families(arms, merge_draws=True))
+def _repeated_draws(arms: Sequence[Arm]) -> int:
+    """Families of random selections with several draws."""
+    drawn = (arm for arm in arms if selection_of(arm).kind == "random")
+    return sum(len(runs_of(repeats)) > 1 for repeats in families(drawn, merge_draws=True))
 
 
-def _run(runs: RunVariance | None, repeated: int) -> Estimate:
-    """The standard deviation between runs, with the interval from the chi-squared distribution of its mean square.
+def _between(square: MeanSquare | None, repeated: int, known: float = 0.0) -> Estimate:
+    """The standard deviation of a mean square, less what is known of it, with its 95% interval.
 
-    (Searle, Casella and McCulloch 1992, chapter 3.)
+    The interval is that of the chi-squared distribution of the mean square (Searle, Casella and McCulloch 1992,
+    chapter 3); what is subtracted is taken as known. Without a mean square there is no value.
     """
-    if runs is None:
+    if square is None:
         return Estimate(None, None, None, 0)
     from scipy.stats import chi2
 
     tail = (1 - LEVEL) / 2
-    low, high = (runs.between * runs.df / float(chi2.ppf(share, runs.df)) for share in (1 - tail, tail))
-    value, least, most = (_points(end - runs.answers) for end in (runs.between, low, high))
-    return Estimate(value, least, most, repeated, df=runs.df)
+    low, high = (square.total * square.df / float(chi2.ppf(share, square.df)) for share in (1 - tail, tail))
+    if high <= square.answers + known:  # the repeats differ less than the draw of answers lets them
+        return Estimate(0.0, None, None, repeated, df=square.df)
+    value, least, most = (_points(end - square.answers - known) for end in (square.total, low, high))
+    return Estimate(value, least, most, repeated, df=square.df)
 
 
 def _points(variance: float | None) -> float | None:

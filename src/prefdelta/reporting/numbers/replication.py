@@ -14,6 +14,7 @@ from prefdelta.reporting.arms import Repeats, families, selection_of, without_dr
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.formats import listed, span
 from prefdelta.reporting.numbers.answers import AnswerMatrix
+from prefdelta.reporting.numbers.runs import RunVariance
 from prefdelta.reporting.panels import panels
 
 TIE_ORDER, JUDGE_DRAW, TRACE_DRAW = "Order of equal deltas", "Judge’s draw", "Draw of traces"
@@ -50,7 +51,7 @@ def replication(content: Content) -> list[Source]:
 def beyond_runs(content: Content) -> dict[str, str]:
     """What shows how far the sources before a training move an arm: no arm is trained on another draw of them."""
     orders = _orders(content).values()
-    ties = {TIE_ORDER: "in the run" if any(len(drawn) > 1 for drawn in orders) else NOT} if orders else {}
+    ties = {TIE_ORDER: "in the training seed" if any(len(drawn) > 1 for drawn in orders) else NOT} if orders else {}
     return {**ties, JUDGE_DRAW: NOT, TRACE_DRAW: NOT}
 
 
@@ -94,24 +95,16 @@ def _times(draws: Sequence[int]) -> str:
 
 def _seeds(content: Content, arms: Sequence[Arm]) -> Source:
     members = families(arms)
-    repeated = [repeats for repeats in members if len(repeats) > 1]
-    if not repeated:
+    by_seeds = Counter(tuple(arm.seed for arm in repeats) for repeats in members if len(repeats) > 1)
+    if not by_seeds:
         seeds = sorted({arm.seed for arm in arms})
-        one = f"{NOT}: one seed ({listed(seeds)}) per family of arms" if seeds else "no trained arms"
-        held = "no" if not any(run_df(content)) else "only as far as random draws of pairs were repeated"
-        return Source("Training seed", one, held)
-    by_seeds = Counter(tuple(arm.seed for arm in repeats) for repeats in repeated)
+        told = f"{NOT}: one seed ({listed(seeds)}) per family of arms" if seeds else "no trained arms"
+        held = "only as part of the random draws’ variance" if any(run_df(content)) else "no"
+        return Source("Training seed", told, held)
     parts = [f"{listed(seeds)} in {number}" for seeds, number in by_seeds.most_common()]
     told = f"seeds {'; '.join(parts)} of {len(members)} families of arms"
-    return Source("Training seed", told, _held_runs(content))
-
-
-def _held_runs(content: Content) -> str:
-    known = [df for df in run_df(content) if df]
-    if not known:
-        return "no"
-    everywhere = "every interval of a trained arm" if all(run_df(content)) else "intervals of panels with repeats"
-    return f"yes, in {everywhere}: pooled over families, {span(known)} degrees of freedom"
+    degrees = [variance.seeds.df if variance.seeds else 0 for variance in _runs(content)]
+    return Source("Training seed", told, f"yes, for every trained arm, {_pooled(degrees)}")
 
 
 def _random_draws(content: Content, arms: Sequence[Arm]) -> list[Source]:
@@ -122,8 +115,19 @@ def _random_draws(content: Content, arms: Sequence[Arm]) -> list[Source]:
     sizes = sorted({k for arm in drawn if (k := selection_of(arm).k) is not None})
     if max(counts) == 1:
         return [Source("Random draw of pairs", f"{NOT}: one draw of {listed(sizes)} pairs", "no")]
+    degrees = [variance.draws.df if variance.draws else 0 for variance in _runs(content)]
     told = f"{span(counts)} draws of {listed(sizes)} pairs"
-    return [Source("Random draw of pairs", told, "yes, as runs of one family" if any(run_df(content)) else "no")]
+    return [Source("Random draw of pairs", told, f"yes, for arms that train on one, {_pooled(degrees)}")]
+
+
+def _pooled(degrees: Sequence[int]) -> str:
+    return f"pooled over families: {span(degrees)} degrees of freedom in each panel"
+
+
+def _runs(content: Content) -> list[RunVariance]:
+    """The variance between runs, of the panels whose arms were repeated."""
+    variances = (content.scores.run_variance(panel.evaluations) for panel in panels(content))
+    return [variance for variance in variances if variance is not None]
 
 
 def _orders(content: Content) -> dict[tuple[str, str], set[Any]]:
@@ -143,7 +147,7 @@ def _tie_orders(orders: Mapping[tuple[str, str], set[Any]]) -> Source:
         return Source(TIE_ORDER, told, "no")
     where = f"{len(several)} of {len(orders)} selections by delta"
     told = f"{span(several)} orders, drawn with the training seeds, for {where}"
-    return Source(TIE_ORDER, told, "yes, as part of a run")
+    return Source(TIE_ORDER, told, "yes, as part of the training seed’s variance")
 
 
 def _judge(content: Content) -> list[Source]:
