@@ -354,8 +354,8 @@ def test_one_cell_of_the_scaling_figure_by_hand(study):
     experiments = scaling_study(study)
     row = Cells(study.run(experiments=experiments)).row("all big~small · dpo")
     gains = [0.0] * 20 + [1.0] * 8 + [0.5] * 8 + [0.0] * 4  # 8 items gained by both seeds, 8 by one of them
-    # Accuracies 0.9 and 0.7 beside twice 0.5: mean squares 0.02 and 0. The runs differ on 8 problems of 40, so residuals
-    # are half of 1 - 0.2 or of 0.2: their mean square, over 40 problems, is (8 * 0.64 + 32 * 0.04) / 2 / 39 / 40.
+    # Accuracies 0.9 and 0.7 beside twice 0.5: mean squares 0.02 and 0. The runs differ on 8 problems of 40, so
+    # residuals are half of 1 - 0.2 or of 0.2: their mean square, over 40, is (8 * 0.64 + 32 * 0.04) / 2 / 39 / 40.
     between, answers = 0.02 / 2, 3.2 / 39 / 40 / 2
     runs = Variance((between - answers) / 2, 2, between / 2)  # of a mean of two runs
     hand = t_interval(0.3, 40, [mean_variance(np.array(gains)), runs])

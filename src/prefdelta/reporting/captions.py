@@ -40,7 +40,7 @@ def holds(estimates: Sequence[Estimate], unit: str = "problems") -> str:
     by_runs = [estimate.run_df for estimate in drawn if estimate.run_df]
     if by_runs:
         sentences.append(f"Intervals (95%) hold {unit} and runs ({_degrees(by_runs)} between runs).")
-    if items_only := [estimate for estimate in drawn if estimate.run_df == 0]:
+    if any(estimate.run_df == 0 for estimate in drawn):
         which = "Those" if by_runs else "Intervals"
         where = "there" if by_runs else "here"
         sentences.append(f"{which} marked {ITEMS_ONLY} hold {unit} only: no arm was repeated {where}.")
@@ -50,8 +50,8 @@ def holds(estimates: Sequence[Estimate], unit: str = "problems") -> str:
     elif plain:
         sentences.append(f"Where no training is involved, they hold {unit}.")
     if without := len(estimates) - len(drawn):
-        verb = "value has" if without == 1 else "values have"
-        sentences.append(f"{count(without)} of {count(len(estimates))} {verb} no interval: too few {unit}.")
+        verb = "has" if without == 1 else "have"
+        sentences.append(f"{count(without)} of {count(len(estimates))} values {verb} no interval: too few {unit}.")
     return " ".join(sentences)
 
 

@@ -178,6 +178,14 @@ class Scores:
         """The mean over some repeats minus the mean over others, over the problems that all of them have."""
         return self.weighted_difference(difference_weights(arms, others), [evaluation])
 
+    def discordant(self, first: Arm | Base, second: Arm | Base, evaluation: Evaluation) -> tuple[int, int] | None:
+        """How many problems only one of two sides solves; None unless each answered each problem once."""
+        weights = {first: 1.0, second: -1.0}
+        if not self._single_answers(weights, evaluation):
+            return None
+        differences = self._answers[evaluation].weighted(weights)
+        return int((differences > 0).sum()), int((differences < 0).sum())
+
     def weighted_difference(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prefdelta.core.arms import Arm
-from prefdelta.core.statistics import LEVEL, Estimate, holm, p_above, p_below
+from prefdelta.core.statistics import LEVEL, Estimate, holm, mcnemar, p_above, p_below
 from prefdelta.reporting.arms import families, selection_of
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Scores
 from prefdelta.training.registry import METHODS
@@ -15,8 +15,8 @@ class DriftLine:
     """An arm, or the mean over its repeats, against its base on one benchmark."""
 
     line: AccuracyLine
-    p: float  # two-sided, of a difference of 0
-    corrected: float  # by Holm's method, for all lines of the check
+    excludes_zero: bool  # whether its 95% interval does
+    corrected: float  # two-sided p of a difference of 0, by Holm's method for all lines of the check
 
     @property
     def drifting(self) -> bool:
@@ -34,7 +34,7 @@ class DriftCheck:
     @property
     def excluding(self) -> int:
         """Lines whose own interval excludes 0."""
-        return sum(line.p <= 1 - LEVEL for line in self.lines)
+        return sum(line.excludes_zero for line in self.lines)
 
     @property
     def by_chance(self) -> float:
@@ -58,17 +58,28 @@ def check_drift(arms: Iterable[Arm], scores: Scores, methods: Mapping[Arm, str |
     members = families(zero)
     evaluations = scores.evaluations(primary=True)
     lines = [scores.against_base(repeats, evaluation) for repeats in members for evaluation in evaluations]
-    tested = [(line, p) for line in lines if (p := p_of_zero(line.difference)) is not None]
-    corrected = holm([p for _, p in tested])
-    drifts = [DriftLine(line, p, own) for (line, p), own in zip(tested, corrected, strict=True)]
+    tested = [(line, gain) for line in lines if (gain := line.difference) is not None and gain.low is not None]
+    corrected = holm([_p_of_zero(line, gain, scores) for line, gain in tested])
+    drifts = [
+        DriftLine(line, _interval_p(gain) <= 1 - LEVEL, p) for (line, gain), p in zip(tested, corrected, strict=True)
+    ]
     return DriftCheck(members, drifts, len(lines) - len(drifts))
 
 
-def p_of_zero(difference: Estimate | None) -> float | None:
-    """Two-sided p of a difference of 0: at most 0.05 exactly if the 95% interval excludes 0; None without interval."""
-    if difference is None or difference.low is None:
-        return None
-    return min(1.0, 2 * min(p_above(difference, 0), p_below(difference, 0)))
+def _interval_p(gain: Estimate) -> float:
+    """Two-sided p of a difference of 0: at most 0.05 exactly if the 95% interval excludes 0."""
+    return min(1.0, 2 * min(p_above(gain, 0), p_below(gain, 0)))
+
+
+def _p_of_zero(line: AccuracyLine, gain: Estimate, scores: Scores) -> float:
+    """The p of the interval; that of McNemar's exact test if it is larger and a single arm answered problems once.
+
+    Far from 0.05, where corrected p values are decided, the interval of few problems is too sure of itself.
+    """
+    counts = None
+    if len(line.arms) == 1:
+        counts = scores.discordant(line.arms[0], line.arms[0].base, line.evaluation)
+    return max(_interval_p(gain), mcnemar(*counts) if counts else 0.0)
 
 
 def _learns_only_contrast(method: str | None) -> bool:
