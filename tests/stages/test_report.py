@@ -260,7 +260,7 @@ def test_training_counts_versions(study):
     assert cells.row("evaluate")[1:3] == ["2", "24"]
     assert cells.row("torch")[1] == "2.8.0 (1 jobs), 2.9.0 (4 jobs)"
     assert "5 jobs that ran 96.0 s" in page
-    assert "1 of 2 arms ran with one seed; their intervals hold the variance between runs" in page
+    assert "1 of 2 families of arms ran with one seed; their intervals hold the variance between runs" in page
     assert study.outcome.rows == 24
     assert study.outcome.failures == {"not_counted": 2}
 
@@ -394,6 +394,9 @@ def test_random_draws_are_one_row_and_the_reference_of_their_size(study):
     against = next(row for row in rows if row[0] == "top-clarity-2" and row[-1] == "2")
     assert against[1].startswith("+30.0 [")  # a, b, c, e, f: b half and c whole, of 5, and e is not counted by top
     assert page.count(">random-2</text>") == 2  # one row, in the wide figure and in the narrow one
+    assert "Dashed, with its interval" in page
+    page = study.run(experiments={"which": experiment("Which", "filtering", *ALL, TOP)})
+    assert "Dashed, with its interval" not in page  # no random selections, no band
 
 
 def test_a_secondary_group_may_lack_arms(study):
@@ -800,7 +803,7 @@ def test_each_source_of_variance_says_what_replicates_it(study):
         told(study, "generate", generator, generator=generator, samples=4, seed=1)
         told(study, "judge", f"{generator}/both", form="both", votes=1, engine={"model": "rules"})
     found = sources_of(study.run(forms={"both": ["clarity"]}))
-    assert found["Problems of a benchmark"] == ["6 problems per benchmark", "yes, in every interval"]
+    assert found["Problems of a benchmark"] == ["6 problems per benchmark", "yes, in every interval of an accuracy"]
     assert found["Draw of a trained arm’s answers"][0] == "each problem answered once"
     assert found["Training seed"][0] == "seeds 0, 1 in 1 of 2 families of arms"
     assert found["Training seed"][1].startswith("yes, for every trained arm, pooled over families: 1 degree")

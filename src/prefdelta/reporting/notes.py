@@ -37,8 +37,8 @@ def one_seed(content: Content) -> str:
     if not single or not any(run_df(content)):
         return ""
     return (
-        f"{count(single)} of {count(len(members))} arms ran with one seed; their intervals hold the variance between "
-        "runs that the repeated arms show."
+        f"{count(single)} of {count(len(members))} families of arms ran with one seed; their intervals hold the "
+        "variance between runs that the repeated arms show."
     )
 
 

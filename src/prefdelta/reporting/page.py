@@ -21,7 +21,7 @@ from prefdelta.reporting.arm_tables import (
     overview,
     updates_table,
 )
-from prefdelta.reporting.arms import common_parts, families
+from prefdelta.reporting.arms import common_parts, families, selection_of
 from prefdelta.reporting.claims.verdicts import PaperClaims
 from prefdelta.reporting.content import CONFOUNDED, Content
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
@@ -87,6 +87,7 @@ class ExperimentSection:
     gains: Sequence[GainsRow]
     updates: Sequence[UpdatesRow]
     several_k: bool
+    unsized: bool  # whether its figure, one of selections, shows some that are not of k pairs
     borrowed: int  # arms of other experiments that its figure shows, too
     confounded: bool
 
@@ -245,6 +246,7 @@ def _section(content: Content, key: str, experiment: ExperimentArms, figures: Se
         gains=gains_table(content, experiment),
         updates=updates_table(content, experiment),
         several_k=experiment.several_k,
+        unsized=experiment.figure == "filtering" and any(selection_of(arm).k is None for arm in shown),
         borrowed=len(shown) - len(experiment.arms),
         confounded=any(content.is_confounded(arm.pairing) for arm in experiment.arms),
     )

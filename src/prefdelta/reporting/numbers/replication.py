@@ -63,7 +63,9 @@ def run_df(content: Content) -> list[int]:
 
 def _problems(content: Content) -> Source:
     n = [matrix.n_problems for matrix in _matrices(content)]
-    return Source("Problems of a benchmark", f"{span(n)} problems per benchmark", "yes, in every interval")
+    return Source(
+        "Problems of a benchmark", f"{span(n)} problems per benchmark", "yes, in every interval of an accuracy"
+    )
 
 
 def _answers(content: Content) -> list[Source]:
