@@ -51,7 +51,9 @@ def holds(estimates: Sequence[Estimate], unit: str = "problems") -> str:
         sentences.append(f"Where no training is involved, they hold {unit}.")
     if without := len(estimates) - len(drawn):
         verb = "has" if without == 1 else "have"
-        sentences.append(f"{count(without)} of {count(len(estimates))} values {verb} no interval: too few {unit}.")
+        sentences.append(
+            f"{count(without)} of {count(len(estimates))} values {verb} no interval: too few {unit} differ."
+        )
     return " ".join(sentences)
 
 

@@ -18,7 +18,7 @@ NO_INTERVAL = Estimate(0.5, None, None, 1, run_df=4)
         ([RUNS, ITEMS_ONLY], "between runs). Those marked † hold problems only: no arm was repeated there."),
         ([NO_RUNS], "n = 50 problems. Intervals (95%) hold problems."),
         ([RUNS, NO_RUNS], "between runs). Where no training is involved, they hold problems."),
-        ([RUNS, NO_INTERVAL], "between runs). 1 of 2 values has no interval: too few problems."),
+        ([RUNS, NO_INTERVAL], "between runs). 1 of 2 values has no interval: too few problems differ."),
         ([None, Estimate(None, None, None, 0)], "No values."),
     ],
 )

@@ -44,7 +44,8 @@ class Components:
     problems: float | None  # of one arm's accuracy
     answers: float | None
     answers_from: str  # what shows it
-    base_answers: float | None  # of the untrained policies' accuracy; None: they answered each problem once
+    base_answers: float | None  # of the untrained policies' accuracy; None: some problems were answered once
+    base_repeated: bool  # whether an untrained policy answered a problem several times
     gain: float | None  # of one arm's gain, by problems and by both draws of answers
     seeds: Estimate  # of training seeds; n: families that were repeated; df: degrees of freedom
     draws: Estimate  # of random draws of pairs, in arms that train on one; n and df as above
@@ -78,6 +79,7 @@ def _line(scores: Scores, panel: Panel) -> Components | None:
         answers=None if answers is None else _points(answers),
         answers_from="repeated answers" if own is not None else "residuals of repeated arms" if known_runs else "",
         base_answers=None if (shared := _draws(known, bases)) is None else _points(shared),
+        base_repeated=any(matrix.draws(matrix.rows[str(base)]) > 1 for matrix in known for base in bases),
         gain=_points(_over_problems(known, [gain_weights([arm]) for arm in arms if arm.base in bases])),
         seeds=_between(seeds, sum(len(repeats) > 1 for repeats in families(arms))),
         draws=_between(draws, _repeated_draws(arms), draws.seed_share * seeds.value if draws and seeds else 0.0),

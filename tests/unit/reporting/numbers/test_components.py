@@ -92,3 +92,10 @@ def test_a_panel_is_the_mean_of_its_benchmarks():
 def test_problems_that_repeat_are_counted_once():
     rows = {TOP[0]: [1, 1, 0, 0], TOP[1]: [1, 1, 0, 0]}
     assert line(replace(matrix(rows), problems=np.array([0, 0, 1, 1]))).n == 2
+
+
+def test_a_base_that_repeats_one_benchmark_only_tells_no_draw_of_answers():
+    once, twice = matrix({BASE: [1, 0], TOP[0]: [1, 0]}), matrix({BASE: [0.5] * 4, TOP[0]: [0.5] * 4}, draws=2)
+    found = line(twice, once)
+    assert (found.base_answers, found.base_repeated) == (None, True)
+    assert not line(once).base_repeated
