@@ -41,6 +41,7 @@ class Cell:
     number: str = "gain"  # gain, difference (top minus random), random (its gain), spread (of 4 families minus of 4)
     seeds: int = 3  # of the family in question
     run_sd: float = 1.0  # points
+    others_run_sd: float | None = None  # points: of the other families, if it differs
     draw_sd: float = 0.0  # points: what the runs of one random draw share
     families: int = 6  # other families, of three seeds each
     draws: int = 0  # random draws
@@ -92,11 +93,15 @@ def arms_of(cell: Cell) -> tuple[list[Arm], list[Arm], list[Arm]]:
 def draw_study(cell: Cell, chance: np.random.Generator) -> Scores:
     """The scores of one study."""
     arms = [arm for side in arms_of(cell) for arm in side]
-    run_sd, draw_sd = luck(cell.run_sd, cell), luck(cell.draw_sd, cell)
+    top, draw_sd = set(arms_of(cell)[0]), luck(cell.draw_sd, cell)
+    others_sd = cell.run_sd if cell.others_run_sd is None else cell.others_run_sd
     of_draw = {arm.selection: chance.normal(0, draw_sd) for arm in arms if arm.selection.startswith("random")}
     of_family = dict(zip(dict.fromkeys(arm.selection for arm in arms_of(cell)[2]), family_shifts(cell), strict=False))
     shifts = [
-        GAIN + chance.normal(0, run_sd) + of_draw.get(arm.selection, 0.0) + of_family.get(arm.selection, 0.0)
+        GAIN
+        + chance.normal(0, luck(cell.run_sd if arm in top else others_sd, cell))
+        + of_draw.get(arm.selection, 0.0)
+        + of_family.get(arm.selection, 0.0)
         for arm in arms
     ]
     matrices, names = {}, []
@@ -198,7 +203,7 @@ OTHERS = [
     replace(DRAWN, title="top minus random, 3 x 3 seeds, draw SD 0"),
     replace(DRAWN, title="top minus random, 3 x 3 seeds, draw SD 2", draw_sd=2),
     replace(DRAWN, title="gain beside random arms, 3 x 3 seeds, draw SD 2", number="gain", draw_sd=2),
-    replace(DRAWN, title="gain beside random arms, 3 x 3 seeds, draw SD 0", number="gain", run_sd=2),
+    replace(DRAWN, title="gain beside random arms, 3 x 3 seeds, run SD 2", number="gain", run_sd=2),
     replace(DRAWN, title="gain of random, 3 x 3 seeds, draw SD 2", number="random", draw_sd=2),
     replace(DRAWN, title="gain of random, one draw of 3 seeds, draw SD 0", number="random", draws=1, limit=True),
     replace(
@@ -218,6 +223,8 @@ OTHERS = [
     Cell("gain, no repeats, run SD 1", seeds=1, families=0, limit=True),
     Cell("gain, no repeats, run SD 2", seeds=1, run_sd=2, families=0, limit=True),
     Cell("gain, only its own 2 seeds repeat", seeds=2, families=0),
+    Cell("gain, run SD 2 beside families of 1", run_sd=2, others_run_sd=1, limit=True),
+    Cell("gain, run SD 1 beside families of 2", others_run_sd=2, limit=True),
     replace(SPREAD, title="spread 3 minus spread 3", spreads=(3, 3), limit=True),
     replace(SPREAD, title="spread 0 minus spread 0", limit=True),
     replace(SPREAD, title="spread 3 minus spread 0", spreads=(3, 0), limit=True),

@@ -81,6 +81,7 @@ def mean_variance(values: "NDArray[np.float64]", step: float = 1.0) -> Variance:
     n = len(values)
     distinct, counts = np.unique(values, return_counts=True)
     mode, equal = distinct[counts.argmax()], int(counts.max())
+    values = np.repeat(distinct, counts)  # sorted, so that the order does not matter
     if equal > n / 2 and n - equal < FEW:
         values = np.append(values, [mode - step, mode + step])
     return Variance(float(values.var(ddof=1)) / len(values), n - 1)

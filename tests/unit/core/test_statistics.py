@@ -78,6 +78,11 @@ def test_where_all_values_are_equal_the_interval_has_a_width(n):
     assert (found.value, found.low, found.high) == pytest.approx((0.0, -half, half))
 
 
+def test_the_order_of_values_does_not_matter():
+    values = np.random.default_rng(1).normal(size=300).tolist()
+    assert mean_interval(values) == mean_interval(values[::-1])
+
+
 def test_a_step_is_what_one_observation_can_move():
     sixteenth = mean_interval([0.0] * 30, step=1 / 16)
     assert sixteenth.high == pytest.approx(mean_interval([0.0] * 30).high / 16)
