@@ -139,8 +139,8 @@ def make_judgements(generator: str, form: str) -> None:
             attempts, keys, failure = 0, [], "unusable_trace"
         for dimension in DIMENSIONS:
             score = None if failure else 3
-            last = keys[-1] if keys else None
-            rows.append(Judgement(prompt, generator, 0, dimension, score, attempts, last, failure))
+            votes = 0 if failure else 1
+            rows.append(Judgement(prompt, generator, 0, dimension, score, votes, attempts, keys[-1:], failure))
         calls += [call(key, question, attempt) for attempt, key in enumerate(keys)]
     tables.write(RESULTS / f"judge/{generator}/{form}.parquet", Judgement, rows)
     record_calls(f"judge/{form}", calls)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from socket import gethostname
 
@@ -16,6 +17,8 @@ import yaml
 from prefdelta.commands import dependents, gc
 from prefdelta.commands.main import main
 from prefdelta.core.stage_names import STAGES
+from prefdelta.records.judgement import Judgement
+from prefdelta.store import tables
 
 from .made import (
     ALL,
@@ -220,6 +223,17 @@ def test_all_attempts_at_a_question_of_a_current_table_stay():
     add_garbage()
     assert main(GC) == 0
     assert {"verdict-g1-p2", "verdict-g1-p2-1", "verdict-g1-p2-2"} <= keys_in("calls/judge/both")
+
+
+def test_all_votes_on_a_trace_of_a_current_table_stay():
+    path = RESULTS / "judge/g1/both.parquet"
+    rows = tables.read(path, Judgement)
+    tables.write(path, Judgement, [replace(rows[0], votes=2, call_keys=[*rows[0].call_keys, "vote-1"]), *rows[1:]])
+    record_calls("judge/both", [call("vote-1"), call("vote-2")])
+    assert main(GC) == 0
+    kept = keys_in("calls/judge/both")
+    assert {*rows[0].call_keys, "vote-1"} <= kept
+    assert "vote-2" not in kept
 
 
 @pytest.mark.parametrize("keyed", [True, False], ids=["named", "of-before-they-had-keys"])

@@ -244,6 +244,23 @@ def test_a_changed_temperature_is_named_with_its_old_and_its_new_value(capsys):
 
 
 @pytest.mark.usefixtures("checkout")
+def test_more_votes_cost_the_new_votes_alone_and_fewer_nothing(capsys):
+    content = study()
+    content["judge"]["votes"] = 3
+    write_study(content)
+    found = planned(capsys)
+    assert found["why"] == [{"cause": "judge.votes: 1 -> 3", "own": JUDGE_FIRST, "below": BELOW_JUDGE}]
+    judge = found["stages"]["judge"]
+    assert judge["missing"] == {"value": 2 * (2 * PROMPTS - CUT), "basis": "counted"}
+    before = recorded()
+    run_for_real(*JUDGED)
+    assert recorded() - before == judge["missing"]["value"]
+    content["judge"]["votes"] = 2
+    write_study(content)
+    assert planned(capsys)["stages"]["judge"]["missing"] == {"value": 0, "basis": "counted"}
+
+
+@pytest.mark.usefixtures("checkout")
 def test_a_new_generator_is_named_and_costs_its_own_rows(capsys):
     content = study()
     content["generators"]["hot"] = {"model": "pa", "samples": 3}
@@ -347,16 +364,20 @@ def test_it_works_while_a_run_goes_on_and_changes_nothing(checkout, capsys):
     assert (locks / "0.output.lock").exists()
 
 
-def test_a_study_that_never_ran_is_reckoned_from_its_config(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("votes", [1, 3])
+def test_a_study_that_never_ran_is_reckoned_from_its_config(tmp_path, monkeypatch, capsys, votes):
     monkeypatch.chdir(tmp_path)
     make_checkout(tmp_path)
+    content = study()
+    content["judge"]["votes"] = votes
+    write_study(content)
     found = planned(capsys)
     assert [why["cause"] for why in found["why"]] == ["not made yet"]
     judge = found["stages"]["judge"]
-    assert judge["missing"] == {"value": 2 * PROMPTS, "basis": "estimated"}
-    assert judge["tokens"] == {"value": 2 * PROMPTS * 1000, "basis": "assumed"}
+    assert judge["missing"] == {"value": 2 * PROMPTS * votes, "basis": "estimated"}
+    assert judge["tokens"] == {"value": 2 * PROMPTS * votes * 1000, "basis": "assumed"}
     assert judge["core_hours"] == {
-        "value": pytest.approx(2 * PROMPTS * 1000 / 100 / 3600, abs=0.001),
+        "value": pytest.approx(2 * PROMPTS * votes * 1000 / 100 / 3600, abs=0.001),
         "basis": "assumed",
     }
     assert found["stages"]["reference"]["missing"] == {"value": PROMPTS * (1 + SAMPLES), "basis": "estimated"}
@@ -491,9 +512,10 @@ def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_pa
     assert found["stages"]["generate"]["missing"] == {"value": 220_000, "basis": "estimated"}
     # 2 + 1 + 1 + 1 + 1 judged, in 2 forms; and in 5 more, and the 2 again, of 500 prompts, 2 + 1.
     assert found["stages"]["judge"]["missing"] == {"value": 22_000 * 6 * 2 + 500 * 3 * (5 + 2), "basis": "estimated"}
-    # Of 177 arms: GSM8K, MATH-500, AMC and AIME sixteen times, OlympiadBench; TheoremQA, MMLU-Pro; LiveCodeBench.
+    # Of 176 arms, and four times of the base.
+    # GSM8K, MATH-500, AMC and AIME sixteen times, OlympiadBench; TheoremQA, MMLU-Pro; LiveCodeBench.
     items = 1319 + 500 + 16 * (83 + 30 + 30) + 674 + 800 + 1000 + 167
-    assert found["stages"]["evaluate"]["missing"] == {"value": 177 * items, "basis": "assumed"}
+    assert found["stages"]["evaluate"]["missing"] == {"value": (176 + 4) * items, "basis": "assumed"}
     for stage in ("generate", "judge", "reference", "evaluate"):
         assert found["stages"][stage]["gpu_hours"]["basis"] == "assumed"
     assert found["totals"]["gpu_hours"]["value"] > 100

@@ -222,6 +222,34 @@ def test_failures_of_a_stage_that_wrote_no_table_are_forgotten(failure, calls, g
     assert "Their failures: " in capsys.readouterr().err
 
 
+@pytest.fixture
+def lost_votes(checkout):
+    """Of three votes on g3's p0, one was refused and one never was a verdict."""
+    path = RESULTS / "judge/g3/both.parquet"
+    keys = ["verdict-g3-p0", "vote-1", "vote-2-1"]
+    rows = [
+        replace(row, attempts=4, call_keys=keys) if row.prompt_id == "p0" else row
+        for row in dependents.tables.read(path, Judgement)
+    ]
+    dependents.tables.write(path, Judgement, rows)
+    verdict = replace(call("verdict-g3-p0"), text='{"computational_precision": 4, "signal_to_noise": 2}')
+    flagged = replace(call("vote-1"), text=None, failure="flagged")
+    record_calls("judge/both~g3", [verdict, flagged, call("vote-2"), call("vote-2-1", "vote-2", 1)])
+
+
+@pytest.mark.parametrize(
+    ("failure", "going", "tables"),
+    [("flagged", {"vote-1"}, {"g3"}), ("not_json", {"vote-2", "vote-2-1"}, {"g1", "g3"})],
+)
+@pytest.mark.usefixtures("lost_votes")
+def test_votes_that_failed_on_traces_with_other_votes_are_forgotten(failure, going, tables, capsys):
+    record, others = all_keys(), snapshot()
+    assert retry("judge", failure) == 0
+    assert f"judge: 1 calls in the record failed with {failure}, which no table reports" in capsys.readouterr().out
+    assert all_keys()[ALONE] == record[ALONE] - going
+    assert {path.split("/")[1] for path in gone(others, snapshot(but=("run.json",)))} == tables
+
+
 @pytest.mark.usefixtures("stopped_stage")
 def test_what_failed_in_the_record_is_among_what_can_be_retried(capsys):
     assert retry("judge", "refused") == 2

@@ -115,6 +115,9 @@ def test_another_sample_asks_for_the_new_draws_only(
     before = len(recorded(partition))
     again(below(tmp_path), record, inputs, benchmarks={**BENCHMARKS, "long": BENCHMARKS["short"]})
     assert len(recorded(partition)) == before + ITEMS
+    rows = read_checked(below(tmp_path), Score)
+    assert [row for row in rows if row.benchmark == "short" or row.sample == 0] == read_checked(evaluated.path, Score)
+    assert {row.sample for row in rows if row.benchmark == "long"} == {0, 1}
 
 
 def test_too_many_failures_of_ours_stop_the_stage_without_a_table(

@@ -92,7 +92,7 @@ def test_a_provider_that_runs_out_of_money_is_topped_up_and_flags_one_prompt(
     (failed,) = [call for call in recorded(tmp_path / PARTITION) if call.failure]
     assert (failed.failure, failed.detail) == ("flagged", "HTTP 403: your input was flagged")
     rows = [row for row in read_checked(tmp_path / "j.parquet", Judgement) if row.failure]
-    assert {(row.score, row.call_key, row.attempts) for row in rows} == {(None, failed.key, 1)}
+    assert {(row.score, *row.call_keys, row.attempts) for row in rows} == {(None, failed.key, 1)}
 
 
 def test_the_same_through_a_batch_api(inputs: dict[str, Any], tmp_path: Path) -> None:

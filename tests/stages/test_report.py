@@ -425,7 +425,7 @@ def test_figures_are_files_with_the_same_bytes_every_time(study):
     study.table("deltas", "delta/big~small/mean.parquet", Delta, mean)
     folders = []
     for _ in range(2):
-        page = study.run(experiments=experiments, overlap=overlap)
+        study.run(experiments=experiments, overlap=overlap)
         folders.append({path.name: path.read_bytes() for path in study.path("figures").iterdir()})
     names = ("line", "again", "overlap", "deltas", "gaps")
     assert set(folders[0]) == {f"{name}.{ending}" for name in names for ending in ("svg", "pdf")}
@@ -436,8 +436,19 @@ def test_figures_are_files_with_the_same_bytes_every_time(study):
         if name.endswith("svg"):
             assert b"var(--" not in content
             assert b"#0102" not in content
-    shared = next(row for row in Cells(page).rows if "clarity, mean" in row)
-    assert shared[2:4] == ["1", "50.0"]  # top 2 of clarity: q0, q1; of mean: q0, q2
+
+
+def test_overlaps_say_how_much_is_drawn_among_ties(study):
+    mean = [Delta(f"q{i}", 4.0, 4.0 - gap, float(gap), None) for i, gap in enumerate([2, 0, 1, 0, -1])]
+    study.table("deltas", "delta/big~small/mean.parquet", Delta, mean)
+    page = study.run(overlap=report.ReportOverlap(pairing="big~small", k=[2, 3]))
+    two, three = (row for row in Cells(page).rows if "clarity, mean" in row)
+    # Top 2 of clarity: q0 q1; of mean: q0 q2. By chance 0, 1 or 2 of 2 with probabilities 3, 6, 1 of 10.
+    assert two[2:] == ["1.0", "50.0", "40.0 [0.0, 100.0]", "5", "0.0, 0.0"]
+    # Top 3 of clarity: q0 q1 and one of q2 q3; of mean: q0 q2 and one of q1 q3. So 1 + 1/2 + 1/2 + 1/4.
+    assert three[2:4] == ["2.2", "75.0"]
+    assert three[-1] == "33.3, 33.3"
+    assert "(drawn: 0.0% of a set of 2, 33.3% of a set of 3)" in page
 
 
 def test_the_ladder_is_held_against_its_windows(study):
@@ -622,7 +633,7 @@ def test_accuracies_by_a_benchmarks_own_rule_stand_beside_ours(study):
 
 
 def judged(study, kind, form, scores):
-    rows = [Judgement(f"p{i}", "big", 0, "clarity", one, 1, "key", None) for i, one in enumerate(scores)]
+    rows = [Judgement(f"p{i}", "big", 0, "clarity", one, 1, 1, ["key"], None) for i, one in enumerate(scores)]
     study.table(kind, f"judge/big/{form}.parquet", Judgement, rows)
 
 
@@ -635,6 +646,14 @@ def test_two_ways_of_judging_are_compared(study):
     assert row[1:3] == ["3 3 prompts", "0"]
     assert row[3].startswith("66.7 [")
     assert row[5].startswith("+0.33 [")
+
+
+def test_several_votes_are_told_beside_the_forms(study):
+    for kind, form, total in (("judgements", "both", 13), ("compared", "alone", 14)):
+        rows = [Judgement("p1", "big", 0, "clarity", total, 3, 3, ["a", "b", "c"], None)]
+        study.table(kind, f"judge/big/{form}.parquet", Judgement, rows)
+    page = study.run(forms={"both": ["clarity"]}, compared={"alone": ["clarity"]})
+    assert Cells(page).row("clarity both (1), alone (1); 3 votes", 7)[1] == "1 1 prompts"
 
 
 def claims_of(study, test):

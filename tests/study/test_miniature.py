@@ -115,7 +115,8 @@ def test_every_recipe_moves_the_policy_and_the_arms_are_scored_on_every_benchmar
         scored = [row for path in (results / "evaluate" / arm).glob("*.parquet") for row in tables.read(path, Score)]
         assert {row.benchmark for row in scored} == set(BENCHMARKS)
         for benchmark, samples in {"amc": 16, "aime_2024": 16, "aime_2025": 16, "gsm8k": 1}.items():
-            assert {row.sample for row in scored if row.benchmark == benchmark} == set(range(samples))
+            times = 4 if arm == "nemotron-8b/base" else 1
+            assert {row.sample for row in scored if row.benchmark == benchmark} == set(range(times * samples))
 
 
 def test_the_report_is_made(results: Path) -> None:

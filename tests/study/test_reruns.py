@@ -124,6 +124,21 @@ def test_an_edited_rubric_costs_the_verdicts_of_its_form(checkout: Checkout) -> 
     assert all(checkout.tables()[name] == content for name, content in before.items() if "fact" not in name)
 
 
+def test_more_votes_cost_the_new_votes_and_fewer_bring_back_what_was(checkout: Checkout) -> None:
+    before = checkout.tables()
+    checkout.study["judge"]["votes"] = 3
+    computed = checkout.run()
+    new = 2 * 2 * checkout.judged("g3", "g1", "hot")  # two more votes, in two forms
+    assert computed.calls == nothing_but(judge=new, evaluate=len(computed.trained) * 2 * ITEMS)
+    assert computed.served == new
+    assert {"judge", "delta"} <= computed.stages
+    assert checkout.tables() != before
+    checkout.study["judge"]["votes"] = 1
+    computed = checkout.run()
+    assert (computed.calls, computed.served, set(computed.said.values())) == (nothing_but(), 0, {0})
+    assert checkout.tables() == before
+
+
 def test_more_selections_in_a_batch_train_only_their_own_arms(checkout: Checkout) -> None:
     # The batch is planned whole; the arms that were in it find their policies in the record.
     checkout.study["experiments"]["selections"]["selections"].append("random-4-s1")
@@ -131,6 +146,18 @@ def test_more_selections_in_a_batch_train_only_their_own_arms(checkout: Checkout
     assert computed.calls == nothing_but(evaluate=2 * ITEMS)
     assert computed.trained == ["pa/g3~g1/random-4-s1/dpo/s0"]
     assert computed.stages == {"filter", "train", "evaluate", "report"}
+
+
+def test_more_answers_of_the_untrained_policy_cost_these_alone_and_fewer_nothing(checkout: Checkout) -> None:
+    before = checkout.tables()
+    checkout.study["evaluate"]["base_samples"] = 6
+    computed = checkout.run()
+    assert computed.calls == nothing_but(evaluate=(6 - 4) * 2 * ITEMS)
+    assert computed.stages == {"evaluate", "report"}
+    checkout.study["evaluate"]["base_samples"] = 4
+    computed = checkout.run()
+    assert (computed.calls, computed.stages) == (nothing_but(), {"evaluate", "report"})
+    assert checkout.tables() == before
 
 
 def test_a_run_without_an_edit_computes_nothing_at_all(checkout: Checkout) -> None:

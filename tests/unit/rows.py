@@ -11,7 +11,7 @@ from prefdelta.records.trace import Trace
 _TRACE = Trace("p1", "strong", 0, "A:1", "stop", 4, 7, "key", None)
 _GRADE = Grade("p1", "strong", 0, "1", True, None)
 _PAIR = Pair("pair1", "p1", 0, 0, True, "right-wrong", 4, 4, True, False, True, None)
-_JUDGEMENT = Judgement("p1", "strong", 0, "factuality", 3, 1, "key", None)
+_JUDGEMENT = Judgement("p1", "strong", 0, "factuality", 3, 1, 1, ["key"], None)
 
 
 def trace(prompt_id="p1", generator="strong", sample=0, **columns):
@@ -26,11 +26,11 @@ def pair(pair_id="pair1", **columns):
     return replace(_PAIR, pair_id=pair_id, **columns)
 
 
-def judgement(generator, dimension, score, **columns):
-    failure = "not_json" if score is None else None
-    return replace(
-        _JUDGEMENT, generator=generator, dimension=dimension, score=score, **({"failure": failure} | columns)
-    )
+def judgement(generator, dimension, *votes, **columns):
+    """votes: scores; None for one that failed."""
+    scores = [vote for vote in votes if vote is not None]
+    rated = {"score_sum": sum(scores), "failure": None} if scores else {"score_sum": None, "failure": "not_json"}
+    return replace(_JUDGEMENT, generator=generator, dimension=dimension, votes=len(scores), **(rated | columns))
 
 
 def delta(pair_id, value):

@@ -487,7 +487,15 @@ SETTINGS = [
         # 1 each of generate, grade, pair, reference; 2 judge, 6 delta, 6 filter, 24 train, 32 evaluate, 1.
         below("generate/g2"),
     ),
+    # The record has the first votes: only the new ones are asked (tests/study/test_reruns.py).
+    Case("the judge's votes", set_in_config("judge", "votes", to=3), BELOW_JUDGE),
     Case("the judge's temperature", set_in_config("judge", "sampling", "temperature", to=0.5), BELOW_JUDGE),
+    # Greedily they would answer the same again: 2 of the 4 jobs of untrained policies.
+    Case(
+        "how often the untrained policies answer",
+        set_in_config("evaluate", "base_samples", to=6),
+        some("evaluate/*/base/sampled"),
+    ),
     Case(
         "the learning rate of the anchor dpo, which two recipes inherit",
         rewrite(CONFIG, set_dpo_learning_rate_by_text),

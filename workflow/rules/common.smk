@@ -47,6 +47,7 @@ try:
                 config,
                 {job.manifest: job.settings for job in study.all_jobs},
             )
+            study.register_claims()
         else:
             say(summary(study))
 except StudyError as error:

@@ -32,13 +32,17 @@ class RecordedIn:
     folder: str  # in the record; its sub-folders are partitions
     row_type: RecordedRow
     table_type: type[Row]
-    column: str  # the table's column that has the keys of rows in the record
+    column: str  # the table's column that has the key, or keys, of rows in the record
     noun: str
+
+    def keys_of(self, row: Row) -> list[str]:
+        """The keys in the record that one row of the table depends on; none if nothing was asked."""
+        return _listed(getattr(row, self.column))
 
 
 RECORDED_IN = {
     "generate": RecordedIn("calls/generate", Call, Trace, "call_key", "calls"),
-    "judge": RecordedIn("calls/judge", Call, Judgement, "call_key", "calls"),
+    "judge": RecordedIn("calls/judge", Call, Judgement, "call_keys", "calls"),
     "reference": RecordedIn("reference", RecordedLogps, ReferenceLogps, "key", "sums"),
     "evaluate": RecordedIn("calls/evaluate", Call, Score, "call_key", "calls"),
 }
@@ -90,7 +94,7 @@ def _keys_of(stage: str, path: Path, manifest: Path) -> set[str]:
     if stage in RECORDED_IN:
         column = RECORDED_IN[stage].column
         keys = tables.read_arrow(path, RECORDED_IN[stage].table_type, [column]).column(column).to_pylist()
-        return {key for key in keys if key is not None}
+        return {key for found in keys for key in _listed(found)}
     try:
         checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
         content = json.loads(manifest.read_text(encoding="utf-8")) if stage == "ladder" and manifest.is_file() else {}
@@ -99,6 +103,10 @@ def _keys_of(stage: str, path: Path, manifest: Path) -> set[str]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DamagedError(path, f"{path}: it, or its manifest, cannot be read ({error}).") from None
     return {checkpoint.key, *(key for key in rejected if key)}
+
+
+def _listed(found: str | list[str] | None) -> list[str]:
+    return found if isinstance(found, list) else [] if found is None else [found]
 
 
 @dataclass(frozen=True, slots=True)

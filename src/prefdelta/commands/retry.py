@@ -18,7 +18,7 @@ from prefdelta.commands.exclusive import exclusive_use
 from prefdelta.commands.output import print_line, print_note_on_batches, print_sums
 from prefdelta.commands.snakemake_command import snakemake_command
 from prefdelta.commands.study_options import add_options, open_study
-from prefdelta.commands.unreported_failures import unreported_failures
+from prefdelta.commands.unreported_failures import lost_votes, unreported_failures
 from prefdelta.core.errors import StudyError
 from prefdelta.core.stage_names import STAGES
 from prefdelta.records.grade import Grade
@@ -31,7 +31,7 @@ class FailedRow(NamedTuple):
     """A row of a table that has a failure."""
 
     failure: str
-    key: str | None  # in the record; None if nothing was asked
+    keys: list[str]  # in the record; none if nothing was asked
     generator: str | None
     replied: bool  # whether a whole reply came, from which the failure results
 
@@ -55,18 +55,18 @@ def run(arguments: argparse.Namespace) -> None:
             print_line(f"{stage}: {len(absent)} of {dependents.planned} tables are not there yet")
         failed = {path: _failed_rows(stage, path) for path in dependents.keys}
         rows = [row for path in failed for row in failed[path] if row.failure == failure]
-        unreported = [
-            FailedRow(row.failure, row.key, None, row.replied and stage != "judge")
-            for row in unreported_failures(study, stage, absent, dependents.all_keys())
-        ]
+        found = unreported_failures(study, stage, absent, dependents.all_keys())
+        if stage == "judge":
+            found += lost_votes(study, failed)
+        unreported = [FailedRow(row.failure, [row.key], None, row.replied and stage != "judge") for row in found]
         only_recorded = [row for row in unreported if row.failure == failure]
-        keys = {row.key for row in [*rows, *only_recorded] if row.key is not None}
+        keys = {key for row in [*rows, *only_recorded] for key in row.keys}
         if not rows and not only_recorded:
             every = [row for path in failed for row in failed[path]]
             raise StudyError(_unknown(stage, failure, len(failed), every + unreported))
         if not keys:
             raise StudyError(_not_asked(study, stage, failure, rows))
-        doomed = [path for path in failed if any(row.failure == failure and row.key for row in failed[path])]
+        doomed = [path for path in failed if any(row.failure == failure and row.keys for row in failed[path])]
         plan = plan_forgetting(study, stage, dependents, doomed, keys)
         if only_recorded:
             noun = RECORDED_IN[stage].noun
@@ -102,9 +102,7 @@ def _failed_rows(stage: str, path: Path) -> list[FailedRow]:
         if failure is not None:
             # A judge's reply that is not a verdict does not count: judge asks for it again by itself.
             replied = stage in ("generate", "evaluate") and fields.finish_reason is not None
-            rows.append(
-                FailedRow(failure, getattr(fields, recorded_in.column), getattr(fields, "generator", None), replied)
-            )
+            rows.append(FailedRow(failure, recorded_in.keys_of(row), getattr(fields, "generator", None), replied))
     return rows
 
 

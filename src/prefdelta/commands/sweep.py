@@ -109,7 +109,7 @@ def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
         "experiments": {NAME: experiment},
         "filter": {**study["filter"], "sets": {}},
         "train": {"recipes": swept},
-        "evaluate": {**study["evaluate"], "groups": groups},
+        "evaluate": {**study["evaluate"], "groups": groups, "base_samples": 1},  # gains are paired by answer
         "report": {**study["report"], "overlap": None},
     }
 

@@ -1,4 +1,7 @@
-"""Failures in the record that no table reports, because a stage that stops writes no table."""
+"""Failures in the record that no table reports.
+
+A stage that stops writes no table. A judgement does not report a vote that failed while another one is a verdict.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
@@ -8,6 +11,7 @@ from typing import Any, NamedTuple
 
 from prefdelta.commands.dependents import RECORDED_IN
 from prefdelta.records.call import Call
+from prefdelta.records.judgement import Judgement
 from prefdelta.records.trace import Trace
 from prefdelta.stages import judge
 from prefdelta.store import tables
@@ -44,6 +48,22 @@ def unreported_failures(
             if question not in reported_questions and (failure := failure_of(row)) is not None:
                 failures.append(UnreportedFailure(failure, row.key, row.failure is None))
     return failures
+
+
+def lost_votes(study: Study, judged: Iterable[Path]) -> list[UnreportedFailure]:
+    """The votes whose failure is not that of their judgement, which mostly has other votes and no failure.
+
+    judged: tables of judgements. Raises DamagedError if a segment cannot be read.
+    """
+    lost = list[UnreportedFailure]()
+    for path in judged:
+        rows = (row for row in tables.read(path, Judgement) if len(row.call_keys) > row.votes)
+        reported = {key: row.failure for row in rows for key in row.call_keys}
+        for folder, failure_of in _partitions(study, "judge", [path] if reported else []).items():
+            for call in _rows(folder, "judge"):
+                if call.key in reported and (failure := failure_of(call)) not in (None, reported[call.key]):
+                    lost.append(UnreportedFailure(failure, call.key, replied=call.failure is None))
+    return lost
 
 
 def _partitions(study: Study, stage: str, absent: Iterable[Path]) -> dict[Path, Callable[[Any], str | None]]:

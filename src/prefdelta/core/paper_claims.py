@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from prefdelta.core.ids import digest
 from prefdelta.core.settings import Settings
 
-# The benchmarks: a mean over those in or out of the training prompts' domain, or every panel of the figures.
-Over = Literal["in_domain", "out_of_domain", "panels"]
-Direction = Literal["up", "down"]  # the sign of the number, as the claim has it
+# The benchmarks: a mean over all, or over those in or out of the training prompts' domain, or every panel of figures.
+Over = Literal["all", "in_domain", "out_of_domain", "panels"]
 # V: verbatim from the paper. R: reported by a careful reader. D: from a digest or a redrawn chart, low trust.
 # I: inferred by us.
 Trust = Literal["V", "R", "D", "I"]
@@ -25,67 +25,74 @@ class ArmPatterns(Settings):
 
 
 class Trend(Settings):
-    """The slope of the gain over the base along the generators: points per 10 points of generator delta."""
+    """The slope of the gain over the base along the generators: points per 10 points of generator delta.
+
+    A generator paired with itself is no dose, so it is left out: a step from no delta to any delta is no trend. So are
+    generators whose traces a data set ships, which differ in more than their capability.
+    """
 
     kind: Literal["trend"]
     """Kind of test."""
 
     experiments: list[str]
-    """Experiments (of the config) whose arms are used. Those that a study lacks are left out."""
+    """Experiments (of the config) whose arms are used."""
 
     over: Over
-    """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
+    """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
 
-    direction: Direction = "up"
-    """Sign that the claim gives the number: up is above 0, down is below."""
+    part: Literal["all", "lower half"] = "all"
+    """Generators along which the slope is taken. The halves share their middle."""
 
 
-class Bend(Settings):
-    """The slope of `trend` over the upper half of the generators, minus the slope over the lower half."""
+class LevelsOff(Settings):
+    """The slope of `trend` over the upper half of the generators lies within a share of that over the lower half.
 
-    kind: Literal["bend"]
+    Two one-sided tests (Schuirmann 1987): upper minus share x lower is below 0, and upper plus share x lower above 0.
+    """
+
+    kind: Literal["levels_off"]
     """Kind of test."""
 
     experiments: list[str]
-    """Experiments (of the config) whose arms are used. Those that a study lacks are left out."""
+    """Experiments (of the config) whose arms are used."""
 
     over: Over
-    """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
+    """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
 
-    direction: Direction = "down"
-    """Sign that the claim gives the number: up is above 0, down is below."""
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Share of the slope over the lower half that the upper half may have, in either direction."""
 
 
 class Gains(Settings):
-    """The gain of each of some arms over its base, in points. All gains must have the claimed sign."""
+    """The gain of each of some arms over its base, in points: above 0.
+
+    A generator paired with itself has nothing to teach, so its arms are left out.
+    """
 
     kind: Literal["gains"]
     """Kind of test."""
 
     experiments: list[str]
-    """Experiments (of the config) whose arms are used. Those that a study lacks are left out."""
+    """Experiments (of the config) whose arms are used."""
 
     over: Over
-    """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
+    """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
 
     arms: ArmPatterns
-    """Arms whose gain is tested, each by itself."""
-
-    direction: Direction = "up"
-    """Sign that the claim gives the number: up is above 0, down is below."""
+    """Arms whose gain is tested, each family by itself."""
 
 
 class Difference(Settings):
-    """The mean of some arms minus the mean of others, in points, for each pairing separately."""
+    """The mean of some arms minus the mean of others, in points, for each pairing separately: above 0."""
 
     kind: Literal["difference"]
     """Kind of test."""
 
     experiments: list[str]
-    """Experiments (of the config) whose arms are used. Those that a study lacks are left out."""
+    """Experiments (of the config) whose arms are used."""
 
     over: Over
-    """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
+    """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
 
     left: ArmPatterns
     """Arms on the left side."""
@@ -96,21 +103,49 @@ class Difference(Settings):
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of all pairs: {k} in a selection is the size nearest to it."""
 
-    margin: Annotated[float, Field(ge=0)] = 0.0
-    """Points by which the left side may be below the right one."""
+
+class Retains(Settings):
+    """The gain of some arms keeps a share of the gain of others, and the others do gain.
+
+    Two numbers, in points, above 0: the right side's gain, and the left side's gain minus `keeps` x the right side's.
+    """
+
+    kind: Literal["retains"]
+    """Kind of test."""
+
+    experiments: list[str]
+    """Experiments (of the config) whose arms are used."""
+
+    over: Over
+    """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
+
+    left: ArmPatterns
+    """Arms on the left side."""
+
+    right: ArmPatterns
+    """Arms on the right side, of whose gain the left side keeps a share."""
+
+    keeps: Annotated[float, Field(gt=0, lt=1)]
+    """Share of the right side's gain that the left side keeps at least."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of all pairs: {k} in a selection is the size nearest to it."""
 
 
 class Steadiness(Settings):
-    """How much the gain varies with k (standard deviation, points): the left side minus the mean of the right side."""
+    """How much the gain varies with k (variance, squared points): the left side minus the mean of the right side.
+
+    Below 0. What items and runs add to a variance is the same on both sides, so it cancels.
+    """
 
     kind: Literal["steadiness"]
     """Kind of test."""
 
     experiments: list[str]
-    """Experiments (of the config) whose arms are used. Those that a study lacks are left out."""
+    """Experiments (of the config) whose arms are used."""
 
     over: Over
-    """Benchmarks that are averaged: in_domain, out_of_domain, or each panel of the figure by itself."""
+    """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
 
     left: ArmPatterns
     """Arms on the left side."""
@@ -120,22 +155,25 @@ class Steadiness(Settings):
 
 
 class DeltaTrend(Settings):
-    """The slope of a dimension's mean sample delta: score points per 10 points of generator delta."""
+    """The slope of a dimension's mean sample delta: score points per 10 points of generator delta, above 0."""
 
     kind: Literal["delta_trend"]
     """Kind of test."""
 
     experiments: list[str]
-    """Experiments (of the config) whose pairings are used. Those that a study lacks are left out."""
+    """Experiments (of the config) whose pairings are used."""
 
     dimension: str
     """Dimension or composite whose mean delta is taken."""
 
-    direction: Direction = "up"
-    """Sign that the claim gives the number: up is above 0, down is below."""
+    given_length: bool = False
+    """Whether the part of a delta that the length difference of its pair explains is subtracted first: by the slope of
+    delta on length difference within pairings."""
 
 
-Test = Annotated[Trend | Bend | Gains | Difference | Steadiness | DeltaTrend, Field(discriminator="kind")]
+Test = Annotated[
+    Trend | LevelsOff | Gains | Difference | Retains | Steadiness | DeltaTrend, Field(discriminator="kind")
+]
 
 
 class Reported(Settings):
@@ -155,6 +193,20 @@ class ClaimTest(Settings):
     test: Test
     """How it is measured."""
 
+    effect: Annotated[float, Field(gt=0)]
+    """How far beyond its bound a number lies if the claim is true in a size that matters, in the test's unit. A study
+    that cannot see this much is underpowered."""
+
+
+class Confound(Settings):
+    """Another cause that would give the same findings."""
+
+    cause: str
+    """The cause, in a word or two: length, correctness."""
+
+    control: ClaimTest | None = None
+    """The test that takes the cause apart from the claim. Default: none, so the claim stays confounded with it."""
+
 
 class Claim(Settings):
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
@@ -167,10 +219,21 @@ class Claim(Settings):
     """How well it is known that the paper makes this claim."""
 
     tests: Annotated[list[ClaimTest], Field(min_length=1)]
-    """How a study tests the claim."""
+    """How a study tests the claim: it holds if all do."""
+
+    confounds: list[Confound] = Field(default=[])
+    """Other causes that would pass the tests as well."""
 
     reported: list[Reported] = Field(default=[])
     """Numbers that the paper is said to have."""
+
+    def digest(self) -> str:
+        """A hash of what is tested: an edit makes it another claim. Texts and reported numbers do not count."""
+        tested = self.model_dump(mode="json", include={"id", "tests", "confounds"})
+        for test in [*tested["tests"], *(confound["control"] for confound in tested["confounds"])]:
+            if test is not None:
+                del test["question"]
+        return digest(tested)
 
 
 class Claims(Settings):

@@ -255,20 +255,3 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> Estimate:
         return Estimate(rho, None, None, n)
     half = _Z * math.sqrt((1 + rho**2 / 2) / (n - 3))
     return Estimate(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half), n)
-
-
-def chance_overlap(k: int, first: int, second: int, both: int) -> Estimate:
-    """The share (0 to 1) of common members that two unrelated sets of k have, with the range of 95% of such sets.
-
-    first, second: sizes of the populations from which the sets are drawn; both: how many members are in both. If the
-    populations are the same (first = second = both = n), the expectation is k / n and the count is hypergeometric.
-    """
-    from scipy.stats import hypergeom
-
-    if not first or not second:
-        return NOTHING
-    # Only a share both/first of the first set's k members can be in the second set.
-    candidates = round(k * both / first)
-    tail = (1 - LEVEL) / 2
-    low, high = hypergeom.ppf([tail, 1 - tail], second, k, candidates)
-    return Estimate(k * both / (first * second), float(low) / k, float(high) / k, both)

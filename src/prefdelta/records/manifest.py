@@ -15,6 +15,7 @@ from prefdelta.records.details.judge import JudgeDetails
 from prefdelta.records.details.ladder import LadderDetails
 from prefdelta.records.details.prompts import PromptsDetails
 from prefdelta.records.details.reference import ReferenceDetails
+from prefdelta.records.details.report import ReportDetails
 from prefdelta.records.details.train import TrainDetails
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ DETAILS: Mapping[str, type[Details]] = {
     "reference": ReferenceDetails,
     "train": TrainDetails,
     "evaluate": EvaluateDetails,
+    "report": ReportDetails,
 }
 
 

@@ -51,9 +51,7 @@ def holds(estimates: Sequence[Estimate], unit: str = "problems") -> str:
         sentences.append(f"Where no training is involved, they hold {unit}.")
     if without := len(estimates) - len(drawn):
         lacking = "has no interval" if without == 1 else "have no interval"
-        sentences.append(
-            f"{count(without)} of {count(len(estimates))} values {verb} no interval: too few {unit} differ."
-        )
+        sentences.append(f"{count(without)} of {count(len(estimates))} values {lacking}: too few {unit} differ.")
     return " ".join(sentences)
 
 

@@ -24,6 +24,14 @@ class Overlaps:
     ks: Sequence[int]
     overlaps: Sequence[DimensionOverlap]
 
+    def drawn(self, k: int) -> list[float]:
+        """The share (0 to 1) of each top-k set that is drawn among ties, smallest first."""
+        found: dict[str, float] = {}
+        for overlap in self.overlaps:
+            if overlap.k == k:
+                found |= dict(zip((overlap.first, overlap.second), overlap.drawn, strict=True))
+        return sorted(found.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Content:

@@ -39,10 +39,10 @@ def _overlap(overlaps: Overlaps) -> HeatFigure:
     panels = []
     for k in overlaps.ks:
         of_k = [overlap for overlap in overlaps.overlaps if overlap.k == k]
-        chances = [overlap.chance.value for overlap in of_k]
-        by_chance = span(sorted({round(100 * chance) for chance in chances if chance is not None}))
+        ends = [end for overlap in of_k for end in (overlap.chance.low, overlap.chance.high) if end is not None]
+        by_chance = span([round(100 * end) for end in ends])
         shares = {(overlap.first, overlap.second): overlap.share for overlap in of_k}
-        panels.append(HeatPanel(Head(f"Top {k:,}", f"% in common; by chance {by_chance}"), shares))
+        panels.append(HeatPanel(Head(f"Top {k:,}", f"% in common; by chance, same ties: {by_chance}"), shares))
     names = list(dict.fromkeys(name for overlap in overlaps.overlaps for name in (overlap.first, overlap.second)))
     return HeatFigure(panels, names)
 

@@ -59,16 +59,6 @@ def stage_order(stage: str) -> tuple[int, str]:
     return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)
 
 
-def tie_seed(jobs: Iterable[FinishedJob]) -> int:
-    """The seed by which the filter jobs order pairs of equal delta; 0 without filter jobs."""
-    seeds = {job.manifest.typed_settings.tie_seed for job in jobs if job.stage == "filter"}
-    if len(seeds) > 1:
-        raise StudyError(
-            f"manifests of filter: they name several tie seeds ({sorted(map(str, seeds))}). Run the workflow again."
-        )
-    return (seeds.pop() if seeds else None) or 0
-
-
 def shipped_generators(jobs: Iterable[FinishedJob]) -> frozenset[str]:
     """The generators whose traces a data set ships: this study did not choose their prompt and sampling."""
     generated = (job.manifest.typed_settings for job in jobs if job.stage == "generate")

@@ -22,6 +22,7 @@ from prefdelta.reporting.arm_tables import (
     updates_table,
 )
 from prefdelta.reporting.arms import common_parts, families, selection_of
+from prefdelta.reporting.claims.registered import Standing
 from prefdelta.reporting.claims.verdicts import PaperClaims
 from prefdelta.reporting.content import CONFOUNDED, Content
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
@@ -92,8 +93,14 @@ class ExperimentSection:
     confounded: bool
 
 
-def render(template: Path, content: Content, drawings: Mapping[str, Drawing], claims: PaperClaims) -> str:
-    """The page. Raises StudyError if the template cannot be used."""
+def render(
+    template: Path,
+    content: Content,
+    drawings: Mapping[str, Drawing],
+    claims: PaperClaims,
+    registrations: Mapping[str, Standing],
+) -> str:
+    """The page. registrations: by the id of a claim. Raises StudyError if the template cannot be used."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -106,7 +113,7 @@ def render(template: Path, content: Content, drawings: Mapping[str, Drawing], cl
     environment.globals |= {name: getattr(formats, name) for name in _FORMATS} | {"duration": duration}
     try:
         source = environment.from_string(template.read_text(encoding="utf-8"))
-        return source.render(_variables(content, drawings) | {"paper": claims})
+        return source.render(_variables(content, drawings) | {"paper": claims, "registrations": registrations})
     except jinja2.TemplateError as error:
         line = getattr(error, "lineno", None)
         raise StudyError(f"{template}{f', line {line}' if line else ''}: {error}. Mend the template.") from None

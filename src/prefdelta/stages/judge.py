@@ -2,6 +2,7 @@
 
 A form is the set of dimensions asked in one request. The judge is any server behind the OpenAI protocol; if a
 reply is not exactly a verdict, the judge is asked again, with at most `attempts` requests; then it is a typed failure.
+A judge may be asked for several votes on a trace: the score is their mean, and fewer scores are equal.
 """
 
 from collections import Counter
@@ -19,6 +20,7 @@ from prefdelta.core.asking.judge_prompt import join_rubrics, judge_prompt
 from prefdelta.core.asking.requests import Endpoint, Request, Sampling
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.asking.verdicts import NO_VERDICT, InvalidVerdictError, read_verdict, verdict_schema
+from prefdelta.core.asking.votes import Vote, judgements, votes_lost
 from prefdelta.core.errors import StudyError
 from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.hub import HubModel
@@ -44,7 +46,10 @@ ANOTHER_MODEL = "another_model"  # the failure for a reply of another model
 
 
 class Compared(Settings):
-    """Other ways of judging, on a sample. The report compares their scores with those of the main forms."""
+    """Other ways of judging, on a sample. The report compares their scores with those of the main forms.
+
+    They get as many votes as the main forms, so that two means of equally many votes are compared.
+    """
 
     forms: dict[str, list[str]]
     """Name of a form -> the dimensions asked together. Names of main forms are not allowed."""
@@ -86,11 +91,16 @@ class JudgeSection(Settings):
     samples: Annotated[int, Field(ge=1)] = 1
     """How many first samples per prompt are judged, for generators without `judged` of their own."""
 
+    votes: Annotated[int, Field(ge=1)] = 1
+    """Verdicts on one trace, each with a seed of its own. A score is the mean of those that do not fail, so more votes
+    give fewer equal deltas. With more votes only the new ones are asked; with fewer, nothing."""
+
     attempts: Annotated[int, Field(ge=1)] = 3
     """Largest number of requests for one verdict, if replies do not parse."""
 
     max_failure_share: Annotated[float, Field(ge=0, le=1)]
-    """Largest share of one generator's verdicts in a form that may fail; above it the stage stops."""
+    """Largest share of one generator's verdicts in a form that may fail; above it the stage stops. Each vote is a
+    verdict."""
 
     compared: Compared | None = None
     """Other ways of judging, on a sample. Default: none."""
@@ -114,6 +124,9 @@ class JudgeSettings(Settings):
 
     samples: int
     """How many first samples per prompt are judged."""
+
+    votes: int = 1
+    """Verdicts on one trace."""
 
     attempts: int
     """Largest number of requests for one verdict, if replies do not parse."""
@@ -157,9 +170,14 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     by_index = _verdicts(settings, requests, ask)
     _warn_of_other_models(settings.engine, models)
     verdicts = [by_index[index] for index in range(len(requests))]
-    by_trace = {(t.prompt_id, t.sample): verdict for t, verdict in zip(judged, verdicts, strict=True)}
+    votes = {
+        (trace.prompt_id, trace.sample): verdicts[number * settings.votes : (number + 1) * settings.votes]
+        for number, trace in enumerate(judged)
+    }
     rows = [
-        row for trace in traces for row in _judgements(trace, by_trace.get((trace.prompt_id, trace.sample)), settings)
+        row
+        for trace in traces
+        for row in judgements(trace, votes.get((trace.prompt_id, trace.sample), []), settings.dimensions)
     ]
 
     invalid = count_failures(verdict.failure for verdict in verdicts)
@@ -170,6 +188,7 @@ def run(job: Job[JudgeSettings]) -> Outcome:
     details = JudgeDetails(
         requests=len(reply_tokens),
         unparseable=dict(invalid),
+        votes_lost=votes_lost(votes.values()),
         mean_tokens=mean_of_known(reply_tokens),
         models=dict(sorted(models.items())),
     )
@@ -195,7 +214,7 @@ def missing(job: Job[JudgeSettings]) -> int:
 
 
 def _requests(job: Job[JudgeSettings]) -> tuple[list[Trace], list[Trace], list[Request]]:
-    """(all traces of the job, the traces that are judged, a request for each judged trace)."""
+    """(all traces of the job, the traces that are judged, a request for each vote on these, trace by trace)."""
     settings = job.settings
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
     template, rubric = _read_prompts(job)
@@ -208,33 +227,25 @@ def _requests(job: Job[JudgeSettings]) -> tuple[list[Trace], list[Trace], list[R
 
     where = str(job.input("template"))
 
-    def request(trace: Trace) -> Request:
+    def request(trace: Trace, vote: int) -> Request:
         problem, text = problems[trace.prompt_id], str(trace.text)
         prompt = judge_prompt(template, where, form=settings.form, rubric=rubric, problem=problem, trace=text)
+        # The first vote is what a judge with one vote is asked, by the same key.
+        draw = (trace.prompt_id, trace.sample, *([f"vote {vote}"] if vote else []))
         return Request(
             messages=(("user", prompt),),
             sampling=settings.sampling,
-            seed=seed_of("judge", settings.seed, trace.prompt_id, trace.sample),
-            sample=trace.sample,
+            seed=seed_of("judge", settings.seed, *draw),
+            sample=vote or trace.sample,
             response_schema=verdict_schema(settings.dimensions),
         )
 
     judged = [trace for trace in traces if trace.usable]
-    return traces, judged, [request(trace) for trace in judged]
+    return traces, judged, [request(trace, vote) for trace in judged for vote in range(settings.votes)]
 
 
 def _sample(prompts: Iterable[str], count: int | None) -> set[str]:
     return set(sorted(prompts, key=lambda prompt: fraction("judged", prompt))[:count])
-
-
-class _Verdict(Settings):
-    """The result of the last attempt for one trace."""
-
-    scores: dict[str, int] | None
-    failure: str | None
-    attempts: int
-    call_key: str
-    words: str | None = None  # the provider's words about a failure
 
 
 def _read_prompts(job: Job[JudgeSettings]) -> tuple[str, str]:
@@ -269,12 +280,12 @@ def _ask_plan(job: Job[JudgeSettings], only_look: bool = False) -> calls.AskPlan
 
 def _verdicts(
     settings: JudgeSettings, requests: list[Request], ask: Callable[[list[Request]], Sequence[Call | None]]
-) -> dict[int, _Verdict]:
+) -> dict[int, Vote]:
     """The verdict on each request, by its index; none if `ask` has no call.
 
     Requests whose replies do not parse are asked again in further rounds.
     """
-    verdicts: dict[int, _Verdict] = {}
+    verdicts: dict[int, Vote] = {}
     waiting = list(range(len(requests)))
     right = False  # whether the right model has answered at all
     for attempt in range(settings.attempts if requests else 0):
@@ -294,7 +305,7 @@ def _verdicts(
     return verdicts
 
 
-def _parse(call: Call, settings: JudgeSettings, attempts: int) -> _Verdict:
+def _parse(call: Call, settings: JudgeSettings, attempts: int) -> Vote:
     scores, failure = None, call.failure
     if failure is None:
         try:
@@ -303,7 +314,7 @@ def _parse(call: Call, settings: JudgeSettings, attempts: int) -> _Verdict:
             scores = read_verdict(call.text, call.finish_reason, settings.dimensions)
         except InvalidVerdictError as error:
             failure = str(error)
-    return _Verdict(scores=scores, failure=failure, attempts=attempts, call_key=call.key, words=call.detail)
+    return Vote(scores=scores, failure=failure, attempts=attempts, call_key=call.key, words=call.detail)
 
 
 def failure_of(settings: JudgeSettings, call: Call) -> str | None:
@@ -318,25 +329,6 @@ def _warn_of_other_models(engine: OpenAIOptions, models: Counter[str]) -> None:
             f"warning: {others.total():,} of {models.total():,} replies name another model than {engine.model!r}: "
             f"{listed_names(others)}. They count as no verdict ({ANOTHER_MODEL}). {REMEDY}"
         )
-
-
-def _judgements(trace: Trace, verdict: _Verdict | None, settings: JudgeSettings) -> list[Judgement]:
-    """One row per dimension; those of a trace that was not judged have the failure `unusable_trace`."""
-    if verdict is None:
-        verdict = _Verdict(scores=None, failure="unusable_trace", attempts=0, call_key="")
-    return [
-        Judgement(
-            prompt_id=trace.prompt_id,
-            generator=trace.generator,
-            sample=trace.sample,
-            dimension=dimension,
-            score=verdict.scores[dimension] if verdict.scores else None,
-            attempts=verdict.attempts,
-            call_key=verdict.call_key or None,
-            failure=verdict.failure,
-        )
-        for dimension in settings.dimensions
-    ]
 
 
 def _serve(

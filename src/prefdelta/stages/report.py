@@ -11,18 +11,21 @@ from prefdelta.core.arms import Pairing
 from prefdelta.core.settings import Settings
 from prefdelta.reporting import calibration
 from prefdelta.reporting.arms import read_arm
+from prefdelta.reporting.claims.account import account
+from prefdelta.reporting.claims.registered import standing
 from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
 from prefdelta.reporting.content import Content, Overlaps
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.figures.folder import publish_figures
-from prefdelta.reporting.manifests import FinishedJob, read_jobs, shipped_generators, tie_seed
+from prefdelta.reporting.manifests import read_jobs, shipped_generators
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 from prefdelta.reporting.page import hex_colour, render
+from prefdelta.store import registrations
 from prefdelta.system.files import publish_text
 from prefdelta.workflow.job import Job, Outcome, start
 
@@ -161,7 +164,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
         scores=scores,
         grades=Grades(job.inputs["grades"], study),
         pairings=pairings,
-        overlaps=_overlaps(settings.overlap, pairings, jobs),
+        overlaps=_overlaps(settings.overlap, pairings),
         jobs=jobs,
         cpu_budget=settings.cpu_budget,
         calibration=calibration.measure(),
@@ -178,8 +181,11 @@ def run(job: Job[ReportSettings]) -> Outcome:
     figures = drawings(content)
     publish_figures(job.output("figures"), figures, hex_colour(settings.colour))
     claims = judge_claims(read_claims(job.input("claims")), content, settings.claims_note)
-    publish_text(job.output("page"), render(job.input("template"), content, figures, claims))
-    return Outcome(scores.rows, {"not_counted": scores.not_counted} if scores.not_counted else {})
+    registered = registrations.read(job.record)
+    standings = {result.claim.id: standing(result.claim, registered) for result in claims.results}
+    publish_text(job.output("page"), render(job.input("template"), content, figures, claims, standings))
+    not_counted = {"not_counted": scores.not_counted} if scores.not_counted else {}
+    return Outcome(scores.rows, not_counted, account(claims, standings))
 
 
 def _experiment(experiment: ReportExperiment) -> ExperimentArms:
@@ -192,12 +198,11 @@ def _label(benchmark: ReportBenchmark) -> BenchmarkLabel:
     return BenchmarkLabel(benchmark.title, note, benchmark.in_domain)
 
 
-def _overlaps(overlap: ReportOverlap | None, pairings: Pairings, jobs: list[FinishedJob]) -> Overlaps | None:
-    """The overlaps of the sets that the filter stage selects. Ties are ordered by that stage's seed."""
+def _overlaps(overlap: ReportOverlap | None, pairings: Pairings) -> Overlaps | None:
     if overlap is None:
         return None
     pairing = Pairing.parse(overlap.pairing)
-    return Overlaps(pairing, overlap.k, pairings.overlaps(pairing, overlap.k, tie_seed(jobs)))
+    return Overlaps(pairing, overlap.k, pairings.overlaps(pairing, overlap.k))
 
 
 if __name__ == "__main__":

@@ -133,6 +133,7 @@ class JobSettings:
             engine=section.engine,
             sampling=section.sampling,
             samples=self._axes.judged_samples(generator),
+            votes=section.votes,
             attempts=section.attempts,
             max_failure_share=section.max_failure_share,
             # A repeat asks the very question of the main form; only its seed tells the two calls apart.
@@ -198,11 +199,13 @@ class JobSettings:
     def _evaluate(self, job: StudyJob) -> Settings:
         section, policy = self._config.evaluate, job.axes["policy"]
         group = section.groups[job.axes["group"]]
+        is_base = isinstance(job.arms[0], Base)
+        times = section.base_samples if is_base and group.sampling.temperature > 0 else 1
         asked = {
             name: AskedBenchmark(
                 grader=self._benchmarks[name].source.grader,
                 template=self._benchmarks[name].template or section.template,
-                samples=group.samples.get(name, self._benchmarks[name].samples),
+                samples=times * group.samples.get(name, self._benchmarks[name].samples),
             )
             for name in sorted(group.benchmarks)
         }
@@ -210,7 +213,7 @@ class JobSettings:
             arms=list(map(str, job.arms)),
             benchmarks=asked,
             engine=section.engine,
-            hub=self._hub.model(policy) if isinstance(job.arms[0], Base) else None,
+            hub=self._hub.model(policy) if is_base else None,
             system=self._config.models[policy].system,
             rendering=self._hub.rendering(policy),
             sampling=group.sampling,

@@ -280,7 +280,8 @@ def _judged(folder: Path, name: str, form: str, dimensions: list[str], prompts: 
                 ),
             ),
             1,
-            "key",
+            1,
+            ["key"],
             None,
         )
         for i in range(prompts)

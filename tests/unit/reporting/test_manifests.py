@@ -2,7 +2,7 @@ import pytest
 
 from prefdelta.core.errors import StudyError
 from prefdelta.records.details.train import TrainDetails
-from prefdelta.reporting.manifests import details_of, jobs_frame, read_jobs, shipped_generators, stages_frame, tie_seed
+from prefdelta.reporting.manifests import details_of, jobs_frame, read_jobs, shipped_generators, stages_frame
 from unit.records.test_manifest import example
 
 
@@ -23,14 +23,7 @@ def test_jobs_are_read_in_the_order_of_their_stages(paths):
     assert stages_frame(jobs_frame(jobs))["stage"].tolist() == ["generate", "filter", "train"]
     ((job, details),) = details_of(jobs, TrainDetails)
     assert (job.name, list(details.arms)) == ("pa/g3~g1/dpo-s0-all", ["pa/g3~g1/all/dpo/s0"])
-    assert (tie_seed(jobs), shipped_generators(jobs)) == (0, frozenset())
-
-
-def test_several_tie_seeds_are_an_error(paths):
-    other = paths["filter"].with_name("swapped.manifest.json")
-    other.write_text(example("filter").replace('"tie_seed": 0', '"tie_seed": 3'), encoding="utf-8")
-    with pytest.raises(StudyError, match="several tie seeds"):
-        tie_seed(read_jobs([*paths.values(), other], "mini"))
+    assert shipped_generators(jobs) == frozenset()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"stage": "filter"}'])

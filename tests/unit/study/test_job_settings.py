@@ -47,6 +47,31 @@ def test_a_repeat_asks_the_judge_the_same_with_another_seed(study_at):
     assert main["seed"] == alone["seed"]
 
 
+def evaluated(study):
+    """(whether of an untrained policy, group) -> benchmark -> answers per item."""
+    return {
+        (batch.outputs[0].split("/")[-2] == "base", batch.outputs[0].rpartition("/")[2].partition(".")[0]): {
+            name: asked["samples"] for name, asked in json.loads(batch.settings)["benchmarks"].items()
+        }
+        for batch in study.evaluate_batches
+    }
+
+
+def test_an_untrained_policy_answers_several_times_as_often_as_an_arm(study_at):
+    found = evaluated(study_at({}))
+    assert found[False, "maths"] == dict.fromkeys(found[False, "maths"], 1) | dict.fromkeys(
+        ("amc", "aime_2024", "aime_2025"), 16
+    )
+    for group in ("maths", "stem", "code"):
+        assert found[True, group] == {name: 4 * samples for name, samples in found[False, group].items()}
+
+
+def test_an_untrained_policy_answers_greedily_as_often_as_an_arm(mini):
+    found = evaluated(mini(lambda content: content["evaluate"].update(base_samples=3)))
+    assert set(found[True, "sampled"].values()) == {3}
+    assert found[True, "greedy"] == found[False, "greedy"] == {"mini_code": 1, "mini_maths_hard": 1}
+
+
 def test_an_experiment_shows_the_arms_that_should_have_got_as_many_updates(study_at):
     experiments = json.loads(study_at({}).settings("report")({}))["experiments"]
     assert experiments["few_updates"]["beside"] == [

@@ -150,7 +150,8 @@ class Reckoning:
                 return prompts * (int(settings.samples) / (settings.shard.of if settings.shard else 1))
             case "judge":
                 judged = prompts if settings.prompts is None else _least(prompts, settings.prompts)
-                return judged * min(int(settings.samples), study.config.generators[settings.generator].samples)
+                samples = min(int(settings.samples), study.config.generators[settings.generator].samples)
+                return judged * (samples * int(settings.votes))
             case "reference":
                 return prompts * study.config.generators[settings.generator].samples
             case "train":

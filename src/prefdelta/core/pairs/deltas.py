@@ -13,19 +13,19 @@ def sample_deltas(
 ) -> list[Delta]:
     """One delta per pair. A score is the mean of the scores of `components`; a plain dimension is its own component.
 
-    Only the result is rounded, so equal deltas are equal floats (4.8 - 4.0 and 4.2 - 3.4 are), and the larger of two
-    deltas is the larger float.
+    Only the result is rounded, so equal deltas are equal floats (4.8 - 4.0 and 4.2 - 3.4 are), whatever numbers of
+    votes and components they are means of, and the larger of two deltas is the larger float.
     A pair that is not eligible, or has an unjudged side, has a failure in place of a delta.
     """
     scores = {
-        (row.generator, row.prompt_id, row.sample, row.dimension): row.score
+        (row.generator, row.prompt_id, row.sample, row.dimension): mean
         for row in judgements
-        if row.dimension in components and row.score is not None
+        if row.dimension in components and (mean := row.score) is not None
     }
 
     def score(generator: str, prompt_id: str, sample: int | None) -> Fraction | None:
         parts = [scores.get((generator, prompt_id, sample, name)) for name in components if sample is not None]
-        known = [Fraction(value) for value in parts if value is not None]
+        known = [value for value in parts if value is not None]
         return sum(known, Fraction(0)) / len(known) if len(known) == len(components) else None
 
     deltas = []

@@ -1,38 +1,47 @@
 """The arms and the benchmarks of a claim's test."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from prefdelta.core.arms import Arm
+from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.paper_claims import ArmPatterns, Over
 from prefdelta.reporting.arms import Repeats, families, selection_of
 from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
+from prefdelta.reporting.numbers.gains import mean_weights
 from prefdelta.reporting.panels import panels
+
+Weights = dict[Arm | Base, float]
 
 
 def places_to_measure(evidence: Evidence, over: Over) -> list[tuple[str, Sequence[Evaluation]]]:
     """Benchmarks that are averaged, with a title for them; each benchmark has equal weight."""
     if over == "panels":
         return [(panel.title, panel.evaluations) for panel in panels(evidence)]
+    primary = evidence.scores.evaluations(primary=True)
+    if over == "all":
+        return [("All benchmarks", primary)] if primary else []
     inside = over == "in_domain"
     evaluations = [
-        evaluation
-        for evaluation in evidence.scores.evaluations(primary=True)
-        if evidence.benchmarks[evaluation.benchmark].in_domain is inside
+        evaluation for evaluation in primary if evidence.benchmarks[evaluation.benchmark].in_domain is inside
     ]
     return [(f"{'In' if inside else 'Out of'} domain", evaluations)] if evaluations else []
 
 
-def matching(arms: Sequence[Arm], patterns: ArmPatterns, k: int | None) -> list[Arm]:
-    """The arms that match one pattern of each list. k: the value of {k}."""
+def matching(arms: Sequence[Arm], patterns: ArmPatterns, k: int | None = None) -> list[Arm]:
+    """The arms that match one pattern of each list. None, unless every pattern of selections has some of them.
+
+    k: the value of {k}.
+    """
     selections = [pattern.replace("{k}", str(k)) for pattern in patterns.selections]
-    return [
+    matched = [
         arm
         for arm in arms
         if any(fnmatchcase(arm.selection, pattern) for pattern in selections)
         and any(fnmatchcase(arm.recipe, pattern) for pattern in patterns.recipes)
     ]
+    complete = all(any(fnmatchcase(arm.selection, pattern) for arm in matched) for pattern in selections)
+    return matched if complete else []
 
 
 def by_pairing(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
@@ -61,8 +70,23 @@ def nearest_k(evidence: Evidence, arms: Sequence[Arm], share: float) -> int | No
     return min(sizes, key=lambda k: abs(k - target)) if sizes else None
 
 
-def shared_seeds(members: Sequence[Repeats]) -> tuple[list[int], list[int]]:
-    """All training seeds of some families, and the seeds that at least one family lacks."""
-    sets = [{arm.seed for arm in repeats} for repeats in members]
-    every = set[int]().union(*sets)
-    return sorted(every), sorted(every - every.intersection(*sets))
+def generator_delta(evidence: Evidence, pairing: Pairing) -> float | None:
+    """The generator delta of a pairing, in units of 10 points; None without grades."""
+    gap = evidence.grades.gap(pairing)
+    return None if gap is None or gap.value is None else 10 * gap.value
+
+
+def seeds_of(weights: Mapping[Arm | Base, float]) -> list[int]:
+    """All training seeds of some arms."""
+    return sorted({arm.seed for arm in weights if isinstance(arm, Arm)})
+
+
+def combined(parts: Sequence[tuple[Repeats, float]], *, gain: bool = False) -> Weights:
+    """The weights of a weighted sum of families' mean accuracies; gain: of their gains over their bases."""
+    total: Weights = {}
+    for repeats, weight in parts:
+        for arm, share in mean_weights(repeats).items():
+            total[arm] = total.get(arm, 0.0) + weight * share
+        if gain:
+            total[repeats[0].base] = total.get(repeats[0].base, 0.0) - weight
+    return {arm: weight for arm, weight in total.items() if abs(weight) > 1e-12}

@@ -1,33 +1,37 @@
-"""The kinds of tests that claims name: each turns arms into a few numbers with intervals, paired by item."""
+"""The kinds of tests that claims name: each turns arms into a few numbers that a claim says are above or below zero."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefdelta.core.arms import Arm, Base, Pairing
+from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.paper_claims import (
-    Bend,
     DeltaTrend,
     Difference,
-    Direction,
     Gains,
+    LevelsOff,
+    Retains,
     Steadiness,
     Test,
     Trend,
 )
-from prefdelta.core.statistics import NOTHING, Estimate, mean_interval, scaled
+from prefdelta.core.statistics import NOTHING, Estimate, scaled
 from prefdelta.reporting.arms import Repeats, families, short_labels
 from prefdelta.reporting.claims.arms import (
+    Weights,
     by_pairing,
     by_size,
+    combined,
+    generator_delta,
     matching,
     nearest_k,
     places_to_measure,
-    shared_seeds,
+    seeds_of,
 )
-from prefdelta.reporting.claims.slopes import bend, slope
+from prefdelta.reporting.claims.delta_slopes import delta_slope
+from prefdelta.reporting.claims.joint import lack_of_fit, retained_share
+from prefdelta.reporting.claims.slopes import half_slopes, slope
 from prefdelta.reporting.evidence import Evidence
-from prefdelta.reporting.formats import signed
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import POINTS, mean_weights
 
@@ -35,126 +39,132 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_PER_TEN = 10.0
-
 
 @dataclass(frozen=True, slots=True)
 class ClaimNumber:
-    """A number whose sign a claim predicts."""
+    """A number that is above 0 if the claim is true (or below 0)."""
 
     title: str  # which arms, over which benchmarks
     estimate: Estimate  # in the unit of its test
-    direction: Direction
+    above: bool = True  # whether the claim says above 0
     seeds: Sequence[int] = ()  # training seeds; empty: no arms are involved
-    by_seed: Mapping[int, float] = field(default_factory=dict)  # the number from each seed alone; empty for one seed
-    margin: float = 0.0
-    unshared: Sequence[int] = ()  # seeds that some of the arms lack, so they are not in `by_seed`
+    note: str = ""  # another number that helps to read this one
 
 
-def rule(test: Test) -> str:
-    """The condition that supports the claim, with the unit."""
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """Arms that differ only in their pairing, along the generator delta."""
+
+    deltas: Sequence[float]  # units of 10 points, rising
+    families: Sequence[Repeats]
+
+    @property
+    def names(self) -> str:
+        return ", ".join(repeats[0].pairing.chosen for repeats in self.families)
+
+
+def unit(test: Test) -> str:
+    """The unit of a test's numbers."""
     match test:
-        case Difference(margin=margin) if margin:
-            return f"points, > −{margin:g}"
-        case Trend() | Bend():
-            unit = "points per 10 points of generator-level delta"
+        case Trend() | LevelsOff():
+            return "points per 10 points of generator delta"
+        case Steadiness():
+            return "squared points"
         case DeltaTrend():
-            unit = "score points per 10 points of generator-level delta"
+            return "score points per 10 points of generator delta"
         case _:
-            unit = "points"
-    down = isinstance(test, Steadiness) or getattr(test, "direction", "up") == "down"
-    return f"{unit}, {'<' if down else '>'} 0"
+            return "points"
 
 
 def measure(test: Test, evidence: Evidence) -> list[ClaimNumber]:
-    """The numbers of a test; empty if the study lacks the arms for it."""
+    """The numbers of a test; empty if the study lacks arms for it."""
     experiments = [evidence.experiments[name] for name in test.experiments if name in evidence.experiments]
     arms = list(dict.fromkeys(arm for experiment in experiments for arm in experiment.arms))
     match test:
         case Trend():
-            return _trend(test, evidence, arms, slope)
-        case Bend():
-            return _trend(test, evidence, arms, bend)
+            return _trend(test, evidence, arms)
+        case LevelsOff():
+            return _levels_off(test, evidence, arms)
         case Gains():
             return _gains(test, evidence, arms)
         case Difference():
             return _difference(test, evidence, arms)
+        case Retains():
+            return _retains(test, evidence, arms)
         case Steadiness():
             return _steadiness(test, evidence, arms)
         case DeltaTrend():
             return _delta_trend(test, evidence, arms)
 
 
-def _trend(
-    test: Trend | Bend,
-    evidence: Evidence,
-    arms: Sequence[Arm],
-    weights_of: Callable[[Sequence[float]], list[float] | None],
-) -> list[ClaimNumber]:
-    """One number per series of arms that differ only in their pairing, and per group of benchmarks.
-
-    Generators whose traces a data set ships are left out: they differ in more than their capability.
-    """
-    series: dict[tuple[str, str, str], list[Repeats]] = {}
-    for repeats in families(arm for arm in arms if not evidence.is_confounded(arm.pairing)):
-        first = repeats[0]
-        series.setdefault((first.policy, first.selection, first.recipe), []).append(repeats)
+def _trend(test: Trend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
+    """One number per series and group of benchmarks. Beside it stands how well a line fits, if it is the whole line."""
     numbers = []
-    for members in series.values():
-        gaps = [(gap, repeats) for repeats in members if (gap := _gap(evidence, repeats[0].pairing)) is not None]
-        gaps.sort(key=lambda item: item[0])
-        weights = weights_of([POINTS / _PER_TEN * gap for gap, _ in gaps])
-        if weights is None:
+    for series in _along_generators(evidence, arms):
+        halves = half_slopes(series.deltas)
+        weights = slope(series.deltas) if test.part == "all" else halves and halves[0]
+        if not weights:
             continue
-        weighted = [(repeats, weight) for (_, repeats), weight in zip(gaps, weights, strict=True)]
-        along = ", ".join(repeats[0].pairing.chosen for repeats, _ in weighted)
+        sums = _slope_sum(series, weights)
         for title, evaluations in places_to_measure(evidence, test.over):
-            numbers.append(_weighted_difference(evidence, f"{title}: {along}", weighted, evaluations, test.direction))
+            note = lack_of_fit(evidence, series.deltas, series.families, evaluations) if test.part == "all" else ""
+            numbers.append(_number(evidence, f"{title}: {series.names}", sums, evaluations, note=note))
     return numbers
 
 
-def _gap(evidence: Evidence, pairing: Pairing) -> float | None:
-    """The generator delta of a pairing: a share."""
-    gap = evidence.grades.gap(pairing)
-    return None if gap is None else gap.value
+def _levels_off(test: LevelsOff, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
+    numbers = []
+    for series in _along_generators(evidence, arms):
+        halves = half_slopes(series.deltas)
+        if halves is None:
+            continue
+        for sign, words, above in ((-1, "minus", False), (1, "plus", True)):
+            weights = [high + sign * test.share * low for low, high in zip(*halves, strict=True)]
+            name = f"upper half {words} {test.share:g} × lower half: {series.names}"
+            for title, evaluations in places_to_measure(evidence, test.over):
+                sums = _slope_sum(series, weights)
+                numbers.append(_number(evidence, f"{title}, {name}", sums, evaluations, above=above))
+    return numbers
 
 
 def _gains(test: Gains, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
-    members = families(matching(arms, test.arms, None))
-    numbers = []
-    for title, evaluations in places_to_measure(evidence, test.over):
-        for label, repeats in zip(short_labels(members), members, strict=True):
-            name, own, base = f"{title}: {label}", [(repeats, 1.0)], repeats[0].base
-            numbers.append(_weighted_difference(evidence, name, own, evaluations, test.direction, base=base))
-    return numbers
+    matched = [arm for arm in matching(arms, test.arms) if arm.pairing.chosen != arm.pairing.rejected]
+    members = families(matched)
+    return [
+        _number(evidence, f"{title}: {label}", combined([(repeats, 1.0)], gain=True), evaluations)
+        for title, evaluations in places_to_measure(evidence, test.over)
+        for label, repeats in zip(short_labels(members), members, strict=True)
+    ]
 
 
 def _difference(test: Difference, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     """One number per policy and pairing. Random draws of one size are repeats; selections have equal weights."""
     numbers = []
-    for name, own in by_pairing(arms).items():
-        k = nearest_k(evidence, own, test.share) if test.share is not None else None
-        if test.share is not None and k is None:
-            continue
-        left, right = (families(matching(own, side, k), merge_draws=True) for side in (test.left, test.right))
-        if not left or not right:
-            continue
-        weighted = [(repeats, 1 / len(left)) for repeats in left] + [(repeats, -1 / len(right)) for repeats in right]
-        label = f"{name}, k = {k:,}" if k is not None else name
-        if evidence.is_confounded(own[0].pairing):
-            label += " (traces from a data set)"
-        for title, evaluations in places_to_measure(evidence, test.over):
-            numbers.append(
-                _weighted_difference(evidence, f"{title}: {label}", weighted, evaluations, "up", margin=test.margin)
-            )
+    for name, left, right in _sides(test, evidence, arms):
+        sums = combined([*left, *((repeats, -share) for repeats, share in right)])
+        for title, where in places_to_measure(evidence, test.over):
+            numbers.append(_number(evidence, f"{title}: {name}", sums, where))
+    return numbers
+
+
+def _retains(test: Retains, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
+    numbers = []
+    for name, left, right in _sides(test, evidence, arms):
+        kept, whole = combined(left, gain=True), combined(right, gain=True)
+        rest = combined([*left, *((repeats, -test.keeps * share) for repeats, share in right)], gain=True)
+        for title, where in places_to_measure(evidence, test.over):
+            numbers.append(_number(evidence, f"{title}: {name}, gain of the right side", whole, where))
+            note = retained_share(evidence, kept, whole, where)
+            label = f"{title}: {name}, left minus {test.keeps:g} × right"
+            numbers.append(_number(evidence, label, rest, where, note=note))
     return numbers
 
 
 def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
-    """The difference of the sides' mean spreads over the sizes that all selections share, if at least three."""
+    """The difference of the sides' mean variances over the sizes that all selections share, if at least three."""
     numbers = []
     for name, own in by_pairing(arms).items():
-        left, right = (by_size(matching(own, side, None)) for side in (test.left, test.right))
+        left, right = (by_size(matching(own, side)) for side in (test.left, test.right))
         sides = [*left.values(), *right.values()]
         ks = sorted(set.intersection(*(set(side) for side in sides))) if left and right else []
         if len(ks) < 3:
@@ -165,68 +175,74 @@ def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> li
         def spread(
             means: "NDArray[np.float64]", shape: tuple[int, int] = shape, n: int = len(left)
         ) -> "NDArray[np.float64]":
-            deviations: NDArray[np.float64] = means.reshape(*means.shape[:-1], *shape).std(axis=-1, ddof=1)  # by side
-            difference: NDArray[np.float64] = deviations[..., :n].mean(axis=-1) - deviations[..., n:].mean(axis=-1)
+            variances: NDArray[np.float64] = means.reshape(*means.shape[:-1], *shape).var(axis=-1, ddof=1)  # by side
+            difference: NDArray[np.float64] = variances[..., :n].mean(axis=-1) - variances[..., n:].mean(axis=-1)
             return difference
 
-        seeds, unshared = shared_seeds([side[k] for side in sides for k in ks])
         sizes = ", ".join(f"{k:,}" for k in ks)
+        seeds = sorted({seed for weights in sums for seed in seeds_of(weights)})
         for title, evaluations in places_to_measure(evidence, test.over):
-            estimate = scaled(evidence.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS)
-            numbers.append(ClaimNumber(f"{title}: {name}, k = {sizes}", estimate, "down", seeds, unshared=unshared))
+            estimate = scaled(evidence.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS**2)
+            numbers.append(ClaimNumber(f"{title}: {name}, k = {sizes}", estimate, above=False, seeds=seeds))
     return numbers
 
 
 def _delta_trend(test: DeltaTrend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
-    """The slope of the sample delta along the generator delta, over the prompts that all pairings have."""
-    measured: list[tuple[float, Pairing, Mapping[str, float]]] = []
-    for pairing in dict.fromkeys(arm.pairing for arm in arms):
-        gap = _gap(evidence, pairing)
-        deltas = evidence.pairings.by_prompt(pairing, test.dimension)
-        if gap is not None and deltas and not evidence.is_confounded(pairing):
-            measured.append((gap, pairing, deltas))
-    measured.sort(key=lambda item: item[0])
-    weights = slope([POINTS / _PER_TEN * gap for gap, _, _ in measured])
-    if weights is None:
-        return []
-    prompts = sorted(set.intersection(*(set(deltas) for _, _, deltas in measured)))
-    values = [
-        round(sum(weight * deltas[prompt] for weight, (_, _, deltas) in zip(weights, measured, strict=True)), 12)
-        for prompt in prompts
-    ]
-    means = [sum(deltas[prompt] for prompt in prompts) / len(prompts) if prompts else None for _, _, deltas in measured]
-    pairings = [str(pairing) for _, pairing, _ in measured]
-    estimate = mean_interval(values)
-    ends = f"{pairings[0]} {signed(means[0])} to {pairings[-1]} {signed(means[-1])}"
-    return [ClaimNumber(f"{test.dimension}, on the prompts of all pairings: {ends}", estimate, test.direction)]
+    pairings = [pairing for pairing in dict.fromkeys(arm.pairing for arm in arms) if _is_dose(evidence, pairing)]
+    found = delta_slope(evidence, pairings, test.dimension, given_length=test.given_length)
+    return [ClaimNumber(found.title, found.estimate)] if found else []
 
 
-def _weighted_difference(
+def _along_generators(evidence: Evidence, arms: Sequence[Arm]) -> list[_Series]:
+    """Series of arms along rising generator deltas."""
+    series: dict[tuple[str, str, str, str], list[tuple[float, Repeats]]] = {}
+    for repeats in families(arms):
+        first = repeats[0]
+        delta = generator_delta(evidence, first.pairing)
+        if delta is not None and _is_dose(evidence, first.pairing):
+            key = (first.policy, first.pairing.rejected, first.selection, first.recipe)
+            series.setdefault(key, []).append((delta, repeats))
+    ordered = [sorted(members, key=lambda member: member[0]) for members in series.values()]
+    return [_Series([delta for delta, _ in members], [repeats for _, repeats in members]) for members in ordered]
+
+
+def _is_dose(evidence: Evidence, pairing: Pairing) -> bool:
+    """Whether a pairing is a place of trends: of two generators, which differ in their capability alone."""
+    return pairing.chosen != pairing.rejected and not evidence.is_confounded(pairing)
+
+
+def _slope_sum(series: _Series, weights: Sequence[float]) -> Weights:
+    return combined(list(zip(series.families, weights, strict=True)))
+
+
+def _sides(
+    test: Difference | Retains, evidence: Evidence, arms: Sequence[Arm]
+) -> list[tuple[str, list[tuple[Repeats, float]], list[tuple[Repeats, float]]]]:
+    """(title, left, right) per policy and pairing that has both sides: families with equal weights of the sum 1."""
+    found = []
+    for name, own in by_pairing(arms).items():
+        k = nearest_k(evidence, own, test.share) if test.share is not None else None
+        if test.share is not None and k is None:
+            continue
+        left, right = (families(matching(own, side, k), merge_draws=True) for side in (test.left, test.right))
+        if not left or not right:
+            continue
+        label = f"{name}, k = {k:,}" if k is not None else name
+        if evidence.is_confounded(own[0].pairing):
+            label += " (traces from a data set)"
+        sides = ([(repeats, 1 / len(side)) for repeats in side] for side in (left, right))
+        found.append((label, next(sides), next(sides)))
+    return found
+
+
+def _number(
     evidence: Evidence,
     title: str,
-    weighted: Sequence[tuple[Repeats, float]],
+    weights: Weights,
     evaluations: Sequence[Evaluation],
-    direction: Direction,
     *,
-    base: Base | None = None,
-    margin: float = 0.0,
+    above: bool = True,
+    note: str = "",
 ) -> ClaimNumber:
-    """A weighted sum of families, minus the base; and the same from each training seed that all families have."""
-
-    def estimate(members: Sequence[tuple[Repeats, float]]) -> Estimate:
-        total: dict[Arm | Base, float] = {} if base is None else {base: -1.0}
-        for repeats, weight in members:
-            for arm, share in mean_weights(repeats).items():
-                total[arm] = total.get(arm, 0.0) + weight * share
-        return scaled(evidence.scores.weighted_difference(total, evaluations), POINTS) if evaluations else NOTHING
-
-    seeds, unshared = shared_seeds([repeats for repeats, _ in weighted])
-    by_seed = {}
-    for seed in seeds if len(seeds) > 1 else []:
-        alone = [(tuple(arm for arm in repeats if arm.seed == seed), weight) for repeats, weight in weighted]
-        value = estimate(alone).value if all(repeats for repeats, _ in alone) else None
-        if value is not None:
-            by_seed[seed] = value
-    if len(by_seed) < 2:
-        by_seed = {}
-    return ClaimNumber(title, estimate(weighted), direction, seeds, by_seed, margin, unshared)
+    estimate = scaled(evidence.scores.weighted_difference(weights, evaluations), POINTS) if evaluations else NOTHING
+    return ClaimNumber(title, estimate, above, seeds_of(weights), note)

@@ -8,24 +8,31 @@ def slope(x: Sequence[float]) -> list[float] | None:
     return _slope(x) if len(x) > 2 else None
 
 
-def bend(x: Sequence[float]) -> list[float] | None:
-    """The slope over the upper half of rising x minus the slope over the lower half. The halves share their middle."""
+def half_slopes(x: Sequence[float]) -> tuple[list[float], list[float]] | None:
+    """The weights of the slopes over the lower and over the upper half of rising x, which share their middle.
+
+    None for fewer than three places, or equal x in a half.
+    """
     half = len(x) // 2 + 1
     lower, upper = _slope(x[:half]), _slope(x[-half:])
     if len(x) < 3 or lower is None or upper is None:
         return None
-    weights = [0.0] * len(x)
-    for at, weight in enumerate(lower):
-        weights[at] -= weight
-    for at, weight in enumerate(upper, len(x) - half):
-        weights[at] += weight
-    return weights
+    rest = [0.0] * (len(x) - half)
+    return [*lower, *rest], [*rest, *upper]
+
+
+def deviations(x: Sequence[float]) -> list[list[float]]:
+    """Rows of weights: the deviations of y from its least-squares line along x (at least three places)."""
+    mean, weights = sum(x) / len(x), _slope(x)
+    assert weights is not None
+    return [
+        [(1.0 if i == j else 0.0) - 1 / len(x) - (place - mean) * weight for j, weight in enumerate(weights)]
+        for i, place in enumerate(x)
+    ]
 
 
 def _slope(x: Sequence[float]) -> list[float] | None:
     """As `slope`, but also for two places."""
-    if len(x) == 2 and x[0] != x[1]:
-        return [1 / (x[0] - x[1]), 1 / (x[1] - x[0])]
     mean = sum(x) / len(x) if x else 0.0
     spread = sum((place - mean) ** 2 for place in x)
-    return [(place - mean) / spread for place in x] if len(x) > 2 and spread > 0 else None
+    return [(place - mean) / spread for place in x] if len(x) > 1 and spread > 0 else None

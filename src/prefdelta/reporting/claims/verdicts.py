@@ -1,16 +1,22 @@
-"""The paper's claims against what this study measured: one number per test, and a verdict by a stated rule."""
+"""The paper's claims against what this study measured: the numbers of each test, and a verdict by a stated rule."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.paper_claims import Claim, Claims
+from prefdelta.core.paper_claims import Claim, Claims, ClaimTest
 from prefdelta.core.settings import mistakes
-from prefdelta.reporting.claims.claim_tests import ClaimNumber, measure, rule
+from prefdelta.core.statistics import holm, minimum_detectable, p_above, p_below
+from prefdelta.reporting.claims.claim_tests import ClaimNumber, measure, unit
 from prefdelta.reporting.evidence import Evidence
 
-SUPPORTED, CONTRADICTED, OPEN = "supported", "contradicted", "cannot tell"
+LEVEL = 0.025  # of a one-sided test: that of a 95% interval
+REPRODUCED, CONTRADICTED, CONFOUNDED = "reproduced", "contradicted", "confounded"
+UNDERPOWERED, NOT_SEEN, PARTLY_RUN, NOT_RUN = "underpowered", "not seen", "partly run", "not run"
+Outcome = Literal["holds", "fails", "open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,28 +24,90 @@ class NumberResult:
     """One number of one test."""
 
     question: str
-    rule: str  # the condition that supports the claim, with its unit
+    unit: str
     number: ClaimNumber
-    verdict: str
+    effect: float  # how far beyond 0 the number lies if the claim is true in a size that matters
+    detectable: float | None  # the smallest distance from 0 that 80% of such studies see; None: nothing shows it
+    outcome: Outcome  # on its own if it holds; if it fails, corrected for all numbers of all claims
+
+    @property
+    def visible(self) -> bool:
+        """Whether the study can see an effect of the named size."""
+        return self.detectable is not None and self.detectable <= self.effect
+
+
+@dataclass(frozen=True, slots=True)
+class ConfoundResult:
+    """Another cause, and whether the study's control rules it out."""
+
+    cause: str
+    numbers: Sequence[NumberResult]
+    has_control: bool  # whether the claim names a test that takes the cause apart
+
+    @property
+    def ruled_out(self) -> bool:
+        return bool(self.numbers) and all(number.outcome == "holds" for number in self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
     claim: Claim
-    numbers: Sequence[NumberResult]
+    numbers: Sequence[NumberResult]  # of its tests
+    confounds: Sequence[ConfoundResult]
+    missing: Sequence[str]  # questions of tests and controls for which the study lacks arms
+
+    @property
+    def word(self) -> str:
+        """The verdict, without its causes."""
+        if not self.numbers:
+            return NOT_RUN
+        if self.missing:
+            return PARTLY_RUN
+        if any(number.outcome == "fails" for number in self.numbers):
+            return CONTRADICTED
+        if all(number.outcome == "holds" for number in self.numbers):
+            return CONFOUNDED if self.causes else REPRODUCED
+        unseen = [number for number in self.numbers if number.outcome != "holds"]
+        return NOT_SEEN if all(number.visible for number in unseen) else UNDERPOWERED
 
     @property
     def verdict(self) -> str:
-        """Supported if every number supports it, contradicted if one contradicts it."""
-        verdicts = {number.verdict for number in self.numbers}
-        if CONTRADICTED in verdicts:
-            return CONTRADICTED
-        return SUPPORTED if verdicts == {SUPPORTED} else OPEN
+        """The verdict, with the causes from which the study cannot tell the claim apart."""
+        return f"{CONFOUNDED} with {_listed(self.causes)}" if self.word == CONFOUNDED else self.word
+
+    @property
+    def causes(self) -> list[str]:
+        """Other causes that no control rules out."""
+        return [confound.cause for confound in self.confounds if not confound.ruled_out]
+
+    @property
+    def deciding(self) -> NumberResult | None:
+        """The number that is furthest from holding: the one to look at first."""
+        rank = {"fails": 0, "open": 1, "holds": 2}
+        numbers = [*self.numbers, *(number for confound in self.confounds for number in confound.numbers)]
+        return min(numbers, key=lambda number: (rank[number.outcome], -_p(number.number)), default=None)
+
+    @property
+    def needs(self) -> str:
+        """What would have to be run to decide the claim; empty if it is decided."""
+        needed = []
+        if self.missing:
+            needed.append(f"arms for: {'; '.join(self.missing)}")
+        if self.word == UNDERPOWERED:
+            needed.append(_more_data([number for number in self.numbers if number.outcome != "holds"]))
+        if self.word == CONFOUNDED:
+            uncontrolled = [confound.cause for confound in self.confounds if not confound.has_control]
+            failed = [confound.cause for confound in self.confounds if confound.has_control and not confound.ruled_out]
+            if uncontrolled:
+                needed.append(f"arms that take {_listed(uncontrolled)} apart from it; this project has none yet")
+            if failed:
+                needed.append(f"nothing more, unless it is for power: the control for {_listed(failed)} has run")
+        return "; ".join(needed)
 
 
 @dataclass(frozen=True, slots=True)
 class PaperClaims:
-    """The page's evidence on a paper's claims."""
+    """The page's content on a paper's claims."""
 
     source: str
     note: str
@@ -60,28 +128,82 @@ def read_claims(path: Path) -> Claims:
 
 
 def judge_claims(claims: Claims, evidence: Evidence, note: str) -> PaperClaims:
-    """The claims that this study's experiments can test, in order. note: printed above the verdicts."""
-    results = []
-    for claim in claims.claims:
-        numbers = [
-            NumberResult(asked.question, rule(asked.test), number, verdict(number))
-            for asked in claim.tests
-            for number in measure(asked.test, evidence)
-        ]
-        if numbers:
-            results.append(ClaimResult(claim, numbers))
-    return PaperClaims(claims.source, note, results)
+    """All claims in order, with verdicts by this rule. note: printed above the verdicts.
+
+    A number *holds* if its 95% interval lies on the claimed side of 0, and *fails* if it lies on the other side after
+    Holm's correction for all numbers of all claims. It does neither if nothing shows how much runs vary. A claim is
+
+    - not run: the study has arms for none of its tests;
+    - partly run: it lacks arms for a test, or for the control of a confound;
+    - contradicted: a number of its tests fails;
+    - reproduced: all numbers of its tests hold (an intersection-union test, Berger 1982: each at its own level), and
+      every other cause is ruled out by its control;
+    - confounded with ...: all numbers hold, but a cause has no control here, or its control does not hold;
+    - underpowered: the study could not see a number that does not hold at the size that the claim names;
+    - not seen: it could have seen them, with a power of 80%, and did not.
+    """
+    results = [_measured(claim, evidence) for claim in claims.claims]
+    failing = _failing([number for result in results for number in result.numbers])
+    return PaperClaims(claims.source, note, [_with_failures(result, failing) for result in results])
 
 
-def verdict(number: ClaimNumber) -> str:
-    """Supported or contradicted only if the interval and every training seed alone agree; otherwise open."""
-    low, high = number.estimate.low, number.estimate.high
-    if low is None or high is None:
-        return OPEN
-    seeds = list(number.by_seed.values())
-    if number.direction == "down":
-        low, high, seeds = -high, -low, [-value for value in seeds]
-    bound = -number.margin
-    if min([low, *seeds]) > bound:
-        return SUPPORTED
-    return CONTRADICTED if max([high, *seeds]) < bound else OPEN
+def _measured(claim: Claim, evidence: Evidence) -> ClaimResult:
+    missing, numbers, confounds = list[str](), list[NumberResult](), []
+    for asked in claim.tests:
+        found = list(_numbers(asked, evidence))
+        numbers += found
+        if not found:
+            missing.append(asked.question)
+    for confound in claim.confounds:
+        controls = list(_numbers(confound.control, evidence)) if confound.control else []
+        if confound.control and not controls:
+            missing.append(confound.control.question)
+        confounds.append(ConfoundResult(confound.cause, controls, confound.control is not None))
+    return ClaimResult(claim, numbers, confounds, missing)
+
+
+def _numbers(asked: ClaimTest, evidence: Evidence) -> Iterator[NumberResult]:
+    for number in measure(asked.test, evidence):
+        estimate = number.estimate
+        known = estimate.run_df != 0  # 0: runs are involved, and nothing shows how much they vary
+        holds = known and _p(number) <= LEVEL
+        yield NumberResult(
+            question=asked.question,
+            unit=unit(asked.test),
+            number=number,
+            effect=asked.effect,
+            detectable=minimum_detectable(estimate) if known else None,
+            outcome="holds" if holds else "open",
+        )
+
+
+def _p(number: ClaimNumber) -> float:
+    """One-sided p of the claimed side."""
+    return p_above(number.estimate, 0.0) if number.above else p_below(number.estimate, 0.0)
+
+
+def _failing(results: Sequence[NumberResult]) -> set[int]:
+    """The results, by id, whose numbers lie on the other side of 0 after Holm's correction."""
+    tested = [result for result in results if result.detectable is not None]
+    against = [
+        p_below(result.number.estimate, 0.0) if result.number.above else p_above(result.number.estimate, 0.0)
+        for result in tested
+    ]
+    return {id(result) for result, p in zip(tested, holm(against), strict=True) if p <= LEVEL}
+
+
+def _with_failures(result: ClaimResult, failing: set[int]) -> ClaimResult:
+    numbers = [replace(number, outcome="fails") if id(number) in failing else number for number in result.numbers]
+    return replace(result, numbers=numbers)
+
+
+def _more_data(unseen: Sequence[NumberResult]) -> str:
+    """How much more data would show the numbers at the sizes that are named."""
+    if any(number.detectable is None for number in unseen):
+        return "a second training seed: nothing shows how much runs vary"
+    times = max((number.detectable / number.effect) ** 2 for number in unseen if number.detectable is not None)
+    return f"about {math.ceil(10 * times) / 10:g} times the training seeds and items"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

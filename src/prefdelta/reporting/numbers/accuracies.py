@@ -197,6 +197,30 @@ class Scores:
             self._estimates[key] = self._weighted(weights, key[0])
         return self._estimates[key]
 
+    def joint(
+        self, sums: Sequence[ArmWeights], evaluations: Sequence[Evaluation]
+    ) -> "tuple[NDArray[np.float64], NDArray[np.float64], float | None]":
+        """(values, their covariance, its degrees of freedom) of several weighted sums, over the problems of all.
+
+        Degrees of freedom are None if a benchmark has fewer than two problems, or nothing shows how much runs vary.
+        """
+        import numpy as np
+
+        runs = any(isinstance(arm, Arm) for weights in sums for arm in weights)
+        variance = self.run_variance(evaluations)
+        values, covariance, n = np.zeros(len(sums)), np.zeros((len(sums), len(sums))), []
+        for evaluation in evaluations:
+            rows = self._units_of(sums, evaluation)
+            n.append(len(rows))
+            if len(rows) > 1:
+                values += rows.mean(axis=0) / len(evaluations)
+                covariance += np.cov(rows.T, ddof=1).reshape(covariance.shape) / len(rows) / len(evaluations) ** 2
+        if min(n, default=0) < 2 or (runs and variance is None):
+            return values, covariance, None
+        if not runs or variance is None:
+            return values, covariance, min(n) - 1.0
+        return values, covariance + variance.covariance(sums), float(variance.df)
+
     def run_variance(self, evaluations: Sequence[Evaluation]) -> RunVariance | None:
         """How much runs vary in the mean accuracy over some benchmarks; None without repeats."""
         key = tuple(evaluations)
@@ -215,14 +239,7 @@ class Scores:
 
         function: sums (... x sides) to values (...). what: names the function.
         """
-        import numpy as np
-
-        parts = []
-        for evaluation in evaluations:
-            answers = self._answers[evaluation]
-            sums = [answers.weighted(weights) for weights in sides]
-            missing = np.isnan(sums).any(axis=0)
-            parts.append(np.stack([answers.units(np.where(missing, np.nan, items)) for items in sums], axis=1))
+        parts = [self._units_of(sides, evaluation) for evaluation in evaluations]
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
         variance, run_df = self.run_variance(evaluations), None
         if any(isinstance(arm, Arm) for weights in sides for arm in weights):
@@ -231,6 +248,15 @@ class Scores:
         return self._bootstrap.of_function(
             parts, function, *what, list(map(_by_name, sides)), where, runs=drawn, run_df=run_df
         )
+
+    def _units_of(self, sums: Sequence[ArmWeights], evaluation: Evaluation) -> "NDArray[np.float64]":
+        """Units x sums, over the problems that all arms have."""
+        import numpy as np
+
+        answers = self._answers[evaluation]
+        by_prompt = np.stack([answers.weighted(weights) for weights in sums])
+        missing = np.isnan(by_prompt).any(axis=0)
+        return np.stack([answers.units(np.where(missing, np.nan, values)) for values in by_prompt], axis=1)
 
     def _weighted(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         import numpy as np

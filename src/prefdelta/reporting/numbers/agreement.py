@@ -18,24 +18,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KEY = ["generator", "prompt_id", "sample", "dimension"]
-_COLUMNS = [*_KEY, "score"]
+_COLUMNS = [*_KEY, "score_sum", "votes"]
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementLine:
-    """One dimension, asked in the study's form and in another one. Intervals are drawn by prompt."""
+    """One dimension, asked in the study's form and in another one. Intervals are drawn by prompt.
+
+    What is compared are the scores that deltas are made of: means over a trace's votes, of equally many votes in both
+    forms unless votes failed. With more votes, a judge's repeat of itself is closer by kappa and difference, but
+    rarely equal, because means have more values than votes.
+    """
 
     dimension: str
     main: str  # the study's form
     main_dimensions: int  # number of dimensions in this form
     other: str
     other_dimensions: int
+    votes: int  # largest number on one trace
     traces: int  # with a score in both forms
     unscored: int  # judged in both forms, but without a score in at least one
     exact: Estimate  # share of equal scores
     within_one: Estimate
     difference: Estimate  # other form minus main form, score points
-    kappa: Estimate  # weighted by squared distance: 1 perfect, 0 as by chance
+    kappa: Estimate  # weighted by squared distance: 1 perfect, 0 as by chance. Of means: Lin's (1989) concordance
 
 
 def agreements(
@@ -68,9 +74,14 @@ def _agreement_line(
 ) -> AgreementLine:
     import numpy as np
 
-    scored = both.dropna(subset=["score_main", "score_other"])
-    x, y = scored["score_main"].to_numpy(dtype=float), scored["score_other"].to_numpy(dtype=float)
-    columns = np.stack([np.ones_like(x), x == y, abs(x - y) <= 1, y - x, x, y, x * x, y * y, (x - y) ** 2], axis=1)
+    scored = both.dropna(subset=["score_sum_main", "score_sum_other"])
+    sums_and_votes = (
+        scored[f"{name}_{side}"].to_numpy(dtype=float) for side in ("main", "other") for name in ("score_sum", "votes")
+    )
+    x_sum, x_votes, y_sum, y_votes = sums_and_votes
+    x, y = x_sum / x_votes, y_sum / y_votes  # equal means are equal floats
+    within_one = abs(x_sum * y_votes - y_sum * x_votes) <= x_votes * y_votes  # exact: 7/3 - 4/3 is 1
+    columns = np.stack([np.ones_like(x), x == y, within_one, y - x, x, y, x * x, y * y, (x - y) ** 2], axis=1)
     # Sums by prompt: traces of one prompt are not independent of each other, so prompts are drawn.
     sums = np.zeros((scored["prompt_id"].nunique(), columns.shape[1]))
     np.add.at(sums, scored["prompt_id"].factorize(sort=True)[0], columns)
@@ -86,6 +97,7 @@ def _agreement_line(
         main_dimensions=asked[0],
         other=names[1],
         other_dimensions=asked[1],
+        votes=int(both[["votes_main", "votes_other"]].to_numpy().max(initial=0)),
         traces=len(scored),
         unscored=len(both) - len(scored),
         exact=share(1),
@@ -99,6 +111,8 @@ def _kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Cohen's kappa with quadratic weights (Cohen 1968), from the columns of `_agreement_line`; NaN if nothing varies.
 
     The squared distance expected of unrelated ratings with the same marginals is var x + var y + (mean x - mean y)^2.
+    It needs no categories, so it is defined for means of votes too: there it is the concordance correlation coefficient
+    (Lin 1989).
     """
     import numpy as np
 
@@ -112,7 +126,7 @@ def _kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
 def _read_judgements(
     paths: Iterable[Path], study: str, forms: Mapping[str, Sequence[str]]
 ) -> "dict[str, pd.DataFrame]":
-    """Form -> generator, prompt_id, sample, dimension, score (missing: none)."""
+    """Form -> generator, prompt_id, sample, dimension, score_sum (missing: none), votes."""
     import pandas as pd
 
     by_form: dict[str, list[pd.DataFrame]] = {}

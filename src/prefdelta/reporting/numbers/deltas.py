@@ -98,7 +98,7 @@ class Pairings:
             if pair.pool and pair.pair_id in differences
         }
 
-    def overlaps(self, pairing: Pairing, ks: Sequence[int], tie_seed: int) -> list[DimensionOverlap]:
+    def overlaps(self, pairing: Pairing, ks: Sequence[int]) -> list[DimensionOverlap]:
         """The overlaps of the dimensions' top sets in one pairing. Raises StudyError if its tables are missing."""
         deltas = {dimension: self._deltas[key, dimension] for key, dimension in self._keys if key == pairing}
         if pairing not in self._pairs or not deltas:
@@ -106,7 +106,7 @@ class Pairings:
                 f"report.overlap.pairing: there are no tables of pairs and deltas of {str(pairing)!r}; the pairings "
                 f"are {', '.join(sorted(map(str, self._pairs)))}. Name one of them."
             )
-        return overlaps(self._pairs[pairing], deltas, ks, tie_seed)
+        return overlaps(self._pairs[pairing], deltas, ks)
 
     def _delta_line(self, pairing: Pairing, dimension: str) -> DeltaLine:
         rows = self._deltas[pairing, dimension]

@@ -76,6 +76,16 @@ class RunVariance:
         uncertain = sum(square**2 / df for square, df in squares)  # Satterthwaite 1946
         return Variance(value, total**2 / uncertain if uncertain else self.seeds.df, total)
 
+    def covariance(self, sums: Sequence[ArmWeights]) -> "NDArray[np.float64]":
+        """The covariance of several weighted sums, sums x sums: (var(a + b) - var(a - b)) / 4."""
+        import numpy as np
+
+        def var(first: ArmWeights, second: ArmWeights, sign: int) -> float:
+            arms = dict.fromkeys([*first, *second])
+            return self.of({arm: first.get(arm, 0.0) + sign * second.get(arm, 0.0) for arm in arms}).value
+
+        return np.array([[(var(a, b, 1) - var(a, b, -1)) / 4 for b in sums] for a in sums])
+
     def drawn(self, sides: Sequence[ArmWeights], size: int, generator: "np.random.Generator") -> "NDArray[np.float64]":
         """Deviations of several weighted sums by the luck of their runs: size x sides.
 

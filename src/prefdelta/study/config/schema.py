@@ -38,8 +38,8 @@ class _WithoutTitles(GenerateJsonSchema):
         return {**allowed, "enum": sorted(allowed["enum"], key=str)} if "enum" in allowed else allowed
 
     def sort(self, value: Any, parent_key: str | None = None) -> Any:
-        """Keep the order of the fields."""
-        return value
+        """Keep the order of the fields. Definitions are in alphabetical order: theirs depends on what ran before."""
+        return {**value, "$defs": dict(sorted(value["$defs"].items()))} if "$defs" in value else value
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:

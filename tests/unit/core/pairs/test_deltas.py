@@ -79,6 +79,32 @@ def test_a_composite_with_a_failed_component_is_a_failure_not_the_mean_of_the_re
     assert (row.chosen_score, row.delta, row.failure) == (None, None, "chosen_unjudged")
 
 
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "delta"),
+    [
+        ([1, 2, 2], [2, 2, 1], 0.0),
+        ([2, None, 2], [2, 2, 2], 0.0),  # 4/2 and 6/3
+        ([2, 2, 3], [1, 1, 2], 1.0),  # 7/3 - 4/3, which floats make 1.0000000000000002
+        ([5, 4, 4], [3], 4 / 3),
+        ([4, 5], [1, 1, 2], 19 / 6),
+    ],
+)
+def test_a_score_is_the_mean_of_the_votes_that_did_not_fail_and_nothing_is_rounded_on_the_way(chosen, rejected, delta):
+    judgements = [judgement("strong", "factuality", *chosen), judgement("weak", "factuality", *rejected)]
+    assert deltas([pair()], judgements)[0].delta == delta
+
+
+def test_a_composite_of_means_is_rounded_once():
+    judgements = [
+        judgement("strong", "factuality", 4, 4, 5),
+        judgement("strong", "step_coherence", 4, 3, 3),
+        judgement("weak", "factuality", 3, 3, 4),
+        judgement("weak", "step_coherence", 3, 2, 2),
+    ]
+    # 13/3 and 10/3, 10/3 and 7/3
+    assert deltas([pair()], judgements, ["factuality", "step_coherence"])[0].delta == 1.0
+
+
 def test_a_failed_judgement_of_another_dimension_does_no_harm():
     judgements = [
         judgement("strong", "factuality", 5),
@@ -158,7 +184,8 @@ def test_deltas_of_composites_are_equal_and_ordered_as_fractions_are(sides):
     # ... what top sets share with those of the same order in whole numbers, ...
     values = sorted(set(exact.values()))
     ranked = {pair_id: replace(row, delta=float(values.index(exact[pair_id]))) for pair_id, row in found.items()}
-    assert [one.shared for one in overlaps(pairs, {"mean": found, "ranked": ranked}, [k], 3)] == [k]
+    dimensions = {"mean": found, "ranked": ranked, "again": ranked}
+    assert len({one.shared for one in overlaps(pairs, dimensions, [k])}) == 1
     # ... and rank correlations.
     order = list(exact)
     lengths = [(7 * at) % len(order) for at in range(len(order))]

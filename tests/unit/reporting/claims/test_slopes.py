@@ -1,6 +1,6 @@
 import pytest
 
-from prefdelta.reporting.claims.slopes import bend, slope
+from prefdelta.reporting.claims.slopes import deviations, half_slopes, slope
 
 
 def weighted(weights, y):
@@ -14,13 +14,25 @@ def test_a_slope_is_that_of_least_squares():
     assert sum(slope(x)) == pytest.approx(0)  # the base cancels
 
 
-def test_a_bend_is_the_change_of_slope():
-    x = [0.0, 1.0, 2.0, 3.0, 4.0]
-    assert weighted(bend(x), x) == pytest.approx(0)
-    assert weighted(bend(x), [0.0, 1.0, 2.0, 2.0, 2.0]) == pytest.approx(-1)  # a plateau
+def test_halves_share_their_middle():
+    lower, upper = half_slopes([0.0, 1.0, 2.0, 3.0, 4.0])
+    plateau = [0.0, 1.0, 2.0, 2.0, 2.0]
+    assert (weighted(lower, plateau), weighted(upper, plateau)) == (pytest.approx(1), pytest.approx(0))
+    lower, upper = half_slopes([2.0, 3.0, 5.0])
+    assert (weighted(lower, [0.0, 1.0, 0.0]), weighted(upper, [0.0, 1.0, 0.0])) == (
+        pytest.approx(1),
+        pytest.approx(-0.5),
+    )
+
+
+def test_deviations_from_a_line():
+    x = [0.0, 1.0, 2.0]
+    rows = deviations(x)
+    assert [weighted(row, [5 + 2 * one for one in x]) for row in rows] == pytest.approx([0, 0, 0])
+    assert [weighted(row, [0.0, 3.0, 0.0]) for row in rows] == pytest.approx([-1, 2, -1])
 
 
 @pytest.mark.parametrize("x", [[], [1.0], [1.0, 2.0], [1.0, 1.0, 1.0]])
 def test_too_few_places_have_no_slope(x):
     assert slope(x) is None
-    assert bend(x) is None
+    assert half_slopes(x) is None

@@ -1,42 +1,115 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.statistics import Estimate
+from prefdelta.core.paper_claims import Claim
+from prefdelta.core.statistics import Estimate, Variance, t_interval
+from prefdelta.reporting.claims import verdicts
 from prefdelta.reporting.claims.claim_tests import ClaimNumber
-from prefdelta.reporting.claims.verdicts import CONTRADICTED, OPEN, SUPPORTED, read_claims, verdict
+from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
+
+from .planted import Planted, planted
 
 CLAIMS = Path(__file__).parents[4] / "resources/claims.yaml"
+GAIN = {"kind": "gains", "experiments": ["one"], "over": "all", "arms": {}}
+LENGTH = {"cause": "length", "control": {"question": "Length?", "effect": 1, "test": {**GAIN, "experiments": ["two"]}}}
+
+
+def claim(tests: Sequence[dict[str, object]], confounds: Sequence[dict[str, object]] = ()) -> Claim:
+    asked = [{"question": f"Q{number}?", "effect": 4, "test": test} for number, test in enumerate(tests)]
+    return Claim.model_validate(
+        {"id": "it-helps", "claim": "It helps.", "trust": "I", "tests": asked, "confounds": list(confounds)}
+    )
+
+
+def verdict_of(claim: Claim, evidence: Planted) -> str:
+    (result,) = judge_claims(verdicts.Claims(source="here", claims=[claim]), evidence, "").results
+    return result.verdict
+
+
+GAINING, EQUAL, LOSING = (
+    planted({"one": {"top-mean-5": gain, "random-5-s0": gain}, "two": {"top-mean-6": 9}}, seeds=3)
+    for gain in (9, 0, -9)
+)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "direction", "margin", "by_seed", "expected"),
+    ("evidence", "confounds", "expected"),
     [
-        (0.1, 2.0, "up", 0.0, {}, SUPPORTED),
-        (-0.1, 2.0, "up", 0.0, {}, OPEN),
-        (-2.0, -0.1, "up", 0.0, {}, CONTRADICTED),
-        (-2.0, -0.1, "down", 0.0, {}, SUPPORTED),
-        (0.1, 2.0, "down", 0.0, {}, CONTRADICTED),
-        (-0.9, 0.4, "up", 1.0, {}, SUPPORTED),  # not below by a point
-        (-1.9, 0.4, "up", 1.0, {}, OPEN),
-        (-1.9, -1.1, "up", 1.0, {}, CONTRADICTED),
-        (0.1, 2.0, "up", 0.0, {0: 1.0, 1: 0.5}, SUPPORTED),
-        (0.1, 2.0, "up", 0.0, {0: 2.0, 1: -0.2}, OPEN),  # one seed turns it round
-        (-2.0, -0.1, "down", 0.0, {0: -2.0, 1: 0.2}, OPEN),
-        (-2.0, -0.1, "up", 0.0, {0: -2.0, 1: 0.2}, OPEN),
-        (None, None, "up", 0.0, {}, OPEN),
+        (GAINING, [], "reproduced"),
+        (GAINING, [LENGTH], "reproduced"),
+        (GAINING, [{"cause": "length"}], "confounded with length"),
+        (GAINING, [{"cause": "length"}, LENGTH, {"cause": "luck"}], "confounded with length and luck"),
+        (LOSING, [{"cause": "length"}], "contradicted"),
+        (EQUAL, [{"cause": "length"}], "not seen"),
+        (planted({"one": {"top-mean-5": 0}}, seeds=3, prompts=60), [], "underpowered"),
+        (planted({"one": {"top-mean-5": 9}, "two": {"top-mean-6": 0}}, seeds=3), [LENGTH], "confounded with length"),
+        (planted({"one": {"top-mean-5": 9}}, seeds=3), [LENGTH], "partly run"),
+        (planted({"two": {"top-mean-6": 9}}, seeds=3), [LENGTH], "not run"),
+        (planted({"one": {"top-mean-5": 9}}, seeds=1), [], "underpowered"),  # nothing shows how much runs vary
     ],
 )
-def test_the_rule(low, high, direction, margin, by_seed, expected):
-    value = None if low is None else (low + high) / 2
-    assert verdict(ClaimNumber("x", Estimate(value, low, high, 9), direction, [0], by_seed, margin)) == expected
+def test_the_rule(evidence, confounds, expected):
+    assert verdict_of(claim([GAIN], confounds), evidence) == expected
+
+
+def test_a_claim_with_a_test_that_lacks_arms_is_partly_run_whatever_the_others_say():
+    absent = {**GAIN, "experiments": ["absent"]}
+    assert verdict_of(claim([GAIN, absent]), GAINING) == verdict_of(claim([GAIN, absent]), LOSING) == "partly run"
+
+
+def test_an_arm_that_one_of_several_patterns_needs_is_missed():
+    both = {**GAIN, "arms": {"selections": ["top-mean-5", "bottom-mean-5"]}}
+    assert verdict_of(claim([both]), GAINING) == "not run"
+
+
+def test_one_number_that_lies_on_the_other_side_by_chance_contradicts_nothing(monkeypatch):
+    """p = 0.01 of one number is no news among 40: Holm wants 0.025 / 40."""
+
+    def measured(title: str, value: float) -> ClaimNumber:
+        return ClaimNumber(title, t_interval(value, 100, [Variance(1.0, 1e9)], run_df=9))
+
+    for others, expected in ((0, "contradicted"), (39, "not seen")):
+        numbers = [measured("low", -2.33), *(measured("even", 0.0) for _ in range(others))]
+        monkeypatch.setattr(verdicts, "measure", lambda test, evidence, numbers=numbers: numbers)
+        assert verdict_of(claim([GAIN]), GAINING) == expected
+
+
+def test_the_number_furthest_from_holding_decides():
+    evidence = planted({"one": {"top-mean-5": 9, "top-mean-7": 0}}, seeds=3)
+    (result,) = judge_claims(verdicts.Claims(source="here", claims=[claim([GAIN])]), evidence, "").results
+    assert result.deciding is not None
+    assert "top-mean-7" in result.deciding.number.title
+
+
+def test_what_to_run_is_said():
+    small = planted({"one": {"top-mean-5": 0}}, seeds=3, prompts=60)
+    (result,) = judge_claims(verdicts.Claims(source="here", claims=[claim([GAIN])]), small, "").results
+    (number,) = result.numbers
+    assert number.detectable is not None
+    assert f"about {(number.detectable / 4) ** 2:.0f}"[:7] in result.needs
+    (result,) = judge_claims(verdicts.Claims(source="here", claims=[claim([GAIN], [LENGTH])]), small, "").results
+    assert result.needs == "arms for: Length?"
+
+
+def test_without_an_interval_nothing_holds():
+    estimate = Estimate(3.0, None, None, 1, run_df=4)
+    assert verdicts._p(ClaimNumber("x", estimate)) == 1
 
 
 def test_the_papers_claims_are_readable():
     found = read_claims(CLAIMS)
     ids = [claim.id for claim in found.claims]
     assert len(set(ids)) == len(ids) >= 8
+
+
+def test_an_edit_of_a_test_makes_another_claim_and_one_of_its_words_does_not():
+    found = claim([GAIN], [LENGTH])
+    assert found.digest() == found.model_copy(update={"claim": "It heals.", "trust": "V"}).digest()
+    assert found.digest() != claim([{**GAIN, "over": "panels"}], [LENGTH]).digest()
+    assert found.digest() != claim([GAIN]).digest()
 
 
 def test_a_mistake_in_the_claims_is_told_with_its_place(tmp_path):
