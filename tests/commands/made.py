@@ -185,7 +185,7 @@ def add_garbage() -> None:
     for path in (
         "generate/gx.parquet", "generate/gx.manifest.json", "logs/generate/gx.log",
         "logs/generate/gx.events.jsonl", "judge/gx/both.parquet",
-        "judge/gx/both.manifest.json", "filter/gx~g1/all.parquet", "train/pa/gx~g1/dpo-s0-0.manifest.json",
+        "judge/gx/both.manifest.json", "filter/gx~g1/all/t0.parquet", "train/pa/gx~g1/dpo-s0-0.manifest.json",
         "evaluate/pa/gx~g1/all/dpo/s0/sampled.parquet",
     ):  # fmt: skip
         write_text(RESULTS / path, "of a generator that was removed\n")

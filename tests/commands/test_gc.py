@@ -169,7 +169,7 @@ def test_a_removed_arm_goes_with_its_policy_and_evaluations(capsys):
     assert main(GC) == 0
     assert not (RESULTS / "train/pa/g3~g1/swapped").exists()
     assert not (RESULTS / "evaluate/pa/g3~g1/swapped").exists()
-    assert not (RESULTS / "filter/g3~g1/swapped.parquet").exists()
+    assert not (RESULTS / "filter/g3~g1/swapped/t0.parquet").exists()
     assert sorted(path.name for path in (RECORD / "policies").iterdir()) == ["policy-all", "policy-sft"]
     assert sorted(path.name for path in (RECORD / "calls/evaluate").iterdir()) == [
         "model-pa", "policy-all", "policy-sft",

@@ -303,6 +303,37 @@ def test_a_new_selection_costs_its_own_arm(capsys):
 
 
 @pytest.mark.usefixtures("checkout")
+def test_a_new_seed_selects_only_where_ties_are_drawn(capsys):
+    content = study()
+    content["experiments"]["selections"]["seeds"] = [0, 1]
+    write_study(content)
+    found = planned(capsys)
+    (why,) = found["why"]
+    assert (why["cause"], why["below"]) == ("seed s1 is new", {"report": 1})
+    assert why["own"] == {"filter": 1, "train": 1, "evaluate": 1}  # of three arms, the one on top-mean-4
+    assert found["stages"]["train"]["missing"]["value"] == 3
+
+
+@pytest.mark.parametrize(("drawn", "is_over"), [(2, False), (3, True)])
+@pytest.mark.usefixtures("checkout")
+def test_a_selection_that_is_mostly_drawn_among_ties_is_told(capsys, drawn, is_over):
+    path = RESULTS / "filter/g3~g1/top-mean-4/t0.manifest.json"
+    counts = {"k": 4, "cut": 0.5, "above": 4 - drawn, "tied": 9, "drawn": drawn}
+    write_text(path, json.dumps(json.loads(path.read_text()) | {"details": {"ties": counts}}))
+    assert planned(capsys)["ties"] == {
+        "limit": 0.5,
+        "selections": [
+            {"pairing": "g3~g1", "selection": "top-mean-4", **counts, "drawn_share": drawn / 4},
+        ],
+        "over": ["g3~g1/top-mean-4"] if is_over else [],
+    }
+    assert main(list(WORDS)) == 0
+    out = capsys.readouterr().out
+    assert ("drawn among pairs of equal delta, more than 50% (filter.max_drawn_share)" in out) == is_over
+    assert bool(re.search(r"^top-mean-4 +g3~g1 +4 +\+0\.5 +1 +9 +3 +75%$", out, flags=re.MULTILINE)) == is_over
+
+
+@pytest.mark.usefixtures("checkout")
 def test_another_template_is_named_with_the_one_before():
     content = study()
     before, after = content["judge"]["template"], "resources/templates/other.txt"
@@ -522,7 +553,10 @@ def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_pa
     # 176 policies of 8 billion parameters in float32; two snapshots with the optimiser's state.
     assert found["disk"]["policies"] == {"value": 176 * 8e9 * 4, "basis": "assumed"}
     assert found["disk"]["snapshots"] == {"value": 8e9 * 12 * 2, "basis": "assumed"}
-    assert found["slurm"] == {"jobs": 867, "with_gpus": 20 + 24 + 5 + 176 + 531}
+    # An effect is seen if it is 2.8 standard errors: of a gain over 3 runs that vary by a point, at least 2.8/√3.
+    assert all(effects for effects in found["power"].values())
+    assert min(line["effect"] for line in found["power"]["cells-gain"]) > 1.6
+    assert found["slurm"] == {"jobs": 913, "with_gpus": 20 + 24 + 5 + 176 + 531}
     assert not (tmp_path / "results").exists()
 
 

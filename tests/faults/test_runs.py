@@ -420,7 +420,7 @@ def test_10_results_that_cannot_be_written_are_told_before_any_work(
 
 # --- 11, 12: damaged files ---
 
-PAIRS, SELECTED = "results/mini/pair/g3~g1.parquet", "results/mini/filter/g3~g1/all.parquet"
+PAIRS, SELECTED = "results/mini/pair/g3~g1.parquet", "results/mini/filter/g3~g1/all/t0.parquet"
 
 
 def flip_a_bit(path: Path) -> None:

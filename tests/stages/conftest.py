@@ -214,10 +214,15 @@ def select(work: Path, record: Path, pairs: Made) -> Callable[..., Made]:
     """Runs the filter stage: (name of the selection, its deltas, the pairings of its common set)."""
 
     def run_filter(
-        name: str, *needed: Path, tie_seed: int = 0, common: Sequence[Path] = (), limit: int | None = None
+        name: str,
+        *needed: Path,
+        tie_seed: int = 0,
+        order: int = 0,
+        common: Sequence[Path] = (),
+        limit: int | None = None,
     ) -> Made:
-        path = work / f"filter/strong~weak/ties-{tie_seed}/{name}.parquet"
-        settings = filter_stage.FilterSettings(selection=name, tie_seed=tie_seed, limit=limit)
+        path = work / f"filter/strong~weak/ties-{tie_seed}/{name}/t{order}.parquet"
+        settings = filter_stage.FilterSettings(selection=name, tie_seed=tie_seed, order=order, limit=limit)
         inputs = {"pairs": pairs.path, "deltas": list(needed), "common": list(common)}
         return Made(path, run(filter_stage, settings, inputs, {"selected": path}, record))
 

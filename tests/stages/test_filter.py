@@ -7,6 +7,7 @@ import pytest
 
 from prefdelta.core.errors import StudyError
 from prefdelta.records.delta import Delta
+from prefdelta.records.details.filter import FilterDetails, TieCounts
 from prefdelta.records.pair import Pair
 from prefdelta.records.selection import SelectedPair
 from prefdelta.stages import filter as filter_stage
@@ -55,6 +56,17 @@ def test_ties_are_ordered_by_the_seed(select: Select, deltas: dict[str, Made]) -
     assert len(set(drawn)) > 1
     ids = [row.pair_id for row in read_checked(path, Delta)]
     assert any(list(pair_ids) != sorted(pair_ids, key=ids.index) for pair_ids in drawn), "the order is the file's"
+
+
+def test_another_order_draws_other_pairs_and_counts_the_same_ties(select: Select, deltas: dict[str, Made]) -> None:
+    made = [select("top-computational_precision-4", deltas["computational_precision"].path, order=n) for n in range(6)]
+    assert len({tuple(row.pair_id for row in read_checked(one.path, SelectedPair)) for one in made}) > 1
+    # Nine pairs have a delta of 4, three have 0.
+    assert {one.outcome.details for one in made} == {FilterDetails(TieCounts(k=4, cut=4.0, above=0, tied=9, drawn=4))}
+
+
+def test_a_selection_that_goes_by_no_delta_has_no_ties_in_its_manifest(select: Select) -> None:
+    assert select("random-5-s0").outcome.details == FilterDetails()
 
 
 def test_bottom_takes_the_smallest(select: Select, deltas: dict[str, Made]) -> None:
@@ -116,9 +128,9 @@ def test_a_second_run_gives_the_same_bytes(select: Select, deltas: dict[str, Mad
 def test_more_pairs_than_there_are_is_an_error_and_leaves_no_table(select: Select, work: object) -> None:
     with pytest.raises(StudyError, match="asks for 13 pairs, but only 12 are eligible"):
         select("random-13-s0")
-    assert not list((work / "filter").rglob("*random-13*"))  # type: ignore[operator]
+    assert not list((work / "filter").rglob("random-13-s0/*"))  # type: ignore[operator]
 
 
 def test_settings_refuse_what_is_no_part_of_them() -> None:
     with pytest.raises(ValueError, match="extra"):
-        filter_stage.FilterSettings(selection="all", tie_seed=0, limit=None, seeds=[1])  # type: ignore[call-arg]
+        filter_stage.FilterSettings(selection="all", tie_seed=0, order=0, limit=None, seeds=[1])  # type: ignore[call-arg]

@@ -570,6 +570,42 @@ def test_controls_of_other_experiments_are_shown_beside_selections_of_their_size
     assert against[1].startswith("+7.5 ")
 
 
+TIES = {"k": 2, "cut": 1.0, "above": 1, "tied": 3, "drawn": 1}
+
+
+def test_an_arm_that_is_mostly_drawn_among_ties_is_marked_wherever_it_is_shown(study):
+    for order in (0, 1):
+        study.manifest("filter", f"big~small/top-clarity-2/t{order}", ties=TIES)
+    study.manifest("filter", "big~small/all/t0")
+    one = report.ReportExperiment(title="One", figure="filtering", arms=ALL, beside=[TOP])
+    page = study.run(experiments={"one": one}, max_drawn_share=0.4)
+    cells = Cells(page)
+    assert cells.row("big~small", 9)[1:] == ["top-clarity-2†", "2", "+1.00", "1", "3", "1", "50.0", "0, 1"]
+    assert page.count(">top-clarity-2†</text>") == 2  # in the wide figure and in the narrow one
+    # The table of every arm, that of the benchmark, that of trainings.
+    for columns in (4, 7, 9):
+        assert cells.row("top-clarity-2† big~small", columns)
+    assert not re.search(r"top-clarity-2(?!†)", page.partition("<summary>Every job")[0])
+    assert "all†" not in page
+    # The figure, every arm, the trainings.
+    assert page.count('† More than 40.0% of its pairs were <a href="#ties">drawn among pairs of equal delta</a>.') == 3
+    below = study.run(experiments={"one": one}, max_drawn_share=0.5)  # the share is 0.5, and has to exceed it
+    assert "†" not in below
+    assert Cells(below).row("big~small", 9)[1] == "top-clarity-2"
+
+
+def test_a_mark_among_several_sizes_stands_at_its_size(study):
+    arms = [f"pico/big~small/{name}/dpo/s0" for name in ("top-clarity-1", "top-clarity-2")]
+    study.inputs["scores"].clear()
+    for name, solved in zip(["pico/base", *arms], (20, 24, 28), strict=True):
+        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
+    study.manifest("filter", "big~small/top-clarity-2/t0", ties=TIES)
+    page = study.run(experiments={"one": experiment("One", "filtering", *arms)}, max_drawn_share=0.4)
+    assert page.count(">†</text>") == 2  # in the wide figure and in the narrow one
+    numbers = [row[0] for row in Cells(page).rows if len(row) == 3 and row[0].startswith("top-clarity")]
+    assert numbers == ["top-clarity-1", "top-clarity-2†"]
+
+
 def ship(study, generator):
     """Let a data set have shipped a generator's traces."""
     study.manifest("generate", generator, rows=1)
@@ -863,7 +899,7 @@ def test_captions_say_what_their_numbers_rest_on(study):
     ) in study.run()
     study.inputs["scores"] = [path for path in study.inputs["scores"] if "/s1/" not in path.as_posix()]
     page = study.run(experiments={"one": experiment("One", "rows", TOP, ALL[0])})
-    assert "training seed 0; arm and untrained policy are paired by problem. Intervals marked † hold problems" in page
+    assert "training seed 0; arm and untrained policy are paired by problem. Intervals marked ‡ hold problems" in page
     assert "runs (" not in page.partition("</style>")[2].partition('id="method"')[0]
-    assert Cells(page).row("top-clarity-2", 7)[2].endswith("†")
+    assert Cells(page).row("top-clarity-2", 7)[2].endswith("‡")
     assert Cells(page).row("pico, untrained")[1] == shown(2, 5)  # nothing was trained, so nothing lacks runs

@@ -89,7 +89,7 @@ def test_pairs_are_judged_in_both_ways_and_selected_by_their_delta(results: Path
         compared = tables.read(results / f"judge/r1/{dimension}.parquet", Judgement)
         assert {row.dimension for row in compared} == {dimension}
         assert len({row.prompt_id for row in compared}) == 8
-    selected = tables.read(results / f"filter/{PAIRING}/top-mean-4.parquet", SelectedPair)
+    selected = tables.read(results / f"filter/{PAIRING}/top-mean-4/t0.parquet", SelectedPair)
     assert len(selected) == 4
 
 
@@ -123,6 +123,27 @@ def test_the_report_is_made(results: Path) -> None:
     page = (results / "report/index.html").read_text(encoding="utf-8")
     for title in ("GSM8K", "OlympiadBench", "LiveCodeBench", "TheoremQA"):
         assert title in page
+
+
+def test_what_it_measured_replaces_what_is_assumed_of_planted_studies(checkout: Path) -> None:
+    done = started(checkout, sys.executable, "-c", MEASURED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert set(told["measured"]) >= {"generator_accuracy", "usable_share", "zero_share"}
+    assert set(told["counted"]) == {"train", *BENCHMARKS}
+    assert told["prompts"] == TRAINING_PROBLEMS - 1
+
+
+MEASURED = """
+import json
+from pathlib import Path
+from prefdelta.commands.study_options import open_study
+from prefdelta.study.shape import assumptions_of, shape_of
+study = open_study(Path("full.yaml"))
+shape = shape_of(study)
+found = assumptions_of(study, shape)
+print(json.dumps({"measured": sorted(found.measured), "counted": sorted(shape.counted), "prompts": shape.prompts}))
+"""
 
 
 def test_it_runs_nothing_again(checkout: Path) -> None:

@@ -160,6 +160,23 @@ def test_more_answers_of_the_untrained_policy_cost_these_alone_and_fewer_nothing
     assert checkout.tables() == before
 
 
+def test_a_new_seed_draws_ties_anew_and_trains_only_its_own_arms(checkout: Checkout) -> None:
+    before = checkout.tables()
+    experiment = checkout.study["experiments"]["selections"]
+    experiment["seeds"] = [0, 1]
+    computed = checkout.run()
+    arms = [f"pa/g3~g1/{selection}/dpo/s1" for selection in experiment["selections"]]
+    assert sorted(computed.trained) == sorted(arms)
+    assert computed.calls == nothing_but(evaluate=len(arms) * 2 * ITEMS)
+    assert computed.stages == {"filter", "train", "evaluate", "report"}
+    after = checkout.tables()
+    assert {name: after[name] for name in before} == before
+    filtered = {
+        path.relative_to(checkout.results).as_posix() for path in checkout.results.glob("filter/g3~g1/*/t1.parquet")
+    }
+    assert filtered == {"filter/g3~g1/top-mean-4/t1.parquet"}  # the other selections break no tie
+
+
 def test_a_run_without_an_edit_computes_nothing_at_all(checkout: Checkout) -> None:
     computed = checkout.run()
     assert (computed.calls, computed.said, computed.stages) == (nothing_but(), {}, set())

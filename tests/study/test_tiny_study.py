@@ -123,7 +123,7 @@ def test_arms_are_trained_on_the_pairs_selected(manifests: dict[str, list[Any]],
     assert sorted(told) == sorted(ARMS)
     for arm, details in told.items():
         _, pairing, selection, recipe, _ = arm.split("/")
-        selected = tables.read(results / f"filter/{pairing}/{selection}.parquet", SelectedPair)
+        selected = tables.read(results / f"filter/{pairing}/{selection}/t0.parquet", SelectedPair)
         assert details["pairs"] == len(selected)
         assert details["rows"] == len(selected) * (2 if recipe == "kto" else 1)
         assert details["differs_from_base"] is True

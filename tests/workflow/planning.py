@@ -194,8 +194,11 @@ class StudyGraph:
             read.append(f"delta/{pairing}/{found[1]}")
         if found := re.fullmatch(r"common-(\w+)", selection):
             read += [f"pair/{other}" for other in study["filter"]["sets"][found[1]]["pairings"]]
-        self._add(f"filter/{pairing}/{selection}", *read)
-        joined = ["prompts/train", f"pair/{pairing}", f"filter/{pairing}/{selection}", f"ladder/{policy}/model"]
+        drawn = selection.startswith(("top-", "bottom-", "length-matched-"))
+        order = seed.removeprefix("s") if drawn and study["filter"]["tie_order"] == "per_seed" else 0
+        selected = f"filter/{pairing}/{selection}/t{order}"
+        self._add(selected, *read)
+        joined = ["prompts/train", f"pair/{pairing}", selected, f"ladder/{policy}/model"]
         joined += [f"generate/{side}" for side in sides]
         if study["train"]["recipes"][recipe]["method"] != "sft":  # SFT has no reference
             for side in sides:

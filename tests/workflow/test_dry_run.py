@@ -98,7 +98,8 @@ def test_mini_plans_one_job_per_combination_of_axes_and_shows_no_secret(checkout
         "judge": len(generators) * len(forms),  # 12
         "pair": len(pairings),  # scaling's 6 and g3~g1: 7
         "delta": len(pairings) * (len(study["dimensions"]) + len(study["delta"]["composites"])),  # 7 x 6 = 42
-        "filter": len({(pairing, selection) for _, pairing, selection, *_ in arms}),  # 6 x 1 + 1 x 17 = 23
+        # 6 x 1 + 1 x 17 = 23: the selections by delta, which have a job per seed, have one seed.
+        "filter": len({(pairing, selection) for _, pairing, selection, *_ in arms}),
         "reference": len({(arm[0], name) for arm in arms if arm[3] in needs_reference for name in arm[1].split("~")}),
         # reference: pa with all 6, pb with 2: 8
         "train": count_batches(arms, size["train"]),  # 3 + 25 = 28

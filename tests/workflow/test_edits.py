@@ -396,7 +396,7 @@ SOURCE = [
     Case("a new training method that no recipe names", NEW_METHOD, nothing),
     Case("plumbing, and what reads the config", IN_PLUMBING, nothing),
     # Of the stages filter and report import it; study and config do too, but are no stage: 23 + 42 + 56 + 1.
-    Case("a function of selections", in_function("core/pairs/selections", "select"), below("filter/*/*")),
+    Case("a function of selections", in_function("core/pairs/selections", "select"), below("filter/*/*/*")),
     # Imported by pair alone: 7 + 42 + 23 + 42 + 56 + 1.
     Case("a function that forms pairs", in_function("core/pairs/forming", "pool_pairs"), below("pair/*")),
     # Methods are plug-ins, in the digest of the jobs whose settings name them: 2 train + 4 evaluate + 1.
@@ -410,7 +410,7 @@ SOURCE = [
 ]
 # A selection for `filtering`, which is evaluated in one group.
 NEW_SELECTION = (
-    "filter/g3~g1/top-factuality-250",
+    "filter/g3~g1/top-factuality-250/t0",
     "train/pa/g3~g1/top-factuality-250/dpo/s0/policy",
     "evaluate/pa/g3~g1/top-factuality-250/dpo/s0/sampled",
 )
@@ -506,6 +506,12 @@ SETTINGS = [
         set_in_config("train", "recipes", "dpo", "learning_rate", to=0.0002),
         below("train/*/*/*/dpo/*/policy"),
     ),
+    # Seed 0 has the order 0 both ways, and mini trains no other seed on a selection by a delta.
+    Case("one order of ties for all seeds", set_in_config("filter", "tie_order", to="fixed"), nothing),
+    Case(
+        "the share of drawn pairs that is marked", set_in_config("filter", "max_drawn_share", to=0.3), only_the_report
+    ),
+    Case("the seed of ties", set_in_config("filter", "tie_seed", to=1), below("filter/*/*/*")),
     Case("the colour of the plots", set_in_config("report", "colour", to="#883322"), only_the_report),
     Case("an experiment's title", set_in_config("experiments", "cells", "title", to="Cells"), only_the_report),
 ]
@@ -516,7 +522,7 @@ ADDED = [
         # 1 each but 2 judge, 6 delta, 3 train, 3 evaluate (3 seeds)
         some(
             *("ladder/g5/model", "generate/g5", "grade/g5", "judge/g5/*", "reference/pa/g5"),
-            *("pair/g5~g0", "delta/g5~g0/*", "filter/g5~g0/all"),
+            *("pair/g5~g0", "delta/g5~g0/*", "filter/g5~g0/all/t0"),
             *("train/pa/g5~g0/all/dpo/*/policy", "evaluate/pa/g5~g0/all/dpo/*/sampled"),
         ),
     ),
@@ -526,7 +532,7 @@ ADDED = [
         lambda study: (
             study.some("ladder/g5/model", "generate/g5", "grade/g5", "judge/g5/*", "reference/pa/g5")
             | study.some("pair/g5~g0", "delta/g5~g0/*")
-            | study.below("filter/*/common-scaling")
+            | study.below("filter/*/common-scaling/t0")
         ),
     ),
     Case(
@@ -550,6 +556,12 @@ ADDED = [
         append_in_config("experiments", "scaling", "seeds", value=3),
         # 6 + 6 + 1
         some("train/pa/*/common-scaling/dpo/s3/policy", "evaluate/pa/*/common-scaling/dpo/s3/sampled"),
+    ),
+    Case(
+        "a seed of selections by delta and others",
+        append_in_config("experiments", "filtering", "seeds", value=1),
+        # Ties are drawn anew for the 8 by delta; the other 4 selections are there: 8 + 12 + 12 + 1.
+        some("filter/g3~g1/*/t1", "train/pa/g3~g1/*/dpo/s1/policy", "evaluate/pa/g3~g1/*/dpo/s1/sampled"),
     ),
     Case(
         "a seed that another experiment has trained",
@@ -659,7 +671,7 @@ def test_with_one_dimension_per_form_a_rubric_plans_only_its_own_judging_and_wha
     assert jobs_planned(folder) == study.some(
         "judge/*/factuality",  # 6 generators
         *("delta/*/factuality", "delta/*/mean"),  # 7 pairings each
-        *(f"filter/g3~g1/{selection}" for selection in ON_FACTUALITY),  # 4, and so many train and evaluate
+        *(f"filter/g3~g1/{selection}/t0" for selection in ON_FACTUALITY),  # 4, and so many train and evaluate
         *(f"train/pa/g3~g1/{selection}/dpo/s0/policy" for selection in ON_FACTUALITY),
         *(f"evaluate/pa/g3~g1/{selection}/dpo/s0/sampled" for selection in ON_FACTUALITY),
         "report/index",

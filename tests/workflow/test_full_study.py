@@ -45,8 +45,9 @@ JOBS = {
     "judge": 24,  # 5 generators x 2 forms; on a sample, 2 generators x (5 forms of one dimension each, the 2 again)
     "pair": 5,
     "delta": 30,  # 5 pairings x (5 dimensions + their mean)
-    # Common 5 (one per pairing); s1-32b over s1-3b: cells 4, filtering 21, controls 21 and 3 draws of 5,000, swapped 1.
-    "filter": 55,
+    # Common 5 (one per pairing); s1-32b over s1-3b: cells 4, all 1, swapped 1, random 4 k x 3 draws. By delta, one per
+    # seed: filtering 20 x 3, controls 12, filtering_claim 2 more of top-mean-5000, many_updates 2 x 2 more.
+    "filter": 101,
     "reference": 5,  # one policy, 5 generators
     "train": ARMS,
     "evaluate": (ARMS + 1) * 3,  # with the untrained policy, on maths, STEM and code

@@ -1,14 +1,14 @@
 rule filter:
-    """The pairs of one selection."""
+    """The pairs of one selection, with one order of equal deltas."""
     input:
         pairs=f"{RESULTS}/pair/{{chosen}}~{{rejected}}.parquet",
         deltas=study.input("filter", "deltas"),
         common=study.input("filter", "common"),
     output:
-        selected=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}.parquet",
-        manifest=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}.manifest.json",
+        selected=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}/t{{order}}.parquet",
+        manifest=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}/t{{order}}.manifest.json",
     log:
-        f"{LOGS}/filter/{{chosen}}~{{rejected}}/{{selection}}.log",
+        f"{LOGS}/filter/{{chosen}}~{{rejected}}/{{selection}}/t{{order}}.log",
     threads: study.threads("filter")
     resources:
         **study.resources("filter"),

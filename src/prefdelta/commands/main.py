@@ -19,6 +19,7 @@ COMMANDS = {
     "gc": "remove what no current output refers to",
     "retry": "ask again what failed in one way, and only that",
     "invalidate": "forget outputs with all that they were made from, so that they are made from scratch",
+    "worlds": "what the ledger of claims concludes where the truth is planted",
     "sweep": "choose the learning rates of a study by a rule",
 }
 

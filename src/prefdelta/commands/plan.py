@@ -13,8 +13,12 @@ made the jobs stale. Each number says how it is known: counted, measured on fini
   totals                 calls, traces, policies, tokens, gpu_hours, core_hours, usd: amounts
   why                    list of cause; own: stage -> jobs that read it; below: stage -> jobs that only depend on those
   disk                   policies, snapshots, replies, needed: amounts of bytes; free: bytes; fits: true or false
+  power.<claim>          list of title, unit, effect (the smallest true one that 80% of such studies see; null: none),
+                         named (the effect that the claim names, or null); empty: the study lacks the arms
   spending               null without judge.engine.prices; else prices, model; spent, limit: USD of the study
   notes                  list of texts
+  ties                   limit; selections: those by delta whose pairs are selected, each with pairing, selection, k,
+                         cut, above, tied, drawn, drawn_share; over: names of those with a larger share than the limit
 An amount is an object: value (null if not known), basis (counted, as it stands, measured, estimated, assumed, at most,
 at least, not known).
 """
@@ -31,8 +35,10 @@ from prefdelta.commands.planning.dollars import account
 from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
 from prefdelta.commands.planning.models import model_of
 from prefdelta.commands.planning.observed_speed import ObservedSpeed
+from prefdelta.commands.planning.power import power_of
 from prefdelta.commands.planning.summary import Plan, summed
 from prefdelta.commands.planning.text import text
+from prefdelta.commands.planning.ties import find_ties
 from prefdelta.commands.planning.work import MOST_READ, Reckoning
 from prefdelta.commands.snakemake_command import profile_options
 from prefdelta.commands.study_options import add_configfile, open_study
@@ -63,12 +69,14 @@ def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
     """The plan of the jobs that `snakemake <options>` would run for a study."""
     jobs = [_as_asked(study, job) for job in planned_jobs(options)]
     causes = find_causes(study, jobs)
-    reckoning = Reckoning(study, jobs, causes, ObservedSpeed(study), most_read)
+    finished = ObservedSpeed(study)
+    reckoning = Reckoning(study, jobs, causes, finished, most_read)
     works = [(job, reckoning.of(job)) for job in jobs]
     notes = _notes(study)
     for stage, why in reckoning.not_looked_up.items():
         notes.append(f"what {stage} lacks was not looked up in the record for every job: {why}")
-    return summed(study.config.study, works, causes, disk_needed(study, works), account(study), notes)
+    disk, ties, power = disk_needed(study, works), find_ties(study, finished), power_of(study)
+    return summed(study.config.study, works, causes, disk, account(study), power, notes, ties)
 
 
 def _as_asked(study: Study, job: PlannedJob) -> PlannedJob:

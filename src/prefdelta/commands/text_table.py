@@ -1,6 +1,9 @@
-"""Tables of plain text, for a terminal."""
+"""Tables and long lines of plain text, for a terminal."""
 
+import textwrap
 from collections.abc import Collection, Sequence
+
+WIDTH = 120
 
 
 def table(rows: Sequence[Sequence[str]], right: Collection[int] = (), gap: str = "  ") -> list[str]:
@@ -21,3 +24,8 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = (), gap: str =
         preserve_whitespace=True,
     )
     return text.splitlines()
+
+
+def wrapped(line: str, indent: str = "") -> str:
+    """A line, broken at spaces so that it fits."""
+    return textwrap.fill(line, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}    ", break_on_hyphens=False)

@@ -27,7 +27,7 @@ JOBS: Mapping[str, str] = {
     "judge": "judge/{generator}/{form}",
     "pair": f"pair/{_PAIRING}",
     "delta": f"delta/{_PAIRING}/{{dimension}}",
-    "filter": f"filter/{_PAIRING}/{{selection}}",
+    "filter": f"filter/{_PAIRING}/{{selection}}/t{{order}}",
     "reference": "reference/{policy}/{generator}",
     "train": f"train/{{policy}}/{_PAIRING}/{{batch}}",
     "evaluate": f"evaluate/{{policy}}/{_PAIRING}/{{batch}}",
@@ -44,7 +44,7 @@ OUTPUTS: Mapping[str, str] = {
 FIGURES = "report/figures"  # a folder: the report's other output
 TABLE, MANIFEST, LOG, EVENTS = ".parquet", ".manifest.json", ".log", ".events.jsonl"
 ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}  # of outputs that are not tables
-_NUMBERS = ("shard", "of", "seed")  # axes whose values are whole numbers
+_NUMBERS = ("shard", "of", "seed", "order")  # axes whose values are whole numbers
 _ANY_ENDING = re.compile("(" + "|".join(map(re.escape, [MANIFEST, TABLE, LOG, *sorted(set(ENDINGS.values()))])) + ")$")
 
 
@@ -103,7 +103,12 @@ def events_of(log: Path) -> Path:
 
 def place_of(path: str | Path, study: str) -> Place:
     """The kind of job and axes of an output, from its path. Raises StudyError for a path of another form."""
-    return _match(OUTPUTS, path, study)
+    return _match(OUTPUTS, name_below(path, study), path)
+
+
+def place_of_job(name: str) -> Place:
+    """The kind and axes of a job, from its name. Raises StudyError for a name of another form."""
+    return _match(JOBS, name, name)
 
 
 def name_below(path: str | Path, study: str) -> str:
@@ -121,12 +126,12 @@ def name_below(path: str | Path, study: str) -> str:
     )
 
 
-def _match(patterns: Mapping[str, str], path: str | Path, study: str) -> Place:
-    name = name_below(path, study)
+def _match(patterns: Mapping[str, str], name: str, told: str | Path) -> Place:
+    """told: what an error calls it."""
     for kind, pattern in patterns.items():
         if match := re.fullmatch(_expression(pattern), name):
             return Place(kind, match.groupdict())
-    raise StudyError(f"{path}: is not a path of this workflow. Paths read: {', '.join(patterns.values())}.")
+    raise StudyError(f"{told}: is not a path of this workflow. Paths read: {', '.join(patterns.values())}.")
 
 
 def _expression(pattern: str) -> str:

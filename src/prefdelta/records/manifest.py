@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from prefdelta.records.details.contract import OMITTED, Details, NoDetails
 from prefdelta.records.details.delta import DeltaDetails
 from prefdelta.records.details.evaluate import EvaluateDetails
+from prefdelta.records.details.filter import FilterDetails
 from prefdelta.records.details.generate import GenerateDetails
 from prefdelta.records.details.grade import GradeDetails
 from prefdelta.records.details.judge import JudgeDetails
@@ -29,6 +30,7 @@ DETAILS: Mapping[str, type[Details]] = {
     "grade": GradeDetails,
     "judge": JudgeDetails,
     "delta": DeltaDetails,
+    "filter": FilterDetails,
     "reference": ReferenceDetails,
     "train": TrainDetails,
     "evaluate": EvaluateDetails,

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class SelectedPair:
-    """One row of `filter/<pairing>/<selection>.parquet`, best rank first."""
+    """One row of `filter/<pairing>/<selection>/t<order>.parquet`, best rank first."""
 
     VERSION: ClassVar[int] = 1
     KEY: ClassVar[tuple[str, ...]] = ("rank",)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.arms import Repeats, families, selection_of, short_labels
+from prefdelta.reporting.arms import Repeats, families, selection_of
 from prefdelta.reporting.captions import PAIRED, caption
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.evidence import ExperimentArms, title_of
@@ -123,7 +123,7 @@ def against_random(content: Content, experiment: ExperimentArms) -> list[Against
     if experiment.figure != "filtering":
         return []
     members = filtering_rows(content.with_controls(experiment))
-    labels = short_labels(members)
+    labels = content.labels(members)
     rows = []
     for at, (first, last) in references(members).items():
         for row in range(first, last + 1):
@@ -149,7 +149,7 @@ def gains_table(content: Content, experiment: ExperimentArms) -> list[GainsRow]:
             draws=_random_draws(repeats),
             confounded=content.is_confounded(repeats[0].pairing),
         )
-        for label, repeats in zip(short_labels(members), members, strict=True)
+        for label, repeats in zip(content.labels(members), members, strict=True)
     ]
 
 
@@ -161,7 +161,7 @@ def updates_table(content: Content, experiment: ExperimentArms) -> list[UpdatesR
     members = families(content.with_controls(experiment).arms, merge_draws=True)
     return [
         UpdatesRow(label, tuple(sorted({updates[arm] for arm in repeats if arm in updates})))
-        for label, repeats in zip(short_labels(members), members, strict=True)
+        for label, repeats in zip(content.labels(members), members, strict=True)
     ]
 
 

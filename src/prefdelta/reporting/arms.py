@@ -26,7 +26,7 @@ def arm_at(place: Place) -> Arm | Base:
 
 
 def pairing_at(place: Place) -> Pairing:
-    """The pairing of a place of pair, delta or evaluate."""
+    """The pairing of a place of pair, delta, filter or evaluate."""
     return Pairing(place.axes["chosen"], place.axes["rejected"])
 
 

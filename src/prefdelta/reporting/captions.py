@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.formats import count, listed, span
 
-ITEMS_ONLY = "†"  # stands behind an interval that holds items only, though runs are involved
+ITEMS_ONLY = "‡"  # stands behind an interval that holds items only, though runs are involved
 PAIRED = "arm and untrained policy are paired by problem"
 PAIRED_ARMS = "the arms are paired by problem"
 

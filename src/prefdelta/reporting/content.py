@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.pairs.overlap import DimensionOverlap
-from prefdelta.reporting.arms import selection_of
+from prefdelta.reporting.arms import PARTS, Repeats, selection_of, short_labels
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.manifests import FinishedJob
@@ -14,8 +14,10 @@ from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import AgreementLine
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
+from prefdelta.reporting.numbers.ties import TieLine
 
 CONFOUNDED = "traces from a data set, so another prompt and sampling"  # the remark beside such a generator
+MOSTLY_DRAWN = "†"  # the mark of arms whose pairs are drawn among ties by more than `filter.max_drawn_share`
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Content:
     calibration: Calibration
     confounded: frozenset[str]  # generators whose traces a data set ships
     agreements: Sequence[AgreementLine]  # agreement of two ways of asking the judge
+    ties: Sequence[TieLine]  # of the selections by delta
+    max_drawn_share: float  # `filter.max_drawn_share`
 
     def all_arms(self) -> list[Arm]:
         """Every arm that has scores, those of the experiments first."""
@@ -66,6 +70,23 @@ class Content:
     def is_confounded(self, pairing: Pairing) -> bool:
         """Whether the sides of a pairing may also differ in their prompt and sampling."""
         return not self.confounded.isdisjoint(pairing.generators)
+
+    def is_mostly_drawn(self, arm: Arm | Base) -> bool:
+        """Whether a larger share of an arm's pairs than allowed was drawn among pairs of equal delta."""
+        return isinstance(arm, Arm) and any(
+            (line.pairing, line.selection) == (arm.pairing, arm.selection)
+            and line.counts.drawn_share > self.max_drawn_share
+            for line in self.ties
+        )
+
+    def mark(self, *arms: Arm | Base) -> str:
+        """The mark behind the name of one or several arms: MOSTLY_DRAWN if one of them is, or else nothing."""
+        return MOSTLY_DRAWN if any(map(self.is_mostly_drawn, arms)) else ""
+
+    def labels(self, members: Sequence[Repeats], parts: Sequence[str] = PARTS) -> list[str]:
+        """The short label of each family, with its mark."""
+        labels = short_labels(members, parts)
+        return [f"{label}{self.mark(*repeats)}" for label, repeats in zip(labels, members, strict=True)]
 
     def with_controls(self, experiment: ExperimentArms) -> ExperimentArms:
         """An experiment with the controls that its figure shows beside its own arms.

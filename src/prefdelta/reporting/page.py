@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefdelta.core.arms import Pairing
+from prefdelta.core.arms import Pairing, parse_arm
 from prefdelta.core.durations import duration
 from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import Estimate
@@ -91,6 +91,7 @@ class ExperimentSection:
     unsized: bool  # whether its figure, one of selections, shows some that are not of k pairs
     borrowed: int  # arms of other experiments that its figure shows, too
     confounded: bool
+    mostly_drawn: bool  # whether some of the arms shown are
 
 
 def render(
@@ -110,7 +111,10 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.globals |= {name: getattr(formats, name) for name in _FORMATS} | {"duration": duration}
+    environment.globals |= {name: getattr(formats, name) for name in _FORMATS} | {
+        "duration": duration,
+        "parse_arm": parse_arm,
+    }
     try:
         source = environment.from_string(template.read_text(encoding="utf-8"))
         return source.render(_variables(content, drawings) | {"paper": claims, "registrations": registrations})
@@ -169,6 +173,10 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
             for panel in shown
             if len(panel.evaluations) > 1
         },
+        "ties": content.ties,
+        "max_drawn_share": content.max_drawn_share,
+        "mark": content.mark,
+        "mostly_drawn": any(map(content.is_mostly_drawn, arms)),
         "confounded": content.confounded,
         "confounded_note": CONFOUNDED,
         "sources": source_lines(content.jobs),
@@ -256,6 +264,7 @@ def _section(content: Content, key: str, experiment: ExperimentArms, figures: Se
         unsized=experiment.figure == "filtering" and any(selection_of(arm).k is None for arm in shown),
         borrowed=len(shown) - len(experiment.arms),
         confounded=any(content.is_confounded(arm.pairing) for arm in experiment.arms),
+        mostly_drawn=any(map(content.is_mostly_drawn, shown)),
     )
 
 

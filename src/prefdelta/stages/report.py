@@ -24,6 +24,7 @@ from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
+from prefdelta.reporting.numbers.ties import tie_lines
 from prefdelta.reporting.page import hex_colour, render
 from prefdelta.store import registrations
 from prefdelta.system.files import publish_text
@@ -136,6 +137,9 @@ class ReportSettings(ReportSection):
     compared: dict[str, list[str]] = Field(default_factory=dict)
     """Other form -> its dimensions."""
 
+    max_drawn_share: float = 0.5
+    """Share of a selection's pairs that may be drawn among pairs of equal delta. Above it, its arms are marked."""
+
 
 def run(job: Job[ReportSettings]) -> Outcome:
     settings = job.settings
@@ -177,6 +181,8 @@ def run(job: Job[ReportSettings]) -> Outcome:
             settings.compared,
             bootstrap,
         ),
+        ties=tie_lines(jobs),
+        max_drawn_share=settings.max_drawn_share,
     )
     figures = drawings(content)
     publish_figures(job.output("figures"), figures, hex_colour(settings.colour))

@@ -330,7 +330,7 @@ if __name__ == "__main__":
         inputs={
             "prompts": "table of Prompt",
             "pairs": "table of Pair",
-            "selected": "tables of SelectedPair, one per arm, named <selection>.parquet",
+            "selected": "tables of SelectedPair, one per arm, each in a folder named as its selection",
             "chosen_traces": "table of Trace",
             "rejected_traces": "table of Trace",
             "chosen_reference": "table of ReferenceLogps, or none if the method does not need a reference",

@@ -99,6 +99,11 @@ class Axes:
         common = self.common_set(selection)
         return [Pairing.parse(name) for name in common.pairings] if common else []
 
+    def filter_axes(self, arm: Arm) -> Mapping[str, str]:
+        """The axes of the filter job that selects an arm's pairs. `order`: which of the orders of equal deltas."""
+        per_seed = self._config.filter.tie_order == "per_seed" and parse_selection(arm.selection).DRAWS_TIES
+        return {**arm.pairing.axes, "selection": arm.selection, "order": str(arm.seed if per_seed else 0)}
+
     # --- shards and names -----------------------------------------------------------------------------------------
 
     def shards(self, generator: str) -> list[Mapping[str, str]]:

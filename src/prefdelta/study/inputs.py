@@ -136,7 +136,7 @@ class Inputs:
     def _train(self, job: StudyJob) -> _Inputs:
         pairing, policy = _pairing_of(job), job.axes["policy"]
         arms = [arm for arm in job.arms if isinstance(arm, Arm)]
-        selections = [self._files.output("filter", **pairing.axes, selection=arm.selection) for arm in arms]
+        selections = [self._files.output("filter", **self._axes.filter_axes(arm)) for arm in arms]
         inputs = {
             "prompts": [self._prompts_path],
             "pairs": [self._pairs(pairing)],

@@ -82,8 +82,9 @@ class JobList:
                     for dimension in axes.deltas:
                         yield "delta", {**pairing.axes, "dimension": dimension}
             case "filter":
-                for pairing, selection in dict.fromkeys((arm.pairing, arm.selection) for arm in axes.arms):
-                    yield "filter", {**pairing.axes, "selection": selection}
+                by_name = {layout.job_name("filter", **its): its for its in map(axes.filter_axes, axes.arms)}
+                for its in by_name.values():
+                    yield "filter", its
             case "reference":
                 needing = [arm for arm in axes.arms if method_of(config.train.recipes[arm.recipe]).needs_reference]
                 sides = ((arm.policy, generator) for arm in needing for generator in arm.pairing.generators)

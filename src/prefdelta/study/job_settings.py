@@ -163,6 +163,7 @@ class JobSettings:
         return FilterSettings(
             selection=name,
             tie_seed=section.tie_seed,
+            order=int(job.axes["order"]),
             limit=common.pairs if common else cell_limit,
         )
 
@@ -255,4 +256,5 @@ class JobSettings:
             benchmarks=benchmarks,
             experiments=experiments,
             groups=groups,
+            max_drawn_share=config.filter.max_drawn_share,
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prefdelta.core import layout
 from prefdelta.core.arms import Arm
 from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.compute import Resources
@@ -97,6 +98,10 @@ class Study:
     def policy_manifest(self, arm: Arm) -> str:
         """The file that names a trained policy's weights."""
         return self._files.output("train", **arm.axes)
+
+    def filter_job(self, arm: Arm) -> str:
+        """The name of the job that selects an arm's pairs."""
+        return layout.job_name("filter", **self._axes.filter_axes(arm))
 
     # --- for rules: kind is the rule's name -------------------------------------------------------------------------
 

@@ -85,8 +85,8 @@ class Outcome:
 
 
 def file_of(paths: Iterable[Path], name: str) -> Path:
-    """The path in `paths` that belongs to `name`: an arm (folders of the path) or a selection (the file's stem)."""
-    (match,) = [path for path in paths if (f"/{name}/" in path.as_posix() if "/" in name else path.stem == name)]
+    """The path in `paths` that belongs to `name`: an arm (folders of the path) or a selection (the file's folder)."""
+    (match,) = [path for path in paths if (f"/{name}/" in path.as_posix() if "/" in name else path.parent.name == name)]
     return match
 
 

@@ -18,6 +18,7 @@ AXES = {
     "rejected": "r1",
     "dimension": "step_coherence",
     "selection": "top-step_coherence-5000",
+    "order": "2",
     "policy": "nemotron-8b",
     "recipe": "dpo-lora",
     "seed": "0",
@@ -32,7 +33,7 @@ names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]*", fullmatch=True) | st.sample
 
 def axes_of(pattern):
     numbers = st.integers(0, 99).map(str)
-    values = dict.fromkeys(("shard", "of", "seed"), numbers)
+    values = dict.fromkeys(("shard", "of", "seed", "order"), numbers)
     return st.fixed_dictionaries({name: values.get(name, names) for name in AXES if f"{{{name}}}" in pattern})
 
 
@@ -50,7 +51,7 @@ def test_paths_of_each_kind_of_job():
         "judge": "judge/s1.1-32b/logic.parquet",
         "pair": "pair/s1.1-32b~r1.parquet",
         "delta": "delta/s1.1-32b~r1/step_coherence.parquet",
-        "filter": "filter/s1.1-32b~r1/top-step_coherence-5000.parquet",
+        "filter": "filter/s1.1-32b~r1/top-step_coherence-5000/t2.parquet",
         "reference": "reference/nemotron-8b/s1.1-32b.parquet",
         "train": "train/nemotron-8b/s1.1-32b~r1/top-step_coherence-5000/dpo-lora/s0/policy.json",
         "evaluate": "evaluate/nemotron-8b/s1.1-32b~r1/top-step_coherence-5000/dpo-lora/s0/maths-1.parquet",
@@ -100,6 +101,14 @@ def test_a_folder_above_the_study_does_not_matter():
 def test_a_path_outside_the_study_is_refused(path):
     with pytest.raises(StudyError, match=r"is not in a folder results/mini/"):
         layout.name_below(path, "mini")
+
+
+def test_a_job_says_by_its_name_what_it_is_about():
+    place = layout.place_of_job("filter/g4~g0/top-mean-5/t1")
+    axes = {"chosen": "g4", "rejected": "g0", "selection": "top-mean-5", "order": "1"}
+    assert (place.stage, place.axes) == ("filter", axes)
+    with pytest.raises(StudyError, match="filter/g4~g0/all: is not a path"):
+        layout.place_of_job("filter/g4~g0/all")
 
 
 @pytest.mark.parametrize(

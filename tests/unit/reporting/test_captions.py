@@ -14,8 +14,8 @@ NO_INTERVAL = Estimate(0.5, None, None, 1, run_df=4)
     ("estimates", "expected"),
     [
         ([RUNS, MORE_RUNS], "n = 40–60 problems. Intervals (95%) hold problems and runs (4–6 degrees of freedom"),
-        ([ITEMS_ONLY], "n = 50 problems. Intervals marked † hold problems only: no arm was repeated here."),
-        ([RUNS, ITEMS_ONLY], "between runs). Those marked † hold problems only: no arm was repeated there."),
+        ([ITEMS_ONLY], "n = 50 problems. Intervals marked ‡ hold problems only: no arm was repeated here."),
+        ([RUNS, ITEMS_ONLY], "between runs). Those marked ‡ hold problems only: no arm was repeated there."),
         ([NO_RUNS], "n = 50 problems. Intervals (95%) hold problems."),
         ([RUNS, NO_RUNS], "between runs). Where no training is involved, they hold problems."),
         ([RUNS, NO_INTERVAL], "between runs). 1 of 2 values has no interval: too few problems differ."),

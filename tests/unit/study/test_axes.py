@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.study.axes import Axes, arms_of
 from prefdelta.study.config.sections import Experiment
@@ -64,3 +66,36 @@ def test_a_wildcard_fits_the_names_of_the_study_and_no_part_of_them(mini):
     assert re.fullmatch(wildcards["policy"], "p.a")
     assert not re.fullmatch(wildcards["policy"], "pxa")
     assert re.fullmatch(wildcards["source"], "train")
+
+
+@pytest.mark.parametrize(
+    ("tie_order", "selection", "orders"),
+    [
+        ("per_seed", "top-mean-5", ["0", "3"]),
+        ("per_seed", "length-matched-mean-5", ["0", "3"]),
+        ("fixed", "top-mean-5", ["0"]),
+        *(
+            ("per_seed", name, ["0"])
+            for name in ("all", "swapped", "random-5-s3", "common-scaling", "cell-right-wrong")
+        ),
+    ],
+)
+def test_each_seed_has_an_order_of_its_own_where_ties_are_drawn(mini, tie_order, selection, orders):
+    study = mini(lambda content: content["filter"].update(tie_order=tie_order))
+    arms = [Arm("pa", Pairing("g3", "g1"), selection, "dpo", seed) for seed in (0, 3)]
+    found = [Axes(study.config).filter_axes(arm) for arm in arms]
+    assert list(dict.fromkeys(axes["order"] for axes in found)) == orders
+    assert {(axes["chosen"], axes["rejected"], axes["selection"]) for axes in found} == {("g3", "g1", selection)}
+
+
+def test_arms_read_the_pairs_of_their_own_order(mini):
+    study = mini(lambda content: content["experiments"]["filtering"].update(seeds=[0, 2]))
+    read = {
+        str(arm): path.removeprefix("results/mini/")
+        for batch in study.train_batches
+        for arm, path in zip(batch.arms, batch.inputs["selected"], strict=True)
+    }
+    arm = "pa/g3~g1/{}/dpo/s2"
+    assert read[arm.format("top-mean-500")] == "filter/g3~g1/top-mean-500/t2.parquet"
+    assert read[arm.format("all")] == "filter/g3~g1/all/t0.parquet"
+    assert set(read.values()) == {f"{job.name}.parquet" for job in study.jobs("filter")}

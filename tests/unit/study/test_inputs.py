@@ -31,7 +31,7 @@ def test_a_delta_reads_each_form_that_asks_one_of_its_dimensions_once(mini):
     [("all", 0, 0), ("top-factuality-5", 1, 0), ("random-5-s0", 0, 0), ("common-scaling", 0, 6)],
 )
 def test_a_selection_reads_what_its_name_speaks_of(mini, selection, deltas, common):
-    study, axes = mini(), {"chosen": "g3", "rejected": "g1", "selection": selection}
+    study, axes = mini(), {"chosen": "g3", "rejected": "g1", "selection": selection, "order": "0"}
     assert len(study.input("filter", "deltas")(axes)) == deltas
     assert len(study.input("filter", "common")(axes)) == common
 

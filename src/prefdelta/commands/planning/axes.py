@@ -43,6 +43,8 @@ def _values(study: Study, output: Path) -> list[tuple[str, str]]:
     if output.relative_to(study.results).parts[0] == "report":
         return []
     axes = dict(layout.place_of(output, study.config.study).axes)
+    if axes.get("order", "0") != "0":
+        axes["seed"] = axes["order"]  # of the arms that train on this selection
     values = [(axis, f"s{value}" if axis == "seed" else value) for axis, value in axes.items() if axis in AXES]
     if "chosen" in axes:
         pairing = Pairing(axes["chosen"], axes["rejected"])

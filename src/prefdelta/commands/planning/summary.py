@@ -10,6 +10,8 @@ from prefdelta.commands.planning.causes import Causes
 from prefdelta.commands.planning.disk import Disk
 from prefdelta.commands.planning.dollars import Account
 from prefdelta.commands.planning.dry_run import PlannedJob
+from prefdelta.commands.planning.power import Power
+from prefdelta.commands.planning.ties import Ties
 from prefdelta.commands.planning.work import UNITS, JobWork
 from prefdelta.core.durations import duration
 from prefdelta.core.stage_names import STAGES
@@ -48,8 +50,10 @@ class Plan:
     why: list[Cause]
     disk: Disk
     account: Account | None
+    power: Power
     gpu_jobs: int
     notes: list[str]
+    ties: Ties
 
     @property
     def jobs(self) -> int:
@@ -86,8 +90,14 @@ class Plan:
                 "free": self.disk.free,
                 "fits": self.disk.fits,
             },
+            "power": {claim: [asdict(line) for line in lines] for claim, lines in self.power.effects.items()},
             "spending": None if self.account is None else asdict(self.account),
             "notes": self.notes,
+            "ties": {
+                "limit": self.ties.limit,
+                "selections": [one.as_json() for one in self.ties.selections],
+                "over": [f"{one.pairing}/{one.selection}" for one in self.ties.over],
+            },
         }
 
 
@@ -100,7 +110,9 @@ def summed(
     causes: Mapping[str, Causes],
     disk: Disk,
     account: Account | None,
+    power: Power,
     notes: Iterable[str],
+    ties: Ties,
 ) -> Plan:
     stages = []
     for name in STAGES:
@@ -110,8 +122,17 @@ def summed(
             why = Counter(cause for job, _ in its for cause in causes[job.name].all)
             stages.append(Stage(name, len(its), UNITS.get(name), **sums, why=dict(why.most_common())))
     jobs = [job for job, _ in works]
+    gpu_jobs = sum(job.gpus > 0 for job in jobs)
     return Plan(
-        study, stages, _why(jobs, causes), disk, account, sum(job.gpus > 0 for job in jobs), [*notes, *_too_long(works)]
+        study,
+        stages,
+        _why(jobs, causes),
+        disk,
+        account,
+        power,
+        gpu_jobs,
+        [*notes, *_too_long(works)],
+        ties,
     )
 
 

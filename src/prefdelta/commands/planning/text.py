@@ -1,16 +1,16 @@
 """A plan for a person, on one screen."""
 
-import textwrap
 from collections import Counter
+from collections.abc import Sequence
 
 from prefdelta.commands.output import format_bytes
 from prefdelta.commands.planning.amounts import BASES, Amount, Basis
 from prefdelta.commands.planning.dollars import ASSUMPTIONS
 from prefdelta.commands.planning.summary import Cause, Plan
-from prefdelta.commands.text_table import table
+from prefdelta.commands.text_table import table, wrapped
+from prefdelta.reporting.worlds.power import SmallestEffect
 
-WIDTH = 120
-MOST_CAUSES = 15
+MOST_CAUSES = MOST_TIES = 15
 _MEANINGS = {
     Basis.COUNTED: "counted: made and looked up in the record",
     Basis.STANDING: "as it stands: counted, if what is made anew above comes out the same",
@@ -25,12 +25,13 @@ _MEANINGS = {
 def text(plan: Plan) -> str:
     if not plan.jobs:
         lines = [f"study {plan.study}: nothing to do: every output is there and up to date"]
-        return "\n".join([*lines, *_notes(plan)])
+        return "\n\n".join("\n".join(part) for part in [[*lines, *_notes(plan)], _ties(plan)] if part)
     head = [
         f"study {plan.study}: {plan.jobs:,} jobs would run",
         f"as SLURM jobs: {plan.jobs:,}, of which {plan.gpu_jobs:,} ask for GPUs",
     ]
-    parts = [head, _table(plan), _causes(plan), [*_dollars(plan), *_disk(plan), *_notes(plan)], _legend(plan)]
+    remarks = [*_dollars(plan), *_disk(plan), *_notes(plan)]
+    parts = [head, _table(plan), _causes(plan), _ties(plan), _power(plan), remarks, _legend(plan)]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
@@ -71,7 +72,7 @@ def _known(amount: Amount) -> str:
 
 
 def _causes(plan: Plan) -> list[str]:
-    shown = [_wrapped(_cause(why), "  ") for why in plan.why[:MOST_CAUSES]]
+    shown = [wrapped(_cause(why), "  ") for why in plan.why[:MOST_CAUSES]]
     left = len(plan.why) - len(shown)
     return ["why", *shown, *([f"  ... and {left} more causes (--json has all)"] if left else [])]
 
@@ -87,6 +88,25 @@ def _counts(jobs: Counter[str]) -> str:
     return ", ".join(f"{stage} {count:,}" for stage, count in jobs.items())
 
 
+def _ties(plan: Plan) -> list[str]:
+    """The selections over the limit, those with the largest drawn share first."""
+    over = sorted(plan.ties.over, key=lambda one: -one.counts.drawn_share)
+    if not over:
+        return []
+    rows = [["selection", "pairing", "k", "cut", "above", "tied", "drawn", "share"]]
+    for one in over[:MOST_TIES]:
+        counts = one.counts
+        numbers = [f"{number:,}" for number in (counts.above, counts.tied, counts.drawn)]
+        rows.append(
+            [one.selection, one.pairing, f"{counts.k:,}", f"{counts.cut:+.4g}", *numbers, f"{counts.drawn_share:.0%}"]
+        )
+    left = len(over) - MOST_TIES
+    head = (
+        f"drawn among pairs of equal delta, more than {plan.ties.limit:.0%} (filter.max_drawn_share); it stops nothing"
+    )
+    return [head, *table(rows, right=range(2, len(rows[0]))), *([f"  ... and {left} more"] if left > 0 else [])]
+
+
 def _dollars(plan: Plan) -> list[str]:
     account, usd = plan.account, plan.sum_of("usd")
     if account is None:
@@ -98,7 +118,7 @@ def _dollars(plan: Plan) -> list[str]:
         lines.append(
             "warning: the limit would be reached before all is judged. Raise judge.engine.limit_usd, or ask less."
         )
-    return [_wrapped(line) for line in lines]
+    return [wrapped(line) for line in lines]
 
 
 def _disk(plan: Plan) -> list[str]:
@@ -112,15 +132,42 @@ def _disk(plan: Plan) -> list[str]:
         )
         if amount.value
     ]
-    lines = [_wrapped(f"disk: {', '.join(parts) or 'next to nothing'}; {format_bytes(disk.free)} are free")]
+    lines = [wrapped(f"disk: {', '.join(parts) or 'next to nothing'}; {format_bytes(disk.free)} are free")]
     if not disk.fits:
         remedy = "Between runs, `prefdelta gc --evaluated-policies` removes policies that have their scores."
-        lines.append(_wrapped(f"warning: {format_bytes(disk.needed.value)} do not fit at once. {remedy}"))
+        lines.append(wrapped(f"warning: {format_bytes(disk.needed.value)} do not fit at once. {remedy}"))
     return lines
 
 
+def _power(plan: Plan) -> list[str]:
+    """A line for the numbers of a claim that have one unit."""
+    rows = [["claim", "numbers", "smallest effect", "named", "unit and rule"]]
+    for claim, lines in plan.power.effects.items():
+        for unit in dict.fromkeys(line.unit for line in lines):
+            alike = [line for line in lines if line.unit == unit]
+            named = {f"{line.named:g}" for line in alike if line.named is not None}
+            rows.append([claim, str(len(alike)), _smallest(alike), ", ".join(sorted(named)), unit])
+        if not lines:
+            rows.append([claim, "", "not run", "", ""])
+    usual = {name: value for name, value, _, _ in plan.power.assumptions.lines()}
+    about = (
+        "power: the smallest true effect that 80% of such studies see at 95%, as a range over a claim's numbers, if "
+        f"runs vary by {usual['run_sd']} points, problems by {usual['difficulty_spread']} logits and base accuracies "
+        f"are {usual['base_accuracy']} (assumed; `prefdelta worlds` prints every assumption)"
+    )
+    return [wrapped(about), *(f"  {line}" for line in table(rows, right={1}))]
+
+
+def _smallest(lines: Sequence[SmallestEffect]) -> str:
+    known = sorted(line.effect for line in lines if line.effect is not None)
+    if len(known) < len(lines):
+        return "not known"
+    ends = dict.fromkeys(f"{value:.2g}" for value in (known[0], known[-1]))
+    return " to ".join(ends)
+
+
 def _notes(plan: Plan) -> list[str]:
-    return [_wrapped(f"note: {note}") for note in plan.notes]
+    return [wrapped(f"note: {note}") for note in plan.notes]
 
 
 def _legend(plan: Plan) -> list[str]:
@@ -129,7 +176,3 @@ def _legend(plan: Plan) -> list[str]:
         amount for stage in plan.stages for amount in (stage.gpu_hours, stage.core_hours, stage.usd) if amount.value
     ]
     return [_MEANINGS[basis] for basis in sorted({amount.basis for amount in shown})]
-
-
-def _wrapped(line: str, indent: str = "") -> str:
-    return textwrap.fill(line, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}    ", break_on_hyphens=False)

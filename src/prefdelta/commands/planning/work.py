@@ -225,11 +225,10 @@ class Reckoning:
     def _pairs(self, arm: str) -> Amount:
         """How many pairs an arm trains on."""
         asked = Arm.parse(arm)
-        name = asked.selection
-        job = f"filter/{asked.pairing}/{name}"
+        job = self._study.filter_job(asked)
         if job not in self._by_name and (manifest := self._speed.manifest(job)):
             return Amount(_rows_left(manifest), Basis.ESTIMATED)
-        selection, section = parse_selection(name), self._study.config.filter
+        selection, section = parse_selection(asked.selection), self._study.config.filter
         most = selection.k
         if selection.set:
             most = section.sets[selection.set].pairs

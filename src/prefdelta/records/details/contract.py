@@ -18,4 +18,4 @@ class Details(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NoDetails:
-    """The empty details of pair and filter."""
+    """The empty details of pair."""

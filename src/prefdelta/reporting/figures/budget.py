@@ -35,12 +35,13 @@ _CLOSEST = 0.18  # share of the axis: the least distance of `all` from the large
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The gains of one way of selecting: at every k and, last, with all pairs; None without such an arm."""
+    """The gains of one way of selecting: at every k and, last, with all pairs."""
 
     name: str
     kind: str  # top: a line; random: a band; other: marks alone
     style: int  # number of its colour or mark, so that it looks alike in every figure
-    estimates: Sequence[Estimate | None]
+    estimates: Sequence[Estimate | None]  # None without such an arm
+    remarks: Sequence[str]  # a sign beside each mark, or nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class _Mark:
     value: float
     low: float
     high: float
+    remark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +162,10 @@ def _beside(courses: Sequence[Course], places: Sequence[float], step: float) -> 
 
 def _known(course: Course, places: Sequence[float]) -> list[_Mark]:
     marks = []
-    for place, estimate in zip(places, course.estimates, strict=True):
+    for place, estimate, remark in zip(places, course.estimates, course.remarks, strict=True):
         if estimate is not None and estimate.value is not None:
-            ends = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
-            marks.append(_Mark(place, estimate.value, *ends))
+            low, high = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
+            marks.append(_Mark(place, estimate.value, low, high, remark))
     return marks
 
 
@@ -183,6 +185,8 @@ def _draw_course(axes: "Axes", known: Sequence[_Mark], look: _Look, *, line: boo
     for mark in known:
         axes.plot([mark.x] * 2, [mark.low, mark.high], color=look.colour, linewidth=1, alpha=0.55, zorder=2)
         axes.plot([mark.x], [mark.value], look.mark, **_mark(look, palette), zorder=4)
+        if mark.remark:
+            text_at(axes, (4, 3), (mark.x, mark.value), mark.remark, look.colour, fontsize=SMALL)
 
 
 def _mark(look: _Look, palette: Palette) -> dict[str, Any]:

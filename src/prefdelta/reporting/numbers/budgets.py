@@ -57,6 +57,7 @@ def budgets(content: Content, experiment: ExperimentArms) -> BudgetFigure:
                     kind,
                     styles[name],
                     [panel_point(content, by_k[k], panel).estimate if k in by_k else None for k in (*ks, None)],
+                    [content.mark(*by_k.get(k, ())) for k in (*ks, None)],
                 )
                 for (kind, name), by_k in courses.items()
             ]

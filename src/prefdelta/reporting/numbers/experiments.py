@@ -14,6 +14,7 @@ from prefdelta.reporting.numbers.budgets import budgets
 from prefdelta.reporting.numbers.gains import UNIT
 from prefdelta.reporting.panels import panel_head, panel_point, panels
 
+_SERIES = ("policy", "selection", "recipe")  # parts of the names of series
 _FIRST = {"methods": ("recipe", "pairing", "selection", "policy")}  # parts of the labels, if not PARTS
 
 
@@ -34,7 +35,10 @@ def scaling(content: Content, experiment: ExperimentArms) -> ScalingFigure:
     series = list(dict.fromkeys(map(_series, members)))
     by_key = {(_series(repeats), repeats[0].pairing): repeats for repeats in members}
     firsts = [next(repeats for repeats in members if _series(repeats) == key) for key in series]
-    names = short_labels(firsts, ("policy", "selection", "recipe"))
+    marks = [
+        content.mark(*(arm for repeats in members if _series(repeats) == key for arm in repeats)) for key in series
+    ]
+    names = [f"{name}{mark}" for name, mark in zip(short_labels(firsts, _SERIES), marks, strict=True)]
     shown_panels = []
     for panel in panels(content):
         drawn = [
@@ -66,7 +70,7 @@ def rows(content: Content, experiment: ExperimentArms) -> DotFigure:
     """A row per arm. If selections are compared, the random ones of a size are the reference for the others."""
     filtering = experiment.figure == "filtering"
     members = filtering_rows(experiment) if filtering else families(experiment.arms)
-    labels = short_labels(members, _FIRST.get(experiment.figure, PARTS))
+    labels = content.labels(members, _FIRST.get(experiment.figure, PARTS))
     shown = []
     for panel in panels(content):
         points = [panel_point(content, repeats, panel) for repeats in members]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefdelta.core.arms import Arm, parse_arm
+from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.reporting.arms import Repeats, families, selection_of, without_draw
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.formats import listed, span
@@ -19,7 +20,6 @@ from prefdelta.reporting.panels import panels
 
 TIE_ORDER, JUDGE_DRAW, TRACE_DRAW = "Order of equal deltas", "Judge’s draw", "Draw of traces"
 NOT = "not replicated"
-BY_DELTA = ("top", "bottom", "length-matched")  # selections that order pairs by their delta
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _orders(content: Content) -> dict[tuple[str, str], set[Any]]:
     orders: dict[tuple[str, str], set[Any]] = {}
     for job in content.jobs:
         name = job.manifest.settings.get("selection") if job.stage == "filter" else None
-        if name and name.startswith(BY_DELTA):
+        if name and parse_selection(name).DRAWS_TIES:
             orders.setdefault((job.name.partition("/")[0], name), set()).add(job.manifest.settings.get("order", 0))
     return orders
 

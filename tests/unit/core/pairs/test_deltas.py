@@ -177,7 +177,7 @@ def test_deltas_of_composites_are_equal_and_ordered_as_fractions_are(sides):
             assert (left < right, left == right) == (exact[first] < exact[second], exact[first] == exact[second])
     # Everything that reads deltas goes by this order: selections, ...
     for kind, sign in (("top", -1), ("bottom", 1)):
-        stated = sorted(exact, key=lambda pair_id: (sign * exact[pair_id], fraction("ties", 3, pair_id)))
+        stated = sorted(exact, key=lambda pair_id: (sign * exact[pair_id], fraction("ties", "mean", 3, 0, pair_id)))
         k = (len(pairs) + 1) // 2
         chosen = select(parse_selection(f"{kind}-mean-{k}"), pairs, found, 3)
         assert [row.pair_id for row in chosen] == stated[:k]

@@ -33,6 +33,7 @@ def by_pair(*seed: str | int) -> Callable[[Pair], float]:
 
 
 by_tie = by_pair("ties", TIE_SEED)
+ORDER = 2  # of equal deltas
 
 
 def by_prompt(row: Pair) -> float:
@@ -72,19 +73,21 @@ ROWS = [
             "top-5",
             "top-mean-5-s0",
         ],
+        order=by_pair("ties", "mean", TIE_SEED, ORDER),
         errors={"top-mean-13": "only 12 are eligible and judged"},
     ),
     Row(
         Bottom,
         {"bottom-mean-5": {"dimension": "mean", "k": 5}},
         ["bottom-mean", "bottom-mean-0"],
+        order=by_pair("ties", "mean", TIE_SEED, ORDER),
         errors={"bottom-mean-13": "only 12 are eligible and judged"},
     ),
     Row(
         LengthMatched,
         {"length-matched-signal_to_noise-5": {"dimension": "signal_to_noise", "k": 5}},
         ["length-matched-5", "length-matched-mean-5-s0", "lengthmatched-mean-5"],
-        order=by_pair("length-matched", TIE_SEED),
+        order=by_pair("length-matched", "signal_to_noise", TIE_SEED, ORDER),
         errors={"length-matched-mean-13": "only 12 are eligible and judged"},
     ),
     Row(
@@ -128,7 +131,7 @@ def study() -> list[Pair]:
 
 def taken(name: str, pairs: Sequence[Pair]) -> list[str]:
     deltas = {row.pair_id: delta(row.pair_id, 1) for row in pairs}
-    return [row.pair_id for row in select(parse_selection(name), pairs, deltas, TIE_SEED, PROMPTS)]
+    return [row.pair_id for row in select(parse_selection(name), pairs, deltas, TIE_SEED, PROMPTS, order=ORDER)]
 
 
 by_kind = pytest.mark.parametrize("row", ROWS, ids=[row.kind.FORM for row in ROWS])

@@ -1,13 +1,12 @@
 """The pairs with the smallest sample deltas."""
 
-from prefdelta.core.pairs.selection_kinds.selection import Pool, Selection
+from prefdelta.core.pairs.selection_kinds.by_delta import ByDelta
 
 
-class Bottom(Selection):
+class Bottom(ByDelta):
     FORM = "bottom-<dimension>-<k>"
     ABOUT = "the k pairs with the smallest sample deltas on a dimension"
     CONTROL = True
 
-    def candidates(self, pool: Pool) -> list[str]:
-        """The pairs that have a delta."""
-        return sorted(pool.deltas, key=lambda pair_id: (pool.deltas[pair_id], pool.tie(pair_id)))
+    def sort_key(self, delta: float) -> float:
+        return delta

@@ -34,8 +34,8 @@ class LengthMatched(Top):
         ends = quantiles(differences.values(), n=STRATA) if len(differences) > 1 else []
         stratum = {pair_id: bisect_right(ends, difference) for pair_id, difference in differences.items()}
         wanted = Counter(stratum[pair_id] for pair_id in super().take(candidates, pool))
-        drawn = []
-        for pair_id in sorted(stratum, key=lambda pair_id: fraction("length-matched", pool.tie_seed, pair_id)):
+        drawn, draw = [], ("length-matched", pool.dimension, pool.tie_seed, pool.order)
+        for pair_id in sorted(stratum, key=lambda pair_id: fraction(*draw, pair_id)):
             if wanted[stratum[pair_id]] > 0:
                 wanted[stratum[pair_id]] -= 1
                 drawn.append(pair_id)

@@ -32,10 +32,18 @@ class Pool:
     tie_seed: int
     common: Collection[str] = ()  # prompts that all pairings of a common set share
     limit: int | None = None  # largest number of prompts of a common set or of a cell
+    dimension: str | None = None  # of the deltas
+    order: int = 0  # which of the orders of equal deltas
 
     def tie(self, name: str) -> float:
-        """The place of a pair or a prompt among its equals: a number in [0, 1), drawn by `tie_seed`."""
-        return fraction("ties", self.tie_seed, name)
+        """The place of a pair or a prompt among its equals: a number in [0, 1).
+
+        Each dimension and each order is a draw of its own: with one draw for all, the top sets of unrelated dimensions
+        would share the pairs that come first in it. Prompts have one draw, the same for all pairings.
+        """
+        if self.dimension is None:
+            return fraction("ties", self.tie_seed, name)
+        return fraction("ties", self.dimension, self.tie_seed, self.order, name)
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class Selection(ABC):
     SWAPS: ClassVar[bool] = False  # train with chosen and rejected exchanged
     BLIND: ClassVar[bool] = False  # goes by neither deltas nor grades
     CONTROL: ClassVar[bool] = False  # other selections of its size are compared with it
+    DRAWS_TIES: ClassVar[bool] = False  # takes some of the pairs that are equal to it, drawn anew by each training seed
 
     @classmethod
     def parse(cls, name: str) -> Self | None:

@@ -1,12 +1,11 @@
 """The pairs with the largest sample deltas."""
 
-from prefdelta.core.pairs.selection_kinds.selection import Pool, Selection
+from prefdelta.core.pairs.selection_kinds.by_delta import ByDelta
 
 
-class Top(Selection):
+class Top(ByDelta):
     FORM = "top-<dimension>-<k>"
     ABOUT = "the k pairs with the largest sample deltas on a dimension"
 
-    def candidates(self, pool: Pool) -> list[str]:
-        """The pairs that have a delta."""
-        return sorted(pool.deltas, key=lambda pair_id: (-pool.deltas[pair_id], pool.tie(pair_id)))
+    def sort_key(self, delta: float) -> float:
+        return -delta

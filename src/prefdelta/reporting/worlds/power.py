@@ -1,0 +1,34 @@
+"""Power before cost: the smallest true effects that a study of some shape would see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prefdelta.core.paper_claims import Claims
+from prefdelta.reporting.claims.verdicts import judge_claims
+from prefdelta.reporting.worlds.assumptions import Assumptions
+from prefdelta.reporting.worlds.planted import Planter
+from prefdelta.reporting.worlds.shape import StudyShape
+from prefdelta.reporting.worlds.worlds import World
+
+_NOTHING = World("nothing", "nothing gains", None)
+
+
+@dataclass(frozen=True, slots=True)
+class SmallestEffect:
+    """The smallest true distance from its bound that a number's interval excludes in 80% of studies."""
+
+    title: str
+    unit: str
+    effect: float | None  # None: the number has no standard error, so nothing can be seen
+    named: float  # the effect that the claim names
+
+
+def smallest_effects(claims: Claims, shape: StudyShape, assumptions: Assumptions) -> Mapping[str, list[SmallestEffect]]:
+    """Claim -> one line per number, from a planted study in which nothing gains; no line: the study lacks the arms."""
+    judged = judge_claims(claims, Planter(shape, assumptions).plant(_NOTHING, 0), "")
+    return {
+        result.claim.id: [
+            SmallestEffect(line.number.title, line.unit, line.detectable, line.effect) for line in result.numbers
+        ]
+        for result in judged.results
+    }

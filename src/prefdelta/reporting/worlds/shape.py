@@ -1,0 +1,81 @@
+"""The shape of a study: its arms, benchmarks, pairings and numbers, as its config has them before anything ran."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from prefdelta.core.arms import Arm, Base, Pairing
+from prefdelta.reporting.arms import selection_of
+from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
+from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRecipe:
+    """What a recipe does with the pairs of a selection."""
+
+    contrasts: bool  # whether it trains on both sides of a pair
+    epochs: float | None  # passes over the selection; None: the budget is a number of pairs
+    pairs: float | None  # pairs seen; None: the budget is a number of epochs
+
+    def seen(self, selected: int) -> float:
+        """How many pairs training sees, counting each pass. selected: the selection's size."""
+        if self.pairs is not None:
+            return self.pairs
+        return selected * (self.epochs or 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGenerator:
+    """Who writes traces."""
+
+    samples: int  # traces per prompt
+    shipped: bool  # a data set ships its traces
+    accuracy: float | None  # share of right answers that the config aims at; None: it says nothing
+
+
+@dataclass(frozen=True)
+class StudyShape:
+    """All that decides how much a study can see, but for the truth."""
+
+    study: str
+    seed: int
+    experiments: Mapping[str, ExperimentArms]
+    benchmarks: Mapping[str, BenchmarkLabel]
+    groups: Mapping[str, BenchmarkGroup]
+    items: Mapping[str, int]  # problems, by benchmark
+    samples: Mapping[Evaluation, int]  # answers per problem
+    evaluated: Mapping[str, Sequence[Arm]]  # trained arms, by group
+    generators: Mapping[str, PlannedGenerator]  # weak to strong
+    recipes: Mapping[str, PlannedRecipe]
+    dimensions: Sequence[str]
+    composites: Mapping[str, Sequence[str]]  # the mean of these dimensions, by name
+    prompts: int  # training prompts
+    tie_seed: int
+    sets: Mapping[str, tuple[Sequence[Pairing], int | None]]  # common set -> its pairings, and most prompts
+    cell_pairs: int | None  # most prompts of a correctness cell
+    counted: frozenset[str]  # sources (`train`, benchmarks) whose problems were counted, not declared
+
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """All trained arms, each once."""
+        return list(dict.fromkeys(arm for experiment in self.experiments.values() for arm in experiment.arms))
+
+    @cached_property
+    def pairings(self) -> list[Pairing]:
+        """The pairings of the arms, and those of the common sets."""
+        of_sets = (pairing for pairings, _ in self.sets.values() for pairing in pairings)
+        return list(dict.fromkeys([*(arm.pairing for arm in self.arms), *of_sets]))
+
+    @cached_property
+    def pairings_of_cells(self) -> set[Pairing]:
+        """The pairings from which arms take correctness cells."""
+        return {arm.pairing for arm in self.arms if selection_of(arm).cell}
+
+    def policies(self, arms: Iterable[Arm]) -> list[Base]:
+        """The untrained policies of some arms, each once."""
+        return list(dict.fromkeys(arm.base for arm in arms))
+
+    def is_confounded(self, pairing: Pairing) -> bool:
+        """Whether the sides of a pairing may also differ in their prompt and sampling."""
+        return any(self.generators[name].shipped for name in pairing.generators)

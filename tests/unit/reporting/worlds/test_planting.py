@@ -1,0 +1,147 @@
+"""Planted evidence shows what was planted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from prefdelta.core.arms import Pairing
+from prefdelta.reporting.numbers.accuracies import Evaluation
+from prefdelta.reporting.worlds.answers import plant_answers
+from prefdelta.reporting.worlds.assumptions import default_assumptions
+from prefdelta.reporting.worlds.features import features
+from prefdelta.reporting.worlds.pairs import plant_pairs
+from prefdelta.reporting.worlds.planted import Planter
+from prefdelta.reporting.worlds.worlds import WORLDS, World
+
+from .shapes import FULL, MINI, shape
+
+PAIRING = Pairing("g3", "g1")
+NOTHING = World("nothing", "nothing gains", None)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return plant_pairs(shape(MINI), default_assumptions(shape(MINI)), "test")
+
+
+def test_answers_have_the_planted_accuracy_and_gain():
+    large = replace(shape(MINI), items=dict.fromkeys(shape(MINI).items, 20_000))
+    assumptions = default_assumptions(large, run_sd=0.0)
+    arms = len(large.arms)
+    answers = plant_answers(large, assumptions, {True: np.full(arms, 5.0), False: np.full(arms, -3.0)}, "test")
+    for benchmark, accuracy, gain in (("mini_maths_easy", 0.85, 0.05), ("mini_code", 0.4, -0.03)):
+        matrix = answers[Evaluation("sampled", benchmark)]
+        base = matrix.means[matrix.rows["pa/base"]].mean()
+        trained = np.delete(matrix.means, [matrix.rows["pa/base"], matrix.rows["pb/base"]], axis=0).mean()
+        assert base == pytest.approx(accuracy, abs=0.01)
+        assert trained == pytest.approx(accuracy + gain, abs=0.01)
+
+
+def test_a_benchmark_with_several_samples_has_shares_of_them_and_as_many_draws():
+    study = Planter(shape(FULL), default_assumptions(shape(FULL))).plant(NOTHING, 0)
+    amc = Evaluation("maths", "amc")
+    assert study.scores.draws(amc) == 16
+    value = study.scores.base("nemotron-8b", amc).accuracy.value
+    assert value is not None
+    assert (value * 16 * 83) == pytest.approx(round(value * 16 * 83))
+
+
+@pytest.mark.parametrize("run_sd", [0.0, 2.0])
+def test_runs_vary_as_stated(run_sd):
+    assumptions = default_assumptions(shape(FULL), run_sd=run_sd)
+    scores = Planter(shape(FULL), assumptions).plant(NOTHING, 0).scores
+    found = scores.run_variance(scores.evaluations(primary=True))
+    assert found is not None
+    assert 100 * found.value**0.5 == pytest.approx(run_sd, abs=0.35)
+
+
+def test_a_study_is_the_same_whenever_it_is_planted_and_another_number_is_another_study():
+    def gain(number):
+        study = Planter(shape(MINI), default_assumptions(shape(MINI))).plant(WORLDS["delta"], number)
+        arm = study.experiments["scaling"].arms[0]
+        deltas = study.pairings.by_prompt(PAIRING, "mean")
+        evaluations = study.scores.evaluations(primary=True)
+        return study.scores.weighted_difference({arm: 1.0, arm.base: -1.0}, evaluations).value, deltas
+
+    assert gain(0) == gain(0)
+    assert gain(0)[0] != gain(1)[0]
+    assert gain(0)[1] != gain(1)[1]
+
+
+def test_generator_deltas_are_measured_near_the_assumed_ones():
+    study = Planter(shape(MINI), default_assumptions(shape(MINI))).plant(NOTHING, 0)
+    gap = study.grades.gap(PAIRING)
+    assert gap.value == pytest.approx(0.65 - 0.255, abs=0.05)
+    assert gap.se == pytest.approx((0.65 * 0.35 / 2000 + 0.255 * 0.745 / 2000) ** 0.5)
+    assert study.grades.gap(Pairing("g0", "g3")) is None
+
+
+def test_judged_deltas_are_whole_with_the_stated_ties_and_correlations(pairs):
+    columns = pairs.pool.values()
+    deltas = np.concatenate([column.deltas["factuality"] for column in columns])
+    assert set(deltas) <= set(range(-4, 5))
+    assert np.mean(deltas == 0) == pytest.approx(0.5, abs=0.001)
+    own = pairs.pool[PAIRING]
+    # Rounding takes a part of the stated correlations: 0.3 with length, 0.6 with the true delta.
+    assert 0.2 < np.corrcoef(own.deltas["factuality"], own.length)[0, 1] < 0.3
+    assert 0.45 < np.corrcoef(own.deltas["factuality"], own.quality)[0, 1] < 0.6
+    contrast = own.chosen_right.astype(int) - own.rejected_right.astype(int)
+    assert np.corrcoef(contrast, own.quality)[0, 1] == pytest.approx(0.35, abs=0.05)
+    assert own.deltas["mean"] == pytest.approx(np.mean([own.deltas[name] for name in shape(MINI).dimensions], axis=0))
+
+
+def test_pairs_are_read_by_prompt_as_reports_read_them(pairs):
+    own = pairs.pool[PAIRING]
+    assert pairs.eligible(PAIRING) == len(own.prompts) == pytest.approx(0.75 * 2000, rel=0.05)
+    deltas, lengths = pairs.by_prompt(PAIRING, "mean"), pairs.lengths_by_prompt(PAIRING)
+    assert list(deltas.values()) == own.deltas["mean"].tolist()
+    assert deltas.keys() == lengths.keys()
+    assert pairs.by_prompt(PAIRING, "unknown") == {}
+    assert pairs.by_prompt(Pairing("g4", "g3"), "mean") == {}
+
+
+def test_cells_have_the_four_combinations_of_prompts_that_have_them_all(pairs):
+    rows = [pair for pair in pairs.rows[PAIRING] if not pair.pool]
+    assert len(rows) % 4 == 0
+    assert {pair.cell for pair in rows[:4]} == {"right-right", "right-wrong", "wrong-right", "wrong-wrong"}
+    assert len({pair.prompt_id for pair in rows[:4]}) == 1
+
+
+def test_features_are_means_over_the_pairs_that_the_projects_own_selection_takes(pairs):
+    found = features(shape(MINI), default_assumptions(shape(MINI)), pairs)
+    of = {f"{arm.selection}/{arm.recipe}": place for place, arm in enumerate(found.arms) if arm.pairing == PAIRING}
+    own = pairs.pool[PAIRING]
+    every, top, swapped = of["all/dpo"], of["top-mean-500/dpo"], of["swapped/dpo"]
+    assert found.quality[every] == pytest.approx(own.quality.mean())
+    assert found.quality[swapped] == pytest.approx(-own.quality.mean())
+    assert found.quality[top] > found.quality[every] + 0.5 > found.quality[of["bottom-mean-500/dpo"]] + 1
+    ranked = np.sort(own.deltas["mean"])[::-1]
+    sure = own.deltas["mean"] > ranked[499]  # above the ties
+    assert found.quality[top] == pytest.approx(own.quality[sure].mean(), abs=0.1)
+    assert found.length[of["length-matched-mean-500/dpo"]] == pytest.approx(found.length[top], abs=0.05)
+    eligible = len(own.prompts)
+    assert found.seen[top] == found.distinct[top] == 500 / eligible
+    assert found.seen[of["all/dpo-updates"]] == 16 * 32 / eligible
+    assert found.distinct[of["all/dpo-updates"]] == 1
+    right_wrong = (own.chosen_right & ~own.rejected_right).mean()
+    assert found.right_over_wrong[of["cell-right-wrong/dpo"]] / found.right_over_wrong[every] == pytest.approx(
+        1 / right_wrong
+    )
+    assert found.right_over_wrong[of["cell-right-right/dpo"]] == 0
+    assert found.dimension[top] == "mean"
+    assert found.dimension[of["length-matched-mean-500/dpo"]] is None
+    sft = next(place for place, arm in enumerate(found.arms) if arm.recipe == "sft")
+    assert not found.contrasts[sft]
+    assert found.contrasts[every]
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_world_tells_a_gain_for_every_arm(name, pairs):
+    world, usual = WORLDS[name], default_assumptions(shape(MINI))
+    assert world.name == name
+    if world.gains:
+        gains = world.gains(features(shape(MINI), usual, pairs), world.assumptions(usual))
+        assert [len(side) for side in gains] == [len(shape(MINI).arms)] * 2
+        assert np.isfinite(gains).all()
+        assert np.ptp(gains) > 1
