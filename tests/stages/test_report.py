@@ -618,11 +618,12 @@ def ship(study, generator):
 def test_a_generator_from_a_data_set_is_a_confounded_point(study):
     experiments = scaling_study(study)
     before = study.run(experiments=experiments)
-    assert "confounded" not in before.partition("<body>")[2]
+    assert "A confounded point" not in before
     filled = study.path("figures/line.svg").read_bytes()
     study.inputs["manifests"] = [path for path in study.inputs["manifests"] if "generate/big" not in path.as_posix()]
     ship(study, "big")
     page = study.run(experiments=experiments)
+    assert "A confounded point" in page
     assert "Open, and in no line: pairings with big: traces from a data set, so another prompt" in page
     assert study.path("figures/line.svg").read_bytes() != filled  # an open mark
     assert Cells(page).row("big", 6)[0] == "big traces from a data set, so another prompt and sampling"
