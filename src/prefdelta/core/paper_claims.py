@@ -41,7 +41,8 @@ class Trend(Settings):
     """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
 
     part: Literal["all", "lower half"] = "all"
-    """Generators along which the slope is taken. The halves share their middle."""
+    """Generators along which the slope is taken. The halves share their middle place, or
+    two of them if the number of generators is even."""
 
 
 class LevelsOff(Settings):

@@ -52,7 +52,7 @@ def delta_slope(
     means = [sum(both[prompt][0] for prompt in prompts) / len(prompts) for _, _, both in measured]
     (_, first, _), (_, last, _) = measured[0], measured[-1]
     ends = f"{first} {signed(means[0])} to {last} {signed(means[-1])}"
-    return DeltaSlope(f"{dimension}, on the prompts of all pairings: {ends}", mean_interval(values))
+    return DeltaSlope(f"{dimension}, on the prompts of all pairings: {ends}", mean_interval(values, max(map(abs, weights))))
 
 
 def _rate(measured: Sequence[Mapping[str, tuple[float, float]]], prompts: Sequence[str]) -> float:

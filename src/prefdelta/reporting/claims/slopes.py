@@ -9,7 +9,9 @@ def slope(x: Sequence[float]) -> list[float] | None:
 
 
 def half_slopes(x: Sequence[float]) -> tuple[list[float], list[float]] | None:
-    """The weights of the slopes over the lower and over the upper half of rising x, which share their middle.
+    """The weights of the slopes over the lower and over the upper half of rising x.
+
+    The halves share their middle place, or their two middle places if their number is even.
 
     None for fewer than three places, or equal x in a half.
     """

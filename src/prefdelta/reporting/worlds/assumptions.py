@@ -14,8 +14,8 @@ class Assumptions:
 
     base_accuracy: Mapping[str, float]
     generator_accuracy: Mapping[str, float]
-    gain_in_domain: float = 10.0
-    gain_out_of_domain: float = 12.0
+    gain_in_domain: float = 14.0
+    gain_out_of_domain: float = 16.0
     run_sd: float = 1.0
     draw_share: float = 0.5
     difficulty_spread: float = 1.5
