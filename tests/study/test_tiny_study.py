@@ -164,6 +164,19 @@ def test_the_accuracies_are_found_again_from_the_tables_alone(checkout: Path, re
         assert table[arm][benchmark] == pytest.approx(accuracy, abs=0.051)
 
 
+def test_the_claims_numbers_are_found_again_from_the_tables_alone(checkout: Path, tmp_path: Path) -> None:
+    words = (sys.executable, "docs/recompute_claims.py", "results/mini", "resources/claims.yaml")
+    done = started(checkout, *words)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "| equal" in done.stdout
+    changed = copied(checkout, tmp_path / "changed")
+    manifest = changed / "results/mini/report/index.manifest.json"
+    content = json.loads(manifest.read_text())
+    next(claim for claim in content["details"]["claims"].values() if claim["tests"])["tests"][0]["value"] += 0.01
+    manifest.write_text(json.dumps(content))
+    assert started(changed, *words).returncode == 1
+
+
 def test_a_second_run_finds_nothing_to_do(checkout: Path) -> None:
     done = snakemake(checkout)
     assert done.returncode == 0, done.stderr
