@@ -21,6 +21,9 @@ class NumberDetails:
     effect: float  # the size that the claim names
     detectable: float | None  # the smallest effect that 80% of such studies see
     outcome: str  # holds, fails, open
+    # What it was computed from: sums of arms' accuracies, or of pairings' mean deltas (one, but for steadiness), ...
+    sums: Sequence[Mapping[str, float]] = ()
+    over: Sequence[str] = ()  # ... and the mean of which: <group>/<benchmark>, or a dimension (and `length`)
 
 
 @dataclass(frozen=True, slots=True)

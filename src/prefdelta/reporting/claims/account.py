@@ -38,4 +38,6 @@ def _number(result: NumberResult) -> NumberDetails:
         effect=result.effect,
         detectable=result.detectable,
         outcome=result.outcome,
+        sums=number.sums,
+        over=number.over,
     )

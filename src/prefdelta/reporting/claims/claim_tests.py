@@ -1,6 +1,6 @@
 """The kinds of tests that claims name: each turns arms into a few numbers that a claim says are above or below zero."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ from prefdelta.reporting.claims.joint import lack_of_fit, retained_share
 from prefdelta.reporting.claims.slopes import half_slopes, slope
 from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
-from prefdelta.reporting.numbers.gains import POINTS, mean_weights
+from prefdelta.reporting.numbers.gains import POINTS, ArmWeights, mean_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +49,9 @@ class ClaimNumber:
     above: bool = True  # whether the claim says above 0
     seeds: Sequence[int] = ()  # training seeds; empty: no arms are involved
     note: str = ""  # another number that helps to read this one
+    # What it was computed from: sums of arms' accuracies, or of pairings' mean deltas (one, but for steadiness), ...
+    sums: Sequence[Mapping[str, float]] = ()
+    over: Sequence[str] = ()  # ... and the mean of which: <group>/<benchmark>, or a dimension (and `length`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +189,17 @@ def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> li
         seeds = sorted({seed for weights in sums for seed in seeds_of(weights)})
         for title, evaluations in places_to_measure(evidence, test.over):
             estimate = scaled(evidence.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS**2)
-            numbers.append(ClaimNumber(f"{title}: {name}, k = {sizes}", estimate, above=False, seeds=seeds))
+            label, by_name = f"{title}: {name}, k = {sizes}", list(map(_by_name, sums))
+            over = _names(evaluations)
+            numbers.append(ClaimNumber(label, estimate, above=False, seeds=seeds, sums=by_name, over=over))
     return numbers
 
 
 def _delta_trend(test: DeltaTrend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     pairings = [pairing for pairing in dict.fromkeys(arm.pairing for arm in arms) if _is_dose(evidence, pairing)]
     found = delta_slope(evidence, pairings, test.dimension, given_length=test.given_length)
-    return [ClaimNumber(found.title, found.estimate)] if found else []
+    over = [test.dimension, *(["length"] if test.given_length else [])]
+    return [ClaimNumber(found.title, found.estimate, sums=[found.weights], over=over)] if found else []
 
 
 def _along_generators(evidence: Evidence, arms: Sequence[Arm]) -> list[_Series]:
@@ -248,4 +254,12 @@ def _number(
     note: str = "",
 ) -> ClaimNumber:
     estimate = scaled(evidence.scores.weighted_difference(weights, evaluations), POINTS) if evaluations else NOTHING
-    return ClaimNumber(title, estimate, above, seeds_of(weights), note)
+    return ClaimNumber(title, estimate, above, seeds_of(weights), note, [_by_name(weights)], _names(evaluations))
+
+
+def _by_name(weights: ArmWeights) -> dict[str, float]:
+    return {str(arm): weight for arm, weight in weights.items()}
+
+
+def _names(evaluations: Sequence[Evaluation]) -> list[str]:
+    return [f"{evaluation.group}/{evaluation.benchmark}" for evaluation in evaluations]

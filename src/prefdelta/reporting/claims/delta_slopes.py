@@ -15,6 +15,7 @@ from prefdelta.reporting.formats import signed
 class DeltaSlope:
     title: str
     estimate: Estimate  # score points per 10 points of generator delta
+    weights: Mapping[str, float]  # of the pairings' mean deltas
 
 
 def delta_slope(
@@ -52,7 +53,11 @@ def delta_slope(
     means = [sum(both[prompt][0] for prompt in prompts) / len(prompts) for _, _, both in measured]
     (_, first, _), (_, last, _) = measured[0], measured[-1]
     ends = f"{first} {signed(means[0])} to {last} {signed(means[-1])}"
-    return DeltaSlope(f"{dimension}, on the prompts of all pairings: {ends}", mean_interval(values, max(map(abs, weights))))
+    return DeltaSlope(
+        f"{dimension}, on the prompts of all pairings: {ends}",
+        mean_interval(values, max(map(abs, weights))),
+        {str(pairing): weight for weight, (_, pairing, _) in zip(weights, measured, strict=True)},
+    )
 
 
 def _rate(measured: Sequence[Mapping[str, tuple[float, float]]], prompts: Sequence[str]) -> float:

@@ -1,4 +1,4 @@
-"""docs/recompute_claims.py against the report, on planted arms: every kind of test, over every set of benchmarks."""
+"""claims_again.py against the report, on planted arms: every kind of test, over every set of benchmarks."""
 
 import json
 import subprocess
@@ -197,7 +197,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def recomputed(folder: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, str(ROOT / "docs/recompute_claims.py"), str(folder), str(folder / "claims.yaml")]
+    words = [sys.executable, str(Path(__file__).with_name("claims_again.py")), str(folder), str(folder / "claims.yaml")]
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
