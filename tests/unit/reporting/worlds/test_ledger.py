@@ -16,7 +16,7 @@ from prefdelta.reporting.worlds.worlds import WORLDS
 
 from .shapes import FULL, ROOT, shape
 
-STUDIES = 12  # per world: about 80 seconds of one core in all
+STUDIES = 10  # per world: about 90 seconds of one core in all
 ANY, ANY_BUT_JUDGED = "any claim", "any claim but judged-gap"  # judged deltas have no part in gains
 
 
