@@ -203,7 +203,7 @@ OTHERS = [
     replace(DRAWN, title="top minus random, 3 x 3 seeds, draw SD 0"),
     replace(DRAWN, title="top minus random, 3 x 3 seeds, draw SD 2", draw_sd=2),
     replace(DRAWN, title="gain beside random arms, 3 x 3 seeds, draw SD 2", number="gain", draw_sd=2),
-    replace(DRAWN, title="gain beside random arms, 3 x 3 seeds, draw SD 0", number="gain", run_sd=2),
+    replace(DRAWN, title="gain beside random arms, 3 x 3 seeds, run SD 2", number="gain", run_sd=2),
     replace(DRAWN, title="gain of random, 3 x 3 seeds, draw SD 2", number="random", draw_sd=2),
     replace(DRAWN, title="gain of random, one draw of 3 seeds, draw SD 0", number="random", draws=1, limit=True),
     replace(

@@ -7,6 +7,9 @@ untrained policy, on nine benchmarks that have so many items together. Then it r
 with 2,000 resamples: each arm's and each family's gain on each benchmark and each panel, each family's difference from
 the random draws, and one resampled number of 40 arms. Prints seconds, CPU seconds and the peak of memory after each
 part; the tables are drawn in a process of its own, so that the peak is that of the intervals alone.
+
+On two cores, with five other processes at work on them: 12 million answers read in 10.6 s (6.5 CPU s), 9,152 gains in
+7.3 s (3.6), 1,534 differences in 2.1 s (0.9), 40 arms resampled in 2.6 s (1.3); all in 23.8 s (12.8), 618 MiB.
 """
 
 import argparse

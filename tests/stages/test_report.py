@@ -7,11 +7,11 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.ids import seed_of
-from prefdelta.core.statistics import mean_interval, wilson_interval
+from prefdelta.core.statistics import Variance, mean_variance, t_interval, wilson_interval
 from prefdelta.records.delta import Delta
 from prefdelta.records.grade import Grade
 from prefdelta.records.judgement import Judgement
@@ -197,7 +197,7 @@ def test_accuracy_counts_what_counts(study):
         "—",
     ]
     top = cells.row("top-clarity-2", 7)
-    assert top[1] == shown(3, 5)
+    assert top[1].startswith("60.0 [")
     assert top[2].startswith("+25.0 [")  # of a, b, c, f: c
     assert top[3:] == ["5 of 6", "4 (2)", "16.7", "0"]
 
@@ -216,7 +216,7 @@ def test_items_are_joined_by_key_not_by_position(study):
     rows = [score("0", True), *(score(row.prompt_id, row.correct, row.failure) for row in BASE)]
     study.evaluate("pico/big~small/swapped/dpo/s0", rows)
     swapped = Cells(study.run()).row("swapped", 7)
-    assert swapped[2] == "0.0 [0.0, 0.0]"
+    assert swapped[2].startswith("0.0 [−")
     assert swapped[4] == "5 (2)"
 
 
@@ -228,7 +228,7 @@ def test_draws_of_one_prompt_stay_together(study):
         study.table("scores", f"evaluate/{arm}/near.parquet", Score, rows)
     top = Cells(study.run()).row("top-clarity-2", 7)
     assert top[2] == "+100.0"  # fifty draws of one prompt: one prompt, so no interval
-    assert top[4] == "50 (0)"
+    assert top[4] == "1 (0)"
 
 
 def test_generators_and_deltas(study):
@@ -237,11 +237,11 @@ def test_generators_and_deltas(study):
     assert big == ["big", shown(6, 9), "9 of 10", "10.0", "0.0", "time_out 1, truncated 1"]
     lengths = cells.row("big~small", 4)  # 10 to 15 tokens against 10
     assert lengths[1].startswith("+2.50 [")
-    assert lengths[2:] == ["83.3", "6"]
+    assert lengths[2:] == [shown(5, 6), "6"]
     clarity = cells.row("big~small", 6)
     assert clarity[1] == "clarity"
     assert clarity[2].startswith("+0.40 [")
-    assert clarity[3:] == ["5", "40.0", "chosen_unjudged 1"]
+    assert clarity[3:] == ["5", shown(2, 5), "chosen_unjudged 1"]
     # Deltas fall as lengths rise: ranks 5 4 2.5 2.5 1 against 1 2 3 4 5, so rho = -9.5 / sqrt(9.5 * 10).
     assert cells.row("Rank correlation")[1:] == ["clarity"]
     length = next(row for row in cells.rows if row[0] == "big~small" and "n = 5" in row[1])
@@ -260,7 +260,7 @@ def test_training_counts_versions(study):
     assert cells.row("evaluate")[1:3] == ["2", "24"]
     assert cells.row("torch")[1] == "2.8.0 (1 jobs), 2.9.0 (4 jobs)"
     assert "5 jobs that ran 96.0 s" in page
-    assert "1 of 2 arms ran with one seed only" in page
+    assert "1 of 2 families of arms ran with one seed; their intervals hold the variance between runs" in page
     assert study.outcome.rows == 24
     assert study.outcome.failures == {"not_counted": 2}
 
@@ -354,9 +354,11 @@ def test_one_cell_of_the_scaling_figure_by_hand(study):
     experiments = scaling_study(study)
     row = Cells(study.run(experiments=experiments)).row("all big~small · dpo")
     gains = [0.0] * 20 + [1.0] * 8 + [0.5] * 8 + [0.0] * 4  # 8 items gained by both seeds, 8 by one of them
-    what = ("difference", "near", "sums", SCALING[:2])
-    hand = mean_interval(gains, 500, seed_of("report", 1, *what))
-    assert hand.value == 0.3
+    # Accuracies 0.9 and 0.7 beside twice 0.5: mean squares 0.02 and 0. The runs differ on 8 problems of 40, so
+    # residuals are half of 1 - 0.2 or of 0.2: their mean square, over 40, is (8 * 0.64 + 32 * 0.04) / 2 / 39 / 40.
+    between, answers = 0.02 / 2, 3.2 / 39 / 40 / 2
+    runs = Variance((between - answers) / 2, 2, between / 2)  # of a mean of two runs
+    hand = t_interval(0.3, 40, [mean_variance(np.array(gains)), runs])
     assert row[1] == f"+30.0 [+{100 * hand.low:.1f}, +{100 * hand.high:.1f}]"
     assert row[2:] == ["40", "0, 1"]
     figure = study.path("figures/line.svg").read_text()
@@ -378,8 +380,8 @@ def test_a_pairing_with_itself_that_changes_something_is_flagged(study):
         study.inputs["scores"] = [path for path in study.inputs["scores"] if f"/{name}/" not in path.as_posix()]
         study.evaluate(name, [score(f"{i:02}", i < 10) for i in range(40)])
     page = study.run(experiments=experiments)
-    assert "it holds" not in page
-    assert "excludes zero in 1 of 1 comparisons" in page
+    assert "Zero-delta check" not in page
+    assert "excludes zero in 1 of 1 comparisons with the base, where chance alone would give 0.1; after Holm’s" in page
     assert re.search(r"pico/small~small/all/dpo on Sums: −25.0 <span", page)
 
 
@@ -392,6 +394,9 @@ def test_random_draws_are_one_row_and_the_reference_of_their_size(study):
     against = next(row for row in rows if row[0] == "top-clarity-2" and row[-1] == "2")
     assert against[1].startswith("+30.0 [")  # a, b, c, e, f: b half and c whole, of 5, and e is not counted by top
     assert page.count(">random-2</text>") == 2  # one row, in the wide figure and in the narrow one
+    assert "Dashed, with its interval" in page
+    page = study.run(experiments={"which": experiment("Which", "filtering", *ALL, TOP)})
+    assert "Dashed, with its interval" not in page  # no random selections, no band
 
 
 def test_a_secondary_group_may_lack_arms(study):
@@ -403,7 +408,8 @@ def test_a_secondary_group_may_lack_arms(study):
         study.evaluate(arm, [score(name, name in "abc") for name in "abcdef"], group="greedy")
     page = study.run(groups=groups)
     assert f"Not evaluated here: {ALL[0]}, {ALL[1]}." in page
-    assert [" ".join(row[1].split()) for row in Cells(page).rows if "untrained" in row[0]] == [shown(2, 5), shown(3, 6)]
+    untrained = [row for row in Cells(page).rows if "pico, untrained" in row[0]]
+    assert [" ".join(row[1].split()) for row in untrained] == [shown(2, 5), shown(3, 6)]
 
 
 def test_scores_of_an_unknown_group_are_an_error(study):
@@ -494,7 +500,7 @@ def test_draws_of_one_prompt_are_no_trials_of_their_own(study):
     for arm in ("pico/base", TOP, *ALL):
         study.evaluate(arm, draws)
     top = Cells(study.run()).row("top-clarity-2", 7)
-    assert top[1] == "50.0 [0.0, 100.0]"  # of two problems: neither, one, both
+    assert float(re.match(r"50.0 \[(\S+),", top[1])[1]) < 10  # Wilson's of 32 trials begins at 33.6
     assert top[3] == "32 of 32"
 
 
@@ -528,7 +534,8 @@ def test_a_panel_is_the_mean_of_its_benchmarks(study):
     settings = with_contest(study, {"pico/base": (20, 1), TOP: (20, 2)})
     page = study.run(**settings, experiments={"one": experiment("One", "rows", TOP)})
     row = next(row for row in Cells(page).rows if row[0] == "top-clarity-2" and len(row) == 3)
-    assert " ".join(row[1].split()).startswith("+25.0 [0.0, +50.0] n = 42")  # of (0, +50), not 1 of 42
+    assert " ".join(row[1].split()).startswith("+25.0 [")  # of (0, +50), not 1 of 42
+    assert row[1].split()[-1] == "42"
     assert page.count(">Maths, easy</text>") == 2
     assert "each benchmark of equal weight; Maths, easy: Sums and Contest." in page
 
@@ -611,11 +618,12 @@ def ship(study, generator):
 def test_a_generator_from_a_data_set_is_a_confounded_point(study):
     experiments = scaling_study(study)
     before = study.run(experiments=experiments)
-    assert "confounded" not in before.partition("<body>")[2]
+    assert "A confounded point" not in before
     filled = study.path("figures/line.svg").read_bytes()
     study.inputs["manifests"] = [path for path in study.inputs["manifests"] if "generate/big" not in path.as_posix()]
     ship(study, "big")
     page = study.run(experiments=experiments)
+    assert "A confounded point" in page
     assert "Open, and in no line: pairings with big: traces from a data set, so another prompt" in page
     assert study.path("figures/line.svg").read_bytes() != filled  # an open mark
     assert Cells(page).row("big", 6)[0] == "big traces from a data set, so another prompt and sampling"
@@ -626,7 +634,7 @@ def test_deltas_of_a_generator_from_a_data_set_are_marked(study):
     filled = study.path("figures/deltas.svg").read_bytes()
     study.inputs["manifests"] = [path for path in study.inputs["manifests"] if "generate/big" not in path.as_posix()]
     ship(study, "big")
-    assert "over pairs. Open: pairings with big: traces from a data set, so another prompt" in study.run()
+    assert "hold pairs. Open: pairings with big: traces from a data set, so another prompt" in study.run()
     assert study.path("figures/deltas.svg").read_bytes() != filled  # open marks
 
 
@@ -658,7 +666,7 @@ def test_accuracies_by_a_benchmarks_own_rule_stand_beside_ours(study):
     counted = {"by_upstreams_rule": {"pico/base": {"letters": {"solved": 5, "counted": 10, "differ": 3}}}}
     study.manifest("evaluate", "mcq", solved_of_counted={"pico/base": {"letters": [8, 10], "sums": [1, 2]}}, **counted)
     rows = [[" ".join(cell.split()) for cell in row] for row in Cells(study.run()).rows]
-    assert ["letters", "pico/base", f"{shown(8, 10)} n = 10", shown(5, 10), "3"] in rows
+    assert ["letters", "pico/base", f"{shown(8, 10)} n = 10", f"{shown(5, 10)} n = 10", "3"] in rows
 
 
 def judged(study, kind, form, scores):
@@ -742,9 +750,7 @@ def test_a_falling_line_contradicts_it(study):
 def test_a_seed_that_falls_leaves_it_open(study):
     claims_of(study, TREND)
     page = study.run(experiments=rising_study(study, [10, 10, 20, 10, 40, 9]))
-    verdict, ((_, _, value, *_),) = verdict_and_rows(page)
-    assert "[+" in value  # the interval alone would support it
-    assert verdict == "Cannot tell"
+    assert verdict_and_rows(page)[0] == "Cannot tell"
 
 
 def test_a_confounded_generator_is_in_no_slope(study):
@@ -822,11 +828,79 @@ def test_a_dimensions_mean_delta_along_the_generators(study):
     study.inputs["pairs"].clear()
     study.inputs["deltas"].clear()
     for pairing, gap in (("small~small", 0.0), ("mid~small", 1.0), ("big~small", 2.0)):
-        rows = [Pair(f"{pairing}{i}", f"p{i}", 0, 0, True, None, 9, 9, True, False, True, None) for i in range(4)]
+        rows = [Pair(f"{pairing}{i}", f"p{i}", 0, 0, True, None, 9, 9, True, False, True, None) for i in range(8)]
         study.table("pairs", f"pair/{pairing}.parquet", Pair, rows)
-        deltas = [Delta(row.pair_id, 4.0, 4.0 - gap, gap, None) for row in rows]
+        spread = 0.5 if pairing == "big~small" else 0.0
+        gaps = [gap + spread * (-1) ** i for i in range(8)]
+        deltas = [Delta(row.pair_id, 4.0, 4.0 - own, own, None) for row, own in zip(rows, gaps, strict=True)]
         study.table("deltas", f"delta/{pairing}/clarity.parquet", Delta, deltas)
     verdict, ((what, _, value, _, n, *_),) = verdict_and_rows(study.run(experiments=experiments))
     assert verdict == "Supported"
     assert what.endswith("small~small 0.00 to big~small +2.00")
-    assert (value, n) == ("+0.40 [+0.40, +0.40]", "4")  # 2 score points over 50 points
+    assert value.startswith("+0.40 [+")  # 2 score points over 50 points
+    assert n == "8"
+
+
+def told(study, stage, job, **settings):
+    """A manifest with these settings."""
+    study.manifest(stage, job)
+    path = study.inputs["manifests"][-1]
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"settings": settings}))
+
+
+def sources_of(page):
+    rows = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows]
+    return {row[0]: row[1:] for row in rows if len(row) == 3}
+
+
+def test_each_source_of_variance_says_what_replicates_it(study):
+    study.inputs["manifests"] = []
+    for generator in ("big", "small"):
+        told(study, "generate", generator, generator=generator, samples=4, seed=1)
+        told(study, "judge", f"{generator}/both", form="both", votes=1, engine={"model": "rules"})
+    found = sources_of(study.run(forms={"both": ["clarity"]}))
+    assert found["Problems of a benchmark"] == ["6 problems per benchmark", "yes, in every interval of an accuracy"]
+    assert found["Draw of a trained arm’s answers"][0] == "each problem answered once"
+    assert found["Training seed"][0] == "seeds 0, 1 in 1 of 2 families of arms"
+    assert found["Training seed"][1].startswith("yes, for every trained arm, pooled over families: 1 degree")
+    assert found["Judge’s draw"][0] == "each trace judged once"
+    assert found["Judge’s draw"][1].startswith("no: every selection rests on one judging")
+    assert found["Judge"] == ["not replicated: one judge (rules)", "no"]
+    assert found["Draw of traces"] == ["not replicated: drawn once; 4 traces per prompt", "no"]
+    assert found["Policy"] == ["not replicated: one policy (pico)", "no"]
+    assert found["Training of a generator"][0].startswith("not replicated: 2 generators")
+    assert not {"Order of equal deltas", "Random draw of pairs"} & set(found)
+
+
+def test_what_is_repeated_is_told_as_often_as_it_was(study):
+    study.inputs["manifests"] = []
+    told(study, "generate", "big", generator="big", samples=1, seed=1)
+    told(study, "judge", "big/both", form="both", votes=3)
+    told(study, "judge", "big/again", form="again", prompts=500)
+    for order in (0, 1):
+        told(study, "filter", f"big~small/top-clarity-2/t{order}", selection="top-clarity-2", order=order)
+    told(study, "filter", "big~small/all/t0", selection="all", order=0)
+    for draw in (0, 1, 2):
+        study.evaluate(f"pico/big~small/random-2-s{draw}/dpo/s0", [score(name, name in "ab") for name in "abcdef"])
+    page = study.run(forms={"both": ["clarity"]}, compared={"again": ["clarity"]})
+    found = sources_of(page)
+    assert found["Judge’s draw"][0] == "each trace judged by 1–3 votes; judged again, with another seed, on 500 prompts"
+    assert found["Order of equal deltas"] == [
+        "2 orders, drawn with the training seeds, for 1 of 1 selections by delta",
+        "yes, as part of the training seed’s variance",
+    ]
+    assert found["Random draw of pairs"][0] == "3 draws of 2 pairs"
+    assert Cells(page).row("Order of equal deltas", 2)[1] == "in the training seed"
+
+
+def test_captions_say_what_their_numbers_rest_on(study):
+    assert (
+        "n = 4–5 problems; training seeds 0, 1; arm and untrained policy are paired by problem. Intervals (95%) hold "
+        "problems and runs (1 degree of freedom between runs)."
+    ) in study.run()
+    study.inputs["scores"] = [path for path in study.inputs["scores"] if "/s1/" not in path.as_posix()]
+    page = study.run(experiments={"one": experiment("One", "rows", TOP, ALL[0])})
+    assert "training seed 0; arm and untrained policy are paired by problem. Intervals marked ‡ hold problems" in page
+    assert "runs (" not in page.partition("</style>")[2].partition('id="method"')[0]
+    assert Cells(page).row("top-clarity-2", 7)[2].endswith("‡")
+    assert Cells(page).row("pico, untrained")[1] == shown(2, 5)  # nothing was trained, so nothing lacks runs

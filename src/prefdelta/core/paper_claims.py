@@ -45,9 +45,10 @@ class Trend(Settings):
 
 
 class LevelsOff(Settings):
-    """The slope of `trend` over the upper half of the generators lies within a share of that over the lower half.
+    """Over the upper half of the generators, the gain changes by less than a share of what it is where the half begins.
 
-    Two one-sided tests (Schuirmann 1987): upper minus share x lower is below 0, and upper plus share x lower above 0.
+    Two one-sided tests (Schuirmann 1987), in points: the change by the slope of `trend` over the upper half, minus the
+    share of the gain, is below 0; plus the share, it is above 0.
     """
 
     kind: Literal["levels_off"]
@@ -60,7 +61,7 @@ class LevelsOff(Settings):
     """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
 
     share: Annotated[float, Field(gt=0, lt=1)]
-    """Share of the slope over the lower half that the upper half may have, in either direction."""
+    """Share of the gain by which it may change, in either direction."""
 
 
 class Gains(Settings):

@@ -7,6 +7,7 @@ from typing import Literal
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.arms import Repeats, families, selection_of
+from prefdelta.reporting.captions import PAIRED, caption
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.evidence import ExperimentArms, title_of
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Evaluation
@@ -44,6 +45,7 @@ class AccuracyTable:
     draws: int
     groups: Sequence[PolicyRows]
     not_evaluated: Sequence[str]  # arms
+    caption: str  # what its numbers rest on
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,14 @@ def accuracy_table(content: Content, evaluation: Evaluation) -> AccuracyTable:
         draws=content.scores.draws(evaluation) if groups else 1,
         groups=groups,
         not_evaluated=[str(arm) for arm in arms if not content.scores.has(arm, evaluation)],
+        caption=_caption(groups),
     )
+
+
+def _caption(groups: Sequence[PolicyRows]) -> str:
+    lines = [row.line for group in groups for row in group.rows]
+    estimates = [estimate for line in lines for estimate in (line.accuracy, line.difference)]
+    return caption(estimates, seeds=[seed for line in lines for seed in line.seeds], paired=PAIRED)
 
 
 def _rows(content: Content, evaluation: Evaluation, base: Base, arms: Sequence[Arm]) -> Iterator[AccuracyRow]:

@@ -1,6 +1,6 @@
 """Numbers and names as the page shows them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ def span(numbers: Sequence[int]) -> str:
     """Smallest to largest: 480–500, or 500."""
     low, high = min(numbers, default=0), max(numbers, default=0)
     return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names as a list in a sentence: a, b, c."""
+    return ", ".join(map(str, names))
 
 
 def _minus(text: str) -> str:

@@ -21,7 +21,7 @@ from prefdelta.reporting.arm_tables import (
     overview,
     updates_table,
 )
-from prefdelta.reporting.arms import common_parts, families
+from prefdelta.reporting.arms import common_parts, families, selection_of
 from prefdelta.reporting.claims.registered import Standing
 from prefdelta.reporting.claims.verdicts import PaperClaims
 from prefdelta.reporting.content import CONFOUNDED, Content
@@ -29,11 +29,14 @@ from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
 from prefdelta.reporting.evidence import ExperimentArms, title_of
 from prefdelta.reporting.figures.canvas import Drawing, inline
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
+from prefdelta.reporting.notes import against_caption, captions, experiment_caption, one_seed
 from prefdelta.reporting.numbers.accuracies import Evaluation
+from prefdelta.reporting.numbers.components import components
 from prefdelta.reporting.numbers.curves import ladder_rows, training_rows
 from prefdelta.reporting.numbers.drift import check_drift
 from prefdelta.reporting.numbers.generators import source_lines
 from prefdelta.reporting.numbers.ladder import ladder
+from prefdelta.reporting.numbers.replication import beyond_runs, replication
 from prefdelta.reporting.numbers.spending import stage_lines
 from prefdelta.reporting.numbers.training import training
 from prefdelta.reporting.numbers.upstream import upstream_lines
@@ -78,12 +81,14 @@ class ExperimentSection:
     constant: Mapping[str, str]  # the parts of the name that all its arms share
     seeds: Sequence[int]
     n_arms: int
-    single: bool  # whether some arms ran with one seed only
     several: bool  # whether some arms ran with several seeds
+    caption: str  # what the gains of its figure rest on
     against: Sequence[AgainstRandom]
+    against_caption: str
     gains: Sequence[GainsRow]
     updates: Sequence[UpdatesRow]
     several_k: bool
+    unsized: bool  # whether its figure, one of selections, shows some that are not of k pairs
     borrowed: int  # arms of other experiments that its figure shows, too
     confounded: bool
     mostly_drawn: bool  # whether some of the arms shown are
@@ -154,8 +159,14 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "experiments": [
             _section(content, key, experiment, figures.get(key, [])) for key, experiment in content.experiments.items()
         ],
-        "drift": check_drift(arms, scores, {line.arm: line.method for line in trained}),
+        "drift": (drift := check_drift(arms, scores, {line.arm: line.method for line in trained})),
         "overview": overview(content),
+        "replication": replication(content),
+        "components": (parts := components(scores, panels(content))),
+        "answers_from": sorted({part.answers_from for part in parts} - {""}),
+        "beyond": beyond_runs(content),
+        "captions": captions(content, drift),
+        "one_seed": one_seed(content),
         "panels": (shown := panels(content)),
         "means": {
             panel.title: [_averaged(content, evaluation) for evaluation in panel.evaluations]
@@ -188,8 +199,6 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "training": training_rows(trained),
         "several_policies": len({line.arm.policy for line in trained}) > 1,
         "n_arms": len(arms),
-        "n_families": len(families(arms)),
-        "n_single_seed": sum(len(members) == 1 for members in families(arms)),
     }
 
 
@@ -245,12 +254,14 @@ def _section(content: Content, key: str, experiment: ExperimentArms, figures: Se
         constant=common_parts(experiment.arms),
         seeds=sorted({arm.seed for arm in experiment.arms}),
         n_arms=len(experiment.arms),
-        single=any(len(repeats) == 1 for repeats in members),
         several=any(len(repeats) > 1 for repeats in members),
-        against=against_random(content, experiment),
+        caption=experiment_caption(content, experiment),
+        against=(against := against_random(content, experiment)),
+        against_caption=against_caption(content, experiment, against),
         gains=gains_table(content, experiment),
         updates=updates_table(content, experiment),
         several_k=experiment.several_k,
+        unsized=experiment.figure == "filtering" and any(selection_of(arm).k is None for arm in shown),
         borrowed=len(shown) - len(experiment.arms),
         confounded=any(content.is_confounded(arm.pairing) for arm in experiment.arms),
         mostly_drawn=any(map(content.is_mostly_drawn, shown)),

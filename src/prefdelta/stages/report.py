@@ -41,7 +41,7 @@ class ReportSection(Settings):
     """Text at the top of the page: what this study can and cannot show. Empty lines separate paragraphs."""
 
     resamples: Annotated[int, Field(ge=100)] = 2000
-    """Number of resamples of the bootstrap behind the intervals of differences."""
+    """Number of resamples behind the intervals of numbers that are no means, such as kappa."""
 
     colour: str = "#2b6cb0"
     """Colour of the figures, as #rrggbb."""

@@ -66,7 +66,7 @@ class _Series:
 def unit(test: Test) -> str:
     """The unit of a test's numbers."""
     match test:
-        case Trend() | LevelsOff():
+        case Trend():
             return "points per 10 points of generator delta"
         case Steadiness():
             return "squared points"
@@ -118,11 +118,14 @@ def _levels_off(test: LevelsOff, evidence: Evidence, arms: Sequence[Arm]) -> lis
         halves = half_slopes(series.deltas)
         if halves is None:
             continue
+        begins = len(series.deltas) - len(series.deltas) // 2 - 1
+        span = series.deltas[-1] - series.deltas[begins]
+        change = [(repeats, span * weight) for repeats, weight in zip(series.families, halves[1], strict=True)]
+        first = series.families[begins]
         for sign, words, above in ((-1, "minus", False), (1, "plus", True)):
-            weights = [high + sign * test.share * low for low, high in zip(*halves, strict=True)]
-            name = f"upper half {words} {test.share:g} × lower half: {series.names}"
+            sums = combined([*change, (first, sign * test.share)], gain=True)
+            name = f"change beyond {first[0].pairing.chosen} {words} {test.share:g} × its gain: {series.names}"
             for title, evaluations in places_to_measure(evidence, test.over):
-                sums = _slope_sum(series, weights)
                 numbers.append(_number(evidence, f"{title}, {name}", sums, evaluations, above=above))
     return numbers
 

@@ -121,6 +121,10 @@ class Scores:
         """Whether an arm has scores in this evaluation."""
         return evaluation in self._answers and str(arm) in self._answers[evaluation].rows
 
+    def answers(self, evaluation: Evaluation) -> AnswerMatrix | None:
+        """The answers to a benchmark in one group; None if nothing was evaluated there."""
+        return self._answers.get(evaluation)
+
     def draws(self, evaluation: Evaluation) -> int:
         """How often the arms answered each problem: the k of avg@k."""
         answers = self._answers[evaluation]
@@ -173,6 +177,14 @@ class Scores:
     def difference(self, arms: tuple[Arm, ...], others: tuple[Arm, ...], evaluation: Evaluation) -> Estimate:
         """The mean over some repeats minus the mean over others, over the problems that all of them have."""
         return self.weighted_difference(difference_weights(arms, others), [evaluation])
+
+    def discordant(self, first: Arm | Base, second: Arm | Base, evaluation: Evaluation) -> tuple[int, int] | None:
+        """How many problems only one of two sides solves; None unless each answered each problem once."""
+        weights = {first: 1.0, second: -1.0}
+        if not self._single_answers(weights, evaluation):
+            return None
+        differences = self._answers[evaluation].weighted(weights)
+        return int((differences > 0).sum()), int((differences < 0).sum())
 
     def weighted_difference(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.

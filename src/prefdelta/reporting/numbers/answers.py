@@ -37,6 +37,13 @@ class AnswerMatrix:
     truncated: "NDArray[np.int64]"  # truncated samples, per arm
     problems: "NDArray[np.int64] | None"  # number of the problem, per prompt; None: no prompt repeats another
 
+    @property
+    def n_problems(self) -> int:
+        """The number of problems, each counted once however many prompts repeat it."""
+        import numpy as np
+
+        return self.means.shape[1] if self.problems is None else len(np.unique(self.problems))
+
     def rows_of(self, arms: Iterable[Arm | Base]) -> list[int]:
         return [self.rows[str(arm)] for arm in arms]
 

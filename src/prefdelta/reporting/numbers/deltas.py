@@ -10,7 +10,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import place_of
 from prefdelta.core.pairs.lengths import length_differences
 from prefdelta.core.pairs.overlap import DimensionOverlap, overlaps
-from prefdelta.core.statistics import Estimate, mean_interval, rank_correlation
+from prefdelta.core.statistics import Estimate, mean_interval, rank_correlation, wilson_interval
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
 from prefdelta.reporting.arms import pairing_at
@@ -22,7 +22,7 @@ class DeltaLine:
     pairing: Pairing
     dimension: str
     mean: Estimate  # of the sample deltas
-    ties: float | None  # share of deltas that are 0
+    ties: Estimate  # share of deltas that are 0
     failures: Mapping[str, int]
     with_length: Estimate  # rank correlation of a pair's delta with its length difference
 
@@ -34,7 +34,7 @@ class LengthLine:
     pairing: Pairing
     unit: str  # tokens, or characters where a trace has no token count
     difference: Estimate  # mean over the pool's eligible pairs
-    longer: float | None  # share of pairs whose chosen trace is the longer one
+    longer: Estimate  # share of pairs whose chosen trace is the longer one
 
 
 class Pairings:
@@ -71,7 +71,7 @@ class Pairings:
         for pairing, (differences, unit) in sorted(self._lengths.items(), key=lambda item: str(item[0])):
             values = list(differences.values())
             mean = mean_interval(values)
-            longer = sum(value > 0 for value in values) / len(values) if values else None
+            longer = wilson_interval(sum(value > 0 for value in values), len(values))
             lines.append(LengthLine(pairing, unit, mean, longer))
         return lines
 
@@ -118,7 +118,7 @@ class Pairings:
             pairing=pairing,
             dimension=dimension,
             mean=mean_interval(values),
-            ties=values.count(0) / len(values) if values else None,
+            ties=wilson_interval(values.count(0), len(values)),
             failures=Counter(row.failure for row in rows.values() if row.failure is not None),
             with_length=rank_correlation([known[key] for key in both], [lengths[key] for key in both]),
         )

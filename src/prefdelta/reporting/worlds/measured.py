@@ -53,6 +53,6 @@ def _zero_shares(lines: Sequence[DeltaLine]) -> dict[str, float]:
     """Dimension -> the share of deltas that are 0, mean over pairings."""
     shares: dict[str, list[float]] = {}
     for line in lines:
-        if line.ties is not None:
-            shares.setdefault(line.dimension, []).append(line.ties)
+        if line.ties.value is not None:
+            shares.setdefault(line.dimension, []).append(line.ties.value)
     return {dimension: sum(values) / len(values) for dimension, values in shares.items()}

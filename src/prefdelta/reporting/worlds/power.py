@@ -29,11 +29,10 @@ def smallest_effects(claims: Claims, shape: StudyShape, assumptions: Assumptions
     No line: the study lacks the arms.
     """
     judged = judge_claims(claims, Planter(shape, assumptions).plant(_NOTHING, 0), "")
-    found = {
+    return {
         result.claim.id: [
             SmallestEffect(line.number.title, line.unit, line.detectable, line.effect)
             for line in [*result.numbers, *(line for confound in result.confounds for line in confound.numbers)]
         ]
         for result in judged.results
     }
-    return {claim.id: found.get(claim.id, []) for claim in claims.claims}

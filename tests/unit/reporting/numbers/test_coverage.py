@@ -27,6 +27,6 @@ def test_the_truth_is_covered(cell):
 
 
 def test_where_nothing_is_repeated_the_interval_holds_items_only():
-    """The limit that `Estimate.run_df` of 0 states: with a run SD of 2 points a third and more is missed."""
+    """The limit that `Estimate.run_df` of 0 states: with a run SD of 2 points a fifth of the intervals miss."""
     (cell,) = [cell for cell in benchmark.OTHERS if cell.title == "gain, no repeats, run SD 2"]
-    assert benchmark.coverage(cell, STUDIES).holds < 0.85
+    assert benchmark.coverage(cell, STUDIES).holds < 0.88

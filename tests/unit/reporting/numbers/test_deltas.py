@@ -27,6 +27,6 @@ def test_lengths_of_traces_that_a_data_set_ships_are_shown_in_characters(tmp_pat
     assert (line.unit, line.difference.value, line.difference.n) == ("tokens", 8.0, 5)
     shipped = pairings(tmp_path, [replace(row, chosen_tokens=None) for row in counted])
     (line,) = shipped.lengths()
-    assert (line.unit, line.difference.value, line.longer, line.difference.n) == ("characters", 18.0, 1.0, 5)
+    assert (line.unit, line.difference.value, line.longer.value, line.difference.n) == ("characters", 18.0, 1.0, 5)
     (of_delta,) = shipped.lines()
     assert (of_delta.with_length.value, of_delta.with_length.n) == (pytest.approx(-1.0), 5)

@@ -1,0 +1,225 @@
+"""What each source of variance is replicated by in this study, and whether intervals hold it.
+
+Read from the arms, the answers and the manifests of the jobs that ran. A source that nothing repeats is in no interval:
+a study cannot show how far its numbers would move there.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefdelta.core.arms import Arm, parse_arm
+from prefdelta.core.pairs.selections import parse_selection
+from prefdelta.reporting.arms import Repeats, families, selection_of, without_draw
+from prefdelta.reporting.content import Content
+from prefdelta.reporting.formats import listed, span
+from prefdelta.reporting.numbers.answers import AnswerMatrix
+from prefdelta.reporting.numbers.runs import RunVariance
+from prefdelta.reporting.panels import panels
+
+TIE_ORDER, JUDGE_DRAW, TRACE_DRAW = "Order of equal deltas", "Judge’s draw", "Draw of traces"
+NOT = "not replicated"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source of variance."""
+
+    name: str
+    replicated: str  # by what, and how often
+    held: str  # whether intervals hold it
+
+
+def replication(content: Content) -> list[Source]:
+    """The sources of variance of a gain, from the benchmark back to the generators."""
+    arms = content.all_arms()
+    ordered = _orders(content)
+    return [
+        _problems(content),
+        *_answers(content),
+        _seeds(content, arms),
+        *_random_draws(content, arms),
+        *([_tie_orders(ordered)] if ordered else []),
+        *_judge(content),
+        *_traces(content),
+        *_policies(arms),
+        *_generators(content),
+    ]
+
+
+def beyond_runs(content: Content) -> dict[str, str]:
+    """What shows how far the sources before a training move an arm: no arm is trained on another draw of them."""
+    orders = _orders(content).values()
+    ties = {TIE_ORDER: "in the training seed" if any(len(drawn) > 1 for drawn in orders) else NOT} if orders else {}
+    return {**ties, JUDGE_DRAW: NOT, TRACE_DRAW: NOT}
+
+
+def run_df(content: Content) -> list[int]:
+    """The degrees of freedom of the variance between runs, by panel; 0: no arm was repeated."""
+    variances = [content.scores.run_variance(panel.evaluations) for panel in panels(content)]
+    return [variance.df if variance else 0 for variance in variances]
+
+
+def _problems(content: Content) -> Source:
+    n = [matrix.n_problems for matrix in _matrices(content)]
+    return Source(
+        "Problems of a benchmark", f"{span(n)} problems per benchmark", "yes, in every interval of an accuracy"
+    )
+
+
+def _answers(content: Content) -> list[Source]:
+    trained: list[int] = []
+    bases: list[int] = []
+    for matrix in _matrices(content):
+        for name, row in matrix.rows.items():
+            (trained if isinstance(parse_arm(name), Arm) else bases).append(matrix.draws(row))
+    sources = []
+    if trained:
+        sources.append(Source("Draw of a trained arm’s answers", _times(trained), "yes, with the problems"))
+    if bases:
+        held = "yes, with the problems; all gains of a policy share these answers"
+        sources.append(Source("Draw of an untrained policy’s answers", _times(bases), held))
+    return sources
+
+
+def _matrices(content: Content) -> list[AnswerMatrix]:
+    matrices = map(content.scores.answers, content.scores.evaluations(primary=True))
+    return [matrix for matrix in matrices if matrix is not None]
+
+
+def _times(draws: Sequence[int]) -> str:
+    low, high = min(draws), max(draws)
+    if high == 1:
+        return "each problem answered once"
+    return f"each problem answered {span([low, high])} times"
+
+
+def _seeds(content: Content, arms: Sequence[Arm]) -> Source:
+    members = families(arms)
+    by_seeds = Counter(tuple(arm.seed for arm in repeats) for repeats in members if len(repeats) > 1)
+    if not by_seeds:
+        seeds = sorted({arm.seed for arm in arms})
+        told = f"{NOT}: one seed ({listed(seeds)}) per family of arms" if seeds else "no trained arms"
+        held = "only as part of the random draws’ variance" if any(run_df(content)) else "no"
+        return Source("Training seed", told, held)
+    parts = [f"{listed(seeds)} in {number}" for seeds, number in by_seeds.most_common()]
+    told = f"seeds {'; '.join(parts)} of {len(members)} families of arms"
+    degrees = [variance.seeds.df if variance.seeds else 0 for variance in _runs(content)]
+    return Source("Training seed", told, f"yes, for every trained arm, {_pooled(degrees)}")
+
+
+def _random_draws(content: Content, arms: Sequence[Arm]) -> list[Source]:
+    drawn = [arm for arm in arms if selection_of(arm).kind == "random"]
+    if not drawn:
+        return []
+    counts = [len({selection_of(arm).seed for arm in repeats}) for repeats in families(drawn, merge_draws=True)]
+    sizes = sorted({k for arm in drawn if (k := selection_of(arm).k) is not None})
+    if max(counts) == 1:
+        return [Source("Random draw of pairs", f"{NOT}: one draw of {listed(sizes)} pairs", "no")]
+    degrees = [variance.draws.df if variance.draws else 0 for variance in _runs(content)]
+    told = f"{span(counts)} draws of {listed(sizes)} pairs"
+    return [Source("Random draw of pairs", told, f"yes, for arms that train on one, {_pooled(degrees)}")]
+
+
+def _pooled(degrees: Sequence[int]) -> str:
+    return f"pooled over families: {span(degrees)} degrees of freedom in each panel"
+
+
+def _runs(content: Content) -> list[RunVariance]:
+    """The variance between runs, of the panels whose arms were repeated."""
+    variances = (content.scores.run_variance(panel.evaluations) for panel in panels(content))
+    return [variance for variance in variances if variance is not None]
+
+
+def _orders(content: Content) -> dict[tuple[str, str], set[Any]]:
+    """(pairing, selection by delta) -> the orders of equal deltas with which filter jobs selected."""
+    orders: dict[tuple[str, str], set[Any]] = {}
+    for job in content.jobs:
+        name = job.manifest.settings.get("selection") if job.stage == "filter" else None
+        if name and parse_selection(name).DRAWS_TIES:
+            orders.setdefault((job.name.partition("/")[0], name), set()).add(job.manifest.settings.get("order", 0))
+    return orders
+
+
+def _tie_orders(orders: Mapping[tuple[str, str], set[Any]]) -> Source:
+    several = [len(drawn) for drawn in orders.values() if len(drawn) > 1]
+    if not several:
+        told = f"{NOT}: one order for each of {len(orders)} selections by delta"
+        return Source(TIE_ORDER, told, "no")
+    where = f"{len(several)} of {len(orders)} selections by delta"
+    told = f"{span(several)} orders, drawn with the training seeds, for {where}"
+    return Source(TIE_ORDER, told, "yes, as part of the training seed’s variance")
+
+
+def _judge(content: Content) -> list[Source]:
+    settings = [job.manifest.settings for job in content.jobs if job.stage == "judge"]
+    if not settings:
+        return []
+    votes = [int(one.get("votes", 1)) for one in settings]
+    often = "once" if max(votes) == 1 else f"by {span(votes)} votes"
+    told = f"each trace judged {often}"
+    forms = {frozenset(dimensions) for dimensions in _forms(content, "forms").values()}
+    again = {name for name, asked in _forms(content, "compared").items() if frozenset(asked) in forms}
+    prompts = [one["prompts"] for one in settings if one.get("form") in again and one.get("prompts")]
+    if again:
+        told += f"; judged again, with another seed, on {span(prompts) if prompts else 'some'} prompts"
+    held = "no: every selection rests on one judging; mean deltas hold it with their pairs"
+    models = sorted({model for one in settings if (model := (one.get("engine") or {}).get("model"))})
+    sources = [Source(JUDGE_DRAW, told, held)]
+    if models:
+        sources.append(Source("Judge", _one_of("judge", models), "no"))
+    return sources
+
+
+def _forms(content: Content, key: str) -> Mapping[str, Sequence[str]]:
+    return content.settings.get(key) or {}
+
+
+def _traces(content: Content) -> list[Source]:
+    draws: dict[str, set[Any]] = {}
+    samples = []
+    for job in content.jobs:
+        settings = job.manifest.settings
+        if job.stage == "generate" and (name := job.manifest.typed_settings.generator):
+            draws.setdefault(name, set()).add((settings.get("seed"), settings.get("draw")))
+            samples += [int(settings["samples"])] if settings.get("samples") else []
+    if not draws:
+        return []
+    several = [len(drawn) for drawn in draws.values() if len(drawn) > 1]
+    own = f"; {span(samples)} traces per prompt" if samples else ""
+    if not several:
+        return [Source(TRACE_DRAW, f"{NOT}: drawn once{own}", "no")]
+    told = f"{span(several)} draws of {len(several)} of {len(draws)} generators{own}"
+    return [Source(TRACE_DRAW, told, "no: an arm trains on one draw")]
+
+
+def _policies(arms: Sequence[Arm]) -> list[Source]:
+    counts = Counter(repeats[0].policy for repeats in families(arms))
+    if not counts:
+        return []
+    if len(counts) == 1:
+        return [Source("Policy", _one_of("policy", list(counts)), "no")]
+    parts = [f"{policy} in {number}" for policy, number in counts.most_common()]
+    shared = _under_every_policy(families(arms), len(counts))
+    told = f"{', '.join(parts)} families of arms; {shared} of these arms trained from every policy"
+    return [Source("Policy", told, "no: a number is of one policy")]
+
+
+def _under_every_policy(members: Iterable[Repeats], policies: int) -> int:
+    """How many arms were trained from all policies."""
+    firsts = (repeats[0] for repeats in members)
+    counts = Counter((arm.pairing, without_draw(arm), arm.recipe) for arm in dict.fromkeys(firsts))
+    return sum(number >= policies for number in counts.values())
+
+
+def _generators(content: Content) -> list[Source]:
+    names = sorted(
+        {name for job in content.jobs if job.stage == "generate" and (name := job.manifest.typed_settings.generator)}
+    )
+    told = f"{NOT}: {len(names)} generators, each of them one trained model"
+    return [Source("Training of a generator", told, "no")] if names else []
+
+
+def _one_of(what: str, names: Sequence[str]) -> str:
+    return f"{NOT}: one {what} ({names[0]})" if len(names) == 1 else listed(names)
