@@ -8,7 +8,8 @@ added to, in prefdelta/reporting/worlds/worlds.py.
 
 --json prints one object:
   study, studies           name; how many studies were planted in each world
-  worlds.<world>           about; claims: claim -> verdict -> share of the studies
+  worlds.<world>           about; decided: share of the studies in which any claim is reproduced or contradicted;
+                           claims: claim -> verdict -> share of the studies
   assumptions.<name>       value, basis (assumed or measured), meaning
 """
 
@@ -106,6 +107,7 @@ def _as_json(shape: StudyShape, usual: Assumptions, found: Sequence[Characterist
         "worlds": {
             world.world: {
                 "about": world.about,
+                "decided": world.decided / world.studies,
                 "claims": {
                     claim: {verdict: world.share(claim, verdict) for verdict in sorted(counts)}
                     for claim, counts in world.counts.items()
