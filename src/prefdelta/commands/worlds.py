@@ -85,6 +85,7 @@ def text(shape: StudyShape, usual: Assumptions, found: Sequence[Characteristic])
             rows.append(
                 [claim, ", ".join(f"{100 * world.share(claim, verdict):.0f} {verdict}" for verdict in verdicts)]
             )
+        rows.append(["any claim", f"{100 * world.decided / world.studies:.0f} reproduced or contradicted"])
         lines += ["", wrapped(f"{world.world}: {world.about}"), *(wrapped(line, "  ") for line in table(rows))]
     return "\n".join([*lines, "", *assumptions_text(shape, usual)])
 

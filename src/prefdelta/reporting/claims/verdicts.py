@@ -16,7 +16,6 @@ from prefdelta.reporting.evidence import Evidence
 LEVEL = 0.025  # of a one-sided test: that of a 95% interval
 REPRODUCED, CONTRADICTED, CONFOUNDED = "reproduced", "contradicted", "confounded"
 UNDERPOWERED, NOT_SEEN, PARTLY_RUN, NOT_RUN = "underpowered", "not seen", "partly run", "not run"
-VERDICTS = (REPRODUCED, CONFOUNDED, CONTRADICTED, UNDERPOWERED, NOT_SEEN, PARTLY_RUN, NOT_RUN)
 Outcome = Literal["holds", "fails", "open"]
 
 
