@@ -36,4 +36,6 @@ def operating_characteristic(claims: Claims, planter: Planter, world: World, stu
         for claim, word in found.items():
             counts[claim][word] += 1
         decided += not {REPRODUCED, CONTRADICTED}.isdisjoint(found.values())
-    return Characteristic(world.name, world.about, studies, counts, decided)
+    return Characteristic(
+        world.name, world.about, studies, {claim: dict(counted) for claim, counted in counts.items()}, decided
+    )
