@@ -1,4 +1,8 @@
-"""claims_again.py against the report, on planted arms: every kind of test, over every set of benchmarks."""
+"""Two recomputations against the report, on planted arms: every kind of test, over every set of benchmarks.
+
+claims_again.py finds the arms of each number in claims.yaml, and all intervals. docs/recompute_claims.py reads the arms in the
+manifest, and leaves out intervals that are not Student's.
+"""
 
 import json
 import subprocess
@@ -22,6 +26,7 @@ from prefdelta.store import tables
 from .starting import start
 
 ROOT = Path(__file__).parents[2]
+LONG, SHORT = Path(__file__).with_name("claims_again.py"), ROOT / "docs/recompute_claims.py"
 MANIFEST = "report/index.manifest.json"
 ABILITY = {"g0": 0.2, "g1": 0.35, "g2": 0.5, "g3": 0.6, "g4": 0.8, "shipped": 0.9}
 PAIRINGS = [f"{name}~g0" for name in ABILITY]
@@ -196,25 +201,33 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("planted"))
 
 
-def recomputed(folder: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, str(Path(__file__).with_name("claims_again.py")), str(folder), str(folder / "claims.yaml")]
+def recomputed(script: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, str(script), str(folder), str(folder / "claims.yaml")]  # SHORT needs no claims
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
-def test_every_kind_of_number_is_found_again(finished: Path) -> None:
-    done = recomputed(finished)
+def compared(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Lines of claim | title | ... | equal or DIFFERS."""
+    return [line for line in done.stdout.splitlines() if " | " in line]
+
+
+@pytest.mark.parametrize("script", [LONG, SHORT], ids=lambda script: script.stem)
+def test_every_kind_of_number_is_found_again(script: Path, finished: Path) -> None:
+    done = recomputed(script, finished)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     told = json.loads((finished / MANIFEST).read_text())["details"]["claims"]
     numbers = {name: len(claim["tests"]) + len(claim["controls"]) for name, claim in told.items()}
     assert sorted(numbers) == sorted(kind.replace("_", "-") for kind in TESTS)
     assert min(numbers.values()) > 1
-    assert [line.rpartition(" | ")[2] for line in done.stdout.splitlines()[:-1]] == ["equal"] * sum(numbers.values())
+    assert [line.rpartition(" | ")[2] for line in compared(done)] == ["equal"] * sum(numbers.values())
 
 
 def test_where_no_draw_is_repeated_seeds_are_all_that_varies(tmp_path: Path) -> None:
-    done = recomputed(write(tmp_path, "scaling", "sizes"))
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert "steadiness" in done.stdout
+    folder = write(tmp_path, "scaling", "sizes")
+    for script in (LONG, SHORT):
+        done = recomputed(script, folder)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        assert "steadiness" in done.stdout
 
 
 def shifted(key: str, by: float) -> Callable[[list[dict[str, Any]]], None]:
@@ -224,30 +237,35 @@ def shifted(key: str, by: float) -> Callable[[list[dict[str, Any]]], None]:
     return shift
 
 
+SEEN_BY_BOTH: list[tuple[str, Callable[[list[dict[str, Any]]], None]]] = [
+    ("trend", shifted("value", 1e-6)),
+    ("gains", shifted("low", 1e-6)),
+    ("difference", shifted("n", 1)),
+    ("delta-trend", shifted("high", 1e-6)),
+    ("steadiness", shifted("value", 1e-6)),
+    ("gains", shifted("value", float("nan"))),
+]
+
+
 @pytest.mark.parametrize(
-    ("claim", "change"),
+    ("script", "claim", "change"),
     [
-        ("trend", shifted("value", 1e-6)),
-        ("gains", shifted("low", 1e-6)),
-        ("difference", shifted("n", 1)),
-        ("delta-trend", shifted("high", 1e-6)),
-        ("steadiness", shifted("value", 1e-6)),
-        ("steadiness", shifted("low", -75.0)),  # half its width
-        ("gains", shifted("value", float("nan"))),
-        ("retains", list.pop),
-        ("levels-off", lambda numbers: numbers.append(numbers[0])),
+        *((script, *seen) for script in (LONG, SHORT) for seen in SEEN_BY_BOTH),
+        (LONG, "steadiness", shifted("low", -75.0)),  # half its width
+        (LONG, "retains", list.pop),
+        (LONG, "levels-off", lambda numbers: numbers.append(numbers[0])),
     ],
 )
 def test_a_number_of_the_report_that_was_changed_is_noticed(
-    claim: str, change: Callable[[list[dict[str, Any]]], None], finished: Path, tmp_path: Path
+    script: Path, claim: str, change: Callable[[list[dict[str, Any]]], None], finished: Path, tmp_path: Path
 ) -> None:
     folder = copied(finished, tmp_path / "changed")
     content = json.loads((folder / MANIFEST).read_text())
     change(content["details"]["claims"][claim]["tests"])
     (folder / MANIFEST).write_text(json.dumps(content))
-    done = recomputed(folder)
+    done = recomputed(script, folder)
     assert done.returncode == 1
-    (line,) = (line for line in done.stdout.splitlines()[:-1] if not line.endswith(" | equal"))
+    (line,) = (line for line in compared(done) if not line.endswith(" | equal"))
     assert line.startswith(claim)
 
 

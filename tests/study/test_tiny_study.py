@@ -165,7 +165,7 @@ def test_the_accuracies_are_found_again_from_the_tables_alone(checkout: Path, re
 
 
 def test_the_claims_numbers_are_found_again_from_the_tables_alone(checkout: Path, tmp_path: Path) -> None:
-    words = (sys.executable, "tests/stages/claims_again.py", "results/mini", "resources/claims.yaml")
+    words = (sys.executable, "docs/recompute_claims.py", "results/mini")
     done = started(checkout, *words)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "| equal" in done.stdout

@@ -1,0 +1,80 @@
+"""The claims' numbers again, from the tables: python docs/recompute_claims.py results/mini. Exit code 1 if one differs.
+Of a steadiness (resampled) and of two single arms (Tango 1998) only value and n are compared; else the ends, too.
+"""
+
+import sys
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+ROOT, read = sys.argv[1], []
+REPORT = pd.read_json(f"{ROOT}/report/index.manifest.json", typ="series", precise_float=True)
+for name in filter(None, (path.partition("/evaluate/")[2] for path in REPORT.inputs)):
+    rows, (arm, _, group) = pd.read_parquet(f"{ROOT}/evaluate/{name}"), name.removesuffix(".parquet").rpartition("/")
+    rows["points"] = 100 * rows.correct.astype(float).mask(rows.failure.isin(["truncated", "no_answer"]), 0)
+    rows = rows.assign(place=f"{group}/" + rows.benchmark, arm=arm).groupby(["place", "prompt_id", "arm"])
+    read.append(rows.points.agg(["mean", "size"]))  # the mean over the answers that count
+POINTS, SIZES = (pd.concat(read)[column].unstack() for column in ("mean", "size"))  # (place, prompt) x arm
+
+
+def tables(sums, over):  # per benchmark: problems x sums, where all arms count; prompts of one problem are merged
+    weights = pd.DataFrame(sums).fillna(0).T
+    for place in over:
+        table = (POINTS.loc[place][weights.index] @ weights).dropna().round(10)
+        rests = (table - table.mean()).groupby(table.index.str.partition(".").get_level_values(0)).sum()
+        yield (table.mean() + rests * len(rests) / len(table)).round(10).to_numpy()
+
+
+@cache
+def mean_squares(over):  # (seeds, draws) of: df, mean square, the same less the part of answers, mean of 1 / seeds
+    arms = SIZES.loc[[*over]].groupby(level=0).max().dropna(axis=1).filter(regex=r"/s\d+$").columns.to_series()
+    families = arms.groupby(arms.str.replace(r"/s\d+$", "", regex=True)).agg(list)
+    draws = families.groupby(families.index.str.replace(r"(/random-\d+)-s\d+", r"\1", regex=True)).agg(list)
+    pooled = np.zeros((4, 2))
+    for kind, runs in [*((0, [[arm] for arm in family]) for family in families), *((1, draw) for draw in draws)]:
+        found, df = [*tables([dict.fromkeys(run, 1 / len(run)) for run in runs], over)], len(runs) - 1
+        square = np.mean([x.mean(axis=0) for x in found], axis=0).var() * len(runs)
+        answers = sum((x - x.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).sum() / len(x) for x in found)
+        pooled[:, kind] += df, square, square - answers / len(over) ** 2, df * np.mean([1 / len(run) for run in runs])
+    return pooled[0], *(pooled[1:].clip(0) / pooled[0].clip(1))
+
+
+differing = 0
+for claim, number in ((name, n) for name, x in REPORT.details["claims"].items() for n in x["tests"] + x["controls"]):
+    sums, over, weights = number["sums"], tuple(number["over"]), pd.Series(number["sums"][0])
+    if "/" in over[0]:  # accuracies; counted: the squares of the weights of seeds and of draws
+        found, steps = [*tables(sums, over)], [100 * (weights.abs() / SIZES.loc[x].max()).max() for x in over]
+        arms, (df, square, value, share) = weights.filter(regex=r"/s\d+$"), mean_squares(over)
+        runs = arms.groupby(arms.index.str.replace(r"(/random-[^/]+/[^/]+)/s\d+$", r"\1", regex=True)).sum()
+        by_draw = (runs.filter(like="/random-") ** 2).sum() * (value[1] > share[1] * value[0])
+        counted = [(arms**2).sum() - share[1] * by_draw, by_draw] if df.all() else [(runs**2).sum()] * 2
+        variance, uncertain = counted @ value, ((counted * square) ** 2 / df.clip(1)).sum()
+    else:  # deltas, per prompt, less what length explains by one slope within pairings
+        read, variance, uncertain = [], 0, 0
+        for pairing in weights.index:
+            pairs = pd.read_parquet(f"{ROOT}/pair/{pairing}.parquet").query("pool and eligible").set_index("pair_id")
+            unit = "tokens" if pairs.filter(like="_tokens").notna().all(axis=None) else "characters"
+            pairs["x"] = pairs[f"chosen_{unit}"] - pairs[f"rejected_{unit}"]
+            pairs["y"] = pd.read_parquet(f"{ROOT}/delta/{pairing}/{over[0]}.parquet").set_index("pair_id").delta
+            read.append(pairs.set_index("prompt_id")[["x", "y"]].dropna())
+        x, y = np.moveaxis(pd.concat(read, axis=1, join="inner").to_numpy(float).reshape(-1, len(read), 2), 2, 0)
+        rate = (y * (x - x.mean(axis=0))).sum() / x.var(axis=0).sum() / len(x) if "length" in over else 0
+        found, steps = [((y - rate * x) @ [*weights]).round(12)], [weights.abs().max()]
+    ours = [np.mean([x.mean() for x in found]), sum(map(len, found))]
+    if len(sums) > 1:  # a steadiness: selections x sizes
+        sizes = number["title"].rpartition(" = ")[2].count(", ") + 1
+        first, *others = np.mean([x.mean(axis=0) for x in found], axis=0).reshape(-1, sizes).var(axis=1, ddof=1)
+        ours[0] = first - np.mean(others)
+    elif number["df"] is not None:
+        for values, step in zip(found, steps, strict=True):
+            (mode, count), n = stats.mode(values, axis=None), len(values)
+            few = [mode - step, mode + step] if n - count < min(25, n / 2) else []
+            items = (stats.sem(np.append(values, few)) / len(found)) ** 2
+            variance, uncertain = variance + items, uncertain + items**2 / (n - 1)
+        ours += stats.t.interval(0.95, max(1, variance**2 / uncertain), ours[0], variance**0.5)
+    theirs = np.array([number[key] for key in ("value", "n", "low", "high")][: len(ours)], float)
+    differing += (differs := not np.allclose(ours, theirs, rtol=0, atol=1e-9))
+    print(claim, number["title"], np.round(ours, 4), theirs.round(4), "DIFFERS" if differs else "equal", sep=" | ")
+sys.exit(differing > 0)
