@@ -1,7 +1,7 @@
 """Two recomputations against the report, on planted arms: every kind of test, over every set of benchmarks.
 
-claims_again.py finds the arms of each number in claims.yaml, and all intervals. docs/recompute_claims.py reads the arms in the
-manifest, and leaves out intervals that are not Student's.
+claims_again.py finds the arms of each number in claims.yaml, and all intervals. docs/recompute_claims.py reads the
+arms in the manifest, and leaves out intervals that are not Student's.
 """
 
 import json
