@@ -16,11 +16,13 @@ from prefdelta.records.delta import Delta
 from prefdelta.records.grade import Grade
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.pair import Pair
+from prefdelta.records.registration import Registration
 from prefdelta.records.score import Score
 from prefdelta.reporting import calibration
 from prefdelta.reporting.calibration import Calibration
+from prefdelta.reporting.claims.verdicts import read_claims
 from prefdelta.stages import report
-from prefdelta.store import tables
+from prefdelta.store import registrations, tables
 from prefdelta.workflow.job import Job
 
 RESOURCES = Path(__file__).parents[2] / "resources"
@@ -105,6 +107,7 @@ class Study:
         output = self.path(name)
         outputs = {"page": [output], "figures": [self.path("figures")]}
         job = Job(report.ReportSettings(**settings | changed), self.inputs, outputs, self.root / "record")
+        self.record = job.record
         self.outcome = report.run(job)
         return output.read_text(encoding="utf-8")
 
@@ -693,152 +696,70 @@ def test_several_votes_are_told_beside_the_forms(study):
     assert Cells(page).row("clarity both (1), alone (1); 3 votes", 7)[1] == "1 1 prompts"
 
 
-def claims_of(study, test):
-    """Judge one claim, and return its verdict and the rows of its table."""
-    claim = {"id": "one", "claim": EVIL, "trust": "V", "tests": [{"question": "Is it so?", "test": test}]}
+def ledger(study, test, **rest):
+    """Judge one claim of one test; rest: of `Study.run`. Returns the page, and the account in the manifest."""
+    asked = {"question": "Is it so?", "effect": 5, "test": test}
+    claim = {"id": "one", "claim": EVIL, "trust": "V", "tests": [asked], "confounds": [{"cause": "length"}]}
     path = study.root / "claims.yaml"
     path.write_text(json.dumps({"source": "A paper", "claims": [claim]}))  # JSON is YAML
     study.inputs["claims"] = [path]
-    return claim
+    page = study.run(**rest)
+    return page, study.outcome.details.claims["one"]
 
 
-def verdict_and_rows(page):
-    found = re.search(r'id="claim-one">.*?class="verdict [a-z-]+">([^<]+)<.*?(<table.*?</table>)', page, re.DOTALL)
-    rows = [[" ".join(cell.split()) for cell in row] for row in Cells(found[2]).rows]
-    return found[1], [row for row in rows if len(row) == 6 and row[0] != "What was measured"]
+RISING = [f"pico/{name}~small/all/dpo/s{seed}" for name in ("weak", "mid", "big") for seed in (0, 1)]
 
 
-THREE = [f"pico/{pairing}/all/dpo/s{seed}" for pairing in ("small~small", "mid~small", "big~small") for seed in (0, 1)]
-
-
-def rising_study(study, solved):
-    """Three generators that are right in 2, 4 and 6 of 8, and how many of 40 problems their arms solve, by seed."""
+def rising_study(study):
+    """Three generators above a fourth, right in 3, 5, 7 and 1 of 8; their arms solve more and more of 400 problems."""
     study.inputs["scores"].clear()
     study.inputs["grades"].clear()
-    study.evaluate("pico/base", [score(f"{i:02}", i < 10) for i in range(40)])
-    for name, right in zip(THREE, solved, strict=True):
-        study.evaluate(name, [score(f"{i:02}", i < right) for i in range(40)])
-    for name, right in (("small", 2), ("mid", 4), ("big", 6)):
+    study.evaluate("pico/base", [score(f"{i:03}", i < 100) for i in range(400)])
+    for name, right in zip(RISING, (138, 142, 182, 178, 220, 220), strict=True):
+        study.evaluate(name, [score(f"{i:03}", i < right) for i in range(400)])
+    for name, right in (("small", 1), ("weak", 3), ("mid", 5), ("big", 7)):
         draws = [Grade(f"p{i}", name, draw, "1", i < right, None) for i in range(8) for draw in (0, 1)]
         study.table("grades", f"grade/{name}.parquet", Grade, draws)
-    return {"line": experiment("Line", "scaling", *THREE)}
+    return {"line": experiment("Line", "scaling", *RISING)}
 
 
 TREND = {"kind": "trend", "experiments": ["line", "unheard_of"], "over": "in_domain"}
 
 
-def test_a_rising_line_supports_a_trend(study):
-    claims_of(study, TREND)
-    page = study.run(experiments=rising_study(study, [10, 10, 20, 20, 32, 28]), claims_note="Only a test.")
-    verdict, ((what, own, value, claimed, n, seeds),) = verdict_and_rows(page)
-    assert (verdict, own) == ("Supported", "supported")
-    assert what == "In domain: small, mid, big"
-    # Mean gains 0, 25 and 50 points at generator-level deltas of 0, 25 and 50: 10 points per 10.
-    assert value.startswith("+10.00 [")
-    assert (claimed, n) == ("points per 10 points of generator-level delta, > 0", "40")
-    assert seeds == "0: +11.00, 1: +9.00"
+def test_the_ledger_stands_first_and_says_what_would_decide(study):
+    page, account = ledger(study, TREND, experiments=rising_study(study), claims_note="Only a test.")
+    assert account.verdict == "confounded with length"
+    (number,) = account.tests
+    # Gains of 10, 20 and 30 points at generator deltas of 25, 50 and 75.
+    assert number.value == pytest.approx(4)
+    assert (number.outcome, number.unit, number.n) == ("holds", "points per 10 points of generator delta", 400)
+    assert page.index('id="claims"') < page.index('id="gain"')
+    rows = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows]
+    (row,) = [row for row in rows if "confounded with length" in row]
+    assert row[0].endswith("exploratory: not registered")
+    assert row[2].startswith("Is it so? In domain: weak, mid, big;")
+    assert row[3].startswith("+4.00 [")
+    assert row[4:] == ["400", "0, 1"]
+    assert "To decide it: arms that take length apart from it" in page
     assert "Only a test." in page
     assert "script" not in {tag for tag, _ in Cells(page).tags}
 
 
-def test_a_falling_line_contradicts_it(study):
-    claims_of(study, TREND)
-    page = study.run(experiments=rising_study(study, [32, 28, 20, 20, 10, 10]))
-    assert verdict_and_rows(page)[0] == "Contradicted"
+def test_a_claim_that_is_not_run_stays_on_the_page(study):
+    page, account = ledger(study, {**TREND, "experiments": ["absent"]}, experiments=rising_study(study))
+    assert (account.verdict, account.tests) == ("not run", [])
+    assert "To decide it: arms for: Is it so?" in page
 
 
-def test_a_seed_that_falls_leaves_it_open(study):
-    claims_of(study, TREND)
-    page = study.run(experiments=rising_study(study, [10, 10, 20, 10, 40, 9]))
-    assert verdict_and_rows(page)[0] == "Cannot tell"
-
-
-def test_a_confounded_generator_is_in_no_slope(study):
-    claims_of(study, TREND)
-    experiments = rising_study(study, [10, 10, 20, 20, 32, 28])
-    ship(study, "mid")
-    assert 'id="claims"' not in study.run(experiments=experiments)  # two generators make no trend
-
-
-def test_left_minus_right_at_the_size_nearest_to_a_share(study):
-    arms = [f"pico/big~small/{name}/dpo/s0" for name in ("top-clarity-1", "top-clarity-3", "all")]
-    study.inputs["scores"].clear()
-    for name, solved in zip(["pico/base", *arms], (10, 12, 18, 16), strict=True):
-        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
-    sides = {"left": {"selections": ["top-clarity-{k}"]}, "right": {"selections": ["all"]}}
-    claims_of(
-        study, {"kind": "difference", "experiments": ["one"], "over": "panels", "share": 0.6, "margin": 1} | sides
-    )
-    _, ((what, _, value, claimed, *_),) = verdict_and_rows(
-        study.run(experiments={"one": experiment("One", "rows", *arms)})
-    )
-    assert what == "Sums: big~small, k = 3"  # of 6 pairs
-    assert value.startswith("+5.00 [")
-    assert claimed == "points, > −1"
-
-
-def test_seeds_that_some_arms_lack_are_told(study):
-    claims_of(
-        study,
-        {"kind": "difference", "experiments": ["one"], "over": "panels"}
-        | {"left": {"selections": ["all"]}, "right": {"selections": ["top-*"]}},
-    )
-    page = study.run(experiments={"one": experiment("One", "rows", *ALL, TOP)})
-    _, ((_, own, _, _, _, seeds),) = verdict_and_rows(page)
-    assert own.endswith("not by seed 1 alone, which some arms lack")
-    assert seeds == "0, 1"
-
-
-def test_every_arm_has_to_gain(study):
-    claims_of(study, {"kind": "gains", "experiments": ["one"], "over": "in_domain", "arms": {"recipes": ["dpo"]}})
-    study.inputs["scores"].clear()
-    for name, solved in (("pico/base", 20), (TOP, 36), (ALL[0], 8)):
-        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
-    verdict, rows = verdict_and_rows(study.run(experiments={"one": experiment("One", "rows", TOP, ALL[0])}))
-    assert verdict == "Contradicted"
-    assert [(row[0], row[1]) for row in rows] == [
-        ("In domain: top-clarity-2", "supported"),
-        ("In domain: all", "contradicted"),
-    ]
-
-
-def test_a_line_that_never_moves_is_steadier_than_one_that_does(study):
-    moving = {"clarity": (30, 30, 30), "mean": (20, 30, 40)}
-    names = {
-        f"pico/big~small/top-{dimension}-{k}/dpo/s0": solved
-        for dimension, values in moving.items()
-        for k, solved in zip((1, 2, 3), values, strict=True)
-    }
-    study.inputs["scores"].clear()
-    for name, solved in {"pico/base": 20, **names}.items():
-        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
-    sides = {"left": {"selections": ["top-clarity-*"]}, "right": {"selections": ["top-mean-*"]}}
-    claims_of(study, {"kind": "steadiness", "experiments": ["one"], "over": "panels"} | sides)
-    verdict, ((_, _, value, claimed, *_),) = verdict_and_rows(
-        study.run(experiments={"one": experiment("One", "filtering", *names)})
-    )
-    assert verdict == "Supported"
-    assert value.startswith("−25.00 [")  # accuracies 50, 75, 100: a standard deviation of 25 points
-    assert claimed == "points, < 0"
-
-
-def test_a_dimensions_mean_delta_along_the_generators(study):
-    claims_of(study, {"kind": "delta_trend", "experiments": ["line"], "dimension": "clarity"})
-    experiments = rising_study(study, [10] * 6)
-    study.inputs["pairs"].clear()
-    study.inputs["deltas"].clear()
-    for pairing, gap in (("small~small", 0.0), ("mid~small", 1.0), ("big~small", 2.0)):
-        rows = [Pair(f"{pairing}{i}", f"p{i}", 0, 0, True, None, 9, 9, True, False, True, None) for i in range(8)]
-        study.table("pairs", f"pair/{pairing}.parquet", Pair, rows)
-        spread = 0.5 if pairing == "big~small" else 0.0
-        gaps = [gap + spread * (-1) ** i for i in range(8)]
-        deltas = [Delta(row.pair_id, 4.0, 4.0 - own, own, None) for row, own in zip(rows, gaps, strict=True)]
-        study.table("deltas", f"delta/{pairing}/clarity.parquet", Delta, deltas)
-    verdict, ((what, _, value, _, n, *_),) = verdict_and_rows(study.run(experiments=experiments))
-    assert verdict == "Supported"
-    assert what.endswith("small~small 0.00 to big~small +2.00")
-    assert value.startswith("+0.40 [+")  # 2 score points over 50 points
-    assert n == "8"
+def test_a_claim_that_was_registered_before_the_first_arm_is_told_so(study):
+    experiments = rising_study(study)
+    _, account = ledger(study, TREND, experiments=experiments)
+    assert not account.registered
+    (claim,) = read_claims(study.inputs["claims"][0]).claims
+    registrations.register(study.record, {"one": claim.digest()}, lambda: Registration({"one": claim.digest()}, 0))
+    page, account = ledger(study, TREND, experiments=experiments)
+    assert account.registered
+    assert "registered before the first arm was trained" in page
 
 
 def told(study, stage, job, **settings):

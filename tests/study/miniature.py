@@ -67,7 +67,7 @@ def miniature(address: str) -> dict[str, Any]:
         group["sampling"] = {"temperature": 0.6, "top_p": 0.95, "max_tokens": 8}
     for stage in ("generate", "grade", "pair"):
         study[stage]["max_failure_share"] = 1.0  # a model of random weights ends no reply
-    study["report"] |= {"resamples": 100, "overlap": {"pairing": PAIRING, "k": [2, 4]}}
+    study["report"] |= {"resamples": 100, "worlds": 1, "overlap": {"pairing": PAIRING, "k": [2, 4]}}
     study["compute"] = {"train": {"batch": 6}, "evaluate": {"batch": 6}}
     return study
 

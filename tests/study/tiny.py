@@ -52,7 +52,7 @@ def shrunk() -> dict[str, Any]:
     study["evaluate"]["groups"] = {"sampled": group | {"benchmarks": BENCHMARKS}}
     for stage in ("generate", "grade", "judge", "pair", "evaluate"):
         study[stage]["max_failure_share"] = 1.0
-    study["report"] |= {"resamples": 200, "overlap": {"pairing": "g3~g1", "k": [2, 4]}}
+    study["report"] |= {"resamples": 200, "worlds": 1, "overlap": {"pairing": "g3~g1", "k": [2, 4]}}
     return study
 
 

@@ -13,8 +13,8 @@ made the jobs stale. Each number says how it is known: counted, measured on fini
   totals                 calls, traces, policies, tokens, gpu_hours, core_hours, usd: amounts
   why                    list of cause; own: stage -> jobs that read it; below: stage -> jobs that only depend on those
   disk                   policies, snapshots, replies, needed: amounts of bytes; free: bytes; fits: true or false
-  power.<claim>          list of title, unit, effect (the smallest true one that 80% of such studies see; null: none),
-                         named (the effect that the claim names, or null); empty: the study lacks the arms
+  power.<claim>          list of title, unit, n (problems), effect (the smallest true one that 80% of such studies see;
+                         null: none), named (the effect that the claim names); empty: the study lacks the arms
   spending               null without judge.engine.prices; else prices, model; spent, limit: USD of the study
   notes                  list of texts
   ties                   limit; selections: those by delta whose pairs are selected, each with pairing, selection, k,

@@ -8,7 +8,8 @@ added to, in prefdelta/reporting/worlds/worlds.py.
 
 --json prints one object:
   study, studies           name; how many studies were planted in each world
-  worlds.<world>           about; claims: claim -> verdict -> share of the studies
+  worlds.<world>           about; decided: share of the studies in which any claim is reproduced or contradicted;
+                           claims: claim -> verdict -> share of the studies
   assumptions.<name>       value, basis (assumed or measured), meaning
 """
 
@@ -84,6 +85,7 @@ def text(shape: StudyShape, usual: Assumptions, found: Sequence[Characteristic])
             rows.append(
                 [claim, ", ".join(f"{100 * world.share(claim, verdict):.0f} {verdict}" for verdict in verdicts)]
             )
+        rows.append(["any claim", f"{100 * world.decided / world.studies:.0f} reproduced or contradicted"])
         lines += ["", wrapped(f"{world.world}: {world.about}"), *(wrapped(line, "  ") for line in table(rows))]
     return "\n".join([*lines, "", *assumptions_text(shape, usual)])
 
@@ -106,6 +108,7 @@ def _as_json(shape: StudyShape, usual: Assumptions, found: Sequence[Characterist
         "worlds": {
             world.world: {
                 "about": world.about,
+                "decided": world.decided / world.studies,
                 "claims": {
                     claim: {verdict: world.share(claim, verdict) for verdict in sorted(counts)}
                     for claim, counts in world.counts.items()

@@ -41,6 +41,7 @@ from prefdelta.reporting.numbers.spending import stage_lines
 from prefdelta.reporting.numbers.training import training
 from prefdelta.reporting.numbers.upstream import upstream_lines
 from prefdelta.reporting.panels import panels
+from prefdelta.reporting.worlds.table import WorldsTable
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -100,6 +101,7 @@ def render(
     drawings: Mapping[str, Drawing],
     claims: PaperClaims,
     registrations: Mapping[str, Standing],
+    worlds: WorldsTable | None,
 ) -> str:
     """The page. registrations: by the id of a claim. Raises StudyError if the template cannot be used."""
     import jinja2
@@ -117,7 +119,8 @@ def render(
     }
     try:
         source = environment.from_string(template.read_text(encoding="utf-8"))
-        return source.render(_variables(content, drawings) | {"paper": claims, "registrations": registrations})
+        judged = {"paper": claims, "registrations": registrations, "worlds": worlds}
+        return source.render(_variables(content, drawings) | judged)
     except jinja2.TemplateError as error:
         line = getattr(error, "lineno", None)
         raise StudyError(f"{template}{f', line {line}' if line else ''}: {error}. Mend the template.") from None

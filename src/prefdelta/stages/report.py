@@ -26,9 +26,12 @@ from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 from prefdelta.reporting.numbers.ties import tie_lines
 from prefdelta.reporting.page import hex_colour, render
+from prefdelta.reporting.worlds.shape import StudyPlan
+from prefdelta.reporting.worlds.table import worlds_table
 from prefdelta.store import registrations
 from prefdelta.system.files import publish_text
 from prefdelta.workflow.job import Job, Outcome, start
+from prefdelta.workflow.job_source import job_code
 
 
 class ReportSection(Settings):
@@ -55,6 +58,11 @@ class ReportSection(Settings):
 
     claims_note: str = ""
     """Text above the verdicts on the paper's claims: what the verdicts do not show in this study."""
+
+    worlds: Annotated[int, Field(ge=0)] = 0
+    """Number of studies planted in each of 12 worlds, for a table of what the claims' rules conclude where the truth is
+    known. 0: no table. A study takes half a second of one core with config.yaml, and a tenth with mini. The next report
+    of the same results, made by the same source, plants none."""
 
 
 class ReportOverlap(Settings):
@@ -140,6 +148,9 @@ class ReportSettings(ReportSection):
     max_drawn_share: float = 0.5
     """Share of a selection's pairs that may be drawn among pairs of equal delta. Above it, its arms are marked."""
 
+    plan: StudyPlan | None = None
+    """What planted studies need besides the results. None: no study is planted."""
+
 
 def run(job: Job[ReportSettings]) -> Outcome:
     settings = job.settings
@@ -186,10 +197,15 @@ def run(job: Job[ReportSettings]) -> Outcome:
     )
     figures = drawings(content)
     publish_figures(job.output("figures"), figures, hex_colour(settings.colour))
-    claims = judge_claims(read_claims(job.input("claims")), content, settings.claims_note)
+    asked = read_claims(job.input("claims"))
+    claims = judge_claims(asked, content, settings.claims_note)
     registered = registrations.read(job.record)
     standings = {result.claim.id: standing(result.claim, registered) for result in claims.results}
-    publish_text(job.output("page"), render(job.input("template"), content, figures, claims, standings))
+    worlds = None
+    if settings.worlds and settings.plan:
+        code = job_code("report", settings)[1]
+        worlds = worlds_table(content, asked, settings.plan, settings.worlds, job.record, code)
+    publish_text(job.output("page"), render(job.input("template"), content, figures, claims, standings, worlds))
     not_counted = {"not_counted": scores.not_counted} if scores.not_counted else {}
     return Outcome(scores.rows, not_counted, account(claims, standings))
 

@@ -28,6 +28,7 @@ from prefdelta.study.axes import Axes, arms_of
 from prefdelta.study.config.sections import Config
 from prefdelta.study.hub import Hub
 from prefdelta.study.job import StudyJob
+from prefdelta.study.plan import plan_of
 
 SETTINGS: Mapping[str, type[Settings]] = {  # by stage
     "prompts": PromptsSettings,
@@ -257,4 +258,5 @@ class JobSettings:
             experiments=experiments,
             groups=groups,
             max_drawn_share=config.filter.max_drawn_share,
+            plan=plan_of(config) if config.report.worlds else None,
         )

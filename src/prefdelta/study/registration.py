@@ -2,17 +2,32 @@
 
 from pathlib import Path
 
-from prefdelta.records.registration import Registration
+from prefdelta.core.paper_claims import Claims
+from prefdelta.records.registration import PlannedNumber, Registration
 from prefdelta.reporting.claims.verdicts import read_claims
+from prefdelta.reporting.worlds.assumptions import default_assumptions
+from prefdelta.reporting.worlds.power import smallest_effects
 from prefdelta.store import registrations
+from prefdelta.study.shape import shape_of
+from prefdelta.study.study import Study
 from prefdelta.study.texts import REPORT_CLAIMS
 
 
-def register_claims(record: Path) -> None:
-    """Write down what the study's claims test, if the record does not hold it yet.
+def register_claims(study: Study) -> None:
+    """Write down what the study's claims test, and what it could see, if the record does not hold it yet.
 
     Raises StudyError if the file of claims cannot be read.
     """
     claims = read_claims(Path(REPORT_CLAIMS))
     digests = {claim.id: claim.digest() for claim in claims.claims}
-    registrations.register(record, digests, lambda: Registration(digests, 0))
+    registrations.register(Path(study.record), digests, lambda: _planned(study, claims))
+
+
+def _planned(study: Study, claims: Claims) -> Registration:
+    shape = shape_of(study)
+    assumptions = default_assumptions(shape)
+    planned = {
+        claim: [PlannedNumber(line.title, line.unit, line.n, line.named, line.effect) for line in lines]
+        for claim, lines in smallest_effects(claims, shape, assumptions).items()
+    }
+    return Registration({}, 0, planned, {name: value for name, value, _, _ in assumptions.lines()})

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prefdelta.core.arms import Pairing
 from prefdelta.core.data.sources import MadeSource
-from prefdelta.core.recipes import Recipe
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
@@ -17,10 +15,10 @@ from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 from prefdelta.reporting.worlds.assumptions import Assumptions, default_assumptions
 from prefdelta.reporting.worlds.measured import measured
-from prefdelta.reporting.worlds.shape import PlannedGenerator, PlannedRecipe, StudyShape
+from prefdelta.reporting.worlds.shape import PlannedGenerator, StudyShape
 from prefdelta.stages.report import ReportSettings
+from prefdelta.study.plan import plan_of
 from prefdelta.study.study import Study
-from prefdelta.training.registry import method_of
 
 _UNKNOWN = 1000  # problems of a source that declares none
 _MEASURED = ("scores", "grades", "pairs", "deltas")  # inputs of the report
@@ -28,7 +26,7 @@ _MEASURED = ("scores", "grades", "pairs", "deltas")  # inputs of the report
 
 def shape_of(study: Study) -> StudyShape:
     """The shape of a study. Problems are counted where prompts were made, else as many as are declared or kept."""
-    config = study.config
+    config, plan = study.config, plan_of(study.config)
     report = next(iter(study.jobs("report"))).typed_settings
     assert isinstance(report, ReportSettings)
     counted = {source: rows for source in (TRAINING_PROMPTS, *report.benchmarks) if (rows := _counted(study, source))}
@@ -73,19 +71,16 @@ def shape_of(study: Study) -> StudyShape:
         },
         evaluated=evaluated,
         generators={
-            name: PlannedGenerator(generator.samples, generator.shipped is not None, _aimed_at(study, generator.model))
-            for name, generator in config.generators.items()
+            name: PlannedGenerator(samples, generator.shipped is not None, _aimed_at(study, generator.model))
+            for (name, samples), generator in zip(plan.generators.items(), config.generators.values(), strict=True)
         },
-        recipes={name: _recipe(recipe) for name, recipe in config.train.recipes.items()},
+        recipes=plan.recipes,
         dimensions=config.dimensions,
-        composites=config.delta.composites,
+        composites=plan.composites,
         prompts=items[TRAINING_PROMPTS],
-        tie_seed=config.filter.tie_seed,
-        sets={
-            name: (list(map(Pairing.parse, common.pairings)), common.pairs)
-            for name, common in config.filter.sets.items()
-        },
-        cell_pairs=config.filter.cell_pairs,
+        tie_seed=plan.tie_seed,
+        sets=plan.common_sets(),
+        cell_pairs=plan.cell_pairs,
         counted=frozenset(counted),
     )
 
@@ -102,13 +97,6 @@ def assumptions_of(study: Study, shape: StudyShape) -> Assumptions:
     grades = Grades(found["grades"], shape.study)
     pairings = Pairings(found["pairs"], found["deltas"], shape.study, shape.dimensions)
     return measured(usual, shape, scores, grades, pairings)
-
-
-def _recipe(recipe: Recipe) -> PlannedRecipe:
-    method, budget = method_of(recipe), recipe.budget
-    rows = budget.examples if budget.updates is None else budget.updates * recipe.batch_size
-    pairs = None if rows is None else rows / method.rows_per_pair
-    return PlannedRecipe(len(method.sides) > 1, budget.epochs, pairs)
 
 
 def _counted(study: Study, source: str) -> int | None:

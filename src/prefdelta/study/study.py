@@ -29,7 +29,6 @@ from prefdelta.study.job import ArmBatch, JobLookups, StudyJob, Wildcards
 from prefdelta.study.job_list import JobList
 from prefdelta.study.job_settings import JobSettings
 from prefdelta.study.planned_source import PlannedSource
-from prefdelta.study.registration import register_claims
 
 _BENCHMARKS = Path("resources/benchmarks")
 
@@ -132,10 +131,6 @@ class Study:
         return self._jobs.make(kind, dict(wildcards.items()))
 
     # --- for the start of a run, and for commands -------------------------------------------------------------------
-
-    def register_claims(self) -> None:
-        """Write down what the report will test, before anything is trained (`study.registration`)."""
-        register_claims(Path(self.record))
 
     def export_planned(self) -> None:
         """From now on, export the source that each job is planned with by environment (see `workflow.job_source`)."""

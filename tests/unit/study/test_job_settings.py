@@ -80,6 +80,21 @@ def test_an_experiment_shows_the_arms_that_should_have_got_as_many_updates(study
     assert experiments["cells"]["beside"] == []
 
 
+def test_the_report_has_a_plan_for_planted_studies_if_it_plants_any(study_at):
+    report = json.loads(study_at({}).settings("report")({}))
+    assert report["worlds"] == 20
+    plan = report["plan"]
+    assert list(plan["generators"].items())[:2] == [("s1-3b", 4), ("s1-7b", 1)]
+    assert plan["recipes"]["dpo-few"] == {"contrasts": True, "epochs": None, "pairs": 1000.0}
+    assert plan["recipes"]["sft"]["contrasts"] is False
+    assert set(plan["composites"]["mean"]) < set(report["dimensions"])
+    assert plan["sets"]["scaling"]["pairs"] == 10_000
+    assert (plan["cell_pairs"], plan["tie_seed"]) == (3500, 0)
+    content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    without = study_at({}, report=content["report"] | {"worlds": 0})
+    assert json.loads(without.settings("report")({}))["plan"] is None
+
+
 def test_pairs_are_made_of_the_samples_that_the_judge_rates(study_at):
     study = study_at({})
     judged = {

@@ -75,6 +75,10 @@ class Pairings:
             lines.append(LengthLine(pairing, unit, mean, longer))
         return lines
 
+    def prompts(self) -> int:
+        """The number of training prompts: of each pairing, every prompt has a pair, eligible or not."""
+        return len({pair.prompt_id for rows in self._pairs.values() for pair in rows})
+
     def eligible(self, pairing: Pairing) -> int:
         """How many pairs of a pairing may be trained on: the pairs of the selection `all`."""
         return sum(pair.pool and pair.eligible for pair in self._pairs.get(pairing, []))

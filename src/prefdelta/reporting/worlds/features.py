@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.errors import StudyError
 from prefdelta.core.pairs.selection_kinds.common import common_prompts
 from prefdelta.core.pairs.selections import parse_selection, select
 from prefdelta.reporting.arms import selection_of
@@ -42,7 +43,7 @@ class _Means:
 
 
 def features(shape: StudyShape, assumptions: Assumptions, pairs: PlantedPairs) -> Features:
-    """The features of every trained arm. Raises StudyError for a selection that asks for more pairs than there are."""
+    """The features of every trained arm. Raises StudyError for a selection of more pairs than there are, or of none."""
     import numpy as np
 
     common = {name: _common(pairs, pairings) for name, (pairings, _) in shape.sets.items()}
@@ -92,6 +93,10 @@ def _selected(
     limit = shape.sets[selection.set][1] if selection.set else shape.cell_pairs if selection.cell else None
     prompts = common[selection.set] if selection.set else ()
     taken = select(selection, pairs.rows[pairing], deltas, shape.tie_seed, prompts, limit)
+    if not taken:
+        raise StudyError(
+            f"{pairing}: {name} selects none of the pairs planted from {shape.prompts:,} prompts. Give more prompts."
+        )
     columns = pairs.cells[pairing] if selection.cell else pairs.pool[pairing]
     places = _places(columns, [pair.pair_id for pair in taken])
     right, wrong = columns.chosen_right[places], columns.rejected_right[places]

@@ -21,6 +21,7 @@ class SmallestEffect:
     unit: str
     effect: float | None  # None: the number has no standard error, so nothing can be seen
     named: float  # the effect that the claim names
+    n: int  # problems
 
 
 def smallest_effects(claims: Claims, shape: StudyShape, assumptions: Assumptions) -> Mapping[str, list[SmallestEffect]]:
@@ -31,7 +32,7 @@ def smallest_effects(claims: Claims, shape: StudyShape, assumptions: Assumptions
     judged = judge_claims(claims, Planter(shape, assumptions).plant(_NOTHING, 0), "")
     return {
         result.claim.id: [
-            SmallestEffect(line.number.title, line.unit, line.detectable, line.effect)
+            SmallestEffect(line.number.title, line.unit, line.detectable, line.effect, line.number.estimate.n)
             for line in [*result.numbers, *(line for confound in result.confounds for line in confound.numbers)]
         ]
         for result in judged.results

@@ -1,28 +1,60 @@
-"""The shape of a study: its arms, benchmarks, pairings and numbers, as its config has them before anything ran."""
+"""The shape of a study: its arms, benchmarks, pairings and numbers, before it ran or after."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from prefdelta.core.arms import Arm, Base, Pairing
+from prefdelta.core.pairs.selections import CommonSet
+from prefdelta.core.settings import Settings
 from prefdelta.reporting.arms import selection_of
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Evaluation
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRecipe:
+class PlannedRecipe(Settings):
     """What a recipe does with the pairs of a selection."""
 
-    contrasts: bool  # whether it trains on both sides of a pair
-    epochs: float | None  # passes over the selection; None: the budget is a number of pairs
-    pairs: float | None  # pairs seen; None: the budget is a number of epochs
+    contrasts: bool
+    """Whether it trains on both sides of a pair."""
+
+    epochs: float | None
+    """Passes over the selection. None: its budget is no number of epochs."""
+
+    pairs: float | None
+    """Pairs seen. None: its budget is no number of pairs."""
 
     def seen(self, selected: int) -> float:
         """How many pairs training sees, counting each pass. selected: the selection's size."""
         if self.pairs is not None:
             return self.pairs
         return selected * (self.epochs or 1.0)
+
+
+class StudyPlan(Settings):
+    """What planted studies need of the config and no result shows."""
+
+    generators: dict[str, int]
+    """Generator -> traces per prompt, weak to strong."""
+
+    recipes: dict[str, PlannedRecipe]
+    """Name -> recipe of an arm."""
+
+    composites: dict[str, list[str]]
+    """Name of a composite dimension -> the dimensions of which it is the mean."""
+
+    sets: dict[str, CommonSet]
+    """Name -> pairings that share their prompts."""
+
+    cell_pairs: int | None
+    """Largest number of prompts of the correctness cells. None: all."""
+
+    tie_seed: int
+    """Seed of the order of pairs with equal delta."""
+
+    def common_sets(self) -> dict[str, tuple[list[Pairing], int | None]]:
+        """Name of a common set -> its pairings, and most prompts."""
+        return {name: (list(map(Pairing.parse, common.pairings)), common.pairs) for name, common in self.sets.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,44 @@
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from prefdelta.reporting.claims.verdicts import read_claims
+from prefdelta.store import registrations
+from prefdelta.study.registration import register_claims
+from prefdelta.study.study import Study
+
+ROOT = Path(__file__).parents[3]
+MINI = "resources/studies/mini.yaml"
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch) -> Study:
+    monkeypatch.chdir(ROOT)
+    found = Study(yaml.safe_load(Path(MINI).read_text(encoding="utf-8")), MINI)
+    found.record = str(tmp_path)
+    return found
+
+
+def test_every_claim_is_registered_with_what_the_study_could_see(study):
+    register_claims(study)
+    (found,) = registrations.read(Path(study.record))
+    claims = {claim.id: claim for claim in read_claims(Path("resources/claims.yaml")).claims}
+    assert found.claims == {name: claim.digest() for name, claim in claims.items()}
+    assert found.trained == 0
+    slope = found.planned["generator-delta"][0]
+    assert slope.title == "Out of domain: g1, gx, g2, g3, g4"
+    assert slope.n == 1000
+    assert slope.detectable is not None
+    assert 0 < slope.detectable < slope.effect
+    assert found.planned["data-efficiency-at-equal-updates"] == []  # mini lacks the arms
+    assert found.assumptions["run_sd"] == "1"
+
+
+def test_a_second_run_registers_nothing(study):
+    register_claims(study)
+    (path,) = (Path(study.record) / registrations.FOLDER).iterdir()
+    os.utime(path, (1, 1))
+    register_claims(study)
+    assert path.stat().st_mtime == 1
