@@ -1,4 +1,4 @@
-"""The claims' numbers again: python tests/stages/claims_again.py results/mini resources/claims.yaml."""
+"""The claims' numbers from the tables: python tests/stages/claims_again.py results/mini resources/claims.yaml."""
 
 import json
 import re

@@ -70,7 +70,7 @@ def test_each_world_has_the_share_of_each_verdict(study):
         assert cell == ("".join(share for share in shares if share[:2] != "0 ") or "—")
     # Points of slope per 10 points of generator delta are large here, and no control takes length apart.
     assert cells.row("delta the delta is the cause", columns=2)[1] == "100 confounded"
-    assert "In each world 3 studies" in page
+    assert "for each, 3 studies with the arms" in page
     assert "base_accuracy 0.25 (measured)" in page
     assert "zero_share 0.25 (measured)" in page
     assert "difficulty_spread 1.5 (assumed)" in page
