@@ -150,11 +150,11 @@ def test_more_selections_in_a_batch_train_only_their_own_arms(checkout: Checkout
 
 def test_more_answers_of_the_untrained_policy_cost_these_alone_and_fewer_nothing(checkout: Checkout) -> None:
     before = checkout.tables()
-    checkout.study["evaluate"]["base_samples"] = 6
+    checkout.study["evaluate"]["base_samples"] = 3
     computed = checkout.run()
-    assert computed.calls == nothing_but(evaluate=(6 - 4) * 2 * ITEMS)
+    assert computed.calls == nothing_but(evaluate=(3 - 1) * 2 * ITEMS)
     assert computed.stages == {"evaluate", "report"}
-    checkout.study["evaluate"]["base_samples"] = 4
+    checkout.study["evaluate"]["base_samples"] = 1
     computed = checkout.run()
     assert (computed.calls, computed.stages) == (nothing_but(), {"evaluate", "report"})
     assert checkout.tables() == before

@@ -73,8 +73,9 @@ class EvaluateSection(Settings):
     base_samples: Annotated[int, Field(ge=1)] = 1
     """How many times as often as an arm an untrained policy answers each item. All gains of its arms are against these
     answers, so their error is in every gain, and no number of arms or seeds averages it out. The first samples are
-    those that an arm draws. 1: as often as an arm, which costs least. In a group at temperature 0, always as often as
-    an arm: further answers would be the same."""
+    those that an arm draws. 1: as often as an arm, which costs least, and is also best where an arm answers with the
+    same noise as its base and nearly the same text: then their first samples vary together, and others do not. In a
+    group at temperature 0, always as often as an arm: further answers would be the same."""
 
     max_failure_share: Annotated[float, Field(ge=0, le=1)]
     """Largest share of answers that may have no result because the engine or the grader failed; above it the stage
