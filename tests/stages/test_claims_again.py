@@ -239,11 +239,8 @@ def shifted(key: str, by: float) -> Callable[[list[dict[str, Any]]], None]:
 
 SEEN_BY_BOTH: list[tuple[str, Callable[[list[dict[str, Any]]], None]]] = [
     ("trend", shifted("value", 1e-6)),
-    ("gains", shifted("low", 1e-6)),
     ("difference", shifted("n", 1)),
     ("delta-trend", shifted("high", 1e-6)),
-    ("steadiness", shifted("value", 1e-6)),
-    ("gains", shifted("value", float("nan"))),
 ]
 
 
@@ -253,7 +250,6 @@ SEEN_BY_BOTH: list[tuple[str, Callable[[list[dict[str, Any]]], None]]] = [
         *((script, *seen) for script in (LONG, SHORT) for seen in SEEN_BY_BOTH),
         (LONG, "steadiness", shifted("low", -75.0)),  # half its width
         (LONG, "retains", list.pop),
-        (LONG, "levels-off", lambda numbers: numbers.append(numbers[0])),
     ],
 )
 def test_a_number_of_the_report_that_was_changed_is_noticed(

@@ -20,7 +20,7 @@ from prefdelta.workflow.source import PACKAGE
 _LISTS = {
     "train": ("selections",),
     "evaluate": ("arms",),
-    "report": ("dimensions", "benchmarks", "experiments", "groups", "forms", "compared"),
+    "report": ("dimensions", "benchmarks", "experiments", "groups", "forms", "compared", "plan"),
 }
 
 
