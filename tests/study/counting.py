@@ -117,7 +117,7 @@ def run_from_nothing(folder: Path) -> None:
     first = made.run(started_snakemake)
     assert first.calls["generate"] == 3 * PROMPTS
     assert first.calls["judge"] == first.served == made.judged("g3", "g1")
-    assert first.calls["evaluate"] == (4 + 5) * 2 * ITEMS  # the base four times and 5 arms, on 2 benchmarks
+    assert first.calls["evaluate"] == (1 + 5) * 2 * ITEMS  # the base and 5 arms, on 2 benchmarks
     assert first.said["calls"] == sum(first.calls.values())
     assert first.logps == first.said["traces"] == made.usable("g3", "g1")
     assert first.said["updates"] > 0

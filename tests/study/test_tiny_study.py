@@ -115,7 +115,7 @@ def test_no_prompt_is_lost_on_the_way(manifests: dict[str, list[Any]]) -> None:
     assert rows["judge"] == [2 * PROMPTS, 2 * PROMPTS]  # the first sample of each generator, on 2 dimensions
     assert rows["pair"] == [PROMPTS]  # g1 has one sample: no cells
     assert rows["delta"] == [PROMPTS] * 3
-    assert sum(rows["evaluate"]) == len(BENCHMARKS) * ITEMS * (4 + len(ARMS))  # the base four times
+    assert sum(rows["evaluate"]) == len(BENCHMARKS) * ITEMS * (1 + len(ARMS))
 
 
 def test_arms_are_trained_on_the_pairs_selected(manifests: dict[str, list[Any]], results: Path) -> None:
@@ -137,7 +137,7 @@ def accuracies(results: Path) -> dict[tuple[str, str], float]:
         rows = tables.read(results / f"evaluate/{arm}/sampled.parquet", Score)
         for benchmark in BENCHMARKS:
             outcomes = [outcome(row) for row in rows if row.benchmark == benchmark]
-            assert len(outcomes) == (4 if arm == "pa/base" else 1) * ITEMS
+            assert len(outcomes) == ITEMS
             counted = [value for value in outcomes if value is not None]
             found[arm, benchmark] = 100 * sum(counted) / len(counted)
     return found

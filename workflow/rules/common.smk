@@ -6,7 +6,6 @@ from pathlib import Path
 from prefdelta.workflow import run_plan, runs, snakemake_options
 from prefdelta.core.errors import StudyError
 from prefdelta.system.log import say
-from prefdelta.study.registration import register_claims
 from prefdelta.study.study import Study
 from prefdelta.study.summary import summary
 from prefdelta.study.texts import REPORT_CLAIMS, REPORT_TEMPLATE
@@ -48,6 +47,8 @@ try:
                 config,
                 {job.manifest: job.settings for job in study.all_jobs},
             )
+            from prefdelta.study.registration import register_claims
+
             register_claims(study)
         else:
             say(summary(study))

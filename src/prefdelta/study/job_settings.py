@@ -28,7 +28,7 @@ from prefdelta.study.axes import Axes, arms_of
 from prefdelta.study.config.sections import Config
 from prefdelta.study.hub import Hub
 from prefdelta.study.job import StudyJob
-from prefdelta.study.plan import plan_of
+from prefdelta.study.plan import plan_in_order
 
 SETTINGS: Mapping[str, type[Settings]] = {  # by stage
     "prompts": PromptsSettings,
@@ -258,5 +258,5 @@ class JobSettings:
             experiments=experiments,
             groups=groups,
             max_drawn_share=config.filter.max_drawn_share,
-            plan=plan_of(config) if config.report.worlds else None,
+            plan=plan_in_order(config) if config.report.worlds else None,
         )

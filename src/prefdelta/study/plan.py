@@ -20,6 +20,23 @@ def plan_of(config: Config) -> StudyPlan:
     )
 
 
+def plan_in_order(config: Config) -> StudyPlan:
+    """The plan in alphabetical order, for settings: the config's order changes nothing once results are there."""
+    plan = plan_of(config)
+    sets = {
+        name: common.model_copy(update={"pairings": sorted(common.pairings)})
+        for name, common in sorted(plan.sets.items())
+    }
+    return plan.model_copy(
+        update={
+            "generators": dict(sorted(plan.generators.items())),
+            "recipes": dict(sorted(plan.recipes.items())),
+            "composites": {name: sorted(parts) for name, parts in sorted(plan.composites.items())},
+            "sets": sets,
+        }
+    )
+
+
 def _recipe(recipe: Recipe) -> PlannedRecipe:
     method, budget = method_of(recipe), recipe.budget
     rows = budget.examples if budget.updates is None else budget.updates * recipe.batch_size
