@@ -141,7 +141,7 @@ def _disk(plan: Plan) -> list[str]:
 
 def _power(plan: Plan) -> list[str]:
     """A line for the numbers of a claim that have one unit."""
-    rows = [["claim", "numbers", "smallest effect", "named", "unit and rule"]]
+    rows = [["claim", "numbers", "smallest effect", "named", "unit"]]
     for claim, lines in plan.power.effects.items():
         for unit in dict.fromkeys(line.unit for line in lines):
             alike = [line for line in lines if line.unit == unit]
