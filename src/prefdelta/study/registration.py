@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from prefdelta.core.errors import StudyError
 from prefdelta.core.paper_claims import Claims
 from prefdelta.records.registration import PlannedNumber, Registration
 from prefdelta.reporting.claims.verdicts import read_claims
@@ -11,6 +12,7 @@ from prefdelta.store import registrations
 from prefdelta.study.shape import shape_of
 from prefdelta.study.study import Study
 from prefdelta.study.texts import REPORT_CLAIMS
+from prefdelta.system.log import say
 
 
 def register_claims(study: Study) -> None:
@@ -26,8 +28,14 @@ def register_claims(study: Study) -> None:
 def _planned(study: Study, claims: Claims) -> Registration:
     shape = shape_of(study)
     assumptions = default_assumptions(shape)
+    try:
+        effects = smallest_effects(claims, shape, assumptions)
+    except (ArithmeticError, LookupError, StudyError, ValueError) as error:
+        # A study that is too odd to be planted still runs; its claims are registered without planned numbers.
+        say(f"warning: what this study could see is not known: {type(error).__name__}: {error}")
+        effects = {}
     planned = {
         claim: [PlannedNumber(line.title, line.unit, line.n, line.named, line.effect) for line in lines]
-        for claim, lines in smallest_effects(claims, shape, assumptions).items()
+        for claim, lines in effects.items()
     }
     return Registration({}, 0, planned, {name: value for name, value, _, _ in assumptions.lines()})

@@ -6,6 +6,7 @@ import yaml
 
 from prefdelta.reporting.claims.verdicts import read_claims
 from prefdelta.store import registrations
+from prefdelta.study import registration
 from prefdelta.study.registration import register_claims
 from prefdelta.study.study import Study
 
@@ -34,6 +35,30 @@ def test_every_claim_is_registered_with_what_the_study_could_see(study):
     assert 0 < slope.detectable < slope.effect
     assert found.planned["data-efficiency-at-equal-updates"] == []  # mini lacks the arms
     assert found.assumptions["run_sd"] == "1"
+
+
+def test_a_study_without_arms_registers_its_claims(study, monkeypatch):
+    content = yaml.safe_load(Path(MINI).read_text(encoding="utf-8"))
+    content["experiments"], content["filter"]["sets"], content["report"]["overlap"] = {}, {}, None
+    for group in content["evaluate"]["groups"].values():
+        group.pop("experiments", None)
+    bare = Study(content, MINI)
+    bare.record = study.record
+    register_claims(bare)
+    (found,) = registrations.read(Path(study.record))
+    assert found.claims
+    assert not any(found.planned.values())
+
+
+def test_a_study_that_cannot_be_planted_runs_without_planned_numbers(study, monkeypatch, capsys):
+    def fails(*_):
+        raise ValueError("no such shape")
+
+    monkeypatch.setattr(registration, "smallest_effects", fails)
+    register_claims(study)
+    (found,) = registrations.read(Path(study.record))
+    assert (bool(found.claims), found.planned) == (True, {})
+    assert "no such shape" in capsys.readouterr().err
 
 
 def test_a_second_run_registers_nothing(study):

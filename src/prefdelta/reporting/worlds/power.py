@@ -29,6 +29,8 @@ def smallest_effects(claims: Claims, shape: StudyShape, assumptions: Assumptions
 
     No line: the study lacks the arms.
     """
+    if not shape.arms:
+        return {claim.id: [] for claim in claims.claims}
     judged = judge_claims(claims, Planter(shape, assumptions).plant(_NOTHING, 0), "")
     return {
         result.claim.id: [
