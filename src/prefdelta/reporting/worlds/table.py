@@ -48,7 +48,8 @@ def worlds_table(
     if worlds is None:
         try:
             worlds = _plant(claims, shape, usual, studies)
-        except StudyError as error:  # in a small study, a draw of pairs may have too few for a selection
+        # In a small study, a draw of pairs may have too few for a selection; an odd one may have no numbers to plant.
+        except (ArithmeticError, LookupError, StudyError, ValueError) as error:
             return WorldsTable(studies, [], usual.lines(), str(error))
         text = json.dumps([asdict(world) for world in worlds], indent=1, ensure_ascii=False)
         publish_text(path, text + "\n")
