@@ -14,6 +14,8 @@ from prefdelta.reporting.claims.claim_tests import ClaimNumber, measure, unit
 from prefdelta.reporting.evidence import Evidence
 
 LEVEL = 0.025  # of a one-sided test: that of a 95% interval
+# Of all numbers together, on the other side: with it, a study in which nothing happens decides any claim in about 5%.
+LEVEL_AGAINST = 0.0125
 REPRODUCED, CONTRADICTED, CONFOUNDED = "reproduced", "contradicted", "confounded"
 UNDERPOWERED, NOT_SEEN, PARTLY_RUN, NOT_RUN = "underpowered", "not seen", "partly run", "not run"
 Outcome = Literal["holds", "fails", "open"]
@@ -130,8 +132,8 @@ def read_claims(path: Path) -> Claims:
 def judge_claims(claims: Claims, evidence: Evidence, note: str) -> PaperClaims:
     """All claims in order, with verdicts by this rule. note: printed above the verdicts.
 
-    A number *holds* if its 95% interval lies on the claimed side of 0, and *fails* if it lies on the other side after
-    Holm's correction for all numbers of all claims. It does neither if nothing shows how much runs vary. A claim is
+    A number *holds* if its 95% interval lies on the claimed side of 0, and *fails* if it lies on the other side with a
+    p of at most 0.0125 after Holm's correction for all numbers of all claims. It does neither if nothing shows how much runs vary. A claim is
 
     - not run: the study has arms for none of its tests;
     - partly run: it lacks arms for a test, or for the control of a confound;
@@ -189,7 +191,7 @@ def _failing(results: Sequence[NumberResult]) -> set[int]:
         p_below(result.number.estimate, 0.0) if result.number.above else p_above(result.number.estimate, 0.0)
         for result in tested
     ]
-    return {id(result) for result, p in zip(tested, holm(against), strict=True) if p <= LEVEL}
+    return {id(result) for result, p in zip(tested, holm(against), strict=True) if p <= LEVEL_AGAINST}
 
 
 def _with_failures(result: ClaimResult, failing: set[int]) -> ClaimResult:
