@@ -133,7 +133,8 @@ def judge_claims(claims: Claims, evidence: Evidence, note: str) -> PaperClaims:
     """All claims in order, with verdicts by this rule. note: printed above the verdicts.
 
     A number *holds* if its 95% interval lies on the claimed side of 0, and *fails* if it lies on the other side with a
-    p of at most 0.0125 after Holm's correction for all numbers of all claims. It does neither if nothing shows how much runs vary. A claim is
+    p of at most 0.0125 after Holm's correction for all numbers of all claims. It does neither if nothing shows how much
+    runs vary. A claim is
 
     - not run: the study has arms for none of its tests;
     - partly run: it lacks arms for a test, or for the control of a confound;
