@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from prefdelta.core.errors import StudyError
 from prefdelta.core.paper_claims import Claims
 from prefdelta.records.registration import PlannedNumber, Registration
 from prefdelta.reporting.claims.verdicts import read_claims
 from prefdelta.reporting.worlds.assumptions import default_assumptions
+from prefdelta.reporting.worlds.planted import CANNOT_PLANT
 from prefdelta.reporting.worlds.power import smallest_effects
 from prefdelta.store import registrations
 from prefdelta.study.shape import shape_of
@@ -30,8 +30,7 @@ def _planned(study: Study, claims: Claims) -> Registration:
     assumptions = default_assumptions(shape)
     try:
         effects = smallest_effects(claims, shape, assumptions)
-    except (ArithmeticError, LookupError, StudyError, ValueError) as error:
-        # A study that is too odd to be planted still runs; its claims are registered without planned numbers.
+    except CANNOT_PLANT as error:
         say(f"warning: what this study could see is not known: {type(error).__name__}: {error}")
         effects = {}
     planned = {

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from prefdelta.core.arms import Pairing
+from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import seed_of
 from prefdelta.core.statistics import Estimate, Variance, t_interval
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
@@ -16,6 +17,8 @@ from prefdelta.reporting.worlds.pairs import PlantedPairs, plant_pairs
 from prefdelta.reporting.worlds.shape import StudyShape
 from prefdelta.reporting.worlds.worlds import Gains, World
 
+# What planting raises for a study that is too small or too odd: its run and its report go on without planted numbers.
+CANNOT_PLANT = (ArithmeticError, LookupError, StudyError, ValueError)
 RESAMPLES = 200  # of the bootstrap: fewer than the report's, because its noise matters less than that of the study
 DRAWS = 3  # draws of pairs on which the selections run; selecting is most of the time that planting takes
 

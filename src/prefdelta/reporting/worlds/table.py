@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
 from prefdelta.core.paper_claims import Claims
 from prefdelta.reporting.content import Content
@@ -13,7 +12,7 @@ from prefdelta.reporting.worlds.assumptions import Assumptions, default_assumpti
 from prefdelta.reporting.worlds.finished import finished_shape
 from prefdelta.reporting.worlds.measured import measured
 from prefdelta.reporting.worlds.operating import Characteristic, operating_characteristic
-from prefdelta.reporting.worlds.planted import Planter
+from prefdelta.reporting.worlds.planted import CANNOT_PLANT, Planter
 from prefdelta.reporting.worlds.shape import StudyPlan, StudyShape
 from prefdelta.reporting.worlds.worlds import WORLDS
 from prefdelta.system.files import publish_text
@@ -48,8 +47,7 @@ def worlds_table(
     if worlds is None:
         try:
             worlds = _plant(claims, shape, usual, studies)
-        # In a small study, a draw of pairs may have too few for a selection; an odd one may have no numbers to plant.
-        except (ArithmeticError, LookupError, StudyError, ValueError) as error:
+        except CANNOT_PLANT as error:
             return WorldsTable(studies, [], usual.lines(), str(error))
         text = json.dumps([asdict(world) for world in worlds], indent=1, ensure_ascii=False)
         publish_text(path, text + "\n")
