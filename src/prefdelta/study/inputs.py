@@ -134,23 +134,22 @@ class Inputs:
         }
 
     def _train(self, job: StudyJob) -> _Inputs:
-        pairing, policy = _pairing_of(job), job.axes["policy"]
+        policy = job.axes["policy"]
         arms = [arm for arm in job.arms if isinstance(arm, Arm)]
-        selections = [self._files.output("filter", **self._axes.filter_axes(arm)) for arm in arms]
-        inputs = {
+        generators = list(dict.fromkeys(name for arm in arms for name in arm.pairing.generators))
+        needs_reference = method_of(self._config.train.recipes[arms[0].recipe]).needs_reference
+        referred = generators if needs_reference else []
+        return {
             "prompts": [self._prompts_path],
-            "pairs": [self._pairs(pairing)],
-            "selected": selections,
+            "pairs": list(dict.fromkeys(self._pairs(arm.pairing) for arm in arms)),
+            "selected": list(
+                dict.fromkeys(self._files.output("filter", **self._axes.filter_axes(arm)) for arm in arms)
+            ),
+            "traces": [self._traces(generator) for generator in generators],
+            "reference": [self._files.output("reference", policy=policy, generator=name) for name in referred],
             "template": [self._config.reference.template],
             "weights": self.weights(policy),
         }
-        needs_reference = method_of(self._config.train.recipes[arms[0].recipe]).needs_reference
-        for side in ("chosen", "rejected"):
-            generator = job.axes[side]
-            reference = self._files.output("reference", policy=policy, generator=generator)
-            inputs[f"{side}_traces"] = [self._traces(generator)]
-            inputs[f"{side}_reference"] = [reference] if needs_reference else []
-        return inputs
 
     def _evaluate(self, job: StudyJob) -> _Inputs:
         section = self._config.evaluate

@@ -6,6 +6,7 @@ jobs and repeats none.
 
 from collections.abc import Callable, Mapping
 
+from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.data.sources import Benchmark, DataSource
 from prefdelta.core.ids import seed_of
@@ -184,12 +185,10 @@ class JobSettings:
     def _train(self, job: StudyJob) -> Settings:
         arms = [arm for arm in job.arms if isinstance(arm, Arm)]
         first, section = arms[0], self._config.train
+        selected = {str(arm): layout.job_name("filter", **self._axes.filter_axes(arm)) for arm in arms}
         return TrainSettings(
-            chosen=first.pairing.chosen,
-            rejected=first.pairing.rejected,
-            selections={str(arm): arm.selection for arm in arms},
+            arms={arm: table.removeprefix("filter/") for arm, table in selected.items()},
             recipe=section.recipes[first.recipe],
-            seed=first.seed,
             max_length=self._config.reference.max_length,
             max_too_long_share=section.max_too_long_share,
             max_unfit_share=section.max_unfit_share,

@@ -3,7 +3,7 @@
 import pytest
 
 from prefdelta.core.arms import Arm, Base, Pairing
-from prefdelta.study.arm_batches import batch_axes, batches_of
+from prefdelta.study.arm_batches import ALIKE, batch_axes, batches_of
 
 PAIRING = Pairing("g-4", "g.0")
 
@@ -17,11 +17,29 @@ def arm(selection="all", recipe="dpo", seed=0):
 )
 def test_arms_that_differ_in_their_selection_alone_share_jobs(size, expected):
     arms = [arm("all"), arm("all", seed=1), arm("swapped"), arm("all", recipe="kto"), arm("random-5-s0")]
-    batches = list(batches_of(arms, size))
+    batches = list(batches_of(arms, size, ALIKE["train", "pairing"]))
     assert [len(batch) for batch in batches] == expected
     assert sorted(str(each) for batch in batches for each in batch) == sorted(map(str, arms))
     for batch in batches:
         assert len({(each.recipe, each.seed) for each in batch}) == 1
+
+
+@pytest.mark.parametrize(("stage", "recipes"), [("train", [{"dpo"}, {"sft"}]), ("evaluate", [{"dpo", "sft"}])])
+def test_by_policy_arms_of_several_pairings_and_seeds_share_a_job(stage, recipes, mini):
+    def edit(content):
+        content["policies"] = ["pa"]
+        content["experiments"] = {"methods": content["experiments"]["methods"]}
+        content["experiments"]["methods"] |= {"recipes": ["dpo", "sft"], "seeds": [0, 1]}
+        content["evaluate"]["groups"]["greedy"]["experiments"] = ["methods"]
+        content["compute"][stage] = {"batch": 100, "batch_by": "policy"}
+
+    study = mini(edit)
+    batches = study.train_batches if stage == "train" else study.evaluate_batches
+    trained = [batch.arms for batch in batches if batch.kind == stage and batch.axes.get("group") in (None, "sampled")]
+    assert [{arm.recipe for arm in arms} for arms in trained] == recipes
+    for arms in trained:
+        assert len({arm.pairing for arm in arms}) == 2
+        assert {arm.seed for arm in arms} == {0, 1}
 
 
 def test_a_batch_is_named_by_its_first_selection():
