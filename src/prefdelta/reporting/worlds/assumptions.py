@@ -17,6 +17,7 @@ class Assumptions:
     gain_in_domain: float = 14.0
     gain_out_of_domain: float = 16.0
     run_sd: float = 1.0
+    trace_share: float = 0.75
     draw_share: float = 0.5
     difficulty_spread: float = 1.5
     effect_spread: float = 0.3
@@ -56,7 +57,8 @@ MEANINGS = {
     "generator_accuracy": "accuracy of the generators on the training prompts, a share; spread evenly, weak to strong",
     "gain_in_domain": "gain in domain from all pairs of the largest generator delta, points; it holds what claims name",
     "gain_out_of_domain": "the same out of domain, points",
-    "run_sd": "standard deviation over training seeds, points, alike on all benchmarks",
+    "run_sd": "standard deviation over training seeds (and draws of traces, if several), points, on all benchmarks",
+    "trace_share": "share of the variance of a run that lies in the draw of traces, if the study has several draws",
     "draw_share": "variance of the luck of a random draw of pairs, which its seeds share, over that of a run",
     "difficulty_spread": "standard deviation of the difficulty of problems, logits",
     "effect_spread": "standard deviation over problems of the change that training makes, logits",

@@ -31,7 +31,7 @@ class PlantedGrades:
 
     def gap(self, pairing: Pairing) -> Estimate | None:
         """The generator delta: accuracy of chosen minus rejected, a share; None for an unknown pairing."""
-        return self.gaps.get(pairing)
+        return self.gaps.get(pairing.undrawn)
 
 
 @dataclass(frozen=True, slots=True)
