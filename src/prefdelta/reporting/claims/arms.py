@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.paper_claims import ArmPatterns, Over
@@ -74,6 +75,13 @@ def generator_delta(evidence: Evidence, pairing: Pairing) -> float | None:
     """The generator delta of a pairing, in units of 10 points; None without grades."""
     gap = evidence.grades.gap(pairing)
     return None if gap is None or gap.value is None else 10 * gap.value
+
+
+def capability(evidence: Evidence, repeats: Repeats, side: Literal["chosen", "rejected"]) -> float | None:
+    """The accuracy of the generator on one side, in units of 10 points, mean over repeats; None without grades."""
+    found = [evidence.grades.accuracy(getattr(arm.pairing, side)) for arm in repeats]
+    known = [accuracy.value for accuracy in found if accuracy is not None and accuracy.value is not None]
+    return 10 * sum(known) / len(known) if len(known) == len(repeats) else None
 
 
 def seeds_of(weights: Mapping[Arm | Base, float]) -> list[int]:

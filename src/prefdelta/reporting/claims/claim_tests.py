@@ -9,6 +9,7 @@ from prefdelta.core.paper_claims import (
     DeltaTrend,
     Difference,
     Gains,
+    Grid,
     LevelsOff,
     Retains,
     Steadiness,
@@ -21,6 +22,7 @@ from prefdelta.reporting.claims.arms import (
     Weights,
     by_pairing,
     by_size,
+    capability,
     combined,
     generator_delta,
     matching,
@@ -30,7 +32,7 @@ from prefdelta.reporting.claims.arms import (
 )
 from prefdelta.reporting.claims.delta_slopes import delta_slope
 from prefdelta.reporting.claims.joint import lack_of_fit, retained_share
-from prefdelta.reporting.claims.slopes import half_slopes, slope
+from prefdelta.reporting.claims.slopes import half_slopes, plane, slope
 from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import POINTS, ArmWeights, mean_weights
@@ -73,6 +75,8 @@ def unit(test: Test) -> str:
             return "points per 10 points of generator delta"
         case Steadiness():
             return "squared points"
+        case Grid():
+            return "points per 10 points of accuracy"
         case DeltaTrend():
             return "score points per 10 points of generator delta"
         case _:
@@ -96,6 +100,8 @@ def measure(test: Test, evidence: Evidence) -> list[ClaimNumber]:
             return _retains(test, evidence, arms)
         case Steadiness():
             return _steadiness(test, evidence, arms)
+        case Grid():
+            return _grid(test, evidence, arms)
         case DeltaTrend():
             return _delta_trend(test, evidence, arms)
 
@@ -192,6 +198,28 @@ def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> li
             label, by_name = f"{title}: {name}, k = {sizes}", list(map(_by_name, sums))
             over = _names(evaluations)
             numbers.append(ClaimNumber(label, estimate, above=False, seeds=seeds, sums=by_name, over=over))
+    return numbers
+
+
+def _grid(test: Grid, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
+    """Two numbers per policy, selection and recipe: the slopes along the chosen and along the rejected generators."""
+    grids: dict[tuple[str, str, str], list[tuple[float, float, Repeats]]] = {}
+    for repeats in families(arms):
+        first = repeats[0]
+        chosen, rejected = (capability(evidence, repeats, side) for side in ("chosen", "rejected"))
+        if chosen is not None and rejected is not None and not evidence.is_confounded(first.pairing):
+            key = (first.policy, first.selection, first.recipe)
+            grids.setdefault(key, []).append((chosen, rejected, repeats))
+    numbers = []
+    for cells in grids.values():
+        slopes = plane([chosen for chosen, _, _ in cells], [rejected for _, rejected, _ in cells])
+        if slopes is None:
+            continue
+        for title, evaluations in places_to_measure(evidence, test.over):
+            for side, weights, above in zip(("chosen", "rejected"), slopes, (True, False), strict=True):
+                parts = [(repeats, weight) for (_, _, repeats), weight in zip(cells, weights, strict=True)]
+                label = f"{title}: along the {side} generators, over {len(cells)} pairings"
+                numbers.append(_number(evidence, label, combined(parts, gain=True), evaluations, above=above))
     return numbers
 
 
