@@ -47,6 +47,7 @@ class Inputs:
             "train": self._train,
             "evaluate": self._evaluate,
             "evaluate_base": self._evaluate,
+            "evaluate_sharpened": self._evaluate,
             "report": self._report,
         }
 

@@ -57,7 +57,8 @@ def shape_of(study: Study) -> StudyShape:
             for name, benchmark in report.benchmarks.items()
         },
         groups={
-            name: BenchmarkGroup(group.title, group.benchmarks, group.primary) for name, group in report.groups.items()
+            name: BenchmarkGroup(group.title, group.benchmarks, group.primary, group.temperature)
+            for name, group in report.groups.items()
         },
         items={name: items[name] for name in report.benchmarks},
         samples={

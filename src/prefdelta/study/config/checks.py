@@ -126,6 +126,15 @@ def _groups(config: Config) -> Iterator[str]:
         yield from _unknown(f"evaluate.groups.{name}.experiments", group.experiments or [], config.experiments)
         if group.primary and group.experiments is not None:
             yield f"evaluate.groups.{name}: a primary group has all arms; leave experiments out"
+        own = group.sampling.temperature
+        for temperature in group.base_temperatures:
+            if temperature >= own:
+                yield (
+                    f"evaluate.groups.{name}.base_temperatures: {temperature:g} is not below the group's own "
+                    f"temperature, {own:g}; they say what sharper sampling gains"
+                )
+        if len(set(group.base_temperatures)) < len(group.base_temperatures):
+            yield f"evaluate.groups.{name}.base_temperatures: a temperature is given twice"
     in_primary = [name for group in groups.values() if group.primary for name in group.benchmarks]
     for benchmark in config.benchmarks:
         if (count := in_primary.count(benchmark)) != 1:
