@@ -70,6 +70,7 @@ def shape_of(study: Study) -> StudyShape:
             name: config.evaluate.base_samples if group.sampling.temperature > 0 else 1
             for name, group in config.evaluate.groups.items()
         },
+        temperatures={name: group.base_temperatures for name, group in config.evaluate.groups.items()},
         evaluated=evaluated,
         generators={
             name: PlannedGenerator(samples, generator.shipped is not None, _aimed_at(study, generator.model))

@@ -41,9 +41,7 @@ def price_of(works: Sequence[tuple[PlannedJob, JobWork]], power: Power) -> Price
     graph = _Graph([job for job, _ in works])
     arms = {claim: {arm for line in lines for arm in line.arms} for claim, lines in power.effects.items()}
     parts = {
-        claim: graph.below(
-            [*names, *(f"delta/{delta}" for line in power.effects[claim] for delta in line.deltas)]
-        )
+        claim: graph.below([*names, *(f"delta/{delta}" for line in power.effects[claim] for delta in line.deltas)])
         for claim, names in arms.items()
     }
     others = graph.trained - set().union(*arms.values())

@@ -163,15 +163,15 @@ def _power(plan: Plan) -> list[str]:
         f"runs vary by {usual['run_sd']} points, problems by {usual['difficulty_spread']} logits and base accuracies "
         f"are {usual['base_accuracy']} (assumed; `prefdelta worlds` prints every assumption)"
     )
-    lines = [wrapped(about), *(f"  {line}" for line in table(rows, right=range(1, len(heads) + 2)))]
+    shown_lines = [wrapped(about), *(f"  {line}" for line in table(rows, right=range(1, len(heads) + 2)))]
     if priced:
         sums = (
             f"price: {prices.unit} that a claim's arms would take, from their traces to their scores; alone: what "
             f"nothing else needs, so what is saved without it. All claims together: {_hours(prices.together)}; what "
             f"several share is {_hours(prices.shared) or 'nothing'} more in the rows above"
         )
-        lines.append(wrapped(sums, "  "))
-    return lines
+        shown_lines.append(wrapped(sums, "  "))
+    return shown_lines
 
 
 def _price(price: Price) -> list[str]:

@@ -5,11 +5,12 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from prefdelta.core.arms import Arm, Base, Pairing
-from prefdelta.core.paper_claims import ArmPatterns, Over
+from prefdelta.core.paper_claims import Against, ArmPatterns, Over
 from prefdelta.reporting.arms import Repeats, families, selection_of
 from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import mean_weights
+from prefdelta.reporting.numbers.sharpening import base_at_entropy
 from prefdelta.reporting.panels import panels
 
 Weights = dict[Arm | Base, float]
@@ -89,12 +90,17 @@ def seeds_of(weights: Mapping[Arm | Base, float]) -> list[int]:
     return sorted({arm.seed for arm in weights if isinstance(arm, Arm)})
 
 
-def combined(parts: Sequence[tuple[Repeats, float]], *, gain: bool = False) -> Weights:
-    """The weights of a weighted sum of families' mean accuracies; gain: of their gains over their bases."""
+def combined(parts: Sequence[tuple[Repeats, float]], *, gain: bool = False, against: Against = "base") -> Weights:
+    """The weights of a weighted sum of families' mean accuracies; gain: of their gains over what they are held against.
+
+    Sharpened bases are always subtracted: each family has its own.
+    """
     total: Weights = {}
     for repeats, weight in parts:
         for arm, share in mean_weights(repeats).items():
             total[arm] = total.get(arm, 0.0) + weight * share
-        if gain:
+        if against == "sharpened":
+            total[base_at_entropy(repeats)] = -weight
+        elif gain:
             total[repeats[0].base] = total.get(repeats[0].base, 0.0) - weight
     return {arm: weight for arm, weight in total.items() if abs(weight) > 1e-12}

@@ -178,9 +178,10 @@ def _latent(
 
 def _standard(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Values with mean 0 and standard deviation 1; 0 if all are equal."""
-    centred = values - values.sum() / max(1, len(values))
+    centred: NDArray[np.float64] = values - values.sum() / max(1, len(values))
     spread = (centred.std() if len(values) else 0.0) or 1.0
-    return centred / spread
+    centred /= spread
+    return centred
 
 
 def _rounded(
@@ -214,7 +215,8 @@ def _chosen_scores(deltas: "NDArray[np.float64]", levels: "NDArray[np.float64]")
 
     low, high = np.maximum(1, 1 + deltas), np.minimum(_LARGEST + 1, _LARGEST + 1 + deltas)
     share = 1 / (1 + np.exp(-_LOGISTIC * levels))
-    return low + np.minimum(np.floor(share * (high - low + 1)), high - low)
+    scores: NDArray[np.float64] = low + np.minimum(np.floor(share * (high - low + 1)), high - low)
+    return scores
 
 
 def _centre(accuracy: float, spread: float) -> float:
