@@ -171,29 +171,53 @@ class StudyGraph:
             self._add(f"prompts/{source}")
         for model in study["models"]:
             self._add(f"ladder/{model}/model")
-        for name, generator in study["generators"].items():
-            self._add(f"generate/{name}", "prompts/train", f"ladder/{generator['model']}/model")
-            self._add(f"grade/{name}", "prompts/train", f"generate/{name}")
+        for name in study["generators"]:
+            self._add_generator(name)
             for form in study["judge"]["forms"]:
                 self._add(f"judge/{name}/{form}", "prompts/train", f"generate/{name}")
 
-    def _add_pairing(self, pairing: str) -> None:
-        study, sides = self._study, pairing.split("~")
+    def _add_generator(self, name: str) -> None:
+        model = self._study["generators"][name.partition("@")[0]]["model"]
+        self._add(f"generate/{name}", "prompts/train", f"ladder/{model}/model")
+        self._add(f"grade/{name}", "prompts/train", f"generate/{name}")
+
+    def _add_pair(self, pairing: str) -> None:
+        sides = pairing.split("~")
+        for side in sides:
+            self._add_generator(side)
         traces = [f"{stage}/{side}" for stage in ("generate", "grade") for side in sides]
         self._add(f"pair/{pairing}", "prompts/train", *traces)
+
+    def _add_pairing(self, pairing: str) -> None:
+        self._add_pair(pairing)
+        for dimension in (*self._study["dimensions"], *self._study["delta"]["composites"]):
+            if "@" not in pairing:  # of another draw, only the deltas by which an arm selects
+                self._add_delta(pairing, dimension)
+
+    def _add_delta(self, pairing: str, dimension: str) -> None:
+        study, sides = self._study, pairing.split("~")
         form_of = {name: form for form, names in study["judge"]["forms"].items() for name in names}
-        asked = {name: [name] for name in study["dimensions"]} | study["delta"]["composites"]
-        for dimension, components in asked.items():
-            judged = [f"judge/{side}/{form_of[name]}" for side in sides for name in components]
-            self._add(f"delta/{pairing}/{dimension}", f"pair/{pairing}", *judged)
+        components = study["delta"]["composites"].get(dimension, [dimension])
+        judged = [f"judge/{side}/{form_of[name]}" for side in sides for name in components]
+        for job in judged:
+            self._add(job, "prompts/train", f"generate/{job.split('/')[1]}")
+        self._add(f"delta/{pairing}/{dimension}", f"pair/{pairing}", *judged)
 
     def _add_arm(self, policy: str, pairing: str, selection: str, recipe: str, seed: str) -> None:
         study, sides = self._study, pairing.split("~")
         read = [f"pair/{pairing}"]
         if found := re.fullmatch(r"(?:top|bottom|length-matched)-(\w+)-\d+", selection):
+            self._add_delta(pairing, found[1])
             read.append(f"delta/{pairing}/{found[1]}")
         if found := re.fullmatch(r"common-(\w+)", selection):
-            read += [f"pair/{other}" for other in study["filter"]["sets"][found[1]]["pairings"]]
+            draw = "".join(pairing.partition("~")[0].partition("@")[1:])
+            common = [
+                "~".join(f"{side}{draw}" for side in other.split("~"))
+                for other in study["filter"]["sets"][found[1]]["pairings"]
+            ]
+            for other in common:
+                self._add_pair(other)
+            read += [f"pair/{other}" for other in common]
         drawn = selection.startswith(("top-", "bottom-", "length-matched-"))
         order = seed.removeprefix("s") if drawn and study["filter"]["tie_order"] == "per_seed" else 0
         selected = f"filter/{pairing}/{selection}/t{order}"
@@ -217,4 +241,10 @@ def read_study(folder: Path) -> dict[str, Any]:
 def _arms(experiment: Mapping[str, Iterable[Any]]) -> set[tuple[str, str, str, str, str]]:
     axes = ("policies", "pairings", "selections", "recipes", "seeds")
     policies, pairings, selections, recipes, seeds = (experiment[axis] for axis in axes)
-    return set(product(policies, pairings, selections, recipes, (f"s{seed}" for seed in seeds)))
+    draws = experiment.get("draws", [0])
+    repeats = zip(seeds, seeds, strict=True) if draws == "per_seed" else product(draws, seeds)
+    return {
+        (policy, "~".join(f"{side}@{draw}" if draw else side for side in pairing.split("~")), *rest, f"s{seed}")
+        for draw, seed in repeats
+        for policy, pairing, *rest in product(policies, pairings, selections, recipes)
+    }

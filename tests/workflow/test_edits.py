@@ -558,6 +558,24 @@ ADDED = [
         some("train/pa/*/common-scaling/dpo/s3/policy", "evaluate/pa/*/common-scaling/dpo/s3/sampled"),
     ),
     Case(
+        "another draw of traces of a common set",
+        set_in_config("experiments", "second_policy", "draws", to=[0, 1]),
+        # All 6 generators of the set, and no verdict: 6 + 6 + 6 + 2 + 2 + 2 + 4 + 1.
+        some(
+            *("generate/*@1", "grade/*@1", "pair/*@1~*@1", "filter/*@1~*@1/common-scaling/t0", "reference/pb/*@1"),
+            *("train/pb/*@1~*@1/common-scaling/dpo/s0/policy", "evaluate/pb/*@1~*@1/common-scaling/dpo/s0/*"),
+        ),
+    ),
+    Case(
+        "another draw of traces for selections by delta and others",
+        set_in_config("experiments", "filtering", "draws", to=[0, 2]),
+        # Of g3 and g1, with their verdicts: 2 + 2 + 4 + 1 + 6 + 12 + 2 + 12 + 12 + 1.
+        some(
+            *("generate/*@2", "grade/*@2", "judge/*@2/*", "pair/g3@2~g1@2", "delta/g3@2~g1@2/*", "reference/pa/*@2"),
+            *("filter/g3@2~g1@2/*/t0", "train/pa/g3@2~g1@2/*/dpo/s0/policy", "evaluate/pa/g3@2~g1@2/*/dpo/s0/sampled"),
+        ),
+    ),
+    Case(
         "a seed of selections by delta and others",
         append_in_config("experiments", "filtering", "seeds", value=1),
         # Ties are drawn anew for the 8 by delta; the other 4 selections are there: 8 + 12 + 12 + 1.

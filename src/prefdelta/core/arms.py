@@ -3,6 +3,9 @@
 A pairing reads `<chosen generator>~<rejected generator>`, an arm `<policy>/<pairing>/<selection>/<recipe>/s<seed>`. The
 untrained policy, which is evaluated beside the arms, reads `<policy>/base`, and `<policy>/base@<temperature>` where it
 answers at a temperature other than the arms' own. `core.pairs.selections` reads the names of selections.
+
+`<generator>@<draw>`, with a draw from 1, is another draw of a generator's traces: the same model with other seeds. The
+bare name is draw 0. Both generators of a pairing have the same draw: `g3@1~g0@1`.
 """
 
 import re
@@ -19,21 +22,52 @@ BASE_FORM = "<policy>/base"
 SHARPENED_FORM = f"{BASE_FORM}@<temperature>"
 
 _PART = r"[^/~]+"
+_DRAWN = re.compile(r"([^/~@]+)@([1-9][0-9]*)")
 _PAIRING = re.compile(rf"({_PART})~({_PART})")
 _ARM = re.compile(rf"({_PART})/({_PART}~{_PART})/({_PART})/({_PART})/s(0|[1-9][0-9]*)")
 _BASE = re.compile(rf"({_PART})/base(?:@({_PART}))?")
 
 
+def drawn(generator: str, draw: int) -> str:
+    """The name of a draw of a generator's traces: `g3@1`, or `g3` for draw 0. generator: without a draw."""
+    return f"{generator}@{draw}" if draw else generator
+
+
+def undrawn(generator: str) -> str:
+    """A generator's name without its draw: `g3` of `g3@1`."""
+    return _split(generator)[0]
+
+
+def draw_of(generator: str) -> int:
+    """The draw that a generator's name names: 1 of `g3@1`, 0 of `g3`."""
+    return _split(generator)[1]
+
+
+def _split(generator: str) -> tuple[str, int]:
+    match = _DRAWN.fullmatch(generator)
+    return (match[1], int(match[2])) if match else (generator, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """The generator of the chosen traces and that of the rejected ones. They may be the same."""
+    """The generator of the chosen traces and that of the rejected ones, in one draw. They may be the same generator.
+
+    Raises StudyError for generators in different draws.
+    """
 
     chosen: str
     rejected: str
 
+    def __post_init__(self) -> None:
+        if draw_of(self.chosen) != draw_of(self.rejected):
+            raise StudyError(
+                f"the pairing {str(self)!r} mixes two draws of traces; both generators need the same one, as in "
+                "g3@1~g0@1."
+            )
+
     @classmethod
     def parse(cls, name: str) -> Self:
-        """Raises StudyError for a name of another form."""
+        """Raises StudyError for a name of another form, or of generators in different draws."""
         if match := _PAIRING.fullmatch(name):
             return cls(*match.groups())
         raise StudyError(f"{name!r} is not the name of a pairing; they read {PAIRING_FORM}.")
@@ -43,8 +77,22 @@ class Pairing:
 
     @property
     def generators(self) -> tuple[str, ...]:
-        """The pairing's generators, each once: chosen, then rejected."""
+        """The pairing's generators, each once, with their draw: chosen, then rejected."""
         return tuple(dict.fromkeys((self.chosen, self.rejected)))
+
+    @property
+    def draw(self) -> int:
+        """Which draw of its generators' traces it pairs."""
+        return draw_of(self.chosen)
+
+    @property
+    def undrawn(self) -> Self:
+        """The same generators in draw 0."""
+        return self.at(0)
+
+    def at(self, draw: int) -> Self:
+        """The same generators in another draw of their traces."""
+        return type(self)(*(drawn(undrawn(name), draw) for name in (self.chosen, self.rejected)))
 
     @property
     def axes(self) -> Mapping[str, str]:
@@ -71,12 +119,17 @@ class Arm:
         raise StudyError(f"{name!r} is not the name of an arm; they read {ARM_FORM}.")
 
     def __str__(self) -> str:
-        return f"{self.family}/s{self.seed}"
+        return f"{self.policy}/{self.pairing}/{self.selection}/{self.recipe}/s{self.seed}"
 
     @property
     def family(self) -> str:
-        """The name without the seed."""
-        return f"{self.policy}/{self.pairing}/{self.selection}/{self.recipe}"
+        """The name without draw and seed: arms of one family are repeats of each other."""
+        return f"{self.policy}/{self.pairing.undrawn}/{self.selection}/{self.recipe}"
+
+    @property
+    def draw(self) -> int:
+        """Which draw of its generators' traces it trains on."""
+        return self.pairing.draw
 
     @property
     def base(self) -> "Base":

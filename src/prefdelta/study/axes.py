@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
-from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.arms import Arm, Pairing, drawn
 from prefdelta.core.pairs.selections import CommonSet, parse_selection
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.study.config.sections import Config, Experiment
@@ -45,12 +45,29 @@ class Axes:
         return [
             arm
             for arm in self.arms
-            if (arm.policy, arm.pairing) in trained and f"{arm.selection}/{arm.recipe}" == experiment.as_many_updates_as
+            if (arm.policy, arm.pairing.undrawn) in trained
+            and f"{arm.selection}/{arm.recipe}" == experiment.as_many_updates_as
         ]
 
     def _arms_of(self, experiments: Iterable[str]) -> list[Arm]:
         """The arms of some experiments, each once."""
         return list(dict.fromkeys(arm for name in experiments for arm in arms_of(self._config.experiments[name])))
+
+    # --- traces and pairs ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def paired(self) -> list[Pairing]:
+        """The pairings that are formed: those of the arms, and those of their common sets in the draws of the arms."""
+        common = [pairing for arm in self.arms for pairing in self.common_pairings(arm.selection, arm.draw)]
+        return list(dict.fromkeys([*self.pairings, *common]))
+
+    @cached_property
+    def generators(self) -> list[str]:
+        """The generators in draw 0, then those of each other draw that are paired."""
+        paired = {name for pairing in self.paired for name in pairing.generators}
+        draws = sorted({pairing.draw for pairing in self.paired} - {0})
+        again = [name for draw in draws for first in self._config.generators if (name := drawn(first, draw)) in paired]
+        return [*self._config.generators, *again]
 
     # --- judging ------------------------------------------------------------------------------------------------
 
@@ -76,7 +93,22 @@ class Axes:
 
     def judged_samples(self, generator: str) -> int:
         """How many first samples of a prompt the judge rates."""
-        return self._config.generators[generator].judged or self._config.judge.samples
+        return self._config.generator(generator).judged or self._config.judge.samples
+
+    @cached_property
+    def judged(self) -> list[tuple[str, str]]:
+        """(generator, main form) of the traces that are judged.
+
+        In draw 0, all of them; in another draw, those whose deltas are computed.
+        """
+        main = [(name, form) for name in self._config.generators for form in self._config.judge.forms]
+        drawn = [
+            (name, self.form_of(component))
+            for pairing, delta in self.deltas_of_pairings
+            for name in pairing.generators
+            for component in self.components(delta)
+        ]
+        return list(dict.fromkeys([*main, *drawn]))
 
     # --- deltas and selections ----------------------------------------------------------------------------------
 
@@ -84,6 +116,20 @@ class Axes:
     def deltas(self) -> list[str]:
         """The names of the deltas: the dimensions, then the composites."""
         return [*self._config.dimensions, *self._config.delta.composites]
+
+    @cached_property
+    def deltas_of_pairings(self) -> list[tuple[Pairing, str]]:
+        """(pairing, delta) of the deltas that are computed.
+
+        In draw 0, all of them, for the report; in another draw, those by which an arm's pairs are selected.
+        """
+        selected = {(arm.pairing, parse_selection(arm.selection).dimension) for arm in self.arms}
+        return [
+            (pairing, delta)
+            for pairing in self.pairings
+            for delta in self.deltas
+            if pairing.draw == 0 or (pairing, delta) in selected
+        ]
 
     def components(self, delta: str) -> list[str]:
         """The dimensions whose mean a delta is: one dimension, or those of a composite."""
@@ -94,10 +140,18 @@ class Axes:
         name = parse_selection(selection).set
         return self._config.filter.sets[name] if name else None
 
-    def common_pairings(self, selection: str) -> list[Pairing]:
-        """The pairings whose common prompts a selection takes; none unless it is `common-<set>`."""
+    def common_pairings(self, selection: str, draw: int) -> list[Pairing]:
+        """The pairings whose common prompts a selection takes in a draw; none unless it is `common-<set>`.
+
+        A pairing whose traces cannot be drawn again counts in draw 0 alone.
+        """
         common = self.common_set(selection)
-        return [Pairing.parse(name) for name in common.pairings] if common else []
+        pairings = map(Pairing.parse, common.pairings) if common else ()
+        return [
+            pairing.at(draw)
+            for pairing in pairings
+            if draw == 0 or all(map(self._config.is_random, pairing.generators))
+        ]
 
     def filter_axes(self, arm: Arm) -> Mapping[str, str]:
         """The axes of the filter job that selects an arm's pairs. `order`: which of the orders of equal deltas."""
@@ -108,7 +162,7 @@ class Axes:
 
     def shards(self, generator: str) -> list[Mapping[str, str]]:
         """The axes of the jobs that share a generator's prompts; none if one job does all prompts."""
-        count = self._config.generators[generator].shards
+        count = self._config.generator(generator).shards
         return [
             {"generator": generator, "shard": str(index), "of": str(count)}
             for index in range(count if count > 1 else 0)
@@ -122,7 +176,7 @@ class Axes:
     @property
     def wildcards(self) -> dict[str, str]:
         """Wildcard -> a regular expression of the names that it may be."""
-        generators = list(self._config.generators)
+        generators = self.generators
         names = {
             "source": self.sources,
             "model": list(self._config.models),
@@ -139,12 +193,12 @@ class Axes:
 def arms_of(experiment: Experiment) -> list[Arm]:
     """The arms of an experiment: every combination of its lists."""
     return [
-        Arm(policy, pairing, selection, recipe, seed)
+        Arm(policy, pairing.at(draw), selection, recipe, seed)
         for policy in experiment.policies
         for pairing in _pairings_of(experiment)
         for selection in experiment.selections
         for recipe in experiment.recipes
-        for seed in sorted(experiment.seeds)
+        for draw, seed in experiment.repeats
     ]
 
 

@@ -65,7 +65,7 @@ class JobCompute:
         config, stage, model = self._config, stage_of(kind), None
         match kind:
             case "generate" | "generate_shard":
-                generator = config.generators[axes["generator"]]
+                generator = config.generator(axes["generator"])
                 model = generator.model
                 if model is None or (kind == "generate" and generator.shards > 1):
                     return self._without_gpus(stage)  # it reads existing traces

@@ -81,7 +81,7 @@ class Inputs:
         }
 
     def _generate_shard(self, job: StudyJob) -> _Inputs:
-        model = self._config.generators[job.axes["generator"]].model
+        model = self._config.generator(job.axes["generator"]).model
         return {
             "prompts": [self._prompts_path],
             "template": [self._config.generate.template],
@@ -124,7 +124,7 @@ class Inputs:
         return {
             "pairs": [self._pairs(pairing)],
             "deltas": [self._files.output("delta", **pairing.axes, dimension=dimension)] if dimension else [],
-            "common": [self._pairs(other) for other in self._axes.common_pairings(selection)],
+            "common": [self._pairs(other) for other in self._axes.common_pairings(selection, pairing.draw)],
         }
 
     def _reference(self, job: StudyJob) -> _Inputs:

@@ -47,7 +47,7 @@ class JobList:
 
     def _kinds_and_axes(self, stage: str) -> Iterator[tuple[str, Mapping[str, str]]]:
         config, axes = self._config, self._axes
-        generators = list(config.generators)
+        generators = axes.generators
         match stage:
             case "prompts":
                 for source in axes.sources:
@@ -66,21 +66,15 @@ class JobList:
                 for generator in generators:
                     yield "grade", {"generator": generator}
             case "judge":
-                for judged, forms in (
-                    (generators, list(config.judge.forms)),
-                    (axes.compared_generators, list(axes.compared_forms)),
-                ):
-                    for generator in judged:
-                        for form in forms:
-                            yield "judge", {"generator": generator, "form": form}
+                compared = [(name, form) for name in axes.compared_generators for form in axes.compared_forms]
+                for generator, form in [*axes.judged, *compared]:
+                    yield "judge", {"generator": generator, "form": form}
             case "pair":
-                common = [pairing for arm in axes.arms for pairing in axes.common_pairings(arm.selection)]
-                for pairing in dict.fromkeys([*axes.pairings, *common]):
+                for pairing in axes.paired:
                     yield "pair", pairing.axes
             case "delta":
-                for pairing in axes.pairings:
-                    for dimension in axes.deltas:
-                        yield "delta", {**pairing.axes, "dimension": dimension}
+                for pairing, dimension in axes.deltas_of_pairings:
+                    yield "delta", {**pairing.axes, "dimension": dimension}
             case "filter":
                 by_name = {layout.job_name("filter", **its): its for its in map(axes.filter_axes, axes.arms)}
                 for its in by_name.values():

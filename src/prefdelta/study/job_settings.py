@@ -99,7 +99,7 @@ class JobSettings:
 
     def _generate(self, job: StudyJob) -> Settings:
         name, section = job.axes["generator"], self._config.generate
-        generator = self._config.generators[name]
+        generator = self._config.generator(name)
         model = self._config.models[generator.model] if generator.model else None
         train, shipped = self._hub.pinned(self._config.prompts.train), None
         if generator.shipped is not None:

@@ -59,6 +59,7 @@ class Study:
         self._jobs = JobList(self.config, self._axes, self._files, self._batches, lookups)
         self.results, self.record = self._files.results, self._files.record
         self.arms = self._axes.arms  # all trained arms, each once
+        self.generators = self._axes.generators  # those of the config, then their other draws of traces
         self.wildcards = self._axes.wildcards  # wildcard -> a regular expression of the names that it may be
         self.hub_names = self.hub.names  # the models and data sets of the hub that the study uses
         self.unpinned = self.hub.unpinned  # those without a known commit

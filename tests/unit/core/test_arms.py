@@ -2,11 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefdelta.core.arms import Arm, Base, Pairing, parse_arm
+from prefdelta.core.arms import Arm, Base, Pairing, draw_of, drawn, parse_arm, undrawn
 from prefdelta.core.errors import StudyError
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]*", fullmatch=True)
-pairings = st.builds(Pairing, names, names)
+draws = st.integers(0, 1000)
+pairings = st.builds(lambda chosen, rejected, draw: Pairing(chosen, rejected).at(draw), names, names, draws)
 arms = st.builds(Arm, names, pairings, names, names, st.integers(0, 10**9))
 
 ARM = Arm("pa", Pairing("g-4.1", "g0"), "top-step_coherence-5", "dpo-updates", 12)
@@ -38,6 +39,28 @@ def test_different_arms_have_different_names(one, other):
 def test_generators_of_a_pairing_are_named_once_and_the_chosen_one_first():
     assert Pairing("b", "a").generators == ("b", "a")
     assert Pairing("a", "a").generators == ("a",)
+
+
+@given(names, draws)
+def test_a_draw_is_read_from_its_name(name, draw):
+    assert (undrawn(drawn(name, draw)), draw_of(drawn(name, draw))) == (name, draw)
+
+
+def test_draw_0_is_the_bare_name_and_both_sides_have_the_same_draw():
+    pairing = Pairing.parse("g3@2~g0@2")
+    assert (pairing.draw, str(pairing.undrawn), str(pairing.at(1)), pairing.at(2)) == (2, "g3~g0", "g3@1~g0@1", pairing)
+    assert Pairing("g3", "g0").at(0) == Pairing("g3", "g0") == pairing.undrawn
+    assert Pairing.parse("g0@1~g0@1").generators == ("g0@1",)
+    for mixed in ("g3@1~g0@2", "g3@1~g0", "g0~g0@1"):
+        with pytest.raises(StudyError, match="mixes two draws"):
+            Pairing.parse(mixed)
+
+
+def test_arms_of_all_draws_and_seeds_are_one_family():
+    arms = [Arm.parse(f"pa/{Pairing('g3', 'g0').at(draw)}/all/dpo/s{seed}") for draw in (0, 1) for seed in (0, 1)]
+    assert {arm.family for arm in arms} == {"pa/g3~g0/all/dpo"}
+    assert [arm.draw for arm in arms] == [0, 0, 1, 1]
+    assert len(set(map(str, arms))) == 4
 
 
 @pytest.mark.parametrize("name", ["", "g4", "~g0", "g4~", "g4~g0~g1", "a/g4~g0", "g4~g0/all"])

@@ -21,6 +21,59 @@ def test_an_experiment_is_every_combination_of_its_lists_with_seeds_in_order():
     ]
 
 
+@pytest.mark.parametrize(
+    ("draws", "repeats"),
+    [
+        ([0], ["a~b s0", "a~b s2"]),
+        ([1, 0], ["a~b s0", "a~b s2", "a@1~b@1 s0", "a@1~b@1 s2"]),
+        ("per_seed", ["a~b s0", "a@2~b@2 s2"]),
+    ],
+)
+def test_each_seed_trains_on_every_draw_of_a_list_or_on_its_own(draws, repeats):
+    arms = arms_of(experiment(seeds=[2, 0], draws=draws))
+    assert [f"{arm.pairing} s{arm.seed}" for arm in arms] == repeats
+
+
+def test_a_draw_is_made_of_what_its_arms_need(mini):
+    def draw(content):
+        content["experiments"]["second_policy"]["draws"] = [0, 1]
+        content["experiments"]["cells"]["draws"] = [2]
+
+    axes = Axes(mini(draw).config)
+    generators = ["g0", "g1", "g2", "g3", "g4", "gx"]
+    assert axes.generators == [*generators, *(f"{name}@1" for name in generators), "g1@2", "g3@2"]
+    common = [f"{name}@1~g0@1" for name in generators]
+    assert sorted(str(pairing) for pairing in axes.paired if pairing.draw) == sorted([*common, "g3@2~g1@2"])
+    assert [pairing for pairing, _ in axes.deltas_of_pairings if pairing.draw] == []
+    assert {name for name, _ in axes.judged} == set(generators)
+    assert re.fullmatch(axes.wildcards["chosen"], "g3@2")
+    assert not re.fullmatch(axes.wildcards["chosen"], "g4@2")
+
+
+def test_a_draw_is_judged_where_a_selection_goes_by_its_deltas(mini):
+    def draw(content):
+        one = {"selections": ["all", "top-factuality-500"], "draws": "per_seed", "seeds": [0, 1]}
+        content["experiments"]["more"] = content["experiments"]["filtering"] | one
+
+    axes = Axes(mini(draw).config)
+    assert [f"{pairing} {delta}" for pairing, delta in axes.deltas_of_pairings if pairing.draw] == [
+        "g3@1~g1@1 factuality"
+    ]
+    assert [(name, form) for name, form in axes.judged if "@" in name] == [("g3@1", "logic"), ("g1@1", "logic")]
+
+
+def test_a_common_set_leaves_out_what_cannot_be_drawn_again(mini):
+    def greedy(content):
+        content["generators"]["gx"]["sampling"] = {"temperature": 0.0, "max_tokens": 80}
+
+    axes = Axes(mini(greedy).config)
+    assert [str(pairing) for pairing in axes.common_pairings("common-scaling", 3)] == [
+        f"g{number}@3~g0@3" for number in range(5)
+    ]
+    assert len(axes.common_pairings("common-scaling", 0)) == 6
+    assert axes.common_pairings("all", 3) == []
+
+
 def test_an_arm_of_two_experiments_is_one_arm(mini):
     study = mini()
     axes = Axes(study.config)

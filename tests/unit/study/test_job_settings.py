@@ -110,3 +110,14 @@ def test_what_is_too_long_for_a_reference_is_too_long_for_every_method(study_at)
     batches = [json.loads(batch.settings) for batch in study.train_batches]
     assert {one["recipe"]["method"] for one in batches} == {"dpo", "kto", "sft"}
     assert {one["max_length"] for one in batches} == {study.config.reference.max_length}
+
+
+def test_another_draw_has_seeds_of_its_own_and_nothing_else_that_differs(mini):
+    study = mini(lambda content: content["experiments"]["cells"].update(draws=[0, 2]))
+    settings_of = study.settings("generate")
+    first, other = (json.loads(settings_of({"generator": name})) for name in ("g3", "g3@2"))
+    # The name is part of every request's seed.
+    assert (first.pop("generator"), other.pop("generator")) == ("g3", "g3@2")
+    assert first == other
+    pair = json.loads(study.settings("pair")({"chosen": "g3@2", "rejected": "g1@2"}))
+    assert pair["judged"] == {"g3@2": 1, "g1@2": 1}

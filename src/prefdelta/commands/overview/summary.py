@@ -141,10 +141,10 @@ def summarise(study: Study, status: StudyStatus) -> Summary:
         groups=[_group(stage, name, jobs) for (stage, name), jobs in groups.items()],
         generators=[
             _group(stage, generator, [job for job in status.jobs if job.name.split("/")[:2] == [stage, generator]])
-            for generator in study.config.generators
+            for generator in study.generators
             for stage in PER_GENERATOR
         ],
-        left=_left(status.jobs, {name for name, generator in study.config.generators.items() if generator.shards > 1}),
+        left=_left(status.jobs, {name for name in study.generators if study.config.generator(name).shards > 1}),
         jobs=[_job_line(job) for job in status.jobs],
         others=status.others,
     )

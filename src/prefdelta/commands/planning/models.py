@@ -8,7 +8,7 @@ def model_of(study: Study, stage: str, name: str) -> str | None:
     parts = name.split("/")
     match stage:
         case "generate":
-            return study.config.generators[parts[1]].model
+            return study.config.generator(parts[1]).model
         case "judge":
             return study.config.judge.model
         case "ladder" | "reference" | "train" | "evaluate":

@@ -6,6 +6,7 @@ from typing import Any
 
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.models import model_of
+from prefdelta.core.arms import undrawn
 from prefdelta.models.repositories import LOCK
 from prefdelta.study.study import Study
 
@@ -57,9 +58,9 @@ def _key(study: Study, job: PlannedJob, path: tuple[str, ...]) -> str:
             where = "prompts.train" if source == "train" else f"resources/benchmarks/{source}.yaml: source"
             return ".".join([where, *rest])
         case "generate", "sampling" | "engine" | "samples" if first == "samples" or getattr(
-            study.config.generators[json.loads(job.settings)["generator"]], first
+            study.config.generator(json.loads(job.settings)["generator"]), first
         ):
-            return ".".join(["generators", json.loads(job.settings)["generator"], *path])
+            return ".".join(["generators", undrawn(json.loads(job.settings)["generator"]), *path])
     return ".".join([job.stage, *path])
 
 

@@ -15,7 +15,7 @@ from prefdelta.commands.planning.dollars import of_calls
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.models import model_of
 from prefdelta.commands.planning.observed_speed import ObservedSpeed
-from prefdelta.core.arms import Arm
+from prefdelta.core.arms import Arm, undrawn
 from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.errors import StudyError
 from prefdelta.core.pairs.selections import parse_selection
@@ -150,10 +150,10 @@ class Reckoning:
                 return prompts * (int(settings.samples) / (settings.shard.of if settings.shard else 1))
             case "judge":
                 judged = prompts if settings.prompts is None else _least(prompts, settings.prompts)
-                samples = min(int(settings.samples), study.config.generators[settings.generator].samples)
+                samples = min(int(settings.samples), study.config.generator(settings.generator).samples)
                 return judged * (samples * int(settings.votes))
             case "reference":
-                return prompts * study.config.generators[settings.generator].samples
+                return prompts * study.config.generator(settings.generator).samples
             case "train":
                 return Amount(len(arms), Basis.ESTIMATED)
             case _:
@@ -201,8 +201,12 @@ class Reckoning:
 
     def _trace_tokens(self, generator: str, most: int | None = None) -> Amount:
         """Mean tokens of a generator's traces."""
-        section, its = self._study.config.generate, self._study.config.generators[generator]
-        names = (f"generate/{generator}", f"generate/{generator}/*", f"reference/*/{generator}")
+        section, its = self._study.config.generate, self._study.config.generator(generator)
+        names = [
+            pattern.format(name)
+            for name in dict.fromkeys((generator, undrawn(generator)))
+            for pattern in ("generate/{}", "generate/{}/*", "reference/*/{}")
+        ]
         return self._reply_tokens("generate", its.model, names, most or (its.sampling or section.sampling).max_tokens)
 
     def _read_by(self, arm: str, settings: Any) -> Amount:

@@ -39,7 +39,8 @@ class CommonSet(Settings):
 
     pairings: list[str]
     """Pairings <chosen generator>~<rejected generator> that are compared. Adding one retrains all arms of the set,
-    because their prompts change."""
+    because their prompts change. Another draw of traces has common prompts of its own, without the pairings that
+    cannot be drawn again."""
 
     pairs: int | None = None
     """Largest number of pairs, on the same prompts for every pairing. Default: all that are eligible in every

@@ -192,12 +192,27 @@ def _experiments(config: Config) -> Iterator[str]:
         yield from _unknown_generators(config, f"{where}.pairings", experiment.pairings)
         for pairing in experiment.pairings:
             yield from _self_pairing(config, f"{where}.pairings", pairing)
+        yield from _draws(config, where, experiment)
         if experiment.as_many_updates_as is not None:
             others = _selections_and_recipes(config, experiment)
             yield from _unknown(f"{where}.as_many_updates_as", [experiment.as_many_updates_as], others)
         for selection in experiment.selections:
             yield from _selection(config, f"{where}.selections", selection)
             yield from _common_selection(config, where, selection, experiment.pairings)
+
+
+def _draws(config: Config, where: str, experiment: Experiment) -> Iterator[str]:
+    """Another draw of traces needs generators that answer at random."""
+    if not any(draw for draw, _ in experiment.repeats):
+        return
+    named = {name for pairing in experiment.pairings for name in pairing.split("~") if name in config.generators}
+    for name in sorted(named):
+        if not config.is_random(name):
+            why = "a data set ships its traces" if config.generators[name].shipped else "its temperature is 0"
+            yield (
+                f"{where}.draws: the traces of {name!r} cannot be drawn again, because {why}; leave draws out, or put "
+                "its pairings into an experiment without draws"
+            )
 
 
 def _self_pairing(config: Config, where: str, name: str) -> Iterator[str]:

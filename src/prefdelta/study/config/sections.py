@@ -1,9 +1,10 @@
 """The config file as types: axes first, then one section per stage, then what jobs ask for."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from prefdelta.core.arms import undrawn
 from prefdelta.core.asking.engine_options import GeneratorOptions, ThinkingMarks
 from prefdelta.core.asking.requests import Sampling
 from prefdelta.core.asking.template_settings import DEFAULT_DATE, Date, Kwargs
@@ -113,11 +114,27 @@ class Experiment(Settings):
     """Recipes that they are trained by (of `train.recipes`)."""
 
     seeds: list[Annotated[int, Field(ge=0)]]
-    """Training seeds."""
+    """Training seeds: each trains in another order of the pairs."""
+
+    draws: Literal["per_seed"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(default=[0])
+    """Draws of traces that its arms train on. In a draw from 1, both generators of a pairing answer the prompts anew,
+    with other seeds. per_seed: training seed s trains on draw s, so there is one arm per seed. A list: every seed
+    trains on every draw. Results are means over draws and seeds, and intervals hold both. A new draw adds jobs and
+    repeats none: its traces, grades and pairs (for `common-<set>` those of the whole set), verdicts if a selection
+    names a dimension, reference log-probabilities, and its arms. Traces of a data set, or of temperature 0, cannot be
+    drawn again."""
 
     as_many_updates_as: str | None = None
     """<selection>/<recipe> of arms of other experiments that should get as many updates as these. The figure shows them
     beside, and the report says if the numbers of updates differ."""
+
+    @property
+    def repeats(self) -> list[tuple[int, int]]:
+        """(draw of traces, training seed) of the arms that differ in nothing else, in order."""
+        seeds = sorted(self.seeds)
+        if self.draws == "per_seed":
+            return [(seed, seed) for seed in seeds]
+        return [(draw, seed) for draw in sorted(self.draws) for seed in seeds]
 
 
 class PromptsSection(Settings):
@@ -214,3 +231,12 @@ class Config(Settings):
 
     cluster: Cluster = Field(default_factory=Cluster)
     """The site's names for SLURM, for `--profile slurm`."""
+
+    def generator(self, name: str) -> Generator:
+        """The section of a generator, by its name in any draw of its traces."""
+        return self.generators[undrawn(name)]
+
+    def is_random(self, generator: str) -> bool:
+        """Whether a generator's traces can be drawn again: neither shipped nor sampled greedily."""
+        its = self.generator(generator)
+        return its.model is not None and (its.sampling or self.generate.sampling).temperature > 0

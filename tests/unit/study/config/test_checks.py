@@ -1,10 +1,11 @@
 import re
 
 import pytest
+import yaml
 
 from prefdelta.core.errors import StudyError
 from prefdelta.study.config.files import parse
-from unit.study.config.edits import DROP, EXPERIMENT, ITEMS, MINI, WHERE, edited, group, mistakes
+from unit.study.config.edits import DROP, EXPERIMENT, ITEMS, MINI, ROOT, WHERE, edited, group, mistakes
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,12 @@ from unit.study.config.edits import DROP, EXPERIMENT, ITEMS, MINI, WHERE, edited
             "delta__composites",
             {"factuality": ["factuality"]},
             "'factuality' is the name of a dimension; choose another",
+        ),
+        # Draws of traces.
+        (
+            f"{EXPERIMENT}__pairings",
+            ["g3@1~g1"],
+            r"filtering\.pairings: the pairing 'g3@1~g1' mixes two draws",
         ),
         # Selections.
         (
@@ -259,3 +266,17 @@ def test_all_wrong_names_are_told_at_once():
     lines = mistakes(**{f"{EXPERIMENT}__{key}": value for key, value in changed.items()})
     keys = [line.partition(":")[0].rpartition(".")[2] for line in lines]
     assert sorted(keys) == sorted(changed)
+
+
+def test_traces_that_are_always_the_same_are_not_drawn_again():
+    greedy = {"temperature": 0.0, "max_tokens": 80}
+    (told,) = mistakes(**{f"{EXPERIMENT}__draws": [0, 1], "generators__g3__sampling": greedy})
+    assert "filtering.draws: the traces of 'g3' cannot be drawn again, because its temperature is 0" in told
+    parse(edited(**{f"{EXPERIMENT}__draws": [0], "generators__g3__sampling": greedy}), WHERE)
+
+
+def test_traces_of_a_data_set_are_not_drawn_again():
+    full = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    full["experiments"]["scaling"]["draws"] = "per_seed"
+    with pytest.raises(StudyError, match=r"scaling\.draws: the traces of 'r1' cannot .* a data set ships its traces"):
+        parse(full, WHERE)
