@@ -90,14 +90,18 @@ class Axes:
         return self._config.delta.composites.get(delta, [delta])
 
     def common_set(self, selection: str) -> CommonSet | None:
-        """The set that a selection `common-<set>` names; None for every other selection."""
+        """The set that a selection names; None for every selection that names none."""
         name = parse_selection(selection).set
         return self._config.filter.sets[name] if name else None
 
     def common_pairings(self, selection: str) -> list[Pairing]:
-        """The pairings whose common prompts a selection takes; none unless it is `common-<set>`."""
+        """The pairings whose common prompts a selection takes; none unless it names a set."""
         common = self.common_set(selection)
         return [Pairing.parse(name) for name in common.pairings] if common else []
+
+    def asked_policy(self, arm: Arm) -> str | None:
+        """The policy by whose reference log-probabilities an arm's pairs are selected; None for most selections."""
+        return parse_selection(arm.selection).policy
 
     def filter_axes(self, arm: Arm) -> Mapping[str, str]:
         """The axes of the filter job that selects an arm's pairs. `order`: which of the orders of equal deltas."""
