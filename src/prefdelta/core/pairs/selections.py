@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.pairs.selection_kinds.alike import Alike, RightOverWrong
 from prefdelta.core.pairs.selection_kinds.all import All
 from prefdelta.core.pairs.selection_kinds.bottom import Bottom
 from prefdelta.core.pairs.selection_kinds.by_score import LowRejected, TopChosen
@@ -34,6 +35,8 @@ KINDS: tuple[type[Selection], ...] = (
     Matched,
     LikelyRejected,
     UnlikelyRejected,
+    Alike,
+    RightOverWrong,
     RandomPairs,
     CorrectnessCell,
     Common,

@@ -87,6 +87,15 @@ class PlantedPairs:
             self._delta_rows[pairing, dimension] = rows
         return self._delta_rows[pairing, dimension]
 
+    def pass_rates(self, pairing: Pairing) -> Mapping[str, float]:
+        """Share of the rejected generator's traces that are right, by prompt."""
+        return self._named(pairing, "pass rates", self.pool[pairing], self.pool[pairing].pass_rate)
+
+    def logps(self, pairing: Pairing) -> Mapping[str, float]:
+        """Nats per token of the rejected trace of the pool's pairs, by pair_id, under any policy."""
+        columns = self.pool[pairing]
+        return dict(zip(_ids(columns, pool=True), columns.likelihood.tolist(), strict=True))
+
     def _cell_rows(self, pairing: Pairing) -> list[Pair]:
         return _rows(self.cells[pairing], pool=False) if pairing in self.cells else []
 
