@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _STEP = 0.6  # standard deviations of a judged delta between one whole number and the next
 _LARGEST = 4  # scores are whole numbers from 1 to 5
 _TOKENS = 1000  # of the length difference, in a standard deviation
-_LOGISTIC = 1.702  # with it, the logistic curve is the normal distribution's, to 0.01
 _CELLS = [(chosen, rejected) for chosen in (True, False) for rejected in (True, False)]
 
 
@@ -109,7 +108,8 @@ def plant_pairs(shape: StudyShape, assumptions: Assumptions, *what: object) -> P
     judged delta is f (q - 1) + r l + `judged_rise` g + noise: f is its dimension's faithfulness, r the correlation with
     length, and the noise gives it the standard deviation 1. It is rounded to a whole number from -4 to 4, so that the
     stated share is 0 over all pairings. q is the difference of the sides' own qualities; where between 1 and 5 the two
-    scores of a delta lie follows the sum of these, as faithfully. The likelihood of rejected traces is noise.
+    scores of a delta lie follows the sum of these, as faithfully, so that a score tells of its own side alone. The
+    likelihood of rejected traces is noise.
     """
     import numpy as np
 
@@ -160,24 +160,25 @@ def _latent(
     import numpy as np
 
     n, rho = len(prompts), assumptions.correctness_correlation
-    of_chosen, of_rejected = generator.standard_normal((2, n))
-    rest, total = (of_chosen - of_rejected) / np.sqrt(2), (of_chosen + of_rejected) / np.sqrt(2)
-    quality = rho * _standard(chosen.astype(float) - rejected) + np.sqrt(1 - rho**2) * rest
+    right = np.stack([chosen.astype(float) - rejected, chosen.astype(float) + rejected])
+    own = generator.standard_normal((2, n))  # of the difference and of the sum of both sides
+    quality, total = rho * np.stack([_standard(row) for row in right]) + np.sqrt(1 - rho**2) * own
     length = generator.standard_normal(n) + assumptions.length_rise * gap
     deltas, levels = {}, {}
     for dimension in shape.dimensions:
         faith, by_length = assumptions.faithfulness[dimension], assumptions.length_correlation
-        noise = np.sqrt(max(0.0, 1 - faith**2 - by_length**2))
-        deltas[dimension] = faith * quality + by_length * length + noise * generator.standard_normal(n)
+        rest = np.sqrt(max(0.0, 1 - faith**2 - by_length**2))
+        noise = generator.standard_normal((2, n))
+        deltas[dimension] = faith * quality + by_length * length + rest * noise[0]
         deltas[dimension] += assumptions.judged_rise * gap
-        levels[dimension] = faith * total + np.sqrt(1 - faith**2) * generator.standard_normal(n)
+        levels[dimension] = faith * total + rest * noise[1]
     return PairColumns(
         prompts=prompts,
         chosen_right=chosen,
         rejected_right=rejected,
         length=length,
         quality=1 + quality,
-        chosen_quality=rho * _standard(chosen.astype(float)) + np.sqrt(1 - rho**2) * of_chosen,
+        chosen_quality=(quality + total) / np.sqrt(2),
         pass_rate=rates[prompts],
         likelihood=generator.standard_normal(n),
         deltas=deltas,
@@ -219,12 +220,12 @@ def _rounded(
 
 
 def _chosen_scores(deltas: "NDArray[np.float64]", levels: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Scores of the chosen side: as high among those that the delta allows as the level is among normal numbers."""
+    """Scores of the chosen side. levels: the sum of both sides' qualities as judged, in standard deviations."""
     import numpy as np
 
     low, high = np.maximum(1, 1 + deltas), np.minimum(_LARGEST + 1, _LARGEST + 1 + deltas)
-    share = 1 / (1 + np.exp(-_LOGISTIC * levels))
-    scores: NDArray[np.float64] = low + np.minimum(np.floor(share * (high - low + 1)), high - low)
+    middle = (_LARGEST + 2) / 2
+    scores: NDArray[np.float64] = np.clip(np.round(middle + (levels / _STEP + deltas) / 2), low, high)
     return scores
 
 

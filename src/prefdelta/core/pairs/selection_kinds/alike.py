@@ -1,6 +1,7 @@
-"""Pairs of one kind of correctness whose traces are nearest in length: what is left if neither of them can teach?"""
+"""Pairs of one kind of correctness whose traces are equally long: what is left if neither of them can teach?"""
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Mapping
 
 from prefdelta.core.errors import StudyError
@@ -10,8 +11,8 @@ from prefdelta.core.pairs.selection_kinds.selection import Pool
 from prefdelta.records.pair import Pair
 
 
-class _NearestInLength(ByValue):
-    """A kind that takes the k pairs, of those that it wants, whose two traces differ least in length."""
+class _EquallyLong(ByValue):
+    """A kind that takes k of the pairs that it wants: chosen and rejected traces are equally long on the whole."""
 
     CONTROL = True
 
@@ -37,23 +38,35 @@ class _NearestInLength(ByValue):
     def sort_key(self, value: float) -> float:
         return value
 
+    def take(self, candidates: list[str], pool: Pool) -> list[str]:
+        """Pairs that differ less in length come first, in turns that keep the sum of the differences near 0."""
+        differences, _ = length_differences(pool.eligible.values())
+        longer = deque(pair_id for pair_id in candidates if differences[pair_id] > 0)
+        shorter = deque(pair_id for pair_id in candidates if differences[pair_id] <= 0)
+        taken, total = list[str](), 0
+        while len(taken) < (self.k or 0):
+            side = (shorter if total > 0 else longer) or longer or shorter
+            taken.append(side.popleft())
+            total += differences[taken[-1]]
+        return taken
 
-class Alike(_NearestInLength):
+
+class Alike(_EquallyLong):
     FORM = "alike-<k>"
     ABOUT = (
-        "the k pairs with the least difference of length of those whose sides are both right or both wrong: is it more "
-        "than length and correctness?"
+        "k pairs whose sides are both right or both wrong, and on the whole equally long: is it more than length and "
+        "correctness?"
     )
 
     def wants(self, pair: Pair) -> bool:
         return pair.chosen_correct == pair.rejected_correct
 
 
-class RightOverWrong(_NearestInLength):
+class RightOverWrong(_EquallyLong):
     FORM = "right-over-wrong-<k>"
     ABOUT = (
-        "the k pairs with the least difference of length of those whose chosen side is right and rejected side wrong: "
-        "held against `alike`, it is correctness without length"
+        "k pairs whose chosen side is right and rejected side wrong, on the whole equally long: beside `alike`, it is "
+        "correctness without length"
     )
 
     def wants(self, pair: Pair) -> bool:
