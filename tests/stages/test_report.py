@@ -209,7 +209,7 @@ def test_seeds_are_shown_with_their_mean(study):
     cells = Cells(study.run())
     assert cells.row("seed 0")[2].startswith("+40.0 [")  # c and d of a, b, c, d, f
     assert cells.row("seed 1")[2].startswith("−20.0 [")  # loses b
-    mean = cells.row("all, mean of seeds")
+    mean = cells.row("all, mean of repeats")
     assert mean[2].startswith("+10.0 [")
     assert mean[3:] == ["12 of 12", "5 (1)", "0.0", "0, 1"]
 

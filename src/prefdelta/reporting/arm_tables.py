@@ -6,7 +6,7 @@ from typing import Literal
 
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.arms import Repeats, families, selection_of
+from prefdelta.reporting.arms import Repeats, families, seed_names, selection_of
 from prefdelta.reporting.captions import PAIRED, caption
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.evidence import ExperimentArms, title_of
@@ -61,7 +61,7 @@ class AgainstRandom:
 class GainsRow:
     label: str
     gains: Sequence[Estimate]  # one per panel
-    seeds: Sequence[int]
+    seeds: Sequence[str]
     draws: int | None  # number of random selections of this size; None for other selections
     confounded: bool
 
@@ -105,7 +105,7 @@ def accuracy_table(content: Content, evaluation: Evaluation) -> AccuracyTable:
 def _caption(groups: Sequence[PolicyRows]) -> str:
     lines = [row.line for group in groups for row in group.rows]
     estimates = [estimate for line in lines for estimate in (line.accuracy, line.difference)]
-    return caption(estimates, seeds=[seed for line in lines for seed in line.seeds], paired=PAIRED)
+    return caption(estimates, arms=[arm for line in lines for arm in line.arms], paired=PAIRED)
 
 
 def _rows(content: Content, evaluation: Evaluation, base: Base, arms: Sequence[Arm]) -> Iterator[AccuracyRow]:
@@ -145,7 +145,7 @@ def gains_table(content: Content, experiment: ExperimentArms) -> list[GainsRow]:
         GainsRow(
             label=label,
             gains=[panel_gain(content.scores, repeats, panel) for panel in shown],
-            seeds=sorted({arm.seed for arm in repeats}),
+            seeds=seed_names(repeats),
             draws=_random_draws(repeats),
             confounded=content.is_confounded(repeats[0].pairing),
         )

@@ -6,7 +6,7 @@ from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.layout import Place
 from prefdelta.core.pairs.selections import Selection, parse_selection
 
-Repeats = tuple[Arm, ...]  # arms that differ in their seed, or in that of a random draw
+Repeats = tuple[Arm, ...]  # arms that differ in their draw of traces, in their seed, or in that of a random draw
 PARTS = ("selection", "pairing", "recipe", "policy")
 
 
@@ -38,19 +38,19 @@ def selection_of(arm: Arm) -> Selection:
 
 
 def without_draw(arm: Arm) -> str:
-    """The name of an arm's selection, without the seed of a random draw."""
+    """The name of an arm's selection, without the seed of a random draw of pairs."""
     return selection_of(arm).family
 
 
 def families(arms: Iterable[Arm], *, merge_draws: bool = False) -> list[Repeats]:
-    """Groups of arms that differ only in their seed, in order of first appearance.
+    """Groups of arms that differ only in their draw of traces and their seed, in order of first appearance.
 
     merge_draws: treat random selections of the same size as repeats of each other, too.
     """
     by_key: dict[tuple[str, Pairing, str, str], list[Arm]] = {}
     for arm in arms:
         selection = without_draw(arm) if merge_draws else arm.selection
-        by_key.setdefault((arm.policy, arm.pairing, selection, arm.recipe), []).append(arm)
+        by_key.setdefault((arm.policy, arm.pairing.undrawn, selection, arm.recipe), []).append(arm)
     return [tuple(sorted(repeats, key=_repeat)) for repeats in by_key.values()]
 
 
@@ -71,13 +71,23 @@ def common_parts(arms: Sequence[Arm]) -> dict[str, str]:
     return shared
 
 
-def _repeat(arm: Arm) -> tuple[int, int]:
-    """Sort key of repeats: the random draw, then the seed."""
-    return selection_of(arm).seed or 0, arm.seed
+def seed_names(arms: Iterable[Arm]) -> list[str]:
+    """The training seeds of some arms, each once. `2@1` is seed 2 on draw 1 of the traces."""
+    repeats = sorted({(arm.draw, arm.seed) for arm in arms})
+    return [f"{seed}@{draw}" if draw else str(seed) for draw, seed in repeats]
+
+
+def _repeat(arm: Arm) -> tuple[int, int, int]:
+    """Sort key of repeats: the draw of traces, the random draw of pairs, then the seed."""
+    return arm.draw, selection_of(arm).seed or 0, arm.seed
 
 
 def _label(arm: Arm, part: str) -> str:
-    """A part of an arm's name as it is shown in figures."""
-    if part != "selection":
-        return str(getattr(arm, part))
-    return selection_of(arm).label
+    """A part of an arm's name as it is shown in figures, without its draw of traces."""
+    match part:
+        case "selection":
+            return selection_of(arm).label
+        case "pairing":
+            return str(arm.pairing.undrawn)
+        case _:
+            return str(getattr(arm, part))

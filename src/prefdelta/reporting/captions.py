@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from prefdelta.core.arms import Arm
 from prefdelta.core.statistics import Estimate
+from prefdelta.reporting.arms import seed_names
 from prefdelta.reporting.formats import count, listed, span
 
 ITEMS_ONLY = "‡"  # stands behind an interval that holds items only, though runs are involved
@@ -13,21 +15,22 @@ PAIRED_ARMS = "the arms are paired by problem"
 def caption(
     estimates: Iterable[Estimate | None],
     *,
-    seeds: Iterable[int] | None = None,
+    arms: Iterable[Arm] | None = None,
     paired: str | None = None,
     unit: str = "problems",
 ) -> str:
     """A sentence or two on some estimates.
 
-    seeds: of the trainings behind them; None: no arm is trained. paired: how sides are paired. unit: what n counts.
+    arms: the trainings behind them; None: no arm is trained. paired: how sides are paired. unit: what n counts.
     """
     known = [estimate for estimate in estimates if estimate is not None and estimate.value is not None]
     if not known:
         return "No values."
     parts = [f"n = {span([estimate.n for estimate in known])} {unit}"]
-    if seeds is not None:
-        distinct = sorted(set(seeds))
-        parts.append(f"training {'seed' if len(distinct) == 1 else 'seeds'} {listed(distinct)}")
+    if arms is not None:
+        seeds = seed_names(arms)
+        on_draws = " (seed@draw of the traces)" if any("@" in seed for seed in seeds) else ""
+        parts.append(f"training {'seed' if len(seeds) == 1 else 'seeds'} {listed(seeds)}{on_draws}")
     if paired:
         parts.append(paired)
     return f"{'; '.join(parts)}. {holds(known, unit)}"

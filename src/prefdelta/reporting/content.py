@@ -96,12 +96,12 @@ class Content:
         if not experiment.several_k:
             return replace(experiment, arms=list(dict.fromkeys([*experiment.beside, *experiment.arms])))
         ks = {selection_of(arm).k for arm in experiment.arms} | {None}
-        trained = {(arm.policy, arm.pairing, arm.recipe) for arm in experiment.arms}
+        trained = {(arm.policy, arm.pairing.undrawn, arm.recipe) for arm in experiment.arms}
         controls = [
             arm
             for arm in self.all_arms()
             if selection_of(arm).CONTROL
             and selection_of(arm).k in ks
-            and (arm.policy, arm.pairing, arm.recipe) in trained
+            and (arm.policy, arm.pairing.undrawn, arm.recipe) in trained
         ]
         return replace(experiment, arms=list(dict.fromkeys([*experiment.arms, *controls])))

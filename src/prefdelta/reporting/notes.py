@@ -21,13 +21,13 @@ def experiment_caption(content: Content, experiment: ExperimentArms) -> str:
     shown = content.with_controls(experiment).arms
     members = families(shown, merge_draws=experiment.figure == "filtering")
     gains = [panel_gain(content.scores, repeats, panel) for panel in panels(content) for repeats in members]
-    return caption(gains, seeds=[arm.seed for arm in shown], paired=PAIRED)
+    return caption(gains, arms=shown, paired=PAIRED)
 
 
 def against_caption(content: Content, experiment: ExperimentArms, rows: Sequence[AgainstRandom]) -> str:
     """What the differences between selections and random ones rest on."""
-    seeds = [arm.seed for arm in content.with_controls(experiment).arms]
-    return caption([one for row in rows for one in row.estimates], seeds=seeds, paired=PAIRED_ARMS)
+    arms = content.with_controls(experiment).arms
+    return caption([one for row in rows for one in row.estimates], arms=arms, paired=PAIRED_ARMS)
 
 
 def one_seed(content: Content) -> str:
@@ -53,13 +53,15 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
     windows = [w for line in ladder(content.jobs) for kept in (line.kept, *line.rejected) for w in kept.windows]
     agreed = [one for line in content.agreements for one in (line.exact, line.within_one, line.difference, line.kappa)]
     by_prompt = caption(gaps, paired="chosen and rejected traces are paired by prompt", unit="prompts")
-    by_pair = caption([line.mean for line in deltas], paired="the sides of a pair share their prompt", unit="pairs")
+    of_draw = ", in draw 0 of the traces" if any(arm.draw for arm in content.all_arms()) else ""
+    shared = f"the sides of a pair share their prompt{of_draw}"
+    by_pair = caption([line.mean for line in deltas], paired=shared, unit="pairs")
     return {
         "overview": caption(
-            [line.difference for line in lines], seeds=[seed for line in lines for seed in line.seeds], paired=PAIRED
+            [line.difference for line in lines], arms=[arm for line in lines for arm in line.arms], paired=PAIRED
         ),
         "drift": caption(
-            [line.difference for line in drifts], seeds=[seed for line in drifts for seed in line.seeds], paired=PAIRED
+            [line.difference for line in drifts], arms=[arm for line in drifts for arm in line.arms], paired=PAIRED
         ),
         "upstream": caption([one for line in upstream for one in (line.ours, line.theirs)], unit="answers"),
         "generators": caption([line.accuracy for line in grades], unit="prompts"),

@@ -21,7 +21,7 @@ from prefdelta.reporting.arm_tables import (
     overview,
     updates_table,
 )
-from prefdelta.reporting.arms import common_parts, families, selection_of
+from prefdelta.reporting.arms import common_parts, families, seed_names, selection_of
 from prefdelta.reporting.claims.registered import Standing
 from prefdelta.reporting.claims.verdicts import PaperClaims
 from prefdelta.reporting.content import CONFOUNDED, Content
@@ -80,7 +80,7 @@ class ExperimentSection:
     figure: str
     figures: Sequence[Picture]
     constant: Mapping[str, str]  # the parts of the name that all its arms share
-    seeds: Sequence[int]
+    seeds: Sequence[str]
     n_arms: int
     several: bool  # whether some arms ran with several seeds
     caption: str  # what the gains of its figure rest on
@@ -255,7 +255,7 @@ def _section(content: Content, key: str, experiment: ExperimentArms, figures: Se
         figure=experiment.figure,
         figures=figures,
         constant=common_parts(experiment.arms),
-        seeds=sorted({arm.seed for arm in experiment.arms}),
+        seeds=seed_names(experiment.arms),
         n_arms=len(experiment.arms),
         several=any(len(repeats) > 1 for repeats in members),
         caption=experiment_caption(content, experiment),

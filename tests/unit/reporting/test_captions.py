@@ -1,5 +1,6 @@
 import pytest
 
+from prefdelta.core.arms import Arm
 from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.captions import caption
 
@@ -27,5 +28,11 @@ def test_what_intervals_hold(estimates, expected):
 
 
 def test_seeds_unit_and_pairing_are_named():
-    found = caption([RUNS], seeds=[2, 0, 2], paired="sides are paired", unit="prompts")
+    arms = [Arm.parse(f"p/{pairing}/dpo/s{seed}") for pairing in ("a~b/all", "c~b/all") for seed in (2, 0)]
+    found = caption([RUNS], arms=arms, paired="sides are paired", unit="prompts")
     assert found.startswith("n = 40 prompts; training seeds 0, 2; sides are paired. Intervals (95%) hold prompts and")
+
+
+def test_a_seed_names_its_draw_of_traces():
+    arms = [Arm.parse(name) for name in ("p/a~b/all/dpo/s1", "p/a@2~b@2/all/dpo/s0", "p/a@2~b@2/all/dpo/s10")]
+    assert "training seeds 1, 0@2, 10@2 (seed@draw of the traces)." in caption([RUNS], arms=arms)

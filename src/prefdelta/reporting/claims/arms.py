@@ -1,12 +1,12 @@
 """The arms and the benchmarks of a claim's test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Literal
 
 from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.paper_claims import Against, ArmPatterns, Over
-from prefdelta.reporting.arms import Repeats, families, selection_of
+from prefdelta.reporting.arms import Repeats, families, seed_names, selection_of
 from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import mean_weights
@@ -51,7 +51,8 @@ def by_pairing(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
     several = len({arm.policy for arm in arms}) > 1
     by_title: dict[str, list[Arm]] = {}
     for arm in arms:
-        by_title.setdefault(f"{arm.policy} · {arm.pairing}" if several else str(arm.pairing), []).append(arm)
+        pairing = arm.pairing.undrawn
+        by_title.setdefault(f"{arm.policy} · {pairing}" if several else str(pairing), []).append(arm)
     return by_title
 
 
@@ -85,9 +86,9 @@ def capability(evidence: Evidence, repeats: Repeats, side: Literal["chosen", "re
     return 10 * sum(known) / len(known) if len(known) == len(repeats) else None
 
 
-def seeds_of(weights: Mapping[Arm | Base, float]) -> list[int]:
-    """All training seeds of some arms."""
-    return sorted({arm.seed for arm in weights if isinstance(arm, Arm)})
+def seeds_of(weights: Iterable[Arm | Base]) -> list[str]:
+    """All training seeds of some arms, with their draws of traces."""
+    return seed_names(arm for arm in weights if isinstance(arm, Arm))
 
 
 def combined(parts: Sequence[tuple[Repeats, float]], *, gain: bool = False, against: Against = "base") -> Weights:

@@ -50,7 +50,7 @@ class ClaimNumber:
     title: str  # which arms, over which benchmarks
     estimate: Estimate  # in the unit of its test
     above: bool = True  # whether the claim says above 0
-    seeds: Sequence[int] = ()  # training seeds; empty: no arms are involved
+    seeds: Sequence[str] = ()  # training seeds; empty: no arms are involved
     note: str = ""  # another number that helps to read this one
     # What it was computed from: sums of arms' accuracies, or of pairings' mean deltas (one, but for steadiness), ...
     sums: Sequence[Mapping[str, float]] = ()
@@ -67,7 +67,7 @@ class _Series:
 
     @property
     def names(self) -> str:
-        return ", ".join(repeats[0].pairing.chosen for repeats in self.families)
+        return ", ".join(repeats[0].pairing.undrawn.chosen for repeats in self.families)
 
 
 def unit(test: Test) -> str:
@@ -136,7 +136,7 @@ def _levels_off(test: LevelsOff, evidence: Evidence, arms: Sequence[Arm]) -> lis
         first = series.families[begins]
         for sign, words, above in ((-1, "minus", False), (1, "plus", True)):
             sums = combined([*change, (first, sign * test.share)], gain=True)
-            name = f"change beyond {first[0].pairing.chosen} {words} {test.share:g} × its gain: {series.names}"
+            name = f"change beyond {first[0].pairing.undrawn.chosen} {words} {test.share:g} × its gain: {series.names}"
             for title, evaluations in places_to_measure(evidence, test.over):
                 numbers += _number(evidence, f"{title}, {name}", sums, evaluations, above=above)
     return numbers
@@ -201,7 +201,7 @@ def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> li
             return difference
 
         sizes = ", ".join(f"{k:,}" for k in ks)
-        seeds = sorted({seed for weights in sums for seed in seeds_of(weights)})
+        seeds = seeds_of(arm for weights in sums for arm in weights)
         for title, evaluations in places_to_measure(evidence, test.over):
             estimate = scaled(evidence.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS**2)
             label, by_name = f"{title}: {name}, k = {sizes}", list(map(_by_name, sums))
@@ -234,7 +234,8 @@ def _grid(test: Grid, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumb
 
 
 def _delta_trend(test: DeltaTrend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
-    pairings = [pairing for pairing in dict.fromkeys(arm.pairing for arm in arms) if _is_dose(evidence, pairing)]
+    trained = dict.fromkeys(arm.pairing.undrawn for arm in arms)
+    pairings = [pairing for pairing in trained if _is_dose(evidence, pairing)]
     found = delta_slope(evidence, pairings, test.dimension, given_length=test.given_length)
     over = [test.dimension, *(["length"] if test.given_length else [])]
     return [ClaimNumber(found.title, found.estimate, sums=[found.weights], over=over)] if found else []
@@ -247,7 +248,7 @@ def _along_generators(evidence: Evidence, arms: Sequence[Arm]) -> list[_Series]:
         first = repeats[0]
         delta = generator_delta(evidence, first.pairing)
         if delta is not None and _is_dose(evidence, first.pairing):
-            key = (first.policy, first.pairing.rejected, first.selection, first.recipe)
+            key = (first.policy, first.pairing.undrawn.rejected, first.selection, first.recipe)
             series.setdefault(key, []).append((delta, repeats))
     ordered = [sorted(members, key=lambda member: member[0]) for members in series.values()]
     return [_Series([delta for delta, _ in members], [repeats for _, repeats in members]) for members in ordered]

@@ -20,7 +20,7 @@ from prefdelta.core.statistics import (
     wilson_interval,
     with_runs,
 )
-from prefdelta.reporting.arms import read_arm
+from prefdelta.reporting.arms import read_arm, seed_names
 from prefdelta.reporting.numbers.answers import AnswerMatrix, read_answers
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.gains import ArmWeights, difference_weights, gain_weights
@@ -66,8 +66,8 @@ class AccuracyLine:
     unpaired: int  # problems left out of the difference
 
     @property
-    def seeds(self) -> list[int]:
-        return [arm.seed for arm in self.arms]
+    def seeds(self) -> list[str]:
+        return seed_names(self.arms)
 
 
 class Scores:

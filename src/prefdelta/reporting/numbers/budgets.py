@@ -33,7 +33,7 @@ def blocks(experiment: ExperimentArms) -> list[Block]:
     by_name: dict[str, list[Repeats]] = {}
     for repeats in families(experiment.arms, merge_draws=True):
         first = repeats[0]
-        by_name.setdefault(" · ".join((first.policy, str(first.pairing), first.recipe)), []).append(repeats)
+        by_name.setdefault(" · ".join((first.policy, str(first.pairing.undrawn), first.recipe)), []).append(repeats)
     return [Block(name, members) for name, members in by_name.items()]
 
 

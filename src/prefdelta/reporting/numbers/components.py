@@ -9,8 +9,9 @@ Miller 2024, arXiv 2411.00640; Wang 2025, arXiv 2512.21326):
 - draw of answers: with d answers per problem, of which a share p is right, p (1 - p) / (d - 1) is the variance of a
   problem's mean; its mean over problems, divided by n. Where problems are answered once, the residual mean square of
   runs x problems, divided by n: it also holds what a run changes on single problems.
-- run: of training seeds and of random draws of pairs, pooled over families (`numbers.runs`). Means of arms that share
-  a draw differ by the draw and by a share of the seeds' variance, which is subtracted.
+- run: of training seeds, of random draws of pairs and of draws of traces, pooled over families (`numbers.runs`). Means
+  of arms that share a draw differ by the draw and by a share of the seeds' variance, which is subtracted. Where each
+  seed has a draw of its own, nothing shows the seeds' share: what is told of draws of traces then holds both.
 - of a gain: the same with a problem's outcome minus that of the untrained policy, so both draws of answers are in it.
 """
 
@@ -21,11 +22,10 @@ from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import LEVEL, Estimate
-from prefdelta.reporting.arms import families, selection_of
 from prefdelta.reporting.numbers.accuracies import Scores
 from prefdelta.reporting.numbers.answers import AnswerMatrix
 from prefdelta.reporting.numbers.gains import POINTS, gain_weights
-from prefdelta.reporting.numbers.runs import MeanSquare, runs_of
+from prefdelta.reporting.numbers.runs import MeanSquare, RunVariance, by_random_draw, by_seed, by_traces
 from prefdelta.reporting.panels import Panel
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Components:
     gain: float | None  # of one arm's gain, by problems and by both draws of answers
     seeds: Estimate  # of training seeds; n: families that were repeated; df: degrees of freedom
     draws: Estimate  # of random draws of pairs, in arms that train on one; n and df as above
+    traces: Estimate  # of draws of traces; n and df as above
+    together: bool  # whether `traces` holds the seeds, too: no seed is repeated within a draw
 
 
 def components(scores: Scores, panels: Iterable[Panel]) -> list[Components]:
@@ -67,8 +69,7 @@ def _line(scores: Scores, panel: Panel) -> Components | None:
     bases = sorted({arm.base for arm in arms if all(str(arm.base) in matrix.rows for matrix in known)}, key=str)
     total = _over_problems(known, [{arm: 1.0} for arm in arms])
     own = _draws(known, arms)
-    seeds, draws = (runs.seeds, runs.draws) if runs else (None, None)
-    known_runs = [square for square in (seeds, draws) if square]
+    known_runs = [square for square, _ in runs.sources] if runs else []
     answers = known_runs[0].answers if own is None and known_runs else own
     return Components(
         title=panel.title,
@@ -81,8 +82,10 @@ def _line(scores: Scores, panel: Panel) -> Components | None:
         base_answers=None if (shared := _draws(known, bases)) is None else _points(shared),
         base_repeated=any(matrix.draws(matrix.rows[str(base)]) > 1 for matrix in known for base in bases),
         gain=_points(_over_problems(known, [gain_weights([arm]) for arm in arms if arm.base in bases])),
-        seeds=_between(seeds, sum(len(repeats) > 1 for repeats in families(arms))),
-        draws=_between(draws, _repeated_draws(arms), draws.seed_share * seeds.value if draws and seeds else 0.0),
+        seeds=_between(runs, runs.seeds if runs else None, len(by_seed(arms))),
+        draws=_between(runs, runs.draws if runs else None, len(by_random_draw(arms))),
+        traces=_between(runs, runs.traces if runs else None, len(by_traces(arms))),
+        together=runs is not None and runs.traces is not None and runs.seeds is None,
     )
 
 
@@ -117,22 +120,17 @@ def _within(matrix: AnswerMatrix, row: int) -> float | None:
     return float((means * (1 - means) / (counted[used] - 1)).mean()) / int(used.sum())
 
 
-def _repeated_draws(arms: Sequence[Arm]) -> int:
-    """Families of random selections with several draws."""
-    drawn = (arm for arm in arms if selection_of(arm).kind == "random")
-    return sum(len(runs_of(repeats)) > 1 for repeats in families(drawn, merge_draws=True))
+def _between(runs: RunVariance | None, square: MeanSquare | None, repeated: int) -> Estimate:
+    """The standard deviation that a source adds: of its mean square, less what this holds of the sources before it.
 
-
-def _between(square: MeanSquare | None, repeated: int, known: float = 0.0) -> Estimate:
-    """The standard deviation of a mean square, less what is known of it, with its 95% interval.
-
-    The interval is that of the chi-squared distribution of the mean square (Searle, Casella and McCulloch 1992,
+    The 95% interval is that of the chi-squared distribution of the mean square (Searle, Casella and McCulloch 1992,
     chapter 3); what is subtracted is taken as known. Without a mean square there is no value.
     """
-    if square is None:
+    if runs is None or square is None:
         return Estimate(None, None, None, 0)
     from scipy.stats import chi2
 
+    known = square.held(runs.variances[: len(square.holds)])
     tail = (1 - LEVEL) / 2
     low, high = (square.total * square.df / float(chi2.ppf(share, square.df)) for share in (1 - tail, tail))
     if high <= square.answers + known:  # the repeats differ less than the draw of answers lets them

@@ -38,7 +38,7 @@ class LengthLine:
 
 
 class Pairings:
-    """Pairs and deltas of all pairings."""
+    """Pairs and deltas of all pairings. Tables of them are of draw 0 of the traces, whose deltas are all judged."""
 
     def __init__(
         self,
@@ -55,7 +55,8 @@ class Pairings:
             rows = {row.pair_id: row for row in tables.read(path, Delta)}
             self._deltas[pairing_at(place), place.axes["dimension"]] = rows
         order = {name: index for index, name in enumerate(dimensions)}
-        self._keys = sorted(self._deltas, key=lambda key: (str(key[0]), order.get(key[1], len(order)), key[1]))
+        undrawn = [key for key in self._deltas if key[0].draw == 0]
+        self._keys = sorted(undrawn, key=lambda key: (str(key[0]), order.get(key[1], len(order)), key[1]))
         self._lengths = {
             pairing: length_differences(pair for pair in rows if pair.pool and pair.eligible)
             for pairing, rows in self._pairs.items()
@@ -69,6 +70,8 @@ class Pairings:
         """One line per pairing, by name."""
         lines = []
         for pairing, (differences, unit) in sorted(self._lengths.items(), key=lambda item: str(item[0])):
+            if pairing.draw:
+                continue
             values = list(differences.values())
             mean = mean_interval(values)
             longer = wilson_interval(sum(value > 0 for value in values), len(values))

@@ -29,11 +29,11 @@ def scaling(content: Content, experiment: ExperimentArms) -> ScalingFigure:
     """A place per pairing, a generator paired with itself first; a series per policy, selection and recipe."""
     arms = experiment.arms
     pairings = sorted(
-        dict.fromkeys(arm.pairing for arm in arms), key=lambda pairing: pairing.chosen != pairing.rejected
+        dict.fromkeys(arm.pairing.undrawn for arm in arms), key=lambda pairing: pairing.chosen != pairing.rejected
     )
     members = families(arms)
     series = list(dict.fromkeys(map(_series, members)))
-    by_key = {(_series(repeats), repeats[0].pairing): repeats for repeats in members}
+    by_key = {(_series(repeats), repeats[0].pairing.undrawn): repeats for repeats in members}
     firsts = [next(repeats for repeats in members if _series(repeats) == key) for key in series]
     marks = [
         content.mark(*(arm for repeats in members if _series(repeats) == key for arm in repeats)) for key in series
@@ -117,4 +117,4 @@ def _series(repeats: Repeats) -> tuple[str, str, str]:
 def _block(repeats: Repeats) -> tuple[str, Pairing, str, int | None]:
     """The key of arms that differ only in what they select, not in how much."""
     first = repeats[0]
-    return first.policy, first.pairing, first.recipe, selection_of(first).k
+    return first.policy, first.pairing.undrawn, first.recipe, selection_of(first).k

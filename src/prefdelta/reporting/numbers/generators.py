@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefdelta.core.arms import Pairing
+from prefdelta.core.arms import Pairing, undrawn
 from prefdelta.core.layout import place_of
 from prefdelta.core.statistics import Estimate, mean_interval, wilson_interval
 from prefdelta.records.details.grade import GradeDetails, SourceAgreement
@@ -50,27 +50,33 @@ def source_lines(jobs: Iterable[FinishedJob]) -> list[SourceLine]:
 
 
 class Grades:
-    """All generators' grades."""
+    """All generators' grades, those of all draws of traces together."""
 
     def __init__(self, paths: Iterable[Path], study: str) -> None:
-        self._frames = {
-            place_of(path, study).axes["generator"]: read_outcomes(path, Grade, ["prompt_id", "sample"])
-            for path in paths
-        }
+        import pandas as pd
+
+        draws: dict[str, list[pd.DataFrame]] = {}
+        for path in paths:
+            frame = read_outcomes(path, Grade, ["prompt_id", "sample"])
+            draws.setdefault(undrawn(place_of(path, study).axes["generator"]), []).append(frame)
+        self._frames = {name: pd.concat(frames, ignore_index=True) for name, frames in draws.items()}
 
     def lines(self) -> list[GeneratorLine]:
         """One line per generator, by name."""
         return [self._generator_line(name) for name in sorted(self._frames)]
 
     def accuracy(self, name: str) -> Estimate | None:
-        """The share of a generator's traces that are right; None without grades."""
+        """The share of a generator's traces that are right, over all draws; None without grades. name: of any draw."""
+        name = undrawn(name)
         return self._generator_line(name).accuracy if name in self._frames else None
 
     def gap(self, pairing: Pairing) -> Estimate | None:
         """The generator delta: accuracy of chosen minus rejected over the prompts that both have answered.
 
-        A generator paired with itself takes even samples as chosen and odd ones as rejected, as its pairs do.
+        It is over all draws of traces, whichever the pairing names. A generator paired with itself takes even samples
+        as chosen and odd ones as rejected, as its pairs do.
         """
+        pairing = pairing.undrawn
         if not self._frames.keys() >= set(pairing.generators):
             return None
         left, right = self._frames[pairing.chosen], self._frames[pairing.rejected]

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prefdelta.core.arms import Arm, parse_arm
+from prefdelta.core.arms import Arm, Pairing, parse_arm, undrawn
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.reporting.arms import Repeats, families, selection_of, without_draw
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.formats import listed, span
 from prefdelta.reporting.numbers.answers import AnswerMatrix
-from prefdelta.reporting.numbers.runs import RunVariance
+from prefdelta.reporting.numbers.runs import RunVariance, by_random_draw, by_seed
 from prefdelta.reporting.panels import panels
 
 TIE_ORDER, JUDGE_DRAW, TRACE_DRAW = "Order of equal deltas", "Judge’s draw", "Draw of traces"
@@ -42,7 +42,7 @@ def replication(content: Content) -> list[Source]:
         *_random_draws(content, arms),
         *([_tie_orders(ordered)] if ordered else []),
         *_judge(content),
-        *_traces(content),
+        *_traces(content, arms),
         *_policies(arms),
         *_generators(content),
     ]
@@ -50,9 +50,10 @@ def replication(content: Content) -> list[Source]:
 
 def beyond_runs(content: Content) -> dict[str, str]:
     """What shows how far the sources before a training move an arm: no arm is trained on another draw of them."""
-    orders = _orders(content).values()
-    ties = {TIE_ORDER: "in the training seed" if any(len(drawn) > 1 for drawn in orders) else NOT} if orders else {}
-    return {**ties, JUDGE_DRAW: NOT, TRACE_DRAW: NOT}
+    orders = _orders(content)
+    several = any(len(drawn) > 1 for drawn in orders.values())
+    ties = {TIE_ORDER: f"in the {_drawn_with(orders)}" if several else NOT} if orders else {}
+    return {**ties, JUDGE_DRAW: NOT}
 
 
 def run_df(content: Content) -> list[int]:
@@ -97,14 +98,18 @@ def _times(draws: Sequence[int]) -> str:
 
 def _seeds(content: Content, arms: Sequence[Arm]) -> Source:
     members = families(arms)
-    by_seeds = Counter(tuple(arm.seed for arm in repeats) for repeats in members if len(repeats) > 1)
+    by_seeds = Counter(
+        tuple(sorted({arm.seed for arm in repeats})) for repeats in members if len({arm.seed for arm in repeats}) > 1
+    )
     if not by_seeds:
         seeds = sorted({arm.seed for arm in arms})
         told = f"{NOT}: one seed ({listed(seeds)}) per family of arms" if seeds else "no trained arms"
-        held = "only as part of the random draws’ variance" if any(run_df(content)) else "no"
+        held = "only as part of the draws’ variance" if any(run_df(content)) else "no"
         return Source("Training seed", told, held)
     parts = [f"{listed(seeds)} in {number}" for seeds, number in by_seeds.most_common()]
     told = f"seeds {'; '.join(parts)} of {len(members)} families of arms"
+    if not by_seed(arms):
+        return Source("Training seed", f"{told}, each on a draw of traces of its own", "yes, with the draw of traces")
     degrees = [variance.seeds.df if variance.seeds else 0 for variance in _runs(content)]
     return Source("Training seed", told, f"yes, for every trained arm, {_pooled(degrees)}")
 
@@ -113,7 +118,7 @@ def _random_draws(content: Content, arms: Sequence[Arm]) -> list[Source]:
     drawn = [arm for arm in arms if selection_of(arm).kind == "random"]
     if not drawn:
         return []
-    counts = [len({selection_of(arm).seed for arm in repeats}) for repeats in families(drawn, merge_draws=True)]
+    counts = [len(draws) for draws in by_random_draw(drawn)] or [1]
     sizes = sorted({k for arm in drawn if (k := selection_of(arm).k) is not None})
     if max(counts) == 1:
         return [Source("Random draw of pairs", f"{NOT}: one draw of {listed(sizes)} pairs", "no")]
@@ -133,12 +138,14 @@ def _runs(content: Content) -> list[RunVariance]:
 
 
 def _orders(content: Content) -> dict[tuple[str, str], set[Any]]:
-    """(pairing, selection by delta) -> the orders of equal deltas with which filter jobs selected."""
+    """(pairing, selection by delta) -> (draw of traces, order of equal deltas) of the filter jobs that selected so."""
     orders: dict[tuple[str, str], set[Any]] = {}
     for job in content.jobs:
         name = job.manifest.settings.get("selection") if job.stage == "filter" else None
         if name and parse_selection(name).DRAWS_TIES:
-            orders.setdefault((job.name.partition("/")[0], name), set()).add(job.manifest.settings.get("order", 0))
+            pairing = Pairing.parse(job.name.partition("/")[0])
+            order = pairing.draw, job.manifest.settings.get("order", 0)
+            orders.setdefault((str(pairing.undrawn), name), set()).add(order)
     return orders
 
 
@@ -148,8 +155,13 @@ def _tie_orders(orders: Mapping[tuple[str, str], set[Any]]) -> Source:
         told = f"{NOT}: one order for each of {len(orders)} selections by delta"
         return Source(TIE_ORDER, told, "no")
     where = f"{len(several)} of {len(orders)} selections by delta"
-    told = f"{span(several)} orders, drawn with the training seeds, for {where}"
-    return Source(TIE_ORDER, told, "yes, as part of the training seed’s variance")
+    told = f"{span(several)} orders, drawn with the {_drawn_with(orders)}s, for {where}"
+    return Source(TIE_ORDER, told, f"yes, as part of the {_drawn_with(orders)}’s variance")
+
+
+def _drawn_with(orders: Mapping[tuple[str, str], set[Any]]) -> str:
+    """With what orders of equal deltas are drawn: another draw of traces has other pairs, so another order."""
+    return "run" if any(draw for drawn in orders.values() for draw, _ in drawn) else "training seed"
 
 
 def _judge(content: Content) -> list[Source]:
@@ -176,22 +188,19 @@ def _forms(content: Content, key: str) -> Mapping[str, Sequence[str]]:
     return content.settings.get(key) or {}
 
 
-def _traces(content: Content) -> list[Source]:
-    draws: dict[str, set[Any]] = {}
-    samples = []
-    for job in content.jobs:
-        settings = job.manifest.settings
-        if job.stage == "generate" and (name := job.manifest.typed_settings.generator):
-            draws.setdefault(name, set()).add((settings.get("seed"), settings.get("draw")))
-            samples += [int(settings["samples"])] if settings.get("samples") else []
-    if not draws:
+def _traces(content: Content, arms: Sequence[Arm]) -> list[Source]:
+    settings = [job.manifest.settings for job in content.jobs if job.stage == "generate"]
+    if not settings:
         return []
-    several = [len(drawn) for drawn in draws.values() if len(drawn) > 1]
+    samples = [int(one["samples"]) for one in settings if one.get("samples")]
     own = f"; {span(samples)} traces per prompt" if samples else ""
+    members = families(arms)
+    several = [n for repeats in members if (n := len({arm.draw for arm in repeats})) > 1]
     if not several:
         return [Source(TRACE_DRAW, f"{NOT}: drawn once{own}", "no")]
-    told = f"{span(several)} draws of {len(several)} of {len(draws)} generators{own}"
-    return [Source(TRACE_DRAW, told, "no: an arm trains on one draw")]
+    told = f"{span(several)} draws in {len(several)} of {len(members)} families of arms{own}"
+    degrees = [variance.traces.df if variance.traces else 0 for variance in _runs(content)]
+    return [Source(TRACE_DRAW, told, f"yes, for every trained arm, {_pooled(degrees)}")]
 
 
 def _policies(arms: Sequence[Arm]) -> list[Source]:
@@ -209,14 +218,13 @@ def _policies(arms: Sequence[Arm]) -> list[Source]:
 def _under_every_policy(members: Iterable[Repeats], policies: int) -> int:
     """How many arms were trained from all policies."""
     firsts = (repeats[0] for repeats in members)
-    counts = Counter((arm.pairing, without_draw(arm), arm.recipe) for arm in dict.fromkeys(firsts))
+    counts = Counter((arm.pairing.undrawn, without_draw(arm), arm.recipe) for arm in dict.fromkeys(firsts))
     return sum(number >= policies for number in counts.values())
 
 
 def _generators(content: Content) -> list[Source]:
-    names = sorted(
-        {name for job in content.jobs if job.stage == "generate" and (name := job.manifest.typed_settings.generator)}
-    )
+    made = (job.manifest.typed_settings.generator for job in content.jobs if job.stage == "generate")
+    names = {undrawn(name) for name in made if name}
     told = f"{NOT}: {len(names)} generators, each of them one trained model"
     return [Source("Training of a generator", told, "no")] if names else []
 

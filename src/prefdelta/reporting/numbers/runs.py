@@ -1,16 +1,16 @@
-"""How much runs vary: trainings of one family that differ in their seed, their tie order or their random draw.
+"""How much runs vary: trainings of one family that differ in their seed, random draw of pairs or draw of traces.
 
 Every interval of a trained arm holds this variance. It is pooled over all families of a study, because two or three
 runs of one family say too little about it (and one says nothing). docs/intervals.md has the formulas and the coverage.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from prefdelta.core.arms import Arm, parse_arm
 from prefdelta.core.statistics import Variance
-from prefdelta.reporting.arms import families, selection_of
+from prefdelta.reporting.arms import selection_of, without_draw
 from prefdelta.reporting.numbers.answers import AnswerMatrix
 from prefdelta.reporting.numbers.gains import ArmWeights
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Run = tuple[Arm, ...]
+Unit = Callable[[Arm], Hashable | None]  # what shares one luck with other arms; None: the source does not concern it
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V", float, "NDArray[np.float64]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,15 @@ class MeanSquare:
     total: float  # the mean square
     answers: float  # the part of it that comes from the draw of answers, which the variance over items holds
     df: int  # repeats minus families
-    seed_share: float  # how much of the variance between seeds it holds: the mean of 1 / seeds of a repeat
+    holds: tuple[float, ...] = ()  # how much of the variance of each source before it (`RunVariance.sources`) it holds
 
     @property
     def value(self) -> float:
         return max(0.0, self.total - self.answers)
+
+    def held(self, before: "Sequence[V]") -> "V | float":
+        """What it holds of the variances of the sources before it. before: all of them."""
+        return sum(share * variance for share, variance in zip(self.holds, before, strict=True))
 
     def times(self, factor: float) -> Variance:
         return Variance(factor * self.value, self.df, factor * self.total)
@@ -48,33 +54,62 @@ class MeanSquare:
 
 @dataclass(frozen=True, slots=True)
 class RunVariance:
-    """The variance of runs around their family, by its two sources: seeds of training, and random draws of pairs."""
+    """The variance of runs around their family, by its sources. Each is nested in the next: seeds train on one random
+    draw of pairs, and this is one of a draw of traces.
+    """
 
     seeds: MeanSquare | None  # arms that differ in their training seed only; None: no seed is repeated
-    draws: MeanSquare | None  # means of arms that share a random draw; None: no draw is repeated
+    draws: MeanSquare | None  # means of arms that share a random draw of pairs; None: no draw is repeated
+    traces: MeanSquare | None = None  # means of arms that share a draw of traces; None: no draw is repeated
 
     @property
     def df(self) -> int:
-        """Degrees of freedom, of seeds and draws together."""
-        return sum(part.df for part in (self.seeds, self.draws) if part)
+        """Degrees of freedom, of all sources together."""
+        return sum(part.df for part in (self.seeds, self.draws, self.traces) if part)
+
+    @property
+    def sources(self) -> list[tuple[MeanSquare, Unit]]:
+        """The sources that are repeated, with what shares one luck: seeds, random draws of pairs, draws of traces.
+
+        Where seeds or random draws are not both repeated, arms of one random draw count as one run, which has the
+        variance that is known.
+        """
+        return _sources(self.seeds, self.draws, self.traces)
+
+    @property
+    def variances(self) -> list[float]:
+        """The variance that each of `sources` adds: its mean square less what it holds of the sources before it."""
+        found: list[float] = []
+        for square, _ in self.sources:
+            found.append(max(0.0, square.value - square.held(found)))
+        return found
+
+    def adds(self, square: MeanSquare | None) -> float | None:
+        """The variance that one of `sources` adds; None if it is not repeated."""
+        found = zip(self.sources, self.variances, strict=True)
+        return next((variance for (other, _), variance in found if other is square), None)
 
     def of(self, weights: ArmWeights) -> Variance:
-        """The variance of a weighted sum of accuracies.
+        """The variance of a weighted sum of accuracies: of each source, times the squared weights of its units.
 
-        Where seeds and draws are both repeated, each is counted by its own weights. Where one of them is not, arms of
-        one draw count as one run, which has the variance that is known.
+        It is a weighted sum of mean squares, whose degrees of freedom are those of Satterthwaite (1946).
         """
-        if self.seeds is None or self.draws is None:
-            return self._known.times(_squares(run_weights(weights)))
-        by_arm, by_draw = _squares(_arm_weights(weights)), _squares(run_weights(weights, only_draws=True))
-        if not by_draw or self.draws.value <= self.draws.seed_share * self.seeds.value:
-            return self.seeds.times(by_arm)
-        of_seeds, of_draws = by_arm - self.draws.seed_share * by_draw, by_draw
-        value = max(0.0, of_seeds * self.seeds.value + of_draws * self.draws.value)
-        squares = [(abs(of_seeds) * self.seeds.total, self.seeds.df), (of_draws * self.draws.total, self.draws.df)]
+        sources, variances = self.sources, self.variances
+        factors = [sum(weight**2 for weight in _sums(weights, unit).values()) for _, unit in sources]
+        for place in range(len(sources) - 1, 0, -1):
+            if variances[place] == 0:
+                factors[place] = 0.0
+            for before, held in enumerate(sources[place][0].holds):
+                factors[before] -= held * factors[place]
+        terms = [(factor, square) for factor, (square, _) in zip(factors, sources, strict=True) if factor]
+        if len(terms) < 2:
+            factor, square = terms[0] if terms else (0.0, sources[0][0])
+            return square.times(factor)
+        value = max(0.0, sum(factor * square.value for factor, square in terms))
+        squares = [(abs(factor) * square.total, square.df) for factor, square in terms]
         total = sum(square for square, _ in squares)
-        uncertain = sum(square**2 / df for square, df in squares)  # Satterthwaite 1946
-        return Variance(value, total**2 / uncertain if uncertain else self.seeds.df, total)
+        uncertain = sum(square**2 / df for square, df in squares)
+        return Variance(value, total**2 / uncertain if uncertain else sources[0][0].df, total)
 
     def covariance(self, sums: Sequence[ArmWeights]) -> "NDArray[np.float64]":
         """The covariance of several weighted sums, sums x sums: (var(a + b) - var(a - b)) / 4."""
@@ -93,32 +128,25 @@ class RunVariance:
         """
         import numpy as np
 
-        if self.seeds is None or self.draws is None:
-            return _luck([run_weights(weights) for weights in sides], self._known.drawn(size, generator), generator)
-        seeds = self.seeds.drawn(size, generator)
-        draws = np.maximum(0.0, self.draws.drawn(size, generator) - self.draws.seed_share * seeds)
-        luck_of_seeds = _luck([_arm_weights(weights) for weights in sides], seeds, generator)
-        return luck_of_seeds + _luck([run_weights(weights, only_draws=True) for weights in sides], draws, generator)
-
-    @property
-    def _known(self) -> MeanSquare:
-        known = self.seeds or self.draws
-        assert known is not None
-        return known
+        found: list[NDArray[np.float64]] = []
+        for square, _ in self.sources:
+            found.append(np.maximum(0.0, square.drawn(size, generator) - square.held(found)))
+        lucks = [
+            _luck([_sums(weights, unit) for weights in sides], variance, generator)
+            for variance, (_, unit) in zip(found, self.sources, strict=True)
+        ]
+        return np.asarray(sum(lucks))
 
 
-def runs_of(arms: Iterable[Arm]) -> list[Run]:
-    """Arms by run. Arms that train on the same random draw are one run, because they share its luck."""
-    by_run: dict[object, list[Arm]] = {}
-    for arm in arms:
-        by_run.setdefault(arm.family if _is_drawn(arm) else arm, []).append(arm)
-    return [tuple(run) for run in by_run.values()]
-
-
-def run_weights(weights: ArmWeights, *, only_draws: bool = False) -> dict[Run, float]:
-    """The weights of a sum of accuracies, by run; untrained policies are no runs. only_draws: of random draws."""
-    arms = [arm for arm in weights if isinstance(arm, Arm) and (_is_drawn(arm) or not only_draws)]
-    return {run: sum(weights[arm] for arm in run) for run in runs_of(arms)}
+def _sources(
+    seeds: MeanSquare | None, draws: MeanSquare | None, traces: MeanSquare | None
+) -> list[tuple[MeanSquare, Unit]]:
+    found: list[tuple[MeanSquare, Unit]] = []
+    if seeds and draws:
+        found = [(seeds, _arm), (draws, _random_draw)]
+    elif known := seeds or draws:
+        found = [(known, _run)]
+    return [*found, *([(traces, _draw_of_traces)] if traces else [])]
 
 
 def run_variance(matrices: Sequence[AnswerMatrix]) -> RunVariance | None:
@@ -130,26 +158,97 @@ def run_variance(matrices: Sequence[AnswerMatrix]) -> RunVariance | None:
     """
     names = set.intersection(*(set(matrix.rows) for matrix in matrices)) if matrices else set()
     arms = [arm for arm in map(parse_arm, sorted(names)) if isinstance(arm, Arm)]
-    seeds = _pooled(matrices, [[(arm,) for arm in family] for family in families(arms)])
-    draws = _pooled(matrices, [runs_of(family) for family in families(filter(_is_drawn, arms), merge_draws=True)])
-    return RunVariance(seeds, draws) if seeds or draws else None
+    seeds = _pooled(matrices, by_seed(arms), [])
+    draws = _pooled(matrices, by_random_draw(arms), [_arm] if seeds else [])
+    before = [unit for _, unit in _sources(seeds, draws, None)]
+    traces = _pooled(matrices, by_traces(arms), before)
+    return RunVariance(seeds, draws, traces) if seeds or draws or traces else None
 
 
-def _pooled(matrices: Sequence[AnswerMatrix], groups: Sequence[Sequence[Run]]) -> MeanSquare | None:
-    """The mean square between the runs of each group, pooled over groups of at least two."""
-    total, answers, share, df = 0.0, 0.0, 0.0, 0
+def by_seed(arms: Iterable[Arm]) -> list[list[Run]]:
+    """Single arms, in groups of at least two that differ in their training seed only."""
+    return _grouped(arms, _same_pairs, _arm)
+
+
+def by_random_draw(arms: Iterable[Arm]) -> list[list[Run]]:
+    """Arms that share a random draw of pairs, in groups of at least two draws of one size from the same traces."""
+    return _grouped(filter(_random_draw, arms), _draw_of_traces, _random_draw)
+
+
+def by_traces(arms: Iterable[Arm]) -> list[list[Run]]:
+    """Arms that share a draw of traces, in groups of at least two draws. Random draws of one size are repeats."""
+    return _grouped(arms, _same_generators, _draw_of_traces)
+
+
+# --- units: what arms have in common ------------------------------------------------------------------------------
+
+
+def _arm(arm: Arm) -> Hashable:
+    return arm
+
+
+def _same_pairs(arm: Arm) -> Hashable:
+    return arm.policy, arm.pairing, arm.selection, arm.recipe
+
+
+def _random_draw(arm: Arm) -> Hashable | None:
+    return _same_pairs(arm) if selection_of(arm).kind == "random" else None
+
+
+def _run(arm: Arm) -> Hashable:
+    return _random_draw(arm) or arm
+
+
+def _draw_of_traces(arm: Arm) -> Hashable:
+    return arm.policy, arm.pairing, without_draw(arm), arm.recipe
+
+
+def _same_generators(arm: Arm) -> Hashable:
+    return arm.policy, arm.pairing.undrawn, without_draw(arm), arm.recipe
+
+
+def _by(arms: Iterable[Arm], unit: Unit) -> list[Run]:
+    groups: dict[Hashable, list[Arm]] = {}
+    for arm in arms:
+        groups.setdefault(unit(arm), []).append(arm)
+    return [tuple(group) for group in groups.values()]
+
+
+def _grouped(arms: Iterable[Arm], family: Unit, unit: Unit) -> list[list[Run]]:
+    """The units of each family that has several."""
+    found = [_by(members, unit) for members in _by(arms, family)]
+    return [units for units in found if len(units) > 1]
+
+
+def _sums(weights: ArmWeights, unit: Unit) -> dict[Hashable, float]:
+    """The weights of a sum of accuracies, by unit. Untrained policies are in no unit."""
+    found: dict[Hashable, float] = {}
+    for arm, weight in weights.items():
+        if isinstance(arm, Arm) and (key := unit(arm)) is not None:
+            found[key] = found.get(key, 0.0) + weight
+    return found
+
+
+# --- mean squares -------------------------------------------------------------------------------------------------
+
+
+def _pooled(
+    matrices: Sequence[AnswerMatrix], groups: Sequence[Sequence[Run]], before: Sequence[Unit]
+) -> MeanSquare | None:
+    """The mean square between the runs of each group, pooled. before: the units of the sources before this one."""
+    total, answers, holds, df = 0.0, 0.0, [0.0] * len(before), 0
     for runs in groups:
-        if len(runs) < 2:
-            continue
         parts = [_layout(matrix, runs) for matrix in matrices]
         if any(means is None for means, _ in parts):
             continue
         means = sum(part for part, _ in parts if part is not None) / len(parts)
         total += float(((means - means.mean()) ** 2).sum())  # type: ignore[union-attr]
         answers += (len(runs) - 1) * sum(residual for _, residual in parts) / len(parts) ** 2
-        share += (len(runs) - 1) * sum(1 / len(run) for run in runs) / len(runs)
+        for place, unit in enumerate(before):
+            squares = [weight**2 for run in runs for weight in _sums(dict.fromkeys(run, 1 / len(run)), unit).values()]
+            holds[place] += (len(runs) - 1) * sum(squares) / len(runs)
         df += len(runs) - 1
-    return MeanSquare(total / df, answers / df, df, share / df) if df else None
+    return MeanSquare(total / df, answers / df, df, tuple(held / df for held in holds)) if df else None
 
 
 def _layout(matrix: AnswerMatrix, runs: Sequence[Run]) -> "tuple[NDArray[np.float64] | None, float]":
@@ -176,15 +275,3 @@ def _luck(
     keys = list(dict.fromkeys(key for side in sides for key in side))
     weights = np.array([[side.get(key, 0.0) for side in sides] for key in keys]).reshape(len(keys), len(sides))
     return np.asarray(np.sqrt(variances) * (generator.standard_normal((len(variances), len(keys))) @ weights))
-
-
-def _arm_weights(weights: ArmWeights) -> dict[Arm, float]:
-    return {arm: weight for arm, weight in weights.items() if isinstance(arm, Arm)}
-
-
-def _squares(weights: Mapping[K, float]) -> float:
-    return sum(weight**2 for weight in weights.values())
-
-
-def _is_drawn(arm: Arm) -> bool:
-    return selection_of(arm).kind == "random"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.ids import seed_of
-from prefdelta.reporting.arms import selection_of
+from prefdelta.reporting.arms import families, selection_of, without_draw
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.answers import AnswerMatrix
 from prefdelta.reporting.worlds.assumptions import Assumptions
@@ -25,17 +25,27 @@ _LOWEST = 0.002  # no accuracy is planted nearer to 0 or 1
 def run_deviations(
     arms: Sequence[Arm], assumptions: Assumptions, generator: "np.random.Generator"
 ) -> "NDArray[np.float64]":
-    """The luck of each arm's training seed, in points, and that of its random draw of pairs, if it has one."""
+    """The luck of each arm, in points: of its training seed, of its random draw of pairs and of its draw of traces.
+
+    Arms of a family share the luck of a draw. That of traces is a part of the luck of a run where the study draws them
+    several times. Where it draws them once, its numbers are about these traces.
+    """
     import numpy as np
 
-    own = generator.standard_normal(len(arms))
-    drawn: dict[object, float] = {}
+    draws_traces = any(len({arm.draw for arm in repeats}) > 1 for repeats in families(arms))
+    trace_share = assumptions.trace_share if draws_traces else 0.0
+    own = np.sqrt(1 - trace_share) * generator.standard_normal(len(arms))
+    shared: dict[object, float] = {}
+
+    def luck(*draw: object) -> float:
+        return shared.setdefault(draw, float(generator.standard_normal()))
+
     for place, arm in enumerate(arms):
         if selection_of(arm).kind == "random":
-            key = (arm.policy, arm.pairing, arm.selection, arm.recipe)
-            luck = drawn.setdefault(key, float(generator.standard_normal()))
-            own[place] += np.sqrt(assumptions.draw_share) * luck
-    return assumptions.run_sd * own
+            own[place] += np.sqrt(assumptions.draw_share) * luck(arm.policy, arm.pairing, arm.selection, arm.recipe)
+        if trace_share:
+            own[place] += np.sqrt(trace_share) * luck(arm.policy, arm.pairing, without_draw(arm), arm.recipe, "traces")
+    return np.asarray(assumptions.run_sd * own)
 
 
 def plant_answers(

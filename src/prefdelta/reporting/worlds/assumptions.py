@@ -19,6 +19,7 @@ class Assumptions:
     entropy_fall: float = 0.15
     sharpened_gain: float = 0.25
     run_sd: float = 1.0
+    trace_share: float = 0.75
     draw_share: float = 0.5
     difficulty_spread: float = 1.5
     effect_spread: float = 0.3
@@ -60,7 +61,8 @@ MEANINGS = {
     "gain_out_of_domain": "the same out of domain, points",
     "entropy_fall": "share of a policy's token entropy that the largest gain takes from it, a smaller gain less",
     "sharpened_gain": "gain of an untrained policy from losing all its entropy, over the largest gain",
-    "run_sd": "standard deviation over training seeds, points, alike on all benchmarks",
+    "run_sd": "standard deviation over training seeds (and draws of traces, if several), points, on all benchmarks",
+    "trace_share": "share of the variance of a run that lies in the draw of traces, if the study has several draws",
     "draw_share": "variance of the luck of a random draw of pairs, which its seeds share, over that of a run",
     "difficulty_spread": "standard deviation of the difficulty of problems, logits",
     "effect_spread": "standard deviation over problems of the change that training makes, logits",

@@ -51,7 +51,7 @@ def features(shape: StudyShape, assumptions: Assumptions, pairs: PlantedPairs) -
     common = {name: _common(pairs, pairings) for name, (pairings, _) in shape.sets.items()}
     means: dict[tuple[Pairing, str], _Means] = {}
     for arm in shape.arms:
-        key = (arm.pairing, arm.selection)
+        key = (arm.pairing.undrawn, arm.selection)
         if key not in means:
             means[key] = _selected(shape, pairs, *key, common)
     gap = assumptions.largest_gap(shape)
@@ -60,13 +60,14 @@ def features(shape: StudyShape, assumptions: Assumptions, pairs: PlantedPairs) -
     low, high = min(accuracies), max(accuracies)
     length_unit = abs(assumptions.length_rise) or 1.0
     right_unit = float((whole.chosen_right & ~whole.rejected_right).mean()) or 1.0
-    own = [means[arm.pairing, arm.selection] for arm in shape.arms]
+    pairings = [arm.pairing.undrawn for arm in shape.arms]
+    own = [means[arm.pairing.undrawn, arm.selection] for arm in shape.arms]
     recipes = [shape.recipes[arm.recipe] for arm in shape.arms]
     return Features(
         arms=shape.arms,
-        gap=np.array([assumptions.gap(arm.pairing) / gap for arm in shape.arms]),
+        gap=np.array([assumptions.gap(pairing) / gap for pairing in pairings]),
         chosen=np.array(
-            [(assumptions.generator_accuracy[arm.pairing.chosen] - low) / ((high - low) or 1.0) for arm in shape.arms]
+            [(assumptions.generator_accuracy[pairing.chosen] - low) / ((high - low) or 1.0) for pairing in pairings]
         ),
         chosen_quality=np.array([mean.chosen_quality for mean in own]),
         quality=np.array([mean.quality for mean in own]),
@@ -74,12 +75,12 @@ def features(shape: StudyShape, assumptions: Assumptions, pairs: PlantedPairs) -
         right_over_wrong=np.array([mean.right_over_wrong / right_unit for mean in own]),
         seen=np.array(
             [
-                recipe.seen(mean.selected) / pairs.eligible(arm.pairing)
-                for arm, mean, recipe in zip(shape.arms, own, recipes, strict=True)
+                recipe.seen(mean.selected) / pairs.eligible(pairing)
+                for pairing, mean, recipe in zip(pairings, own, recipes, strict=True)
             ]
         ),
         distinct=np.array(
-            [mean.selected / pairs.eligible(arm.pairing) for arm, mean in zip(shape.arms, own, strict=True)]
+            [mean.selected / pairs.eligible(pairing) for pairing, mean in zip(pairings, own, strict=True)]
         ),
         contrasts=np.array([recipe.contrasts for recipe in recipes]),
         dimension=[own.dimension if own.kind == "top" else None for own in map(selection_of, shape.arms)],

@@ -9,6 +9,7 @@ from prefdelta.reporting.numbers.accuracies import Scores
 from prefdelta.reporting.numbers.deltas import DeltaLine, Pairings
 from prefdelta.reporting.numbers.gains import POINTS
 from prefdelta.reporting.numbers.generators import Grades
+from prefdelta.reporting.numbers.runs import RunVariance
 from prefdelta.reporting.worlds.assumptions import Assumptions
 from prefdelta.reporting.worlds.shape import StudyShape
 
@@ -19,11 +20,7 @@ def measured(usual: Assumptions, shape: StudyShape, scores: Scores, grades: Grad
     if accuracies := _base_accuracies(scores):
         found["base_accuracy"] = {**usual.base_accuracy, **accuracies}
     runs = scores.run_variance(scores.evaluations(primary=True))
-    if runs and runs.seeds:
-        found["run_sd"] = POINTS * math.sqrt(runs.seeds.value)
-        if runs.draws and runs.seeds.value:
-            of_draws = runs.draws.value - runs.draws.seed_share * runs.seeds.value
-            found["draw_share"] = max(0.0, of_draws) / runs.seeds.value
+    found |= _between_runs(runs) if runs else {}
     known = {name: accuracy.value for name in shape.generators if (accuracy := grades.accuracy(name))}
     if accuracies := {name: value for name, value in known.items() if value is not None and 0 < value < 1}:
         found["generator_accuracy"] = {**usual.generator_accuracy, **accuracies}
@@ -36,6 +33,20 @@ def measured(usual: Assumptions, shape: StudyShape, scores: Scores, grades: Grad
     if with_length:
         found["length_correlation"] = sum(with_length) / len(with_length)
     return usual.with_measured(**found)
+
+
+def _between_runs(runs: RunVariance) -> dict[str, float]:
+    """The luck of a run, and the shares of its sources in it."""
+    seeds, draws, traces = map(runs.adds, (runs.seeds, runs.draws, runs.traces))
+    if seeds is None and traces is None:
+        return {}
+    total = (seeds or 0.0) + (traces or 0.0)
+    found = {"run_sd": POINTS * math.sqrt(total)}
+    if total and seeds is not None and traces is not None:
+        found["trace_share"] = traces / total
+    if total and draws is not None and seeds is not None:
+        found["draw_share"] = draws / total
+    return found
 
 
 def _base_accuracies(scores: Scores) -> dict[str, float]:

@@ -40,7 +40,7 @@ class PairColumns:
 
 @dataclass(frozen=True)
 class PlantedPairs:
-    """The pairs of every pairing."""
+    """The pairs of every pairing, the same for all draws of its traces: these differ in their luck (`answers`)."""
 
     shape: StudyShape
     pool: Mapping[Pairing, PairColumns]
@@ -50,7 +50,8 @@ class PlantedPairs:
 
     def eligible(self, pairing: Pairing) -> int:
         """How many pairs of a pairing may be trained on: the pairs of the selection `all`."""
-        return len(self.pool[pairing].prompts) if pairing in self.pool else 0
+        columns = self.pool.get(pairing.undrawn)
+        return len(columns.prompts) if columns else 0
 
     def by_prompt(self, pairing: Pairing, dimension: str) -> Mapping[str, float]:
         """Sample deltas of the pool's pairs, by prompt; empty for an unknown dimension."""

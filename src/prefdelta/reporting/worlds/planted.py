@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from prefdelta.core.arms import Pairing
+from prefdelta.core.arms import Pairing, undrawn
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import seed_of
 from prefdelta.core.statistics import Estimate, Variance, t_interval
@@ -32,11 +32,11 @@ class PlantedGrades:
 
     def accuracy(self, name: str) -> Estimate | None:
         """The share of a generator's traces that are right; None for an unknown one."""
-        return self.accuracies.get(name)
+        return self.accuracies.get(undrawn(name))
 
     def gap(self, pairing: Pairing) -> Estimate | None:
         """The generator delta: accuracy of chosen minus rejected, a share; None for an unknown pairing."""
-        return self.gaps.get(pairing)
+        return self.gaps.get(pairing.undrawn)
 
 
 @dataclass(frozen=True, slots=True)

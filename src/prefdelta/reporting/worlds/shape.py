@@ -97,14 +97,14 @@ class StudyShape:
 
     @cached_property
     def pairings(self) -> list[Pairing]:
-        """The pairings of the arms, and those of the common sets."""
+        """The pairings of the arms, and those of the common sets, in draw 0: other draws have pairs of their kind."""
         of_sets = (pairing for pairings, _ in self.sets.values() for pairing in pairings)
-        return list(dict.fromkeys([*(arm.pairing for arm in self.arms), *of_sets]))
+        return list(dict.fromkeys([*(arm.pairing.undrawn for arm in self.arms), *of_sets]))
 
     @cached_property
     def pairings_of_cells(self) -> set[Pairing]:
         """The pairings from which arms take correctness cells."""
-        return {arm.pairing for arm in self.arms if selection_of(arm).cell}
+        return {arm.pairing.undrawn for arm in self.arms if selection_of(arm).cell}
 
     def bases(self, policy: str) -> list[Base]:
         """An untrained policy at its own temperature, then at each further one of any group."""
@@ -118,4 +118,4 @@ class StudyShape:
 
     def is_confounded(self, pairing: Pairing) -> bool:
         """Whether the sides of a pairing may also differ in their prompt and sampling."""
-        return any(self.generators[name].shipped for name in pairing.generators)
+        return any(self.generators[name].shipped for name in pairing.undrawn.generators)

@@ -29,7 +29,7 @@ def test_a_trend_is_a_slope_per_ten_points_without_the_zero_delta_and_without_sh
     assert number.title == "In domain: a, b, c"
     assert number.estimate.value == pytest.approx(3, abs=0.4)
     assert number.estimate.low < 3 < number.estimate.high
-    assert number.seeds == [0, 1, 2]
+    assert number.seeds == ["0", "1", "2"]
     (lower,) = measure(asked(kind="trend", part="lower half"), evidence)
     assert lower.estimate.value == pytest.approx(3, abs=0.8)
 

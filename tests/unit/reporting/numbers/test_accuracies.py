@@ -54,7 +54,7 @@ def test_arms_are_compared_item_by_item_whatever_the_order_of_their_tables(tmp_p
     assert found.difference((FIRST,), (SECOND,), SUMS).value == 0.25
     both = found.against_base((FIRST, SECOND), SUMS)
     assert both.difference is not None
-    assert (both.accuracy.value, both.difference.value, both.seeds) == (0.375, 0.375, [0, 1])
+    assert (both.accuracy.value, both.difference.value, both.seeds) == (0.375, 0.375, ["0", "1"])
 
 
 def test_items_that_one_side_lacks_are_left_out_of_the_difference(tmp_path):

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from prefdelta.core.arms import Arm, Base
+from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.reporting.numbers.answers import AnswerMatrix
 from prefdelta.reporting.numbers.gains import difference_weights, gain_weights, mean_weights
-from prefdelta.reporting.numbers.runs import MeanSquare, RunVariance, run_variance, run_weights, runs_of
+from prefdelta.reporting.numbers.runs import MeanSquare, RunVariance, by_random_draw, by_seed, by_traces, run_variance
 
 TOP = [Arm.parse(f"p/a~b/top-mean-5/dpo/s{seed}") for seed in range(3)]
+AB = Pairing("a", "b")
+CROSSED = [Arm.parse(f"p/{AB.at(draw)}/all/dpo/s{seed}") for draw in range(3) for seed in range(2)]
 RANDOM = [Arm.parse(f"p/a~b/random-5-s{draw}/dpo/s{seed}") for draw in range(2) for seed in range(2)]
 
 
@@ -85,13 +87,16 @@ def test_problems_that_do_not_count_for_a_run_are_left_out():
     assert run_variance([matrix({TOP[0]: [1, float("nan")], TOP[1]: [1, 0]})]) is None
 
 
-def test_arms_of_one_draw_are_one_run():
-    assert runs_of([*TOP[:2], *RANDOM]) == [(TOP[0],), (TOP[1],), tuple(RANDOM[:2]), tuple(RANDOM[2:])]
-    assert run_weights(gain_weights(RANDOM)) == {tuple(RANDOM[:2]): 0.5, tuple(RANDOM[2:]): 0.5}
-    assert run_weights(difference_weights(TOP, RANDOM), only_draws=True) == {
-        tuple(RANDOM[:2]): -0.5,
-        tuple(RANDOM[2:]): -0.5,
-    }
+def test_arms_are_repeats_of_each_other_by_seed_by_random_draw_and_by_draw_of_traces():
+    arms = [*TOP[:2], *RANDOM, *CROSSED]
+    assert by_seed(arms) == [
+        [(TOP[0],), (TOP[1],)],
+        [(RANDOM[0],), (RANDOM[1],)],
+        [(RANDOM[2],), (RANDOM[3],)],
+        *([(CROSSED[at],), (CROSSED[at + 1],)] for at in (0, 2, 4)),
+    ]
+    assert by_random_draw(arms) == [[tuple(RANDOM[:2]), tuple(RANDOM[2:])]]
+    assert by_traces(arms) == [[tuple(CROSSED[at : at + 2]) for at in (0, 2, 4)]]
 
 
 def test_seeds_and_draws_are_told_apart():
@@ -103,36 +108,89 @@ def test_seeds_and_draws_are_told_apart():
     found = run_variance([matrix(rows)])
     assert found is not None
     assert (found.seeds.total, found.seeds.df) == (pytest.approx(0.0002), 3)
-    assert (found.draws.total, found.draws.seed_share, found.draws.df) == (pytest.approx(0.02), 0.5, 1)
+    assert (found.draws.total, found.draws.holds, found.draws.df) == (pytest.approx(0.02), (0.5,), 1)
     assert found.of(mean_weights(TOP[:2])).value == pytest.approx(0.0002 / 2)
     assert found.of(mean_weights(RANDOM)).value == pytest.approx(0.02 / 2)
     # One arm of one draw: its seed, and what draws add: 0.02 - 0.0002 / 2.
     assert found.of(mean_weights(RANDOM[:1])).value == pytest.approx(0.0002 + 0.02 - 0.0001)
 
 
+def test_draws_of_traces_are_told_apart_from_seeds():
+    """Draws of 0.3, 0.4 and 0.5, each with seeds 0.02 apart: 0.01 between draws, 0.0002 between seeds.
+
+    The mean over all is as uncertain as the mean square between draws. One arm has its seed's luck, 0.0002, and what
+    draws add, 0.01 - 0.0002 / 2; two seeds of one draw have half of the first.
+    """
+    found = run_variance([matrix(constant(CROSSED, [0.29, 0.31, 0.39, 0.41, 0.49, 0.51]))])
+    assert found is not None
+    assert (found.seeds.total, found.seeds.df, found.draws) == (pytest.approx(0.0002), 3, None)
+    assert (found.traces.total, found.traces.holds, found.traces.df) == (pytest.approx(0.01), (0.5,), 2)
+    mean = found.of(mean_weights(CROSSED))
+    assert (mean.value, mean.df) == (pytest.approx(0.01 / 3), 2)
+    assert found.of(mean_weights(CROSSED[:1])).value == pytest.approx(0.0002 + 0.01 - 0.0001)
+    assert found.of(mean_weights(CROSSED[:2])).value == pytest.approx(0.0001 + 0.01 - 0.0001)
+    assert found.adds(found.traces) == pytest.approx(0.01 - 0.0001)
+    # Of two arms of one draw, the luck of the draw drops out; of one draw each, nothing does.
+    assert found.of({CROSSED[0]: 1.0, CROSSED[1]: -1.0}).value == pytest.approx(2 * 0.0002)
+    assert found.of({CROSSED[0]: 1.0, CROSSED[2]: -1.0}).value == pytest.approx(2 * (0.0002 + 0.01 - 0.0001))
+
+
+def test_a_seed_and_its_own_draw_of_traces_are_one_run():
+    arms = [Arm.parse(f"p/{AB.at(number)}/all/dpo/s{number}") for number in range(3)]
+    alone = Arm.parse("p/a~b/top-mean-5/dpo/s0")
+    found = run_variance([matrix(constant([*arms, alone], [0.4, 0.5, 0.6, 0.5]))])
+    assert found is not None
+    assert (found.seeds, found.draws) == (None, None)
+    assert (found.traces.total, found.traces.holds, found.traces.df) == (pytest.approx(0.01), (), 2)
+    assert found.of(gain_weights(arms)).value == pytest.approx(0.01 / 3)
+    assert found.of(gain_weights([alone])).value == pytest.approx(0.01)
+
+
+def test_random_draws_of_pairs_lie_within_draws_of_traces():
+    """Two draws of traces of 0.3 and 0.5, with two random draws 0.04 apart, of one seed each.
+
+    Random draws: 0.0008 in two families. Traces: 0.02, which hold half of the variance between random draws.
+    """
+    arms = [Arm.parse(f"p/{AB.at(draw)}/random-5-s{pairs}/dpo/s0") for draw in range(2) for pairs in range(2)]
+    found = run_variance([matrix(constant(arms, [0.28, 0.32, 0.48, 0.52]))])
+    assert found is not None
+    assert (found.draws.total, found.draws.df, found.seeds) == (pytest.approx(0.0008), 2, None)
+    assert (found.traces.total, found.traces.holds, found.traces.df) == (pytest.approx(0.02), (0.5,), 1)
+    assert found.of(mean_weights(arms)).value == pytest.approx(0.02 / 2)
+    assert found.of(mean_weights(arms[:1])).value == pytest.approx(0.0008 + 0.02 - 0.0004)
+
+
 def test_the_mean_over_draws_is_as_uncertain_as_the_mean_square_between_draws():
-    variance = RunVariance(MeanSquare(0.0002, 0.0001, 9, 1.0), MeanSquare(0.02, 0.001, 2, 0.5))
+    variance = RunVariance(MeanSquare(0.0002, 0.0001, 9), MeanSquare(0.02, 0.001, 2, (0.5,)))
     found = variance.of(mean_weights(RANDOM))
     assert (found.value, found.df, found.mean_square) == pytest.approx((0.019 / 2, 2, 0.02 / 2))
 
 
 def test_draws_that_vary_less_than_seeds_explain_add_nothing():
-    variance = RunVariance(MeanSquare(0.02, 0.0, 9, 1.0), MeanSquare(0.001, 0.0, 2, 0.5))
+    variance = RunVariance(MeanSquare(0.02, 0.0, 9), MeanSquare(0.001, 0.0, 2, (0.5,)))
     assert variance.of(mean_weights(RANDOM)).value == pytest.approx(0.02 / 4)
 
 
-@pytest.mark.parametrize("known", [{"seeds": MeanSquare(0.02, 0, 9, 1.0)}, {"draws": MeanSquare(0.02, 0, 2, 0.5)}])
+@pytest.mark.parametrize("known", [{"seeds": MeanSquare(0.02, 0, 9)}, {"draws": MeanSquare(0.02, 0, 2)}])
 def test_where_seeds_or_draws_alone_are_repeated_a_draw_counts_as_one_run(known):
     variance = RunVariance(**{"seeds": None, "draws": None, **known})
     assert variance.of(mean_weights(RANDOM)).value == pytest.approx(0.02 / 2)
     assert variance.of(mean_weights(TOP)).value == pytest.approx(0.02 / 3)
 
 
-@pytest.mark.parametrize("draws", [None, MeanSquare(0.004, 0.0005, 200, 0.5)])
-def test_what_is_drawn_has_the_variance_that_is_stated(draws):
-    variance = RunVariance(MeanSquare(0.003, 0.001, 300, 1.0), draws)
-    sides = [gain_weights(TOP), mean_weights(RANDOM), difference_weights(TOP, RANDOM), {Base("p"): 1.0}]
-    drawn = variance.drawn(sides, 40_000, np.random.default_rng(0))
-    assert drawn.var(axis=0)[:3] == pytest.approx([variance.of(side).value for side in sides[:3]], rel=0.04)
-    assert not drawn[:, 3].any()
+@pytest.mark.parametrize(
+    ("draws", "traces"),
+    [
+        (None, None),
+        (None, MeanSquare(0.009, 0.0005, 200, (0.5,))),
+        (MeanSquare(0.004, 0.0005, 200, (0.5,)), None),
+        (MeanSquare(0.004, 0.0005, 200, (0.5,)), MeanSquare(0.009, 0.0005, 200, (0.5, 0.1))),
+    ],
+)
+def test_what_is_drawn_has_the_variance_that_is_stated(draws, traces):
+    variance = RunVariance(MeanSquare(0.003, 0.001, 300), draws, traces)
+    sides = [gain_weights(TOP), mean_weights(RANDOM), difference_weights(TOP, RANDOM), mean_weights(CROSSED)]
+    drawn = variance.drawn([*sides, {Base("p"): 1.0}], 40_000, np.random.default_rng(0))
+    assert drawn.var(axis=0)[:4] == pytest.approx([variance.of(side).value for side in sides], rel=0.04)
+    assert not drawn[:, 4].any()
     assert drawn[:, 2] == pytest.approx(drawn[:, 0] - drawn[:, 1])  # the same luck in each of the numbers

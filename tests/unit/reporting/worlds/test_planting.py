@@ -55,7 +55,7 @@ def test_runs_vary_as_stated(run_sd):
     scores = Planter(shape(FULL), assumptions).plant(NOTHING, 0).scores
     found = scores.run_variance(scores.evaluations(primary=True))
     assert 100 * found.seeds.value**0.5 == pytest.approx(run_sd, abs=0.35)
-    of_draws = found.draws.value - found.draws.seed_share * found.seeds.value
+    of_draws = found.adds(found.draws)
     assert 100**2 * of_draws == pytest.approx(0.5 * run_sd**2, abs=0.05 + 0.5 * run_sd**2)
 
 
