@@ -15,6 +15,9 @@ made the jobs stale. Each number says how it is known: counted, measured on fini
   disk                   policies, snapshots, replies, needed: amounts of bytes; free: bytes; fits: true or false
   power.<claim>          list of title, unit, n (problems), effect (the smallest true one that 80% of such studies see;
                          null: none), named (the effect that the claim names); empty: the study lacks the arms
+  prices                 unit; claims.<claim> and rest (the arms of no claim): arms, hours of all that they stand on,
+                         alone (what nothing else needs); together: of all claims, each part once; shared: how much
+                         more the claims' hours add up to
   spending               null without judge.engine.prices; else prices, model; spent, limit: USD of the study
   notes                  list of texts
   ties                   limit; selections: those by delta whose pairs are selected, each with pairing, selection, k,

@@ -32,6 +32,7 @@ JOBS: Mapping[str, str] = {
     "train": f"train/{{policy}}/{_PAIRING}/{{batch}}",
     "evaluate": f"evaluate/{{policy}}/{_PAIRING}/{{batch}}",
     "evaluate_base": "evaluate/{policy}/base-{group}",
+    "evaluate_sharpened": "evaluate/{policy}/base@{temperature}-{group}",
     "report": "report/index",
 }
 # Kind of job -> the path of an output, without its ending. It is the job's name unless a job has an output per arm.
@@ -40,6 +41,7 @@ OUTPUTS: Mapping[str, str] = {
     "train": f"train/{_ARM}/policy",
     "evaluate": f"evaluate/{_ARM}/{{group}}",
     "evaluate_base": "evaluate/{policy}/base/{group}",
+    "evaluate_sharpened": "evaluate/{policy}/base@{temperature}/{group}",
 }
 FIGURES = "report/figures"  # a folder: the report's other output
 TABLE, MANIFEST, LOG, EVENTS = ".parquet", ".manifest.json", ".log", ".events.jsonl"

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG, count_outcomes, outcome
 from prefdelta.core.answers.grading import Graded, grade_all, grader_reasons
+from prefdelta.core.arms import Base, parse_arm
 from prefdelta.core.asking.engine_options import GeneratorOptions
 from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.requests import Engine, Failure, Reply, Request, Sampling
@@ -53,6 +54,11 @@ class Group(Settings):
     primary: bool = True
     """Whether the figures show the group. Each benchmark is in exactly one primary group; other groups have tables of
     their own."""
+
+    base_temperatures: list[Annotated[float, Field(ge=0.001)]] = Field(default_factory=list)
+    """Further temperatures at which the untrained policies answer this group, each below that of `sampling`. They show
+    what sharper sampling alone gains: the report compares each arm with the untrained policy at the temperature that
+    gives the arm's mean token entropy. Each costs one job per policy."""
 
     experiments: list[str] | None = None
     """Experiments whose arms are evaluated. Default: all. A primary group has all arms and must not have this key."""
@@ -183,7 +189,7 @@ def _ask_plan(
     settings = job.settings
     templates = {str(path): path.read_text(encoding="utf-8").strip() for path in job.inputs["template"]}
     weights = job.inputs["weights"]
-    pointers = weights if arm.endswith("/base") else [file_of(weights, arm)]
+    pointers = weights if isinstance(parse_arm(arm), Base) else [file_of(weights, arm)]
     policy = open_weights(pointers, settings.hub, job.record, only_look)
     engine = plugins.load(f"engines.{settings.engine.name}")(
         policy.folder, policy.identity, settings.engine, settings.rendering
@@ -201,6 +207,7 @@ def _ask_plan(
             sampling=settings.sampling,
             seed=seed_of("evaluate", settings.seed, prompt.prompt_id, sample),
             sample=sample,
+            with_entropy=True,
         )
         for prompt, sample in plan
     ]
@@ -226,6 +233,7 @@ def _score(draw: tuple[Prompt, int], call: Call, graded: Graded) -> Score:
         n_tokens=call.n_tokens,
         call_key=call.key,
         failure=graded.failure,
+        entropy=call.entropy,
     )
 
 
@@ -278,8 +286,8 @@ if __name__ == "__main__":
         inputs={
             "prompts": "tables of Prompt, one per benchmark of the group",
             "template": "texts with the slot {problem}, as the settings name them",
-            "weights": "pointers to the policies' checkpoints: train/<arm>/policy.json, or one for <policy>/base; "
-            "none for a model of the hub",
+            "weights": "pointers to the policies' checkpoints: train/<arm>/policy.json, or one of an untrained "
+            "policy; none for a model of the hub",
         },
         outputs={"scores": "tables of Score, evaluate/<arm>/<group>.parquet"},
     )

@@ -101,6 +101,9 @@ class ReportGroup(Settings):
     primary: bool
     """Whether the figures show the group. Other groups have tables of their own."""
 
+    temperature: float = 1.0
+    """Sampling temperature of the arms. 0: greedy."""
+
 
 # How an experiment's arms are drawn: along the generators' capability, or one row per arm.
 FigureKind = Literal["scaling", "methods", "cells", "filtering", "rows"]
@@ -157,7 +160,8 @@ def run(job: Job[ReportSettings]) -> Outcome:
     study = settings.study
     bootstrap = Bootstrap(settings.resamples, settings.seed)
     groups = {
-        name: BenchmarkGroup(group.title, group.benchmarks, group.primary) for name, group in settings.groups.items()
+        name: BenchmarkGroup(group.title, group.benchmarks, group.primary, group.temperature)
+        for name, group in settings.groups.items()
     }
     experiments = {key: _experiment(experiment) for key, experiment in settings.experiments.items()}
     scores = Scores.read(job.inputs["scores"], study, list(settings.benchmarks), groups, bootstrap)

@@ -36,19 +36,17 @@ class ArmBatches:
 
     @cached_property
     def train(self) -> list[ArmBatch]:
-        compute = self._compute.section("train")
-        alike = _BY_PAIRING if compute.batch_by == "pairing" else attrgetter("policy", "recipe")
-        return [
-            self._make("train", batch_axes(arms), arms) for arms in batches_of(self._axes.arms, compute.batch, alike)
-        ]
+        return [self._make("train", batch_axes(arms), arms) for arms in self._batches("train", self._axes.arms)]
 
     @cached_property
     def evaluate(self) -> list[ArmBatch]:
-        """The jobs of evaluate: per group, the untrained policies and then the batches of arms."""
+        """The jobs of evaluate: per group, the untrained policies at each temperature, then the batches of arms."""
         jobs = []
-        for group in self._config.evaluate.groups:
+        for group, section in self._config.evaluate.groups.items():
             for policy in self._config.policies:
                 jobs.append(self._make("evaluate_base", {"policy": policy, "group": group}, [Base(policy)]))
+                for base in (Base(policy, temperature) for temperature in section.base_temperatures):
+                    jobs.append(self._make("evaluate_sharpened", {**base.axes, "group": group}, [base]))
             for arms in self._batches("evaluate", self._axes.arms_evaluated(group)):
                 axes = batch_axes(arms)
                 axes = {**axes, "batch": f"{axes['batch']}-{group}", "group": group}

@@ -136,12 +136,12 @@ class Axes:
         return self._config.delta.composites.get(delta, [delta])
 
     def common_set(self, selection: str) -> CommonSet | None:
-        """The set that a selection `common-<set>` names; None for every other selection."""
+        """The set that a selection names; None for every selection that names none."""
         name = parse_selection(selection).set
         return self._config.filter.sets[name] if name else None
 
     def common_pairings(self, selection: str, draw: int) -> list[Pairing]:
-        """The pairings whose common prompts a selection takes in a draw; none unless it is `common-<set>`.
+        """The pairings whose common prompts a selection takes in a draw; none unless it names a set.
 
         A pairing whose traces cannot be drawn again counts in draw 0 alone.
         """
@@ -152,6 +152,10 @@ class Axes:
             for pairing in pairings
             if draw == 0 or all(map(self._config.is_random, pairing.generators))
         ]
+
+    def asked_policy(self, arm: Arm) -> str | None:
+        """The policy by whose reference log-probabilities an arm's pairs are selected; None for most selections."""
+        return parse_selection(arm.selection).policy
 
     def filter_axes(self, arm: Arm) -> Mapping[str, str]:
         """The axes of the filter job that selects an arm's pairs. `order`: which of the orders of equal deltas."""

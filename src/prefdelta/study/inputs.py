@@ -47,6 +47,7 @@ class Inputs:
             "train": self._train,
             "evaluate": self._evaluate,
             "evaluate_base": self._evaluate,
+            "evaluate_sharpened": self._evaluate,
             "report": self._report,
         }
 
@@ -119,11 +120,14 @@ class Inputs:
 
     def _filter(self, job: StudyJob) -> _Inputs:
         pairing, selection = _pairing_of(job), job.axes["selection"]
-        dimension = parse_selection(selection).dimension
+        parsed = parse_selection(selection)
+        dimension, policy, rejected = parsed.dimension, parsed.policy, pairing.rejected
         return {
             "pairs": [self._pairs(pairing)],
             "deltas": [self._files.output("delta", **pairing.axes, dimension=dimension)] if dimension else [],
             "common": [self._pairs(other) for other in self._axes.common_pairings(selection, pairing.draw)],
+            "grades": [self._files.output("grade", generator=rejected)] if parsed.MATCHES else [],
+            "reference": [self._files.output("reference", policy=policy, generator=rejected)] if policy else [],
         }
 
     def _reference(self, job: StudyJob) -> _Inputs:

@@ -69,6 +69,7 @@ class JobSettings:
             "train": self._train,
             "evaluate": self._evaluate,
             "evaluate_base": self._evaluate,
+            "evaluate_sharpened": self._evaluate,
             "report": self._report,
         }
 
@@ -200,8 +201,10 @@ class JobSettings:
     def _evaluate(self, job: StudyJob) -> Settings:
         section, policy = self._config.evaluate, job.axes["policy"]
         group = section.groups[job.axes["group"]]
-        is_base = isinstance(job.arms[0], Base)
+        first = job.arms[0]
+        is_base = isinstance(first, Base)
         times = section.base_samples if is_base and group.sampling.temperature > 0 else 1
+        sharpened = {"temperature": first.temperature} if isinstance(first, Base) and first.temperature else {}
         asked = {
             name: AskedBenchmark(
                 grader=self._benchmarks[name].source.grader,
@@ -217,7 +220,7 @@ class JobSettings:
             hub=self._hub.model(policy) if is_base else None,
             system=self._config.models[policy].system,
             rendering=self._hub.rendering(policy),
-            sampling=group.sampling,
+            sampling=group.sampling.model_copy(update=sharpened),
             seed=self._config.seed,
             max_failure_share=section.max_failure_share,
         )
@@ -243,7 +246,12 @@ class JobSettings:
             for name, experiment in config.experiments.items()
         }
         groups = {
-            name: ReportGroup(title=group.title, benchmarks=group.benchmarks, primary=group.primary)
+            name: ReportGroup(
+                title=group.title,
+                benchmarks=group.benchmarks,
+                primary=group.primary,
+                temperature=group.sampling.temperature,
+            )
             for name, group in config.evaluate.groups.items()
         }
         return ReportSettings(

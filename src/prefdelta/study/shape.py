@@ -57,7 +57,8 @@ def shape_of(study: Study) -> StudyShape:
             for name, benchmark in report.benchmarks.items()
         },
         groups={
-            name: BenchmarkGroup(group.title, group.benchmarks, group.primary) for name, group in report.groups.items()
+            name: BenchmarkGroup(group.title, group.benchmarks, group.primary, group.temperature)
+            for name, group in report.groups.items()
         },
         items={name: items[name] for name in report.benchmarks},
         samples={
@@ -69,6 +70,7 @@ def shape_of(study: Study) -> StudyShape:
             name: config.evaluate.base_samples if group.sampling.temperature > 0 else 1
             for name, group in config.evaluate.groups.items()
         },
+        temperatures={name: group.base_temperatures for name, group in config.evaluate.groups.items()},
         evaluated=evaluated,
         generators={
             name: PlannedGenerator(samples, generator.shipped is not None, _aimed_at(study, generator.model))

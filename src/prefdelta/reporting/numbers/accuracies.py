@@ -25,6 +25,7 @@ from prefdelta.reporting.numbers.answers import AnswerMatrix, read_answers
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.gains import ArmWeights, difference_weights, gain_weights
 from prefdelta.reporting.numbers.runs import RunVariance, run_variance
+from prefdelta.reporting.numbers.sharpening import MatchedBase, match, resolved
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +39,7 @@ class BenchmarkGroup:
     title: str
     benchmarks: Sequence[str]
     primary: bool
+    temperature: float = 1.0  # at which arms answer; 0: greedily
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,13 @@ class Scores:
 
     def policies(self) -> list[str]:
         """All policies whose base has scores, by name."""
-        return [base.policy for base in map(parse_arm, self._names()) if isinstance(base, Base)]
+        bases = (base for base in map(parse_arm, self._names()) if isinstance(base, Base))
+        return [base.policy for base in bases if base.temperature is None]
 
     def has(self, arm: Arm | Base, evaluation: Evaluation) -> bool:
-        """Whether an arm has scores in this evaluation."""
+        """Whether an arm has scores in this evaluation, or a matched base can be made of those that have."""
+        if isinstance(arm, MatchedBase):
+            return match(self, arm, evaluation) is not None
         return evaluation in self._answers and str(arm) in self._answers[evaluation].rows
 
     def answers(self, evaluation: Evaluation) -> AnswerMatrix | None:
@@ -189,7 +194,8 @@ class Scores:
     def weighted_difference(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.
 
-        It covers the problems that all of them have. Its variance is that over problems, within each benchmark, and
+        A matched base (`numbers.sharpening`) is a sum of bases of its own in each benchmark; without one, no value. It
+        covers the problems that all of them have. Its variance is that over problems, within each benchmark, and
         that between runs (`numbers.runs`). Two single arms that differ on fewer than 25 problems get Tango's interval.
         """
         key = (tuple(evaluations), tuple(_by_name(weights)))
@@ -254,16 +260,14 @@ class Scores:
         import numpy as np
 
         answers = self._answers[evaluation]
-        by_prompt = np.stack([answers.weighted(weights) for weights in sums])
+        by_prompt = np.stack([self._by_prompt(weights, evaluation) for weights in sums])
         missing = np.isnan(by_prompt).any(axis=0)
         return np.stack([answers.units(np.where(missing, np.nan, values)) for values in by_prompt], axis=1)
 
     def _weighted(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         import numpy as np
 
-        parts = [
-            self._answers[evaluation].units(self._answers[evaluation].weighted(weights)) for evaluation in evaluations
-        ]
+        parts = [self._answers[evaluation].units(self._by_prompt(weights, evaluation)) for evaluation in evaluations]
         if not parts or not all(map(len, parts)):
             return NOTHING
         n, count = sum(map(len, parts)), len(parts)
@@ -282,6 +286,13 @@ class Scores:
         scaled_items = [Variance(item.value / count**2, item.df) for item in items]
         return t_interval(value, n, [*scaled_items, *([runs] if runs else [])], run_df)
 
+    def _by_prompt(self, weights: ArmWeights, evaluation: Evaluation) -> "NDArray[np.float64]":
+        """A weighted sum of outcomes by prompt; NaN if the prompt does not count, or a matched base is not known."""
+        import numpy as np
+
+        answers, known = self._answers[evaluation], resolved(self, weights, evaluation)
+        return np.full(answers.means.shape[1], np.nan) if known is None else answers.weighted(known)
+
     def _run_part(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> tuple[Variance | None, int | None]:
         """(the variance between runs in a sum of accuracies, its degrees of freedom): see `Estimate.run_df`."""
         if not any(isinstance(arm, Arm) and weight for arm, weight in weights.items()):
@@ -294,13 +305,13 @@ class Scores:
 
     def _step(self, weights: ArmWeights, evaluation: Evaluation) -> float:
         """How far one answer can move a weighted sum of outcomes."""
-        answers = self._answers[evaluation]
-        return max(abs(weight) / answers.draws(answers.rows[str(arm)]) for arm, weight in weights.items())
+        answers, known = self._answers[evaluation], resolved(self, weights, evaluation) or {}
+        return max(abs(weight) / answers.draws(answers.rows[str(arm)]) for arm, weight in known.items())
 
     def _single_answers(self, weights: ArmWeights, evaluation: Evaluation) -> bool:
         """Whether a sum is one arm or base minus another, each with one answer per problem."""
-        answers = self._answers[evaluation]
-        return sorted(weights.values()) == [-1.0, 1.0] and all(map(answers.independent, answers.rows_of(weights)))
+        answers, known = self._answers[evaluation], resolved(self, weights, evaluation) or {}
+        return sorted(known.values()) == [-1.0, 1.0] and all(map(answers.independent, answers.rows_of(known)))
 
     def _accuracy(self, evaluation: Evaluation, arms: Sequence[Arm | Base]) -> Estimate:
         """An accuracy: Wilson's interval over items if all answers are trials of their own, else Student's."""

@@ -126,6 +126,15 @@ def _groups(config: Config) -> Iterator[str]:
         yield from _unknown(f"evaluate.groups.{name}.experiments", group.experiments or [], config.experiments)
         if group.primary and group.experiments is not None:
             yield f"evaluate.groups.{name}: a primary group has all arms; leave experiments out"
+        own = group.sampling.temperature
+        for temperature in group.base_temperatures:
+            if temperature >= own:
+                yield (
+                    f"evaluate.groups.{name}.base_temperatures: {temperature:g} is not below the group's own "
+                    f"temperature, {own:g}; they say what sharper sampling gains"
+                )
+        if len(set(group.base_temperatures)) < len(group.base_temperatures):
+            yield f"evaluate.groups.{name}.base_temperatures: a temperature is given twice"
     in_primary = [name for group in groups.values() if group.primary for name in group.benchmarks]
     for benchmark in config.benchmarks:
         if (count := in_primary.count(benchmark)) != 1:
@@ -188,8 +197,7 @@ def _experiments(config: Config) -> Iterator[str]:
             others = _selections_and_recipes(config, experiment)
             yield from _unknown(f"{where}.as_many_updates_as", [experiment.as_many_updates_as], others)
         for selection in experiment.selections:
-            yield from _selection(config, f"{where}.selections", selection)
-            yield from _common_selection(config, where, selection, experiment.pairings)
+            yield from _selection(config, where, selection, experiment.pairings)
 
 
 def _draws(config: Config, where: str, experiment: Experiment) -> Iterator[str]:
@@ -230,7 +238,8 @@ def _selections_and_recipes(config: Config, experiment: Experiment) -> set[str]:
     }
 
 
-def _selection(config: Config, where: str, name: str) -> Iterator[str]:
+def _selection(config: Config, experiment: str, name: str, pairings: list[str]) -> Iterator[str]:
+    where = f"{experiment}.selections"
     try:
         selection = parse_selection(name)
     except StudyError as error:
@@ -241,21 +250,19 @@ def _selection(config: Config, where: str, name: str) -> Iterator[str]:
         yield f"{where}: {name!r}: {unknown(selection.dimension, dimensions)}"
     if selection.set is not None and selection.set not in config.filter.sets:
         yield f"{where}: {name!r}: set {unknown(selection.set, config.filter.sets)}"
+    elif selection.set is not None:
+        for pairing in pairings:
+            if pairing not in config.filter.sets[selection.set].pairings:
+                yield f"{experiment}: {name!r} is for the pairings of its set, but {pairing!r} is not one"
+    if selection.policy is not None and selection.policy not in config.policies:
+        yield f"{where}: {name!r}: policy {unknown(selection.policy, config.policies)}"
     train = config.prompts.train
     limits = [
         config.prompts.limits.get(TRAINING_PROMPTS, config.prompts.limit),
         None if isinstance(train, DataSource) else train.items,
     ]
     most = min((limit for limit in limits if limit), default=None)
-    if selection.k is not None and most is not None and selection.k > most:
-        yield f"{where}: {name!r} asks for {selection.k} pairs, but there are only {most} training prompts"
-
-
-def _common_selection(config: Config, where: str, name: str, pairings: list[str]) -> Iterator[str]:
-    """A common selection is only for pairings of its set."""
-    common = config.filter.sets.get(name.removeprefix("common-")) if name.startswith("common-") else None
-    if common is None:
-        return
-    for pairing in pairings:
-        if pairing not in common.pairings:
-            yield f"{where}: {name!r} is for the pairings of its set, but {pairing!r} is not one"
+    asked = (selection.k or 0) * (2 if selection.MATCHES else 1)
+    if most is not None and asked > most:
+        needed = f"{asked} pairs, the top ones and as many others" if selection.MATCHES else f"{asked} pairs"
+        yield f"{where}: {name!r} asks for {needed}, but there are only {most} training prompts"

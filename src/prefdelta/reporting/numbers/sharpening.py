@@ -1,0 +1,183 @@
+"""What sharper sampling alone gains: the untrained policy at the temperature that matches an arm.
+
+Training often lowers the entropy of a policy, and a lower temperature does that too, without any training. So an arm is
+held against its untrained policy at two matched temperatures:
+
+- `base@entropy`: at which its mean token entropy is that of the arm, the mean over its repeats. Each benchmark has its
+  own, because a temperature that matches on one domain is too low or too high for another.
+- `base@gain`: at which it gains as much in domain as the arm does. The same temperature is then held against the arm
+  out of domain.
+
+Neither is sampled. The untrained policy answers at the temperatures of a grid, `<policy>/base` and `<policy>/base@<T>`
+(`evaluate.groups.<group>.base_temperatures`), and both are (1 - w) of one of them + w of the next. So the gain beyond
+sharpening is a weighted sum of accuracies like any other gain: a `MatchedBase` stands among the weights of `Scores`.
+The interval takes w as known; docs/sharpening.md has the coverage that this leaves.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+from prefdelta.core.arms import Arm, Base, parse_arm
+from prefdelta.core.statistics import Estimate
+from prefdelta.reporting.numbers.gains import ArmWeights, gain_weights, mean_weights
+
+if TYPE_CHECKING:
+    from prefdelta.reporting.numbers.accuracies import Evaluation, Scores
+    from prefdelta.reporting.numbers.answers import AnswerMatrix
+
+On = Literal["entropy", "gain"]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedBase(Base):
+    """`base@entropy` or `base@gain` of some repeats: their untrained policy at the temperature that matches them.
+
+    It may stand in the weights of `Scores.weighted_difference`, `joint` and `of_accuracies` beside arms and bases, and
+    means a sum of two answered bases there, in each evaluation its own. `Scores.has` says whether it can be made.
+    """
+
+    arms: tuple[Arm, ...] = ()  # the repeats
+    on: On = "entropy"
+    over: "tuple[Evaluation, ...]" = ()  # where it is matched, on the mean; empty: in each evaluation by itself
+
+    def __str__(self) -> str:
+        return f"{self.policy}/base@{self.on}({', '.join(map(str, (*self.arms, *self.over)))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Where between the temperatures of the grid an untrained policy equals an arm."""
+
+    shares: Mapping[Base, float]  # one member of the grid, or two neighbours -> its share; the sum is 1
+    target: float  # the arm's: mean token entropy in nats, or gain as a share
+    reached: float  # the same of the sum
+    outside: Literal["", "hotter", "cooler"]  # the arm lies beyond this end of the grid, whose last member is taken
+
+    def temperature(self, own: float) -> float:
+        """The temperature of the match. own: that of the group."""
+        return sum(share * (base.temperature or own) for base, share in self.shares.items())
+
+
+def base_at_entropy(arms: Sequence[Arm], over: "Sequence[Evaluation]" = ()) -> MatchedBase:
+    """`base@entropy` of some repeats. over: match once, on the mean over these; else in each evaluation by itself."""
+    return MatchedBase(arms[0].policy, arms=tuple(arms), over=tuple(over))
+
+
+def base_at_gain(arms: Sequence[Arm], over: "Sequence[Evaluation]") -> MatchedBase:
+    """`base@gain` of some repeats. over: the evaluations in domain."""
+    return MatchedBase(arms[0].policy, arms=tuple(arms), on="gain", over=tuple(over))
+
+
+def beyond_weights(arms: Sequence[Arm], base: MatchedBase) -> ArmWeights:
+    """The weights whose sum of accuracies is the gain of some repeats beyond sharpening."""
+    return {**mean_weights(arms), base: -1.0}
+
+
+def gain_beyond(scores: "Scores", arms: Sequence[Arm], evaluations: "Sequence[Evaluation]") -> Estimate:
+    """The mean accuracy of some repeats minus `base@entropy`, a share: the mean over benchmarks of equal weight.
+
+    No value if one of the benchmarks has no grid of temperatures, or an entropy is not known.
+    """
+    return scores.weighted_difference(beyond_weights(arms, base_at_entropy(arms)), evaluations)
+
+
+def gain_beyond_gain(
+    scores: "Scores", arms: Sequence[Arm], inside: "Sequence[Evaluation]", evaluations: "Sequence[Evaluation]"
+) -> Estimate:
+    """The mean accuracy of some repeats minus `base@gain`, a share. inside: the evaluations in domain."""
+    return scores.weighted_difference(beyond_weights(arms, base_at_gain(arms, inside)), evaluations)
+
+
+def grid(answers: "AnswerMatrix", policy: str) -> list[Base]:
+    """The untrained policy at each temperature at which it answered, hottest first: the group's own, then the grid's.
+
+    Empty without the group's own, or if there is no other.
+    """
+    own = Base(policy)
+    if str(own) not in answers.rows:
+        return []
+    others = [parse_arm(name) for name in answers.rows if name.startswith(f"{own}@")]
+    bases = [base for base in others if isinstance(base, Base)]
+    return [own, *sorted(bases, key=lambda base: -(base.temperature or 0.0))] if bases else []
+
+
+def match(scores: "Scores", base: MatchedBase, evaluation: "Evaluation") -> Match | None:
+    """Where `base` lies in an evaluation. None without a grid, or if an entropy or accuracy is not known."""
+    over = list(base.over or (evaluation,))
+    matrices = [scores.answers(each) for each in (evaluation, *over)]
+    if any(matrix is None for matrix in matrices):
+        return None
+    grids = [grid(matrix, base.policy) for matrix in matrices if matrix]
+    bases = [member for member in grids[0] if all(member in other for other in grids)]
+    if len(bases) < 2:
+        return None
+    if base.on == "entropy":
+        sharpness = [_sharpness(scores, [member], over) for member in bases]
+        wanted = _sharpness(scores, base.arms, over)
+    else:
+        sharpness = [0.0, *(_gain(scores, {member: 1.0, bases[0]: -1.0}, over) for member in bases[1:])]
+        wanted = _gain(scores, gain_weights(base.arms), over)
+    known = [value for value in sharpness if value is not None]
+    if wanted is None or len(known) < len(sharpness):
+        return None
+    place, share, outside = crossing(known, wanted)
+    shares = {bases[place]: 1.0} if not share else {bases[place]: 1 - share, bases[place + 1]: share}
+    reached = sum(known[bases.index(member)] * part for member, part in shares.items())
+    sign = -1.0 if base.on == "entropy" else 1.0
+    return Match(shares, sign * wanted, sign * reached, outside)
+
+
+def crossing(values: Sequence[float], wanted: float) -> tuple[int, float, Literal["", "hotter", "cooler"]]:
+    """(place i, share w, outside): (1 - w) of value i + w of value i + 1 is the wanted one.
+
+    values: of the members of a grid, hottest first; as a rule they rise. The first pair of neighbours that reaches the
+    wanted value is taken. If the first value is above it, that is taken; if none reaches it, the largest.
+    """
+    if wanted <= values[0]:
+        return 0, 0.0, "hotter" if wanted < values[0] else ""
+    for place, (before, after) in enumerate(pairwise(values)):
+        if before < wanted <= after:
+            share = (wanted - before) / (after - before)
+            return (place + 1, 0.0, "") if share == 1 else (place, share, "")
+    return values.index(max(values)), 0.0, "cooler"
+
+
+def resolved(scores: "Scores", weights: ArmWeights, evaluation: "Evaluation") -> ArmWeights | None:
+    """The weights in one evaluation, by arms and bases that answered it. None if a match cannot be made there."""
+    if not any(isinstance(arm, MatchedBase) for arm in weights):
+        return weights
+    total: dict[Arm | Base, float] = {}
+    for arm, weight in weights.items():
+        parts: Mapping[Base, float] | dict[Arm | Base, float] = {arm: 1.0}
+        if isinstance(arm, MatchedBase):
+            if (found := match(scores, arm, evaluation)) is None:
+                return None
+            parts = found.shares
+        for part, share in parts.items():
+            total[part] = total.get(part, 0.0) + weight * share
+    return {arm: weight for arm, weight in total.items() if abs(weight) > 1e-12}
+
+
+def _sharpness(scores: "Scores", arms: "Sequence[Arm | Base]", over: "Sequence[Evaluation]") -> float | None:
+    """Minus the mean token entropy (nats) of some repeats, the mean over evaluations."""
+    entropies = [mean_entropy(scores, arms, evaluation) for evaluation in over]
+    known = [entropy for entropy in entropies if entropy is not None]
+    return -sum(known) / len(known) if len(known) == len(over) else None
+
+
+def mean_entropy(scores: "Scores", arms: "Sequence[Arm | Base]", evaluation: "Evaluation") -> float | None:
+    """The mean token entropy (nats) of some repeats, or of a base, in one evaluation; None if it is not known."""
+    answers = scores.answers(evaluation)
+    if answers is None or answers.entropies is None or any(str(arm) not in answers.rows for arm in arms):
+        return None
+    mean = math.fsum(answers.entropies[answers.rows_of(arms)]) / len(arms)
+    return None if math.isnan(mean) else mean
+
+
+def _gain(scores: "Scores", weights: ArmWeights, over: "Sequence[Evaluation]") -> float | None:
+    if not all(scores.has(arm, evaluation) for arm in weights for evaluation in over):
+        return None
+    return scores.weighted_difference(weights, over).value
