@@ -130,6 +130,11 @@ class Scores:
         """The answers to a benchmark in one group; None if nothing was evaluated there."""
         return self._answers.get(evaluation)
 
+    def mapped(self, function: Callable[[AnswerMatrix], AnswerMatrix]) -> Self:
+        """The same arms with other outcomes, for example pass@k (`numbers.passes`)."""
+        answers = {evaluation: function(matrix) for evaluation, matrix in self._answers.items()}
+        return type(self)(answers, self._groups, self._bootstrap)
+
     def draws(self, evaluation: Evaluation) -> int:
         """How often the arms answered each problem: the k of avg@k."""
         answers = self._answers[evaluation]

@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from prefdelta.core.arms import Arm, Base, parse_arm
-from prefdelta.core.statistics import Estimate
+from prefdelta.core.statistics import NOTHING, Estimate
 from prefdelta.reporting.numbers.gains import ArmWeights, gain_weights, mean_weights
 
 if TYPE_CHECKING:
@@ -181,3 +181,91 @@ def _gain(scores: "Scores", weights: ArmWeights, over: "Sequence[Evaluation]") -
     if not all(scores.has(arm, evaluation) for arm in weights for evaluation in over):
         return None
     return scores.weighted_difference(weights, over).value
+
+
+# --- what is said of a family -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sharpening:
+    """Some repeats held against sharper sampling, on the mean over some benchmarks. Gains are shares."""
+
+    arms: tuple[Arm, ...]
+    gain: Estimate  # over the untrained policy, both at the temperature of the group
+    sharpened: Estimate  # what base@entropy gains
+    beyond: Estimate  # the arm minus base@entropy
+    half: Estimate  # `beyond` minus half of `gain`
+    beyond_gain: Estimate  # the arm minus base@gain; no value in domain, where it is 0 by construction
+    best: tuple[Base, Estimate] | None  # the best temperature of the grid, and what it gains
+    at: Mapping[float, Estimate]  # the gain at other temperatures (0: greedy), of arm and untrained policy alike
+    matches: Sequence[Match]  # of base@entropy, one per benchmark
+    entropy: tuple[float, float] | None  # mean token entropy (nats) of arm and untrained policy; None: unknown
+
+    @property
+    def verdict(self) -> "Verdict":
+        """What this says of the gain, by the rule in docs/sharpening.md."""
+        greedy, too_cool = self.at.get(0.0), any(found.outside == "cooler" for found in self.matches)
+        if self.beyond.low is None or self.half.high is None or self.gain.low is None:
+            return "not measured"
+        if self.gain.low <= 0:
+            return "no gain"
+        if self.beyond.low > 0 and (not too_cool if greedy is None else _above(greedy)):
+            return "beyond sharpening"
+        little = greedy is None or (greedy.high is not None and greedy.high < self.gain.low / 2)
+        return "sharpening" if self.half.high < 0 and little else "undecided"
+
+
+Verdict = Literal["sharpening", "beyond sharpening", "undecided", "no gain", "not measured"]
+
+
+def sharpening(
+    scores: "Scores",
+    arms: Sequence[Arm],
+    evaluations: "Sequence[Evaluation]",
+    inside: "Sequence[Evaluation]",
+    others: "Mapping[float, Sequence[Evaluation]]",
+) -> Sharpening:
+    """Some repeats against sharper sampling, on the mean over `evaluations`.
+
+    inside: the evaluations in domain, on which base@gain is matched. others: temperature -> the same benchmarks there.
+    """
+    matched, base = base_at_entropy(arms), arms[0].base
+    both: list[Arm | Base] = [*arms, base]
+    matches = [found for evaluation in evaluations if (found := match(scores, matched, evaluation))]
+    half = {arm: weight / 2 for arm, weight in mean_weights(arms).items()}
+    entropies = [_sharpness(scores, side, evaluations) for side in (arms, [base])]
+    known = [-entropy for entropy in entropies if entropy is not None]
+    return Sharpening(
+        arms=tuple(arms),
+        gain=scores.weighted_difference(gain_weights(arms), evaluations),
+        sharpened=scores.weighted_difference({matched: 1.0, base: -1.0}, evaluations),
+        beyond=gain_beyond(scores, arms, evaluations),
+        half=scores.weighted_difference({**half, matched: -1.0, base: 0.5}, evaluations),
+        beyond_gain=NOTHING if set(evaluations) == set(inside) else gain_beyond_gain(scores, arms, inside, evaluations),
+        best=best_of_grid(scores, base.policy, evaluations),
+        at={
+            temperature: scores.weighted_difference(gain_weights(arms), there)
+            for temperature, there in others.items()
+            if all(scores.has(arm, evaluation) for arm in both for evaluation in there)
+        },
+        matches=matches,
+        entropy=(known[0], known[1]) if len(known) == 2 else None,
+    )
+
+
+def best_of_grid(scores: "Scores", policy: str, evaluations: "Sequence[Evaluation]") -> tuple[Base, Estimate] | None:
+    """The temperature at which an untrained policy is best, and what it gains there; None without a grid.
+
+    It is chosen by the answers that it is then judged by, so its gain is rather too large: hard on the arms.
+    """
+    grids = [grid(answers, policy) for evaluation in evaluations if (answers := scores.answers(evaluation))]
+    members = [member for member in grids[0] if all(member in other for other in grids)] if grids else []
+    if len(members) < 2:
+        return None
+    gains = {member: scores.weighted_difference({member: 1.0, members[0]: -1.0}, evaluations) for member in members[1:]}
+    best = max(gains, key=lambda member: gains[member].value or 0.0)
+    return best, gains[best]
+
+
+def _above(estimate: Estimate) -> bool:
+    return estimate.low is not None and estimate.low > 0
