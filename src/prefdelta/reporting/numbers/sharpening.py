@@ -211,8 +211,8 @@ class Sharpening:
             return "no gain"
         if self.beyond.low > 0 and (not too_cool if greedy is None else _above(greedy)):
             return "beyond sharpening"
-        little = greedy is None or (greedy.high is not None and greedy.high < self.gain.low / 2)
-        return "sharpening" if self.half.high < 0 and little else "undecided"
+        none = greedy is None or (greedy.high is not None and greedy.high < self.gain.low / 2 and not _above(greedy))
+        return "sharpening" if self.half.high < 0 and none else "undecided"
 
 
 Verdict = Literal["sharpening", "beyond sharpening", "undecided", "no gain", "not measured"]
