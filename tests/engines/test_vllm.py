@@ -144,7 +144,8 @@ def test_an_entropy_is_asked_for_as_the_log_probabilities_of_what_is_sampled_aft
         "logprobs_mode": "processed_logprobs"
     }
     assert engine.sampling_arguments(replace(ASKED, with_entropy=True)) == engine.sampling_arguments(ASKED) | {
-        "logprobs": 0
+        "logprobs": 0,
+        "flat_logprobs": True,
     }
     greedy = replace(ASKED, sampling=SAMPLED.model_copy(update={"temperature": 0.0}))
     assert engine.sampling_arguments(replace(greedy, with_entropy=True)) == engine.sampling_arguments(greedy)
