@@ -1,6 +1,6 @@
 """How often the interval of the gain beyond sharpening holds the truth, although it takes the match as known.
 
-    .venv/bin/python benchmarks/coverage_sharpening.py [--studies 2000]      a minute or two
+    .venv/bin/python benchmarks/coverage_sharpening.py [--studies 2000] [--only WORD]      some minutes
 
 A problem's logit is normal over problems, and rises as the temperature T falls, by its own slope in 1/T; the entropy of
 a token falls. An arm has the entropy of its untrained policy at T = 0.72, which the grid 1, 0.8, 0.65, 0.5 does not
@@ -58,6 +58,7 @@ CELLS = [
     Cell("run SD 1"),
     Cell("run SD 2", run_sd=2.0),
     Cell("run SD 2, sharper runs are better", run_sd=2.0, sharper=0.1),
+    Cell("run SD 2, sharper runs are worse", run_sd=2.0, sharper=-0.1),
     Cell("1 seed, run SD 2, sharper runs are better", seeds=1, run_sd=2.0, sharper=0.1),
     Cell("entropy from sampled tokens", sampled=True),
     Cell("untrained policy answers 4 times", base_times=4),
@@ -160,9 +161,11 @@ def coverage(cell: Cell, studies: int) -> Result:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=2000)
-    studies, began = parser.parse_args().studies, time.process_time()
+    parser.add_argument("--only", default="", help="cells with this word in their title")
+    arguments, began = parser.parse_args(), time.process_time()
+    studies = arguments.studies
     print(f"{'gain beyond sharpening':45} holds below above  width  SD of T")
-    for cell in CELLS:
+    for cell in (cell for cell in CELLS if arguments.only in cell.title):
         found = coverage(cell, studies)
         print(
             f"{cell.title:45} {found.holds:.3f}  {found.below:.3f} {found.above:.3f} {found.width:6.2f}"

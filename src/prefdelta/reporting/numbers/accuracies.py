@@ -25,7 +25,7 @@ from prefdelta.reporting.numbers.answers import AnswerMatrix, read_answers
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.gains import ArmWeights, difference_weights, gain_weights
 from prefdelta.reporting.numbers.runs import RunVariance, run_variance
-from prefdelta.reporting.numbers.sharpening import MatchedBase, match, resolved
+from prefdelta.reporting.numbers.sharpening import Luck, MatchedBase, luck_of, match, resolved, run_weights_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +86,7 @@ class Scores:
         self._groups = groups
         self._bootstrap = bootstrap
         self._estimates: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
-        self._runs: dict[tuple[Evaluation, ...], RunVariance | None] = {}
+        self._runs: dict[tuple[tuple[Evaluation, ...], Luck | None], RunVariance | None] = {}
         self.rows = rows
         self.not_counted = not_counted
 
@@ -217,8 +217,9 @@ class Scores:
         """
         import numpy as np
 
-        runs = any(isinstance(arm, Arm) for weights in sums for arm in weights)
-        variance = self.run_variance(evaluations)
+        by_run = list(map(run_weights_of, sums))
+        runs = any(isinstance(arm, Arm) for weights in by_run for arm in weights)
+        variance = self.run_variance(evaluations, luck_of(sums))
         values, covariance, n = np.zeros(len(sums)), np.zeros((len(sums), len(sums))), []
         for evaluation in evaluations:
             rows = self._units_of(sums, evaluation)
@@ -230,13 +231,14 @@ class Scores:
             return values, covariance, None
         if not runs or variance is None:
             return values, covariance, min(n) - 1.0
-        return values, covariance + variance.covariance(sums), float(variance.df)
+        return values, covariance + variance.covariance(by_run), float(variance.df)
 
-    def run_variance(self, evaluations: Sequence[Evaluation]) -> RunVariance | None:
-        """How much runs vary in the mean accuracy over some benchmarks; None without repeats."""
-        key = tuple(evaluations)
+    def run_variance(self, evaluations: Sequence[Evaluation], luck: Luck | None = None) -> RunVariance | None:
+        """How much runs vary in the mean accuracy over benchmarks, or in what `luck` says; None without repeats."""
+        key = (tuple(evaluations), luck)
         if key not in self._runs:
-            self._runs[key] = run_variance([self._answers[evaluation] for evaluation in key])
+            matrices = (luck.matrix(self, each) if luck else self._answers[each] for each in evaluations)
+            self._runs[key] = run_variance([matrix for matrix in matrices if matrix])
         return self._runs[key]
 
     def of_accuracies(
@@ -252,10 +254,11 @@ class Scores:
         """
         parts = [self._units_of(sides, evaluation) for evaluation in evaluations]
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
-        variance, run_df = self.run_variance(evaluations), None
-        if any(isinstance(arm, Arm) for weights in sides for arm in weights):
+        by_run = list(map(run_weights_of, sides))
+        variance, run_df = self.run_variance(evaluations, luck_of(sides)), None
+        if any(isinstance(arm, Arm) for weights in by_run for arm in weights):
             run_df = variance.df if variance else 0
-        drawn = partial(variance.drawn, sides) if variance and run_df else None
+        drawn = partial(variance.drawn, by_run) if variance and run_df else None
         return self._bootstrap.of_function(
             parts, function, *what, list(map(_by_name, sides)), where, runs=drawn, run_df=run_df
         )
@@ -300,12 +303,13 @@ class Scores:
 
     def _run_part(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> tuple[Variance | None, int | None]:
         """(the variance between runs in a sum of accuracies, its degrees of freedom): see `Estimate.run_df`."""
-        if not any(isinstance(arm, Arm) and weight for arm, weight in weights.items()):
+        by_run = run_weights_of(weights)
+        if not any(isinstance(arm, Arm) and weight for arm, weight in by_run.items()):
             return None, None
-        variance = self.run_variance(evaluations)
+        variance = self.run_variance(evaluations, luck_of([weights]))
         if variance is None:
             return None, 0
-        runs = variance.of(weights)
+        runs = variance.of(by_run)
         return runs, max(1, round(runs.df))
 
     def _step(self, weights: ArmWeights, evaluation: Evaluation) -> float:

@@ -11,12 +11,13 @@ held against its untrained policy at two matched temperatures:
 Neither is sampled. The untrained policy answers at the temperatures of a grid, `<policy>/base` and `<policy>/base@<T>`
 (`evaluate.groups.<group>.base_temperatures`), and both are (1 - w) of one of them + w of the next. So the gain beyond
 sharpening is a weighted sum of accuracies like any other gain: a `MatchedBase` stands among the weights of `Scores`.
-The interval takes w as known; docs/sharpening.md has the coverage that this leaves.
+The variance between runs is that of an arm's accuracy minus its own matched base, because a run that came out sharper
+has another match. Over problems the interval takes w as known; docs/sharpening.md has the coverage that this leaves.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -159,6 +160,56 @@ def resolved(scores: "Scores", weights: ArmWeights, evaluation: "Evaluation") ->
         for part, share in parts.items():
             total[part] = total.get(part, 0.0) + weight * share
     return {arm: weight for arm, weight in total.items() if abs(weight) > 1e-12}
+
+
+@dataclass(frozen=True, slots=True)
+class Luck:
+    """How the luck of runs enters sums with a matched base: a run moves its accuracy, and its base@entropy too.
+
+    The outcome of a run is `own` times its own minus `shared` times that of its own matched base.
+    """
+
+    base: MatchedBase  # without its arms: how they are matched
+    own: float
+    shared: float
+
+    def matrix(self, scores: "Scores", evaluation: "Evaluation") -> "AnswerMatrix | None":
+        """The trained arms with these outcomes; NaN where an arm has no match."""
+        import numpy as np
+
+        answers = scores.answers(evaluation)
+        if answers is None:
+            return None
+        arms = [arm for arm in map(parse_arm, answers.rows) if isinstance(arm, Arm)]
+        means = np.full((len(arms), answers.means.shape[1]), np.nan)
+        for row, arm in enumerate(arms):
+            if found := match(scores, replace(self.base, policy=arm.policy, arms=(arm,)), evaluation):
+                base = sum(part * answers.means[answers.rows[str(each)]] for each, part in found.shares.items())
+                means[row] = self.own * answers.means[answers.rows[str(arm)]] - self.shared * base
+        return replace(answers, rows={str(arm): row for row, arm in enumerate(arms)}, means=means)
+
+
+def luck_of(sums: Sequence[ArmWeights]) -> Luck | None:
+    """The luck of runs in sums that hold a matched base; None if none does. All are taken to be as the first one."""
+    for weights in sums:
+        for base, weight in weights.items():
+            if isinstance(base, MatchedBase):
+                own = sum(weights.get(arm, 0.0) for arm in base.arms)
+                how = replace(base, policy="", arms=())
+                return Luck(how, 1.0, -weight / own) if own else Luck(how, 0.0, -1.0)
+    return None
+
+
+def run_weights_of(weights: ArmWeights) -> ArmWeights:
+    """The weights of the runs in a sum: its arms; those of its matched bases where it has no arms."""
+    if any(isinstance(arm, Arm) for arm in weights):
+        return weights
+    return {
+        arm: weight / len(base.arms)
+        for base, weight in weights.items()
+        if isinstance(base, MatchedBase)
+        for arm in base.arms
+    }
 
 
 def _sharpness(scores: "Scores", arms: "Sequence[Arm | Base]", over: "Sequence[Evaluation]") -> float | None:

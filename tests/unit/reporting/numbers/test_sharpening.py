@@ -90,7 +90,7 @@ def test_it_is_the_same_number_as_the_weighted_sum_of_answered_bases():
     study = scores()
     summed = resolved(study, beyond_weights(ARMS, base_at_entropy(ARMS)), NEAR)
     assert summed == pytest.approx({ARMS[0]: 0.5, ARMS[1]: 0.5, BASE: -0.5, WARM: -0.5})
-    assert gain_beyond(study, ARMS, [NEAR]) == study.weighted_difference(summed, [NEAR])
+    assert gain_beyond(study, ARMS, [NEAR]).value == study.weighted_difference(summed, [NEAR]).value
     values, covariance, _ = study.joint([summed, beyond_weights(ARMS, base_at_entropy(ARMS))], [NEAR])
     assert values[0] == values[1]
     assert covariance == pytest.approx(np.full((2, 2), covariance[0, 0]))
@@ -176,6 +176,16 @@ def test_a_family_is_held_against_sharper_sampling_and_against_other_temperature
     assert found.entropy == pytest.approx((0.5, 0.6))
     assert found.beyond_gain == NOTHING  # in domain it is 0 by construction
     assert found.verdict == "beyond sharpening"
+
+
+def test_a_run_that_came_out_sharper_is_held_against_a_sharper_base():
+    # Both seeds lie 0.25 above their own base@entropy, 0.5 and 0.6: their accuracies differ, their gains beyond do not.
+    one = matrix([0.4, 0.5, 0.6, 0.75, 0.85], [0.6, 0.4, 0.2, 0.4, 0.2])
+    study = Scores({NEAR: one}, {"all": BenchmarkGroup("All", ["near"], primary=True)}, Bootstrap(200, 1))
+    beyond, gain = gain_beyond(study, ARMS, [NEAR]), study.weighted_difference(gain_weights(ARMS), [NEAR])
+    assert beyond.value == pytest.approx(0.25)
+    assert beyond.high - beyond.low < 0.15 < gain.high - gain.low
+    assert (beyond.run_df, gain.run_df) == (1, 1)
 
 
 def around(value, half=1.0):
