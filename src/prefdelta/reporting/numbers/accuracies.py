@@ -87,6 +87,7 @@ class Scores:
         self._bootstrap = bootstrap
         self._estimates: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
         self._runs: dict[tuple[tuple[Evaluation, ...], Luck | None], RunVariance | None] = {}
+        self._lucks: dict[tuple[Evaluation, Luck], AnswerMatrix] = {}
         self.rows = rows
         self.not_counted = not_counted
 
@@ -237,9 +238,15 @@ class Scores:
         """How much runs vary in the mean accuracy over benchmarks, or in what `luck` says; None without repeats."""
         key = (tuple(evaluations), luck)
         if key not in self._runs:
-            matrices = (luck.matrix(self, each) if luck else self._answers[each] for each in evaluations)
-            self._runs[key] = run_variance([matrix for matrix in matrices if matrix])
+            self._runs[key] = run_variance([self._outcomes_of_runs(each, luck) for each in evaluations])
         return self._runs[key]
+
+    def _outcomes_of_runs(self, evaluation: Evaluation, luck: Luck | None) -> AnswerMatrix:
+        if luck is None:
+            return self._answers[evaluation]
+        if (evaluation, luck) not in self._lucks:
+            self._lucks[evaluation, luck] = luck.matrix(self, evaluation)
+        return self._lucks[evaluation, luck]
 
     def of_accuracies(
         self,

@@ -107,28 +107,48 @@ def grid(answers: "AnswerMatrix", policy: str) -> list[Base]:
 
 def match(scores: "Scores", base: MatchedBase, evaluation: "Evaluation") -> Match | None:
     """Where `base` lies in an evaluation. None without a grid, or if an entropy or accuracy is not known."""
+    scale = _scale(scores, base, evaluation)
+    return None if scale is None else scale.match(scores, base.arms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """An untrained policy over its grid: by what an arm is matched."""
+
+    on: On
+    over: "Sequence[Evaluation]"
+    bases: Sequence[Base]  # hottest first
+    values: Sequence[float]  # minus the mean token entropy, or the gain: they rise, as a rule
+
+    def match(self, scores: "Scores", arms: Sequence[Arm]) -> Match | None:
+        by_entropy = self.on == "entropy"
+        wanted = _sharpness(scores, arms, self.over) if by_entropy else _gain(scores, gain_weights(arms), self.over)
+        if wanted is None:
+            return None
+        place, share, outside = crossing(self.values, wanted)
+        shares = {self.bases[place]: 1.0}
+        reached = self.values[place]
+        if share:
+            shares = {self.bases[place]: 1 - share, self.bases[place + 1]: share}
+            reached += share * (self.values[place + 1] - reached)
+        sign = -1.0 if by_entropy else 1.0
+        return Match(shares, sign * wanted, sign * reached, outside)
+
+
+def _scale(scores: "Scores", base: MatchedBase, evaluation: "Evaluation") -> _Scale | None:
+    """The scale on which `base` is matched; None without a grid, or if a value of it is not known."""
     over = list(base.over or (evaluation,))
-    matrices = [scores.answers(each) for each in (evaluation, *over)]
-    if any(matrix is None for matrix in matrices):
-        return None
-    grids = [grid(matrix, base.policy) for matrix in matrices if matrix]
-    bases = [member for member in grids[0] if all(member in other for other in grids)]
+    matrices = [scores.answers(each) for each in dict.fromkeys((evaluation, *over))]
+    grids = [grid(matrix, base.policy) if matrix else [] for matrix in matrices]
+    bases = [member for member in grids[0] if all(member in other for other in grids[1:])]
     if len(bases) < 2:
         return None
     if base.on == "entropy":
-        sharpness = [_sharpness(scores, [member], over) for member in bases]
-        wanted = _sharpness(scores, base.arms, over)
+        values = [_sharpness(scores, [member], over) for member in bases]
     else:
-        sharpness = [0.0, *(_gain(scores, {member: 1.0, bases[0]: -1.0}, over) for member in bases[1:])]
-        wanted = _gain(scores, gain_weights(base.arms), over)
-    known = [value for value in sharpness if value is not None]
-    if wanted is None or len(known) < len(sharpness):
-        return None
-    place, share, outside = crossing(known, wanted)
-    shares = {bases[place]: 1.0} if not share else {bases[place]: 1 - share, bases[place + 1]: share}
-    reached = sum(known[bases.index(member)] * part for member, part in shares.items())
-    sign = -1.0 if base.on == "entropy" else 1.0
-    return Match(shares, sign * wanted, sign * reached, outside)
+        values = [0.0, *(_gain(scores, {member: 1.0, bases[0]: -1.0}, over) for member in bases[1:])]
+    known = [value for value in values if value is not None]
+    return _Scale(base.on, over, bases, known) if len(known) == len(values) else None
 
 
 def crossing(values: Sequence[float], wanted: float) -> tuple[int, float, Literal["", "hotter", "cooler"]]:
@@ -173,17 +193,19 @@ class Luck:
     own: float
     shared: float
 
-    def matrix(self, scores: "Scores", evaluation: "Evaluation") -> "AnswerMatrix | None":
+    def matrix(self, scores: "Scores", evaluation: "Evaluation") -> "AnswerMatrix":
         """The trained arms with these outcomes; NaN where an arm has no match."""
         import numpy as np
 
         answers = scores.answers(evaluation)
-        if answers is None:
-            return None
+        assert answers is not None, "a sum is over evaluations that have answers"
         arms = [arm for arm in map(parse_arm, answers.rows) if isinstance(arm, Arm)]
+        policies = dict.fromkeys(arm.policy for arm in arms)
+        scales = {policy: _scale(scores, replace(self.base, policy=policy), evaluation) for policy in policies}
         means = np.full((len(arms), answers.means.shape[1]), np.nan)
         for row, arm in enumerate(arms):
-            if found := match(scores, replace(self.base, policy=arm.policy, arms=(arm,)), evaluation):
+            scale = scales[arm.policy]
+            if found := scale.match(scores, [arm]) if scale else None:
                 base = sum(part * answers.means[answers.rows[str(each)]] for each, part in found.shares.items())
                 means[row] = self.own * answers.means[answers.rows[str(arm)]] - self.shared * base
         return replace(answers, rows={str(arm): row for row, arm in enumerate(arms)}, means=means)
