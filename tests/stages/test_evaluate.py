@@ -120,6 +120,26 @@ def test_another_sample_asks_for_the_new_draws_only(
     assert {row.sample for row in rows if row.benchmark == "long"} == {0, 1}
 
 
+def test_an_answer_carries_the_entropy_of_its_tokens_and_an_untrained_policy_answers_at_any_temperature(
+    evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = read_checked(evaluated.path, Score)
+    assert all(row.entropy is not None and row.entropy > 0 for row in rows)
+    cooler, greedy = below(tmp_path, "able/base@0.5"), below(tmp_path, "able/base@0.001")
+    for path, temperature in ((cooler, 0.5), (greedy, 0.0)):
+        sampling = SETTINGS.sampling.model_copy(update={"temperature": temperature})
+        again(path, record, inputs, arms=[path.parts[-3] + "/" + path.parts[-2]], sampling=sampling)
+    cool = read_checked(cooler, Score)
+    assert [row.prompt_id for row in cool] == [row.prompt_id for row in rows]
+    assert mean_entropy(cool) < mean_entropy(rows)
+    assert {row.entropy for row in read_checked(greedy, Score)} == {None}
+
+
+def mean_entropy(rows: list[Score]) -> float:
+    """Nats per token."""
+    return sum(row.entropy or 0.0 for row in rows) / sum(row.n_tokens or 0 for row in rows)
+
+
 def test_too_many_failures_of_ours_stop_the_stage_without_a_table(
     record: Path, inputs: dict[str, Any], tmp_path: Path
 ) -> None:

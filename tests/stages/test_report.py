@@ -825,3 +825,87 @@ def test_captions_say_what_their_numbers_rest_on(study):
     assert "runs (" not in page.partition("</style>")[2].partition('id="method"')[0]
     assert Cells(page).row("top-clarity-2", 7)[2].endswith("‡")
     assert Cells(page).row("pico, untrained")[1] == shown(2, 5)  # nothing was trained, so nothing lacks runs
+
+
+# --- sharper sampling ---
+
+
+def answered(solved, nats, samples=1, benchmark="sums"):
+    """400 problems, of which so many are solved; each answer has 10 tokens of so many nats each."""
+    return [
+        Score(benchmark, f"p{i:03}", sample, None, i < solved, "stop", 10, "key", None, 10 * nats)
+        for i in range(400)
+        for sample in range(samples)
+    ]
+
+
+def sharpening_study(made, arms, greedy):
+    """Arms of two seeds. arms: problems solved; greedy: those solved greedily. All arms have 0.3 nats per token."""
+    for name, solved, nats in (("base", 100, 0.6), ("base@0.8", 140, 0.4), ("base@0.5", 180, 0.2)):
+        made.evaluate(f"pico/{name}", answered(solved, nats))
+    made.evaluate("pico/base", greedy_answers(180), group="greedy")
+    for seed in (0, 1):
+        made.evaluate(f"pico/big~small/all/dpo/s{seed}", answered(arms, 0.3))
+        made.evaluate(f"pico/big~small/all/dpo/s{seed}", greedy_answers(greedy), group="greedy")
+    return made.run(
+        experiments={"one": experiment("One", "rows", *ALL)},
+        groups={
+            "near": report.ReportGroup(title="Near", benchmarks=["sums"], primary=True),
+            "greedy": report.ReportGroup(title="Greedy", benchmarks=["sums"], primary=False, temperature=0.0),
+        },
+    )
+
+
+def greedy_answers(solved):
+    return [Score("sums", f"p{i:03}", 0, None, i < solved, "stop", 10, "key", None) for i in range(400)]
+
+
+@pytest.mark.parametrize(
+    ("arms", "greedy", "verdict", "gain", "beyond"),
+    [
+        (360, 380, "beyond sharpening", "+65.0", "+50.0"),
+        (160, 180, "sharpening", "+15.0", "0.0"),
+        (220, 180, "undecided", "+30.0", "+15.0"),
+        (100, 180, "no gain", "0.0", "\u221215.0"),
+    ],
+)
+def test_the_page_says_whether_a_gain_is_more_than_sharper_sampling(tmp_path, arms, greedy, verdict, gain, beyond):
+    page = sharpening_study(Study(tmp_path), arms, greedy)
+    section = page[page.index('<section id="sharpening">') :]
+    (row,) = [[" ".join(cell.split()) for cell in row] for row in Cells(section).rows if "pico; in domain" in row[0]]
+    # 0.3 nats lie halfway between 0.4 (T = 0.8) and 0.2 (0.5), where 140 and 180 of 400 are solved.
+    assert row[1] == verdict
+    assert row[2].split()[0] == gain
+    assert row[3].startswith("+15.0")
+    assert row[3].endswith("0.65")
+    assert row[4].split()[0] == beyond
+    assert row[-1] == "0.300 / 0.600"
+    assert f"{verdict} 1" in section
+    (cool,) = [row for row in Cells(section).rows if row[:2] == ["pico", "0.5"]]
+    assert " ".join(cool[2].split()).endswith("0.200")
+
+
+def test_answers_without_an_entropy_are_held_against_no_temperature(tmp_path):
+    made = Study(tmp_path)
+    for name in ("base", "base@0.5", *(arm.removeprefix("pico/") for arm in ALL)):
+        made.evaluate(f"pico/{name}", greedy_answers(100))
+    page = made.run(experiments={"one": experiment("One", "rows", *ALL)})
+    (row,) = [row for row in Cells(page).rows if "pico; in domain" in row[0]]
+    assert " ".join(row[1].split()) == "not measured the entropy is not known"
+
+
+def test_pass_at_k_is_shown_where_problems_are_answered_several_times(tmp_path):
+    made = Study(tmp_path)
+    made.evaluate("pico/base", answered(100, 0.6, samples=4))
+    made.evaluate(ALL[0], answered(200, 0.3, samples=2))
+    page = made.run(experiments={"one": experiment("One", "rows", ALL[0])})
+    section = page[page.index('<section id="sharpening">') :]
+    rows = [[" ".join(cell.split()) for cell in row] for row in Cells(section).rows]
+    (base,) = [row for row in rows if row[0] == "pico, untrained" and len(row) == 4]
+    assert [cell.split()[0] for cell in base[1:]] == ["25.0"] * 3  # k = 1, 2, 4
+    (arm,) = [row for row in rows if row[0] == "pico/big~small/all/dpo"]
+    assert [cell.split()[0] for cell in arm[1:]] == ["+25.0", "+25.0", "\u2014"]
+
+
+def test_a_study_without_a_grid_and_with_single_answers_has_no_such_section(study):
+    assert "sharpening" not in study.run().split("<main>")[1]

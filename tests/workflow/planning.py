@@ -134,7 +134,8 @@ class StudyGraph:
             for arm in trained if named is None else {arm for other in named for arm in arms[other]}:
                 self._add(f"evaluate/{'/'.join(arm)}/{name}", *asked, f"train/{'/'.join(arm)}/policy")
             for policy in study["policies"]:
-                self._add(f"evaluate/{policy}/base/{name}", *asked, f"ladder/{policy}/model")
+                for degrees in ("", *(f"@{temperature:g}" for temperature in group.get("base_temperatures", []))):
+                    self._add(f"evaluate/{policy}/base{degrees}/{name}", *asked, f"ladder/{policy}/model")
         self._add("report/index", *self._graph)
 
     @property

@@ -497,6 +497,11 @@ SETTINGS = [
         some("evaluate/*/base/sampled"),
     ),
     Case(
+        "a further temperature of the untrained policies",
+        set_in_config("evaluate", "groups", "sampled", "base_temperatures", to=[0.5]),
+        some("evaluate/*/base@0.5/sampled"),
+    ),
+    Case(
         "the learning rate of the anchor dpo, which two recipes inherit",
         rewrite(CONFIG, set_dpo_learning_rate_by_text),
         below("train/*/*/*/dpo/*/policy", "train/*/*/*/dpo-updates/*/policy", "train/*/*/*/kto/*/policy"),

@@ -10,9 +10,9 @@ from prefdelta.reporting.evidence import ExperimentArms
 from prefdelta.reporting.formats import count
 from prefdelta.reporting.numbers.drift import DriftCheck
 from prefdelta.reporting.numbers.generators import source_lines
-from prefdelta.reporting.numbers.ladder import ladder
+from prefdelta.reporting.numbers.jobs.ladder import ladder
+from prefdelta.reporting.numbers.jobs.upstream import upstream_lines
 from prefdelta.reporting.numbers.replication import run_df
-from prefdelta.reporting.numbers.upstream import upstream_lines
 from prefdelta.reporting.panels import panel_gain, panels
 
 

@@ -32,15 +32,16 @@ from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, v
 from prefdelta.reporting.notes import against_caption, captions, experiment_caption, one_seed
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.components import components
-from prefdelta.reporting.numbers.curves import ladder_rows, training_rows
 from prefdelta.reporting.numbers.drift import check_drift
 from prefdelta.reporting.numbers.generators import source_lines
-from prefdelta.reporting.numbers.ladder import ladder
+from prefdelta.reporting.numbers.jobs.curves import ladder_rows, training_rows
+from prefdelta.reporting.numbers.jobs.ladder import ladder
+from prefdelta.reporting.numbers.jobs.spending import stage_lines
+from prefdelta.reporting.numbers.jobs.upstream import upstream_lines
 from prefdelta.reporting.numbers.replication import beyond_runs, replication
-from prefdelta.reporting.numbers.spending import stage_lines
 from prefdelta.reporting.numbers.training import training
-from prefdelta.reporting.numbers.upstream import upstream_lines
 from prefdelta.reporting.panels import panels
+from prefdelta.reporting.sharpening_tables import sharpening_tables
 from prefdelta.reporting.worlds.table import WorldsTable
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "drift": (drift := check_drift(arms, scores, {line.arm: line.method for line in trained})),
         "overview": overview(content),
         "replication": replication(content),
+        "sharpening": sharpening_tables(content),
         "components": (parts := components(scores, panels(content))),
         "answers_from": sorted({part.answers_from for part in parts} - {""}),
         "beyond": beyond_runs(content),

@@ -1,5 +1,7 @@
 """Which arms share a job of train or evaluate."""
 
+import json
+
 import pytest
 
 from prefdelta.core.arms import Arm, Base, Pairing
@@ -62,6 +64,25 @@ def test_untrained_policies_are_evaluated_in_every_group_by_jobs_of_their_own(mi
     assert [(batch.axes["group"], batch.arms) for batch in untrained] == [
         (group, (Base(policy),)) for group in study.config.evaluate.groups for policy in study.config.policies
     ]
+
+
+def test_a_further_temperature_adds_a_job_per_policy_and_changes_no_other(mini):
+    def edit(content):
+        content["evaluate"]["groups"]["sampled"]["base_temperatures"] = [0.9, 0.5]
+
+    before, after = ({batch.name: batch for batch in study.evaluate_batches} for study in (mini(), mini(edit)))
+    assert {name: batch.settings for name, batch in after.items() if name in before} == {
+        name: batch.settings for name, batch in before.items()
+    }
+    added = {name: batch for name, batch in after.items() if name not in before}
+    policies = mini().config.policies
+    assert list(added) == [f"evaluate/{policy}/base@{degrees}-sampled" for policy in policies for degrees in (0.9, 0.5)]
+    for policy in policies:
+        own, cooler = (json.loads(after[f"evaluate/{policy}/{name}-sampled"].settings) for name in ("base", "base@0.5"))
+        assert cooler["sampling"] == own["sampling"] | {"temperature": 0.5}
+        assert cooler["arms"] == [f"{policy}/base@0.5"]
+        assert {name for name in own if own[name] != cooler[name]} == {"sampling", "arms"}
+        assert added[f"evaluate/{policy}/base@0.5-sampled"].inputs == after[f"evaluate/{policy}/base-sampled"].inputs
 
 
 def test_names_that_a_rule_cannot_hold_apart_give_different_rules(mini):

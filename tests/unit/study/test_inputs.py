@@ -49,7 +49,7 @@ def test_a_trained_arm_is_evaluated_from_its_policy_and_an_untrained_one_from_th
     for batch in mini().evaluate_batches:
         weights = [f"{RESULTS}/train/{arm}/policy.json" for arm in batch.arms]
         untrained = [f"{RESULTS}/ladder/{batch.axes['policy']}/model.json"]
-        assert batch.inputs["weights"] == (untrained if batch.kind == "evaluate_base" else weights)
+        assert batch.inputs["weights"] == (weights if batch.kind == "evaluate" else untrained)
 
 
 def test_the_report_reads_the_manifests_of_all_other_jobs_and_reads_leaves_them_out(mini):

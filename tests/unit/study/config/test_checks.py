@@ -72,6 +72,17 @@ from unit.study.config.edits import DROP, EXPERIMENT, ITEMS, MINI, ROOT, WHERE, 
             [f"random-{ITEMS + 1}-s0"],
             rf"selections: 'random-{ITEMS + 1}-s0' asks for {ITEMS + 1} pairs, but there are only {ITEMS} training",
         ),
+        (
+            "evaluate__groups__sampled__base_temperatures",
+            [0.5, 1.0],
+            r"sampled\.base_temperatures: 1 is not below the group's own temperature, 1; they say what sharper",
+        ),
+        ("evaluate__groups__greedy__base_temperatures", [0.5], r"greedy\.base_temperatures: 0\.5 is not below .*, 0;"),
+        (
+            "evaluate__groups__sampled__base_temperatures",
+            [0.5, 0.5],
+            r"base_temperatures: a temperature is given twice",
+        ),
         # Where to ask the judge.
         ("judge__engine__base_url", "http://judge:8000/v1", "judge.engine: give either server .* or base_url"),
         ("judge__engine__server", DROP, "judge.engine: give either server .* or base_url"),
