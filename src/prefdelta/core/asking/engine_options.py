@@ -159,8 +159,8 @@ class OpenAIOptions(Settings):
     counted."""
 
     limit_usd: Annotated[float, Field(gt=0)] | None = None
-    """Most that the whole study may spend on this model, in USD. Nothing is sent that might exceed it. Needs
-    `prices`."""
+    """Most that the whole study may spend on hosted judges, in USD, when this one is asked: they share one account.
+    Nothing is sent that might exceed it. Needs `prices`."""
 
     in_flight: Annotated[int, Field(ge=1)] = 64
     """Largest number of requests that are open at once."""
