@@ -87,7 +87,8 @@ class RulesServer(Settings):
     """Kind of server: the rule-based judge of the mini study."""
 
     noise: Annotated[float, Field(ge=0, le=1)]
-    """Probability, per dimension, that a score is off by one."""
+    """Share of the scores of a dimension that differ from those without noise, each by one. At 1 and 5 there is one way
+    only."""
 
 
 class BatchOptions(Settings):
