@@ -83,6 +83,19 @@ class Axes:
         judge = self._config.judge
         return {at_judge(form, name): asked for name in judge.others for form, asked in judge.forms.items()}
 
+    @property
+    def asked_again(self) -> list[str]:
+        """The forms that ask the study's judge the same again, with other seeds."""
+        section, judges = self._config.judge, self._config.judge.judges()
+        own = judges[None]
+        repeats = list(section.compared.repeats) if section.compared else []
+        same = [
+            name
+            for name, judge in judges.items()
+            if name and (judge.engine, judge.model, judge.sampling) == (own.engine, own.model, own.sampling)
+        ]
+        return [*repeats, *(form for name in same for form in self.forms_by(name))]
+
     def forms_by(self, judge: str) -> list[str]:
         """The forms that another judge is asked."""
         return [form for form in self.other_forms if judge_in(form) == judge]
