@@ -52,6 +52,7 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
     upstream, sources = upstream_lines(content.jobs), source_lines(content.jobs)
     windows = [w for line in ladder(content.jobs) for kept in (line.kept, *line.rejected) for w in kept.windows]
     agreed = [one for line in content.agreements for one in (line.exact, line.within_one, line.difference, line.kappa)]
+    held = content.reliability
     by_prompt = caption(gaps, paired="chosen and rejected traces are paired by prompt", unit="prompts")
     of_draw = ", in draw 0 of the traces" if any(arm.draw for arm in content.all_arms()) else ""
     shared = f"the sides of a pair share their prompt{of_draw}"
@@ -74,5 +75,15 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
             unit="pairs",
         ),
         "agreements": caption(agreed, unit="prompts"),
+        "reliability": caption([one for line in held.deltas for one in (line.correlation, line.slope)], unit="pairs"),
+        "sets": caption(
+            [
+                one
+                for line in held.sets
+                for one in (line.not_taken, line.jaccard, line.judged, line.corrected, line.again)
+            ],
+            unit="pairs",
+        ),
+        "validity": caption([one for line in held.validity for one in (line.plain, line.given_length)], unit="pairs"),
         "ladder": caption([window.accuracy for window in windows], unit="problems"),
     }

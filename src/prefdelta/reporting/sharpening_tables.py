@@ -84,7 +84,7 @@ def sharpening_tables(content: Content) -> SharpeningTables | None:
         temperatures=sorted({temperature for one in found for temperature in one.at}),
         caption=caption(
             [each for one in found for each in (one.gain, one.beyond)],
-            seeds=[arm.seed for one in found for arm in one.arms],
+            arms=[arm for one in found for arm in one.arms],
             paired=PAIRED,
         ),
         passes=passes,

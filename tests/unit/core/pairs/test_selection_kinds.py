@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from prefdelta.core.pairs.selection_kinds.length_matched import LengthMatched
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import fraction
@@ -13,7 +14,6 @@ from prefdelta.core.pairs.selection_kinds.all import All
 from prefdelta.core.pairs.selection_kinds.bottom import Bottom
 from prefdelta.core.pairs.selection_kinds.cell import CorrectnessCell
 from prefdelta.core.pairs.selection_kinds.common import Common
-from prefdelta.core.pairs.selection_kinds.length_matched import LengthMatched
 from prefdelta.core.pairs.selection_kinds.random import RandomPairs
 from prefdelta.core.pairs.selection_kinds.selection import Selection
 from prefdelta.core.pairs.selection_kinds.swapped import Swapped
@@ -61,8 +61,12 @@ ROWS = [
             "top-mean-5": {"dimension": "mean", "k": 5},
             "top-step_coherence-1": {"dimension": "step_coherence", "k": 1},
             "top-d2-10": {"dimension": "d2", "k": 10},
+            "top-mean@second-5": {"dimension": "mean@second", "k": 5},
         },
         [
+            "top-mean@-5",
+            "top-@second-5",
+            "top-mean@second@third-5",
             "top-mean",
             "top-mean-0",
             "top-mean--5",

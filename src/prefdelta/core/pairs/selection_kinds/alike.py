@@ -1,4 +1,4 @@
-"""Pairs of one kind of correctness whose traces are equally long: what is left if neither of them can teach?"""
+"""Pairs of one kind of correctness whose traces are equally long: what is left if neither of them can teach."""
 
 from abc import abstractmethod
 from collections import deque
