@@ -92,7 +92,11 @@ def _selected(
     deltas = pairs.delta_rows(pairing, selection.dimension) if selection.dimension else {}
     limit = shape.sets[selection.set][1] if selection.set else shape.cell_pairs if selection.cell else None
     prompts = common[selection.set] if selection.set else ()
-    taken = select(selection, pairs.rows[pairing], deltas, shape.tie_seed, prompts, limit)
+    rates = pairs.pass_rates[pairing.rejected] if selection.MATCHES else {}
+    logps = pairs.logps(pairing, selection.policy) if selection.policy else {}
+    taken = select(
+        selection, pairs.rows[pairing], deltas, shape.tie_seed, prompts, limit, pass_rates=rates, logps=logps
+    )
     if not taken:
         raise StudyError(
             f"{pairing}: {name} selects none of the pairs planted from {shape.prompts:,} prompts. Give more prompts."

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Pairing
-from prefdelta.core.ids import seed_of
+from prefdelta.core.ids import fraction, seed_of
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
 from prefdelta.reporting.worlds.assumptions import Assumptions
@@ -41,6 +41,7 @@ class PlantedPairs:
     shape: StudyShape
     pool: Mapping[Pairing, PairColumns]
     cells: Mapping[Pairing, PairColumns]  # four per prompt that has them all, in the order of right and wrong
+    pass_rates: Mapping[str, Mapping[str, float]]  # generator -> prompt -> share of its traces that are right
     _by_prompt: dict[tuple[Pairing, str], Mapping[str, float]] = field(default_factory=dict)
     _delta_rows: dict[tuple[Pairing, str], Mapping[str, Delta]] = field(default_factory=dict)
 
@@ -77,9 +78,14 @@ class PlantedPairs:
         if (pairing, dimension) not in self._delta_rows:
             columns = self.pool[pairing]
             values = zip(_ids(columns, pool=True), columns.deltas[dimension].tolist(), strict=True)
-            rows = {pair_id: Delta(pair_id, None, None, value, None) for pair_id, value in values}
+            rows = {pair_id: _scored(pair_id, value) for pair_id, value in values}
             self._delta_rows[pairing, dimension] = rows
         return self._delta_rows[pairing, dimension]
+
+    def logps(self, pairing: Pairing, policy: str) -> Mapping[str, float]:
+        """What `core.pairs` reads as log-probabilities of rejected traces, by pair_id: unrelated to all that gains."""
+        ids = _ids(self.pool[pairing], pool=True)
+        return {pair_id: -fraction("logps", self.shape.seed, policy, pairing.rejected, pair_id) for pair_id in ids}
 
     def _cell_rows(self, pairing: Pairing) -> list[Pair]:
         return _rows(self.cells[pairing], pool=False) if pairing in self.cells else []
@@ -119,7 +125,11 @@ def plant_pairs(shape: StudyShape, assumptions: Assumptions, *what: object) -> P
             four = np.flatnonzero(all_four & usable[pairing.chosen] & usable[pairing.rejected])
             each = np.array(_CELLS * len(four), dtype=bool).reshape(-1, 2)
             cells[pairing] = _latent(shape, assumptions, gap, np.repeat(four, 4), each[:, 0], each[:, 1], generator)
-    return PlantedPairs(shape, _rounded(shape, assumptions, latent), cells)
+    rates = {
+        name: {f"p{number}": rate for number, rate in enumerate(samples.mean(axis=0).tolist())}
+        for name, samples in right.items()
+    }
+    return PlantedPairs(shape, _rounded(shape, assumptions, latent), cells, rates)
 
 
 def _sides(right: "Mapping[str, NDArray[np.bool_]]", pairing: Pairing) -> "list[NDArray[np.bool_]]":
@@ -194,6 +204,12 @@ def _ids(columns: PairColumns, *, pool: bool) -> list[str]:
     """pool: whether these are the pairs of the pool; those of the cells follow each other by fours."""
     numbers = columns.prompts.tolist()
     return [f"p{number}" if pool else f"p{number}-{place % 4}" for place, number in enumerate(numbers)]
+
+
+def _scored(pair_id: str, delta: float) -> Delta:
+    """A delta whose better side has the highest score."""
+    chosen, rejected = (5.0, 5.0 - delta) if delta > 0 else (5.0 + delta, 5.0)
+    return Delta(pair_id, chosen, rejected, delta, None)
 
 
 def _rows(columns: PairColumns, *, pool: bool) -> list[Pair]:
