@@ -414,7 +414,7 @@ NEW_SELECTION = (
     "train/pa/g3~g1/top-factuality-250/dpo/s0/policy",
     "evaluate/pa/g3~g1/top-factuality-250/dpo/s0/sampled",
 )
-ON_FACTUALITY = ("top-factuality-500", "top-mean-500", "bottom-mean-500", "length-matched-mean-500")
+ON_FACTUALITY = ("top-factuality-500", "top-mean-500", "bottom-mean-500", "matched-length-mean-500")
 RUBRIC, JUDGE, PROBLEM = RUBRICS / "factuality.md", TEMPLATES / "judge.md", TEMPLATES / "problem.md"
 # Its form asks 4 dimensions: 6 judge, 7 x (4 + the mean) delta, 4 + 3 by the mean filter, 7 train, 7 evaluate, 1.
 BELOW_LOGIC = below("judge/*/logic")

@@ -32,6 +32,7 @@ from prefdelta.reporting.judging.reliability import MORE_VOTES
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
 from prefdelta.reporting.notes import against_caption, captions, experiment_caption, one_seed
 from prefdelta.reporting.numbers.accuracies import Evaluation
+from prefdelta.reporting.numbers.balance import balance_lines
 from prefdelta.reporting.numbers.components import components
 from prefdelta.reporting.numbers.drift import check_drift
 from prefdelta.reporting.numbers.generators import source_lines
@@ -180,6 +181,8 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
             if len(panel.evaluations) > 1
         },
         "ties": content.ties,
+        "balances": (balances := balance_lines(content.jobs)),
+        "off_balance": any(line.is_off and line.balance.matched_on for line in balances),
         "max_drawn_share": content.max_drawn_share,
         "mark": content.mark,
         "mostly_drawn": any(map(content.is_mostly_drawn, arms)),

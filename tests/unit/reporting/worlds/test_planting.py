@@ -122,7 +122,7 @@ def test_features_are_means_over_the_pairs_that_the_projects_own_selection_takes
     ranked = np.sort(own.deltas["mean"])[::-1]
     sure = own.deltas["mean"] > ranked[499]  # above the ties
     assert found.quality[top] == pytest.approx(own.quality[sure].mean(), abs=0.1)
-    assert found.length[of["length-matched-mean-500/dpo"]] == pytest.approx(found.length[top], abs=0.05)
+    assert found.length[of["matched-length-mean-500/dpo"]] == pytest.approx(found.length[top], abs=0.05)
     eligible = len(own.prompts)
     assert found.seen[top] == found.distinct[top] == 500 / eligible
     assert found.seen[of["all/dpo-updates"]] == 16 * 32 / eligible
@@ -133,7 +133,7 @@ def test_features_are_means_over_the_pairs_that_the_projects_own_selection_takes
     )
     assert found.right_over_wrong[of["cell-right-right/dpo"]] == 0
     assert found.dimension[top] == "mean"
-    assert found.dimension[of["length-matched-mean-500/dpo"]] is None
+    assert found.dimension[of["matched-length-mean-500/dpo"]] is None
     sft = next(place for place, arm in enumerate(found.arms) if arm.recipe == "sft")
     assert not found.contrasts[sft]
     assert found.contrasts[every]
