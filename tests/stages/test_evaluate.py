@@ -260,6 +260,32 @@ def test_the_order_of_files_says_nothing_about_which_arm_they_belong_to(
         assert below(tmp_path, arm).read_bytes() == made.path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "named"), [("float16", "float32"), ("bfloat16", "float32"), ("float32", None)]
+)
+def test_an_arm_is_not_evaluated_in_a_precision_that_rounds_its_training_away(
+    dtype: str, named: str | None, arms: dict[str, Path], inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    policy, folder = checkpoints.open_pointer(arms[TWINS[0]], record)
+
+    def make(output: Path, _: Snapshots) -> dict[str, Any]:
+        shutil.copytree(folder, output, dirs_exist_ok=True, ignore=shutil.ignore_patterns(SEAL))
+        return {"update_cosine_bfloat16": 0.24, "update_cosine_float16": 0.65}
+
+    pointer = tmp_path / "train" / TWINS[0] / "policy.json"
+    checkpoints.write_pointer(pointer, checkpoints.get_or_make(tmp_path / "record", "policies", policy.key, "a", make))
+    changes = {"arms": [TWINS[0]], "engine": IN_PROCESS.model_copy(update={"dtype": dtype})}
+    path = below(tmp_path, TWINS[0])
+    if named is None:
+        again(path, tmp_path / "record", {**inputs, "weights": pointer}, **changes)
+        assert path.exists()
+        return
+    with pytest.raises(StudyError, match=rf"float16 0\.650; .* asks 0\.99\. Set evaluate\.engine\.dtype to {named},"):
+        again(path, tmp_path / "record", {**inputs, "weights": pointer}, **changes)
+    assert not (tmp_path / "record/calls").exists()
+    again(path, tmp_path / "record", {**inputs, "weights": pointer}, **changes, min_update_cosine=0.2)
+
+
 def test_removed_weights_are_no_matter_as_long_as_nothing_new_is_asked(
     evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from prefdelta.core.pairs.overlap import DimensionOverlap
 from prefdelta.reporting.arms import PARTS, Repeats, selection_of, short_labels
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
+from prefdelta.reporting.graders import GraderAudit
 from prefdelta.reporting.manifests import FinishedJob
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import AgreementLine
@@ -61,6 +62,7 @@ class Content:
     agreements: Sequence[AgreementLine]  # agreement of two ways of asking the judge
     ties: Sequence[TieLine]  # of the selections by delta
     max_drawn_share: float  # `filter.max_drawn_share`
+    graders: GraderAudit | None = None  # other graders' verdicts on the same answers; None: no other was asked
 
     def all_arms(self) -> list[Arm]:
         """Every arm that has scores, those of the experiments first."""

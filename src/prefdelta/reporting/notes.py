@@ -52,6 +52,9 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
     upstream, sources = upstream_lines(content.jobs), source_lines(content.jobs)
     windows = [w for line in ladder(content.jobs) for kept in (line.kept, *line.rejected) for w in kept.windows]
     agreed = [one for line in content.agreements for one in (line.exact, line.within_one, line.difference, line.kappa)]
+    audit = content.graders
+    judged = [one for line in (audit.agreements if audit else ()) for one in (line.ours, line.theirs, line.kappa)]
+    marked = audit.marked if audit else []
     by_prompt = caption(gaps, paired="chosen and rejected traces are paired by prompt", unit="prompts")
     by_pair = caption([line.mean for line in deltas], paired="the sides of a pair share their prompt", unit="pairs")
     return {
@@ -62,6 +65,12 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
             [line.difference for line in drifts], seeds=[seed for line in drifts for seed in line.seeds], paired=PAIRED
         ),
         "upstream": caption([one for line in upstream for one in (line.ours, line.theirs)], unit="answers"),
+        "graders": caption(judged),
+        "grader_gains": caption(
+            [gain for line in marked for gain in line.gains.values()],
+            seeds=[arm.seed for line in marked for arm in line.arms],
+            paired=PAIRED,
+        ),
         "generators": caption([line.accuracy for line in grades], unit="prompts"),
         "sources": caption([line.agreement for line in sources], unit="traces"),
         "gaps": by_prompt,

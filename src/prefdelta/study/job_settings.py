@@ -13,7 +13,7 @@ from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages.delta import DeltaSettings
-from prefdelta.stages.evaluate import AskedBenchmark, EvaluateSettings
+from prefdelta.stages.evaluate import OF_MATHEMATICS, AskedBenchmark, EvaluateSettings
 from prefdelta.stages.filter import FilterSettings
 from prefdelta.stages.generate import GenerateSettings, Shard, Shipped
 from prefdelta.stages.grade import GradeSettings
@@ -208,6 +208,7 @@ class JobSettings:
                 grader=self._benchmarks[name].source.grader,
                 template=self._benchmarks[name].template or section.template,
                 samples=times * group.samples.get(name, self._benchmarks[name].samples),
+                other_graders=section.other_graders if self._benchmarks[name].source.grader in OF_MATHEMATICS else [],
             )
             for name in sorted(group.benchmarks)
         }
@@ -220,6 +221,7 @@ class JobSettings:
             rendering=self._hub.rendering(policy),
             sampling=group.sampling,
             seed=self._config.seed,
+            min_update_cosine=section.min_update_cosine,
             max_failure_share=section.max_failure_share,
         )
 
