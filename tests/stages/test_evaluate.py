@@ -260,9 +260,7 @@ def test_the_order_of_files_says_nothing_about_which_arm_they_belong_to(
         assert below(tmp_path, arm).read_bytes() == made.path.read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("dtype", "named"), [("float16", "float32"), ("bfloat16", "float32"), ("float32", None)]
-)
+@pytest.mark.parametrize(("dtype", "named"), [("float16", "float32"), ("bfloat16", "float32"), ("float32", None)])
 def test_an_arm_is_not_evaluated_in_a_precision_that_rounds_its_training_away(
     dtype: str, named: str | None, arms: dict[str, Path], inputs: dict[str, Any], record: Path, tmp_path: Path
 ) -> None:

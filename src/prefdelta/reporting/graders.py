@@ -96,7 +96,7 @@ class GraderAudit:
                 gains = {
                     name: scores.weighted_difference(gain_weights(repeats), [evaluation])
                     for name, scores in by.items()
-                    if all(scores.has(arm, evaluation) for arm in (*repeats, repeats[0].base))
+                    if all(scores.has(arm, evaluation) and scores.has(arm.base, evaluation) for arm in repeats)
                 }
                 lines.append(GraderGain(repeats, evaluation, gains))
         return lines
@@ -116,8 +116,8 @@ class GraderAudit:
 
     def _arms(self, evaluation: Evaluation) -> list[Arm]:
         """The arms that have scores there, with their base."""
-        arms = self.scores[OURS].arms()
-        return [arm for arm in arms if all(self.scores[OURS].has(one, evaluation) for one in (arm, arm.base))]
+        ours = self.scores[OURS]
+        return [arm for arm in ours.arms() if ours.has(arm, evaluation) and ours.has(arm.base, evaluation)]
 
 
 def audit_graders(
@@ -195,7 +195,7 @@ class _Verdicts:
     def agreement(self, evaluation: Evaluation, grader: str, bootstrap: Bootstrap) -> GraderAgreement:
         import numpy as np
 
-        cells = np.stack([self._cells[name] for name in sorted(self._cells)]) if self._cells else np.zeros((0, 4))
+        cells = np.array([self._cells[name] for name in sorted(self._cells)], dtype=float).reshape(-1, 4)
         total = cells.sum(axis=0).astype(int)
         what = ("graders", evaluation.group, evaluation.benchmark, grader)
         return GraderAgreement(
@@ -217,7 +217,7 @@ def _share(columns: Sequence[int]) -> "Callable[[NDArray[np.float64]], NDArray[n
 
 
 def _kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Cohen's kappa (Cohen 1960), from the means of the cells of `_Verdicts`; NaN if one grader says the same of all."""
+    """Cohen's kappa (Cohen 1960), from the means of the cells of `_Verdicts`; NaN if both say one thing of all."""
     import numpy as np
 
     cells = means / means.sum(axis=-1, keepdims=True)

@@ -186,6 +186,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "sources": source_lines(content.jobs),
         "by_upstream": upstream_lines(content.jobs),
         "graders": content.graders,
+        "groups": content.groups,
         "grader_titles": TITLES,
         "grader_margin": MARGIN,
         "agreements": content.agreements,

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from prefdelta.core.answers.accuracy import COUNTS_AS_WRONG, count_outcomes, outcome
 from prefdelta.core.answers.grading import Graded, grade_all, grader_reasons
+from prefdelta.core.arms import Base, parse_arm
 from prefdelta.core.asking.engine_options import GeneratorOptions
 from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.requests import Engine, Failure, Reply, Request, Sampling
@@ -68,8 +69,8 @@ class EvaluateSection(Settings):
     """File of the prompt, with the slot {problem}, for benchmarks that do not name their own."""
 
     engine: GeneratorOptions
-    """How policies are run. Its `dtype` is that of all policies, trained or not: an arm and its base are comparable only
-    in the same precision."""
+    """How policies are run. Its `dtype` is that of all policies, trained or not: an arm and its base can be compared
+    only in the same precision."""
 
     min_update_cosine: Annotated[float, Field(ge=0, le=1)] = 0.99
     """How much of a policy's training must be left in the engine's `dtype`: least cosine between what training changed
@@ -239,7 +240,7 @@ def _check_precision(job: Job[EvaluateSettings]) -> None:
     """
     dtype, least = job.settings.engine.dtype, job.settings.min_update_cosine
     for arm in job.settings.arms:
-        if arm.endswith("/base"):
+        if isinstance(parse_arm(arm), Base):
             continue
         folder = open_weights([file_of(job.inputs["weights"], arm)], None, job.record, only_look=True).folder
         cosines = cosines_of(checkpoints.measurements(folder)) if folder.is_dir() else {}

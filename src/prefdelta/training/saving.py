@@ -65,7 +65,8 @@ def update_survival(
             continue
         after = trained[name].detach().flatten()
         before = stored[:].to(after.device).flatten()
-        for part, reference in zip(after.split(_AT_A_TIME), before.split(_AT_A_TIME), strict=True):
+        for start in range(0, len(after), _AT_A_TIME):
+            part, reference = (weights[start : start + _AT_A_TIME] for weights in (after, before))
             update = part.float() - reference.float()
             changed += int((update != 0).sum())
             length += float(update.double().square().sum())

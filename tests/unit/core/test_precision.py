@@ -23,4 +23,6 @@ def test_the_engines_own_choice_keeps_what_the_worse_one_keeps() -> None:
 
 
 def test_cosines_are_read_from_the_measurements_of_a_training() -> None:
-    assert cosines_of({"update_cosine_float16": 0.65, "updates": 3, "update_cosine_bfloat16": None}) == {"float16": 0.65}
+    assert cosines_of({"update_cosine_float16": 0.65, "updates": 3, "update_cosine_bfloat16": None}) == {
+        "float16": 0.65
+    }

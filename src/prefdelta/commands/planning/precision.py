@@ -20,15 +20,17 @@ def precision_notes(study: Study, finished: ObservedSpeed) -> list[str]:
     cheapest = cheapest_precision(arms.values(), least)
     lost = [name for name, cosines in arms.items() if (kept_by(dtype, cosines) or 0.0) < least]
     if lost:
-        return [
+        note = (
             f"evaluate.engine.dtype {dtype} rounds away what training changed in {len(lost)} of {len(arms)} trained "
             f"arms, for example {lost[0]}: they would not be evaluated. {cheapest} is the cheapest that keeps all."
-        ]
+        )
+        return [note]
     if dtype == WHOLE and cheapest != WHOLE:
         kept = min(cosines[cheapest] for cosines in arms.values())
-        return [
-            f"all {len(arms)} trained arms could be evaluated in {cheapest}, which costs about half of {WHOLE}: the "
-            f"lowest cosine of what it keeps of an update is {kept:.3f} (evaluate.min_update_cosine: {least:g}). "
-            "Another evaluate.engine.dtype asks all answers again, those of the untrained policies too."
-        ]
+        note = (
+            f"all {len(arms)} trained arms could be evaluated in {cheapest}, which is cheaper than {WHOLE}: the lowest "
+            f"cosine of what it keeps of an update is {kept:.3f} (evaluate.min_update_cosine: {least:g}). Another "
+            "evaluate.engine.dtype asks all answers again, those of the untrained policies too."
+        )
+        return [note]
     return []
