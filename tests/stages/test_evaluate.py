@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.errors import StudyError
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.details.evaluate import UpstreamCounts
+from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
 from prefdelta.stages import evaluate, prompts
-from prefdelta.store import checkpoints
+from prefdelta.store import checkpoints, tables
 from prefdelta.store.snapshots import SEAL, Snapshots
 from prefdelta.system import plugins
 from prefdelta.workflow.job import Outcome
@@ -184,6 +186,28 @@ def test_upstreams_verdicts_are_counted_beside_ours_where_its_rule_is_another(
     counted = {"short": UpstreamCounts(solved=theirs, counted=20, differ=theirs)}  # "long" is graded as everywhere
     assert outcome.details.by_upstreams_rule == {"able/base": counted}
     assert evaluated.outcome.details.by_upstreams_rule is None
+
+
+@pytest.mark.usefixtures("no_model_is_asked")
+def test_other_graders_verdicts_stand_beside_ours_and_nothing_is_asked(
+    evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    short = BENCHMARKS["short"].model_copy(update={"other_graders": ["math_verify", "text"]})
+    again(below(tmp_path), record, inputs, benchmarks={**BENCHMARKS, "short": short})
+    rows = read_checked(below(tmp_path), Score)
+    assert [replace(row, by_math_verify=None, by_text=None) for row in rows] == read_checked(evaluated.path, Score)
+    answers = {prompt.prompt_id: prompt.answers for path in inputs["prompts"] for prompt in tables.read(path, Prompt)}
+    calls = {call.key: call.text or "" for call in recorded(*(record / "calls/evaluate").iterdir())}
+    for row in rows:
+        if row.benchmark == "long":
+            assert (row.by_math_verify, row.by_text) == (None, None)
+        elif row.failure == "truncated":
+            assert (row.by_math_verify, row.by_text) == ("truncated", "truncated")
+        else:
+            numbers = re.findall(r"\d", calls[row.call_key])
+            right = bool(numbers) and numbers[-1] in answers[row.prompt_id]
+            assert row.by_text == ("no_answer" if not numbers else "right" if right else "wrong")
+    assert {row.by_math_verify for row in rows if row.correct} == {"right"}
 
 
 # --- batches ---

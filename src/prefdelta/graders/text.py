@@ -6,6 +6,7 @@ follows the last "answer is", else the last number (as lm-eval's gsm8k flexible-
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from prefdelta.core.answers.final_answers import boxed, plain, stated
 from prefdelta.core.asking.reasoning_marks import without_thinking
@@ -29,6 +30,7 @@ def _last_number(text: str) -> str | None:
     return numbers[-1].rstrip(",") if numbers else None
 
 
+@lru_cache(maxsize=1024)  # one right answer meets many answers
 def _normalised(text: str) -> str:
     r"""A text in lower case, without spaces, dollars, `\text{}` and the like, `\left`, `\right` and a full stop."""
     return plain(text).casefold()

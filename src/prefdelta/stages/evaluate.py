@@ -34,8 +34,8 @@ from prefdelta.system.log import say
 from prefdelta.system.processes import cores
 from prefdelta.workflow.job import Job, Outcome, file_of, start
 
-# Graders of mathematics, beside which `other_graders` can stand: their right answers are texts.
-OF_MATHEMATICS = frozenset({"maths", "marker"})
+# Other grader -> graders beside which it can stand. math-verify takes an equation of mini's traces for their answer.
+STANDS_BESIDE = {"math_verify": frozenset({"maths"}), "text": frozenset({"maths", "marker"})}
 _HAVE_UPSTREAMS_RULE = {"choice"}  # graders with `upstream(text, answers)`, the rule of the benchmark's own code
 
 
@@ -81,8 +81,8 @@ class EvaluateSection(Settings):
     """Name of a group -> benchmarks that are evaluated in the same way."""
 
     other_graders: list[Literal["math_verify", "text"]] = Field(default_factory=list)
-    """Other graders whose verdicts stand beside those of the graders `maths` and `marker`: math-verify alone, and
-    equality of normalised texts. They decide nothing. The page marks gains that one grader alone sees, and `prefdelta
+    """Other graders whose verdicts stand beside ours: math-verify alone (beside the grader `maths`), and equality of
+    normalised texts (beside `maths` and `marker`). They decide nothing. The page marks gains that one grader alone sees, and `prefdelta
     audit graders` shows answers on which they differ. Another list grades the recorded answers again, and asks nothing.
     math-verify takes a millisecond or more of a core for each answer."""
 

@@ -13,7 +13,7 @@ from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages.delta import DeltaSettings
-from prefdelta.stages.evaluate import OF_MATHEMATICS, AskedBenchmark, EvaluateSettings
+from prefdelta.stages.evaluate import STANDS_BESIDE, AskedBenchmark, EvaluateSettings
 from prefdelta.stages.filter import FilterSettings
 from prefdelta.stages.generate import GenerateSettings, Shard, Shipped
 from prefdelta.stages.grade import GradeSettings
@@ -208,7 +208,11 @@ class JobSettings:
                 grader=self._benchmarks[name].source.grader,
                 template=self._benchmarks[name].template or section.template,
                 samples=times * group.samples.get(name, self._benchmarks[name].samples),
-                other_graders=section.other_graders if self._benchmarks[name].source.grader in OF_MATHEMATICS else [],
+                other_graders=[
+                    other
+                    for other in section.other_graders
+                    if self._benchmarks[name].source.grader in STANDS_BESIDE[other]
+                ],
             )
             for name in sorted(group.benchmarks)
         }

@@ -52,12 +52,12 @@ def test_a_weight_beyond_the_range_of_float16_is_not_kept(tmp_path):
     assert (found["update_cosine_float16"], found["update_cosine_bfloat16"]) == (0.0, 1.0)
 
 
-@pytest.mark.parametrize(("rate", "float16", "bfloat16"), [(5e-7, 0.99, 0.72), (5e-8, 0.66, 0.25)])
+@pytest.mark.parametrize(("rate", "float16", "bfloat16"), [(5e-7, 0.989, 0.713), (5e-8, 0.655, 0.244)])
 def test_a_small_learning_rate_survives_float32_alone(tmp_path, rate, float16, bfloat16):
     # Weights as small as those of an 8B model, stored in bfloat16; updates of some hundred steps of Adam.
     torch.manual_seed(0)
     base = {"weights": (0.02 * torch.randn(1000, 2000)).bfloat16()}
     trained = {"weights": base["weights"].float() + 110 * rate / 2 * torch.randn(1000, 2000)}
     found = measured(tmp_path, base, trained)
-    assert found["update_cosine_float16"] == pytest.approx(float16, abs=0.02)
-    assert found["update_cosine_bfloat16"] == pytest.approx(bfloat16, abs=0.02)
+    assert found["update_cosine_float16"] == pytest.approx(float16, abs=0.002)
+    assert found["update_cosine_bfloat16"] == pytest.approx(bfloat16, abs=0.002)
