@@ -82,9 +82,9 @@ class EvaluateSection(Settings):
 
     other_graders: list[Literal["math_verify", "text"]] = Field(default_factory=list)
     """Other graders whose verdicts stand beside ours: math-verify alone (beside the grader `maths`), and equality of
-    normalised texts (beside `maths` and `marker`). They decide nothing. The page marks gains that one grader alone sees, and `prefdelta
-    audit graders` shows answers on which they differ. Another list grades the recorded answers again, and asks nothing.
-    math-verify takes a millisecond or more of a core for each answer."""
+    normalised texts (beside `maths` and `marker`). They decide nothing. The page marks gains that depend on the grader,
+    and `prefdelta audit graders` shows answers on which graders differ. Another list grades the recorded answers again,
+    and asks nothing. math-verify takes some milliseconds of a core for each answer."""
 
     base_samples: Annotated[int, Field(ge=1)] = 1
     """How many times as often as an arm an untrained policy answers each item. All gains of its arms are against these
