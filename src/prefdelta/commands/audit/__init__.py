@@ -24,7 +24,7 @@ def define(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="print N answers for each benchmark and grader that differs from ours: their end, the right answers and "
-        "both verdicts (default: %(default)s)",
+        "all verdicts (default: %(default)s)",
     )
     graded.set_defaults(run_audit=graders.run)
 
