@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -232,6 +233,33 @@ def test_draws_of_one_prompt_stay_together(study):
     top = Cells(study.run()).row("top-clarity-2", 7)
     assert top[2] == "+100.0"  # fifty draws of one prompt: one prompt, so no interval
     assert top[4] == "1 (0)"
+
+
+def test_a_gain_that_depends_on_the_grader_is_marked(study):
+    assert "other graders" not in study.run()
+    study.inputs["scores"].clear()
+    rows = [score(str(number), number < 10) for number in range(40)]
+    study.evaluate("pico/base", [replace(row, by_text="right" if row.correct else "wrong") for row in rows])
+    gained = [score(str(number), number < 30) for number in range(40)]
+    for arm in (TOP, *ALL):  # ours sees 20 more right answers, the text only for `all`
+        seen = [number < (10 if arm == TOP else 30) for number in range(40)]
+        study.evaluate(
+            arm, [replace(row, by_text="right" if one else "wrong") for row, one in zip(gained, seen, strict=True)]
+        )
+    page = study.run("graders.html")
+    cells = Cells(page)
+    # Right by ours 10 + 3 x 30 of 160, by the text 20 fewer.
+    agreement = cells.row("sums", 8)
+    assert (agreement[0], agreement[1]) == ("sums Near", "normalised text")
+    assert agreement[2].startswith("62.5 [")
+    assert agreement[3].startswith("50.0 [")
+    assert (agreement[4], agreement[5], agreement[7]) == ("20", "0 of 160", "0")
+    marked = next(row for row in cells.rows if "above 0 by ours only" in row[-1])
+    assert marked[0].startswith("top-clarity-2")
+    assert marked[2].startswith("+50.0 [")
+    assert marked[3].startswith("0.0")
+    assert cells.row("top-clarity-2 big~small · dpo", 4)[1].endswith("§")
+    assert not cells.row("all big~small · dpo", 4)[1].endswith("§")
 
 
 def test_generators_and_deltas(study):

@@ -496,6 +496,12 @@ SETTINGS = [
         set_in_config("evaluate", "base_samples", to=6),
         some("evaluate/*/base/sampled"),
     ),
+    # Graded again from the record, without a call (tests/stages/test_evaluate.py).
+    Case(
+        "the graders beside ours",
+        set_in_config("evaluate", "other_graders", to=[]),
+        some("evaluate/*/base/*", "evaluate/*/*/*/*/*/*"),
+    ),
     Case(
         "a further temperature of the untrained policies",
         set_in_config("evaluate", "groups", "sampled", "base_temperatures", to=[0.5]),

@@ -21,6 +21,7 @@ COMMANDS = {
     "invalidate": "forget outputs with all that they were made from, so that they are made from scratch",
     "worlds": "what the ledger of claims concludes where the truth is planted",
     "sweep": "choose the learning rates of a study by a rule",
+    "audit": "hold results against another way of measuring them",
 }
 
 

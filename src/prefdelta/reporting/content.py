@@ -9,6 +9,7 @@ from prefdelta.core.pairs.overlap import DimensionOverlap
 from prefdelta.reporting.arms import PARTS, Repeats, selection_of, short_labels
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
+from prefdelta.reporting.graders import GraderAudit
 from prefdelta.reporting.judging.reliability import Reliability
 from prefdelta.reporting.manifests import FinishedJob
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
@@ -63,6 +64,7 @@ class Content:
     reliability: Reliability  # of deltas and of selections by delta
     ties: Sequence[TieLine]  # of the selections by delta
     max_drawn_share: float  # `filter.max_drawn_share`
+    graders: GraderAudit | None = None  # other graders' verdicts on the same answers; None: no other was asked
 
     def all_arms(self) -> list[Arm]:
         """Every arm that has scores, those of the experiments first."""

@@ -53,6 +53,9 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
     windows = [w for line in ladder(content.jobs) for kept in (line.kept, *line.rejected) for w in kept.windows]
     agreed = [one for line in content.agreements for one in (line.exact, line.within_one, line.difference, line.kappa)]
     held = content.reliability
+    audit = content.graders
+    judged = [one for line in (audit.agreements if audit else ()) for one in (line.ours, line.theirs, line.kappa)]
+    marked = audit.marked if audit else []
     by_prompt = caption(gaps, paired="chosen and rejected traces are paired by prompt", unit="prompts")
     of_draw = ", in draw 0 of the traces" if any(arm.draw for arm in content.all_arms()) else ""
     shared = f"the sides of a pair share their prompt{of_draw}"
@@ -65,6 +68,12 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
             [line.difference for line in drifts], arms=[arm for line in drifts for arm in line.arms], paired=PAIRED
         ),
         "upstream": caption([one for line in upstream for one in (line.ours, line.theirs)], unit="answers"),
+        "graders": caption(judged),
+        "grader_gains": caption(
+            [gain for line in marked for gain in line.gains.values()],
+            arms=[arm for line in marked for arm in line.arms],
+            paired=PAIRED,
+        ),
         "generators": caption([line.accuracy for line in grades], unit="prompts"),
         "sources": caption([line.agreement for line in sources], unit="traces"),
         "gaps": by_prompt,

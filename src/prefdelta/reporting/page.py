@@ -28,6 +28,7 @@ from prefdelta.reporting.content import CONFOUNDED, Content
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
 from prefdelta.reporting.evidence import ExperimentArms, title_of
 from prefdelta.reporting.figures.canvas import Drawing, inline
+from prefdelta.reporting.graders import MARGIN, TITLES
 from prefdelta.reporting.judging.reliability import MORE_VOTES
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
 from prefdelta.reporting.notes import against_caption, captions, experiment_caption, one_seed
@@ -190,6 +191,10 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "confounded_note": CONFOUNDED,
         "sources": source_lines(content.jobs),
         "by_upstream": upstream_lines(content.jobs),
+        "graders": content.graders,
+        "groups": content.groups,
+        "grader_titles": TITLES,
+        "grader_margin": MARGIN,
         "agreements": content.agreements,
         "reliability": content.reliability,
         "more_votes": MORE_VOTES,

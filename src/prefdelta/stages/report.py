@@ -18,6 +18,7 @@ from prefdelta.reporting.content import Content, Overlaps
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.figures.folder import publish_figures
+from prefdelta.reporting.graders import audit_graders
 from prefdelta.reporting.judging.reliability import judge_reliability
 from prefdelta.reporting.manifests import read_jobs, shipped_generators
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
@@ -208,6 +209,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
         ),
         ties=tie_lines(jobs),
         max_drawn_share=settings.max_drawn_share,
+        graders=audit_graders(job.inputs["scores"], study, scores, groups, bootstrap),
     )
     figures = drawings(content)
     publish_figures(job.output("figures"), figures, hex_colour(settings.colour))

@@ -15,7 +15,7 @@ from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages.delta import DeltaSettings
-from prefdelta.stages.evaluate import AskedBenchmark, EvaluateSettings
+from prefdelta.stages.evaluate import STANDS_BESIDE, AskedBenchmark, EvaluateSettings
 from prefdelta.stages.filter import FilterSettings
 from prefdelta.stages.generate import GenerateSettings, Shard, Shipped
 from prefdelta.stages.grade import GradeSettings
@@ -219,6 +219,11 @@ class JobSettings:
                 grader=self._benchmarks[name].source.grader,
                 template=self._benchmarks[name].template or section.template,
                 samples=times * group.samples.get(name, self._benchmarks[name].samples),
+                other_graders=[
+                    other
+                    for other in section.other_graders
+                    if self._benchmarks[name].source.grader in STANDS_BESIDE[other]
+                ],
             )
             for name in sorted(group.benchmarks)
         }
@@ -231,6 +236,7 @@ class JobSettings:
             rendering=self._hub.rendering(policy),
             sampling=group.sampling.model_copy(update=sharpened),
             seed=self._config.seed,
+            min_update_cosine=section.min_update_cosine,
             max_failure_share=section.max_failure_share,
         )
 

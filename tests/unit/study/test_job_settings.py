@@ -75,6 +75,18 @@ def evaluated(study):
     }
 
 
+def test_other_graders_stand_beside_those_whose_answers_they_read(study_at, mini):
+    def asked(study):
+        batches = [json.loads(batch.settings)["benchmarks"] for batch in study.evaluate_batches]
+        return {name: found["other_graders"] for benchmarks in batches for name, found in benchmarks.items()}
+
+    both = ["math_verify", "text"]
+    full = asked(study_at({}))
+    assert (full["math_500"], full["theoremqa"], full["mmlu_pro"], full["livecodebench"]) == (both, [], [], [])
+    of_mini = asked(mini(lambda content: content["evaluate"].update(other_graders=both)))
+    assert of_mini["mini_maths_hard"] == ["text"]
+
+
 def test_an_untrained_policy_answers_several_times_as_often_as_an_arm(study_at):
     found = evaluated(study_at({}))
     assert found[False, "maths"] == dict.fromkeys(found[False, "maths"], 1) | dict.fromkeys(

@@ -36,7 +36,8 @@ class VLLMOptions(Settings):
     """Kind of engine: vLLM in the job's process."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "bfloat16"
-    """Precision in which weights are loaded and computed with; `auto` is that of the checkpoint."""
+    """Precision in which weights are loaded and computed with; `auto` is that of the checkpoint, or 16 bits for one in
+    float32."""
 
     max_length: Annotated[int, Field(ge=2)]
     """Context length: tokens of prompt + completion. A prompt that leaves no room for a completion is a failure."""
