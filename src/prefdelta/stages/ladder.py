@@ -119,7 +119,9 @@ def _accuracy(
     # All models get the same problems, but each has its own draws.
     problem_seed = seed_of("ladder", window.family, window.operations)
     drawn = draw_problems(window.family, window.operations, "validation", problem_seed)
-    answers = {problem.question: [str(problem.answer())] for problem in islice(drawn, window.items or shared.measured_items)}
+    answers = {
+        problem.question: [str(problem.answer())] for problem in islice(drawn, window.items or shared.measured_items)
+    }
     temperatures = dict.fromkeys([window.temperature, *window.best_over])
     requests = [
         Request(
