@@ -58,7 +58,7 @@ class Window(Settings):
     temperature: Temperature = 1.0
     """Sampling temperature of the answers, at least 0. 0 is greedy."""
 
-    best_over: list[Temperature] = []
+    best_over: list[Temperature] = Field(default_factory=list)
     """Other temperatures, at least 0, none of which may mend the model: see `at_most_above`."""
 
     at_most_above: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -141,15 +141,15 @@ class LadderSection(Settings):
     threads: Annotated[int, Field(ge=1)] = 1
     """Torch threads, at least 1: part of what determines the bits on a CPU."""
 
-    misconceptions: dict[str, list[Misconception]] = {}
+    misconceptions: dict[str, list[Misconception]] = Field(default_factory=dict)
     """Tables of systematic errors by name, which models hold with a factor (`models.<name>.ladder.misconceptions`)."""
 
     @model_validator(mode="after")
     def _contexts_differ(self) -> "LadderSection":
         for name, rows in self.misconceptions.items():
-            (context, times), *_ = Counter(row.context for row in rows).most_common(1) or [((), 0)]
-            if times > 1:
-                raise ValueError(f"misconceptions.{name} has {times} rows for one context: {context}")
+            for context, times in Counter(row.context for row in rows).items():
+                if times > 1:
+                    raise ValueError(f"misconceptions.{name} has {times} rows for one context: {context}")
         return self
 
     def held_by(self, rung: Rung) -> Misconceptions:

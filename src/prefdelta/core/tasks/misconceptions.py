@@ -17,18 +17,15 @@ Digit = Annotated[int, Field(ge=0, le=9)]
 Operator = Literal["+", "-", "*"]
 Operand = Annotated[int, Field(ge=1, le=LARGEST_OPERAND)]
 
-# The field that says what a trace does instead -> the dimension of that error.
-DIMENSIONS = {
-    "does": "strategy_coherence",
-    "operand_off_by": "factuality",
-    "starts_from": "step_coherence",
-    "result_off_by": "computational_precision",
-}
+CHANGES = ("does", "operand_off_by", "starts_from", "result_off_by")  # the fields that say what a trace does instead
 
 
 class Misconception(Settings):
-    """A context, and what traces do wrong in it. Give exactly one of `does` (strategy_coherence), `operand_off_by`
-    (factuality), `starts_from` (step_coherence) and `result_off_by` (computational_precision)."""
+    """A context, and what traces do wrong in it.
+
+    Give exactly one of `does` (an error of strategy_coherence), `operand_off_by` (factuality), `starts_from`
+    (step_coherence) and `result_off_by` (computational_precision).
+    """
 
     value: Digit
     """Value before the step, from 0 to 9."""
@@ -56,9 +53,9 @@ class Misconception(Settings):
 
     @model_validator(mode="after")
     def _changes_one_thing(self) -> "Misconception":
-        given = [name for name in DIMENSIONS if getattr(self, name) is not None]
+        given = [name for name in CHANGES if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(DIMENSIONS)}; given: {', '.join(given) or 'none'}")
+            raise ValueError(f"give exactly one of {', '.join(CHANGES)}; given: {', '.join(given) or 'none'}")
         if self.does == self.operator:
             raise ValueError(f"does {self.does!r} is the operator that the problem asks for")
         if self.starts_from == self.value:
@@ -67,8 +64,8 @@ class Misconception(Settings):
 
     @property
     def context(self) -> tuple[str, int, str, int | None]:
-        """What it changes (a key of `DIMENSIONS`), and where."""
-        change = next(name for name in DIMENSIONS if getattr(self, name) is not None)
+        """What it changes (one of `CHANGES`), and where."""
+        change = next(name for name in CHANGES if getattr(self, name) is not None)
         return change, self.value, self.operator, self.operand
 
 

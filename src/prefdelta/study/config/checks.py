@@ -62,8 +62,8 @@ def _prompts(config: Config) -> Iterator[str]:
 def _ladder(config: Config) -> Iterator[str]:
     if any(model.ladder for model in config.models.values()) and config.ladder is None:
         yield "ladder: is missing, but models are trained here (models.<model>.ladder)"
-    for name, model in config.models.items():
-        held = model.ladder.misconceptions if model.ladder else None
+    for name, rung in ((name, model.ladder) for name, model in config.models.items()):
+        held = rung.misconceptions if rung else None
         if config.ladder and held:
             tables = config.ladder.misconceptions
             yield from _unknown(f"models.{name}.ladder.misconceptions.table", [held.table], tables)

@@ -154,7 +154,7 @@ BROAD = {
 
 
 def steps_by_context(name, misconceptions, rates=None, traces=4000):
-    """(value before, operator asked, operand asked) -> (index, step) of all steps of traces in which none is missing."""
+    """(value before, operator asked, operand asked) -> (index, step) of all steps of traces without missing ones."""
     family, random, found = FAMILIES[name], Random(0), defaultdict(list)
     for _ in range(traces):
         problem = family.draw(random, 4)
