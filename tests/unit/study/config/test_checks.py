@@ -255,7 +255,7 @@ def test_what_a_generator_says_about_judging_comes_before_what_the_section_says(
 
 
 def test_all_wrong_names_are_told_at_once():
-    changed = {"policies": ["pc"], "pairings": ["g3~g9"], "recipes": ["dop"], "selections": ["al"]}
+    changed = {"policies": ["pz"], "pairings": ["g3~g9"], "recipes": ["dop"], "selections": ["al"]}
     lines = mistakes(**{f"{EXPERIMENT}__{key}": value for key, value in changed.items()})
     keys = [line.partition(":")[0].rpartition(".")[2] for line in lines]
     assert sorted(keys) == sorted(changed)
