@@ -56,9 +56,6 @@ class Sweep(Settings):
     benchmarks: Annotated[list[str], Field(min_length=1)]
     """Benchmarks of validation problems, of all families: each decides, sampled and greedy."""
 
-    largest_loss: Annotated[float, Field(ge=0, le=1)]
-    """Share of items that a rate may lose on any of them, sampled or greedy, from 0 to 1."""
-
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -69,12 +66,9 @@ class Trial:
     gains: Mapping[tuple[str, str], Estimate]
 
     @property
-    def worst(self) -> float:
+    def smallest(self) -> float:
+        """The smallest gain."""
         return min(gain.value or 0.0 for gain in self.gains.values())
-
-    @property
-    def mean(self) -> float:
-        return sum(gain.value or 0.0 for gain in self.gains.values()) / len(self.gains)
 
 
 def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
@@ -131,24 +125,21 @@ def measure(sweep: Sweep, results: Path) -> list[Trial]:
     return trials
 
 
-def choose(trials: list[Trial], largest_loss: float) -> float:
-    """The rate that the rule picks from the trials of one recipe."""
-    allowed = [trial for trial in trials if trial.worst >= -largest_loss]
-    if not allowed:
-        return min(trial.rate for trial in trials)
-    return max(allowed, key=lambda trial: (trial.mean, -trial.rate)).rate
+def choose(trials: list[Trial]) -> float:
+    """The rate that the rule picks from the trials of one recipe; of rates that are equally good, the smaller one."""
+    return max(trials, key=lambda trial: (trial.smallest, -trial.rate)).rate
 
 
-def page(rule: str, trials: list[Trial], titles: Mapping[str, str], largest_loss: float) -> str:
+def page(rule: str, trials: list[Trial], titles: Mapping[str, str]) -> str:
     """The text of docs/sweep.md. titles: of the benchmarks, by name."""
     columns = list(trials[0].gains)
     rows = []
-    for recipe, rate in _chosen(trials, largest_loss):
+    for recipe, rate in _chosen(trials):
         for trial in trials:
             if trial.recipe == recipe:
                 gains = " | ".join(_points(trial.gains[column]) for column in columns)
-                verdict = "**chosen**" if trial.rate == rate else "loses" if trial.worst < -largest_loss else ""
-                rows.append(f"| {recipe} | {trial.rate:g} | {gains} | {100 * trial.mean:+.1f} | {verdict} |")
+                verdict = "**chosen**" if trial.rate == rate else ""
+                rows.append(f"| {recipe} | {trial.rate:g} | {gains} | {100 * trial.smallest:+.1f} | {verdict} |")
     heads = " | ".join(f"{titles[benchmark]}, {group}" for benchmark, group in columns)
     return "\n".join(
         [
@@ -160,7 +151,7 @@ def page(rule: str, trials: list[Trial], titles: Mapping[str, str], largest_loss
             "",
             "Gains over the untrained policy in points, with 95% intervals, paired by item; one training seed.",
             "",
-            f"| recipe | learning rate | {heads} | mean | |",
+            f"| recipe | learning rate | {heads} | smallest | |",
             f"|{'---|' * (len(columns) + 4)}",
             *rows,
             "",
@@ -192,18 +183,18 @@ def _run(path: Path) -> None:
     trials = measure(sweep, results)
     rule = "\n".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# "))
     titles = {name: _title(name) for name in sweep.benchmarks}
-    publish_text(TABLE, page(rule, trials, titles, sweep.largest_loss))
+    publish_text(TABLE, page(rule, trials, titles))
     sys.stdout.write(f"the table: {TABLE}\n")
-    for recipe, rate in _chosen(trials, sweep.largest_loss):
+    for recipe, rate in _chosen(trials):
         current = study["train"]["recipes"][recipe]["learning_rate"]
         note = "" if current == rate else f"; {sweep.study} has {current:g}: change it"
         sys.stdout.write(f"{recipe}: the rule picks {rate:g}{note}\n")
 
 
-def _chosen(trials: list[Trial], largest_loss: float) -> Iterator[tuple[str, float]]:
+def _chosen(trials: list[Trial]) -> Iterator[tuple[str, float]]:
     """Each recipe, with its rate."""
     for recipe in dict.fromkeys(trial.recipe for trial in trials):
-        yield recipe, choose([trial for trial in trials if trial.recipe == recipe], largest_loss)
+        yield recipe, choose([trial for trial in trials if trial.recipe == recipe])
 
 
 def _title(benchmark: str) -> str:
