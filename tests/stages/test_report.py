@@ -484,6 +484,8 @@ def test_overlaps_say_how_much_is_drawn_among_ties(study):
 
 def test_the_ladder_is_held_against_its_windows(study):
     window = {"family": "maths", "operations": [4, 5], "low": 0.4, "high": 0.6, "n": 100}
+    best = {"best_temperature": 0.5, "best_accuracy": 0.55, "at_most_above": 0.04}
+    mended = {**window, "accuracy": 0.5, "temperature": 0.0, **best}
     study.manifest(
         "ladder",
         "big/model",
@@ -492,14 +494,22 @@ def test_the_ladder_is_held_against_its_windows(study):
         seed=8,
         curve=[[0, 4.0], [25, 1.0]],
         accuracies=[{**window, "accuracy": 0.5}],
-        rejected=[{"seed": 7, "accuracies": [{**window, "accuracy": 0.7}]}],
+        rejected=[{"seed": 7, "accuracies": [{**window, "accuracy": 0.7}]}, {"seed": 6, "accuracies": [mended]}],
     )
     study.manifest("ladder", "small/model", parameters=99, steps=5, curve=[])
     cells = Cells(study.run())
     big = cells.row("big seed 8")
     assert big[1:4] == ["1,234", "50", "1.000"]
-    assert big[5:] == ["maths, 4, 5 operations", f"{shown(50, 100)} n = 100", "40.0–60.0", "used, inside"]
+    problems = "maths, 4, 5 operations, temperature 1"
+    assert big[5:] == [problems, f"{shown(50, 100)} n = 100", "40.0–60.0", "used, inside"]
     assert cells.row("seed 7")[-1] == "rejected, outside"
+    limit = "best 55.0 at temperature 0.5, allowed 4.0 above"
+    assert cells.row("seed 6")[5:] == [
+        problems.replace("temperature 1", "greedy"),
+        f"{shown(50, 100)} n = 100",
+        f"40.0–60.0 {limit}",
+        "rejected, outside",
+    ]
     assert cells.row("small")[5:] == ["—", "—", "—", "used"]
 
 

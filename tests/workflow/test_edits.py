@@ -462,6 +462,11 @@ TEXTS = [
 ]
 SETTINGS = [
     Case("the config without comments and anchors", write_config_anew, nothing),
+    Case(
+        "a table of misconceptions, which only the models that hold it see",
+        in_config(lambda study: study["ladder"]["misconceptions"]["facts"].pop()),
+        below("ladder/pc/model"),
+    ),
     Case("what a job asks of the machine", set_in_config("compute", "judge", "mem_mb", to=999), nothing),
     Case(
         "what the site calls its partitions, account and GPUs",

@@ -97,6 +97,12 @@ class JobSettings:
         rung, shared = self._config.models[job.axes["model"]].ladder, self._config.ladder
         assert rung is not None
         assert shared is not None
+        held = {
+            name: rows
+            for name, rows in shared.misconceptions.items()
+            if rung.misconceptions and name == rung.misconceptions.table
+        }
+        shared = shared.model_copy(update={"misconceptions": held})
         return LadderSettings(model=job.axes["model"], rung=rung, shared=shared)
 
     def _generate(self, job: StudyJob) -> Settings:

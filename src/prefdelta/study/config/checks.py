@@ -75,6 +75,11 @@ def _prompts(config: Config) -> Iterator[str]:
 def _ladder(config: Config) -> Iterator[str]:
     if any(model.ladder for model in config.models.values()) and config.ladder is None:
         yield "ladder: is missing, but models are trained here (models.<model>.ladder)"
+    for name, rung in ((name, model.ladder) for name, model in config.models.items()):
+        held = rung.misconceptions if rung else None
+        if config.ladder and held:
+            tables = config.ladder.misconceptions
+            yield from _unknown(f"models.{name}.ladder.misconceptions.table", [held.table], tables)
     # The ladder's models have a template of our own; templates of the hub are checked when they are used.
     questions = [
         (f"generators.{name}", generator.model, generator.sampling or config.generate.sampling)

@@ -33,7 +33,7 @@ def test_answers_have_the_planted_accuracy_and_gain():
     for benchmark, accuracy, gain in (("mini_maths_easy", 0.85, 0.05), ("mini_code", 0.4, -0.03)):
         matrix = answers[Evaluation("sampled", benchmark)]
         base = matrix.means[matrix.rows["pa/base"]].mean()
-        trained = np.delete(matrix.means, [matrix.rows["pa/base"], matrix.rows["pb/base"]], axis=0).mean()
+        trained = np.delete(matrix.means, [matrix.rows["pa/base"], matrix.rows["pc/base"]], axis=0).mean()
         assert base == pytest.approx(accuracy, abs=0.01)
         assert trained == pytest.approx(accuracy + gain, abs=0.01)
 

@@ -20,13 +20,13 @@ from unit.study.config.edits import DROP, EXPERIMENT, ITEMS, MINI, ROOT, WHERE, 
         (
             "policies",
             ["paa"],
-            r"policies: 'paa' is not known; did you mean 'pa'\? allowed: g0, g1, g2, g3, g4, gx, pa, pb",
+            r"policies: 'paa' is not known; did you mean 'pa'\? allowed: g0, g1, g2, g3, g4, gx, pa, pc",
         ),
         ("generators__gx__model", "gxx", r"generators\.gx\.model: 'gxx' is not known; did you mean 'gx'\?"),
         (
             f"{EXPERIMENT}__policies",
             ["g1"],
-            r"experiments\.filtering\.policies: 'g1' is not known; allowed: pa, pb",
+            r"experiments\.filtering\.policies: 'g1' is not known; allowed: pa, pc",
         ),
         (
             f"{EXPERIMENT}__pairings",
@@ -323,7 +323,7 @@ def test_what_a_generator_says_about_judging_comes_before_what_the_section_says(
 
 
 def test_all_wrong_names_are_told_at_once():
-    changed = {"policies": ["pc"], "pairings": ["g3~g9"], "recipes": ["dop"], "selections": ["al"]}
+    changed = {"policies": ["pz"], "pairings": ["g3~g9"], "recipes": ["dop"], "selections": ["al"]}
     lines = mistakes(**{f"{EXPERIMENT}__{key}": value for key, value in changed.items()})
     keys = [line.partition(":")[0].rpartition(".")[2] for line in lines]
     assert sorted(keys) == sorted(changed)
