@@ -52,6 +52,11 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
     upstream, sources = upstream_lines(content.jobs), source_lines(content.jobs)
     windows = [w for line in ladder(content.jobs) for kept in (line.kept, *line.rejected) for w in kept.windows]
     agreed = [one for line in content.agreements for one in (line.exact, line.within_one, line.difference, line.kappa)]
+    by_people = [
+        one
+        for line in content.people
+        for one in (line.with_judge.kappa, line.among.kappa, line.people_mean, line.corrected_mean)
+    ]
     by_prompt = caption(gaps, paired="chosen and rejected traces are paired by prompt", unit="prompts")
     by_pair = caption([line.mean for line in deltas], paired="the sides of a pair share their prompt", unit="pairs")
     return {
@@ -72,5 +77,6 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
             unit="pairs",
         ),
         "agreements": caption(agreed, unit="prompts"),
+        "people": caption(by_people, unit="pairs"),
         "ladder": caption([window.accuracy for window in windows], unit="problems"),
     }

@@ -185,6 +185,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "sources": source_lines(content.jobs),
         "by_upstream": upstream_lines(content.jobs),
         "agreements": content.agreements,
+        "people": content.people,
         "columns": [_column(content, evaluation) for evaluation in primary],
         "evaluation_titles": {evaluation: title_of(content, evaluation) for evaluation in primary},
         "primary_tables": [accuracy_table(content, evaluation) for evaluation in primary],

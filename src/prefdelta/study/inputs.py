@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.pairs.selections import parse_selection
@@ -54,10 +55,12 @@ class Inputs:
         return self._by_kind[job.kind](job)
 
     def for_rule(self, job: StudyJob, name: str) -> list[str]:
-        """One input of a job, as its rule asks for it. Raises StudyError for a lock that was never written."""
+        """One input of a job, as its rule asks for it. Raises StudyError for a lock or sheet that is not there."""
         paths = self.of(job)[name]
         for path in paths if name == "lock" else []:
             texts.require_lock(path)
+        for path in paths if name in ("annotations", "sheets") else []:
+            texts.require_annotations(path)
         return paths
 
     def weights(self, model: str) -> list[str]:
@@ -174,8 +177,13 @@ class Inputs:
             "grades": [path for job in above if job.stage == "grade" for path in job.outputs],
             "judgements": self._compared_judgements(self._config.judge.forms),
             "compared": self._compared_judgements(self._axes.compared_forms),
+            "annotations": self._annotations(layout.annotations),
+            "sheets": self._annotations(layout.sheet_key),
             "manifests": [job.manifest for job in above],
         }
+
+    def _annotations(self, path_of: Callable[[str, str], str]) -> list[str]:
+        return [path_of(self._config.study, sheet) for sheet in self._config.annotations]
 
     def _compared_judgements(self, forms: Iterable[str]) -> list[str]:
         """Judgements in these forms, for the generators of `judge.compared`."""
