@@ -175,8 +175,15 @@ class Inputs:
             "deltas": [path for job in above if job.stage == "delta" for path in job.outputs],
             "pairs": [self._pairs(pairing) for pairing in self._axes.pairings],
             "grades": [path for job in above if job.stage == "grade" for path in job.outputs],
-            "judgements": self._compared_judgements(self._config.judge.forms),
-            "compared": self._compared_judgements(self._axes.compared_forms),
+            "judgements": self._judgements(self._axes.compared_with, self._config.judge.forms),
+            "compared": [
+                *self._judgements(self._axes.compared_generators, self._axes.compared_forms),
+                *(
+                    path
+                    for judge in self._config.judge.others
+                    for path in self._judgements(self._axes.judged_generators(judge), self._axes.forms_by(judge))
+                ),
+            ],
             "annotations": self._annotations(layout.annotations),
             "sheets": self._annotations(layout.sheet_key),
             "manifests": [job.manifest for job in above],
@@ -185,13 +192,10 @@ class Inputs:
     def _annotations(self, path_of: Callable[[str, str], str]) -> list[str]:
         return [path_of(self._config.study, sheet) for sheet in self._config.annotations]
 
-    def _compared_judgements(self, forms: Iterable[str]) -> list[str]:
-        """Judgements in these forms, for the generators of `judge.compared`."""
-        return [
-            self._files.output("judge", generator=generator, form=form)
-            for generator in self._axes.compared_generators
-            for form in forms
-        ]
+    def _judgements(self, generators: Iterable[str], forms: Iterable[str]) -> list[str]:
+        """Judgements of these generators' traces in these forms."""
+        asked = list(forms)
+        return [self._files.output("judge", generator=name, form=form) for name in generators for form in asked]
 
     def _traces(self, generator: str) -> str:
         return self._files.output("generate", generator=generator)

@@ -69,6 +69,7 @@ class JobList:
                 for judged, forms in (
                     (generators, list(config.judge.forms)),
                     (axes.compared_generators, list(axes.compared_forms)),
+                    *((axes.judged_generators(name), axes.forms_by(name)) for name in config.judge.others),
                 ):
                     for generator in judged:
                         for form in forms:
@@ -79,7 +80,7 @@ class JobList:
                     yield "pair", pairing.axes
             case "delta":
                 for pairing in axes.pairings:
-                    for dimension in axes.deltas:
+                    for dimension in axes.deltas_of(pairing):
                         yield "delta", {**pairing.axes, "dimension": dimension}
             case "filter":
                 by_name = {layout.job_name("filter", **its): its for its in map(axes.filter_axes, axes.arms)}

@@ -7,6 +7,7 @@ jobs and repeats none.
 from collections.abc import Callable, Mapping
 
 from prefdelta.core.arms import Arm, Base
+from prefdelta.core.asking.judges import judge_in, without_judge
 from prefdelta.core.data.sources import Benchmark, DataSource
 from prefdelta.core.ids import seed_of
 from prefdelta.core.pairs.selections import parse_selection
@@ -133,22 +134,30 @@ class JobSettings:
 
     def _judge(self, job: StudyJob) -> Settings:
         section, form, generator = self._config.judge, job.axes["form"], job.axes["generator"]
-        repeated = section.compared.repeats.get(form) if section.compared else None
+        name = judge_in(form)
+        judge, seed, prompts = section.judges()[name], self._config.seed, None
+        asked = without_judge(form)
+        # A repeat, and another judge, may ask the very question of the main form; only the seed tells the calls apart.
+        if name is not None:
+            seed, prompts = seed_of("another judge", seed, name), judge.prompts
+        elif section.compared and form in self._axes.compared_forms:
+            prompts = section.compared.prompts
+            if form in section.compared.repeats:
+                asked, seed = section.compared.repeats[form], seed_of("repeat", seed, form)
         return JudgeSettings(
             generator=generator,
-            form=repeated or form,
+            form=asked,
             dimensions=self._axes.forms[form],
-            engine=section.engine,
-            sampling=section.sampling,
+            engine=judge.engine,
+            sampling=judge.sampling,
             samples=self._axes.judged_samples(generator),
-            votes=section.votes,
+            votes=judge.votes,
             attempts=section.attempts,
             max_failure_share=section.max_failure_share,
-            # A repeat asks the very question of the main form; only its seed tells the two calls apart.
-            seed=seed_of("repeat", self._config.seed, form) if repeated else self._config.seed,
-            hub=self._hub.model(section.model) if section.model else None,
-            rendering=self._hub.rendering(section.model),
-            prompts=section.compared.prompts if section.compared and form in self._axes.compared_forms else None,
+            seed=seed,
+            hub=self._hub.model(judge.model) if judge.model else None,
+            rendering=self._hub.rendering(judge.model),
+            prompts=prompts,
         )
 
     def _pair(self, job: StudyJob) -> Settings:
@@ -161,7 +170,7 @@ class JobSettings:
         )
 
     def _delta(self, job: StudyJob) -> Settings:
-        components = sorted(self._axes.components(job.axes["dimension"]))
+        components = sorted(map(without_judge, self._axes.components(job.axes["dimension"])))
         return DeltaSettings(chosen=job.axes["chosen"], rejected=job.axes["rejected"], components=components)
 
     def _filter(self, job: StudyJob) -> Settings:
@@ -259,8 +268,8 @@ class JobSettings:
             study=config.study,
             seed=config.seed,
             dimensions=self._axes.deltas,
-            forms=config.judge.forms if config.judge.compared else {},
-            compared=self._axes.compared_forms,
+            forms=config.judge.forms if config.judge.compared or config.judge.others else {},
+            compared={**self._axes.compared_forms, **self._axes.other_forms},
             benchmarks=benchmarks,
             experiments=experiments,
             groups=groups,

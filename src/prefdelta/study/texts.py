@@ -46,12 +46,12 @@ def check_texts(config: Config, benchmarks: Mapping[str, Benchmark]) -> None:
 
 def check_prices(config: Config) -> None:
     """Raise StudyError if the prices of a hosted judge cannot be read: now, not after days of generating."""
-    engine = config.judge.engine
-    if engine.prices is not None:
-        try:
-            read_prices(Path(engine.prices)).of(engine.model, engine.prices)
-        except StudyError as error:
-            raise StudyError(f"judge.engine.prices: {error}") from None
+    for judge in config.judge.judges().values():
+        if judge.engine.prices is not None:
+            try:
+                read_prices(Path(judge.engine.prices)).of(judge.engine.model, judge.engine.prices)
+            except StudyError as error:
+                raise StudyError(f"{judge.where}.engine.prices: {error}") from None
 
 
 def require_lock(path: str) -> None:

@@ -87,7 +87,8 @@ class RulesServer(Settings):
     """Kind of server: the rule-based judge of the mini study."""
 
     noise: Annotated[float, Field(ge=0, le=1)]
-    """Probability, per dimension, that a score is off by one."""
+    """Share of the scores of a dimension that differ from those without noise, each by one. At 1 and 5 there is one way
+    only."""
 
 
 class BatchOptions(Settings):
@@ -159,8 +160,8 @@ class OpenAIOptions(Settings):
     counted."""
 
     limit_usd: Annotated[float, Field(gt=0)] | None = None
-    """Most that the whole study may spend on this model, in USD. Nothing is sent that might exceed it. Needs
-    `prices`."""
+    """Most that the whole study may spend on hosted judges, in USD, when this one is asked: they share one account.
+    Nothing is sent that might exceed it. Needs `prices`."""
 
     in_flight: Annotated[int, Field(ge=1)] = 64
     """Largest number of requests that are open at once."""

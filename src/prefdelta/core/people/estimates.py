@@ -1,13 +1,13 @@
 """What a stratified sheet says of all pairs: means, the judge's errors, and numbers corrected by the sheet.
 
 A judge scored all N pairs; people scored n of them, drawn within strata by the judge's delta. This is two-phase
-sampling: every number here is a mean over all pairs of what is known of all, plus a stratified mean over the sheet of
-what only people can tell. Its variance has the two parts of such a design (Cochran 1977, eq. 12.2; Särndal, Swensson
+sampling: a mean over all pairs of what is known of all, plus a stratified mean over the sheet of what only people can
+tell. Its variance has the two parts of such a design (Cochran 1977, eq. 12.2; Särndal, Swensson
 and Wretman 1992, section 9.3): that of the pairs, and that of the sheet drawn from them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from prefdelta.core.statistics import LEVEL, NOTHING, Estimate, Variance, t_interval
@@ -15,6 +15,9 @@ from prefdelta.core.statistics import LEVEL, NOTHING, Estimate, Variance, t_inte
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_DRAWS = 4000  # behind the intervals of the judge's errors
+_PRIOR = 1 / 3
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -55,7 +58,9 @@ class StratifiedSample:
     @property
     def shares(self) -> "NDArray[np.float64]":
         """(H,) share of all pairs that each stratum holds."""
-        return self.sizes / self.sizes.sum()
+        import numpy as np
+
+        return np.asarray(self.sizes / self.sizes.sum())
 
     @property
     def weights(self) -> "NDArray[np.float64]":
@@ -121,6 +126,17 @@ def corrected_mean(
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """Pairs of one stratum on which the judge says the same."""
+
+    stratum: int
+    better: bool  # whether the chosen trace is better by the judge
+    pairs: int
+    scored: int  # of them, by people
+    confirmed: int  # of the scored: better by people
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeErrors:
     """How often the judge sees what people see, with people's word taken for the truth."""
 
@@ -129,57 +145,74 @@ class JudgeErrors:
     corrected: Estimate  # share of all pairs that are better by people: the judge's share, corrected
 
 
-def judge_errors(
-    sample: StratifiedSample,
-    people: "NDArray[np.bool_]",
-    judge: "NDArray[np.bool_]",
-    judge_share: float,
-) -> JudgeErrors:
+NO_ERRORS = JudgeErrors(NOTHING, NOTHING, NOTHING)
+
+
+def cells_of(judged: Mapping[str, tuple[int, bool]], people: Mapping[str, bool]) -> list[Cell]:
+    """The cells of all pairs. judged: pair_id -> its stratum, and whether it is better by the judge. people: the same
+    by people, of the scored pairs, which are among the judged ones.
+
+    A cell without a scored pair is joined with the next stratum's that has one and the same word of the judge; if there
+    is none, nothing can be said, and the list is empty.
+    """
+    found = []
+    for better in (False, True):
+        strata = sorted({stratum for stratum, word in judged.values() if word is better})
+        cells = []
+        for stratum in strata:
+            inside = [pair_id for pair_id, what in judged.items() if what == (stratum, better)]
+            words = [people[pair_id] for pair_id in inside if pair_id in people]
+            cells.append(Cell(stratum, better, len(inside), len(words), sum(words)))
+        scored = [cell for cell in cells if cell.scored]
+        if cells and not scored:
+            return []
+        for cell in cells:
+            if not cell.scored:
+                near = min(scored, key=lambda other: abs(other.stratum - cell.stratum))
+                scored[scored.index(near)] = replace(near, pairs=near.pairs + cell.pairs)
+        found += scored
+    return found
+
+
+def judge_errors(cells: Sequence[Cell], seed: int) -> JudgeErrors:
     """Sensitivity, specificity, and the share of pairs that are better, corrected by them.
 
-    The corrected share is (p + specificity - 1) / (sensitivity + specificity - 1) (Rogan and Gladen 1978), with the
-    variance from both samples as in 2511.21140, here for a stratified sheet that is part of the judged pairs.
-    people, judge: (n,) whether the chosen trace is better. judge_share: by the judge, over all pairs.
+    The corrected share is that of Rogan and Gladen (1978), (p + specificity - 1) / (sensitivity + specificity - 1),
+    with p the judge's share: with cells, it is the sum over them of (share of all pairs) times (share better by
+    people). Intervals hold both samples, as in 2511.21140: they are quantiles of draws of the cells' shares of all
+    pairs (Dirichlet) and of the shares better by people (beta, with the neutral prior of Kerman (2011), 1/3).
+    Normal intervals are far too short here, because a heavy cell often shows no error at all.
     """
     import numpy as np
 
-    sensitivity, by_better = _share(sample, judge & people, people)
-    specificity, by_worse = _share(sample, ~judge & ~people, ~people)
-    found, missed = sensitivity.value, specificity.value
-    corrected = Estimate(None, None, None, len(people))
-    if found is not None and missed is not None and found + missed - 1 > 0.05:
-        youden = found + missed - 1
-        value = (judge_share + missed - 1) / youden
-        values = (-value * by_better + (1 - value) * by_worse) / youden
-        known = (judge.astype(float) - judge_share) / youden
-        whole = t_interval(value, len(people), sample.variances(values, known))
-        low, high = whole.low, whole.high
-        clipped = [None if one is None else float(np.clip(one, 0, 1)) for one in (value, low, high)]
-        corrected = Estimate(clipped[0], clipped[1], clipped[2], whole.n, whole.se, whole.df)
-    return JudgeErrors(sensitivity, specificity, corrected)
+    if not cells:
+        return NO_ERRORS
+    generator = np.random.default_rng(seed)
+    pairs, scored, confirmed = (
+        np.array([getattr(cell, name) for cell in cells], dtype=float) for name in ("pairs", "scored", "confirmed")
+    )
+    better = np.array([cell.better for cell in cells])
+    values = _errors(pairs / pairs.sum(), confirmed / scored, better)
+    shares = generator.dirichlet(pairs, _DRAWS)
+    confirming = generator.beta(confirmed + _PRIOR, scored - confirmed + _PRIOR, (_DRAWS, len(cells)))
+    low, high = np.quantile(_errors(shares, confirming, better), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=-1)
+    counts = (int(confirmed.sum()), int((scored - confirmed).sum()), int(scored.sum()))
+    return JudgeErrors(
+        *(
+            Estimate(float(value), float(min(value, a)), float(max(value, b)), n) if np.isfinite(value) else NOTHING
+            for value, a, b, n in zip(values, low, high, counts, strict=True)
+        )
+    )
 
 
-def _share(
-    sample: StratifiedSample, hits: "NDArray[np.bool_]", among: "NDArray[np.bool_]"
-) -> "tuple[Estimate, NDArray[np.float64]]":
-    """The share of hits among some pairs, and how far each scored pair moves it (linearised, (n,)).
-
-    The interval is Wilson's, at the effective number of pairs (Korn and Graubard 1998): that with which a simple random
-    sample would have the same variance, and no more than were scored.
-    """
+def _errors(
+    shares: "NDArray[np.float64]", confirmed: "NDArray[np.float64]", better: "NDArray[np.bool_]"
+) -> "NDArray[np.float64]":
+    """Sensitivity, specificity, share better: (3, ...). shares, confirmed: (..., cells)."""
     import numpy as np
-    from statsmodels.stats.proportion import proportion_confint
 
-    weights, n = sample.weights, int(among.sum())
-    if n == 0:
-        return NOTHING, np.zeros(len(among))
-    mass = float(weights @ among)
-    value = float(weights @ hits) / mass
-    moves = (hits - value * among) / mass
-    variance = sum(part.value for part in sample.variances(moves))
-    inside = weights[among]
-    effective = min(n, float(inside.sum() ** 2 / (inside @ inside)))  # Kish
-    if variance > 0:
-        effective = min(n, value * (1 - value) / variance)
-    low, high = proportion_confint(value * effective, effective, alpha=1 - LEVEL, method="wilson")
-    return Estimate(value, float(low), float(high), n), moves
+    right, wrong = shares * confirmed, shares * (1 - confirmed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sensitivity = right[..., better].sum(axis=-1) / right.sum(axis=-1)
+        specificity = wrong[..., ~better].sum(axis=-1) / wrong.sum(axis=-1)
+    return np.array([sensitivity, specificity, right.sum(axis=-1)])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.core.arms import Pairing
+from prefdelta.core.asking.judges import judge_in
 from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import place_of
 from prefdelta.core.pairs.lengths import length_differences
@@ -47,7 +48,7 @@ class Pairings:
         study: str,
         dimensions: Sequence[str],
     ) -> None:
-        """dimensions: in the order in which they are shown."""
+        """dimensions: in the order in which they are shown. Lines and overlaps are of the study's own judge."""
         self._pairs = {pairing_at(place_of(path, study)): tables.read(path, Pair) for path in pairs}
         self._deltas: dict[tuple[Pairing, str], dict[str, Delta]] = {}
         for path in deltas:
@@ -55,7 +56,8 @@ class Pairings:
             rows = {row.pair_id: row for row in tables.read(path, Delta)}
             self._deltas[pairing_at(place), place.axes["dimension"]] = rows
         order = {name: index for index, name in enumerate(dimensions)}
-        self._keys = sorted(self._deltas, key=lambda key: (str(key[0]), order.get(key[1], len(order)), key[1]))
+        keys = (key for key in self._deltas if judge_in(key[1]) is None)
+        self._keys = sorted(keys, key=lambda key: (str(key[0]), order.get(key[1], len(order)), key[1]))
         self._lengths = {
             pairing: length_differences(pair for pair in rows if pair.pool and pair.eligible)
             for pairing, rows in self._pairs.items()

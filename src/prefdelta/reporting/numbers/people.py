@@ -8,7 +8,17 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Pairing
-from prefdelta.core.people.estimates import JudgeErrors, StratifiedSample, corrected_mean, judge_errors, people_mean
+from prefdelta.core.ids import seed_of
+from prefdelta.core.people.estimates import (
+    NO_ERRORS,
+    JudgeErrors,
+    StratifiedSample,
+    cells_of,
+    corrected_mean,
+    judge_errors,
+    people_mean,
+)
+from prefdelta.core.people.sampling import label_of
 from prefdelta.core.people.sheet import JudgeVersion, Sheet, SheetRow, frame_of
 from prefdelta.core.statistics import NOTHING, Estimate, mean_interval, wilson_interval
 from prefdelta.records.annotation import Annotation
@@ -22,7 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Scores = tuple[float, float]  # of the chosen and the rejected trace
-_NO_ERRORS = JudgeErrors(NOTHING, NOTHING, NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +110,18 @@ def _line(
     deltas = [chosen - rejected for chosen, rejected in judged.values()]
     better = sum(delta > 0 for delta in deltas)
     agreement = among = _NO_AGREEMENT
-    errors, mean, corrected = _NO_ERRORS, NOTHING, NOTHING
+    errors, mean, corrected = NO_ERRORS, NOTHING, NOTHING
     if sample is not None and not edited:
         people = np.array([_mean_delta(by_people[row.pair_id]) for row in scored])
         judge = np.array([judged[row.pair_id][0] - judged[row.pair_id][1] for row in scored])
         mean = people_mean(sample, people)
         corrected = corrected_mean(sample, people, judge, fmean(deltas))
-        errors = judge_errors(sample, people > 0, judge > 0, better / len(deltas))
+        strata = _strata(sheet, pairings)
+        cells = cells_of(
+            {pair_id: (strata[pair_id], sides[0] > sides[1]) for pair_id, sides in judged.items() if pair_id in strata},
+            {row.pair_id: bool(delta > 0) for row, delta in zip(scored, people, strict=True)},
+        )
+        errors = judge_errors(cells, seed_of("people", bootstrap.seed, sheet.sheet, name))
         means = [[_mean_scores(by_people[row.pair_id]), judged[row.pair_id]] for row in scored]
         what = (sheet.sheet, name)
         agreement = _agreement(sample, [[(two[0], two[1])] for two in means], bootstrap, *what, "judge")
@@ -128,6 +142,14 @@ def _line(
         people_mean=mean,
         corrected_mean=corrected,
     )
+
+
+def _strata(sheet: Sheet, pairings: Pairings) -> dict[str, int]:
+    """pair_id -> index of its stratum, of all pairs that the sheet was drawn from."""
+    order = {stratum.label: index for index, stratum in enumerate(sheet.strata)}
+    rows = pairings.rows(Pairing.parse(sheet.pairing), sheet.by)
+    labels = {pair_id: label_of(row.delta) for pair_id, row in rows.items() if row.delta is not None}
+    return {pair_id: order[label] for pair_id, label in labels.items() if label in order}
 
 
 def _scores(annotations: Iterable[Annotation], parts: Sequence[str]) -> dict[str, dict[str, Scores]]:

@@ -61,8 +61,12 @@ ROWS = [
             "top-mean-5": {"dimension": "mean", "k": 5},
             "top-step_coherence-1": {"dimension": "step_coherence", "k": 1},
             "top-d2-10": {"dimension": "d2", "k": 10},
+            "top-mean@second-5": {"dimension": "mean@second", "k": 5},
         },
         [
+            "top-mean@-5",
+            "top-@second-5",
+            "top-mean@second@third-5",
             "top-mean",
             "top-mean-0",
             "top-mean--5",

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from prefdelta.core.people.estimates import StratifiedSample, corrected_mean, judge_errors, people_mean
+from prefdelta.core.people.estimates import Cell, StratifiedSample, cells_of, corrected_mean, judge_errors, people_mean
 from prefdelta.core.people.sampling import allocation, label_of
 
-PAIRS, SCORED, STUDIES = 1500, 150, 100
+PAIRS, SCORED, STUDIES = 1500, 150, 400
 
 
 def draw(judge, generator, scored=SCORED):
@@ -57,21 +57,50 @@ def test_of_one_stratum_the_corrected_mean_is_that_of_ppi_plus_plus():
     assert found.se < people_mean(sample, people[:80]).se
 
 
-@pytest.mark.parametrize(("sensitivity", "specificity"), [(0.9, 0.8), (0.7, 0.95)])
-def test_a_planted_sensitivity_and_specificity_are_found_again(sensitivity, specificity):
-    """People see that 55% of pairs are better; the judge, with its errors, scores integers from -3 to 3."""
+def test_the_judges_errors_by_hand():
+    """60 pairs better by the judge, of which people confirm 3 of 4; 40 not better, of which they find 1 of 4 better."""
+    cells = [Cell(0, False, 40, 4, 1), Cell(1, True, 60, 4, 3)]
+    found = judge_errors(cells, 1)
+    assert found.sensitivity.value == pytest.approx(45 / 55)
+    assert found.specificity.value == pytest.approx(30 / 45)
+    assert found.corrected.value == pytest.approx(0.55)
+    rogan_gladen = (0.6 + 30 / 45 - 1) / (45 / 55 + 30 / 45 - 1)
+    assert found.corrected.value == pytest.approx(rogan_gladen)
+    assert [found.sensitivity.n, found.specificity.n, found.corrected.n] == [4, 4, 8]
+
+
+def test_a_cell_that_nobody_scored_is_joined_with_one_of_the_same_word():
+    judged = {"a": (0, False), "b": (1, False), "c": (2, False), "d": (2, True)}
+    assert cells_of(judged, {"a": True, "c": False, "d": True}) == [
+        Cell(0, False, 2, 1, 1),
+        Cell(2, False, 1, 1, 0),
+        Cell(2, True, 1, 1, 1),
+    ]
+    assert cells_of(judged, {"a": True, "c": False}) == []
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "specificity", "share"), [(0.9, 0.8, 0.55), (0.7, 0.95, 0.55), (0.95, 0.95, 0.8)]
+)
+def test_a_planted_sensitivity_and_specificity_are_found_again(sensitivity, specificity, share):
+    """People see that a share of the pairs is better; the judge, with its errors, gives deltas from -2 to 3.
+
+    In the last world 1% of the pairs are called better and are not: most sheets hold one of them, or none.
+    """
     inside = dict.fromkeys(("sensitivity", "specificity", "corrected"), 0)
     for study in range(STUDIES):
         generator = np.random.default_rng([study, 7])
-        better = generator.random(PAIRS) < 0.55
+        better = generator.random(PAIRS) < share
         positive = generator.random(PAIRS) < np.where(better, sensitivity, 1 - specificity)
         judge = np.where(positive, generator.integers(1, 4, PAIRS), -generator.integers(0, 3, PAIRS)).astype(float)
-        drawn, sample = draw(judge, generator)
-        found = judge_errors(sample, better[drawn], positive[drawn], float(positive.mean()))
-        for name, truth in zip(inside, (sensitivity, specificity, 0.55), strict=True):
+        drawn, _ = draw(judge, generator)
+        labels = sorted({label_of(delta) for delta in judge})
+        judged = {str(i): (labels.index(label_of(judge[i])), bool(positive[i])) for i in range(PAIRS)}
+        found = judge_errors(cells_of(judged, {str(i): bool(better[i]) for i in drawn}), study)
+        for name, truth in zip(inside, (sensitivity, specificity, share), strict=True):
             estimate = getattr(found, name)
             inside[name] += estimate.low <= truth <= estimate.high
-    assert min(inside.values()) >= 93, inside
+    assert min(inside.values()) >= 0.93 * STUDIES, inside
 
 
 def test_a_planted_mean_is_found_again_and_the_judge_alone_misses_it():
@@ -89,6 +118,6 @@ def test_a_planted_mean_is_found_again_and_the_judge_alone_misses_it():
         corrected += found.low <= 0.3 <= found.high
         naive += abs(judge.mean() - 0.3) < 0.1
         widths.append((found.high - found.low) / (alone.high - alone.low))
-    assert corrected >= 93
+    assert corrected >= 0.93 * STUDIES
     assert naive == 0
     assert np.mean(widths) < 1

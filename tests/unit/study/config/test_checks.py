@@ -126,6 +126,56 @@ def test_a_repeat_is_of_a_main_form_and_has_a_name_of_its_own():
     assert line == "judge.compared.repeats: 'brevity' is the name of another form; choose another"
 
 
+SECOND = {"engine": {"name": "openai", "model": "rules", "server": {"name": "rules", "noise": 0.3}}}
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"second": SECOND | {"pairings": ["g3~g9"]}}, r"judge\.others\.second\.pairings: 'g3~g9' is not known"),
+        ({"second": SECOND}, r"judge\.others\.second\.pairings: is empty"),
+        ({"people": {"pairings": ["g3~g1"]}}, r"judge\.others: 'people' is the judge .*; choose another name"),
+        (
+            {"second": {"model": "g1", "pairings": ["g3~g1"]}},
+            r"judge\.others\.second\.model: is for an engine of its own",
+        ),
+        (
+            {"second": {"engine": {"name": "openai", "model": "x"}, "pairings": ["g3~g1"]}},
+            r"judge\.others\.second\.engine: give either server",
+        ),
+    ],
+)
+def test_another_judge_is_told_apart_from_people_and_has_something_to_judge(others, message):
+    assert any(re.match(message, line) for line in mistakes(judge__others=others))
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ("top-mean@second-10", None),
+        ("top-mean@people-10", None),
+        ("bottom-factuality@second-10", None),
+        ("top-mean@thrid-10", r".*'top-mean@thrid-10': judge: 'thrid' is not known; allowed: people, second"),
+        ("top-wit@second-10", r".*'top-wit@second-10': 'wit' is not known"),
+        ("top-mean@second-60", r".*asks for 60 pairs, but second judges only 50 prompts"),
+    ],
+)
+def test_a_selection_may_be_by_another_judge(selection, message):
+    edits = {"judge__others": {"second": SECOND | {"pairings": ["g3~g1"], "prompts": 50}}}
+    edits["experiments__filtering__selections"] = [selection]
+    if message is None:
+        parse(edited(**edits), WHERE)
+    else:
+        (line,) = mistakes(**edits)
+        assert re.match(message, line)
+
+
+def test_the_name_of_a_form_names_no_judge():
+    forms = {"logic": MINI["judge"]["forms"]["logic"], "brevity@second": ["signal_to_noise"]}
+    (line,) = mistakes(judge__forms=forms)
+    assert line.startswith("judge.forms: 'brevity@second' has an @")
+
+
 def test_equal_updates_are_those_of_an_arm_of_the_same_pairings():
     place = "experiments__equal_updates__as_many_updates_as"
     parse(edited(**{place: "top-mean-500/dpo"}), WHERE)
