@@ -61,7 +61,17 @@ class Study:
 
     def __init__(self, root: Path) -> None:
         self.root = root / "results" / "tiny"
-        tables_of = ("scores", "pairs", "deltas", "grades", "judgements", "compared", "manifests")
+        tables_of = (
+            "scores",
+            "pairs",
+            "deltas",
+            "grades",
+            "judgements",
+            "compared",
+            "manifests",
+            "annotations",
+            "sheets",
+        )
         self.inputs: dict[str, list[Path]] = {name: [] for name in tables_of}
         self.inputs |= {"template": [TEMPLATE], "claims": [RESOURCES / "claims.yaml"]}
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "doctor": "look whether this machine or cluster has what a study needs",
     "pin": "write down the commits of the models and data sets that a study uses",
     "decontaminate": "keep prompts out of the training set that overlap with a benchmark",
+    "annotate": "let people score pairs as the judge does, blinded, and take their scores in",
     "stop": "end a run and take its jobs out of SLURM's queue, and nobody else's",
     "gc": "remove what no current output refers to",
     "retry": "ask again what failed in one way, and only that",

@@ -100,6 +100,19 @@ def events_of(log: Path) -> Path:
     return log.with_suffix(EVENTS)
 
 
+def annotations(study: str, sheet: str) -> str:
+    """The table of people's scores on a sheet, relative to the working directory.
+
+    It lies outside of `results/`, because no run can make it again.
+    """
+    return f"annotations/{study}/{sheet}{TABLE}"
+
+
+def sheet_key(study: str, sheet: str) -> str:
+    """The key of a sheet, relative to the working directory, beside its table."""
+    return f"annotations/{study}/{sheet}.key.json"
+
+
 # --- from paths ---------------------------------------------------------------------------------------------------
 
 

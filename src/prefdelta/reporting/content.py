@@ -16,6 +16,7 @@ from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import AgreementLine
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
+from prefdelta.reporting.numbers.people import PeopleLine
 from prefdelta.reporting.numbers.ties import TieLine
 
 CONFOUNDED = "traces from a data set, so another prompt and sampling"  # the remark beside such a generator
@@ -62,6 +63,7 @@ class Content:
     confounded: frozenset[str]  # generators whose traces a data set ships
     agreements: Sequence[AgreementLine]  # agreement of two ways of asking the judge
     reliability: Reliability  # of deltas and of selections by delta
+    people: Sequence[PeopleLine]  # the judge held against people
     ties: Sequence[TieLine]  # of the selections by delta
     max_drawn_share: float  # `filter.max_drawn_share`
     graders: GraderAudit | None = None  # other graders' verdicts on the same answers; None: no other was asked

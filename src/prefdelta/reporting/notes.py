@@ -56,6 +56,11 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
     audit = content.graders
     judged = [one for line in (audit.agreements if audit else ()) for one in (line.ours, line.theirs, line.kappa)]
     marked = audit.marked if audit else []
+    by_people = [
+        one
+        for line in content.people
+        for one in (line.with_judge.kappa, line.among.kappa, line.people_mean, line.corrected_mean)
+    ]
     by_prompt = caption(gaps, paired="chosen and rejected traces are paired by prompt", unit="prompts")
     of_draw = ", in draw 0 of the traces" if any(arm.draw for arm in content.all_arms()) else ""
     shared = f"the sides of a pair share their prompt{of_draw}"
@@ -94,5 +99,6 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
             unit="pairs",
         ),
         "validity": caption([one for line in held.validity for one in (line.plain, line.given_length)], unit="pairs"),
+        "people": caption(by_people, unit="pairs"),
         "ladder": caption([window.accuracy for window in windows], unit="problems"),
     }

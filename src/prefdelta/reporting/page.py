@@ -198,6 +198,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "agreements": content.agreements,
         "reliability": content.reliability,
         "more_votes": MORE_VOTES,
+        "people": content.people,
         "columns": [_column(content, evaluation) for evaluation in primary],
         "evaluation_titles": {evaluation: title_of(content, evaluation) for evaluation in primary},
         "primary_tables": [accuracy_table(content, evaluation) for evaluation in primary],

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from prefdelta.core.arms import Pairing
+from prefdelta.core.people.sheet import JudgeVersion
 from prefdelta.core.settings import Settings
 from prefdelta.reporting import calibration
 from prefdelta.reporting.arms import read_arm
@@ -26,6 +27,7 @@ from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
+from prefdelta.reporting.numbers.people import people_lines
 from prefdelta.reporting.numbers.ties import tie_lines
 from prefdelta.reporting.page import hex_colour, render
 from prefdelta.reporting.worlds.shape import StudyPlan
@@ -125,6 +127,16 @@ class ReportExperiment(Settings):
     """Arms of other experiments that should have as many updates as these arms."""
 
 
+class ReportPeople(Settings):
+    """What people's sheets are held against."""
+
+    versions: dict[str, JudgeVersion]
+    """Dimension -> the judge's version in this study. A sheet of another version is shown, but corrects nothing."""
+
+    components: dict[str, list[str]]
+    """Dimension or composite -> the dimensions of which it is the mean."""
+
+
 class ReportSettings(ReportSection):
     study: str
     """Name of the study."""
@@ -158,6 +170,9 @@ class ReportSettings(ReportSection):
 
     plan: StudyPlan | None = None
     """What planted studies need besides the results. None: no study is planted."""
+
+    people: ReportPeople | None = None
+    """None: no sheets were scored by people."""
 
 
 def run(job: Job[ReportSettings]) -> Outcome:
@@ -206,6 +221,14 @@ def run(job: Job[ReportSettings]) -> Outcome:
             pairings,
             settings.dimensions,
             [arm for experiment in experiments.values() for arm in experiment.arms],
+        ),
+        people=people_lines(
+            job.inputs["annotations"],
+            job.inputs["sheets"],
+            pairings,
+            settings.people.versions if settings.people else {},
+            settings.people.components if settings.people else {},
+            bootstrap,
         ),
         ties=tie_lines(jobs),
         max_drawn_share=settings.max_drawn_share,
@@ -256,6 +279,8 @@ if __name__ == "__main__":
             "compared": "those others, judge/<generator>/<other form>.parquet",
             "claims": "a paper's claims as data (YAML)",
             "template": "the page as a Jinja template (HTML)",
+            "annotations": "tables of Annotation, annotations/<study>/<sheet>.parquet",
+            "sheets": "their keys, annotations/<study>/<sheet>.key.json",
             "manifests": "manifests of all other jobs, <stage>/<job>.manifest.json",
         },
         outputs={"page": "HTML", "figures": "folder with every figure as SVG and PDF"},

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.pairs.selections import parse_selection
@@ -55,10 +56,12 @@ class Inputs:
         return self._by_kind[job.kind](job)
 
     def for_rule(self, job: StudyJob, name: str) -> list[str]:
-        """One input of a job, as its rule asks for it. Raises StudyError for a lock that was never written."""
+        """One input of a job, as its rule asks for it. Raises StudyError for a lock or sheet that is not there."""
         paths = self.of(job)[name]
         for path in paths if name == "lock" else []:
             texts.require_lock(path)
+        for path in paths if name in ("annotations", "sheets") else []:
+            texts.require_annotations(path)
         return paths
 
     def weights(self, model: str) -> list[str]:
@@ -184,8 +187,13 @@ class Inputs:
                     for path in self._judgements(self._axes.judged_generators(judge), self._axes.forms_by(judge))
                 ),
             ],
+            "annotations": self._annotations(layout.annotations),
+            "sheets": self._annotations(layout.sheet_key),
             "manifests": [job.manifest for job in above],
         }
+
+    def _annotations(self, path_of: Callable[[str, str], str]) -> list[str]:
+        return [path_of(self._config.study, sheet) for sheet in self._config.annotations]
 
     def _judgements(self, generators: Iterable[str], forms: Iterable[str]) -> list[str]:
         """Judgements of these generators' traces in these forms."""

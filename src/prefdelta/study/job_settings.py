@@ -24,12 +24,19 @@ from prefdelta.stages.ladder import LadderSettings
 from prefdelta.stages.pair import PairSettings
 from prefdelta.stages.prompts import PromptsSettings
 from prefdelta.stages.reference import ReferenceSettings
-from prefdelta.stages.report import ReportBenchmark, ReportExperiment, ReportGroup, ReportSettings
+from prefdelta.stages.report import (
+    ReportBenchmark,
+    ReportExperiment,
+    ReportGroup,
+    ReportPeople,
+    ReportSettings,
+)
 from prefdelta.stages.train import TrainSettings
 from prefdelta.study.axes import Axes, arms_of
 from prefdelta.study.config.sections import Config
 from prefdelta.study.hub import Hub
 from prefdelta.study.job import StudyJob
+from prefdelta.study.judge_versions import judge_versions
 from prefdelta.study.plan import plan_in_order
 
 SETTINGS: Mapping[str, type[Settings]] = {  # by stage
@@ -288,4 +295,12 @@ class JobSettings:
             groups=groups,
             max_drawn_share=config.filter.max_drawn_share,
             plan=plan_in_order(config) if config.report.worlds else None,
+            people=self._people(),
         )
+
+    def _people(self) -> ReportPeople | None:
+        if not self._config.annotations:
+            return None
+        versions = judge_versions(self._config, self._axes, self._hub)
+        components = {name: self._axes.components(name) for name in self._axes.deltas}
+        return ReportPeople(versions=versions, components=components)

@@ -60,6 +60,15 @@ def require_lock(path: str) -> None:
         raise StudyError(f"prompts.contamination.lock: there is no file {path}. Write it: prefdelta decontaminate.")
 
 
+def require_annotations(path: str) -> None:
+    """Raise StudyError if the scores or the key of a sheet of `annotations` are missing."""
+    if not Path(path).is_file():
+        raise StudyError(
+            f"annotations: there is no file {path}. Import what people answered (prefdelta annotate import), or take "
+            "the sheet out of the list."
+        )
+
+
 def _read_text(path: Path, what: str) -> str:
     try:
         text = path.read_text(encoding="utf-8")

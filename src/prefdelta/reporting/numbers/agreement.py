@@ -112,7 +112,7 @@ def _agreement_line(
         within_one=share(2),
         difference=share(3),
         noise=None,
-        kappa=bootstrap.of_function([sums], _kappa, "judging", dimension, names[1], "kappa"),
+        kappa=bootstrap.of_function([sums], weighted_kappa, "judging", dimension, names[1], "kappa"),
     )
 
 
@@ -122,7 +122,7 @@ def _noise(both: "pd.DataFrame", same_judge: bool) -> NoiseShares:
     return noise_shares(first, second, same_judge=same_judge)
 
 
-def _kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
+def weighted_kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Cohen's kappa with quadratic weights (Cohen 1968), from the columns of `_agreement_line`; NaN if nothing varies.
 
     The squared distance expected of unrelated ratings with the same marginals is var x + var y + (mean x - mean y)^2.

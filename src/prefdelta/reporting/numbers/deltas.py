@@ -63,6 +63,10 @@ class Pairings:
             for pairing, rows in self._pairs.items()
         }
 
+    def rows(self, pairing: Pairing, dimension: str) -> Mapping[str, Delta]:
+        """The deltas of the pool's pairs, by pair_id; empty without a table."""
+        return self._deltas.get((pairing, dimension), {})
+
     def lines(self) -> list[DeltaLine]:
         """One line per pairing and dimension: pairings by name, dimensions in order."""
         return [self._delta_line(*key) for key in self._keys]
