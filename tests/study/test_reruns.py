@@ -182,7 +182,7 @@ def test_another_draw_of_traces_costs_its_own_rows_and_repeats_none(checkout: Ch
     experiment = checkout.study["experiments"]["selections"] | {"selections": ["all", "top-mean-4"]}
     checkout.study["experiments"]["drawn"] = experiment | {"seeds": [0, 1], "draws": "per_seed"}
     computed = checkout.run()
-    prompts, new = PROMPTS + MORE, checkout.judged("g3@1", "g1@1")
+    prompts, new = checkout.study["prompts"]["train"]["items"], checkout.judged("g3@1", "g1@1")
     assert sorted(computed.trained) == ["pa/g3@1~g1@1/all/dpo/s1", "pa/g3@1~g1@1/top-mean-4/dpo/s1"]
     assert computed.calls == nothing_but(generate=3 * prompts, judge=new, evaluate=2 * 2 * ITEMS)
     assert computed.served == new  # in the one form that asks the dimensions of the mean
