@@ -15,7 +15,7 @@ from prefdelta.reporting.arms import Repeats, families, selection_of, without_dr
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.formats import listed, span
 from prefdelta.reporting.numbers.answers import AnswerMatrix
-from prefdelta.reporting.numbers.runs import RunVariance, by_random_draw, by_seed
+from prefdelta.reporting.numbers.runs import RunVariance, by_seed
 from prefdelta.reporting.panels import panels
 
 TIE_ORDER, JUDGE_DRAW, TRACE_DRAW = "Order of equal deltas", "Judge’s draw", "Draw of traces"
@@ -98,9 +98,7 @@ def _times(draws: Sequence[int]) -> str:
 
 def _seeds(content: Content, arms: Sequence[Arm]) -> Source:
     members = families(arms)
-    by_seeds = Counter(
-        tuple(sorted({arm.seed for arm in repeats})) for repeats in members if len({arm.seed for arm in repeats}) > 1
-    )
+    by_seeds = Counter(seeds for repeats in members if len(seeds := tuple(sorted({arm.seed for arm in repeats}))) > 1)
     if not by_seeds:
         seeds = sorted({arm.seed for arm in arms})
         told = f"{NOT}: one seed ({listed(seeds)}) per family of arms" if seeds else "no trained arms"
@@ -118,7 +116,7 @@ def _random_draws(content: Content, arms: Sequence[Arm]) -> list[Source]:
     drawn = [arm for arm in arms if selection_of(arm).kind == "random"]
     if not drawn:
         return []
-    counts = [len(draws) for draws in by_random_draw(drawn)] or [1]
+    counts = [len({selection_of(arm).seed for arm in repeats}) for repeats in families(drawn, merge_draws=True)]
     sizes = sorted({k for arm in drawn if (k := selection_of(arm).k) is not None})
     if max(counts) == 1:
         return [Source("Random draw of pairs", f"{NOT}: one draw of {listed(sizes)} pairs", "no")]
