@@ -98,13 +98,14 @@ def _times(draws: Sequence[int]) -> str:
 
 def _seeds(content: Content, arms: Sequence[Arm]) -> Source:
     members = families(arms)
-    by_seeds = Counter(seeds for repeats in members if len(seeds := tuple(sorted({arm.seed for arm in repeats}))) > 1)
+    trained = (tuple(sorted({arm.seed for arm in repeats})) for repeats in members)
+    by_seeds = Counter(own for own in trained if len(own) > 1)
     if not by_seeds:
         seeds = sorted({arm.seed for arm in arms})
         told = f"{NOT}: one seed ({listed(seeds)}) per family of arms" if seeds else "no trained arms"
         held = "only as part of the draws’ variance" if any(run_df(content)) else "no"
         return Source("Training seed", told, held)
-    parts = [f"{listed(seeds)} in {number}" for seeds, number in by_seeds.most_common()]
+    parts = [f"{listed(own)} in {number}" for own, number in by_seeds.most_common()]
     told = f"seeds {'; '.join(parts)} of {len(members)} families of arms"
     if not by_seed(arms):
         return Source("Training seed", f"{told}, each on a draw of traces of its own", "yes, with the draw of traces")
