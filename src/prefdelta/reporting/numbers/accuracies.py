@@ -219,7 +219,7 @@ class Scores:
             return values, covariance, None
         if not runs or variance is None:
             return values, covariance, min(n) - 1.0
-        return values, covariance + variance.covariance(sums), float(variance.df)
+        return values, covariance + variance.covariance(sums), float(min(variance.of(one).df for one in sums))
 
     def run_variance(self, evaluations: Sequence[Evaluation]) -> RunVariance | None:
         """How much runs vary in the mean accuracy over some benchmarks; None without repeats."""
