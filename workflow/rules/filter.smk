@@ -4,6 +4,8 @@ rule filter:
         pairs=f"{RESULTS}/pair/{{chosen}}~{{rejected}}.parquet",
         deltas=study.input("filter", "deltas"),
         common=study.input("filter", "common"),
+        grades=study.input("filter", "grades"),
+        reference=study.input("filter", "reference"),
     output:
         selected=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}/t{{order}}.parquet",
         manifest=f"{RESULTS}/filter/{{chosen}}~{{rejected}}/{{selection}}/t{{order}}.manifest.json",
@@ -19,5 +21,6 @@ rule filter:
     shell:
         "exec python -m prefdelta.stages.filter"
         " --in pairs={input.pairs:q} deltas={input.deltas:q} common={input.common:q}"
+        " grades={input.grades:q} reference={input.reference:q}"
         " --out selected={output.selected:q} manifest={output.manifest:q}"
         " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"

@@ -15,6 +15,9 @@ made the jobs stale. Each number says how it is known: counted, measured on fini
   disk                   policies, snapshots, replies, needed: amounts of bytes; free: bytes; fits: true or false
   power.<claim>          list of title, unit, n (problems), effect (the smallest true one that 80% of such studies see;
                          null: none), named (the effect that the claim names); empty: the study lacks the arms
+  prices                 unit; claims.<claim> and rest (the arms of no claim): arms, hours of all that they stand on,
+                         alone (what nothing else needs); together: of all claims, each part once; shared: how much
+                         more the claims' hours add up to
   spending               null without judge.engine.prices; else prices, model; spent, limit: USD of the study
   notes                  list of texts
   ties                   limit; selections: those by delta whose pairs are selected, each with pairing, selection, k,
@@ -36,6 +39,7 @@ from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
 from prefdelta.commands.planning.models import model_of
 from prefdelta.commands.planning.observed_speed import ObservedSpeed
 from prefdelta.commands.planning.power import power_of
+from prefdelta.commands.planning.precision import precision_notes
 from prefdelta.commands.planning.summary import Plan, summed
 from prefdelta.commands.planning.text import text
 from prefdelta.commands.planning.ties import find_ties
@@ -72,7 +76,7 @@ def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
     finished = ObservedSpeed(study)
     reckoning = Reckoning(study, jobs, causes, finished, most_read)
     works = [(job, reckoning.of(job)) for job in jobs]
-    notes = _notes(study)
+    notes = [*_notes(study), *precision_notes(study, finished)]
     for stage, why in reckoning.not_looked_up.items():
         notes.append(f"what {stage} lacks was not looked up in the record for every job: {why}")
     disk, power, ties = disk_needed(study, works), power_of(study), find_ties(study, finished)

@@ -1,8 +1,8 @@
 """The names of arms and pairings: the one place where they are put together and taken apart.
 
 A pairing reads `<chosen generator>~<rejected generator>`, an arm `<policy>/<pairing>/<selection>/<recipe>/s<seed>`. The
-untrained policy, which is evaluated beside the arms, reads `<policy>/base`. `core.pairs.selections` reads the names of
-selections.
+untrained policy, which is evaluated beside the arms, reads `<policy>/base`, and `<policy>/base@<temperature>` where it
+answers at a temperature other than the arms' own. `core.pairs.selections` reads the names of selections.
 
 `<generator>@<draw>`, with a draw from 1, is another draw of a generator's traces: the same model with other seeds. The
 bare name is draw 0. Both generators of a pairing have the same draw: `g3@1~g0@1`.
@@ -10,6 +10,7 @@ bare name is draw 0. Both generators of a pairing have the same draw: `g3@1~g0@1
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,12 +19,13 @@ from prefdelta.core.errors import StudyError
 PAIRING_FORM = "<chosen>~<rejected>"
 ARM_FORM = f"<policy>/{PAIRING_FORM}/<selection>/<recipe>/s<seed>"
 BASE_FORM = "<policy>/base"
+SHARPENED_FORM = f"{BASE_FORM}@<temperature>"
 
 _PART = r"[^/~]+"
 _DRAWN = re.compile(r"([^/~@]+)@([1-9][0-9]*)")
 _PAIRING = re.compile(rf"({_PART})~({_PART})")
 _ARM = re.compile(rf"({_PART})/({_PART}~{_PART})/({_PART})/({_PART})/s(0|[1-9][0-9]*)")
-_BASE = re.compile(rf"({_PART})/base")
+_BASE = re.compile(rf"({_PART})/base(?:@({_PART}))?")
 
 
 def drawn(generator: str, draw: int) -> str:
@@ -151,20 +153,29 @@ class Base:
     """An untrained policy, by its name among the arms."""
 
     policy: str
+    temperature: float | None = None  # at which it answers; None: the temperature at which the arms answer
 
     def __str__(self) -> str:
-        return f"{self.policy}/base"
+        return f"{self.policy}/base" if self.temperature is None else f"{self.policy}/base@{self._degrees}"
 
     @property
     def axes(self) -> Mapping[str, str]:
         """Its axes in the paths of `core.layout`."""
-        return {"policy": self.policy}
+        return {"policy": self.policy} | ({} if self.temperature is None else {"temperature": self._degrees})
+
+    @property
+    def _degrees(self) -> str:
+        """The temperature as it is written in names: 0.7, and 1 for 1.0."""
+        return repr(self.temperature).removesuffix(".0")
 
 
 def parse_arm(name: str) -> Arm | Base:
     """A trained arm or an untrained policy, from its name. Raises StudyError for a name of another form."""
     if match := _BASE.fullmatch(name):
-        return Base(match[1])
+        policy, degrees = match.groups()
+        with suppress(ValueError):
+            if str(base := Base(policy, None if degrees is None else float(degrees))) == name:
+                return base
     if _ARM.fullmatch(name):
         return Arm.parse(name)
-    raise StudyError(f"{name!r} is not the name of an arm; they read {ARM_FORM}, or {BASE_FORM}.")
+    raise StudyError(f"{name!r} is not the name of an arm; they read {ARM_FORM}, {BASE_FORM} or {SHARPENED_FORM}.")

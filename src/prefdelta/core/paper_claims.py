@@ -9,6 +9,8 @@ from prefdelta.core.settings import Settings
 
 # The benchmarks: a mean over all, or over those in or out of the training prompts' domain, or every panel of figures.
 Over = Literal["all", "in_domain", "out_of_domain", "panels"]
+# What a gain is over: the untrained policy, or the same at the temperature that makes it as sure as the arm.
+Against = Literal["base", "sharpened"]
 # V: verbatim from the paper. R: reported by a careful reader. D: from a digest or a redrawn chart, low trust.
 # I: inferred by us.
 Trust = Literal["V", "R", "D", "I"]
@@ -39,6 +41,10 @@ class Trend(Settings):
 
     over: Over
     """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
+
+    against: Against = "base"
+    """What gains are over: base, or sharpened: the untrained policy at the temperature at which its answers have the
+    mean token entropy of the arm's, by benchmark. What is left is gained beyond sharpening."""
 
     part: Literal["all", "lower half"] = "all"
     """Generators along which the slope is taken. The halves share their middle place, or
@@ -80,6 +86,10 @@ class Gains(Settings):
     over: Over
     """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
 
+    against: Against = "base"
+    """What gains are over: base, or sharpened: the untrained policy at the temperature at which its answers have the
+    mean token entropy of the arm's, by benchmark. What is left is gained beyond sharpening."""
+
     arms: ArmPatterns
     """Arms whose gain is tested, each family by itself."""
 
@@ -95,6 +105,10 @@ class Difference(Settings):
 
     over: Over
     """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
+
+    against: Against = "base"
+    """What gains are over: base, or sharpened: the untrained policy at the temperature at which its answers have the
+    mean token entropy of the arm's, by benchmark. What is left is gained beyond sharpening."""
 
     left: ArmPatterns
     """Arms on the left side."""
@@ -156,6 +170,24 @@ class Steadiness(Settings):
     """Arms on the right side, whose value is subtracted."""
 
 
+class Grid(Settings):
+    """The gain over the base on how capable both sides are: gain = a x chosen + b x rejected, by least squares.
+
+    Capability is a generator's accuracy on the training prompts. Two numbers, in points per 10 points of accuracy: a,
+    above 0, and b, below 0. If the delta is the cause, b is about -a; if the chosen side alone is, b is 0. Generators
+    whose traces a data set ships are left out; a generator paired with itself is a place like any other.
+    """
+
+    kind: Literal["grid"]
+    """Kind of test."""
+
+    experiments: list[str]
+    """Experiments (of the config) whose arms are used: chosen and rejected generators must vary by themselves."""
+
+    over: Over
+    """Benchmarks that are averaged: all, in_domain, out_of_domain, or each panel of the figures by itself."""
+
+
 class DeltaTrend(Settings):
     """The slope of a dimension's mean sample delta: score points per 10 points of generator delta, above 0."""
 
@@ -174,7 +206,7 @@ class DeltaTrend(Settings):
 
 
 Test = Annotated[
-    Trend | LevelsOff | Gains | Difference | Retains | Steadiness | DeltaTrend, Field(discriminator="kind")
+    Trend | LevelsOff | Gains | Difference | Retains | Steadiness | Grid | DeltaTrend, Field(discriminator="kind")
 ]
 
 

@@ -132,6 +132,9 @@ class TransformersEngine:
         import torch
 
         sampling = batch[0].request.sampling
+        sampler = _SeededSampling(
+            sampling, [row.request.seed for row in batch], any(row.request.with_entropy for row in batch)
+        )
         prompts = torch.tensor([row.ids for row in batch], device=model.device)
         with torch.inference_mode():
             output = model.generate(
@@ -141,15 +144,17 @@ class TransformersEngine:
                 max_new_tokens=sampling.max_tokens,
                 pad_token_id=tokenizer.pad_token_id,
                 eos_token_id=stops,
-                logits_processor=[_SeededSampling(sampling, [row.request.seed for row in batch])],
+                logits_processor=[sampler],
             )
-        replies = []
-        for row, tokens in zip(batch, output[:, prompts.shape[1] :].tolist(), strict=True):
+        replies, entropies = [], sampler.entropies()
+        for number, (row, tokens) in enumerate(zip(batch, output[:, prompts.shape[1] :].tolist(), strict=True)):
             end = next((at for at, token in enumerate(tokens) if token in stops), None)
             # Special tokens stay in the text, as in engine vllm: some models mark their reasoning with them.
             text = tokenizer.decode(tokens[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
             count = len(tokens) if end is None else end + 1
-            replies.append(Reply(row.key, whole_reply(row.prompt, text), "length" if end is None else "stop", count))
+            reason = "length" if end is None else "stop"
+            entropy = round(sum(entropies[number][:count]), 6) if row.request.with_entropy and entropies else None
+            replies.append(Reply(row.key, whole_reply(row.prompt, text), reason, count, entropy=entropy))
         return replies
 
 
@@ -181,15 +186,19 @@ def _raise_unless_by_a_prompt(error: Exception, model: Any, tokenizer: Any) -> N
 
 
 class _SeededSampling:
-    """A logits processor after which the largest logit is an exact sample. Each row has its own seed."""
+    """A logits processor after which the largest logit is an exact sample. Each row has its own seed.
 
-    def __init__(self, sampling: Sampling, seeds: list[int]) -> None:
+    with_entropy: it keeps the entropy of what each token is drawn from (after temperature and top_p), exactly.
+    """
+
+    def __init__(self, sampling: Sampling, seeds: list[int], with_entropy: bool = False) -> None:
         import torch
         from transformers import TopPLogitsWarper
 
         self._temperature = sampling.temperature
         self._top_p = TopPLogitsWarper(sampling.top_p) if sampling.top_p < 1 else None
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._steps: list[torch.Tensor] | None = [] if with_entropy and sampling.temperature > 0 else None
 
     def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
         import torch
@@ -199,8 +208,19 @@ class _SeededSampling:
         scores = scores.float() / self._temperature
         if self._top_p is not None:
             scores = self._top_p(input_ids, scores)
+        if self._steps is not None:
+            logps = scores.double().log_softmax(dim=-1)
+            # A token that top_p leaves out has the log-probability -inf, and adds 0.
+            self._steps.append(-(logps.exp() * logps.clamp(min=torch.finfo(logps.dtype).min)).sum(dim=-1))
         exponential = torch.empty(scores.shape)
         for row, generator in zip(exponential, self._generators, strict=True):
             row.exponential_(generator=generator)
         # -log of an exponential variable is a Gumbel variable.
         return scores - exponential.log().to(scores.device)
+
+    def entropies(self) -> list[list[float]]:
+        """Nats by row and token, of all tokens that were drawn; empty if they were not kept."""
+        import torch
+
+        steps: list[list[float]] = torch.stack(self._steps, dim=1).tolist() if self._steps else []
+        return steps

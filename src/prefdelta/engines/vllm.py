@@ -79,7 +79,8 @@ class VLLMEngine:
                     fitting.append((key, request, ids))
         if not fitting:
             return
-        with self._started() as engine:
+        with_entropy = any(request.with_entropy for _, request, _ in fitting)
+        with self._started(with_entropy) as engine:
             for key, request, ids in fitting:
                 _enqueue(engine, key, request, ids)
             while engine.has_unfinished_requests():
@@ -89,7 +90,7 @@ class VLLMEngine:
                             yield _result(output, tokenizer, prompts[output.request_id])
 
     @contextmanager
-    def _started(self) -> "Iterator[LLMEngine]":
+    def _started(self, with_entropy: bool) -> "Iterator[LLMEngine]":
         """An engine that holds the GPUs until the context is left."""
         environment.silence()
         os.environ.update(_ENVIRONMENT)  # before vLLM reads the environment
@@ -97,7 +98,7 @@ class VLLMEngine:
         from vllm.distributed import cleanup_dist_env_and_memory
 
         try:
-            arguments = engine_arguments(self._folder, self._options, tensor_parallel_size())
+            arguments = engine_arguments(self._folder, self._options, tensor_parallel_size(), with_entropy)
             engine = LLMEngine.from_engine_args(EngineArgs(**arguments))
         except Exception as error:
             raise StudyError(
@@ -114,8 +115,8 @@ class VLLMEngine:
             cleanup_dist_env_and_memory()
 
 
-def engine_arguments(folder: Path, options: VLLMOptions, gpus: int) -> dict[str, Any]:
-    """The arguments for vLLM's EngineArgs."""
+def engine_arguments(folder: Path, options: VLLMOptions, gpus: int, with_entropy: bool = False) -> dict[str, Any]:
+    """The arguments for vLLM's EngineArgs. with_entropy: log-probabilities are those after temperature and top_p."""
     return {
         "model": str(folder),
         "dtype": options.dtype,
@@ -127,6 +128,7 @@ def engine_arguments(folder: Path, options: VLLMOptions, gpus: int) -> dict[str,
         "generation_config": "vllm",
         "load_format": "safetensors",
         "disable_log_stats": True,
+        **({"logprobs_mode": "processed_logprobs"} if with_entropy else {}),
     }
 
 
@@ -144,7 +146,13 @@ def sampling_arguments(request: Request) -> dict[str, Any]:
         "max_tokens": sampling.max_tokens,
         "seed": request.seed + request.attempt,
         "detokenize": False,
+        **({"logprobs": 0, "flat_logprobs": True} if _has_entropy(request) else {}),  # 0: of sampled tokens alone
     }
+
+
+def _has_entropy(request: Request) -> bool:
+    """Whether a reply should say its entropy: greedy tokens are not drawn."""
+    return request.with_entropy and request.sampling.temperature > 0
 
 
 def text_of(tokenizer: Any, ids: list[int], finish_reason: str) -> str:
@@ -190,4 +198,7 @@ def _result(output: "RequestOutput", tokenizer: Any, prompt: str) -> Reply | Fai
     reason, ids = completion.finish_reason, list(completion.token_ids)
     if reason not in ("stop", "length"):
         return Failure(output.request_id, "engine_error", permanent=False, detail=str(reason))
-    return Reply(output.request_id, whole_reply(prompt, text_of(tokenizer, ids, reason)), reason, len(ids))
+    # The sum of -ln p of the sampled tokens is an unbiased estimate of the sum of their entropies; None: not asked for.
+    logp = completion.cumulative_logprob
+    text = whole_reply(prompt, text_of(tokenizer, ids, reason))
+    return Reply(output.request_id, text, reason, len(ids), entropy=None if logp is None else -logp)

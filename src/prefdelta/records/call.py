@@ -8,9 +8,10 @@ from typing import ClassVar
 class Call:
     """One row of a partition of the record. Its key is a hash of everything that determines the reply."""
 
-    VERSION: ClassVar[int] = 5
+    VERSION: ClassVar[int] = 6
     ADDED: ClassVar[dict[int, tuple[str, ...]]] = {
-        5: ("asked_model", "reasoning", "prompt_tokens", "cached_tokens", "reasoning_tokens", "native_finish")
+        5: ("asked_model", "reasoning", "prompt_tokens", "cached_tokens", "reasoning_tokens", "native_finish"),
+        6: ("entropy",),
     }
     KEY: ClassVar[tuple[str, ...]] = ("key",)
 
@@ -33,3 +34,4 @@ class Call:
     cached_tokens: int | None = None  # prompt tokens that the provider had in its cache
     reasoning_tokens: int | None = None  # as the provider counts them
     native_finish: str | None = None  # why the reply ended, in the provider's own words
+    entropy: float | None = None  # nats, the sum over its tokens, as in `core.asking.requests.Reply`

@@ -8,7 +8,8 @@ from typing import ClassVar
 class Score:
     """One row of `evaluate/<arm>/<group>.parquet`. `correct` is None exactly if `failure` says why."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
+    ADDED: ClassVar[dict[int, tuple[str, ...]]] = {2: ("entropy", "by_math_verify", "by_text")}
     KEY: ClassVar[tuple[str, ...]] = ("benchmark", "prompt_id", "sample")
 
     benchmark: str
@@ -20,3 +21,7 @@ class Score:
     n_tokens: int | None
     call_key: str
     failure: str | None  # as in Grade
+    entropy: float | None = None  # nats, the sum over the answer's tokens (`core.asking.requests.Reply`)
+    # What other graders say of the same answer: "right", "wrong", or a failure as in Grade. None: not asked.
+    by_math_verify: str | None = None
+    by_text: str | None = None

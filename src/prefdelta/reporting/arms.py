@@ -19,9 +19,11 @@ def read_arm(name: str) -> Arm:
 
 def arm_at(place: Place) -> Arm | Base:
     """The arm or base whose scores lie at a place of evaluate."""
-    if place.kind == "evaluate_base":
-        return Base(place.axes["policy"])
     axes = place.axes
+    if place.kind == "evaluate_base":
+        return Base(axes["policy"])
+    if place.kind == "evaluate_sharpened":
+        return Base(axes["policy"], float(axes["temperature"]))
     return Arm(axes["policy"], pairing_at(place), axes["selection"], axes["recipe"], int(axes["seed"]))
 
 

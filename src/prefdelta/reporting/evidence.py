@@ -39,6 +39,10 @@ class GeneratorGaps(Protocol):
         """The generator delta: accuracy of chosen minus rejected, a share; None without grades."""
         ...
 
+    def accuracy(self, name: str) -> Estimate | None:
+        """The share of a generator's traces that are right; None without grades."""
+        ...
+
 
 class PairDeltas(Protocol):
     def eligible(self, pairing: Pairing) -> int:

@@ -4,14 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from prefdelta.core.pairs.matching import CALIPER, pass_rates
 from prefdelta.core.pairs.selection_kinds.common import common_prompts
-from prefdelta.core.pairs.selections import CommonSet, count_ties, parse_selection, select
+from prefdelta.core.pairs.selection_kinds.likely_rejected import rejected_logps
+from prefdelta.core.pairs.selections import CommonSet, count_ties, describe_match, parse_selection, select
 from prefdelta.core.settings import Settings
 from prefdelta.records.delta import Delta
-from prefdelta.records.details.filter import FilterDetails
+from prefdelta.records.details.filter import FilterDetails, MatchQuality
+from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
+from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.selection import SelectedPair
 from prefdelta.store import tables
+from prefdelta.system.log import say
 from prefdelta.workflow.job import Job, Outcome, start
 
 
@@ -23,10 +28,10 @@ class FilterSection(Settings):
     arms with such selections."""
 
     tie_order: Literal["per_seed", "fixed"] = "per_seed"
-    """Which pairs of equal delta a selection by delta (top, bottom, length-matched) takes. per_seed: each training seed
-    draws an order of its own, so that the spread over seeds holds this draw too; fixed: all seeds train on the same
-    pairs. A new training seed adds jobs and repeats none. An edit of this key leaves seed 0 as it is, and selects and
-    trains all other seeds of these selections anew."""
+    """Which of equal pairs a selection by delta or by score (top, bottom, top-chosen, low-rejected, matched) takes.
+    per_seed: each training seed draws an order of its own, so that the spread over seeds holds this draw too; fixed:
+    all seeds train on the same pairs. A new training seed adds jobs and repeats none. An edit of this key leaves seed 0
+    as it is, and selects and trains all other seeds of these selections anew."""
 
     max_drawn_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of a selection's pairs that may be drawn among pairs of equal delta, from 0 to 1. Above it, the report and
@@ -59,10 +64,30 @@ def run(job: Job[FilterSettings]) -> Outcome:
     common = common_prompts(tables.read(path, Pair) for path in job.inputs["common"])
     selection = parse_selection(job.settings.selection)
     settings = job.settings
-    selected = select(selection, pairs, deltas, settings.tie_seed, common, settings.limit, order=settings.order)
+    rates = pass_rates(row for path in job.inputs["grades"] for row in tables.read(path, Grade))
+    reference = (row for path in job.inputs["reference"] for row in tables.read(path, ReferenceLogps))
+    logps = rejected_logps(pairs, reference)
+    seed, order = settings.tie_seed, settings.order
+    selected = select(
+        selection, pairs, deltas, seed, common, settings.limit, order=order, pass_rates=rates, logps=logps
+    )
     tables.write(job.output("selected"), SelectedPair, selected)
-    details = FilterDetails(count_ties(selection, pairs, deltas))
+    match = describe_match(selection, pairs, deltas, seed, selected, order=order, pass_rates=rates)
+    if match is not None:
+        _log(match)
+    details = FilterDetails(count_ties(selection, pairs, deltas, logps=logps), match)
     return Outcome(len(pairs), {}, details, not_selected=len(pairs) - len(selected))
+
+
+def _log(match: MatchQuality) -> None:
+    say(
+        f"matched: {match.k:,} pairs of {match.others:,} outside of the top set; {match.alike:,} are equal to their "
+        f"match, {match.far:,} are more than {CALIPER} standard deviations from it"
+    )
+    for line in match.balance:
+        before, after = ("undefined" if smd is None else f"{smd:+.3f}" for smd in (line.before, line.after))
+        asked = "matched" if line.matched_on else "not matched"
+        say(f"standardised mean difference of {line.covariate} ({asked}): {before} before, {after} after matching")
 
 
 if __name__ == "__main__":
@@ -73,6 +98,8 @@ if __name__ == "__main__":
             "pairs": "table of Pair",
             "deltas": "table of Delta, or none if the selection needs none",
             "common": "tables of Pair of a common set, or none",
+            "grades": "table of Grade of the rejected generator, or none if nothing is matched",
+            "reference": "table of ReferenceLogps of the rejected generator, or none if the selection names no policy",
         },
         outputs={"selected": "table of SelectedPair"},
     )

@@ -130,6 +130,7 @@ def _call(result: Reply | Failure, request: Request, identity: Mapping[str, Any]
         cached_tokens=particulars.cached_tokens,
         reasoning_tokens=particulars.reasoning_tokens,
         native_finish=_in_utf8(particulars.native_finish),
+        entropy=reply.entropy if reply else None,
     )
 
 

@@ -81,8 +81,9 @@ class JobList:
                     yield "filter", its
             case "reference":
                 needing = [arm for arm in axes.arms if method_of(config.train.recipes[arm.recipe]).needs_reference]
-                sides = ((arm.policy, generator) for arm in needing for generator in arm.pairing.generators)
-                for policy, generator in dict.fromkeys(sides):
+                trained = [(arm.policy, generator) for arm in needing for generator in arm.pairing.generators]
+                selected = [(policy, arm.pairing.rejected) for arm in axes.arms if (policy := axes.asked_policy(arm))]
+                for policy, generator in dict.fromkeys([*trained, *selected]):
                     yield "reference", {"policy": policy, "generator": generator}
             case "report":
                 yield "report", {}

@@ -57,7 +57,8 @@ def shape_of(study: Study) -> StudyShape:
             for name, benchmark in report.benchmarks.items()
         },
         groups={
-            name: BenchmarkGroup(group.title, group.benchmarks, group.primary) for name, group in report.groups.items()
+            name: BenchmarkGroup(group.title, group.benchmarks, group.primary, group.temperature)
+            for name, group in report.groups.items()
         },
         items={name: items[name] for name in report.benchmarks},
         samples={
@@ -69,6 +70,7 @@ def shape_of(study: Study) -> StudyShape:
             name: config.evaluate.base_samples if group.sampling.temperature > 0 else 1
             for name, group in config.evaluate.groups.items()
         },
+        temperatures={name: group.base_temperatures for name, group in config.evaluate.groups.items()},
         evaluated=evaluated,
         generators={
             name: PlannedGenerator(samples, generator.shipped is not None, _aimed_at(study, generator.model))
@@ -119,7 +121,8 @@ def _declared(study: Study, source: str) -> int:
 
 
 def _aimed_at(study: Study, model: str | None) -> float | None:
-    """The middle of the window in which a rung of the ladder must be right on the training prompts' family."""
+    """The middle of the window in which a rung must be right on the training prompts' family, sampled as traces are."""
     rung = study.config.models[model].ladder if model else None
-    windows = [window for window in rung.windows if window.family == study.config.prompts.train_domain] if rung else []
+    aimed = (study.config.prompts.train_domain, study.config.generate.sampling.temperature)
+    windows = [window for window in rung.windows if (window.family, window.temperature) == aimed] if rung else []
     return (windows[0].low + windows[0].high) / 2 if windows else None

@@ -11,6 +11,7 @@ from prefdelta.commands.planning.disk import Disk
 from prefdelta.commands.planning.dollars import Account
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.power import Power
+from prefdelta.commands.planning.price import Price, Prices, price_of
 from prefdelta.commands.planning.ties import Ties
 from prefdelta.commands.planning.work import UNITS, JobWork
 from prefdelta.core.durations import duration
@@ -51,6 +52,7 @@ class Plan:
     disk: Disk
     account: Account | None
     power: Power
+    prices: Prices
     gpu_jobs: int
     notes: list[str]
     ties: Ties
@@ -90,7 +92,17 @@ class Plan:
                 "free": self.disk.free,
                 "fits": self.disk.fits,
             },
-            "power": {claim: [asdict(line) for line in lines] for claim, lines in self.power.effects.items()},
+            "power": {
+                claim: [{name: getattr(line, name) for name in _NUMBER} for line in lines]
+                for claim, lines in self.power.effects.items()
+            },
+            "prices": {
+                "unit": self.prices.unit,
+                "claims": {claim: _price(price) for claim, price in self.prices.claims.items()},
+                "rest": _price(self.prices.rest),
+                "together": _amount(self.prices.together),
+                "shared": _amount(self.prices.shared),
+            },
             "spending": None if self.account is None else asdict(self.account),
             "notes": self.notes,
             "ties": {
@@ -101,6 +113,7 @@ class Plan:
         }
 
 
+_NUMBER = ("title", "unit", "n", "effect", "named")
 _SUMS = ("tokens", "gpu_hours", "core_hours", "usd")
 
 
@@ -123,7 +136,9 @@ def summed(
             stages.append(Stage(name, len(its), UNITS.get(name), **sums, why=dict(why.most_common())))
     jobs = [job for job, _ in works]
     gpu_jobs = sum(job.gpus > 0 for job in jobs)
-    return Plan(study, stages, _why(jobs, causes), disk, account, power, gpu_jobs, [*notes, *_too_long(works)], ties)
+    prices = price_of(works, power)
+    notes = [*notes, *_too_long(works)]
+    return Plan(study, stages, _why(jobs, causes), disk, account, power, prices, gpu_jobs, notes, ties)
 
 
 def _why(jobs: Sequence[PlannedJob], causes: Mapping[str, Causes]) -> list[Cause]:
@@ -155,6 +170,10 @@ def _too_long(works: Sequence[tuple[PlannedJob, JobWork]]) -> list[str]:
                 f"compute.{stage}{', or give its generator more shards' if stage == 'generate' else ''}."
             )
     return notes
+
+
+def _price(price: Price) -> dict[str, Any]:
+    return {"arms": price.arms, "hours": _amount(price.hours), "alone": _amount(price.alone)}
 
 
 def _amount(amount: Amount) -> dict[str, Any]:

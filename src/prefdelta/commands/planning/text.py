@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from prefdelta.commands.output import format_bytes
 from prefdelta.commands.planning.amounts import BASES, Amount, Basis
 from prefdelta.commands.planning.dollars import ASSUMPTIONS
+from prefdelta.commands.planning.price import Price
 from prefdelta.commands.planning.summary import Cause, Plan
 from prefdelta.commands.text_table import table, wrapped
 from prefdelta.reporting.worlds.power import SmallestEffect
@@ -140,22 +141,41 @@ def _disk(plan: Plan) -> list[str]:
 
 
 def _power(plan: Plan) -> list[str]:
-    """A line for the numbers of a claim that have one unit."""
-    rows = [["claim", "numbers", "smallest effect", "named", "unit"]]
+    """A line for the numbers of a claim that have one unit; the first has the claim's price."""
+    prices, shown = plan.prices, [*plan.prices.claims.values(), plan.prices.rest]
+    priced = any(price.hours.value for price in shown)
+    heads = ["arms", prices.unit, "alone"] if priced else []
+    rows = [["claim", *heads, "numbers", "smallest effect", "named", "unit"]]
     for claim, lines in plan.power.effects.items():
+        price = _price(prices.claims[claim]) if priced else []
         for unit in dict.fromkeys(line.unit for line in lines):
             alike = [line for line in lines if line.unit == unit]
-            named = {f"{line.named:g}" for line in alike if line.named is not None}
-            rows.append([claim, str(len(alike)), _smallest(alike), ", ".join(sorted(named)), unit])
+            named = {f"{line.named:g}" for line in alike}
+            rows.append([claim, *price, str(len(alike)), _smallest(alike), ", ".join(sorted(named)), unit])
+            price = [""] * len(heads)
         if not lines:
-            rows.append([claim, "", "not run", "", ""])
+            rows.append([claim, *[""] * (len(heads) + 1), "not run", "", ""])
+    if priced:
+        rows.append(["no claim", *_price(prices.rest), "", "", "", ""])
     usual = {name: value for name, value, _, _ in plan.power.assumptions.lines()}
     about = (
         "power: the smallest true effect that 80% of such studies see at 95%, as a range over a claim's numbers, if "
         f"runs vary by {usual['run_sd']} points, problems by {usual['difficulty_spread']} logits and base accuracies "
         f"are {usual['base_accuracy']} (assumed; `prefdelta worlds` prints every assumption)"
     )
-    return [wrapped(about), *(f"  {line}" for line in table(rows, right={1}))]
+    shown_lines = [wrapped(about), *(f"  {line}" for line in table(rows, right=range(1, len(heads) + 2)))]
+    if priced:
+        sums = (
+            f"price: {prices.unit} that a claim's arms would take, from their traces to their scores; alone: what "
+            f"nothing else needs, so what is saved without it. All claims together: {_hours(prices.together)}; what "
+            f"several share is {_hours(prices.shared) or 'nothing'} more in the rows above"
+        )
+        shown_lines.append(wrapped(sums, "  "))
+    return shown_lines
+
+
+def _price(price: Price) -> list[str]:
+    return [f"{price.arms:,}", *(f"{amount.value:,.0f}" for amount in (price.hours, price.alone))]
 
 
 def _smallest(lines: Sequence[SmallestEffect]) -> str:

@@ -41,6 +41,7 @@ class Request:
     attempt: int = 0  # from 0; above 0: asked again because the reply did not parse
     response_schema: dict[str, Any] | None = field(default=None, hash=False)
     prompt_id: str | None = None  # the prompt of the messages; only engine `dataset` needs it, and it is not in the key
+    with_entropy: bool = False  # whether the reply says its entropy, which changes no text and is not in the key
 
     def key(self, identity: dict[str, Any]) -> str:
         """The call's name in the record: a hash of all that determines the reply."""
@@ -80,6 +81,9 @@ class Reply:
     seconds: float | None = None
     source_correct: bool | None = None  # what a data set says of its own trace
     particulars: Particulars = Particulars()
+    # Nats, the sum over its tokens: of the distributions that they were drawn from, or an unbiased estimate of it, the
+    # sum of their -ln p. None: not asked for, not known, or greedy.
+    entropy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from prefdelta.core.arms import Arm, Base, Pairing
-from prefdelta.core.paper_claims import ArmPatterns, Over
+from prefdelta.core.paper_claims import Against, ArmPatterns, Over
 from prefdelta.reporting.arms import Repeats, families, seed_names, selection_of
 from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import mean_weights
+from prefdelta.reporting.numbers.sharpening import base_at_entropy
 from prefdelta.reporting.panels import panels
 
 Weights = dict[Arm | Base, float]
@@ -77,17 +79,29 @@ def generator_delta(evidence: Evidence, pairing: Pairing) -> float | None:
     return None if gap is None or gap.value is None else 10 * gap.value
 
 
+def capability(evidence: Evidence, repeats: Repeats, side: Literal["chosen", "rejected"]) -> float | None:
+    """The accuracy of the generator on one side, in units of 10 points, mean over repeats; None without grades."""
+    found = [evidence.grades.accuracy(getattr(arm.pairing, side)) for arm in repeats]
+    known = [accuracy.value for accuracy in found if accuracy is not None and accuracy.value is not None]
+    return 10 * sum(known) / len(known) if len(known) == len(repeats) else None
+
+
 def seeds_of(weights: Iterable[Arm | Base]) -> list[str]:
     """All training seeds of some arms, with their draws of traces."""
     return seed_names(arm for arm in weights if isinstance(arm, Arm))
 
 
-def combined(parts: Sequence[tuple[Repeats, float]], *, gain: bool = False) -> Weights:
-    """The weights of a weighted sum of families' mean accuracies; gain: of their gains over their bases."""
+def combined(parts: Sequence[tuple[Repeats, float]], *, gain: bool = False, against: Against = "base") -> Weights:
+    """The weights of a weighted sum of families' mean accuracies; gain: of their gains over what they are held against.
+
+    Sharpened bases are always subtracted: each family has its own.
+    """
     total: Weights = {}
     for repeats, weight in parts:
         for arm, share in mean_weights(repeats).items():
             total[arm] = total.get(arm, 0.0) + weight * share
-        if gain:
+        if against == "sharpened":
+            total[base_at_entropy(repeats)] = -weight
+        elif gain:
             total[repeats[0].base] = total.get(repeats[0].base, 0.0) - weight
     return {arm: weight for arm, weight in total.items() if abs(weight) > 1e-12}

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.paper_claims import (
     DeltaTrend,
     Difference,
     Gains,
+    Grid,
     LevelsOff,
     Retains,
     Steadiness,
@@ -21,6 +22,7 @@ from prefdelta.reporting.claims.arms import (
     Weights,
     by_pairing,
     by_size,
+    capability,
     combined,
     generator_delta,
     matching,
@@ -30,10 +32,11 @@ from prefdelta.reporting.claims.arms import (
 )
 from prefdelta.reporting.claims.delta_slopes import delta_slope
 from prefdelta.reporting.claims.joint import lack_of_fit, retained_share
-from prefdelta.reporting.claims.slopes import half_slopes, slope
+from prefdelta.reporting.claims.slopes import half_slopes, plane, slope
 from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import POINTS, ArmWeights, mean_weights
+from prefdelta.reporting.numbers.sharpening import MatchedBase
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +55,7 @@ class ClaimNumber:
     # What it was computed from: sums of arms' accuracies, or of pairings' mean deltas (one, but for steadiness), ...
     sums: Sequence[Mapping[str, float]] = ()
     over: Sequence[str] = ()  # ... and the mean of which: <group>/<benchmark>, or a dimension (and `length`)
+    arms: Sequence[Arm | Base] = ()  # of the sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ def unit(test: Test) -> str:
             return "points per 10 points of generator delta"
         case Steadiness():
             return "squared points"
+        case Grid():
+            return "points per 10 points of accuracy"
         case DeltaTrend():
             return "score points per 10 points of generator delta"
         case _:
@@ -96,6 +102,8 @@ def measure(test: Test, evidence: Evidence) -> list[ClaimNumber]:
             return _retains(test, evidence, arms)
         case Steadiness():
             return _steadiness(test, evidence, arms)
+        case Grid():
+            return _grid(test, evidence, arms)
         case DeltaTrend():
             return _delta_trend(test, evidence, arms)
 
@@ -108,10 +116,11 @@ def _trend(test: Trend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNu
         weights = slope(series.deltas) if test.part == "all" else halves and halves[0]
         if not weights:
             continue
-        sums = _slope_sum(series, weights)
+        sums = combined(list(zip(series.families, weights, strict=True)), against=test.against)
+        whole_line = test.part == "all" and test.against == "base"
         for title, evaluations in places_to_measure(evidence, test.over):
-            note = lack_of_fit(evidence, series.deltas, series.families, evaluations) if test.part == "all" else ""
-            numbers.append(_number(evidence, f"{title}: {series.names}", sums, evaluations, note=note))
+            note = lack_of_fit(evidence, series.deltas, series.families, evaluations) if whole_line else ""
+            numbers += _number(evidence, f"{title}: {series.names}", sums, evaluations, note=note)
     return numbers
 
 
@@ -129,7 +138,7 @@ def _levels_off(test: LevelsOff, evidence: Evidence, arms: Sequence[Arm]) -> lis
             sums = combined([*change, (first, sign * test.share)], gain=True)
             name = f"change beyond {first[0].pairing.undrawn.chosen} {words} {test.share:g} × its gain: {series.names}"
             for title, evaluations in places_to_measure(evidence, test.over):
-                numbers.append(_number(evidence, f"{title}, {name}", sums, evaluations, above=above))
+                numbers += _number(evidence, f"{title}, {name}", sums, evaluations, above=above)
     return numbers
 
 
@@ -137,9 +146,15 @@ def _gains(test: Gains, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNu
     matched = [arm for arm in matching(arms, test.arms) if arm.pairing.chosen != arm.pairing.rejected]
     members = families(matched)
     return [
-        _number(evidence, f"{title}: {label}", combined([(repeats, 1.0)], gain=True), evaluations)
+        number
         for title, evaluations in places_to_measure(evidence, test.over)
         for label, repeats in zip(short_labels(members), members, strict=True)
+        for number in _number(
+            evidence,
+            f"{title}: {label}",
+            combined([(repeats, 1.0)], gain=True, against=test.against),
+            evaluations,
+        )
     ]
 
 
@@ -147,9 +162,9 @@ def _difference(test: Difference, evidence: Evidence, arms: Sequence[Arm]) -> li
     """One number per policy and pairing. Random draws of one size are repeats; selections have equal weights."""
     numbers = []
     for name, left, right in _sides(test, evidence, arms):
-        sums = combined([*left, *((repeats, -share) for repeats, share in right)])
+        sums = combined([*left, *((repeats, -share) for repeats, share in right)], against=test.against)
         for title, where in places_to_measure(evidence, test.over):
-            numbers.append(_number(evidence, f"{title}: {name}", sums, where))
+            numbers += _number(evidence, f"{title}: {name}", sums, where)
     return numbers
 
 
@@ -159,10 +174,10 @@ def _retains(test: Retains, evidence: Evidence, arms: Sequence[Arm]) -> list[Cla
         kept, whole = combined(left, gain=True), combined(right, gain=True)
         rest = combined([*left, *((repeats, -test.keeps * share) for repeats, share in right)], gain=True)
         for title, where in places_to_measure(evidence, test.over):
-            numbers.append(_number(evidence, f"{title}: {name}, gain of the right side", whole, where))
+            numbers += _number(evidence, f"{title}: {name}, gain of the right side", whole, where)
             note = retained_share(evidence, kept, whole, where)
             label = f"{title}: {name}, left minus {test.keeps:g} × right"
-            numbers.append(_number(evidence, label, rest, where, note=note))
+            numbers += _number(evidence, label, rest, where, note=note)
     return numbers
 
 
@@ -191,7 +206,30 @@ def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> li
             estimate = scaled(evidence.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS**2)
             label, by_name = f"{title}: {name}, k = {sizes}", list(map(_by_name, sums))
             over = _names(evaluations)
-            numbers.append(ClaimNumber(label, estimate, above=False, seeds=seeds, sums=by_name, over=over))
+            used = list(dict.fromkeys(arm for weights in sums for arm in weights))
+            numbers.append(ClaimNumber(label, estimate, above=False, seeds=seeds, sums=by_name, over=over, arms=used))
+    return numbers
+
+
+def _grid(test: Grid, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
+    """Two numbers per policy, selection and recipe: the slopes along the chosen and along the rejected generators."""
+    grids: dict[tuple[str, str, str], list[tuple[float, float, Repeats]]] = {}
+    for repeats in families(arms):
+        first = repeats[0]
+        chosen, rejected = (capability(evidence, repeats, side) for side in ("chosen", "rejected"))
+        if chosen is not None and rejected is not None and not evidence.is_confounded(first.pairing):
+            key = (first.policy, first.selection, first.recipe)
+            grids.setdefault(key, []).append((chosen, rejected, repeats))
+    numbers = []
+    for cells in grids.values():
+        slopes = plane([chosen for chosen, _, _ in cells], [rejected for _, rejected, _ in cells])
+        if slopes is None:
+            continue
+        for title, evaluations in places_to_measure(evidence, test.over):
+            for side, weights, above in zip(("chosen", "rejected"), slopes, (True, False), strict=True):
+                parts = [(repeats, weight) for (_, _, repeats), weight in zip(cells, weights, strict=True)]
+                label = f"{title}: along the {side} generators, over {len(cells)} pairings"
+                numbers += _number(evidence, label, combined(parts, gain=True), evaluations, above=above)
     return numbers
 
 
@@ -219,10 +257,6 @@ def _along_generators(evidence: Evidence, arms: Sequence[Arm]) -> list[_Series]:
 def _is_dose(evidence: Evidence, pairing: Pairing) -> bool:
     """Whether a pairing is a place of trends: of two generators, which differ in their capability alone."""
     return pairing.chosen != pairing.rejected and not evidence.is_confounded(pairing)
-
-
-def _slope_sum(series: _Series, weights: Sequence[float]) -> Weights:
-    return combined(list(zip(series.families, weights, strict=True)))
 
 
 def _sides(
@@ -253,9 +287,14 @@ def _number(
     *,
     above: bool = True,
     note: str = "",
-) -> ClaimNumber:
+) -> list[ClaimNumber]:
+    """The number; none if it is over a sharpened base that the study cannot make."""
+    sharpened = [base for base in weights if isinstance(base, MatchedBase)]
+    if not all(evidence.scores.has(base, evaluation) for base in sharpened for evaluation in evaluations):
+        return []
     estimate = scaled(evidence.scores.weighted_difference(weights, evaluations), POINTS) if evaluations else NOTHING
-    return ClaimNumber(title, estimate, above, seeds_of(weights), note, [_by_name(weights)], _names(evaluations))
+    sums, over = [_by_name(weights)], _names(evaluations)
+    return [ClaimNumber(title, estimate, above, seeds_of(weights), note, sums, over, list(weights))]
 
 
 def _by_name(weights: ArmWeights) -> dict[str, float]:

@@ -33,6 +33,20 @@ def deviations(x: Sequence[float]) -> list[list[float]]:
     ]
 
 
+def plane(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list[float]] | None:
+    """The weights of both slopes of the least-squares plane z = a x + b y + c: sum(weights z) = a, and = b.
+
+    None for fewer than four places, or if x and y do not vary by themselves.
+    """
+    import numpy as np
+
+    places = np.column_stack([x, y, np.ones(len(x))])
+    if len(x) < 4 or np.linalg.matrix_rank(places) < 3:
+        return None
+    slopes = np.linalg.pinv(places)
+    return slopes[0].tolist(), slopes[1].tolist()
+
+
 def _slope(x: Sequence[float]) -> list[float] | None:
     """As `slope`, but also for two places."""
     mean = sum(x) / len(x) if x else 0.0

@@ -25,6 +25,7 @@ from prefdelta.reporting.numbers.answers import AnswerMatrix, read_answers
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.gains import ArmWeights, difference_weights, gain_weights
 from prefdelta.reporting.numbers.runs import RunVariance, run_variance
+from prefdelta.reporting.numbers.sharpening import Luck, MatchedBase, luck_of, match, resolved, run_weights_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +39,7 @@ class BenchmarkGroup:
     title: str
     benchmarks: Sequence[str]
     primary: bool
+    temperature: float = 1.0  # at which arms answer; 0: greedily
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Scores:
         self._groups = groups
         self._bootstrap = bootstrap
         self._estimates: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
-        self._runs: dict[tuple[Evaluation, ...], RunVariance | None] = {}
+        self._runs: dict[tuple[tuple[Evaluation, ...], Luck | None], RunVariance | None] = {}
+        self._lucks: dict[tuple[Evaluation, Luck], AnswerMatrix] = {}
         self.rows = rows
         self.not_counted = not_counted
 
@@ -115,15 +118,23 @@ class Scores:
 
     def policies(self) -> list[str]:
         """All policies whose base has scores, by name."""
-        return [base.policy for base in map(parse_arm, self._names()) if isinstance(base, Base)]
+        bases = (base for base in map(parse_arm, self._names()) if isinstance(base, Base))
+        return [base.policy for base in bases if base.temperature is None]
 
     def has(self, arm: Arm | Base, evaluation: Evaluation) -> bool:
-        """Whether an arm has scores in this evaluation."""
+        """Whether an arm has scores in this evaluation, or a matched base can be made of those that have."""
+        if isinstance(arm, MatchedBase):
+            return match(self, arm, evaluation) is not None
         return evaluation in self._answers and str(arm) in self._answers[evaluation].rows
 
     def answers(self, evaluation: Evaluation) -> AnswerMatrix | None:
         """The answers to a benchmark in one group; None if nothing was evaluated there."""
         return self._answers.get(evaluation)
+
+    def mapped(self, function: Callable[[AnswerMatrix], AnswerMatrix]) -> Self:
+        """The same arms with other outcomes, for example pass@k (`numbers.passes`)."""
+        answers = {evaluation: function(matrix) for evaluation, matrix in self._answers.items()}
+        return type(self)(answers, self._groups, self._bootstrap)
 
     def draws(self, evaluation: Evaluation) -> int:
         """How often the arms answered each problem: the k of avg@k."""
@@ -189,7 +200,8 @@ class Scores:
     def weighted_difference(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         """A weighted sum of accuracies of arms and bases: the mean over benchmarks, each of equal weight.
 
-        It covers the problems that all of them have. Its variance is that over problems, within each benchmark, and
+        A matched base (`numbers.sharpening`) is a sum of bases of its own in each benchmark; without one, no value. It
+        covers the problems that all of them have. Its variance is that over problems, within each benchmark, and
         that between runs (`numbers.runs`). Two single arms that differ on fewer than 25 problems get Tango's interval.
         """
         key = (tuple(evaluations), tuple(_by_name(weights)))
@@ -206,8 +218,9 @@ class Scores:
         """
         import numpy as np
 
-        runs = any(isinstance(arm, Arm) for weights in sums for arm in weights)
-        variance = self.run_variance(evaluations)
+        by_run = list(map(run_weights_of, sums))
+        runs = any(isinstance(arm, Arm) for weights in by_run for arm in weights)
+        variance = self.run_variance(evaluations, luck_of(sums))
         values, covariance, n = np.zeros(len(sums)), np.zeros((len(sums), len(sums))), []
         for evaluation in evaluations:
             rows = self._units_of(sums, evaluation)
@@ -219,14 +232,21 @@ class Scores:
             return values, covariance, None
         if not runs or variance is None:
             return values, covariance, min(n) - 1.0
-        return values, covariance + variance.covariance(sums), float(min(variance.of(one).df for one in sums))
+        return values, covariance + variance.covariance(by_run), float(min(variance.of(one).df for one in by_run))
 
-    def run_variance(self, evaluations: Sequence[Evaluation]) -> RunVariance | None:
-        """How much runs vary in the mean accuracy over some benchmarks; None without repeats."""
-        key = tuple(evaluations)
+    def run_variance(self, evaluations: Sequence[Evaluation], luck: Luck | None = None) -> RunVariance | None:
+        """How much runs vary in the mean accuracy over benchmarks, or in what `luck` says; None without repeats."""
+        key = (tuple(evaluations), luck)
         if key not in self._runs:
-            self._runs[key] = run_variance([self._answers[evaluation] for evaluation in key])
+            self._runs[key] = run_variance([self._outcomes_of_runs(each, luck) for each in evaluations])
         return self._runs[key]
+
+    def _outcomes_of_runs(self, evaluation: Evaluation, luck: Luck | None) -> AnswerMatrix:
+        if luck is None:
+            return self._answers[evaluation]
+        if (evaluation, luck) not in self._lucks:
+            self._lucks[evaluation, luck] = luck.matrix(self, evaluation)
+        return self._lucks[evaluation, luck]
 
     def of_accuracies(
         self,
@@ -241,10 +261,11 @@ class Scores:
         """
         parts = [self._units_of(sides, evaluation) for evaluation in evaluations]
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
-        variance, run_df = self.run_variance(evaluations), None
-        if any(isinstance(arm, Arm) for weights in sides for arm in weights):
+        by_run = list(map(run_weights_of, sides))
+        variance, run_df = self.run_variance(evaluations, luck_of(sides)), None
+        if any(isinstance(arm, Arm) for weights in by_run for arm in weights):
             run_df = variance.df if variance else 0
-        drawn = partial(variance.drawn, sides) if variance and run_df else None
+        drawn = partial(variance.drawn, by_run) if variance and run_df else None
         return self._bootstrap.of_function(
             parts, function, *what, list(map(_by_name, sides)), where, runs=drawn, run_df=run_df
         )
@@ -254,16 +275,14 @@ class Scores:
         import numpy as np
 
         answers = self._answers[evaluation]
-        by_prompt = np.stack([answers.weighted(weights) for weights in sums])
+        by_prompt = np.stack([self._by_prompt(weights, evaluation) for weights in sums])
         missing = np.isnan(by_prompt).any(axis=0)
         return np.stack([answers.units(np.where(missing, np.nan, values)) for values in by_prompt], axis=1)
 
     def _weighted(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> Estimate:
         import numpy as np
 
-        parts = [
-            self._answers[evaluation].units(self._answers[evaluation].weighted(weights)) for evaluation in evaluations
-        ]
+        parts = [self._answers[evaluation].units(self._by_prompt(weights, evaluation)) for evaluation in evaluations]
         if not parts or not all(map(len, parts)):
             return NOTHING
         n, count = sum(map(len, parts)), len(parts)
@@ -282,25 +301,33 @@ class Scores:
         scaled_items = [Variance(item.value / count**2, item.df) for item in items]
         return t_interval(value, n, [*scaled_items, *([runs] if runs else [])], run_df)
 
+    def _by_prompt(self, weights: ArmWeights, evaluation: Evaluation) -> "NDArray[np.float64]":
+        """A weighted sum of outcomes by prompt; NaN if the prompt does not count, or a matched base is not known."""
+        import numpy as np
+
+        answers, known = self._answers[evaluation], resolved(self, weights, evaluation)
+        return np.full(answers.means.shape[1], np.nan) if known is None else answers.weighted(known)
+
     def _run_part(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> tuple[Variance | None, int | None]:
         """(the variance between runs in a sum of accuracies, its degrees of freedom): see `Estimate.run_df`."""
-        if not any(isinstance(arm, Arm) and weight for arm, weight in weights.items()):
+        by_run = run_weights_of(weights)
+        if not any(isinstance(arm, Arm) and weight for arm, weight in by_run.items()):
             return None, None
-        variance = self.run_variance(evaluations)
+        variance = self.run_variance(evaluations, luck_of([weights]))
         if variance is None:
             return None, 0
-        runs = variance.of(weights)
+        runs = variance.of(by_run)
         return runs, max(1, round(runs.df))
 
     def _step(self, weights: ArmWeights, evaluation: Evaluation) -> float:
         """How far one answer can move a weighted sum of outcomes."""
-        answers = self._answers[evaluation]
-        return max(abs(weight) / answers.draws(answers.rows[str(arm)]) for arm, weight in weights.items())
+        answers, known = self._answers[evaluation], resolved(self, weights, evaluation) or {}
+        return max(abs(weight) / answers.draws(answers.rows[str(arm)]) for arm, weight in known.items())
 
     def _single_answers(self, weights: ArmWeights, evaluation: Evaluation) -> bool:
         """Whether a sum is one arm or base minus another, each with one answer per problem."""
-        answers = self._answers[evaluation]
-        return sorted(weights.values()) == [-1.0, 1.0] and all(map(answers.independent, answers.rows_of(weights)))
+        answers, known = self._answers[evaluation], resolved(self, weights, evaluation) or {}
+        return sorted(known.values()) == [-1.0, 1.0] and all(map(answers.independent, answers.rows_of(known)))
 
     def _accuracy(self, evaluation: Evaluation, arms: Sequence[Arm | Base]) -> Estimate:
         """An accuracy: Wilson's interval over items if all answers are trials of their own, else Student's."""

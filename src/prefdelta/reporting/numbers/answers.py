@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-_COLUMNS = ["benchmark", "prompt_id", "sample"]
+_COLUMNS = ["benchmark", "prompt_id", "sample", "n_tokens", "entropy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,9 @@ class AnswerMatrix:
     samples: "NDArray[np.int64]"  # samples that the arm has
     truncated: "NDArray[np.int64]"  # truncated samples, per arm
     problems: "NDArray[np.int64] | None"  # number of the problem, per prompt; None: no prompt repeats another
+    # Mean token entropy per arm, in nats: the sum over its answers / the sum of their tokens; NaN where it is unknown,
+    # None if no arm's is known. It is that of the distributions sampled from, so at the temperature of the row.
+    entropies: "NDArray[np.float64] | None" = None
 
     @property
     def n_problems(self) -> int:
@@ -124,7 +127,8 @@ class BenchmarkAnswers:
         outcome = outcomes(table)
         truncated = table.column("failure").to_pandas().eq("truncated").sum()
         samples = table.column("sample").to_numpy().astype(np.int32)
-        answers = _ArmAnswers(self._last[1], samples, outcome.astype(np.float32), int(truncated))
+        entropy, tokens = _entropy(table)
+        answers = _ArmAnswers(self._last[1], samples, outcome.astype(np.float32), int(truncated), entropy, tokens)
         self._arms.setdefault(arm, []).append(answers)
         self.rows += len(outcome)
         self.not_counted += int(np.isnan(outcome).sum())
@@ -139,7 +143,7 @@ class BenchmarkAnswers:
         places[[self._columns[prompt] for prompt in prompts]] = np.arange(len(prompts))
         shape = (len(arms), len(prompts))
         solved, counted, samples = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        truncated = np.zeros(len(arms), np.int64)
+        truncated, entropies = np.zeros(len(arms), np.int64), np.full(len(arms), np.nan)
         for row, arm in enumerate(arms):
             read = self._arms[arm]
             columns = places[np.concatenate([answers.columns for answers in read])]
@@ -155,6 +159,8 @@ class BenchmarkAnswers:
             counted[row] = np.bincount(columns[known], minlength=len(prompts))
             samples[row] = np.bincount(columns, minlength=len(prompts))
             truncated[row] = sum(answers.truncated for answers in read)
+            if tokens := sum(answers.tokens for answers in read):
+                entropies[row] = sum(answers.entropy for answers in read) / tokens
         problems, names = pd.factorize(np.array([problem_of(name) for name in prompts], dtype=object))
         return AnswerMatrix(
             rows={name: number for number, name in enumerate(arms)},
@@ -163,6 +169,7 @@ class BenchmarkAnswers:
             samples=samples,
             truncated=truncated,
             problems=problems if len(names) < len(prompts) else None,
+            entropies=entropies,
         )
 
 
@@ -172,3 +179,13 @@ class _ArmAnswers:
     samples: "NDArray[np.int32]"
     outcomes: "NDArray[np.float32]"  # NaN: does not count
     truncated: int
+    entropy: float  # nats, the sum over the answers whose entropy is known
+    tokens: int  # of these answers
+
+
+def _entropy(table: "pa.Table") -> tuple[float, int]:
+    """(nats, tokens) of the answers whose entropy is known. table: rows of Score."""
+    import pyarrow.compute as pc
+
+    known = table.filter(pc.and_(pc.is_valid(table.column("entropy")), pc.is_valid(table.column("n_tokens"))))
+    return pc.sum(known.column("entropy")).as_py() or 0.0, pc.sum(known.column("n_tokens")).as_py() or 0

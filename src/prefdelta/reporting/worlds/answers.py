@@ -5,7 +5,7 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from prefdelta.core.arms import Arm
+from prefdelta.core.arms import Arm, Base
 from prefdelta.core.ids import seed_of
 from prefdelta.reporting.arms import families, selection_of, without_draw
 from prefdelta.reporting.numbers.accuracies import Evaluation
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NODES = 401  # of the normal distribution of difficulty over all problems that there could be
+_NATS = 0.3  # mean token entropy of untrained policies; nothing depends on its size
 _LOWEST = 0.002  # no accuracy is planted nearer to 0 or 1
 
 
@@ -54,7 +55,8 @@ def plant_answers(
 
     A problem's logit of success is normal. Training adds a constant, so that the mean over all problems that there
     could be gains what it should, and a change of the problem's own, which all trained arms share. Each answer is a
-    trial of its own.
+    trial of its own. The entropy of an untrained policy is in proportion to its temperature, and what it gains by a
+    lower one to the entropy that it loses; training takes entropy in proportion to what it gains.
     """
     import numpy as np
 
@@ -68,14 +70,18 @@ def plant_answers(
         arms = shape.evaluated[evaluation.group]
         own = [place[arm] for arm in arms]
         targets = base + (gains[label.in_domain][own] + luck[own]) / 100
+        largest = assumptions.gain_in_domain if label.in_domain else assumptions.gain_out_of_domain
+        fall = assumptions.entropy_fall * gains[label.in_domain][own] / (largest or 1.0)
         spread, effect = assumptions.difficulty_spread, assumptions.effect_spread
-        bases = shape.policies(arms)
-        centre = _shift(np.array([base]), spread)
+        bases = shape.bases_of(arms, evaluation.group)
+        usual = shape.groups[evaluation.group].temperature
+        kept = np.array([1.0 if one.temperature is None else one.temperature / usual for one in bases])
+        centres = _shift(base + assumptions.sharpened_gain * largest / 100 * (1 - kept), spread)
         shifts = _shift(targets, float(np.hypot(spread, effect)))
         difficulty = spread * generator.standard_normal(items, dtype=np.float32)
         trained = difficulty + effect * generator.standard_normal(items, dtype=np.float32)
         logits = np.empty((len(bases) + len(arms), items), dtype=np.float32)
-        logits[: len(bases)] = centre[0] + difficulty
+        logits[: len(bases)] = centres[:, None].astype(np.float32) + difficulty
         logits[len(bases) :] = shifts[:, None].astype(np.float32) + trained
         shares = (1 / (1 + np.exp(-logits))).astype(np.float64)
         draws = np.full(len(shares), samples, dtype=np.int64)
@@ -87,14 +93,19 @@ def plant_answers(
         else:
             means = _solved(counts, shares, generator)
         answers[evaluation] = AnswerMatrix(
-            rows={str(name): number for number, name in enumerate([*bases, *arms])},
+            rows=_rows(bases, arms),
             means=means,
             counted=counts,
             samples=counts,
             truncated=np.zeros(len(means), dtype=np.int64),
             problems=None,
+            entropies=_NATS * np.concatenate([kept, 1 - fall]),
         )
     return answers
+
+
+def _rows(bases: Sequence[Base], arms: Sequence[Arm]) -> dict[str, int]:
+    return {str(name): number for number, name in enumerate([*bases, *arms])}
 
 
 def _solved(

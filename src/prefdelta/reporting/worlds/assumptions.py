@@ -16,6 +16,8 @@ class Assumptions:
     generator_accuracy: Mapping[str, float]
     gain_in_domain: float = 14.0
     gain_out_of_domain: float = 16.0
+    entropy_fall: float = 0.15
+    sharpened_gain: float = 0.25
     run_sd: float = 1.0
     trace_share: float = 0.75
     draw_share: float = 0.5
@@ -57,6 +59,8 @@ MEANINGS = {
     "generator_accuracy": "accuracy of the generators on the training prompts, a share; spread evenly, weak to strong",
     "gain_in_domain": "gain in domain from all pairs of the largest generator delta, points; it holds what claims name",
     "gain_out_of_domain": "the same out of domain, points",
+    "entropy_fall": "share of a policy's token entropy that the largest gain takes from it, a smaller gain less",
+    "sharpened_gain": "gain of an untrained policy from losing all its entropy, over the largest gain",
     "run_sd": "standard deviation over training seeds (and draws of traces, if several), points, on all benchmarks",
     "trace_share": "share of the variance of a run that lies in the draw of traces, if the study has several draws",
     "draw_share": "variance of the luck of a random draw of pairs, which its seeds share, over that of a run",

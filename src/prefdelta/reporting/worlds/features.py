@@ -25,6 +25,7 @@ class Features:
     arms: Sequence[Arm]
     gap: "NDArray[np.float64]"  # generator delta; 1 for the study's largest (without shipped traces)
     chosen: "NDArray[np.float64]"  # accuracy of the chosen generator: 0 the study's weakest, 1 its strongest
+    chosen_quality: "NDArray[np.float64]"  # mean over the pairs of the chosen trace's own; 0 for all pairs
     quality: "NDArray[np.float64]"  # mean true delta; 1 for all pairs, negative with the sides exchanged
     length: "NDArray[np.float64]"  # mean length difference; 1 for all pairs of the largest generator delta
     right_over_wrong: "NDArray[np.float64]"  # share of the pairs; 1 for the share at the largest generator delta
@@ -37,6 +38,7 @@ class Features:
 @dataclass(frozen=True, slots=True)
 class _Means:
     quality: float
+    chosen_quality: float
     length: float
     right_over_wrong: float
     selected: int
@@ -67,6 +69,7 @@ def features(shape: StudyShape, assumptions: Assumptions, pairs: PlantedPairs) -
         chosen=np.array(
             [(assumptions.generator_accuracy[pairing.chosen] - low) / ((high - low) or 1.0) for pairing in pairings]
         ),
+        chosen_quality=np.array([mean.chosen_quality for mean in own]),
         quality=np.array([mean.quality for mean in own]),
         length=np.array([mean.length / length_unit for mean in own]),
         right_over_wrong=np.array([mean.right_over_wrong / right_unit for mean in own]),
@@ -93,7 +96,16 @@ def _selected(
     deltas = pairs.delta_rows(pairing, selection.dimension) if selection.dimension else {}
     limit = shape.sets[selection.set][1] if selection.set else shape.cell_pairs if selection.cell else None
     prompts = common[selection.set] if selection.set else ()
-    taken = select(selection, pairs.rows[pairing], deltas, shape.tie_seed, prompts, limit)
+    taken = select(
+        selection,
+        pairs.rows[pairing],
+        deltas,
+        shape.tie_seed,
+        prompts,
+        limit,
+        pass_rates=pairs.pass_rates(pairing) if selection.MATCHES else {},
+        logps=pairs.logps(pairing) if selection.policy else {},
+    )
     if not taken:
         raise StudyError(
             f"{pairing}: {name} selects none of the pairs planted from {shape.prompts:,} prompts. Give more prompts."
@@ -106,6 +118,7 @@ def _selected(
         right, wrong, sign = wrong, right, -1.0
     return _Means(
         sign * float(columns.quality[places].mean()),
+        sign * float(columns.chosen_quality[places].mean()),
         sign * float(columns.length[places].mean()),
         float(np.mean(right & ~wrong)),
         len(taken),

@@ -2,6 +2,7 @@
 
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.reporting.content import Content
+from prefdelta.reporting.numbers.sharpening import grid
 from prefdelta.reporting.worlds.shape import PlannedGenerator, StudyPlan, StudyShape
 
 
@@ -12,6 +13,7 @@ def finished_shape(content: Content, plan: StudyPlan) -> StudyShape:
     groups = {name: group for name, group in content.groups.items() if group.primary}
     scores = content.scores
     samples, items, base_times = {}, {}, dict.fromkeys(groups, 1)
+    temperatures: dict[str, list[float]] = {name: [] for name in groups}
     for evaluation in scores.evaluations(primary=True):
         answers = scores.answers(evaluation)
         assert answers is not None, "scores were checked"
@@ -19,6 +21,8 @@ def finished_shape(content: Content, plan: StudyPlan) -> StudyShape:
         items[evaluation.benchmark] = answers.n_problems
         times = max(map(answers.draws, answers.rows_of(bases))) // samples[evaluation]
         base_times[evaluation.group] = max(base_times[evaluation.group], times)
+        found = [base.temperature for arm in bases for base in grid(answers, arm.policy) if base.temperature]
+        temperatures[evaluation.group] = list(dict.fromkeys([*temperatures[evaluation.group], *found]))
     return StudyShape(
         study=content.study,
         seed=content.seed,
@@ -28,6 +32,7 @@ def finished_shape(content: Content, plan: StudyPlan) -> StudyShape:
         items=items,
         samples=samples,
         base_times=base_times,
+        temperatures=temperatures,
         evaluated=dict.fromkeys(groups, arms),
         generators={
             name: PlannedGenerator(count, name in content.confounded, None) for name, count in plan.generators.items()

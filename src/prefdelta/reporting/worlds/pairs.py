@@ -1,7 +1,7 @@
 """Planted pairs: who is right, how long, how good in truth and how good as judged."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,11 @@ class PairColumns:
     rejected_right: "NDArray[np.bool_]"
     length: "NDArray[np.float64]"  # chosen minus rejected, in standard deviations
     quality: "NDArray[np.float64]"  # true delta; its mean over the pool is 1 and its standard deviation 1
+    chosen_quality: "NDArray[np.float64]"  # of the chosen trace alone; its mean over the pool is 0, deviation about 1
+    pass_rate: "NDArray[np.float64]"  # share of the rejected generator's traces of the prompt that are right
+    likelihood: "NDArray[np.float64]"  # log-probability per token of the rejected trace under the policies
     deltas: "Mapping[str, NDArray[np.float64]]"  # as judged, by dimension and composite; empty for cells
+    chosen_scores: "Mapping[str, NDArray[np.float64]]"  # from 1 to 5, likewise; empty for cells
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,20 @@ class PlantedPairs:
         """The deltas of the pool as `core.pairs` reads them, by pair_id."""
         if (pairing, dimension) not in self._delta_rows:
             columns = self.pool[pairing]
-            values = zip(_ids(columns, pool=True), columns.deltas[dimension].tolist(), strict=True)
-            rows = {pair_id: Delta(pair_id, None, None, value, None) for pair_id, value in values}
+            deltas, scores = columns.deltas[dimension].tolist(), columns.chosen_scores[dimension].tolist()
+            values = zip(_ids(columns, pool=True), deltas, scores, strict=True)
+            rows = {pair_id: Delta(pair_id, score, score - delta, delta, None) for pair_id, delta, score in values}
             self._delta_rows[pairing, dimension] = rows
         return self._delta_rows[pairing, dimension]
+
+    def pass_rates(self, pairing: Pairing) -> Mapping[str, float]:
+        """Share of the rejected generator's traces that are right, by prompt."""
+        return self._named(pairing, "pass rates", self.pool[pairing], self.pool[pairing].pass_rate)
+
+    def logps(self, pairing: Pairing) -> Mapping[str, float]:
+        """Nats per token of the rejected trace of the pool's pairs, by pair_id, under any policy."""
+        columns = self.pool[pairing]
+        return dict(zip(_ids(columns, pool=True), columns.likelihood.tolist(), strict=True))
 
     def _cell_rows(self, pairing: Pairing) -> list[Pair]:
         return _rows(self.cells[pairing], pool=False) if pairing in self.cells else []
@@ -94,7 +108,9 @@ def plant_pairs(shape: StudyShape, assumptions: Assumptions, *what: object) -> P
     stated correlation with chosen right minus rejected right, for which both sides share the prompt's difficulty. A
     judged delta is f (q - 1) + r l + `judged_rise` g + noise: f is its dimension's faithfulness, r the correlation with
     length, and the noise gives it the standard deviation 1. It is rounded to a whole number from -4 to 4, so that the
-    stated share is 0 over all pairings.
+    stated share is 0 over all pairings. q is the difference of the sides' own qualities; where between 1 and 5 the two
+    scores of a delta lie follows the sum of these, as faithfully, so that a score tells of its own side alone. The
+    likelihood of rejected traces is noise.
     """
     import numpy as np
 
@@ -112,14 +128,15 @@ def plant_pairs(shape: StudyShape, assumptions: Assumptions, *what: object) -> P
     for pairing in shape.pairings:
         gap = assumptions.gap(pairing) / largest
         sides = _sides(right, pairing)
+        rates = right[pairing.rejected].mean(axis=0)
         prompts = np.flatnonzero(usable[pairing.chosen] & usable[pairing.rejected])
         own = [side[0, prompts] for side in sides]
-        latent[pairing] = _latent(shape, assumptions, gap, prompts, own[0], own[1], generator)
+        latent[pairing] = _latent(shape, assumptions, gap, prompts, own[0], own[1], rates, generator)
         if pairing in shape.pairings_of_cells:
             all_four = np.logical_and.reduce([side.any(axis=0) & ~side.all(axis=0) for side in sides])
-            four = np.flatnonzero(all_four & usable[pairing.chosen] & usable[pairing.rejected])
-            each = np.array(_CELLS * len(four), dtype=bool).reshape(-1, 2)
-            cells[pairing] = _latent(shape, assumptions, gap, np.repeat(four, 4), each[:, 0], each[:, 1], generator)
+            four = np.repeat(np.flatnonzero(all_four & usable[pairing.chosen] & usable[pairing.rejected]), 4)
+            each = np.array(_CELLS * (len(four) // 4), dtype=bool).reshape(-1, 2)
+            cells[pairing] = _latent(shape, assumptions, gap, four, each[:, 0], each[:, 1], rates, generator)
     return PlantedPairs(shape, _rounded(shape, assumptions, latent), cells)
 
 
@@ -137,26 +154,45 @@ def _latent(
     prompts: "NDArray[np.int64]",
     chosen: "NDArray[np.bool_]",
     rejected: "NDArray[np.bool_]",
+    rates: "NDArray[np.float64]",
     generator: "np.random.Generator",
 ) -> PairColumns:
-    """The columns of some pairs, with judged deltas that are not yet rounded."""
+    """The columns of some pairs, with judged deltas that are not yet rounded. rates: pass rates of all prompts."""
     import numpy as np
 
-    n = len(prompts)
-    contrast = chosen.astype(float) - rejected.astype(float)
-    spread = (contrast.std() if n else 0.0) or 1.0
-    rho = assumptions.correctness_correlation
-    quality = rho * (contrast - contrast.sum() / max(1, n)) / spread + np.sqrt(1 - rho**2) * generator.standard_normal(
-        n
-    )
+    n, rho = len(prompts), assumptions.correctness_correlation
+    right = np.stack([chosen.astype(float) - rejected, chosen.astype(float) + rejected])
+    own = generator.standard_normal((2, n))  # of the difference and of the sum of both sides
+    quality, total = rho * np.stack([_standard(row) for row in right]) + np.sqrt(1 - rho**2) * own
     length = generator.standard_normal(n) + assumptions.length_rise * gap
-    deltas = {}
+    deltas, levels = {}, {}
     for dimension in shape.dimensions:
         faith, by_length = assumptions.faithfulness[dimension], assumptions.length_correlation
         rest = np.sqrt(max(0.0, 1 - faith**2 - by_length**2))
-        deltas[dimension] = faith * quality + by_length * length + rest * generator.standard_normal(n)
+        noise = generator.standard_normal((2, n))
+        deltas[dimension] = faith * quality + by_length * length + rest * noise[0]
         deltas[dimension] += assumptions.judged_rise * gap
-    return PairColumns(prompts, chosen, rejected, length, 1 + quality, deltas)
+        levels[dimension] = faith * total + rest * noise[1]
+    return PairColumns(
+        prompts=prompts,
+        chosen_right=chosen,
+        rejected_right=rejected,
+        length=length,
+        quality=1 + quality,
+        chosen_quality=(quality + total) / np.sqrt(2),
+        pass_rate=rates[prompts],
+        likelihood=generator.standard_normal(n),
+        deltas=deltas,
+        chosen_scores=levels,
+    )
+
+
+def _standard(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Values with mean 0 and standard deviation 1; 0 if all are equal."""
+    centred: NDArray[np.float64] = values - values.sum() / max(1, len(values))
+    spread = (centred.std() if len(values) else 0.0) or 1.0
+    centred /= spread
+    return centred
 
 
 def _rounded(
@@ -171,17 +207,27 @@ def _rounded(
         bounds[dimension] = float(np.quantile(sizes, assumptions.zero_share[dimension])) if len(sizes) else 0.0
     rounded = {}
     for pairing, columns in latent.items():
-        deltas = {}
+        deltas, scores = {}, {}
         for dimension, bound in bounds.items():
             values = columns.deltas[dimension]
             size = np.clip(1 + np.floor((np.abs(values) - bound) / _STEP), 0, _LARGEST)
             deltas[dimension] = np.where(np.abs(values) < bound, 0.0, np.sign(values) * size)
+            scores[dimension] = _chosen_scores(deltas[dimension], columns.chosen_scores[dimension])
         for name, parts in shape.composites.items():
             deltas[name] = np.mean([deltas[part] for part in parts], axis=0)
-        rounded[pairing] = PairColumns(
-            columns.prompts, columns.chosen_right, columns.rejected_right, columns.length, columns.quality, deltas
-        )
+            scores[name] = np.mean([scores[part] for part in parts], axis=0)
+        rounded[pairing] = replace(columns, deltas=deltas, chosen_scores=scores)
     return rounded
+
+
+def _chosen_scores(deltas: "NDArray[np.float64]", levels: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Scores of the chosen side. levels: the sum of both sides' qualities as judged, in standard deviations."""
+    import numpy as np
+
+    low, high = np.maximum(1, 1 + deltas), np.minimum(_LARGEST + 1, _LARGEST + 1 + deltas)
+    middle = (_LARGEST + 2) / 2
+    scores: NDArray[np.float64] = np.clip(np.round(middle + (levels / _STEP + deltas) / 2), low, high)
+    return scores
 
 
 def _centre(accuracy: float, spread: float) -> float:

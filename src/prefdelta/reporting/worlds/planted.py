@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from prefdelta.core.arms import Pairing
+from prefdelta.core.arms import Pairing, undrawn
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import seed_of
 from prefdelta.core.statistics import Estimate, Variance, t_interval
@@ -27,7 +27,12 @@ DRAWS = 3  # draws of pairs on which the selections run; selecting is most of th
 class PlantedGrades:
     """The generators' accuracies, as the training prompts would show them."""
 
+    accuracies: Mapping[str, Estimate]
     gaps: Mapping[Pairing, Estimate]
+
+    def accuracy(self, name: str) -> Estimate | None:
+        """The share of a generator's traces that are right; None for an unknown one."""
+        return self.accuracies.get(undrawn(name))
 
     def gap(self, pairing: Pairing) -> Estimate | None:
         """The generator delta: accuracy of chosen minus rejected, a share; None for an unknown pairing."""
@@ -122,4 +127,8 @@ def _grades(shape: StudyShape, assumptions: Assumptions, *what: object) -> Plant
         if chosen == rejected:
             value = float(generator.standard_normal()) * variance**0.5
         gaps[pairing] = t_interval(value, shape.prompts, [Variance(variance, shape.prompts - 1)])
-    return PlantedGrades(gaps)
+    accuracies = {
+        name: t_interval(value, shape.prompts, [Variance(variances[name], shape.prompts - 1)])
+        for name, value in measured.items()
+    }
+    return PlantedGrades(accuracies, gaps)

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from prefdelta.core.arms import Arm, Base
 from prefdelta.core.paper_claims import Claims
-from prefdelta.reporting.claims.verdicts import judge_claims
+from prefdelta.reporting.claims.verdicts import NumberResult, judge_claims
+from prefdelta.reporting.numbers.sharpening import MatchedBase
 from prefdelta.reporting.worlds.assumptions import Assumptions
 from prefdelta.reporting.worlds.planted import Planter
 from prefdelta.reporting.worlds.shape import StudyShape
@@ -22,6 +24,8 @@ class SmallestEffect:
     effect: float | None  # None: the number has no standard error, so nothing can be seen
     named: float  # the effect that the claim names
     n: int  # problems
+    arms: frozenset[str] = frozenset()  # arms and untrained policies that it is computed from
+    deltas: frozenset[str] = frozenset()  # or mean deltas: <pairing>/<dimension>
 
 
 def smallest_effects(claims: Claims, shape: StudyShape, assumptions: Assumptions) -> Mapping[str, list[SmallestEffect]]:
@@ -34,8 +38,20 @@ def smallest_effects(claims: Claims, shape: StudyShape, assumptions: Assumptions
     judged = judge_claims(claims, Planter(shape, assumptions).plant(_NOTHING, 0), "")
     return {
         result.claim.id: [
-            SmallestEffect(line.number.title, line.unit, line.detectable, line.effect, line.number.estimate.n)
+            _smallest(line, shape)
             for line in [*result.numbers, *(line for confound in result.confounds for line in confound.numbers)]
         ]
         for result in judged.results
     }
+
+
+def _smallest(line: NumberResult, shape: StudyShape) -> SmallestEffect:
+    number = line.number
+    arms = frozenset(str(base) for arm in number.arms for base in _answered(arm, shape))
+    deltas = frozenset() if arms else frozenset(f"{pairing}/{number.over[0]}" for one in number.sums for pairing in one)
+    return SmallestEffect(number.title, line.unit, line.detectable, line.effect, number.estimate.n, arms, deltas)
+
+
+def _answered(arm: Arm | Base, shape: StudyShape) -> list[Arm | Base]:
+    """What answers benchmarks for an arm: a matched base lies between those of all temperatures."""
+    return [*shape.bases(arm.policy)] if isinstance(arm, MatchedBase) else [arm]

@@ -78,6 +78,7 @@ class StudyShape:
     items: Mapping[str, int]  # problems, by benchmark
     samples: Mapping[Evaluation, int]  # answers of an arm per problem
     base_times: Mapping[str, int]  # how many times as often an untrained policy answers, by group
+    temperatures: Mapping[str, Sequence[float]]  # further ones at which an untrained policy answers, by group
     evaluated: Mapping[str, Sequence[Arm]]  # trained arms, by group
     generators: Mapping[str, PlannedGenerator]  # weak to strong
     recipes: Mapping[str, PlannedRecipe]
@@ -105,9 +106,15 @@ class StudyShape:
         """The pairings from which arms take correctness cells."""
         return {arm.pairing.undrawn for arm in self.arms if selection_of(arm).cell}
 
-    def policies(self, arms: Iterable[Arm]) -> list[Base]:
-        """The untrained policies of some arms, each once."""
-        return list(dict.fromkeys(arm.base for arm in arms))
+    def bases(self, policy: str) -> list[Base]:
+        """An untrained policy at its own temperature, then at each further one of any group."""
+        further = dict.fromkeys(degrees for of_group in self.temperatures.values() for degrees in of_group)
+        return [Base(policy), *(Base(policy, degrees) for degrees in further)]
+
+    def bases_of(self, arms: Iterable[Arm], group: str) -> list[Base]:
+        """The untrained policies of some arms at each temperature of a group."""
+        policies, further = dict.fromkeys(arm.policy for arm in arms), self.temperatures[group]
+        return [Base(policy, degrees) for policy in policies for degrees in (None, *further)]
 
     def is_confounded(self, pairing: Pairing) -> bool:
         """Whether the sides of a pairing may also differ in their prompt and sampling."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STEADY = "step_coherence"  # the dimension that the paper finds the most stable to select by
 _SEEN, _DISTINCT = 0.2, 0.15  # powers of the shares of pairs: a sixteenth of them, once, gives 38% of the gain of all
 _MOST = 1.1  # selecting better pairs gives at most so much more than all pairs
+_FALL = 0.45  # of entropy, if training only sharpens; the temperature that gives as much must be on the config's grid
 _SFT = 0.25  # share of the gain of a method that sees chosen traces alone
 
 Gains = tuple["NDArray[np.float64]", "NDArray[np.float64]"]  # points in domain and out of domain, per arm
@@ -58,7 +59,7 @@ def _correctness(features: Features, assumptions: Assumptions) -> Gains:
 
 
 def _chosen(features: Features, assumptions: Assumptions) -> Gains:
-    return _both(features.chosen, assumptions)
+    return _both(features.chosen * (1 + features.chosen_quality), assumptions)
 
 
 def _step(features: Features, assumptions: Assumptions) -> Gains:
@@ -115,7 +116,11 @@ _ALL = (
     ),
     World("length", "gains follow the length difference of the pairs, and nothing else", _length),
     World("correctness", "gains follow the share of right-over-wrong pairs, and nothing else", _correctness),
-    World("chosen", "gains follow the accuracy of the chosen generator, and nothing else", _chosen),
+    World(
+        "chosen",
+        "gains follow the quality of the chosen side, of its generator and of its traces, and nothing else",
+        _chosen,
+    ),
     World("step", "any generator above the rejected one gains the same: a step, no dose response", _step),
     World("inverted-u", "gains rise up to half of the largest generator delta, and fall again", _inverted_u),
     World("step-coherence-fails", "as delta, but pairs selected by step coherence gain nothing", _without_steady),
@@ -127,7 +132,11 @@ _ALL = (
         faithfulness=0.0,
     ),
     World(
-        "sharpening", "training only sharpens: gains follow the number of pairs seen, whatever the pairs", _sharpening
+        "sharpening",
+        "training only sharpens: gains follow the number of pairs seen, whatever the pairs, and a lower temperature "
+        "gives them, too",
+        _sharpening,
+        {"entropy_fall": _FALL, "sharpened_gain": 1 / _FALL},
     ),
     World("nothing-0", "nothing gains; runs do not vary", None, {"run_sd": 0.0, **_FAIR_JUDGE}),
     NOTHING,

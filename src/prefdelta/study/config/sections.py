@@ -107,8 +107,11 @@ class Experiment(Settings):
     """Pairings that they are trained on, each as <chosen generator>~<rejected generator>."""
 
     selections: list[str]
-    """Selections of each pairing's pairs: all, top-<dimension>-<k>, bottom-<dimension>-<k>, random-<k>-s<seed>,
-    length-matched-<dimension>-<k>, cell-<right|wrong>-<right|wrong>, common-<set>, swapped."""
+    """Selections of each pairing's pairs: all, swapped, top-<dimension>-<k>, bottom-<dimension>-<k>,
+    top-chosen-<dimension>-<k>, low-rejected-<dimension>-<k>,
+    matched-<length|correctness|difficulty|all>-<dimension>-<k>, likely-rejected-<policy>-<k>,
+    unlikely-rejected-<policy>-<k>, random-<k>-s<seed>, cell-<right|wrong>-<right|wrong>, common-<set>,
+    swapped-<set>."""
 
     recipes: list[Name]
     """Recipes that they are trained by (of `train.recipes`)."""
@@ -189,6 +192,10 @@ class Config(Settings):
 
     experiments: dict[Name, Experiment]
     """Name -> arms, declared over axes."""
+
+    annotations: list[Name] = Field(default_factory=list)
+    """Sheets scored by people that the report holds against the judge, by the names that `prefdelta annotate import`
+    prints. Default: none."""
 
     prompts: PromptsSection
     """Stage `prompts`: training prompts and benchmark items."""

@@ -8,5 +8,5 @@ class Bottom(ByDelta):
     ABOUT = "the k pairs with the smallest sample deltas on a dimension"
     CONTROL = True
 
-    def sort_key(self, delta: float) -> float:
-        return delta
+    def sort_key(self, value: float) -> float:
+        return value

@@ -1,19 +1,15 @@
-"""What the selections by delta share: the best deltas first, equal ones in an order that is drawn."""
+"""What the selections by delta share."""
 
-from abc import abstractmethod
+from collections.abc import Mapping
 
-from prefdelta.core.pairs.selection_kinds.selection import Pool, Selection
+from prefdelta.core.pairs.selection_kinds.by_value import ByValue
+from prefdelta.core.pairs.selection_kinds.selection import Pool
 
 
-class ByDelta(Selection):
+class ByDelta(ByValue):
     """A kind that takes the k pairs with the best deltas on a dimension."""
 
     DRAWS_TIES = True
 
-    @abstractmethod
-    def sort_key(self, delta: float) -> float:
-        """Pairs are taken from the smallest to the largest; equal ones are ties."""
-
-    def candidates(self, pool: Pool) -> list[str]:
-        """The pairs that have a delta."""
-        return sorted(pool.deltas, key=lambda pair_id: (self.sort_key(pool.deltas[pair_id]), pool.tie(pair_id)))
+    def values(self, pool: Pool) -> Mapping[str, float]:
+        return {pair_id: row.delta for pair_id, row in pool.deltas.items() if row.delta is not None}

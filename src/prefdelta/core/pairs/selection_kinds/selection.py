@@ -3,21 +3,24 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import ClassVar, Self
 
 from prefdelta.core.ids import fraction
+from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
 
 # The parts that a form can have, as regular expressions whose groups are attributes of `Selection`. A number has only
 # one spelling: top-mean-05 and top-mean-5 would be two arms with the same pairs.
 _PARTS = {
-    "<dimension>": r"(?P<dimension>[a-z][a-z0-9_]*)",
+    "<dimension>": r"(?P<dimension>[a-z][a-z0-9_]*(?:@[a-z][a-z0-9_]*)?)",  # of another judge: <dimension>@<judge>
     "<k>": r"(?P<k>[1-9][0-9]*)",
     "<seed>": r"(?P<seed>0|[1-9][0-9]*)",
     "<right|wrong>-<right|wrong>": r"(?P<cell>(?:right|wrong)-(?:right|wrong))",
     "<set>": r"(?P<set>[a-z][a-z0-9_]*)",
+    "<length|correctness|difficulty|all>": r"(?P<on>length|correctness|difficulty|all)",
+    "<policy>": r"(?P<policy>[A-Za-z0-9][A-Za-z0-9._-]*)",
 }
 _ANY_PART = re.compile(f"({'|'.join(map(re.escape, _PARTS))})")
 
@@ -28,12 +31,14 @@ class Pool:
 
     pairs: Sequence[Pair]  # with the pairs of the correctness cells
     eligible: Mapping[str, Pair]  # the eligible pool pairs, by pair_id
-    deltas: Mapping[str, float]  # by pair_id: of eligible pairs, on the selection's dimension
+    deltas: Mapping[str, Delta]  # by pair_id: of eligible pairs, on the selection's dimension; none is a failure
     tie_seed: int
     common: Collection[str] = ()  # prompts that all pairings of a common set share
     limit: int | None = None  # largest number of prompts of a common set or of a cell
-    dimension: str | None = None  # of the deltas
-    order: int = 0  # which of the orders of equal deltas
+    draw: tuple[str, ...] = ()  # names the draw among equal pairs
+    order: int = 0  # which of the orders of equal pairs
+    pass_rates: Mapping[str, float] = field(default_factory=dict)  # by prompt_id: of the rejected generator
+    logps: Mapping[str, float] = field(default_factory=dict)  # by pair_id: nats per token of the rejected trace
 
     def tie(self, name: str) -> float:
         """The place of a pair or a prompt among its equals: a number in [0, 1).
@@ -41,9 +46,9 @@ class Pool:
         Each dimension and each order is a draw of its own: with one draw for all, the top sets of unrelated dimensions
         would share the pairs that come first in it. Prompts have one draw, the same for all pairings.
         """
-        if self.dimension is None:
+        if not self.draw:
             return fraction("ties", self.tie_seed, name)
-        return fraction("ties", self.dimension, self.tie_seed, self.order, name)
+        return fraction("ties", *self.draw, self.tie_seed, self.order, name)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Selection(ABC):
     seed: int | None = None
     cell: str | None = None
     set: str | None = None  # the selection needs the prompts that the pairings of this set share
+    on: str | None = None  # what a matched selection has in common with the top set
+    policy: str | None = None  # the selection needs the reference log-probabilities under this policy
 
     FORM: ClassVar[str]  # of the names, with parts in angle brackets
     ABOUT: ClassVar[str]  # which pairs it takes, for the docs
@@ -63,6 +70,7 @@ class Selection(ABC):
     BLIND: ClassVar[bool] = False  # goes by neither deltas nor grades
     CONTROL: ClassVar[bool] = False  # other selections of its size are compared with it
     DRAWS_TIES: ClassVar[bool] = False  # takes some of the pairs that are equal to it, drawn anew by each training seed
+    MATCHES: ClassVar[bool] = False  # takes pairs outside of a top set that are like it; needs the pass rates
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
@@ -72,7 +80,8 @@ class Selection(ABC):
             return None
         parts: dict[str, str] = match.groupdict()
         k, seed = (int(parts[part]) if part in parts else None for part in ("k", "seed"))
-        return cls(name, parts.get("dimension"), k, seed, parts.get("cell"), parts.get("set"))
+        given = {part: text for part, text in parts.items() if part not in ("k", "seed")}
+        return cls(name=name, k=k, seed=seed, **given)
 
     @classmethod
     def of(cls, **parts: str | int) -> Self:
@@ -85,8 +94,13 @@ class Selection(ABC):
 
     @property
     def kind(self) -> str:
-        """The beginning of the kind's names: all, top, length-matched ..."""
+        """The beginning of the kind's names: all, top, top-chosen ..."""
         return self.FORM.partition("-<")[0]
+
+    @property
+    def draw(self) -> tuple[str, ...]:
+        """What names the draw among equal pairs; kinds that name it alike have one draw."""
+        return () if self.dimension is None else (self.dimension,)
 
     @property
     def family(self) -> str:

@@ -7,5 +7,5 @@ class Top(ByDelta):
     FORM = "top-<dimension>-<k>"
     ABOUT = "the k pairs with the largest sample deltas on a dimension"
 
-    def sort_key(self, delta: float) -> float:
-        return -delta
+    def sort_key(self, value: float) -> float:
+        return -value

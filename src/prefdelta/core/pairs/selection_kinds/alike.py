@@ -1,0 +1,73 @@
+"""Pairs of one kind of correctness whose traces are equally long: what is left if neither of them can teach."""
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Mapping
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.pairs.lengths import length_differences
+from prefdelta.core.pairs.selection_kinds.by_value import ByValue
+from prefdelta.core.pairs.selection_kinds.selection import Pool
+from prefdelta.records.pair import Pair
+
+
+class _EquallyLong(ByValue):
+    """A kind that takes k of the pairs that it wants: chosen and rejected traces are equally long on the whole."""
+
+    CONTROL = True
+
+    @abstractmethod
+    def wants(self, pair: Pair) -> bool:
+        """Whether the pair has the correctness of the kind. Both sides are graded."""
+
+    def values(self, pool: Pool) -> Mapping[str, float]:
+        """How far apart the lengths of each wanted pair are. Raises StudyError if no pair has lengths and grades."""
+        differences, _ = length_differences(pool.eligible.values())
+        known = {
+            pair_id: abs(float(difference))
+            for pair_id, difference in differences.items()
+            if None not in (pool.eligible[pair_id].chosen_correct, pool.eligible[pair_id].rejected_correct)
+        }
+        if pool.eligible and not known:
+            raise StudyError(
+                f"selection {self.name!r} needs the lengths and the correctness of both sides of a pair, and none of "
+                f"the {len(pool.eligible)} eligible pairs has them. Make the tables of pairs and grades anew."
+            )
+        return {pair_id: value for pair_id, value in known.items() if self.wants(pool.eligible[pair_id])}
+
+    def sort_key(self, value: float) -> float:
+        return value
+
+    def take(self, candidates: list[str], pool: Pool) -> list[str]:
+        """Pairs that differ less in length come first, in turns that keep the sum of the differences near 0."""
+        differences, _ = length_differences(pool.eligible.values())
+        longer = deque(pair_id for pair_id in candidates if differences[pair_id] > 0)
+        shorter = deque(pair_id for pair_id in candidates if differences[pair_id] <= 0)
+        taken, total = list[str](), 0
+        while len(taken) < (self.k or 0):
+            side = (shorter if total > 0 else longer) or longer or shorter
+            taken.append(side.popleft())
+            total += differences[taken[-1]]
+        return taken
+
+
+class Alike(_EquallyLong):
+    FORM = "alike-<k>"
+    ABOUT = (
+        "k pairs whose sides are both right or both wrong, and on the whole equally long: is it more than length and "
+        "correctness?"
+    )
+
+    def wants(self, pair: Pair) -> bool:
+        return pair.chosen_correct == pair.rejected_correct
+
+
+class RightOverWrong(_EquallyLong):
+    FORM = "right-over-wrong-<k>"
+    ABOUT = (
+        "k pairs whose chosen side is right and rejected side wrong, on the whole equally long: beside `alike`, it is "
+        "correctness without length"
+    )
+
+    def wants(self, pair: Pair) -> bool:
+        return bool(pair.chosen_correct) and not pair.rejected_correct
