@@ -147,13 +147,13 @@ class Axes:
         In draw 0, all of them; in another draw, those whose deltas are computed.
         """
         main = [(name, form) for name in self._config.generators for form in self._config.judge.forms]
-        drawn = [
+        again = [
             (name, self.form_of(component))
             for pairing, delta in self.deltas_of_pairings
             for name in pairing.generators
             for component in self.components(delta)
         ]
-        return list(dict.fromkeys([*main, *drawn]))
+        return list(dict.fromkeys([*main, *again]))
 
     # --- deltas and selections ----------------------------------------------------------------------------------
 

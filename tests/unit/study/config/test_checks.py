@@ -338,6 +338,7 @@ def test_traces_that_are_always_the_same_are_not_drawn_again():
 
 def test_traces_of_a_data_set_are_not_drawn_again():
     full = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    full["experiments"]["scaling"]["draws"] = "per_seed"
-    with pytest.raises(StudyError, match=r"scaling\.draws: the traces of 'r1' cannot .* a data set ships its traces"):
+    one = {"pairings": ["r1~s1-3b"], "selections": ["all"], "draws": [1]}
+    full["experiments"]["drawn"] = full["experiments"]["scaling"] | one
+    with pytest.raises(StudyError, match=r"drawn\.draws: the traces of 'r1' cannot .* a data set ships its traces"):
         parse(full, WHERE)
