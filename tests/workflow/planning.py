@@ -176,6 +176,10 @@ class StudyGraph:
             self._add_generator(name)
             for form in study["judge"]["forms"]:
                 self._add(f"judge/{name}/{form}", "prompts/train", f"generate/{name}")
+        for judge, its in study["judge"].get("others", {}).items():
+            for name in {side for pairing in its["pairings"] for side in pairing.split("~")}:
+                for form in study["judge"]["forms"]:
+                    self._add(f"judge/{name}/{form}@{judge}", "prompts/train", f"generate/{name}")
 
     def _add_generator(self, name: str) -> None:
         model = self._study["generators"][name.partition("@")[0]]["model"]
@@ -203,12 +207,20 @@ class StudyGraph:
         for job in judged:
             self._add(job, "prompts/train", f"generate/{job.split('/')[1]}")
         self._add(f"delta/{pairing}/{dimension}", f"pair/{pairing}", *judged)
+        for judge, its in study["judge"].get("others", {}).items():
+            if pairing in its["pairings"]:
+                again = [f"{job}@{judge}" for job in judged]
+                self._add(f"delta/{pairing}/{dimension}@{judge}", f"pair/{pairing}", *again)
 
     def _add_arm(self, policy: str, pairing: str, selection: str, recipe: str, seed: str) -> None:
         study, sides = self._study, pairing.split("~")
         read = [f"pair/{pairing}"]
+<<<<<<< HEAD
         if found := re.fullmatch(r"(?:top|bottom|matched-length)-(\w+)-\d+", selection):
             self._add_delta(pairing, found[1])
+=======
+        if found := re.fullmatch(r"(?:top|bottom|length-matched)-([\w@]+)-\d+", selection):
+>>>>>>> t-judges
             read.append(f"delta/{pairing}/{found[1]}")
         if found := re.fullmatch(r"common-(\w+)", selection):
             draw = "".join(pairing.partition("~")[0].partition("@")[1:])
