@@ -190,11 +190,16 @@ class StudyGraph:
     def _add_arm(self, policy: str, pairing: str, selection: str, recipe: str, seed: str) -> None:
         study, sides = self._study, pairing.split("~")
         read = [f"pair/{pairing}"]
-        if found := re.fullmatch(r"(?:top|bottom|matched-length)-(\w+)-\d+", selection):
+        matched = selection.startswith("matched-")
+        if found := re.fullmatch(r"(?:top|bottom|top-chosen|low-rejected|matched-\w+)-(\w+)-\d+", selection):
             read.append(f"delta/{pairing}/{found[1]}")
-        if found := re.fullmatch(r"common-(\w+)", selection):
+        if matched:
+            read.append(f"grade/{sides[1]}")
+        if found := re.fullmatch(r"(?:un)?likely-rejected-(.+)-\d+", selection):
+            read.append(f"reference/{found[1]}/{sides[1]}")
+        if found := re.fullmatch(r"(?:common|swapped)-(\w+)", selection):
             read += [f"pair/{other}" for other in study["filter"]["sets"][found[1]]["pairings"]]
-        drawn = selection.startswith(("top-", "bottom-", "matched-length-"))
+        drawn = matched or selection.startswith(("top-", "bottom-", "low-"))
         order = seed.removeprefix("s") if drawn and study["filter"]["tie_order"] == "per_seed" else 0
         selected = f"filter/{pairing}/{selection}/t{order}"
         self._add(selected, *read)
