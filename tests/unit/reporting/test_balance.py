@@ -2,8 +2,8 @@
 
 from prefdelta.records.details.filter import CovariateBalance, FilterDetails, MatchQuality
 from prefdelta.records.manifest import JobRun, Manifest
+from prefdelta.reporting.balance import balance_lines
 from prefdelta.reporting.manifests import FinishedJob
-from prefdelta.reporting.numbers.balance import balance_lines
 
 
 def job(name: str, *after: float | None) -> FinishedJob:
