@@ -669,6 +669,24 @@ def test_an_arm_that_is_mostly_drawn_among_ties_is_marked_wherever_it_is_shown(s
     assert Cells(below).row("big~small", 9)[1] == "top-clarity-2"
 
 
+def test_the_page_says_how_alike_matched_pairs_and_the_top_set_are_and_marks_what_is_off(study):
+    def line(covariate, after, matched_on):
+        means = {"top": 12.0, "matched": 10.0, "others": 4.0}
+        return {"covariate": covariate, "matched_on": matched_on, **means, "before": 0.7, "after": after}
+
+    match = {"k": 20, "others": 60, "alike": 3, "far": 4, "unit": "tokens"}
+    balance = [line("length", 0.14, True), line("pass_rate", -0.05, False)]
+    study.manifest("filter", "big~small/matched-length-clarity-20/t0", match={**match, "balance": balance})
+    page = study.run()
+    cells = Cells(page)
+    assert cells.row("big~small", 9)[1:] == [
+        *("matched-length-clarity-20 4 / 20", "length tokens matched"),
+        *("12.00", "10.00", "4.00", "+0.70", "+0.14‡", "0"),
+    ]
+    assert next(row for row in cells.rows if len(row) == 9 and row[2] == "pass rate")[-2] == "−0.05"
+    assert "Some selections are off in what they were to be matched on" in page
+
+
 def test_a_mark_among_several_sizes_stands_at_its_size(study):
     arms = [f"pico/big~small/{name}/dpo/s0" for name in ("top-clarity-1", "top-clarity-2")]
     study.inputs["scores"].clear()
