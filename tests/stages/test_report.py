@@ -952,13 +952,13 @@ def answered(solved, nats, samples=1, benchmark="sums"):
     ]
 
 
-def sharpening_study(made, arms, greedy):
-    """Arms of two seeds. arms: problems solved; greedy: those solved greedily. All arms have 0.3 nats per token."""
+def sharpening_study(made, arms, greedy, nats_of_arms=0.3):
+    """Arms of two seeds. arms: problems solved; greedy: those solved greedily."""
     for name, solved, nats in (("base", 100, 0.6), ("base@0.8", 140, 0.4), ("base@0.5", 180, 0.2)):
         made.evaluate(f"pico/{name}", answered(solved, nats))
     made.evaluate("pico/base", greedy_answers(180), group="greedy")
     for seed in (0, 1):
-        made.evaluate(f"pico/big~small/all/dpo/s{seed}", answered(arms, 0.3))
+        made.evaluate(f"pico/big~small/all/dpo/s{seed}", answered(arms, nats_of_arms))
         made.evaluate(f"pico/big~small/all/dpo/s{seed}", greedy_answers(greedy), group="greedy")
     return made.run(
         experiments={"one": experiment("One", "rows", *ALL)},
@@ -996,6 +996,17 @@ def test_the_page_says_whether_a_gain_is_more_than_sharper_sampling(tmp_path, ar
     assert f"{verdict} 1" in section
     (cool,) = [row for row in Cells(section).rows if row[:2] == ["pico", "0.5"]]
     assert " ".join(cool[2].split()).endswith("0.200")
+
+
+@pytest.mark.parametrize(
+    ("nats", "temperatures", "told"),
+    [(0.7, "1.00", "less sharp than the untrained policy"), (0.1, "0.50", "sharper than the coolest of the grid")],
+)
+def test_an_arm_outside_of_the_grid_is_held_against_its_end_and_that_is_said(tmp_path, nats, temperatures, told):
+    page = sharpening_study(Study(tmp_path), 360, 380, nats)
+    (row,) = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows if "pico; in domain" in row[0]]
+    assert row[1] == f"beyond sharpening {told} on 1 of 1 benchmarks"
+    assert row[3].endswith(temperatures)
 
 
 def test_answers_without_an_entropy_are_held_against_no_temperature(tmp_path):
