@@ -694,10 +694,11 @@ def test_two_ways_of_judging_are_compared(study):
     forms = {"both": ["clarity", "depth"]}
     assert 'id="judging"' not in study.run(forms=forms)
     judged(study, "compared", "alone", [5, 5, 3])
-    row = Cells(study.run(forms=forms, compared={"alone": ["clarity"]})).row("clarity both (2), alone (1)", 7)
+    row = Cells(study.run(forms=forms, compared={"alone": ["clarity"]})).row("clarity both (2), alone (1)", 8)
     assert row[1:3] == ["3 3 prompts", "0"]
     assert row[3].startswith("66.7 [")
     assert row[5].startswith("+0.33 [")
+    assert row[7] == "—"  # not the same question
 
 
 def test_several_votes_are_told_beside_the_forms(study):
@@ -705,7 +706,29 @@ def test_several_votes_are_told_beside_the_forms(study):
         rows = [Judgement("p1", "big", 0, "clarity", total, 3, 3, ["a", "b", "c"], None)]
         study.table(kind, f"judge/big/{form}.parquet", Judgement, rows)
     page = study.run(forms={"both": ["clarity"]}, compared={"alone": ["clarity"]})
-    assert Cells(page).row("clarity both (1), alone (1); 3 votes", 7)[1] == "1 1 prompts"
+    assert Cells(page).row("clarity both (1), alone (1); 3 votes", 8)[1] == "1 1 prompts"
+
+
+def test_deltas_and_selections_are_held_against_another_judge(study):
+    gaps = {"q0": 1, "q1": 1, "q2": 2, "q3": -1}  # the study's judge has 2, 1, 0, 0, -1; q4 is not in the sample
+    rows = [Delta(name, 4.0, 4.0 - gap, float(gap), None) for name, gap in gaps.items()]
+    study.table("deltas", "delta/big~small/clarity@second.parquet", Delta, rows)
+    judged(study, "judgements", "both", [5, 4, 3, 2, 5, 5, 5, 5])
+    judged(study, "compared", "both@second", [4, 4, 3, 2, 5, 4, 5, 5])
+    page = study.run(forms={"both": ["clarity"]}, compared={"both@second": ["clarity"]})
+    cells = Cells(page)
+    assert cells.row("clarity both (1), both@second (1)", 8)[3].startswith("75.0 [")
+    # x = 2, 1, 0, 0 and y = 1, 1, 2, -1: covariance 0.75 - 0.5625, variances 0.6875 and 1.1875.
+    row = next(row for row in cells.rows if row[2:4] == ["second", "4"] and len(row) == 7)
+    assert [row[4].split()[0], row[5].split()[0], row[6]] == ["+0.21", "+0.27", "+0.53"]
+    # top-clarity-2 of 5 is q0 and q1. Of the four that both judged the same share is 2: q2, and one of q0 and q1.
+    row = next(row for row in cells.rows if row[1:3] == ["top-clarity-2", "second"] and len(row) == 10)
+    assert " ".join(row[3].split()) == "2 4"
+    assert row[4] == "50.0"  # no interval: whichever pair is taken, it is half of the set
+    assert row[5].startswith("+0.33 [")
+    # The mean of all five is 0.4, that of the set 1.5: 0.4 + 0.2727 x 1.1.
+    assert [cell.split()[0] for cell in row[7:]] == ["+1.50", "+0.70", "+1.00"]
+    assert "clarity@second" not in page, "another judge's deltas are none of the study's dimensions"
 
 
 def test_the_judge_is_held_against_people(study):

@@ -9,6 +9,7 @@ from prefdelta.core.pairs.overlap import DimensionOverlap
 from prefdelta.reporting.arms import PARTS, Repeats, selection_of, short_labels
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
+from prefdelta.reporting.judging.reliability import Reliability
 from prefdelta.reporting.manifests import FinishedJob
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import AgreementLine
@@ -61,6 +62,7 @@ class Content:
     confounded: frozenset[str]  # generators whose traces a data set ships
     agreements: Sequence[AgreementLine]  # agreement of two ways of asking the judge
     people: Sequence[PeopleLine]  # the judge held against people
+    reliability: Reliability  # of deltas and of selections by delta
     ties: Sequence[TieLine]  # of the selections by delta
     max_drawn_share: float  # `filter.max_drawn_share`
 

@@ -57,6 +57,7 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
         for line in content.people
         for one in (line.with_judge.kappa, line.among.kappa, line.people_mean, line.corrected_mean)
     ]
+    held = content.reliability
     by_prompt = caption(gaps, paired="chosen and rejected traces are paired by prompt", unit="prompts")
     by_pair = caption([line.mean for line in deltas], paired="the sides of a pair share their prompt", unit="pairs")
     return {
@@ -78,5 +79,15 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
         ),
         "agreements": caption(agreed, unit="prompts"),
         "people": caption(by_people, unit="pairs"),
+        "reliability": caption([one for line in held.deltas for one in (line.correlation, line.slope)], unit="pairs"),
+        "sets": caption(
+            [
+                one
+                for line in held.sets
+                for one in (line.not_taken, line.jaccard, line.judged, line.corrected, line.again)
+            ],
+            unit="pairs",
+        ),
+        "validity": caption([one for line in held.validity for one in (line.plain, line.given_length)], unit="pairs"),
         "ladder": caption([window.accuracy for window in windows], unit="problems"),
     }

@@ -28,6 +28,7 @@ from prefdelta.reporting.content import CONFOUNDED, Content
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
 from prefdelta.reporting.evidence import ExperimentArms, title_of
 from prefdelta.reporting.figures.canvas import Drawing, inline
+from prefdelta.reporting.judging.reliability import MORE_VOTES
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
 from prefdelta.reporting.notes import against_caption, captions, experiment_caption, one_seed
 from prefdelta.reporting.numbers.accuracies import Evaluation
@@ -186,6 +187,8 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "by_upstream": upstream_lines(content.jobs),
         "agreements": content.agreements,
         "people": content.people,
+        "reliability": content.reliability,
+        "more_votes": MORE_VOTES,
         "columns": [_column(content, evaluation) for evaluation in primary],
         "evaluation_titles": {evaluation: title_of(content, evaluation) for evaluation in primary},
         "primary_tables": [accuracy_table(content, evaluation) for evaluation in primary],

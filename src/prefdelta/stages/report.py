@@ -19,6 +19,7 @@ from prefdelta.reporting.content import Content, Overlaps
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.figures.folder import publish_figures
+from prefdelta.reporting.judging.reliability import judge_reliability
 from prefdelta.reporting.manifests import read_jobs, shipped_generators
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import agreements
@@ -157,6 +158,9 @@ class ReportSettings(ReportSection):
     compared: dict[str, list[str]] = Field(default_factory=dict)
     """Other form -> its dimensions."""
 
+    same_judge: list[str] = Field(default_factory=list)
+    """Those of the other forms that ask the study's judge the same again."""
+
     max_drawn_share: float = 0.5
     """Share of a selection's pairs that may be drawn among pairs of equal delta. Above it, its arms are marked."""
 
@@ -206,6 +210,12 @@ def run(job: Job[ReportSettings]) -> Outcome:
             settings.forms,
             settings.compared,
             bootstrap,
+            settings.same_judge,
+        ),
+        reliability=judge_reliability(
+            pairings,
+            settings.dimensions,
+            [arm for experiment in experiments.values() for arm in experiment.arms],
         ),
         people=people_lines(
             job.inputs["annotations"],

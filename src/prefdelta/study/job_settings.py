@@ -270,6 +270,7 @@ class JobSettings:
             dimensions=self._axes.deltas,
             forms=config.judge.forms if config.judge.compared or config.judge.others else {},
             compared={**self._axes.compared_forms, **self._axes.other_forms},
+            same_judge=self._axes.asked_again,
             benchmarks=benchmarks,
             experiments=experiments,
             groups=groups,
