@@ -16,9 +16,9 @@ from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
+from prefdelta.reporting.judging.people import people_lines
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
-from prefdelta.reporting.numbers.people import people_lines
 from prefdelta.store import sheets, tables
 
 from .made import CONFIG, DIMENSIONS, RESULTS, study_here
