@@ -176,6 +176,10 @@ class StudyGraph:
             self._add(f"grade/{name}", "prompts/train", f"generate/{name}")
             for form in study["judge"]["forms"]:
                 self._add(f"judge/{name}/{form}", "prompts/train", f"generate/{name}")
+        for judge, its in study["judge"].get("others", {}).items():
+            for name in {side for pairing in its["pairings"] for side in pairing.split("~")}:
+                for form in study["judge"]["forms"]:
+                    self._add(f"judge/{name}/{form}@{judge}", "prompts/train", f"generate/{name}")
 
     def _add_pairing(self, pairing: str) -> None:
         study, sides = self._study, pairing.split("~")
@@ -186,11 +190,15 @@ class StudyGraph:
         for dimension, components in asked.items():
             judged = [f"judge/{side}/{form_of[name]}" for side in sides for name in components]
             self._add(f"delta/{pairing}/{dimension}", f"pair/{pairing}", *judged)
+            for judge, its in study["judge"].get("others", {}).items():
+                if pairing in its["pairings"]:
+                    again = [f"{job}@{judge}" for job in judged]
+                    self._add(f"delta/{pairing}/{dimension}@{judge}", f"pair/{pairing}", *again)
 
     def _add_arm(self, policy: str, pairing: str, selection: str, recipe: str, seed: str) -> None:
         study, sides = self._study, pairing.split("~")
         read = [f"pair/{pairing}"]
-        if found := re.fullmatch(r"(?:top|bottom|length-matched)-(\w+)-\d+", selection):
+        if found := re.fullmatch(r"(?:top|bottom|length-matched)-([\w@]+)-\d+", selection):
             read.append(f"delta/{pairing}/{found[1]}")
         if found := re.fullmatch(r"common-(\w+)", selection):
             read += [f"pair/{other}" for other in study["filter"]["sets"][found[1]]["pairings"]]

@@ -282,6 +282,12 @@ def add_generator_to_the_scaling_set(study: Study) -> None:
     study["filter"]["sets"]["scaling"]["pairings"].append("g5~g0")
 
 
+def add_judge(study: Study) -> None:
+    engine = study["judge"]["engine"] | {"server": {"name": "rules", "noise": 0.3}}
+    study["judge"]["others"] = {"second": {"engine": engine, "pairings": ["g3~g1"], "prompts": 400}}
+    study["experiments"]["filtering"]["selections"].append("top-mean@second-250")
+
+
 def add_dimension(study: Study) -> None:
     study["dimensions"].append("brevity_of_wit")
     study["judge"]["forms"]["wit"] = ["brevity_of_wit"]
@@ -551,6 +557,16 @@ ADDED = [
         some(*NEW_SELECTION),
     ),
     Case("a selection, listed first", in_config(put_a_selection_first), some(*NEW_SELECTION)),
+    Case(
+        "another judge, and a selection by it",
+        in_config(add_judge),
+        some(
+            *("judge/*/logic@second", "judge/*/brevity@second", "delta/g3~g1/*@second"),  # 4 + 6
+            "filter/g3~g1/top-mean@second-250/t0",
+            "train/pa/g3~g1/top-mean@second-250/dpo/s0/policy",
+            "evaluate/pa/g3~g1/top-mean@second-250/dpo/s0/sampled",
+        ),
+    ),
     Case(
         "a seed",
         append_in_config("experiments", "scaling", "seeds", value=3),
