@@ -13,7 +13,7 @@ from unit.study.config.edits import DROP, EXPERIMENT, MINI, RECIPE, group, mista
         (
             "sede",
             1,
-            r"sede: 'sede' is not known; did you mean 'seed'\? allowed: annotations, benchmarks, cluster, .*seed, study",
+            r"sede: 'sede' is not known; did you mean 'seed'\? allowed: annotations, benchmarks, .*seed, study",
         ),
         ("jugde", {}, r"jugde: 'jugde' is not known; did you mean 'judge'\?"),
         ("judge__samplse", 1, r"judge\.samplse: 'samplse' is not known; did you mean 'samples'\? allowed: attempts, "),
