@@ -762,7 +762,7 @@ def test_the_judge_is_held_against_people(study):
         versions={"clarity": JudgeVersion(judge="j", rubric="another", template="t")},
         components={"clarity": ["clarity"]},
     )
-    assert "of another version: edited since the export: rubric" in study.run(people=edited)
+    assert "of another version: edited since the export: rubric" in study.run("edited.html", people=edited)
     assert "of another version" not in page
 
 
