@@ -204,7 +204,8 @@ def deltas(work: Path, record: Path, pairs: Made, judgements: dict[str, Made]) -
     for name, components in {**{name: [name] for name in DIMENSIONS}, "mean": DIMENSIONS}.items():
         path = work / f"delta/strong~weak/{name}.parquet"
         settings = delta.DeltaSettings(chosen="strong", rejected="weak", components=components)
-        inputs = {"pairs": pairs.path, "judgements": [judgement.path for judgement in judgements.values()]}
+        judged = [judgement.path for judgement in judgements.values()]
+        inputs = {"pairs": pairs.path, "judgements": judged, "annotations": []}
         made[name] = Made(path, run(delta, settings, inputs, {"deltas": path}, record))
     return made
 

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.people.sheet import JudgeVersion, make_sheet
 from prefdelta.core.statistics import Variance, mean_variance, t_interval, wilson_interval
+from prefdelta.records.annotation import Annotation
 from prefdelta.records.delta import Delta
 from prefdelta.records.grade import Grade
 from prefdelta.records.judgement import Judgement
@@ -23,7 +25,7 @@ from prefdelta.reporting import calibration
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.claims.verdicts import read_claims
 from prefdelta.stages import report
-from prefdelta.store import registrations, tables
+from prefdelta.store import registrations, sheets, tables
 from prefdelta.workflow.job import Job
 
 RESOURCES = Path(__file__).parents[2] / "resources"
@@ -807,6 +809,41 @@ def test_deltas_and_selections_are_held_against_another_judge(study):
     # The mean of all five is 0.4, that of the set 1.5: 0.4 + 0.2727 x 1.1.
     assert [cell.split()[0] for cell in row[7:]] == ["+1.50", "+0.70", "+1.00"]
     assert "clarity@second" not in page, "another judge's deltas are none of the study's dimensions"
+
+
+def test_the_judge_is_held_against_people(study):
+    """Three of four pairs are better by the judge; people find one of these worse, and the fourth better."""
+    versions = {"clarity": JudgeVersion(judge="j", rubric="r", template="t")}
+    ids = [f"id{number}" for number in range(4)]
+    deltas = [Delta(pair_id, 4.0 - (n == 3), 3.0, 1.0 - (n == 3), None) for n, pair_id in enumerate(ids)]
+    path = study.root / "delta/big~small/clarity.parquet"
+    study.inputs["deltas"] = [one for one in study.inputs["deltas"] if one != path]
+    study.table("deltas", "delta/big~small/clarity.parquet", Delta, deltas)
+    known = dict.fromkeys(ids, 1.0) | {"id3": 0.0}
+    sheet = make_sheet("tiny", "big~small", ["clarity"], "clarity", known, 4, 1, versions)
+    key = study.root.parents[1] / "annotations/tiny/s-1.key.json"
+    sheets.write(key, sheet)
+    said = [
+        Annotation("ada", pair_id, "clarity", 3 - (n == 0) + (n == 3), 3 - (n > 0), None)
+        for n, pair_id in enumerate(ids)
+    ]
+    tables.write(key.with_name("s-1.parquet"), Annotation, said)
+    study.inputs |= {"sheets": [key], "annotations": [key.with_name("s-1.parquet")]}
+    people = report.ReportPeople(versions=versions, components={"clarity": ["clarity"]})
+    cells = Cells(page := study.run(people=people))
+    row = cells.row(f"clarity big~small, {sheet.sheet}", 8)
+    assert row[1] == "4 of 4 1"
+    assert row[6].startswith("66.7 [")
+    assert row[7].startswith("0.0 [")
+    # The sheet holds all pairs, so people's mean delta, (-1 + 1 + 1 + 2) / 4, is the corrected one.
+    means = cells.row(f"clarity big~small, {sheet.sheet}", 6)
+    assert [cell.split(" ")[0] for cell in means[1:]] == ["+0.75", "+0.75", "+0.75", "75.0", "75.0"]
+    edited = report.ReportPeople(
+        versions={"clarity": JudgeVersion(judge="j", rubric="another", template="t")},
+        components={"clarity": ["clarity"]},
+    )
+    assert "of another version: edited since the export: rubric" in study.run("edited.html", people=edited)
+    assert "of another version" not in page
 
 
 def ledger(study, test, **rest):

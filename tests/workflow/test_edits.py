@@ -23,6 +23,7 @@ import pytest
 import yaml
 
 from once import copied
+from prefdelta.core import layout
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -286,6 +287,14 @@ def add_judge(study: Study) -> None:
     engine = study["judge"]["engine"] | {"server": {"name": "rules", "noise": 0.3}}
     study["judge"]["others"] = {"second": {"engine": engine, "pairings": ["g3~g1"], "prompts": 400}}
     study["experiments"]["filtering"]["selections"].append("top-mean@second-250")
+
+
+def add_sheet(folder: Path) -> None:
+    """People have scored a sheet. Only its place counts here."""
+    for path in (layout.annotations("mini", "s-1"), layout.sheet_key("mini", "s-1")):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("scored\n")
+    set_in_config("annotations", to=["s-1"])(folder)
 
 
 def add_dimension(study: Study) -> None:
@@ -573,6 +582,7 @@ ADDED = [
         some(*NEW_SELECTION),
     ),
     Case("a selection, listed first", in_config(put_a_selection_first), some(*NEW_SELECTION)),
+    Case("a sheet that people have scored", add_sheet, only_the_report),
     Case(
         "another judge, and a selection by it",
         in_config(add_judge),

@@ -180,7 +180,7 @@ def test_another_judge_is_told_apart_from_people_and_has_something_to_judge(othe
 )
 def test_a_selection_may_be_by_another_judge(selection, message):
     edits = {"judge__others": {"second": SECOND | {"pairings": ["g3~g1"], "prompts": 50}}}
-    edits["experiments__filtering__selections"] = [selection]
+    edits |= {"experiments__filtering__selections": [selection], "annotations": ["s-1"]}
     if message is None:
         parse(edited(**edits), WHERE)
     else:
