@@ -142,9 +142,10 @@ class Axes:
 
     @cached_property
     def judged(self) -> list[tuple[str, str]]:
-        """(generator, main form) of the traces that are judged.
+        """(generator, form) of the traces that are judged in main forms, by any judge.
 
-        In draw 0, all of them; in another draw, those whose deltas are computed.
+        In draw 0, all of them by the study's judge; in another draw, or by another judge, those whose deltas are
+        computed.
         """
         main = [(name, form) for name in self._config.generators for form in self._config.judge.forms]
         again = [
@@ -152,6 +153,7 @@ class Axes:
             for pairing, delta in self.deltas_of_pairings
             for name in pairing.generators
             for component in self.components(delta)
+            if judge_in(component) != PEOPLE
         ]
         return list(dict.fromkeys([*main, *again]))
 
