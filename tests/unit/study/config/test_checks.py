@@ -20,13 +20,13 @@ from unit.study.config.edits import DROP, EXPERIMENT, ITEMS, MINI, ROOT, WHERE, 
         (
             "policies",
             ["paa"],
-            r"policies: 'paa' is not known; did you mean 'pa'\? allowed: g0, g1, g2, g3, g4, gx, pa, pc",
+            r"policies: 'paa' is not known; did you mean 'pa'\? allowed: g0, g1, g2, g3, g4, gx, pa, pb",
         ),
         ("generators__gx__model", "gxx", r"generators\.gx\.model: 'gxx' is not known; did you mean 'gx'\?"),
         (
             f"{EXPERIMENT}__policies",
             ["g1"],
-            r"experiments\.filtering\.policies: 'g1' is not known; allowed: pa, pc",
+            r"experiments\.filtering\.policies: 'g1' is not known; allowed: pa, pb",
         ),
         (
             f"{EXPERIMENT}__pairings",
