@@ -3,25 +3,42 @@ Of a steadiness (resampled) and of two single arms (Tango 1998) only value and n
 """
 
 import sys
+from collections import Counter
 from functools import cache
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-ROOT, read = sys.argv[1], []
+ROOT, read, nats = sys.argv[1], [], []
 REPORT = pd.read_json(f"{ROOT}/report/index.manifest.json", typ="series", precise_float=True)
 for name in filter(None, (path.partition("/evaluate/")[2] for path in REPORT.inputs)):
     rows, (arm, _, group) = pd.read_parquet(f"{ROOT}/evaluate/{name}"), name.removesuffix(".parquet").rpartition("/")
     rows["points"] = 100 * rows.correct.astype(float).mask(rows.failure.isin(["truncated", "no_answer"]), 0)
     rows = rows.assign(place=f"{group}/" + rows.benchmark, arm=arm).groupby(["place", "prompt_id", "arm"])
     read.append(rows.points.agg(["mean", "size"]))  # the mean over the answers that count
+    nats.append(
+        rows.obj.dropna(subset=["entropy", "n_tokens"]).groupby(["place", "arm"])[["entropy", "n_tokens"]].sum()
+    )
 POINTS, SIZES = (pd.concat(read)[column].unstack() for column in ("mean", "size"))  # (place, prompt) x arm
+NATS = pd.concat(nats).eval("entropy / n_tokens")  # of a token, by place and arm
+
+
+def answered(sums, place):  # `base@entropy(arms)` lies between the two bases whose entropies enclose that of the arms
+    total = Counter()
+    for name, weight in sums.items():
+        base, _, of = name.partition("@entropy(")
+        known = NATS[place] if of else pd.Series({name: 0.0})
+        grid = known[[one for one in known.index if one.split("@")[0] == base or not of]].sort_values(ascending=False)
+        at = np.interp(-known[of[:-1].split(", ")].mean(), -grid, range(len(grid))) if of else 0
+        for step, share in ((int(at), 1 - at % 1), (int(np.ceil(at)), at % 1)):
+            total[grid.index[step]] += weight * share
+    return total
 
 
 def tables(sums, over):  # per benchmark: problems x sums, where all arms count; prompts of one problem are merged
-    weights = pd.DataFrame(sums).fillna(0).T
     for place in over:
+        weights = pd.DataFrame([answered(one, place) for one in sums]).fillna(0).T
         table = (POINTS.loc[place][weights.index] @ weights).dropna().round(10)
         rests = (table - table.mean()).groupby(table.index.str.partition(".").get_level_values(0)).sum()
         yield (table.mean() + rests * len(rests) / len(table)).round(10).to_numpy()
@@ -45,7 +62,10 @@ differing = 0
 for claim, number in ((name, n) for name, x in REPORT.details["claims"].items() for n in x["tests"] + x["controls"]):
     sums, over, weights = number["sums"], tuple(number["over"]), pd.Series(number["sums"][0])
     if "/" in over[0]:  # accuracies; counted: the squares of the weights of seeds and of draws
-        found, steps = [*tables(sums, over)], [100 * (weights.abs() / SIZES.loc[x].max()).max() for x in over]
+        found, steps = (
+            [*tables(sums, over)],
+            [100 * (pd.Series(answered(sums[0], x)).abs() / SIZES.loc[x].max()).max() for x in over],
+        )
         arms, (df, square, value, share) = weights.filter(regex=r"/s\d+$"), mean_squares(over)
         runs = arms.groupby(arms.index.str.replace(r"(/random-[^/]+/[^/]+)/s\d+$", r"\1", regex=True)).sum()
         by_draw = (runs.filter(like="/random-") ** 2).sum() * (value[1] > share[1] * value[0])

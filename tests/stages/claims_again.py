@@ -55,9 +55,31 @@ def outcomes(name, *keys):
     return {tuple(row[key] for key in keys): (row["right_mean"], row["sample_count"]) for row in rows}
 
 
+def resolved(weights, place):
+    """The weights of arms and bases. A tuple of arms is their untrained policy at the temperature of their entropy."""
+    total = defaultdict(float)
+    for name, weight in weights.items():
+        for part, share in sharpened(name, place) if isinstance(name, tuple) else [(name, 1)]:
+            total[part] += weight * share
+    return total
+
+
+def sharpened(names, place):
+    """(untrained policy at one of two temperatures, its share), so that its mean entropy is that of the arms."""
+    known, base = entropies[place], f"{arms[names[0]].policy}/base"
+    grid = sorted((name for name in known if name.split("@")[0] == base), key=lambda name: -known[name])
+    wanted = np.mean([known[name] for name in names])
+    if wanted >= known[grid[0]] or wanted < known[grid[-1]]:
+        return [(grid[0] if wanted >= known[grid[0]] else grid[-1], 1)]
+    lower = next(number for number, name in enumerate(grid) if known[name] <= wanted)
+    share = (known[grid[lower - 1]] - wanted) / (known[grid[lower - 1]] - known[grid[lower]])
+    return [(grid[lower - 1], 1 - share), (grid[lower], share)]
+
+
 def units(sums, place):
     """Problems x weighted sums of accuracies, over the problems that count for all arms. A repeated one is one unit."""
     problem, means = scores[place]
+    sums = [resolved(weights, place) for weights in sums]
     rows = np.array([sum(weight * means[arm] for arm, weight in one.items()) for one in sums]).round(12)
     known = ~np.isnan(rows).any(axis=0)
     _, problem, sizes = np.unique(problem[known], return_inverse=True, return_counts=True)
@@ -150,7 +172,8 @@ def points(weights, where):
         half = t.ppf(0.975, runs[2]) * runs[0] ** 0.5
         found = tango(np.sum(parts[0] > 0), np.sum(parts[0] < 0), len(parts[0]), half)
     else:
-        steps = [max(abs(weight) / samples[place][name] for name, weight in weights.items()) for place in where]
+        known = [(place, resolved(weights, place)) for place in where]
+        steps = [max(abs(weight) / samples[place][name] for name, weight in sums.items()) for place, sums in known]
         found = student(parts, steps, runs)
     return found * [100, 100, 100, 1]
 
@@ -193,6 +216,13 @@ def generator_delta(pairing):
 
 
 @cache
+def capability(name):
+    """Accuracy, in units of 10 points."""
+    values = [right for right, _ in outcomes(f"grade/{name}", "prompt_id", "sample").values() if right is not None]
+    return 10 * np.mean(values)
+
+
+@cache
 def pool(pairing):
     table = pq.read_table(root / f"pair/{pairing}.parquet")
     return table.filter(pc.and_(table["pool"], table["eligible"])).to_pylist()
@@ -221,11 +251,12 @@ def delta_trend(test, pairings):
     return student([values.round(12)], [1])
 
 
-def gain(*parts):
+def gain(*parts, against="base"):
     """Name of an arm -> its weight in a weighted sum of gains. parts: (arms of a family, weight)."""
     weights = defaultdict(float)
     for family, weight in parts:
-        weights[f"{family[0].policy}/base"] -= weight
+        sharp = tuple(arm.name for arm in family)
+        weights[sharp if against == "sharpened" else f"{family[0].policy}/base"] -= weight
         for arm in family:
             weights[arm.name] += weight / len(family)
     return {name: weight for name, weight in weights.items() if abs(weight) > 1e-12}
@@ -250,7 +281,19 @@ def lines(test, used):
             low[:half], change[-half:], first[-half] = slope(x[:half]), slope(x[-half:]) * (x[-1] - x[-half]), 1
             trend = low if test.get("part") == "lower half" else slope(x)
             bounds = [change + sign * test["share"] * first for sign in (-1, 1)] if "share" in test else [trend]
-            yield from ([gain(*zip(line, weights, strict=True))] for weights in bounds)
+            against = test.get("against", "base")
+            yield from ([gain(*zip(line, weights, strict=True), against=against)] for weights in bounds)
+
+
+def grids(test, used):
+    """The two slopes of a grid: along the chosen, and along the rejected generators."""
+    cells = [family for family in grouped(used, "family") if not {family[0].chosen, family[0].rejected} & shipped]
+    for own in grouped(cells, "policy", "selection", "recipe"):
+        x, y = ([capability(getattr(family[0], side)) for family in own] for side in ("chosen", "rejected"))
+        design = np.column_stack([x, y, np.ones(len(own))])
+        if len(own) > 3 and np.linalg.matrix_rank(design) == 3:
+            slopes = np.linalg.solve(design.T @ design, design.T)[:2]
+            yield [gain(*zip(own, weights, strict=True)) for weights in slopes]
 
 
 def sides(test, used):
@@ -264,7 +307,7 @@ def sides(test, used):
         if left and right and (k or not share):
             whole, kept = [(family, 1 / len(right)) for family in right], test.get("keeps", 1)
             rest = [(family, 1 / len(left)) for family in left] + [(family, -kept * share) for family, share in whole]
-            yield [gain(*whole), gain(*rest)] if "keeps" in test else [gain(*rest)]
+            yield [gain(*whole), gain(*rest)] if "keeps" in test else [gain(*rest, against=test.get("against", "base"))]
 
 
 def steady(test, used):
@@ -304,16 +347,22 @@ def numbers(test):
         return [steadiness(*both, where) for both in steady(test, used) for where in places]
     if test["kind"] == "gains":
         trained = [arm for arm in matching(used, test["arms"]) if arm.chosen != arm.rejected]
-        together = [[gain((family, 1)) for family in grouped(trained, "family")]]
+        together = [[gain((family, 1), against=test.get("against")) for family in grouped(trained, "family")]]
+    elif test["kind"] == "grid":
+        together = grids(test, used)
     else:
         together = lines(test, used) if test["kind"] in ("trend", "levels_off") else sides(test, used)
     return [points(weights, where) for sums in together for where in places for weights in sums]
 
 
 arms, answers, scores, samples, once, differing = {}, defaultdict(lambda: defaultdict(dict)), {}, {}, set(), 0
+entropies = defaultdict(dict)  # group, benchmark -> arm -> mean nats per token
 for name in (name.removeprefix("evaluate/") for name in names if name.startswith("evaluate/")):
     arm, _, group = name.rpartition("/")
-    arms |= {} if arm.endswith("/base") else {arm: Arm(arm)}
+    arms |= {} if re.fullmatch(r"[^/]+/base(@.*)?", arm) else {arm: Arm(arm)}
+    told_of = pq.read_table(root / f"evaluate/{name}.parquet").to_pandas().dropna(subset=["entropy", "n_tokens"])
+    for benchmark, rows in told_of.groupby("benchmark"):
+        entropies[group, benchmark][arm] = rows["entropy"].sum() / rows["n_tokens"].sum()
     for (benchmark, prompt), found in outcomes(f"evaluate/{name}", "benchmark", "prompt_id").items():
         answers[group, benchmark][arm][prompt] = found
 for place, by_arm in answers.items():

@@ -43,7 +43,10 @@ SIZES = [f"{WIDEST}/top-{name}-{k}/dpo/s0" for name in ("alpha", "beta", "gamma"
 SIZES += [f"{WIDEST}/top-alpha-10/dpo/s1", f"{WIDEST}/all/dpo/s0", f"{WIDEST}/length-matched-alpha-10/dpo/s0"]
 RANDOM = [f"{WIDEST}/random-10-s{draw}/dpo/s{seed}" for draw in (0, 1, 2) for seed in (0, 1)]
 SFT = [f"p/{pairing}/all/sft/s0" for pairing in ("g1~g0", "g4~g0")]
+GRID = [f"p/{pairing}/all/dpo/s0" for pairing in (*PAIRINGS, "g2~g1", "g3~g1", "g1~g1", "g2~g3", "shipped~g1")]
+SHARPER = ["p/base@0.7", "p/base@0.4", "q/base@0.7", "q/base@0.4"]
 EXPERIMENTS = {"scaling": SCALING, "sizes": SIZES, "random": RANDOM, "methods": [*SFT, *SCALING[2:4], *SCALING[8:10]]}
+EXPERIMENTS |= {"grid": GRID}
 
 
 def side(*selections: str) -> dict[str, list[str]]:
@@ -55,9 +58,14 @@ TESTS: dict[str, list[dict[str, Any]]] = {
     "trend": [
         {"over": "all", "experiments": ["scaling"]},
         {"over": "panels", "part": "lower half", "experiments": ["scaling"]},
+        {"over": "in_domain", "against": "sharpened", "experiments": ["scaling"]},
     ],
+    "grid": [{"over": over, "experiments": ["grid"]} for over in ("all", "panels")],
     "levels_off": [{"over": "in_domain", "share": 0.5, "experiments": ["scaling"]}],
-    "gains": [{"over": "panels", "arms": side("top-*", "all"), "experiments": ["sizes", "scaling", "lacking"]}],
+    "gains": [
+        {"over": over, "arms": side("top-*", "all"), "experiments": ["sizes", "scaling", "lacking"], **against}
+        for over, against in (("panels", {}), ("all", {"against": "sharpened"}))
+    ],
     "difference": [
         {"over": over, "share": 0.3, "left": TOP, "right": side("random-{k}-s*"), "experiments": ["sizes", "random"]}
         for over in ("all", "panels")
@@ -68,6 +76,7 @@ TESTS: dict[str, list[dict[str, Any]]] = {
             "left": {"recipes": ["dpo"]},
             "right": {"recipes": ["sft"]},
             "experiments": ["methods"],
+            "against": "sharpened",
         },
         {"over": "panels", "left": side("top-beta-10"), "right": side("all"), "experiments": ["sizes"]},
     ],
@@ -102,18 +111,22 @@ def claims() -> dict[str, Any]:
 def scores(arm: str, more: int = 0) -> Iterator[Score]:
     """An arm answers most items as the untrained policy does. Some answers are too long, some cannot be graded."""
     chance, luck = Random(arm), Random(f"{arm} luck").uniform(0.1, 0.9)  # so that runs vary
+    _, at, degrees = arm.partition("/base@")
+    sharpness = float(degrees) if at else 1.0 if arm.endswith("/base") else Random(f"{arm} nats").uniform(0.3, 1.1)
     for benchmark, (_, prompts, samples, of_base) in BENCHMARKS.items():
         for item in range(prompts):
             prompt = f"{benchmark}{item:03}"
             if benchmark == "easy" and item % 3 == 1:
                 prompt = f"{benchmark}{item - 1:03}.2"  # the problem of the item before
-            for sample in range(of_base if arm.endswith("/base") else samples):
+            for sample in range(of_base if "/base" in arm else samples):
                 right = Random(prompt).random() < 0.5
                 if chance.random() < 0.2 + more / 10:
                     right = chance.random() < luck
                 failure = chance.choices([None, "truncated", "no_answer", "time_out"], [50, 2, 1, 1])[0]
                 correct = None if failure else right
-                yield Score(benchmark, prompt, sample, None, correct, "stop", 9, f"{arm}{prompt}{sample}", failure)
+                entropy = sharpness * (1 + Random(f"{prompt} nats").random())
+                key = f"{arm}{prompt}{sample}"
+                yield Score(benchmark, prompt, sample, None, correct, "stop", 9, key, failure, entropy)
 
 
 def pairs_and_deltas(pairing: str) -> tuple[list[Pair], list[Delta]]:
@@ -146,7 +159,7 @@ def write(root: Path, *names: str) -> Path:
         inputs.setdefault(kind, []).append(folder / path)
         tables.write(folder / path, row_type, rows)
 
-    for arm in ("p/base", "q/base", *arms):
+    for arm in ("p/base", "q/base", *SHARPER, *arms):
         table("scores", f"evaluate/{arm}/sampled.parquet", Score, list(scores(arm)))
         table("scores", f"evaluate/{arm}/other.parquet", Score, list(scores(arm, more=1)))
     for number, (name, ability) in enumerate(ABILITY.items()):
