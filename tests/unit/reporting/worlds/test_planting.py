@@ -7,6 +7,8 @@ import pytest
 
 from prefdelta.core.arms import Pairing
 from prefdelta.reporting.numbers.accuracies import Evaluation
+from prefdelta.reporting.numbers.gains import gain_weights
+from prefdelta.reporting.numbers.sharpening import gain_beyond
 from prefdelta.reporting.worlds.answers import plant_answers
 from prefdelta.reporting.worlds.assumptions import default_assumptions
 from prefdelta.reporting.worlds.features import features
@@ -92,6 +94,38 @@ def test_judged_deltas_are_whole_with_the_stated_ties_and_correlations(pairs):
     contrast = own.chosen_right.astype(int) - own.rejected_right.astype(int)
     assert np.corrcoef(contrast, own.quality)[0, 1] == pytest.approx(0.35, abs=0.05)
     assert own.deltas["mean"] == pytest.approx(np.mean([own.deltas[name] for name in shape(MINI).dimensions], axis=0))
+
+
+def test_scores_have_the_judged_delta_and_tell_of_their_own_side_alone(pairs):
+    own, rows = pairs.pool[PAIRING], pairs.delta_rows(PAIRING, "factuality")
+    chosen = np.array([row.chosen_score for row in rows.values()])
+    rejected = np.array([row.rejected_score for row in rows.values()])
+    assert set(chosen) | set(rejected) <= set(range(1, 6))
+    assert (chosen - rejected).tolist() == own.deltas["factuality"].tolist()
+    assert np.std(own.chosen_quality) == pytest.approx(1, abs=0.05)
+    assert np.corrcoef(own.chosen_quality, own.quality)[0, 1] == pytest.approx(0.5**0.5, abs=0.05)
+    assert np.corrcoef(own.chosen_quality, chosen)[0, 1] > 0.4
+    good = chosen >= 4  # given the chosen score, the rejected one tells nothing of the chosen side
+    assert abs(np.corrcoef(own.chosen_quality[good], rejected[good])[0, 1]) < 0.15
+
+
+def test_prompts_have_the_pass_rate_of_the_rejected_generator(pairs):
+    own, rates = pairs.pool[PAIRING], pairs.pass_rates(PAIRING)
+    assert list(rates.values()) == own.pass_rate.tolist()
+    assert set(rates.values()) <= {0.0, 0.5, 1.0} | {share / 4 for share in range(5)}
+    assert own.pass_rate[own.rejected_right].mean() > own.pass_rate[~own.rejected_right].mean() + 0.2
+    assert pairs.logps(PAIRING).keys() == pairs.delta_rows(PAIRING, "mean").keys()
+
+
+def test_where_training_only_sharpens_nothing_is_gained_beyond_the_base_at_the_arms_entropy():
+    large = replace(shape(FULL), items=dict.fromkeys(shape(FULL).items, 4000))
+    arm = next(arm for arm in large.arms if arm.selection == "all")
+    repeats = tuple(one for one in large.arms if one.family == arm.family)
+    for world, least, most in (("sharpening", -1.0, 1.0), ("delta", 9.0, 16.0)):
+        study = Planter(large, default_assumptions(large, run_sd=0.1)).plant(WORLDS[world], 0)
+        evaluations = study.scores.evaluations(primary=True)
+        assert 100 * study.scores.weighted_difference(gain_weights(repeats), evaluations).value > 9
+        assert least < 100 * gain_beyond(study.scores, repeats, evaluations).value < most
 
 
 def test_pairs_are_read_by_prompt_as_reports_read_them(pairs):
