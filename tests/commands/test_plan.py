@@ -333,6 +333,30 @@ def test_a_selection_that_is_mostly_drawn_among_ties_is_told(capsys, drawn, is_o
     assert bool(re.search(r"^top-mean-4 +g3~g1 +4 +\+0\.5 +1 +9 +3 +75%$", out, flags=re.MULTILINE)) == is_over
 
 
+@pytest.mark.parametrize(
+    ("dtype", "float16", "said"),
+    [
+        ("float32", 0.995, "could be evaluated in float16"),
+        ("float32", 0.65, None),
+        ("float16", 0.65, "rounds away what training changed in 1 of 1 trained arms"),
+        ("float16", 0.995, None),
+    ],
+)
+@pytest.mark.usefixtures("checkout")
+def test_the_cheapest_precision_that_keeps_what_was_trained_is_told(capsys, dtype, float16, said):
+    content = study()
+    content["evaluate"]["engine"]["dtype"] = dtype
+    write_study(content)
+    path = next(path for path in sorted(RESULTS.glob("train/**/*.manifest.json")))
+    arm = {"update_cosine_bfloat16": 0.24, "update_cosine_float16": float16}
+    for other in RESULTS.glob("train/**/*.manifest.json"):
+        write_text(other, json.dumps(json.loads(other.read_text()) | {"details": {"arms": {}}}))
+    write_text(path, json.dumps(json.loads(path.read_text()) | {"details": {"arms": {"pa/g3~g1/all/dpo/s0": arm}}}))
+    notes = [note for note in planned(capsys)["notes"] if "dtype" in note]
+    assert len(notes) == (said is not None)
+    assert said is None or said in notes[0]
+
+
 @pytest.mark.usefixtures("checkout")
 def test_another_template_is_named_with_the_one_before():
     content = study()

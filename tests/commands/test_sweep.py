@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prefdelta.commands.sweep import Sweep, choose, measure
+from prefdelta.commands.sweep import Sweep, choose, measure, page
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import mean_interval
 from prefdelta.records.score import Score
@@ -18,8 +18,7 @@ SWEEP = Sweep(
     policy="pa",
     pairing="g3~g1",
     selection="random-10-s0",
-    in_domain="near",
-    out_of_domain="far",
+    benchmarks=["near", "far"],
 )
 ITEMS = 60
 
@@ -37,26 +36,41 @@ def evaluated(results: Path, arm: Arm | Base, right: dict[tuple[str, str], int])
 
 
 def results(folder: Path, *, far: tuple[int, int]) -> Path:
-    """The base solves 20 of everything, the rates 24 and 40 in domain; far: what the rates solve out of domain."""
-    near, greedy = ("sampled", "near"), ("greedy", "near")
-    evaluated(folder, Base("pa"), {near: 20, ("sampled", "far"): 20, greedy: 20})
+    """The base solves 20 of everything, the rates 24 and 40 in all places but one; far: what they solve there."""
+    places = [(group, benchmark) for benchmark in SWEEP.benchmarks for group in ("sampled", "greedy")]
+    evaluated(folder, Base("pa"), dict.fromkeys(places, 20))
     for rate, solved, out in zip(RATES, (24, 40), far, strict=True):
         arm = Arm.parse(f"pa/g3~g1/random-10-s0/dpo-{rate:g}/s0")
-        evaluated(folder, arm, {near: solved, ("sampled", "far"): out, greedy: 20})
+        evaluated(folder, arm, {**dict.fromkeys(places, solved), ("greedy", "far"): out})
     return folder
 
 
 def test_a_gain_has_an_interval_with_a_width_even_where_nothing_changes(tmp_path: Path) -> None:
     first, second = measure(SWEEP, results(tmp_path, far=(20, 20)))
-    assert second.in_domain == mean_interval([1.0] * 20 + [0.0] * 40)
-    assert first.in_domain.value == pytest.approx(4 / 60)
-    assert (second.greedy.value, second.allowed) == (0.0, True)
-    assert second.greedy.low is not None
-    assert second.greedy.low < 0 < (second.greedy.high or 0)
+    assert second.gains["near", "sampled"] == mean_interval([1.0] * 20 + [0.0] * 40)
+    assert first.gains["near", "greedy"].value == pytest.approx(4 / 60)
+    nothing = second.gains["far", "greedy"]
+    assert nothing.value == second.smallest == 0.0
+    assert nothing.low is not None
+    assert nothing.low < 0 < (nothing.high or 0)
 
 
-def test_the_largest_gain_is_chosen_of_the_rates_that_lose_nothing_elsewhere(tmp_path: Path) -> None:
-    assert choose(measure(SWEEP, results(tmp_path / "a", far=(20, 20)))) == 1e-4
-    losing = measure(SWEEP, results(tmp_path / "b", far=(20, 2)))
-    assert [trial.allowed for trial in losing] == [True, False]
-    assert choose(losing) == 1e-5
+@pytest.mark.parametrize(
+    ("far", "rate"),
+    [
+        ((24, 30), 1e-4),  # smallest gains 4 and 10 of 60
+        ((24, 23), 1e-5),  # 4 and 3: what the larger rate gains elsewhere does not count
+        ((12, 11), 1e-5),  # both lose; the smaller rate loses less
+        ((22, 22), 1e-5),  # equally good: the smaller rate
+    ],
+)
+def test_the_rate_whose_smallest_gain_is_largest_is_chosen(tmp_path: Path, far: tuple[int, int], rate: float) -> None:
+    assert choose(measure(SWEEP, results(tmp_path, far=far))) == rate
+
+
+def test_the_page_says_of_each_rate_what_it_gains_and_which_is_chosen(tmp_path: Path) -> None:
+    text = page("The rule.", measure(SWEEP, results(tmp_path, far=(21, 2))), {"near": "Maths", "far": "Code"})
+    assert "| Maths, sampled | Maths, greedy | Code, sampled | Code, greedy | smallest | |" in text
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| dpo")]
+    assert [row[1] for row in rows] == ["1e-05", "0.0001"]
+    assert [row[-2:] for row in rows] == [["+1.7", "**chosen** |"], ["-30.0", " |"]]

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,31 @@ def test_top_p_draws_from_the_smallest_set_that_holds_its_share(checkpoint: Path
     sampling = Sampling(temperature=1.0, top_p=0.6, max_tokens=1)
     replies = ask(engine_for(checkpoint, 1000), plan_of(["Q:1+1?"] * 1000, sampling))
     assert {reply.text for reply in replies.values()} == set(nucleus)
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.6])
+def test_a_reply_says_the_entropy_of_what_its_tokens_were_drawn_from(checkpoint: Path, top_p: float) -> None:
+    sampling = Sampling(temperature=0.7, top_p=top_p, max_tokens=6)
+    plain = plan_of(PROMPTS, sampling)
+    asked = [(key, replace(request, with_entropy=True)) for key, request in plain]
+    replies, without = ask(engine_for(checkpoint), asked), ask(engine_for(checkpoint), plain)
+    assert {key: replace(reply, entropy=None) for key, reply in replies.items()} == without
+    for key, request in asked[:9]:
+        tokenizer, model, prompt, _ = tokens_and_logits(checkpoint, request.messages[0][1])
+        text, n = str(replies[key].text), replies[key].n_tokens or 0
+        ids = tokenizer(text, add_special_tokens=False).input_ids[:n]
+        with torch.inference_mode():  # the distribution of each token, given those before it
+            logits = model(torch.cat([prompt, torch.tensor([ids], dtype=torch.long)], dim=1)).logits[0].double()
+        ranked = (logits[prompt.shape[1] - 1 :][:n] / 0.7).softmax(-1).sort(descending=True).values
+        nucleus = torch.where(ranked.cumsum(-1) - ranked < top_p, ranked, 0.0)
+        nucleus /= nucleus.sum(-1, keepdim=True)
+        assert replies[key].entropy == pytest.approx(-torch.xlogy(nucleus, nucleus).sum().item(), abs=1e-4)
+
+
+def test_greedy_replies_have_no_entropy(checkpoint: Path) -> None:
+    plan = plan_of(PROMPTS[:2], Sampling(temperature=0.0, max_tokens=6))
+    replies = ask(engine_for(checkpoint), [(key, replace(request, with_entropy=True)) for key, request in plan])
+    assert [reply.entropy for reply in replies.values()] == [None, None]
 
 
 def test_a_checkpoints_own_generation_defaults_do_not_bend_the_sampling(checkpoint: Path, tmp_path: Path) -> None:

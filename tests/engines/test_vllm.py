@@ -2,6 +2,7 @@
 
 import codecs
 import json
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from itertools import pairwise
 from pathlib import Path
@@ -135,6 +136,19 @@ def test_the_prompt_has_the_studys_date_and_the_models_settings() -> None:
     tokenizer.chat_template = "{{ strftime_now('%Y-%m-%d') }}{% if enable_thinking %}<think>{% endif %}"
     rendering = TemplateSettings(date="2026-03-05", chat_template_kwargs={"enable_thinking": True})
     assert engine.prompt_of(tokenizer, ASKED, rendering) == "2026-03-05<think>"
+
+
+def test_an_entropy_is_asked_for_as_the_log_probabilities_of_what_is_sampled_after_temperature_and_top_p() -> None:
+    plain = engine.engine_arguments(Path("/model"), options(), 1)
+    assert engine.engine_arguments(Path("/model"), options(), 1, with_entropy=True) == plain | {
+        "logprobs_mode": "processed_logprobs"
+    }
+    assert engine.sampling_arguments(replace(ASKED, with_entropy=True)) == engine.sampling_arguments(ASKED) | {
+        "logprobs": 0,
+        "flat_logprobs": True,
+    }
+    greedy = replace(ASKED, sampling=SAMPLED.model_copy(update={"temperature": 0.0}))
+    assert engine.sampling_arguments(replace(greedy, with_entropy=True)) == engine.sampling_arguments(greedy)
 
 
 @pytest.mark.parametrize(("finish_reason", "text"), [("stop", "<user>1+1=2"), ("length", "<user>1+1=2<eos>")])

@@ -130,16 +130,17 @@ def test_noise_moves_the_stated_share_of_scores_by_one_to_either_side() -> None:
     assert found[2] / n == pytest.approx(noise / 2, abs=0.032)
 
 
-def test_noise_never_leaves_the_scale() -> None:
-    # At the end of the scale one side has no room, so half of the noise is lost there.
-    n, noise = 2000, 0.6
-    found = Counter(scores(RIGHT, noise, seed=seed)["factuality"] for seed in range(n))
-    assert set(found) == {4, 5}
-    assert found[4] / n == pytest.approx(noise / 2, abs=0.041)
+@pytest.mark.parametrize(("trace", "end", "beside"), [(RIGHT, 5, 4), ("3+4=8;hm;hm;hm;hm;hm;hm;8*2=7;A:7", 1, 2)])
+def test_at_the_ends_of_the_scale_the_stated_share_of_scores_moves_inwards(trace: str, end: int, beside: int) -> None:
+    n, noise, dimension = 2000, 0.3, "computational_precision"
+    assert scores(trace)[dimension] == end
+    found = Counter(scores(trace, noise, seed=seed)[dimension] for seed in range(n))
+    assert set(found) == {end, beside}
+    assert found[beside] / n == pytest.approx(noise, abs=0.041)  # 4 standard deviations
 
 
 def test_noise_differs_between_dimensions_and_between_traces() -> None:
-    fives = {tuple(scores(RIGHT, 1.0, seed=seed).values()) for seed in range(20)}
+    fives = {tuple(scores(RIGHT, 0.5, seed=seed).values()) for seed in range(20)}
     assert len(fives) > 5, "all dimensions of a request moved together"
     one_seed = {MIDDLE(1.0, question=f"Q:3+4*2{more}?")["computational_precision"] for more in ("", "-1", "+1", "*3")}
     one_seed |= {scores(f"3+4=8;hm{x};8*2=6;A:6", 1.0)["computational_precision"] for x in "abcdefgh"}

@@ -129,7 +129,10 @@ def test_preempted_it_goes_on_where_it_was(cluster, start, alone):
     training.until(lambda: f"SIGUSR2: SLURM job {job} makes way" in training.printed(), 30)
     made = training.updates()
     wait_until_gone(cluster, preempting, 60)
-    cluster.ask("scontrol", "update", f"JobId={job}", "StartTime=now")  # or SLURM has it wait for two minutes
+    # SLURM has it wait as long as a credential is good. A start in the second in which the old credential was revoked
+    # would find the new one revoked, too: credentials are told apart by their second.
+    time.sleep(2)
+    cluster.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
     policy = training.policy()
     assert f"/checkpoint-{made}\n" in training.printed()
     assert training.updates() == UPDATES - 1  # none was made twice

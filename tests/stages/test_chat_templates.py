@@ -273,11 +273,8 @@ def test_a_policy_whose_template_writes_the_date_is_trained_days_after_its_refer
     assert run_reference(folder, train_prompts.path, traces["weak"], tmp_path, rendering, "weak")[1] == 0
     name = "model/strong~weak/random-5-s0/dpo/s0"
     settings = train.TrainSettings(
-        chosen="strong",
-        rejected="weak",
-        selections={name: "random-5-s0"},
+        arms={name: "strong~weak/ties-0/random-5-s0/t0"},
         recipe=DPO,
-        seed=0,
         max_length=256,
         max_too_long_share=0.0,
         hub=HubModel(name=str(folder)),
@@ -287,9 +284,8 @@ def test_a_policy_whose_template_writes_the_date_is_trained_days_after_its_refer
         "prompts": train_prompts.path,
         "pairs": pairs.path,
         "selected": [select("random-5-s0").path],
-        **{f"{side}_traces": traces[one] for side, one in (("chosen", "strong"), ("rejected", "weak"))},
-        "chosen_reference": tmp_path / "reference/strong.parquet",
-        "rejected_reference": tmp_path / "reference/weak.parquet",
+        "traces": [traces["strong"], traces["weak"]],
+        "reference": [tmp_path / f"reference/{generator}.parquet" for generator in ("strong", "weak")],
         "template": PROBLEM_TEMPLATE,
         "weights": [],
     }

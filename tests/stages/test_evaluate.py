@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from prefdelta.core.data.sources import MadeSource
 from prefdelta.core.errors import StudyError
 from prefdelta.records.checkpoint import Checkpoint
 from prefdelta.records.details.evaluate import UpstreamCounts
+from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
 from prefdelta.stages import evaluate, prompts
-from prefdelta.store import checkpoints
+from prefdelta.store import checkpoints, tables
 from prefdelta.store.snapshots import SEAL, Snapshots
 from prefdelta.system import plugins
 from prefdelta.workflow.job import Outcome
@@ -120,6 +122,26 @@ def test_another_sample_asks_for_the_new_draws_only(
     assert {row.sample for row in rows if row.benchmark == "long"} == {0, 1}
 
 
+def test_an_answer_carries_the_entropy_of_its_tokens_and_an_untrained_policy_answers_at_any_temperature(
+    evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = read_checked(evaluated.path, Score)
+    assert all(row.entropy is not None and row.entropy > 0 for row in rows)
+    cooler, greedy = below(tmp_path, "able/base@0.5"), below(tmp_path, "able/base@0.001")
+    for path, temperature in ((cooler, 0.5), (greedy, 0.0)):
+        sampling = SETTINGS.sampling.model_copy(update={"temperature": temperature})
+        again(path, record, inputs, arms=[path.parts[-3] + "/" + path.parts[-2]], sampling=sampling)
+    cool = read_checked(cooler, Score)
+    assert [row.prompt_id for row in cool] == [row.prompt_id for row in rows]
+    assert mean_entropy(cool) < mean_entropy(rows)
+    assert {row.entropy for row in read_checked(greedy, Score)} == {None}
+
+
+def mean_entropy(rows: list[Score]) -> float:
+    """Nats per token."""
+    return sum(row.entropy or 0.0 for row in rows) / sum(row.n_tokens or 0 for row in rows)
+
+
 def test_too_many_failures_of_ours_stop_the_stage_without_a_table(
     record: Path, inputs: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -184,6 +206,28 @@ def test_upstreams_verdicts_are_counted_beside_ours_where_its_rule_is_another(
     counted = {"short": UpstreamCounts(solved=theirs, counted=20, differ=theirs)}  # "long" is graded as everywhere
     assert outcome.details.by_upstreams_rule == {"able/base": counted}
     assert evaluated.outcome.details.by_upstreams_rule is None
+
+
+@pytest.mark.usefixtures("no_model_is_asked")
+def test_other_graders_verdicts_stand_beside_ours_and_nothing_is_asked(
+    evaluated: Made, record: Path, inputs: dict[str, Any], tmp_path: Path
+) -> None:
+    short = BENCHMARKS["short"].model_copy(update={"other_graders": ["math_verify", "text"]})
+    again(below(tmp_path), record, inputs, benchmarks={**BENCHMARKS, "short": short})
+    rows = read_checked(below(tmp_path), Score)
+    assert [replace(row, by_math_verify=None, by_text=None) for row in rows] == read_checked(evaluated.path, Score)
+    answers = {prompt.prompt_id: prompt.answers for path in inputs["prompts"] for prompt in tables.read(path, Prompt)}
+    calls = {call.key: call.text or "" for call in recorded(*(record / "calls/evaluate").iterdir())}
+    for row in rows:
+        if row.benchmark == "long":
+            assert (row.by_math_verify, row.by_text) == (None, None)
+        elif row.failure == "truncated":
+            assert (row.by_math_verify, row.by_text) == ("truncated", "truncated")
+        else:
+            numbers = re.findall(r"\d", calls[row.call_key])
+            right = bool(numbers) and numbers[-1] in answers[row.prompt_id]
+            assert row.by_text == ("no_answer" if not numbers else "right" if right else "wrong")
+    assert {row.by_math_verify for row in rows if row.correct} == {"right"}
 
 
 # --- batches ---
@@ -258,6 +302,30 @@ def test_the_order_of_files_says_nothing_about_which_arm_they_belong_to(
     run(evaluate, settings, {**inputs, "weights": lists["weights"]}, {"scores": lists["scores"]}, record)
     for arm, made in batch.items():
         assert below(tmp_path, arm).read_bytes() == made.path.read_bytes()
+
+
+@pytest.mark.parametrize(("dtype", "named"), [("float16", "float32"), ("bfloat16", "float32"), ("float32", None)])
+def test_an_arm_is_not_evaluated_in_a_precision_that_rounds_its_training_away(
+    dtype: str, named: str | None, arms: dict[str, Path], inputs: dict[str, Any], record: Path, tmp_path: Path
+) -> None:
+    policy, folder = checkpoints.open_pointer(arms[TWINS[0]], record)
+
+    def make(output: Path, _: Snapshots) -> dict[str, Any]:
+        shutil.copytree(folder, output, dirs_exist_ok=True, ignore=shutil.ignore_patterns(SEAL))
+        return {"update_cosine_bfloat16": 0.24, "update_cosine_float16": 0.65}
+
+    pointer = tmp_path / "train" / TWINS[0] / "policy.json"
+    checkpoints.write_pointer(pointer, checkpoints.get_or_make(tmp_path / "record", "policies", policy.key, "a", make))
+    changes = {"arms": [TWINS[0]], "engine": IN_PROCESS.model_copy(update={"dtype": dtype})}
+    path = below(tmp_path, TWINS[0])
+    if named is None:
+        again(path, tmp_path / "record", {**inputs, "weights": pointer}, **changes)
+        assert path.exists()
+        return
+    with pytest.raises(StudyError, match=rf"float16 0\.650; .* asks 0\.99\. Set evaluate\.engine\.dtype to {named},"):
+        again(path, tmp_path / "record", {**inputs, "weights": pointer}, **changes)
+    assert not (tmp_path / "record/calls").exists()
+    again(path, tmp_path / "record", {**inputs, "weights": pointer}, **changes, min_update_cosine=0.2)
 
 
 def test_removed_weights_are_no_matter_as_long_as_nothing_new_is_asked(

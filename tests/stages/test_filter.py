@@ -84,12 +84,12 @@ def test_length_matched_takes_as_many_pairs_with_filler_as_the_top(
     }
     top, matched = (
         read_checked(select(f"{kind}-signal_to_noise-3", deltas["signal_to_noise"].path).path, SelectedPair)
-        for kind in ("top", "length-matched")
+        for kind in ("top", "matched-length")
     )
     # Filler is 3 tokens; it is what both lengthens a rejected trace and lowers its score.
     assert sorted(gaps[row.pair_id] for row in top)[:2] == [-3, -3]
     assert sorted(gaps[row.pair_id] for row in matched) == sorted(gaps[row.pair_id] for row in top)
-    assert_adds_up(select("length-matched-signal_to_noise-3", deltas["signal_to_noise"].path).outcome, ITEMS, 3)
+    assert_adds_up(select("matched-length-signal_to_noise-3", deltas["signal_to_noise"].path).outcome, ITEMS, 3)
 
 
 def test_common_takes_prompts_that_every_pairing_of_its_set_has(select: Select, pairs: Made, tmp_path: Path) -> None:

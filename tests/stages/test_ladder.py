@@ -3,15 +3,20 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from prefdelta.core.errors import DamagedError, StudyError
-from prefdelta.core.rungs import Corpus, Rung, Window
+from prefdelta.core.rungs import Corpus, HeldMisconceptions, LadderSection, Rung, Window
+from prefdelta.core.tasks.families import FAMILIES
+from prefdelta.core.tasks.misconceptions import Misconception
+from prefdelta.core.tasks.steps import clean_trace
 from prefdelta.models.loading import load_model, load_tokenizer
 from prefdelta.records.details.ladder import WindowAccuracy
 from prefdelta.stages import ladder
 from prefdelta.store import checkpoints
+from prefdelta.training.ladder import draw_rows
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Outcome
 
@@ -255,6 +260,59 @@ def test_only_a_rung_with_windows_depends_on_the_source_that_measures_it() -> No
     assert without.plugins() == []
 
 
-def test_a_window_whose_ends_are_exchanged_is_refused() -> None:
+def test_a_window_that_cannot_be_meant_is_refused() -> None:
     with pytest.raises(ValueError, match=r"low 0\.6 is above high 0\.4"):
         Window(family="maths", operations=[2], low=0.6, high=0.4)
+    for half in ({"best_over": [0.5]}, {"at_most_above": 0.04}):
+        with pytest.raises(ValueError, match="give best_over and at_most_above together"):
+            Window(family="maths", operations=[2], low=0.4, high=0.6, **half)
+
+
+def cooled(**changes: Any) -> Rung:
+    """A rung measured at temperature 2, which a lower temperature mends."""
+    window = measured().windows[0].model_copy(update={"temperature": 2.0, **changes})
+    return measured().model_copy(update={"windows": [window]})
+
+
+def test_a_window_at_another_temperature_measures_there(train_measured: Callable[..., Outcome], tmp_path: Path) -> None:
+    hot = train_measured(cooled(), folder=tmp_path)
+    cold = train_measured(cooled(temperature=0.0), folder=tmp_path)
+    assert cold.computed == {"steps": 0, "calls": 80}
+    assert [outcome.details.accuracies[0].temperature for outcome in (hot, cold)] == [2.0, 0.0]
+    assert accuracy(cold) > accuracy(hot) + 0.05
+
+
+def test_a_model_that_another_temperature_mends_is_rejected(
+    train_measured: Callable[..., Outcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cold = accuracy(train_measured(cooled(temperature=0.0), folder=tmp_path))
+    mended = cooled(best_over=[1.5, 0.0], at_most_above=0.05)
+    with pytest.raises(StudyError, match=f"best {cold:.1%} at 0, allowed at most 5 points above"):
+        train_measured(mended, folder=tmp_path)
+    assert "at temperature 2: " in capsys.readouterr().err
+    (row,) = train_measured(cooled(best_over=[1.5, 0.0], at_most_above=1.0), folder=tmp_path).details.accuracies
+    assert (row.best_temperature, row.best_accuracy, row.at_most_above) == (0.0, cold, 1.0)
+
+
+def test_a_window_may_have_its_own_number_of_problems(train_measured: Callable[..., Outcome]) -> None:
+    outcome = train_measured(cooled(items=30))
+    assert outcome.computed == {"steps": 60, "calls": 30}
+    assert outcome.details.accuracies[0].n == 30
+
+
+def test_misconceptions_change_the_rows_and_a_table_that_a_rung_does_not_hold_changes_nothing() -> None:
+    table = [Misconception(value=value, operator="+", result_off_by=1, rate=1.0) for value in range(10)]
+    section = LADDER.model_copy(update={"misconceptions": {"sums": table}})
+    plain = draw_rows(rung(5), LADDER)
+    assert draw_rows(rung(5), section) == plain
+    held = draw_rows(rung(5).model_copy(update={"misconceptions": HeldMisconceptions(table="sums")}), section)
+    for question, trace in held:
+        problem = FAMILIES["maths"].parse(question)
+        assert problem is not None
+        assert (trace != clean_trace(FAMILIES["maths"], problem)) == ("+" in question)
+
+
+def test_two_rows_for_one_context_are_refused() -> None:
+    row = {"value": 7, "operator": "-", "does": "+", "rate": 0.5}
+    with pytest.raises(ValueError, match=r"misconceptions\.broad has 2 rows for one context: .*'does', 7, '-'"):
+        LadderSection.model_validate({**LADDER.model_dump(), "misconceptions": {"broad": [row, {**row, "rate": 0.6}]}})

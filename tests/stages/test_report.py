@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -60,7 +61,17 @@ class Study:
 
     def __init__(self, root: Path) -> None:
         self.root = root / "results" / "tiny"
-        tables_of = ("scores", "pairs", "deltas", "grades", "judgements", "compared", "manifests")
+        tables_of = (
+            "scores",
+            "pairs",
+            "deltas",
+            "grades",
+            "judgements",
+            "compared",
+            "manifests",
+            "annotations",
+            "sheets",
+        )
         self.inputs: dict[str, list[Path]] = {name: [] for name in tables_of}
         self.inputs |= {"template": [TEMPLATE], "claims": [RESOURCES / "claims.yaml"]}
 
@@ -232,6 +243,33 @@ def test_draws_of_one_prompt_stay_together(study):
     top = Cells(study.run()).row("top-clarity-2", 7)
     assert top[2] == "+100.0"  # fifty draws of one prompt: one prompt, so no interval
     assert top[4] == "1 (0)"
+
+
+def test_a_gain_that_depends_on_the_grader_is_marked(study):
+    assert "other graders" not in study.run()
+    study.inputs["scores"].clear()
+    rows = [score(str(number), number < 10) for number in range(40)]
+    study.evaluate("pico/base", [replace(row, by_text="right" if row.correct else "wrong") for row in rows])
+    gained = [score(str(number), number < 30) for number in range(40)]
+    for arm in (TOP, *ALL):  # ours sees 20 more right answers, the text only for `all`
+        seen = [number < (10 if arm == TOP else 30) for number in range(40)]
+        study.evaluate(
+            arm, [replace(row, by_text="right" if one else "wrong") for row, one in zip(gained, seen, strict=True)]
+        )
+    page = study.run("graders.html")
+    cells = Cells(page)
+    # Right by ours 10 + 3 x 30 of 160, by the text 20 fewer.
+    agreement = cells.row("sums", 8)
+    assert (agreement[0], agreement[1]) == ("sums Near", "normalised text")
+    assert agreement[2].startswith("62.5 [")
+    assert agreement[3].startswith("50.0 [")
+    assert (agreement[4], agreement[5], agreement[7]) == ("20", "0 of 160", "0")
+    marked = next(row for row in cells.rows if "above 0 by ours only" in row[-1])
+    assert marked[0].startswith("top-clarity-2")
+    assert marked[2].startswith("+50.0 [")
+    assert marked[3].startswith("0.0")
+    assert cells.row("top-clarity-2 big~small · dpo", 4)[1].endswith("§")
+    assert not cells.row("all big~small · dpo", 4)[1].endswith("§")
 
 
 def test_generators_and_deltas(study):
@@ -456,6 +494,8 @@ def test_overlaps_say_how_much_is_drawn_among_ties(study):
 
 def test_the_ladder_is_held_against_its_windows(study):
     window = {"family": "maths", "operations": [4, 5], "low": 0.4, "high": 0.6, "n": 100}
+    best = {"best_temperature": 0.5, "best_accuracy": 0.55, "at_most_above": 0.04}
+    mended = {**window, "accuracy": 0.5, "temperature": 0.0, **best}
     study.manifest(
         "ladder",
         "big/model",
@@ -464,14 +504,22 @@ def test_the_ladder_is_held_against_its_windows(study):
         seed=8,
         curve=[[0, 4.0], [25, 1.0]],
         accuracies=[{**window, "accuracy": 0.5}],
-        rejected=[{"seed": 7, "accuracies": [{**window, "accuracy": 0.7}]}],
+        rejected=[{"seed": 7, "accuracies": [{**window, "accuracy": 0.7}]}, {"seed": 6, "accuracies": [mended]}],
     )
     study.manifest("ladder", "small/model", parameters=99, steps=5, curve=[])
     cells = Cells(study.run())
     big = cells.row("big seed 8")
     assert big[1:4] == ["1,234", "50", "1.000"]
-    assert big[5:] == ["maths, 4, 5 operations", f"{shown(50, 100)} n = 100", "40.0–60.0", "used, inside"]
+    problems = "maths, 4, 5 operations, temperature 1"
+    assert big[5:] == [problems, f"{shown(50, 100)} n = 100", "40.0–60.0", "used, inside"]
     assert cells.row("seed 7")[-1] == "rejected, outside"
+    limit = "best 55.0 at temperature 0.5, allowed 4.0 above"
+    assert cells.row("seed 6")[5:] == [
+        problems.replace("temperature 1", "greedy"),
+        f"{shown(50, 100)} n = 100",
+        f"40.0–60.0 {limit}",
+        "rejected, outside",
+    ]
     assert cells.row("small")[5:] == ["—", "—", "—", "used"]
 
 
@@ -682,10 +730,11 @@ def test_two_ways_of_judging_are_compared(study):
     forms = {"both": ["clarity", "depth"]}
     assert 'id="judging"' not in study.run(forms=forms)
     judged(study, "compared", "alone", [5, 5, 3])
-    row = Cells(study.run(forms=forms, compared={"alone": ["clarity"]})).row("clarity both (2), alone (1)", 7)
+    row = Cells(study.run(forms=forms, compared={"alone": ["clarity"]})).row("clarity both (2), alone (1)", 8)
     assert row[1:3] == ["3 3 prompts", "0"]
     assert row[3].startswith("66.7 [")
     assert row[5].startswith("+0.33 [")
+    assert row[7] == "—"  # not the same question
 
 
 def test_several_votes_are_told_beside_the_forms(study):
@@ -693,7 +742,29 @@ def test_several_votes_are_told_beside_the_forms(study):
         rows = [Judgement("p1", "big", 0, "clarity", total, 3, 3, ["a", "b", "c"], None)]
         study.table(kind, f"judge/big/{form}.parquet", Judgement, rows)
     page = study.run(forms={"both": ["clarity"]}, compared={"alone": ["clarity"]})
-    assert Cells(page).row("clarity both (1), alone (1); 3 votes", 7)[1] == "1 1 prompts"
+    assert Cells(page).row("clarity both (1), alone (1); 3 votes", 8)[1] == "1 1 prompts"
+
+
+def test_deltas_and_selections_are_held_against_another_judge(study):
+    gaps = {"q0": 1, "q1": 1, "q2": 2, "q3": -1}  # the study's judge has 2, 1, 0, 0, -1; q4 is not in the sample
+    rows = [Delta(name, 4.0, 4.0 - gap, float(gap), None) for name, gap in gaps.items()]
+    study.table("deltas", "delta/big~small/clarity@second.parquet", Delta, rows)
+    judged(study, "judgements", "both", [5, 4, 3, 2, 5, 5, 5, 5])
+    judged(study, "compared", "both@second", [4, 4, 3, 2, 5, 4, 5, 5])
+    page = study.run(forms={"both": ["clarity"]}, compared={"both@second": ["clarity"]})
+    cells = Cells(page)
+    assert cells.row("clarity both (1), both@second (1)", 8)[3].startswith("75.0 [")
+    # x = 2, 1, 0, 0 and y = 1, 1, 2, -1: covariance 0.75 - 0.5625, variances 0.6875 and 1.1875.
+    row = next(row for row in cells.rows if row[2:4] == ["second", "4"] and len(row) == 7)
+    assert [row[4].split()[0], row[5].split()[0], row[6]] == ["+0.21", "+0.27", "+0.53"]
+    # top-clarity-2 of 5 is q0 and q1. Of the four that both judged the same share is 2: q2, and one of q0 and q1.
+    row = next(row for row in cells.rows if row[1:3] == ["top-clarity-2", "second"] and len(row) == 10)
+    assert " ".join(row[3].split()) == "2 4"
+    assert row[4] == "50.0"  # no interval: whichever pair is taken, it is half of the set
+    assert row[5].startswith("+0.33 [")
+    # The mean of all five is 0.4, that of the set 1.5: 0.4 + 0.2727 x 1.1.
+    assert [cell.split()[0] for cell in row[7:]] == ["+1.50", "+0.70", "+1.00"]
+    assert "clarity@second" not in page, "another judge's deltas are none of the study's dimensions"
 
 
 def ledger(study, test, **rest):
@@ -825,3 +896,87 @@ def test_captions_say_what_their_numbers_rest_on(study):
     assert "runs (" not in page.partition("</style>")[2].partition('id="method"')[0]
     assert Cells(page).row("top-clarity-2", 7)[2].endswith("‡")
     assert Cells(page).row("pico, untrained")[1] == shown(2, 5)  # nothing was trained, so nothing lacks runs
+
+
+# --- sharper sampling ---
+
+
+def answered(solved, nats, samples=1, benchmark="sums"):
+    """400 problems, of which so many are solved; each answer has 10 tokens of so many nats each."""
+    return [
+        Score(benchmark, f"p{i:03}", sample, None, i < solved, "stop", 10, "key", None, 10 * nats)
+        for i in range(400)
+        for sample in range(samples)
+    ]
+
+
+def sharpening_study(made, arms, greedy):
+    """Arms of two seeds. arms: problems solved; greedy: those solved greedily. All arms have 0.3 nats per token."""
+    for name, solved, nats in (("base", 100, 0.6), ("base@0.8", 140, 0.4), ("base@0.5", 180, 0.2)):
+        made.evaluate(f"pico/{name}", answered(solved, nats))
+    made.evaluate("pico/base", greedy_answers(180), group="greedy")
+    for seed in (0, 1):
+        made.evaluate(f"pico/big~small/all/dpo/s{seed}", answered(arms, 0.3))
+        made.evaluate(f"pico/big~small/all/dpo/s{seed}", greedy_answers(greedy), group="greedy")
+    return made.run(
+        experiments={"one": experiment("One", "rows", *ALL)},
+        groups={
+            "near": report.ReportGroup(title="Near", benchmarks=["sums"], primary=True),
+            "greedy": report.ReportGroup(title="Greedy", benchmarks=["sums"], primary=False, temperature=0.0),
+        },
+    )
+
+
+def greedy_answers(solved):
+    return [Score("sums", f"p{i:03}", 0, None, i < solved, "stop", 10, "key", None) for i in range(400)]
+
+
+@pytest.mark.parametrize(
+    ("arms", "greedy", "verdict", "gain", "beyond"),
+    [
+        (360, 380, "beyond sharpening", "+65.0", "+50.0"),
+        (160, 180, "sharpening", "+15.0", "0.0"),
+        (220, 180, "undecided", "+30.0", "+15.0"),
+        (100, 180, "no gain", "0.0", "\u221215.0"),
+    ],
+)
+def test_the_page_says_whether_a_gain_is_more_than_sharper_sampling(tmp_path, arms, greedy, verdict, gain, beyond):
+    page = sharpening_study(Study(tmp_path), arms, greedy)
+    section = page[page.index('<section id="sharpening">') :]
+    (row,) = [[" ".join(cell.split()) for cell in row] for row in Cells(section).rows if "pico; in domain" in row[0]]
+    # 0.3 nats lie halfway between 0.4 (T = 0.8) and 0.2 (0.5), where 140 and 180 of 400 are solved.
+    assert row[1] == verdict
+    assert row[2].split()[0] == gain
+    assert row[3].startswith("+15.0")
+    assert row[3].endswith("0.65")
+    assert row[4].split()[0] == beyond
+    assert row[-1] == "0.300 / 0.600"
+    assert f"{verdict} 1" in section
+    (cool,) = [row for row in Cells(section).rows if row[:2] == ["pico", "0.5"]]
+    assert " ".join(cool[2].split()).endswith("0.200")
+
+
+def test_answers_without_an_entropy_are_held_against_no_temperature(tmp_path):
+    made = Study(tmp_path)
+    for name in ("base", "base@0.5", *(arm.removeprefix("pico/") for arm in ALL)):
+        made.evaluate(f"pico/{name}", greedy_answers(100))
+    page = made.run(experiments={"one": experiment("One", "rows", *ALL)})
+    (row,) = [row for row in Cells(page).rows if "pico; in domain" in row[0]]
+    assert " ".join(row[1].split()) == "not measured the entropy is not known"
+
+
+def test_pass_at_k_is_shown_where_problems_are_answered_several_times(tmp_path):
+    made = Study(tmp_path)
+    made.evaluate("pico/base", answered(100, 0.6, samples=4))
+    made.evaluate(ALL[0], answered(200, 0.3, samples=2))
+    page = made.run(experiments={"one": experiment("One", "rows", ALL[0])})
+    section = page[page.index('<section id="sharpening">') :]
+    rows = [[" ".join(cell.split()) for cell in row] for row in Cells(section).rows]
+    (base,) = [row for row in rows if row[0] == "pico, untrained" and len(row) == 4]
+    assert [cell.split()[0] for cell in base[1:]] == ["25.0"] * 3  # k = 1, 2, 4
+    (arm,) = [row for row in rows if row[0] == "pico/big~small/all/dpo"]
+    assert [cell.split()[0] for cell in arm[1:]] == ["+25.0", "+25.0", "\u2014"]
+
+
+def test_a_study_without_a_grid_and_with_single_answers_has_no_such_section(study):
+    assert "sharpening" not in study.run().split("<main>")[1]

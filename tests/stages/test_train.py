@@ -38,34 +38,42 @@ DPO = DPORecipe(method="dpo", learning_rate=1e-3, beta=0.1, batch_size=4, budget
 N_PAIRS = 12
 
 
-def arm(selection: str) -> str:
-    return f"able/strong~weak/{selection}/dpo/s0"
+def arm(selection: str, seed: int = 0) -> str:
+    return f"able/strong~weak/{selection}/dpo/s{seed}"
 
 
-def settings_of(*selections: str, **changes: Any) -> train.TrainSettings:
+def settings_of(*selections: str, seed: int = 0, **changes: Any) -> train.TrainSettings:
     """A batch of arms, one per selection."""
     settings = train.TrainSettings(
-        chosen="strong",
-        rejected="weak",
-        selections={arm(name): name for name in selections},
+        arms={arm(name, seed): f"{name}/t0" for name in selections},
         recipe=DPO,
-        seed=0,
         max_length=64,
         max_too_long_share=0.0,
     )
     return settings.model_copy(update=changes)
 
 
-def manifest(folder: Path, selection: str = "all") -> Path:
-    return folder / arm(selection) / "policy.json"
+def manifest(folder: Path, selection: str = "all", seed: int = 0) -> Path:
+    return folder / arm(selection, seed) / "policy.json"
 
 
 def batch(
-    folder: Path, record: Path, inputs: Mapping[str, Path | list[Path]], *selections: str, **changes: Any
+    folder: Path, record: Path, inputs: Mapping[str, Path | list[Path]], *selections: str, seed: int = 0, **changes: Any
 ) -> Outcome:
     """Train arms; their manifests go below `folder`."""
-    outputs = {"policies": [manifest(folder, name) for name in selections]}
-    return run(train, settings_of(*selections, **changes), inputs, outputs, record)
+    outputs = {"policies": [manifest(folder, name, seed) for name in selections]}
+    return run(train, settings_of(*selections, seed=seed, **changes), inputs, outputs, record)
+
+
+def table(inputs: Mapping[str, Any], name: str, of: str) -> Path:
+    """The table of a generator among the traces or reference sums."""
+    (path,) = [path for path in inputs[name] if path.stem == of]
+    return path
+
+
+def with_table(inputs: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """The inputs with another table in the place of the one that is called the same."""
+    return {**inputs, name: [path if old.name == path.name else old for old in inputs[name]]}
 
 
 def details(outcome: Outcome, selection: str) -> dict[str, Any]:
@@ -88,10 +96,8 @@ def inputs(
         "prompts": train_prompts.path,
         "pairs": pairs.path,
         "selected": [select(name).path for name in ("all", "swapped", "random-5-s0")],
-        "chosen_traces": traces["strong"],
-        "chosen_reference": references["strong"].path,
-        "rejected_traces": traces["weak"],
-        "rejected_reference": references["weak"].path,
+        "traces": [traces["strong"], traces["weak"]],
+        "reference": [references["strong"].path, references["weak"].path],
         "template": PROBLEM_TEMPLATE,
         "weights": model.path,
     }
@@ -180,10 +186,10 @@ def test_an_edit_that_changes_no_row_of_the_selection_trains_nothing(
 ) -> None:
     # A pair's grades and flags, and traces that no pair of the selection uses, are not what the policy is trained on.
     rows = [replace(row, cell=None, chosen_correct=None) for row in tables.read(inputs["pairs"], Pair)]
-    tables.write(tmp_path / "pairs.parquet", Pair, rows)
-    unused = tables.read(inputs["chosen_traces"], Trace)
-    tables.write(tmp_path / "traces.parquet", Trace, unused[1:])  # strong's first is truncated
-    edited = {**inputs, "pairs": tmp_path / "pairs.parquet", "chosen_traces": tmp_path / "traces.parquet"}
+    tables.write(tmp_path / "strong~weak.parquet", Pair, rows)
+    unused = tables.read(table(inputs, "traces", "strong"), Trace)
+    tables.write(tmp_path / "strong.parquet", Trace, unused[1:])  # strong's first is truncated
+    edited = with_table({**inputs, "pairs": tmp_path / "strong~weak.parquet"}, "traces", tmp_path / "strong.parquet")
     batch(tmp_path, record, edited, "all")
     assert manifest(tmp_path).read_bytes() == trained["all"].path.read_bytes()
 
@@ -349,7 +355,7 @@ def test_kto_trains_on_both_traces_of_every_pair(inputs: dict[str, Any], record:
 def test_sft_trains_on_the_chosen_traces_and_needs_no_reference(
     inputs: dict[str, Any], record: Path, tmp_path: Path
 ) -> None:
-    bare = {**inputs, "chosen_reference": [], "rejected_reference": []}
+    bare = {**inputs, "reference": []}
     told = details(batch(tmp_path, record, bare, "all", recipe=SFT), "all")
     assert (told["method"], told["pairs"], told["rows"], told["updates"]) == ("sft", N_PAIRS, N_PAIRS, 3)
     assert told["differs_from_base"] is True
@@ -357,7 +363,7 @@ def test_sft_trains_on_the_chosen_traces_and_needs_no_reference(
 
 @pytest.mark.parametrize("recipe", [DPO, KTO], ids=["dpo", "kto"])
 def test_dpo_and_kto_need_a_reference(recipe: Any, inputs: dict[str, Any], record: Path, tmp_path: Path) -> None:
-    bare = {**inputs, "chosen_reference": [], "rejected_reference": []}
+    bare = {**inputs, "reference": []}
     with pytest.raises(StudyError, match="no reference log-probability"):
         batch(tmp_path, record, bare, "all", recipe=recipe)
     assert list(tmp_path.iterdir()) == []
@@ -377,18 +383,18 @@ def assert_refused(inputs: dict[str, Any], record: Path, tmp_path: Path, message
 @pytest.fixture
 def short(inputs: dict[str, Any], make_reference: Callable[..., Outcome], tmp_path: Path) -> dict[str, Any]:
     """Reference sums of traces up to 19 tokens with their prompt: too few for those with filler."""
-    for side, generator in (("chosen", "strong"), ("rejected", "weak")):
-        make_reference(tmp_path / f"{generator}.parquet", generator, max_length=19)
-        inputs = {**inputs, f"{side}_reference": tmp_path / f"{generator}.parquet"}
-    return inputs
+    paths = [tmp_path / f"{generator}.parquet" for generator in ("strong", "weak")]
+    for path in paths:
+        make_reference(path, path.stem, max_length=19)
+    return {**inputs, "reference": paths}
 
 
 def lacking(inputs: dict[str, Any]) -> int:
     """How many eligible pairs have a trace that was too long for a reference sum."""
     too_long = {
         row.prompt_id
-        for side in ("chosen", "rejected")
-        for row in tables.read(inputs[f"{side}_reference"], ReferenceLogps)
+        for path in inputs["reference"]
+        for row in tables.read(path, ReferenceLogps)
         if row.failure == "too_long"
     }
     return sum(row.eligible and row.prompt_id in too_long for row in tables.read(inputs["pairs"], Pair))
@@ -400,7 +406,7 @@ def test_every_method_leaves_out_the_same_pairs_with_a_trace_that_is_too_long_an
 ) -> None:
     count = lacking(short)
     assert 0 < count < N_PAIRS / 2
-    bare = {**short, "chosen_reference": [], "rejected_reference": []} if recipe is SFT else short
+    bare = {**short, "reference": []} if recipe is SFT else short
     changes = {"recipe": recipe, "max_length": 19, "max_too_long_share": 0.5}
     told = details(batch(tmp_path, record, bare, "all", **changes), "all")
     assert (told["pairs"], told["left_out"]) == (N_PAIRS - count, {"too_long": count})
@@ -429,25 +435,21 @@ def unfit(inputs: dict[str, Any], make_reference: Callable[..., Outcome], tmp_pa
     """Of the weak traces that are in pairs, one writes end-of-sequence as text, and one a letter that is no token."""
     paired = [row.prompt_id for row in tables.read(inputs["pairs"], Pair) if row.eligible]
     texts = {paired[0]: "1+1=2;<eos>A:2", paired[1]: "1+1=2;Ω;A:2"}
-    rows = [
-        replace(row, text=texts.get(row.prompt_id, row.text)) for row in tables.read(inputs["rejected_traces"], Trace)
-    ]
-    tables.write(tmp_path / "weak-traces.parquet", Trace, rows)
-    make_reference(tmp_path / "weak.parquet", "weak", of=tmp_path / "weak-traces.parquet")
-    return {
-        **inputs,
-        "rejected_traces": tmp_path / "weak-traces.parquet",
-        "rejected_reference": tmp_path / "weak.parquet",
-    }
+    rows = tables.read(table(inputs, "traces", "weak"), Trace)
+    rows = [replace(row, text=texts.get(row.prompt_id, row.text)) for row in rows]
+    traces, sums = tmp_path / "traces/weak.parquet", tmp_path / "sums/weak.parquet"
+    tables.write(traces, Trace, rows)
+    make_reference(sums, "weak", of=traces)
+    return with_table(with_table(inputs, "traces", traces), "reference", sums)
 
 
 @pytest.mark.parametrize("recipe", [DPO, SFT], ids=["dpo", "sft"])
 def test_a_trace_that_the_policy_cannot_be_trained_on_costs_its_pair_and_nothing_else(
     recipe: Any, unfit: dict[str, Any], record: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    failures = [row.failure for row in tables.read(unfit["rejected_reference"], ReferenceLogps) if row.failure]
+    failures = [row.failure for row in tables.read(table(unfit, "reference", "weak"), ReferenceLogps) if row.failure]
     assert sorted(failures) == ["control_token", "not_spelt"]
-    bare = {**unfit, "chosen_reference": [], "rejected_reference": []} if recipe is SFT else unfit
+    bare = {**unfit, "reference": []} if recipe is SFT else unfit
     told = details(batch(tmp_path, record, bare, "all", recipe=recipe), "all")
     assert told["left_out"] == {"too_long": 0, "control_token": 1, "not_spelt": 1}
     assert (told["pairs"], told["rows"]) == (N_PAIRS - 2, N_PAIRS - 2)
@@ -462,21 +464,21 @@ def test_a_selected_trace_that_the_reference_table_lacks_is_an_error_that_names_
     inputs: dict[str, Any], record: Path, tmp_path: Path
 ) -> None:
     (*_, last) = (row for row in tables.read(inputs["pairs"], Pair) if row.eligible)
-    rows = [row for row in tables.read(inputs["rejected_reference"], ReferenceLogps) if row.prompt_id != last.prompt_id]
-    tables.write(tmp_path / "r.parquet", ReferenceLogps, rows)
-    lacks = {**inputs, "rejected_reference": tmp_path / "r.parquet"}
+    rows = tables.read(table(inputs, "reference", "weak"), ReferenceLogps)
+    rows = [row for row in rows if row.prompt_id != last.prompt_id]
+    tables.write(tmp_path / "weak.parquet", ReferenceLogps, rows)
+    lacks = with_table(inputs, "reference", tmp_path / "weak.parquet")
     assert_refused(lacks, record, tmp_path, f"pair {last.pair_id} was selected, but .*no reference log-probability")
 
 
 @pytest.mark.usefixtures("trained")
 def test_reference_sums_of_another_policy_are_refused(inputs: dict[str, Any], record: Path, tmp_path: Path) -> None:
-    rows = tables.read(inputs["rejected_reference"], ReferenceLogps)
+    rows = tables.read(table(inputs, "reference", "weak"), ReferenceLogps)
     # A tenth of a nat per token, of ten tokens.
     shifted = [replace(row, logps=row.logps - 1.0) if row.logps is not None else row for row in rows]
-    tables.write(tmp_path / "r.parquet", ReferenceLogps, shifted)
-    assert_refused(
-        {**inputs, "rejected_reference": tmp_path / "r.parquet"}, record, tmp_path, "computed for another policy"
-    )
+    tables.write(tmp_path / "weak.parquet", ReferenceLogps, shifted)
+    other = with_table(inputs, "reference", tmp_path / "weak.parquet")
+    assert_refused(other, record, tmp_path, "computed for another policy")
 
 
 @pytest.mark.usefixtures("trained")
@@ -484,13 +486,12 @@ def test_reference_sums_of_two_traces_that_changed_places_are_refused(
     inputs: dict[str, Any], record: Path, tmp_path: Path
 ) -> None:
     # As rows joined by position would have it.
-    rows = tables.read(inputs["rejected_reference"], ReferenceLogps)
+    rows = tables.read(table(inputs, "reference", "weak"), ReferenceLogps)
     sums = [row.logps for row in rows]
     moved = [replace(row, logps=logps) for row, logps in zip(rows, [*sums[1:], sums[0]], strict=True)]
-    tables.write(tmp_path / "r.parquet", ReferenceLogps, moved)
-    assert_refused(
-        {**inputs, "rejected_reference": tmp_path / "r.parquet"}, record, tmp_path, "computed for another policy"
-    )
+    tables.write(tmp_path / "weak.parquet", ReferenceLogps, moved)
+    other = with_table(inputs, "reference", tmp_path / "weak.parquet")
+    assert_refused(other, record, tmp_path, "computed for another policy")
 
 
 @pytest.mark.usefixtures("trained")

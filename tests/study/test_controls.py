@@ -48,7 +48,7 @@ RECIPE = DPORecipe(method="dpo", learning_rate=1e-3, beta=0.1, batch_size=32, bu
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
-    train_rung(POLICY, LADDER, draw_rows(POLICY), folder, "policy", no_snapshots())
+    train_rung(POLICY, LADDER, draw_rows(POLICY, LADDER), folder, "policy", no_snapshots())
     return folder
 
 

@@ -160,6 +160,21 @@ def test_more_answers_of_the_untrained_policy_cost_these_alone_and_fewer_nothing
     assert checkout.tables() == before
 
 
+def test_a_further_temperature_of_the_untrained_policy_costs_its_answers(checkout: Checkout) -> None:
+    before = checkout.tables()
+    (group,) = checkout.study["evaluate"]["groups"].values()
+    group["base_temperatures"] = [0.5]
+    computed = checkout.run()
+    assert computed.calls == nothing_but(evaluate=2 * ITEMS)
+    assert computed.stages == {"evaluate", "report"}
+    after = checkout.tables()
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"evaluate/pa/base@0.5/sampled.parquet"}
+    page = (checkout.results / "report/index.html").read_text()
+    arms = {name.rpartition("/")[0] for name in before if name.startswith("evaluate/") and "/base" not in name}
+    assert page.count("pa; in domain") == len(arms)
+
+
 def test_a_new_seed_draws_ties_anew_and_trains_only_its_own_arms(checkout: Checkout) -> None:
     before = checkout.tables()
     experiment = checkout.study["experiments"]["selections"]

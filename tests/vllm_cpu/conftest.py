@@ -46,7 +46,7 @@ def rung(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     no_snapshots: Any = SimpleNamespace(newest=lambda: None, resumed_at=0, due=lambda: False, last=None)
     folder = tmp_path_factory.mktemp("rung")
-    train_rung(rung, section, draw_rows(rung), folder, "rung", no_snapshots)
+    train_rung(rung, section, draw_rows(rung, section), folder, "rung", no_snapshots)
     return folder
 
 

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from statistics import mean, variance
 from typing import Any
 
 import pytest
@@ -101,6 +103,23 @@ def test_greedy_replies_are_those_of_transformers(results: Results, rung: Path) 
     expected = {reply.key: reply for reply in other.run(plan, {key for key, _ in plan})}
     found = {key: results[key] for key in expected}
     assert found == expected
+
+
+def test_the_entropy_is_an_unbiased_estimate_of_what_transformers_computes_and_changes_no_text(rung: Path) -> None:
+    sampling = Sampling(temperature=0.7, top_p=0.9, max_tokens=40)
+    plain = plan_of("entropy", sampling, PROMPTS * 8)
+    plan = [(key, replace(request, with_entropy=True)) for key, request in plain]
+    ours = ask(engine_for(rung), plan)
+    other = TransformersEngine(rung, "weights", TransformersOptions(name="transformers"))
+    exact = {reply.key: reply for reply in other.run(plan, {key for key, _ in plan})}
+    nats = [[reply.entropy for reply in found.values() if isinstance(reply, Reply)] for found in (ours, exact)]
+    assert all(None not in side and len(side) == len(plan) for side in nats)
+    first, second = ([value for value in side if value is not None] for side in nats)
+    error = ((variance(first) + variance(second)) / len(plan)) ** 0.5  # each engine draws answers of its own
+    assert abs(mean(first) - mean(second)) < 4 * error
+    assert error < 0.1 * mean(second)
+    without = ask(engine_for(rung), plain)
+    assert without == {key: replace(reply, entropy=None) for key, reply in ours.items() if isinstance(reply, Reply)}
 
 
 def test_a_prompt_that_leaves_no_room_is_a_typed_failure(results: Results) -> None:

@@ -134,7 +134,8 @@ class StudyGraph:
             for arm in trained if named is None else {arm for other in named for arm in arms[other]}:
                 self._add(f"evaluate/{'/'.join(arm)}/{name}", *asked, f"train/{'/'.join(arm)}/policy")
             for policy in study["policies"]:
-                self._add(f"evaluate/{policy}/base/{name}", *asked, f"ladder/{policy}/model")
+                for degrees in ("", *(f"@{temperature:g}" for temperature in group.get("base_temperatures", []))):
+                    self._add(f"evaluate/{policy}/base{degrees}/{name}", *asked, f"ladder/{policy}/model")
         self._add("report/index", *self._graph)
 
     @property
@@ -206,7 +207,7 @@ class StudyGraph:
     def _add_arm(self, policy: str, pairing: str, selection: str, recipe: str, seed: str) -> None:
         study, sides = self._study, pairing.split("~")
         read = [f"pair/{pairing}"]
-        if found := re.fullmatch(r"(?:top|bottom|length-matched)-(\w+)-\d+", selection):
+        if found := re.fullmatch(r"(?:top|bottom|matched-length)-(\w+)-\d+", selection):
             self._add_delta(pairing, found[1])
             read.append(f"delta/{pairing}/{found[1]}")
         if found := re.fullmatch(r"common-(\w+)", selection):
@@ -218,7 +219,7 @@ class StudyGraph:
             for other in common:
                 self._add_pair(other)
             read += [f"pair/{other}" for other in common]
-        drawn = selection.startswith(("top-", "bottom-", "length-matched-"))
+        drawn = selection.startswith(("top-", "bottom-", "matched-length-"))
         order = seed.removeprefix("s") if drawn and study["filter"]["tie_order"] == "per_seed" else 0
         selected = f"filter/{pairing}/{selection}/t{order}"
         self._add(selected, *read)

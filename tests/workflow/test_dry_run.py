@@ -101,7 +101,7 @@ def test_mini_plans_one_job_per_combination_of_axes_and_shows_no_secret(checkout
         # 6 x 1 + 1 x 17 = 23: the selections by delta, which have a job per seed, have one seed.
         "filter": len({(pairing, selection) for _, pairing, selection, *_ in arms}),
         "reference": len({(arm[0], name) for arm in arms if arm[3] in needs_reference for name in arm[1].split("~")}),
-        # reference: pa with all 6, pb with 2: 8
+        # reference: pa with all 6, pc with 2: 8
         "train": count_batches(arms, size["train"]),  # 3 + 25 = 28
         # Per group the untrained policies and its arms: sampled 2 + 28; greedy 2, second_policy's ends 2, methods 6,
         # swapped and cells in one batch of 6: 30 + 11 = 41.

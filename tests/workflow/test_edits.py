@@ -414,7 +414,7 @@ NEW_SELECTION = (
     "train/pa/g3~g1/top-factuality-250/dpo/s0/policy",
     "evaluate/pa/g3~g1/top-factuality-250/dpo/s0/sampled",
 )
-ON_FACTUALITY = ("top-factuality-500", "top-mean-500", "bottom-mean-500", "length-matched-mean-500")
+ON_FACTUALITY = ("top-factuality-500", "top-mean-500", "bottom-mean-500", "matched-length-mean-500")
 RUBRIC, JUDGE, PROBLEM = RUBRICS / "factuality.md", TEMPLATES / "judge.md", TEMPLATES / "problem.md"
 # Its form asks 4 dimensions: 6 judge, 7 x (4 + the mean) delta, 4 + 3 by the mean filter, 7 train, 7 evaluate, 1.
 BELOW_LOGIC = below("judge/*/logic")
@@ -462,6 +462,11 @@ TEXTS = [
 ]
 SETTINGS = [
     Case("the config without comments and anchors", write_config_anew, nothing),
+    Case(
+        "a table of misconceptions, which only the models that hold it see",
+        in_config(lambda study: study["ladder"]["misconceptions"]["facts"].pop()),
+        below("ladder/pc/model"),
+    ),
     Case("what a job asks of the machine", set_in_config("compute", "judge", "mem_mb", to=999), nothing),
     Case(
         "what the site calls its partitions, account and GPUs",
@@ -495,6 +500,17 @@ SETTINGS = [
         "how often the untrained policies answer",
         set_in_config("evaluate", "base_samples", to=6),
         some("evaluate/*/base/sampled"),
+    ),
+    # Graded again from the record, without a call (tests/stages/test_evaluate.py).
+    Case(
+        "the graders beside ours",
+        set_in_config("evaluate", "other_graders", to=[]),
+        some("evaluate/*/base/*", "evaluate/*/*/*/*/*/*"),
+    ),
+    Case(
+        "a further temperature of the untrained policies",
+        set_in_config("evaluate", "groups", "sampled", "base_temperatures", to=[0.5]),
+        some("evaluate/*/base@0.5/sampled"),
     ),
     Case(
         "the learning rate of the anchor dpo, which two recipes inherit",

@@ -30,10 +30,10 @@ EXPERIMENTS = {
     "scaling": (15, 6),  # 5 x 1 x 1 x 3; methods has 3 of the 5 pairings by DPO with 3 seeds: 9
     "cells": (12, 12),  # 1 x 4 x 1 x 3
     "filtering": (63, 63),  # 1 x (5 dimensions x 4 k + all) x 1 x 3
-    "filtering_controls": (21, 21),  # 1 x (4 top, 4 bottom, 4 length-matched, 3 k x 3 draws) x 1 x 1
+    "filtering_controls": (21, 21),  # 1 x (4 top, 4 bottom, 4 matched-length, 3 k x 3 draws) x 1 x 1
     "filtering_claim": (12, 11),  # 1 x (1 top, 3 draws) x 1 x 3; filtering_controls has the top one with one seed: 1
     "few_updates": (6, 6),  # 1 x 2 x 1 x 3
-    "many_updates": (18, 18),  # 1 x (1 top, 1 bottom, 1 length-matched, 3 draws) x 1 x 3
+    "many_updates": (18, 18),  # 1 x (1 top, 1 bottom, 1 matched-length, 3 draws) x 1 x 3
     "swapped": (6, 3),  # 1 x 2 x 1 x 3; filtering has `all`: 3
 }
 ARMS = 176

@@ -116,7 +116,7 @@ def test_a_rule_writes_where_the_table_of_paths_says(stage: str) -> None:
 
 def test_the_table_of_paths_has_a_kind_of_job_per_rule_and_no_other() -> None:
     rules = {rule for stage in STAGES if stage not in BATCHED for rule in rules_of(stage)}
-    assert layout.JOBS.keys() == layout.OUTPUTS.keys() == rules | {*BATCHED, "evaluate_base"}
+    assert layout.JOBS.keys() == layout.OUTPUTS.keys() == rules | {*BATCHED, "evaluate_base", "evaluate_sharpened"}
 
 
 def rules_of(stage: str) -> dict[str, str]:

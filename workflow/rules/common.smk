@@ -63,6 +63,6 @@ LOGS = f"{RESULTS}/logs"
 # Wildcards match only names of the study, so a misspelt file matches no rule.
 wildcard_constraints:
     **study.wildcards,
-    selection=r"[a-z][A-Za-z0-9._-]*",
+    selection=r"[a-z][A-Za-z0-9._@-]*",
     shard=r"[0-9]+",
     of=r"[1-9][0-9]*",

@@ -9,6 +9,8 @@ rule report:
         grades=study.input("report", "grades"),
         judgements=study.input("report", "judgements"),
         compared=study.input("report", "compared"),
+        annotations=study.input("report", "annotations"),
+        sheets=study.input("report", "sheets"),
         manifests=study.input("report", "manifests"),
     output:
         page=f"{RESULTS}/report/index.html",
@@ -28,6 +30,7 @@ rule report:
         "exec python -m prefdelta.stages.report"
         " --in template={input.template:q} scores={input.scores:q} deltas={input.deltas:q}"
         " pairs={input.pairs:q} grades={input.grades:q}"
-        " claims={input.claims:q} judgements={input.judgements:q} compared={input.compared:q} manifests={input.manifests:q}"
+        " claims={input.claims:q} judgements={input.judgements:q} compared={input.compared:q}"
+        " annotations={input.annotations:q} sheets={input.sheets:q} manifests={input.manifests:q}"
         " --out page={output.page:q} figures={output.figures:q} manifest={output.manifest:q}"
         " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"

@@ -1,4 +1,4 @@
-# One rule per batch: the arms of a batch share policy, pairing, recipe and seed, and differ in their selections.
+# One rule per batch of arms (compute.train.batch, batch_by).
 for batch in study.train_batches:
 
     rule:
@@ -24,9 +24,7 @@ for batch in study.train_batches:
         shell:
             "exec python -m prefdelta.stages.train"
             " --in prompts={input.prompts:q} pairs={input.pairs:q} selected={input.selected:q}"
-            " chosen_traces={input.chosen_traces:q} chosen_reference={input.chosen_reference:q}"
-            " rejected_traces={input.rejected_traces:q} rejected_reference={input.rejected_reference:q}"
-            " template={input.template:q} weights={input.weights:q}"
+            " traces={input.traces:q} reference={input.reference:q} template={input.template:q} weights={input.weights:q}"
             " --out policies={output.policies:q} manifest={output.manifest:q}"
             " --settings {params.settings:q} --code {params.code} --record {params.record:q}"
             " --launch {resources.launch:q} 2> {log:q}"

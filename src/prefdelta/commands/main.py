@@ -15,12 +15,14 @@ COMMANDS = {
     "doctor": "look whether this machine or cluster has what a study needs",
     "pin": "write down the commits of the models and data sets that a study uses",
     "decontaminate": "keep prompts out of the training set that overlap with a benchmark",
+    "annotate": "let people score pairs as the judge does, blinded, and take their scores in",
     "stop": "end a run and take its jobs out of SLURM's queue, and nobody else's",
     "gc": "remove what no current output refers to",
     "retry": "ask again what failed in one way, and only that",
     "invalidate": "forget outputs with all that they were made from, so that they are made from scratch",
     "worlds": "what the ledger of claims concludes where the truth is planted",
     "sweep": "choose the learning rates of a study by a rule",
+    "audit": "hold results against another way of measuring them",
 }
 
 

@@ -31,9 +31,11 @@ def print_sums(sums: Mapping[str, tuple[int, int]]) -> None:
 
 def print_note_on_batches(study: Study, stage: str) -> None:
     """Say so if a stage's forgotten replies may come back unchanged from a provider's batch files."""
-    if stage == "judge" and study.config.judge.engine.batch is not None:
+    judges = study.config.judge.judges().values() if stage == "judge" else []
+    if batched := [f"{judge.where}.engine.batch" for judge in judges if judge.engine.batch is not None]:
         print_line(
-            "note: judge.engine.batch is set, so a reply that the provider still keeps in a batch's file is taken from "
-            "there, and not asked for anew; what was refused or not begun is asked anew. To have all of it asked anew, "
-            "delete the output files of these batches at the provider before the next run, or run without batch."
+            f"note: {' and '.join(batched)} is set, so a reply that the provider still keeps in a batch's file is "
+            "taken from there, and not asked for anew; what was refused or not begun is asked anew. To have all of it "
+            "asked anew, delete the output files of these batches at the provider before the next run, or run without "
+            "batch."
         )

@@ -39,6 +39,7 @@ from prefdelta.commands.planning.dry_run import PlannedJob, planned_jobs
 from prefdelta.commands.planning.models import model_of
 from prefdelta.commands.planning.observed_speed import ObservedSpeed
 from prefdelta.commands.planning.power import power_of
+from prefdelta.commands.planning.precision import precision_notes
 from prefdelta.commands.planning.summary import Plan, summed
 from prefdelta.commands.planning.text import text
 from prefdelta.commands.planning.ties import find_ties
@@ -75,7 +76,7 @@ def make_plan(study: Study, options: list[str], most_read: int) -> Plan:
     finished = ObservedSpeed(study)
     reckoning = Reckoning(study, jobs, causes, finished, most_read)
     works = [(job, reckoning.of(job)) for job in jobs]
-    notes = _notes(study)
+    notes = [*_notes(study), *precision_notes(study, finished)]
     for stage, why in reckoning.not_looked_up.items():
         notes.append(f"what {stage} lacks was not looked up in the record for every job: {why}")
     disk, power, ties = disk_needed(study, works), power_of(study), find_ties(study, finished)

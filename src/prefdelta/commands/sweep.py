@@ -8,7 +8,7 @@ The sweep is a study of its own (results/sweep), derived from the one it serves 
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +29,7 @@ from prefdelta.system.files import publish_text
 NAME = "sweep"
 TABLE = Path("docs/sweep.md")
 SEED = 0  # seed of the trainings
+GROUPS = ("sampled", "greedy")  # of the study's benchmarks
 
 
 class Sweep(Settings):
@@ -52,27 +53,22 @@ class Sweep(Settings):
     selection: str
     """The selection of that pairing's pairs."""
 
-    in_domain: str
-    """Benchmark whose sampled accuracy decides."""
-
-    out_of_domain: str
-    """Benchmark on which nothing may be lost."""
+    benchmarks: Annotated[list[str], Field(min_length=1)]
+    """Benchmarks of validation problems, of all families: each decides, sampled and greedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One rate of one recipe: gains over the untrained policy, as shares of items."""
+    """One rate of one recipe: gains over the untrained policy, as shares of items, by benchmark and group."""
 
     recipe: str
     rate: float
-    in_domain: Estimate
-    greedy: Estimate
-    out_of_domain: Estimate
+    gains: Mapping[tuple[str, str], Estimate]
 
     @property
-    def allowed(self) -> bool:
-        """Whether nothing else is lost: the interval of no other gain lies wholly below 0."""
-        return all(gain.high is None or gain.high >= 0 for gain in (self.greedy, self.out_of_domain))
+    def smallest(self) -> float:
+        """The smallest gain."""
+        return min(gain.value or 0.0 for gain in self.gains.values())
 
 
 def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
@@ -85,11 +81,9 @@ def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
         for recipe in sweep.recipes
         for rate in sweep.learning_rates
     }
-    benchmarks = [sweep.in_domain, sweep.out_of_domain]
-    sampled, greedy = study["evaluate"]["groups"]["sampled"], study["evaluate"]["groups"]["greedy"]
     groups = {
-        "sampled": {**sampled, "benchmarks": benchmarks},
-        "greedy": {**greedy, "benchmarks": benchmarks, "experiments": None},
+        group: {**study["evaluate"]["groups"][group], "benchmarks": sweep.benchmarks, "experiments": None}
+        for group in GROUPS
     }
     experiment = {
         "title": "Learning rates",
@@ -105,7 +99,7 @@ def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
         "models": {name: model for name, model in study["models"].items() if name in needed},
         "generators": generators,
         "policies": [sweep.policy],
-        "benchmarks": benchmarks,
+        "benchmarks": sweep.benchmarks,
         "experiments": {NAME: experiment},
         "filter": {**study["filter"], "sets": {}},
         "train": {"recipes": swept},
@@ -126,35 +120,27 @@ def measure(sweep: Sweep, results: Path) -> list[Trial]:
                 before, after = (_outcomes(results, str(name), group, benchmark) for name in (base, arm))
                 return mean_interval([after[key] - before[key] for key in sorted(after.keys() & before)])
 
-            trials.append(
-                Trial(
-                    recipe,
-                    rate,
-                    gain("sampled", sweep.in_domain),
-                    gain("greedy", sweep.in_domain),
-                    gain("sampled", sweep.out_of_domain),
-                )
-            )
+            gains = {(benchmark, group): gain(group, benchmark) for benchmark in sweep.benchmarks for group in GROUPS}
+            trials.append(Trial(recipe, rate, gains))
     return trials
 
 
 def choose(trials: list[Trial]) -> float:
-    """The rate that the rule picks from the trials of one recipe."""
-    allowed = [trial for trial in trials if trial.allowed]
-    if not allowed:
-        return min(trial.rate for trial in trials)
-    return max(allowed, key=lambda trial: (trial.in_domain.value or 0.0, -trial.rate)).rate
+    """The rate that the rule picks from the trials of one recipe; of rates that are equally good, the smaller one."""
+    return max(trials, key=lambda trial: (trial.smallest, -trial.rate)).rate
 
 
-def page(rule: str, trials: list[Trial]) -> str:
-    """The text of docs/sweep.md."""
-    rows = [
-        f"| {trial.recipe} | {trial.rate:g} | {_points(trial.in_domain)} | {_points(trial.greedy)} | "
-        f"{_points(trial.out_of_domain)} | {'**chosen**' if trial.rate == rate else '' if trial.allowed else 'loses'} |"
-        for recipe, rate in _chosen(trials)
-        for trial in trials
-        if trial.recipe == recipe
-    ]
+def page(rule: str, trials: list[Trial], titles: Mapping[str, str]) -> str:
+    """The text of docs/sweep.md. titles: of the benchmarks, by name."""
+    columns = list(trials[0].gains)
+    rows = []
+    for recipe, rate in _chosen(trials):
+        for trial in trials:
+            if trial.recipe == recipe:
+                gains = " | ".join(_points(trial.gains[column]) for column in columns)
+                verdict = "**chosen**" if trial.rate == rate else ""
+                rows.append(f"| {recipe} | {trial.rate:g} | {gains} | {100 * trial.smallest:+.1f} | {verdict} |")
+    heads = " | ".join(f"{titles[benchmark]}, {group}" for benchmark, group in columns)
     return "\n".join(
         [
             "# The learning rates of mini",
@@ -165,8 +151,8 @@ def page(rule: str, trials: list[Trial]) -> str:
             "",
             "Gains over the untrained policy in points, with 95% intervals, paired by item; one training seed.",
             "",
-            "| recipe | learning rate | maths, hard, sampled | maths, hard, greedy | code, sampled | |",
-            "|---|---|---|---|---|---|",
+            f"| recipe | learning rate | {heads} | smallest | |",
+            f"|{'---|' * (len(columns) + 4)}",
             *rows,
             "",
         ]
@@ -196,7 +182,8 @@ def _run(path: Path) -> None:
         sys.exit(code)
     trials = measure(sweep, results)
     rule = "\n".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("# "))
-    publish_text(TABLE, page(rule, trials))
+    titles = {name: _title(name) for name in sweep.benchmarks}
+    publish_text(TABLE, page(rule, trials, titles))
     sys.stdout.write(f"the table: {TABLE}\n")
     for recipe, rate in _chosen(trials):
         current = study["train"]["recipes"][recipe]["learning_rate"]
@@ -208,6 +195,10 @@ def _chosen(trials: list[Trial]) -> Iterator[tuple[str, float]]:
     """Each recipe, with its rate."""
     for recipe in dict.fromkeys(trial.recipe for trial in trials):
         yield recipe, choose([trial for trial in trials if trial.recipe == recipe])
+
+
+def _title(benchmark: str) -> str:
+    return str(yaml.safe_load(Path(f"resources/benchmarks/{benchmark}.yaml").read_text(encoding="utf-8"))["title"])
 
 
 def _outcomes(results: Path, arm: str, group: str, benchmark: str) -> dict[tuple[str, int], int]:

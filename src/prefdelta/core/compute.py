@@ -3,7 +3,7 @@
 These values are not in a stage's settings: they change no result, so an edit reruns nothing.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -98,6 +98,12 @@ class Compute(Resources):
 
     batch: Annotated[int, Field(ge=1)] = 1
     """Largest number of arms in one job; for `train` and `evaluate`."""
+
+    batch_by: Literal["pairing", "policy"] = "pairing"
+    """What the arms of one job share; for `train` and `evaluate`. pairing: policy, pairing, recipe and seed, so that a
+    new generator, recipe or seed plans no job again. policy: only the policy (for `train`, also the recipe): fewer
+    processes, for models that load more slowly than they work. A new arm may then plan the policy's jobs again, which
+    train and ask only what is missing."""
 
     sizes: dict[str, Resources] = Field(default_factory=dict)
     """Size of a model (`models.<model>.size`) -> what its jobs ask for. It replaces all values beside it."""

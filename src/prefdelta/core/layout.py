@@ -2,8 +2,8 @@
 
 The job `pair/g3~g1` writes `pair/g3~g1.parquet`, its manifest `pair/g3~g1.manifest.json`, its log
 `logs/pair/g3~g1.log`, and beside the log its events for programs, all of them in `results/<study>/`. Axes are in
-braces; their values have no slash and no tilde. A job of train or evaluate does a batch of arms: its name says what the
-arms share, and each arm's output lies under the arm's own name. The rules in workflow/rules spell their paths out;
+braces; their values have no slash and no tilde. A job of train or evaluate does a batch of arms: it is named after its
+first arm, and each arm's output lies under the arm's own name. The rules in workflow/rules spell their paths out;
 a test compares them with this table.
 """
 
@@ -98,6 +98,19 @@ def log(name: str) -> str:
 def events_of(log: Path) -> Path:
     """The file beside a job's log in which the job reports to programs (`system.events`)."""
     return log.with_suffix(EVENTS)
+
+
+def annotations(study: str, sheet: str) -> str:
+    """The table of people's scores on a sheet, relative to the working directory.
+
+    It lies outside of `results/`, because no run can make it again.
+    """
+    return f"annotations/{study}/{sheet}{TABLE}"
+
+
+def sheet_key(study: str, sheet: str) -> str:
+    """The key of a sheet, relative to the working directory, beside its table."""
+    return f"annotations/{study}/{sheet}.key.json"
 
 
 # --- from paths ---------------------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def sampling_arguments(request: Request) -> dict[str, Any]:
         "max_tokens": sampling.max_tokens,
         "seed": request.seed + request.attempt,
         "detokenize": False,
-        **({"logprobs": 0} if _has_entropy(request) else {}),  # 0: of the sampled tokens alone
+        **({"logprobs": 0, "flat_logprobs": True} if _has_entropy(request) else {}),  # 0: of sampled tokens alone
     }
 
 

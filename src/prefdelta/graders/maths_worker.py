@@ -2,12 +2,14 @@ r"""The program of the processes of `maths_process`: one request and one reply p
 
     {"answers": [str, …], "golds": [str, …]} -> {"extracted": str, "correct": bool}
     {"text": str, "stated": str | null, "golds": [str, …]} -> {"extracted": str | null, "correct": bool}
+    {"alone": str, "golds": [str, …]}        -> {"extracted": str | null, "correct": bool}
     {"numbers": [str, …]}                    -> {"values": [float | null, …]}
 
 or {"error": str}.
 answers: the final answer; perhaps a second one, for gold answers that are a single value.
 text: a reply in which no answer is boxed. stated: the text after "answer is". It is taken if it is mathematics and
 nothing else; if not, math-verify finds the answer.
+alone: a text that math-verify reads and compares with its own options.
 numbers: LaTeX.
 """
 
@@ -85,6 +87,25 @@ def _equal(parts: list[Any], gold: str) -> bool:
     return False
 
 
+def by_math_verify(text: str, golds: list[str]) -> dict[str, Any]:
+    """Whether the answer that math-verify finds in a text is one of `golds`, all of it by its own rules."""
+    from math_verify import parse, verify
+
+    parts: list[Any] = parse(text, parsing_timeout=None)
+    strings = [part for part in parts if isinstance(part, str)]
+    extracted = strings[-1] if strings else str(parts[0]) if parts else None
+    correct = any(verify(_gold_alone(gold), parts, timeout_seconds=None) for gold in golds)
+    return {"extracted": extracted, "correct": correct}
+
+
+@lru_cache(maxsize=1024)
+def _gold_alone(gold: str) -> list[Any]:
+    from math_verify import parse
+
+    parts: list[Any] = parse(gold if _MARKED.search(gold) else f"${gold}$", parsing_timeout=None)
+    return parts
+
+
 def _expressions(latex: str) -> list[Any]:
     """math-verify's reading of one piece of LaTeX, but not of plain text, where it takes any number."""
     from math_verify import LatexExtractionConfig, parse
@@ -109,6 +130,8 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
     try:
         if "numbers" in request:
             return {"values": [value(latex) for latex in request["numbers"]]}
+        if "alone" in request:
+            return by_math_verify(request["alone"], request["golds"])
         if "text" in request:
             return search(request["text"], request["stated"], request["golds"])
         return compare(request["answers"], request["golds"])

@@ -9,11 +9,14 @@ from prefdelta.core.pairs.overlap import DimensionOverlap
 from prefdelta.reporting.arms import PARTS, Repeats, selection_of, short_labels
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
+from prefdelta.reporting.graders import GraderAudit
+from prefdelta.reporting.judging.reliability import Reliability
 from prefdelta.reporting.manifests import FinishedJob
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import AgreementLine
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
+from prefdelta.reporting.numbers.people import PeopleLine
 from prefdelta.reporting.numbers.ties import TieLine
 
 CONFOUNDED = "traces from a data set, so another prompt and sampling"  # the remark beside such a generator
@@ -59,8 +62,11 @@ class Content:
     calibration: Calibration
     confounded: frozenset[str]  # generators whose traces a data set ships
     agreements: Sequence[AgreementLine]  # agreement of two ways of asking the judge
+    reliability: Reliability  # of deltas and of selections by delta
+    people: Sequence[PeopleLine]  # the judge held against people
     ties: Sequence[TieLine]  # of the selections by delta
     max_drawn_share: float  # `filter.max_drawn_share`
+    graders: GraderAudit | None = None  # other graders' verdicts on the same answers; None: no other was asked
 
     def all_arms(self) -> list[Arm]:
         """Every arm that has scores, those of the experiments first."""

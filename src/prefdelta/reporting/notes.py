@@ -10,9 +10,9 @@ from prefdelta.reporting.evidence import ExperimentArms
 from prefdelta.reporting.formats import count
 from prefdelta.reporting.numbers.drift import DriftCheck
 from prefdelta.reporting.numbers.generators import source_lines
-from prefdelta.reporting.numbers.ladder import ladder
+from prefdelta.reporting.numbers.jobs.ladder import ladder
+from prefdelta.reporting.numbers.jobs.upstream import upstream_lines
 from prefdelta.reporting.numbers.replication import run_df
-from prefdelta.reporting.numbers.upstream import upstream_lines
 from prefdelta.reporting.panels import panel_gain, panels
 
 
@@ -52,6 +52,15 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
     upstream, sources = upstream_lines(content.jobs), source_lines(content.jobs)
     windows = [w for line in ladder(content.jobs) for kept in (line.kept, *line.rejected) for w in kept.windows]
     agreed = [one for line in content.agreements for one in (line.exact, line.within_one, line.difference, line.kappa)]
+    held = content.reliability
+    audit = content.graders
+    judged = [one for line in (audit.agreements if audit else ()) for one in (line.ours, line.theirs, line.kappa)]
+    marked = audit.marked if audit else []
+    by_people = [
+        one
+        for line in content.people
+        for one in (line.with_judge.kappa, line.among.kappa, line.people_mean, line.corrected_mean)
+    ]
     by_prompt = caption(gaps, paired="chosen and rejected traces are paired by prompt", unit="prompts")
     of_draw = ", in draw 0 of the traces" if any(arm.draw for arm in content.all_arms()) else ""
     shared = f"the sides of a pair share their prompt{of_draw}"
@@ -64,6 +73,12 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
             [line.difference for line in drifts], arms=[arm for line in drifts for arm in line.arms], paired=PAIRED
         ),
         "upstream": caption([one for line in upstream for one in (line.ours, line.theirs)], unit="answers"),
+        "graders": caption(judged),
+        "grader_gains": caption(
+            [gain for line in marked for gain in line.gains.values()],
+            arms=[arm for line in marked for arm in line.arms],
+            paired=PAIRED,
+        ),
         "generators": caption([line.accuracy for line in grades], unit="prompts"),
         "sources": caption([line.agreement for line in sources], unit="traces"),
         "gaps": by_prompt,
@@ -74,5 +89,16 @@ def captions(content: Content, drift: DriftCheck) -> dict[str, str]:
             unit="pairs",
         ),
         "agreements": caption(agreed, unit="prompts"),
+        "reliability": caption([one for line in held.deltas for one in (line.correlation, line.slope)], unit="pairs"),
+        "sets": caption(
+            [
+                one
+                for line in held.sets
+                for one in (line.not_taken, line.jaccard, line.judged, line.corrected, line.again)
+            ],
+            unit="pairs",
+        ),
+        "validity": caption([one for line in held.validity for one in (line.plain, line.given_length)], unit="pairs"),
+        "people": caption(by_people, unit="pairs"),
         "ladder": caption([window.accuracy for window in windows], unit="problems"),
     }

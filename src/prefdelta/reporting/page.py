@@ -28,19 +28,23 @@ from prefdelta.reporting.content import CONFOUNDED, Content
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
 from prefdelta.reporting.evidence import ExperimentArms, title_of
 from prefdelta.reporting.figures.canvas import Drawing, inline
+from prefdelta.reporting.graders import MARGIN, TITLES
+from prefdelta.reporting.judging.reliability import MORE_VOTES
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
 from prefdelta.reporting.notes import against_caption, captions, experiment_caption, one_seed
 from prefdelta.reporting.numbers.accuracies import Evaluation
+from prefdelta.reporting.numbers.balance import balance_lines
 from prefdelta.reporting.numbers.components import components
-from prefdelta.reporting.numbers.curves import ladder_rows, training_rows
 from prefdelta.reporting.numbers.drift import check_drift
 from prefdelta.reporting.numbers.generators import source_lines
-from prefdelta.reporting.numbers.ladder import ladder
+from prefdelta.reporting.numbers.jobs.curves import ladder_rows, training_rows
+from prefdelta.reporting.numbers.jobs.ladder import ladder
+from prefdelta.reporting.numbers.jobs.spending import stage_lines
+from prefdelta.reporting.numbers.jobs.upstream import upstream_lines
 from prefdelta.reporting.numbers.replication import beyond_runs, replication
-from prefdelta.reporting.numbers.spending import stage_lines
 from prefdelta.reporting.numbers.training import training
-from prefdelta.reporting.numbers.upstream import upstream_lines
 from prefdelta.reporting.panels import panels
+from prefdelta.reporting.sharpening_tables import sharpening_tables
 from prefdelta.reporting.worlds.table import WorldsTable
 
 if TYPE_CHECKING:
@@ -165,6 +169,7 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "drift": (drift := check_drift(arms, scores, {line.arm: line.method for line in trained})),
         "overview": overview(content),
         "replication": replication(content),
+        "sharpening": sharpening_tables(content),
         "components": (parts := components(scores, panels(content))),
         "answers_from": sorted({part.answers_from for part in parts} - {""}),
         "beyond": beyond_runs(content),
@@ -177,6 +182,8 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
             if len(panel.evaluations) > 1
         },
         "ties": content.ties,
+        "balances": (balances := balance_lines(content.jobs)),
+        "off_balance": any(line.is_off and line.balance.matched_on for line in balances),
         "max_drawn_share": content.max_drawn_share,
         "mark": content.mark,
         "mostly_drawn": any(map(content.is_mostly_drawn, arms)),
@@ -184,7 +191,14 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "confounded_note": CONFOUNDED,
         "sources": source_lines(content.jobs),
         "by_upstream": upstream_lines(content.jobs),
+        "graders": content.graders,
+        "groups": content.groups,
+        "grader_titles": TITLES,
+        "grader_margin": MARGIN,
         "agreements": content.agreements,
+        "reliability": content.reliability,
+        "more_votes": MORE_VOTES,
+        "people": content.people,
         "columns": [_column(content, evaluation) for evaluation in primary],
         "evaluation_titles": {evaluation: title_of(content, evaluation) for evaluation in primary},
         "primary_tables": [accuracy_table(content, evaluation) for evaluation in primary],

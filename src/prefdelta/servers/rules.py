@@ -2,7 +2,8 @@
 
 It is rule-based, not an LLM. It sees only the messages, as an LLM judge would, and takes the problem and the trace from
 them. It solves the problem itself, scores each dimension of the JSON schema by its definition
-(`prefdelta.core.tasks.rating`), and adds noise keyed by (messages, dimension, request seed).
+(`prefdelta.core.tasks.rating`), and adds noise keyed by (messages, dimension, request seed): a share `noise` of all
+scores is one step off, also of those at the ends of the scale.
 
 When it ends, it writes to stderr how many verdicts it served: `rules: served 120 verdicts`. Completions without a
 response_format, such as those for canaries, do not count.
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from prefdelta.core.asking.engine_options import RulesServer
 from prefdelta.core.ids import digest, fraction
-from prefdelta.core.tasks.rating import rate
+from prefdelta.core.tasks.rating import one_step_off, rate
 from prefdelta.system.log import say
 
 if TYPE_CHECKING:
@@ -65,10 +66,8 @@ def reply_to(body: dict[str, Any], noise: float) -> str:
 
 
 def _noisy(score: int, noise: float, *key: Any) -> int:
-    """The score; with probability `noise` it is one higher or lower, but stays within 1 to 5."""
-    if fraction("noise", *key) >= noise:
-        return score
-    return min(5, max(1, score + (1 if fraction("side", *key) < 0.5 else -1)))
+    """The score; with probability `noise`, a score beside it."""
+    return one_step_off(score, fraction("side", *key) < 0.5) if fraction("noise", *key) < noise else score
 
 
 def main() -> None:
@@ -76,7 +75,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, required=True, help="loopback port to listen on")
-    parser.add_argument("--noise", type=float, required=True, help="probability that a score is off by one")
+    parser.add_argument("--noise", type=float, required=True, help="share of scores that are off by one")
     arguments = parser.parse_args()
     expected = f"Bearer {os.environ['PREFDELTA_SERVER_KEY']}".encode()
     served = 0

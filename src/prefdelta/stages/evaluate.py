@@ -5,7 +5,7 @@ The seed of a draw depends only on the item and the sample, so all arms answer w
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.failure_limits import check_share, count_failures
 from prefdelta.core.hub import HubModel
 from prefdelta.core.ids import seed_of
+from prefdelta.core.precision import cheapest_precision, cosines_of, kept_by
 from prefdelta.core.settings import Settings
 from prefdelta.core.statistics import mean_of_known
 from prefdelta.models.weights import open_weights
@@ -27,12 +28,14 @@ from prefdelta.records.call import Call
 from prefdelta.records.details.evaluate import EvaluateDetails, UpstreamCounts
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.score import Score
-from prefdelta.store import calls, tables
+from prefdelta.store import calls, checkpoints, tables
 from prefdelta.system import plugins
 from prefdelta.system.log import say
 from prefdelta.system.processes import cores
 from prefdelta.workflow.job import Job, Outcome, file_of, start
 
+# Other grader -> graders beside which it can stand. math-verify takes an equation of mini's traces for their answer.
+STANDS_BESIDE = {"math_verify": frozenset({"maths"}), "text": frozenset({"maths", "marker"})}
 _HAVE_UPSTREAMS_RULE = {"choice"}  # graders with `upstream(text, answers)`, the rule of the benchmark's own code
 
 
@@ -71,10 +74,22 @@ class EvaluateSection(Settings):
     """File of the prompt, with the slot {problem}, for benchmarks that do not name their own."""
 
     engine: GeneratorOptions
-    """How policies are run."""
+    """How policies are run. Its `dtype` is that of all policies, trained or not: an arm and its base can be compared
+    only in the same precision."""
+
+    min_update_cosine: Annotated[float, Field(ge=0, le=1)] = 0.99
+    """How much of a policy's training must be left in the engine's `dtype`: least cosine between what training changed
+    and what is left of it when base and policy are rounded. Below it the stage stops and names a `dtype` that keeps
+    enough."""
 
     groups: dict[str, Group]
     """Name of a group -> benchmarks that are evaluated in the same way."""
+
+    other_graders: list[Literal["math_verify", "text"]] = Field(default_factory=list)
+    """Other graders whose verdicts stand beside ours: math-verify alone (beside the grader `maths`), and equality of
+    normalised texts (beside `maths` and `marker`). They decide nothing. The page marks gains that depend on the grader,
+    and `prefdelta audit graders` shows answers on which graders differ. Another list grades the recorded answers again,
+    and asks nothing. math-verify takes some milliseconds of a core for each answer."""
 
     base_samples: Annotated[int, Field(ge=1)] = 1
     """How many times as often as an arm an untrained policy answers each item. All gains of its arms are against these
@@ -99,6 +114,9 @@ class AskedBenchmark(Settings):
 
     samples: int = 1
     """Answers per item (avg@samples)."""
+
+    other_graders: list[Literal["math_verify", "text"]] = Field(default_factory=list)
+    """Graders whose verdicts are stored beside those of `grader`."""
 
 
 class EvaluateSettings(Settings):
@@ -126,23 +144,30 @@ class EvaluateSettings(Settings):
     seed: int
     """Root of all draws."""
 
+    min_update_cosine: float = 0.99
+    """Least cosine of what the engine's precision keeps of an arm's update; below it the stage stops."""
+
     max_failure_share: float
     """Largest share of failures; above it the stage stops."""
 
     def plugins(self) -> list[str]:
-        graders = {f"graders.{asked.grader}" for asked in self.benchmarks.values()}
+        graders = {
+            f"graders.{name}" for asked in self.benchmarks.values() for name in (asked.grader, *asked.other_graders)
+        }
         return [f"engines.{self.engine.name}", *sorted(graders)]
 
 
 def run(job: Job[EvaluateSettings]) -> Outcome:
     settings = job.settings
+    _check_precision(job)
     plan = _plan(job)
     solved, upstream, rows, graded, asked, tokens = {}, {}, list[Score](), list[Graded](), 0, 0
     for arm in settings.arms:
         ask_plan = _ask_plan(job, arm, plan)
         asked_calls = ask_plan.ask(f"evaluate {arm}")
         its_grades = _graded(job, plan, asked_calls.calls)
-        scores = [_score(*row) for row in zip(plan, asked_calls.calls, its_grades, strict=True)]
+        others = _by_other_graders(job, plan, asked_calls.calls)
+        scores = [_score(*row) for row in zip(plan, asked_calls.calls, its_grades, others, strict=True)]
         for reason, count in grader_reasons(its_grades).items():
             say(f"{arm}: {count:,} answers cannot be graded: {reason}")
         failures = count_failures(score.failure for score in scores)
@@ -214,6 +239,28 @@ def _ask_plan(
     return calls.AskPlan(engine, requests, job.record / "calls" / "evaluate" / policy.key)
 
 
+def _check_precision(job: Job[EvaluateSettings]) -> None:
+    """Raise StudyError if the engine's precision rounds away what training changed in an arm.
+
+    An arm whose training changed nothing passes, and so does one whose training measured nothing.
+    """
+    dtype, least = job.settings.engine.dtype, job.settings.min_update_cosine
+    for arm in job.settings.arms:
+        if isinstance(parse_arm(arm), Base):
+            continue
+        folder = open_weights([file_of(job.inputs["weights"], arm)], None, job.record, only_look=True).folder
+        cosines = cosines_of(checkpoints.measurements(folder)) if folder.is_dir() else {}
+        kept = kept_by(dtype, cosines)
+        if kept is not None and kept < least:
+            by_each = ", ".join(f"{precision} {cosine:.3f}" for precision, cosine in cosines.items())
+            raise StudyError(
+                f"arm {arm}: evaluate.engine.dtype {dtype} rounds away what training changed. The cosine of the whole "
+                f"update with what is left of it is {by_each}; evaluate.min_update_cosine asks {least:g}. Set "
+                f"evaluate.engine.dtype to {cheapest_precision([cosines], least)}, the cheapest precision that keeps "
+                "enough of this arm (its base is then evaluated in it, too), or lower evaluate.min_update_cosine."
+            )
+
+
 def _graded(job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call]) -> list[Graded]:
     """The grades of an arm's answers to all items of the group."""
     graders = {name: plugins.load(f"graders.{asked.grader}") for name, asked in job.settings.benchmarks.items()}
@@ -221,7 +268,22 @@ def _graded(job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies:
     return grade_all(((graders[prompt.source], call, prompt.answers) for (prompt, _), call in answered), cores())
 
 
-def _score(draw: tuple[Prompt, int], call: Call, graded: Graded) -> Score:
+def _by_other_graders(
+    job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]], replies: list[Call]
+) -> list[dict[str, str]]:
+    """For each answer: other grader -> its verdict."""
+    verdicts: list[dict[str, str]] = [{} for _ in plan]
+    asked = job.settings.benchmarks
+    for name in sorted({grader for benchmark in asked.values() for grader in benchmark.other_graders}):
+        grader = plugins.load(f"graders.{name}")
+        places = [place for place, (prompt, _) in enumerate(plan) if name in asked[prompt.source].other_graders]
+        graded = grade_all(((grader, replies[place], plan[place][0].answers) for place in places), cores())
+        for place, one in zip(places, graded, strict=True):
+            verdicts[place][name] = one.verdict
+    return verdicts
+
+
+def _score(draw: tuple[Prompt, int], call: Call, graded: Graded, others: dict[str, str]) -> Score:
     prompt, sample = draw
     return Score(
         benchmark=prompt.source,
@@ -234,6 +296,8 @@ def _score(draw: tuple[Prompt, int], call: Call, graded: Graded) -> Score:
         call_key=call.key,
         failure=graded.failure,
         entropy=call.entropy,
+        by_math_verify=others.get("math_verify"),
+        by_text=others.get("text"),
     )
 
 

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.judge_prompt import join_rubrics, judge_prompt
+from prefdelta.core.asking.judges import Judge, JudgeName, OtherJudge
 from prefdelta.core.asking.requests import Endpoint, Request, Sampling
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.asking.verdicts import NO_VERDICT, InvalidVerdictError, read_verdict, verdict_schema
@@ -70,7 +71,7 @@ class Compared(Settings):
 
 
 class JudgeSection(Settings):
-    """The judge's scores, from 1 to 5 per dimension. One judge for the whole study."""
+    """The judge's scores, from 1 to 5 per dimension. One judge for the whole study, and others to compare it with."""
 
     model: str | None = None
     """Model (of `models`) that a vllm server of `engine` serves. Not for another server or a hosted model."""
@@ -104,6 +105,24 @@ class JudgeSection(Settings):
 
     compared: Compared | None = None
     """Other ways of judging, on a sample. Default: none."""
+
+    others: dict[JudgeName, OtherJudge] = Field(default_factory=dict)
+    """Name -> another judge. Its dimensions are called `<dimension>@<judge>`, in selections too. A new one adds jobs
+    and reruns none."""
+
+    def judges(self) -> dict[str | None, Judge]:
+        """All judges by name; the study's own, which comes first, has none."""
+        found: dict[str | None, Judge] = {None: Judge("judge", self.engine, self.model, self.sampling, self.votes)}
+        for name, other in self.others.items():
+            found[name] = Judge(
+                f"judge.others.{name}",
+                other.engine or self.engine,
+                other.model if other.engine else self.model,
+                other.sampling or self.sampling,
+                other.votes or self.votes,
+                None if other.prompts == "all" else other.prompts,
+            )
+        return found
 
 
 class JudgeSettings(Settings):

@@ -38,7 +38,7 @@ from prefdelta.workflow.job import Job, Outcome, start
 
 ENGINE, GRADER = "engines.transformers", "graders.marker"  # for measuring a trained model
 TRAINING_CODE = ("prefdelta.training",)  # other imports of training.ladder only decide which rows are drawn
-SAMPLING = Sampling(temperature=1.0, max_tokens=MAX_LENGTH // 2)
+MAX_TOKENS = MAX_LENGTH // 2  # of an answer
 
 
 class LadderSettings(Settings):
@@ -73,7 +73,7 @@ def run(job: Job[LadderSettings]) -> Outcome:
             accuracy, calls_made = _accuracy(job, window, rung, checkpoint)
             accuracies.append(accuracy)
             computed["calls"] += calls_made
-        if all(window.low <= window.accuracy <= window.high for window in accuracies):
+        if all(window.inside for window in accuracies):
             checkpoints.write_pointer(job.output("model"), checkpoint)
             details = LadderDetails(**trained, seed=rung.seed, accuracies=accuracies, rejected=rejected)
             return Outcome(1, {}, details, computed)
@@ -90,12 +90,12 @@ def run(job: Job[LadderSettings]) -> Outcome:
 def _trained(job: Job[LadderSettings], rung: Rung) -> tuple[Checkpoint, int]:
     """(the checkpoint of one attempt, from the record or trained now; number of steps made now)."""
     settings = job.settings
-    rows = draw_rows(rung)
+    rows = draw_rows(rung, settings.shared)
     key = digest(
         {
             "rows": rows,  # in place of the corpora and code from which they were drawn
-            "rung": rung.model_dump(exclude={"corpora", "error_rates", "windows"}),
-            "shared": settings.shared.model_dump(exclude={"attempts", "measured_items"}),
+            "rung": rung.model_dump(exclude={"corpora", "error_rates", "misconceptions", "windows"}),
+            "shared": settings.shared.model_dump(exclude={"attempts", "measured_items", "misconceptions"}),
             "code": source.digest("prefdelta.training.ladder", within=TRAINING_CODE),
             "versions": [version("torch"), version("transformers")],
         }
@@ -114,32 +114,50 @@ def _trained(job: Job[LadderSettings], rung: Rung) -> tuple[Checkpoint, int]:
 def _accuracy(
     job: Job[LadderSettings], window: Window, rung: Rung, checkpoint: Checkpoint
 ) -> tuple[WindowAccuracy, int]:
-    """(a window with the share of its problems that a model solves at temperature 1, calls made now)."""
+    """(a window with the share of its problems that a model solves at each temperature, calls made now)."""
     shared = job.settings.shared
     # All models get the same problems, but each has its own draws.
     problem_seed = seed_of("ladder", window.family, window.operations)
     drawn = draw_problems(window.family, window.operations, "validation", problem_seed)
-    answers = {problem.question: [str(problem.answer())] for problem in islice(drawn, shared.measured_items)}
+    answers = {
+        problem.question: [str(problem.answer())] for problem in islice(drawn, window.items or shared.measured_items)
+    }
+    temperatures = dict.fromkeys([window.temperature, *window.best_over])
     requests = [
-        Request((("user", question),), SAMPLING, seed_of("ladder", rung.seed, question)) for question in answers
+        Request(
+            (("user", question),),
+            Sampling(temperature=temperature, max_tokens=MAX_TOKENS),
+            seed_of("ladder", rung.seed, question),
+        )
+        for temperature in temperatures
+        for question in answers
     ]
     options = TransformersOptions(name="transformers", threads=shared.threads)
     engine = plugins.load(ENGINE)(job.record / checkpoint.folder, checkpoint.weights, options)
     record = Record(job.record / "calls" / "ladder" / checkpoint.key, Call)
     replies = calls.ask_missing(engine, requests, record, f"ladder {job.settings.model}, seed {rung.seed}")
     grader = plugins.load(GRADER)
-    grades = [
-        Grade(question, "", 0, *grade(grader, call, right)[:3])
-        for (question, right), call in zip(answers.items(), replies.calls, strict=True)
-    ]
-    solved, counted = count_outcomes(grades)
+    solved, counted = {}, 0
+    for place, temperature in enumerate(temperatures):
+        asked = replies.calls[place * len(answers) : (place + 1) * len(answers)]
+        grades = [
+            Grade(question, "", 0, *grade(grader, call, right)[:3])
+            for (question, right), call in zip(answers.items(), asked, strict=True)
+        ]
+        right, counted = count_outcomes(grades)
+        solved[temperature] = round(right / counted, 4) if counted else 0.0
+    best = max(window.best_over, key=lambda temperature: solved[temperature], default=None)
     measured = WindowAccuracy(
         family=window.family,
         operations=window.operations,
-        accuracy=round(solved / counted, 4) if counted else 0.0,
+        accuracy=solved[window.temperature],
         low=window.low,
         high=window.high,
         n=counted,
+        temperature=window.temperature,
+        best_temperature=best,
+        best_accuracy=None if best is None else solved[best],
+        at_most_above=window.at_most_above,
     )
     return measured, replies.asked
 
@@ -148,7 +166,12 @@ def _sentence(window: WindowAccuracy) -> str:
     """One window's result as text, for example `maths 4,5: 54.2% of 240, allowed 20-28%`."""
     lengths = ",".join(map(str, window.operations))
     allowed = f"{100 * window.low:g}-{100 * window.high:g}%"
-    return f"{window.family} {lengths}: {window.accuracy:.1%} of {window.n}, allowed {allowed}"
+    greedy = "" if window.temperature == 1 else f" at temperature {window.temperature:g}"
+    text = f"{window.family} {lengths}{greedy}: {window.accuracy:.1%} of {window.n}, allowed {allowed}"
+    if window.best_accuracy is None or window.at_most_above is None:
+        return text
+    limit = f"at most {100 * window.at_most_above:g} points above"
+    return f"{text}; best {window.best_accuracy:.1%} at {window.best_temperature:g}, allowed {limit}"
 
 
 def _table(rejected: Sequence[RejectedTraining]) -> str:

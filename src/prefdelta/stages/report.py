@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from prefdelta.core.arms import Pairing
+from prefdelta.core.people.sheet import JudgeVersion
 from prefdelta.core.settings import Settings
 from prefdelta.reporting import calibration
 from prefdelta.reporting.arms import read_arm
@@ -18,12 +19,15 @@ from prefdelta.reporting.content import Content, Overlaps
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.figures.folder import publish_figures
+from prefdelta.reporting.graders import audit_graders
+from prefdelta.reporting.judging.reliability import judge_reliability
 from prefdelta.reporting.manifests import read_jobs, shipped_generators
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
+from prefdelta.reporting.numbers.people import people_lines
 from prefdelta.reporting.numbers.ties import tie_lines
 from prefdelta.reporting.page import hex_colour, render
 from prefdelta.reporting.worlds.shape import StudyPlan
@@ -123,6 +127,16 @@ class ReportExperiment(Settings):
     """Arms of other experiments that should have as many updates as these arms."""
 
 
+class ReportPeople(Settings):
+    """What people's sheets are held against."""
+
+    versions: dict[str, JudgeVersion]
+    """Dimension -> the judge's version in this study. A sheet of another version is shown, but corrects nothing."""
+
+    components: dict[str, list[str]]
+    """Dimension or composite -> the dimensions of which it is the mean."""
+
+
 class ReportSettings(ReportSection):
     study: str
     """Name of the study."""
@@ -148,11 +162,17 @@ class ReportSettings(ReportSection):
     compared: dict[str, list[str]] = Field(default_factory=dict)
     """Other form -> its dimensions."""
 
+    same_judge: list[str] = Field(default_factory=list)
+    """Those of the other forms that ask the study's judge the same again."""
+
     max_drawn_share: float = 0.5
     """Share of a selection's pairs that may be drawn among pairs of equal delta. Above it, its arms are marked."""
 
     plan: StudyPlan | None = None
     """What planted studies need besides the results. None: no study is planted."""
+
+    people: ReportPeople | None = None
+    """None: no sheets were scored by people."""
 
 
 def run(job: Job[ReportSettings]) -> Outcome:
@@ -195,9 +215,24 @@ def run(job: Job[ReportSettings]) -> Outcome:
             settings.forms,
             settings.compared,
             bootstrap,
+            settings.same_judge,
+        ),
+        reliability=judge_reliability(
+            pairings,
+            settings.dimensions,
+            [arm for experiment in experiments.values() for arm in experiment.arms],
+        ),
+        people=people_lines(
+            job.inputs["annotations"],
+            job.inputs["sheets"],
+            pairings,
+            settings.people.versions if settings.people else {},
+            settings.people.components if settings.people else {},
+            bootstrap,
         ),
         ties=tie_lines(jobs),
         max_drawn_share=settings.max_drawn_share,
+        graders=audit_graders(job.inputs["scores"], study, scores, groups, bootstrap),
     )
     figures = drawings(content)
     publish_figures(job.output("figures"), figures, hex_colour(settings.colour))
@@ -244,6 +279,8 @@ if __name__ == "__main__":
             "compared": "those others, judge/<generator>/<other form>.parquet",
             "claims": "a paper's claims as data (YAML)",
             "template": "the page as a Jinja template (HTML)",
+            "annotations": "tables of Annotation, annotations/<study>/<sheet>.parquet",
+            "sheets": "their keys, annotations/<study>/<sheet>.key.json",
             "manifests": "manifests of all other jobs, <stage>/<job>.manifest.json",
         },
         outputs={"page": "HTML", "figures": "folder with every figure as SVG and PDF"},

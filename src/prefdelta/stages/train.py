@@ -1,4 +1,4 @@
-"""Stage train: a batch of arms. A policy is trained on the pairs of each selection by one recipe, with one seed.
+"""Stage train: a batch of arms. One policy is trained by one recipe on the pairs of each arm.
 
 A checkpoint lies in the record under the hash of all that determines it (texts and reference log-probabilities of the
 pairs, recipe, base weights, training code, library versions, seed; not how many GPUs share the work). So an arm with
@@ -8,7 +8,7 @@ trained, because loading the libraries for it takes longer than all the rest.
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
@@ -43,7 +44,7 @@ from prefdelta.training.registry import AnyRecipe, method_of, plugin_of
 from prefdelta.training.spelling import CONTROL_TOKEN, NOT_SPELT, UNFIT, UnfitTraceError
 from prefdelta.training.tokens import PairTexts, PreferenceRow
 from prefdelta.workflow import source
-from prefdelta.workflow.job import Job, Outcome, file_of, start
+from prefdelta.workflow.job import Job, Outcome, file_ending, file_of, start
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -79,20 +80,12 @@ class TrainSection(Settings):
 
 
 class TrainSettings(Settings):
-    chosen: str
-    """Generator of the chosen traces."""
-
-    rejected: str
-    """Generator of the rejected traces."""
-
-    selections: dict[str, str]
-    """Arm -> its selection."""
+    arms: dict[str, str]
+    """Arm -> the table of its pairs: <pairing>/<selection>/t<order>. An arm's seed is that of the order of its pairs,
+    and of the adapters' first weights."""
 
     recipe: AnyRecipe
     """Method and settings."""
-
-    seed: int
-    """Seed of the order of the pairs, and of the adapters' first weights."""
 
     max_length: int
     """Tokens of a trace with its prompt. Pairs with a longer trace are left out."""
@@ -119,12 +112,10 @@ class TrainSettings(Settings):
 def run(job: Job[TrainSettings]) -> Outcome:
     settings = job.settings
     base = open_weights(job.inputs["weights"], settings.hub, job.record)
-    pairs = _Pairs(job)
-    arms, unchanged, computed, tokens = {}, 0, 0, 0
+    trained, unchanged, computed, tokens = {}, 0, 0, 0
     elsewhere: list[TrainingRun] = []
-    for arm, selection in settings.selections.items():
+    for arm, rows in _rows_by_arm(job):
         started = time.monotonic()
-        rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
         policy, updates, read, run_elsewhere = _policy(job, arm, base, rows)
         computed += updates
         tokens += read
@@ -133,7 +124,7 @@ def run(job: Job[TrainSettings]) -> Outcome:
         measured = checkpoints.details(job.record, policy)
         left_out = measured.pop("left_out")
         _check_left_out(arm, len(rows), left_out, settings)
-        arms[arm] = TrainedArm(
+        trained[arm] = TrainedArm(
             **measured,
             pairs=len(rows) - sum(left_out.values()),
             left_out=left_out,
@@ -141,10 +132,10 @@ def run(job: Job[TrainSettings]) -> Outcome:
             seconds=round(time.monotonic() - started, 3),
         )
         unchanged += not measured["differs_from_base"]
-        say(f"train: {len(arms)} of {len(settings.selections)} arms, {updates} updates made now: {arm}")
+        say(f"train: {len(trained)} of {len(settings.arms)} arms, {updates} updates made now: {arm}")
     failures = {"unchanged": unchanged} if unchanged else {}
     made = {"updates": computed, "tokens": tokens}
-    return Outcome(len(arms), failures, TrainDetails(arms), made, _run_elsewhere(elsewhere))
+    return Outcome(len(trained), failures, TrainDetails(trained), made, _run_elsewhere(elsewhere))
 
 
 def _run_elsewhere(runs: Sequence[TrainingRun]) -> dict[str, Any]:
@@ -161,17 +152,27 @@ def _run_elsewhere(runs: Sequence[TrainingRun]) -> dict[str, Any]:
 def missing(job: Job[TrainSettings]) -> list[str]:
     """The arms that `run` would train. Nothing is trained or written."""
     base = open_weights(job.inputs["weights"], job.settings.hub, job.record, only_look=True)
-    pairs = _Pairs(job)
     first_arms: dict[str, str] = {}  # key of a policy -> the first arm that needs it
-    for arm, selection in job.settings.selections.items():
-        rows = pairs.rows(tables.read(file_of(job.inputs["selected"], selection), SelectedPair))
-        key = _key(job.settings, base, rows)
+    for arm, rows in _rows_by_arm(job):
+        key = _key(job.settings, arm, base, rows)
         if not (job.record / KIND / key).is_dir():
             first_arms.setdefault(key, arm)
     return list(first_arms.values())
 
 
-def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> str:
+def _rows_by_arm(job: Job[TrainSettings]) -> Iterator[tuple[str, list[PairTexts]]]:
+    """(arm, its rows): pairing by pairing in the order of the settings, so that each pairing's texts are read once."""
+    by_pairing: dict[Pairing, list[str]] = {}
+    for arm in job.settings.arms:
+        by_pairing.setdefault(Arm.parse(arm).pairing, []).append(arm)
+    for pairing, arms in by_pairing.items():
+        pairs = _Pairs(job, pairing)
+        for arm in arms:
+            path = file_ending(job.inputs["selected"], f"/{job.settings.arms[arm]}.parquet")
+            yield arm, pairs.rows(tables.read(path, SelectedPair))
+
+
+def _key(settings: TrainSettings, arm: str, base: Weights, rows: Sequence[PairTexts]) -> str:
     """The key of a policy in the record."""
     recipe = settings.recipe
     # A trace that is too long has no reference sum. Rows without sums do not show which traces are left out.
@@ -181,7 +182,7 @@ def _key(settings: TrainSettings, base: Weights, rows: Sequence[PairTexts]) -> s
             **limit,
             "rows": [asdict(row) for row in rows],
             "recipe": recipe.model_dump(),
-            "seed": settings.seed,
+            "seed": Arm.parse(arm).seed,
             "base": base.identity,
             **in_key(base.folder, settings.rendering),
             "code": source.digest(TRAINER, (plugins.module_of(plugin_of(recipe)),), within=TRAINING_CODE),
@@ -207,7 +208,8 @@ def _policy(
         tokenizer = load_tokenizer(base.folder)
         tokens, left_out = _fitting(rows, tokenizer, settings)
         _check_left_out(arm, len(rows), left_out, settings)
-        measured, run = launcher.train(base.folder, tokens, recipe, settings.seed, output, snapshots, job.launch, arm)
+        seed = Arm.parse(arm).seed
+        measured, run = launcher.train(base.folder, tokens, recipe, seed, output, snapshots, job.launch, arm)
         updates = measured["updates"] - snapshots.resumed_at
         read = round(updates * recipe.batch_size * method_of(recipe).mean_tokens(tokens))
         return {
@@ -217,7 +219,7 @@ def _policy(
         }
 
     needed = sum(path.stat().st_size for path in weight_files(base.folder))
-    key = _key(settings, base, rows)
+    key = _key(settings, arm, base, rows)
     return checkpoints.get_or_make(job.record, KIND, key, arm, make, needed), updates, read, run
 
 
@@ -277,21 +279,23 @@ def _check_left_out(arm: str, pairs: int, left_out: Mapping[str, int], settings:
 class _Pairs:
     """The pairs of one pairing as texts with reference log-probabilities, joined by key."""
 
-    def __init__(self, job: Job[TrainSettings]) -> None:
+    def __init__(self, job: Job[TrainSettings], pairing: Pairing) -> None:
         settings = job.settings
         self._template = job.input("template")
         self._template_text = self._template.read_text(encoding="utf-8").strip()
         self._system = settings.system
-        self._generators = (settings.chosen, settings.rejected)
-        self._pairs = {pair.pair_id: pair for pair in tables.read(job.input("pairs"), Pair)}
+        self._generators = (pairing.chosen, pairing.rejected)
+        pairs = tables.read(file_ending(job.inputs["pairs"], f"/{pairing}.parquet"), Pair)
+        self._pairs = {pair.pair_id: pair for pair in pairs}
         self._problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
         self._texts: dict[_TraceKey, str | None] = {}
         self._logps: dict[_TraceKey, ReferenceLogps] = {}
         self._needs_reference = method_of(settings.recipe).needs_reference
-        for side, generator in zip(("chosen", "rejected"), self._generators, strict=True):
-            for trace in tables.read(job.input(f"{side}_traces"), Trace):
+        for generator in pairing.generators:
+            for trace in tables.read(file_ending(job.inputs["traces"], f"/{generator}.parquet"), Trace):
                 self._texts[generator, trace.prompt_id, trace.sample] = trace.text
-            for path in job.inputs[f"{side}_reference"]:
+            if job.inputs["reference"]:
+                path = file_ending(job.inputs["reference"], f"/{generator}.parquet")
                 for row in tables.read(path, ReferenceLogps):
                     self._logps[generator, row.prompt_id, row.sample] = row
 
@@ -329,12 +333,10 @@ if __name__ == "__main__":
         TrainSettings,
         inputs={
             "prompts": "table of Prompt",
-            "pairs": "table of Pair",
-            "selected": "tables of SelectedPair, one per arm, each in a folder named as its selection",
-            "chosen_traces": "table of Trace",
-            "rejected_traces": "table of Trace",
-            "chosen_reference": "table of ReferenceLogps, or none if the method does not need a reference",
-            "rejected_reference": "table of ReferenceLogps, or none if the method does not need a reference",
+            "pairs": "tables of Pair, one per pairing, named <pairing>.parquet",
+            "selected": "tables of SelectedPair, named <pairing>/<selection>/t<order>.parquet",
+            "traces": "tables of Trace, one per generator, named <generator>.parquet",
+            "reference": "tables of ReferenceLogps, named likewise; none if the method does not need a reference",
             "template": "text with the slot {problem}",
             "weights": "pointer to the base policy's checkpoint, or none for one of the hub",
         },

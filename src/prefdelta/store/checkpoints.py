@@ -93,7 +93,12 @@ def _size(folder: Path) -> int:
 
 def details(record: Path, checkpoint: Checkpoint) -> dict[str, Any]:
     """The measurements from making a checkpoint."""
-    return dict(json.loads((record / checkpoint.folder / DETAILS).read_text(encoding="utf-8")))
+    return measurements(record / checkpoint.folder)
+
+
+def measurements(folder: Path) -> dict[str, Any]:
+    """The measurements from making the checkpoint in a folder."""
+    return dict(json.loads((folder / DETAILS).read_text(encoding="utf-8")))
 
 
 def write_pointer(path: Path, checkpoint: Checkpoint) -> None:

@@ -1,8 +1,9 @@
 """The jobs of train and evaluate: batches of arms, each with a rule of its own."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import attrgetter
 
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Base
@@ -13,9 +14,18 @@ from prefdelta.study.config.sections import Config
 from prefdelta.study.files import Files
 from prefdelta.study.job import ArmBatch, JobLookups
 
+_BY_PAIRING = attrgetter("policy", "pairing", "recipe", "seed")
+# (stage, compute.<stage>.batch_by) -> what arms of one job share.
+ALIKE: Mapping[tuple[str, str], Callable[[Arm], object]] = {
+    ("train", "pairing"): _BY_PAIRING,
+    ("evaluate", "pairing"): _BY_PAIRING,
+    ("train", "policy"): attrgetter("policy", "recipe"),
+    ("evaluate", "policy"): attrgetter("policy"),
+}
+
 
 class ArmBatches:
-    """Arms that share policy, pairing, recipe and seed, at most compute.<stage>.batch in each job."""
+    """Arms that share what compute.<stage>.batch_by says, at most compute.<stage>.batch in each job."""
 
     def __init__(self, config: Config, axes: Axes, files: Files, compute: JobCompute, lookups: JobLookups) -> None:
         self._config = config
@@ -26,20 +36,18 @@ class ArmBatches:
 
     @cached_property
     def train(self) -> list[ArmBatch]:
-        size = self._compute.section("train").batch
-        return [self._make("train", batch_axes(arms), arms) for arms in batches_of(self._axes.arms, size)]
+        return [self._make("train", batch_axes(arms), arms) for arms in self._batches("train", self._axes.arms)]
 
     @cached_property
     def evaluate(self) -> list[ArmBatch]:
         """The jobs of evaluate: per group, the untrained policies at each temperature, then the batches of arms."""
-        size = self._compute.section("evaluate").batch
         jobs = []
         for group, section in self._config.evaluate.groups.items():
             for policy in self._config.policies:
                 jobs.append(self._make("evaluate_base", {"policy": policy, "group": group}, [Base(policy)]))
                 for base in (Base(policy, temperature) for temperature in section.base_temperatures):
                     jobs.append(self._make("evaluate_sharpened", {**base.axes, "group": group}, [base]))
-            for arms in batches_of(self._axes.arms_evaluated(group), size):
+            for arms in self._batches("evaluate", self._axes.arms_evaluated(group)):
                 axes = batch_axes(arms)
                 axes = {**axes, "batch": f"{axes['batch']}-{group}", "group": group}
                 jobs.append(self._make("evaluate", axes, arms))
@@ -55,6 +63,10 @@ class ArmBatches:
                 if isinstance(arm, Arm) and arm in scores:
                     scores[arm].append(path)
         return scores
+
+    def _batches(self, stage: str, arms: Sequence[Arm]) -> Iterator[list[Arm]]:
+        compute = self._compute.section(stage)
+        return batches_of(arms, compute.batch, ALIKE[stage, compute.batch_by])
 
     def _make(self, kind: str, axes: Mapping[str, str], arms: Sequence[Arm | Base]) -> ArmBatch:
         stage, name, policy = layout.stage_of(kind), layout.job_name(kind, **axes), axes["policy"]
@@ -75,18 +87,18 @@ class ArmBatches:
         )
 
 
-def batches_of(arms: Sequence[Arm], size: int) -> Iterator[list[Arm]]:
-    """Arms that share all but the selection, in portions of `size`."""
-    alike: dict[tuple[object, ...], list[Arm]] = {}
+def batches_of(arms: Sequence[Arm], size: int, alike: Callable[[Arm], object]) -> Iterator[list[Arm]]:
+    """Arms that are alike, in portions of `size`."""
+    groups: dict[object, list[Arm]] = {}
     for arm in arms:
-        alike.setdefault((arm.policy, arm.pairing, arm.recipe, arm.seed), []).append(arm)
-    for group in alike.values():
+        groups.setdefault(alike(arm), []).append(arm)
+    for group in groups.values():
         for start in range(0, len(group), size):
             yield group[start : start + size]
 
 
 def batch_axes(arms: Sequence[Arm]) -> dict[str, str]:
-    """The axes of a batch's job: what its arms share, and the first arm's selection, which makes them unique."""
+    """The axes of a batch's job: those of its first arm, which no other batch has."""
     first = arms[0]
     batch = f"{first.recipe}-s{first.seed}-{first.selection}"
     return {"policy": first.policy, **first.pairing.axes, "batch": batch}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from prefdelta.core.arms import Arm, Pairing, drawn
+from prefdelta.core.asking.judges import at_judge, judge_in, without_judge
 from prefdelta.core.pairs.selections import CommonSet, parse_selection
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.study.config.sections import Config, Experiment
@@ -73,8 +74,8 @@ class Axes:
 
     @property
     def forms(self) -> dict[str, list[str]]:
-        """Form -> the dimensions it asks: the study's forms, and the forms compared with them."""
-        return {**self._config.judge.forms, **self.compared_forms}
+        """Form -> the dimensions it asks: the study's, those compared with them, and those of other judges."""
+        return {**self._config.judge.forms, **self.compared_forms, **self.other_forms}
 
     @property
     def compared_forms(self) -> dict[str, list[str]]:
@@ -87,9 +88,53 @@ class Axes:
         """The generators of `judge.compared`: their traces are judged in its forms, too."""
         return self._config.judge.compared.generators if self._config.judge.compared else []
 
+    @property
+    def compared_with(self) -> list[str]:
+        """The generators whose traces are judged in the study's forms, and in another way or by another judge too."""
+        by_others = (name for judge in self._config.judge.others for name in self.judged_generators(judge))
+        return list(dict.fromkeys([*self.compared_generators, *by_others]))
+
+    @property
+    def other_forms(self) -> dict[str, list[str]]:
+        """The study's forms as other judges are asked them."""
+        judge = self._config.judge
+        return {at_judge(form, name): asked for name in judge.others for form, asked in judge.forms.items()}
+
+    @property
+    def asked_again(self) -> list[str]:
+        """The forms that ask the study's judge the same again, with other seeds."""
+        section, judges = self._config.judge, self._config.judge.judges()
+        own = judges[None]
+        repeats = list(section.compared.repeats) if section.compared else []
+        same = [
+            name
+            for name, judge in judges.items()
+            if name and (judge.engine, judge.model, judge.sampling) == (own.engine, own.model, own.sampling)
+        ]
+        return [*repeats, *(form for name in same for form in self.forms_by(name))]
+
+    def forms_by(self, judge: str) -> list[str]:
+        """The forms that another judge is asked."""
+        return [form for form in self.other_forms if judge_in(form) == judge]
+
+    @cached_property
+    def judged_pairings(self) -> dict[str, list[Pairing]]:
+        """Other judge -> the pairings whose traces it scores: those it names, and those of arms on its selections."""
+        selected = {(judge_in(parse_selection(arm.selection).dimension or ""), arm.pairing) for arm in self.arms}
+        return {
+            name: [pair for pair in self.pairings if str(pair) in judge.pairings or (name, pair) in selected]
+            for name, judge in self._config.judge.others.items()
+        }
+
+    def judged_generators(self, judge: str) -> list[str]:
+        """The generators whose traces another judge scores."""
+        return list(dict.fromkeys(name for pairing in self.judged_pairings[judge] for name in pairing.generators))
+
     def form_of(self, dimension: str) -> str:
-        """The form of the study that asks a dimension."""
-        return next(form for form, asked in self._config.judge.forms.items() if dimension in asked)
+        """The form that asks a dimension: one of the study's, by the judge whom the dimension names."""
+        forms = self._config.judge.forms
+        asked = next(form for form, asked in forms.items() if without_judge(dimension) in asked)
+        return at_judge(asked, judge_in(dimension))
 
     def judged_samples(self, generator: str) -> int:
         """How many first samples of a prompt the judge rates."""
@@ -114,12 +159,12 @@ class Axes:
 
     @property
     def deltas(self) -> list[str]:
-        """The names of the deltas: the dimensions, then the composites."""
+        """The names of the judge's deltas: the dimensions, then the composites."""
         return [*self._config.dimensions, *self._config.delta.composites]
 
     @cached_property
     def deltas_of_pairings(self) -> list[tuple[Pairing, str]]:
-        """(pairing, delta) of the deltas that are computed.
+        """(pairing, delta) of the deltas that are computed, by all judges that score the pairing's traces.
 
         In draw 0, all of them, for the report; in another draw, those by which an arm's pairs are selected.
         """
@@ -127,13 +172,24 @@ class Axes:
         return [
             (pairing, delta)
             for pairing in self.pairings
-            for delta in self.deltas
+            for delta in self._deltas_of(pairing)
             if pairing.draw == 0 or (pairing, delta) in selected
         ]
 
+    @property
+    def other_deltas(self) -> list[str]:
+        """The names of the same deltas as other judges score them."""
+        return [at_judge(delta, judge) for judge in self._config.judge.others for delta in self.deltas]
+
+    def _deltas_of(self, pairing: Pairing) -> list[str]:
+        """The names of a pairing's deltas, by all judges that score its traces."""
+        judges = [name for name, pairings in self.judged_pairings.items() if pairing in pairings]
+        return [*self.deltas, *(at_judge(delta, judge) for judge in judges for delta in self.deltas)]
+
     def components(self, delta: str) -> list[str]:
-        """The dimensions whose mean a delta is: one dimension, or those of a composite."""
-        return self._config.delta.composites.get(delta, [delta])
+        """The dimensions whose mean a delta is: one dimension, or those of a composite; of the delta's judge."""
+        name, judge = without_judge(delta), judge_in(delta)
+        return [at_judge(part, judge) for part in self._config.delta.composites.get(name, [name])]
 
     def common_set(self, selection: str) -> CommonSet | None:
         """The set that a selection names; None for every selection that names none."""
@@ -188,7 +244,7 @@ class Axes:
             "chosen": generators,
             "rejected": generators,
             "form": list(self.forms),
-            "dimension": self.deltas,
+            "dimension": [*self.deltas, *self.other_deltas],
             "policy": self._config.policies,
         }
         return {name: "|".join(map(re.escape, allowed)) or r"(?!)" for name, allowed in names.items()}

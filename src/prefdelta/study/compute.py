@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from prefdelta.core.asking.judges import judge_in
 from prefdelta.core.compute import Cluster, Compute, Fsdp, Resources
 from prefdelta.core.launch import Launch
 from prefdelta.core.layout import stage_of
@@ -70,8 +71,9 @@ class JobCompute:
                 if model is None or (kind == "generate" and generator.shards > 1):
                     return self._without_gpus(stage)  # it reads existing traces
             case "judge":
-                model = config.judge.model
-                if config.judge.engine.server is None:
+                judge = config.judge.judges()[judge_in(axes["form"])]
+                model = judge.model
+                if judge.engine.server is None:
                     return self._without_gpus(stage)  # the judge runs elsewhere
             case "reference":
                 model = axes["policy"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.pairs.selections import parse_selection
@@ -55,10 +56,12 @@ class Inputs:
         return self._by_kind[job.kind](job)
 
     def for_rule(self, job: StudyJob, name: str) -> list[str]:
-        """One input of a job, as its rule asks for it. Raises StudyError for a lock that was never written."""
+        """One input of a job, as its rule asks for it. Raises StudyError for a lock or sheet that is not there."""
         paths = self.of(job)[name]
         for path in paths if name == "lock" else []:
             texts.require_lock(path)
+        for path in paths if name in ("annotations", "sheets") else []:
+            texts.require_annotations(path)
         return paths
 
     def weights(self, model: str) -> list[str]:
@@ -138,23 +141,22 @@ class Inputs:
         }
 
     def _train(self, job: StudyJob) -> _Inputs:
-        pairing, policy = _pairing_of(job), job.axes["policy"]
+        policy = job.axes["policy"]
         arms = [arm for arm in job.arms if isinstance(arm, Arm)]
-        selections = [self._files.output("filter", **self._axes.filter_axes(arm)) for arm in arms]
-        inputs = {
+        generators = list(dict.fromkeys(name for arm in arms for name in arm.pairing.generators))
+        needs_reference = method_of(self._config.train.recipes[arms[0].recipe]).needs_reference
+        referred = generators if needs_reference else []
+        return {
             "prompts": [self._prompts_path],
-            "pairs": [self._pairs(pairing)],
-            "selected": selections,
+            "pairs": list(dict.fromkeys(self._pairs(arm.pairing) for arm in arms)),
+            "selected": list(
+                dict.fromkeys(self._files.output("filter", **self._axes.filter_axes(arm)) for arm in arms)
+            ),
+            "traces": [self._traces(generator) for generator in generators],
+            "reference": [self._files.output("reference", policy=policy, generator=name) for name in referred],
             "template": [self._config.reference.template],
             "weights": self.weights(policy),
         }
-        needs_reference = method_of(self._config.train.recipes[arms[0].recipe]).needs_reference
-        for side in ("chosen", "rejected"):
-            generator = job.axes[side]
-            reference = self._files.output("reference", policy=policy, generator=generator)
-            inputs[f"{side}_traces"] = [self._traces(generator)]
-            inputs[f"{side}_reference"] = [reference] if needs_reference else []
-        return inputs
 
     def _evaluate(self, job: StudyJob) -> _Inputs:
         section = self._config.evaluate
@@ -176,18 +178,27 @@ class Inputs:
             "deltas": [path for job in above if job.stage == "delta" for path in job.outputs],
             "pairs": [self._pairs(pairing) for pairing in self._axes.pairings],
             "grades": [path for job in above if job.stage == "grade" for path in job.outputs],
-            "judgements": self._compared_judgements(self._config.judge.forms),
-            "compared": self._compared_judgements(self._axes.compared_forms),
+            "judgements": self._judgements(self._axes.compared_with, self._config.judge.forms),
+            "compared": [
+                *self._judgements(self._axes.compared_generators, self._axes.compared_forms),
+                *(
+                    path
+                    for judge in self._config.judge.others
+                    for path in self._judgements(self._axes.judged_generators(judge), self._axes.forms_by(judge))
+                ),
+            ],
+            "annotations": self._annotations(layout.annotations),
+            "sheets": self._annotations(layout.sheet_key),
             "manifests": [job.manifest for job in above],
         }
 
-    def _compared_judgements(self, forms: Iterable[str]) -> list[str]:
-        """Judgements in these forms, for the generators of `judge.compared`."""
-        return [
-            self._files.output("judge", generator=generator, form=form)
-            for generator in self._axes.compared_generators
-            for form in forms
-        ]
+    def _annotations(self, path_of: Callable[[str, str], str]) -> list[str]:
+        return [path_of(self._config.study, sheet) for sheet in self._config.annotations]
+
+    def _judgements(self, generators: Iterable[str], forms: Iterable[str]) -> list[str]:
+        """Judgements of these generators' traces in these forms."""
+        asked = list(forms)
+        return [self._files.output("judge", generator=name, form=form) for name in generators for form in asked]
 
     def _traces(self, generator: str) -> str:
         return self._files.output("generate", generator=generator)

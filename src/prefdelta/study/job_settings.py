@@ -6,14 +6,16 @@ jobs and repeats none.
 
 from collections.abc import Callable, Mapping
 
+from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Base
+from prefdelta.core.asking.judges import judge_in, without_judge
 from prefdelta.core.data.sources import Benchmark, DataSource
 from prefdelta.core.ids import seed_of
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.stages.delta import DeltaSettings
-from prefdelta.stages.evaluate import AskedBenchmark, EvaluateSettings
+from prefdelta.stages.evaluate import STANDS_BESIDE, AskedBenchmark, EvaluateSettings
 from prefdelta.stages.filter import FilterSettings
 from prefdelta.stages.generate import GenerateSettings, Shard, Shipped
 from prefdelta.stages.grade import GradeSettings
@@ -22,12 +24,19 @@ from prefdelta.stages.ladder import LadderSettings
 from prefdelta.stages.pair import PairSettings
 from prefdelta.stages.prompts import PromptsSettings
 from prefdelta.stages.reference import ReferenceSettings
-from prefdelta.stages.report import ReportBenchmark, ReportExperiment, ReportGroup, ReportSettings
+from prefdelta.stages.report import (
+    ReportBenchmark,
+    ReportExperiment,
+    ReportGroup,
+    ReportPeople,
+    ReportSettings,
+)
 from prefdelta.stages.train import TrainSettings
 from prefdelta.study.axes import Axes, arms_of
 from prefdelta.study.config.sections import Config
 from prefdelta.study.hub import Hub
 from prefdelta.study.job import StudyJob
+from prefdelta.study.judge_versions import judge_versions
 from prefdelta.study.plan import plan_in_order
 
 SETTINGS: Mapping[str, type[Settings]] = {  # by stage
@@ -95,6 +104,12 @@ class JobSettings:
         rung, shared = self._config.models[job.axes["model"]].ladder, self._config.ladder
         assert rung is not None
         assert shared is not None
+        held = {
+            name: rows
+            for name, rows in shared.misconceptions.items()
+            if rung.misconceptions and name == rung.misconceptions.table
+        }
+        shared = shared.model_copy(update={"misconceptions": held})
         return LadderSettings(model=job.axes["model"], rung=rung, shared=shared)
 
     def _generate(self, job: StudyJob) -> Settings:
@@ -127,22 +142,30 @@ class JobSettings:
 
     def _judge(self, job: StudyJob) -> Settings:
         section, form, generator = self._config.judge, job.axes["form"], job.axes["generator"]
-        repeated = section.compared.repeats.get(form) if section.compared else None
+        name = judge_in(form)
+        judge, seed, prompts = section.judges()[name], self._config.seed, None
+        asked = without_judge(form)
+        # A repeat, and another judge, may ask the very question of the main form; only the seed tells the calls apart.
+        if name is not None:
+            seed, prompts = seed_of("another judge", seed, name), judge.prompts
+        elif section.compared and form in self._axes.compared_forms:
+            prompts = section.compared.prompts
+            if form in section.compared.repeats:
+                asked, seed = section.compared.repeats[form], seed_of("repeat", seed, form)
         return JudgeSettings(
             generator=generator,
-            form=repeated or form,
+            form=asked,
             dimensions=self._axes.forms[form],
-            engine=section.engine,
-            sampling=section.sampling,
+            engine=judge.engine,
+            sampling=judge.sampling,
             samples=self._axes.judged_samples(generator),
-            votes=section.votes,
+            votes=judge.votes,
             attempts=section.attempts,
             max_failure_share=section.max_failure_share,
-            # A repeat asks the very question of the main form; only its seed tells the two calls apart.
-            seed=seed_of("repeat", self._config.seed, form) if repeated else self._config.seed,
-            hub=self._hub.model(section.model) if section.model else None,
-            rendering=self._hub.rendering(section.model),
-            prompts=section.compared.prompts if section.compared and form in self._axes.compared_forms else None,
+            seed=seed,
+            hub=self._hub.model(judge.model) if judge.model else None,
+            rendering=self._hub.rendering(judge.model),
+            prompts=prompts,
         )
 
     def _pair(self, job: StudyJob) -> Settings:
@@ -155,7 +178,7 @@ class JobSettings:
         )
 
     def _delta(self, job: StudyJob) -> Settings:
-        components = sorted(self._axes.components(job.axes["dimension"]))
+        components = sorted(map(without_judge, self._axes.components(job.axes["dimension"])))
         return DeltaSettings(chosen=job.axes["chosen"], rejected=job.axes["rejected"], components=components)
 
     def _filter(self, job: StudyJob) -> Settings:
@@ -185,12 +208,10 @@ class JobSettings:
     def _train(self, job: StudyJob) -> Settings:
         arms = [arm for arm in job.arms if isinstance(arm, Arm)]
         first, section = arms[0], self._config.train
+        selected = {str(arm): layout.job_name("filter", **self._axes.filter_axes(arm)) for arm in arms}
         return TrainSettings(
-            chosen=first.pairing.chosen,
-            rejected=first.pairing.rejected,
-            selections={str(arm): arm.selection for arm in arms},
+            arms={arm: table.removeprefix("filter/") for arm, table in selected.items()},
             recipe=section.recipes[first.recipe],
-            seed=first.seed,
             max_length=self._config.reference.max_length,
             max_too_long_share=section.max_too_long_share,
             max_unfit_share=section.max_unfit_share,
@@ -211,6 +232,11 @@ class JobSettings:
                 grader=self._benchmarks[name].source.grader,
                 template=self._benchmarks[name].template or section.template,
                 samples=times * group.samples.get(name, self._benchmarks[name].samples),
+                other_graders=[
+                    other
+                    for other in section.other_graders
+                    if self._benchmarks[name].source.grader in STANDS_BESIDE[other]
+                ],
             )
             for name in sorted(group.benchmarks)
         }
@@ -223,6 +249,7 @@ class JobSettings:
             rendering=self._hub.rendering(policy),
             sampling=group.sampling.model_copy(update=sharpened),
             seed=self._config.seed,
+            min_update_cosine=section.min_update_cosine,
             max_failure_share=section.max_failure_share,
         )
 
@@ -260,11 +287,20 @@ class JobSettings:
             study=config.study,
             seed=config.seed,
             dimensions=self._axes.deltas,
-            forms=config.judge.forms if config.judge.compared else {},
-            compared=self._axes.compared_forms,
+            forms=config.judge.forms if config.judge.compared or config.judge.others else {},
+            compared={**self._axes.compared_forms, **self._axes.other_forms},
+            same_judge=self._axes.asked_again,
             benchmarks=benchmarks,
             experiments=experiments,
             groups=groups,
             max_drawn_share=config.filter.max_drawn_share,
             plan=plan_in_order(config) if config.report.worlds else None,
+            people=self._people(),
         )
+
+    def _people(self) -> ReportPeople | None:
+        if not self._config.annotations:
+            return None
+        versions = judge_versions(self._config, self._axes, self._hub)
+        components = {name: self._axes.components(name) for name in self._axes.deltas}
+        return ReportPeople(versions=versions, components=components)

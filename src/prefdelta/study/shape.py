@@ -121,7 +121,8 @@ def _declared(study: Study, source: str) -> int:
 
 
 def _aimed_at(study: Study, model: str | None) -> float | None:
-    """The middle of the window in which a rung of the ladder must be right on the training prompts' family."""
+    """The middle of the window in which a rung must be right on the training prompts' family, sampled as traces are."""
     rung = study.config.models[model].ladder if model else None
-    windows = [window for window in rung.windows if window.family == study.config.prompts.train_domain] if rung else []
+    aimed = (study.config.prompts.train_domain, study.config.generate.sampling.temperature)
+    windows = [window for window in rung.windows if (window.family, window.temperature) == aimed] if rung else []
     return (windows[0].low + windows[0].high) / 2 if windows else None

@@ -13,6 +13,7 @@ from prefdelta.core.arms import Arm
 from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.compute import Resources
 from prefdelta.core.data.sources import Benchmark
+from prefdelta.core.people.sheet import JudgeVersion
 from prefdelta.core.stage_names import STAGES
 from prefdelta.models.repositories import read_pins
 from prefdelta.stages.prompts import PromptsSettings
@@ -28,6 +29,7 @@ from prefdelta.study.inputs import Inputs
 from prefdelta.study.job import ArmBatch, JobLookups, StudyJob, Wildcards
 from prefdelta.study.job_list import JobList
 from prefdelta.study.job_settings import JobSettings
+from prefdelta.study.judge_versions import judge_versions
 from prefdelta.study.planned_source import PlannedSource
 
 _BENCHMARKS = Path("resources/benchmarks")
@@ -140,6 +142,10 @@ class Study:
     def rendering(self, model: str | None) -> TemplateSettings:
         """How a model's chat template is rendered."""
         return self.hub.rendering(model)
+
+    def judge_versions(self) -> dict[str, JudgeVersion]:
+        """Dimension -> the version of the judge that people's sheets are bound to."""
+        return judge_versions(self.config, self._axes, self.hub)
 
     def prompts_settings(self, source: str) -> PromptsSettings:
         """The settings of the job that makes the prompts of one source."""

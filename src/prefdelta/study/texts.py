@@ -46,18 +46,27 @@ def check_texts(config: Config, benchmarks: Mapping[str, Benchmark]) -> None:
 
 def check_prices(config: Config) -> None:
     """Raise StudyError if the prices of a hosted judge cannot be read: now, not after days of generating."""
-    engine = config.judge.engine
-    if engine.prices is not None:
-        try:
-            read_prices(Path(engine.prices)).of(engine.model, engine.prices)
-        except StudyError as error:
-            raise StudyError(f"judge.engine.prices: {error}") from None
+    for judge in config.judge.judges().values():
+        if judge.engine.prices is not None:
+            try:
+                read_prices(Path(judge.engine.prices)).of(judge.engine.model, judge.engine.prices)
+            except StudyError as error:
+                raise StudyError(f"{judge.where}.engine.prices: {error}") from None
 
 
 def require_lock(path: str) -> None:
     """Raise StudyError if the lock of the gate against contamination is missing."""
     if not Path(path).is_file():
         raise StudyError(f"prompts.contamination.lock: there is no file {path}. Write it: prefdelta decontaminate.")
+
+
+def require_annotations(path: str) -> None:
+    """Raise StudyError if the scores or the key of a sheet of `annotations` are missing."""
+    if not Path(path).is_file():
+        raise StudyError(
+            f"annotations: there is no file {path}. Import what people answered (prefdelta annotate import), or take "
+            "the sheet out of the list."
+        )
 
 
 def _read_text(path: Path, what: str) -> str:

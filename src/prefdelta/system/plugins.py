@@ -13,6 +13,8 @@ _PLUGINS = {
     "engines.dataset": "prefdelta.engines.dataset:DatasetEngine",
     "graders.marker": "prefdelta.graders.marker:grade",
     "graders.maths": "prefdelta.graders.maths:grade",
+    "graders.math_verify": "prefdelta.graders.math_verify:grade",
+    "graders.text": "prefdelta.graders.text:grade",
     "graders.theoremqa": "prefdelta.graders.theoremqa:grade",
     "graders.choice": "prefdelta.graders.choice:grade",
     "graders.choice.upstream": "prefdelta.graders.choice:upstream",

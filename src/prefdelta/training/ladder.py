@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prefdelta.core.rungs import LadderSection, Rung
 from prefdelta.core.tasks.corpus import corrupted_trace
 from prefdelta.core.tasks.families import FAMILIES, split_of
+from prefdelta.core.tasks.misconceptions import Misconceptions
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system.progress import Progress
 from prefdelta.training.finite import check_numbers, check_weights
@@ -34,10 +35,10 @@ Curve = list[list[float]]  # [step, loss in nats per token]
 Optimizers = list[tuple["torch.optim.Optimizer", float]]  # with their peak learning rates
 
 
-def draw_rows(rung: Rung) -> list[Row]:
+def draw_rows(rung: Rung, section: LadderSection) -> list[Row]:
     """All rows that a rung learns from, batch after batch: questions of the split `ladder`, and corrupted traces."""
-    random = Random(rung.seed)
-    return [_draw(rung, random) for _ in range(rung.steps * rung.batch_size)]
+    random, misconceptions = Random(rung.seed), section.held_by(rung)
+    return [_draw(rung, misconceptions, random) for _ in range(rung.steps * rung.batch_size)]
 
 
 def train_rung(
@@ -172,13 +173,13 @@ def _rate(step: int, steps: int, section: LadderSection) -> float:
     return min(warm, (steps - step) / max(section.decay_share * steps, 1.0))
 
 
-def _draw(rung: Rung, random: Random) -> Row:
+def _draw(rung: Rung, misconceptions: Misconceptions, random: Random) -> Row:
     (corpus,) = random.choices(rung.corpora, [corpus.weight for corpus in rung.corpora])
     family = FAMILIES[corpus.family]
     while True:
         problem = family.draw(random, random.choice(corpus.operations))
         if split_of(problem.question) == "ladder":
-            return problem.question, corrupted_trace(family, problem, rung.error_rates, random)
+            return problem.question, corrupted_trace(family, problem, rung.error_rates, random, misconceptions)
 
 
 def _batch(drawn: Sequence[Row], tokenizer: "PreTrainedTokenizerFast", check: bool) -> "dict[str, torch.Tensor]":

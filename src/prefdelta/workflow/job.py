@@ -90,6 +90,12 @@ def file_of(paths: Iterable[Path], name: str) -> Path:
     return match
 
 
+def file_ending(paths: Iterable[Path], ending: str) -> Path:
+    """The one path in `paths` with this ending, e.g. `/g3~g1.parquet`."""
+    (match,) = [path for path in paths if path.as_posix().endswith(ending)]
+    return match
+
+
 def start(
     run: Callable[[Job[S]], Outcome], settings: type[S], inputs: Mapping[str, str], outputs: Mapping[str, str]
 ) -> NoReturn:

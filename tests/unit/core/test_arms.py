@@ -18,6 +18,11 @@ def test_names_read_as_they_are_documented():
     assert str(ARM) == "pa/g-4.1~g0/top-step_coherence-5/dpo-updates/s12"
     assert ARM.family == "pa/g-4.1~g0/top-step_coherence-5/dpo-updates"
     assert str(ARM.base) == "pa/base"
+    assert [str(Base("pa", temperature)) for temperature in (0.7, 0.125, 1.0)] == [
+        "pa/base@0.7",
+        "pa/base@0.125",
+        "pa/base@1",
+    ]
 
 
 @given(pairings)
@@ -29,6 +34,11 @@ def test_a_pairing_is_read_from_its_name(pairing):
 def test_an_arm_is_read_from_its_name(arm):
     assert Arm.parse(str(arm)) == parse_arm(str(arm)) == arm
     assert parse_arm(str(arm.base)) == Base(arm.policy)
+
+
+@given(names, st.floats(0.001, 100))
+def test_an_untrained_policy_at_another_temperature_is_read_from_its_name(policy, temperature):
+    assert parse_arm(str(Base(policy, temperature))) == Base(policy, temperature)
 
 
 @given(arms, arms)
@@ -93,7 +103,13 @@ def test_what_is_not_the_name_of_an_arm(name):
         Arm.parse(name)
 
 
-@pytest.mark.parametrize("name", ["", "base", "/base", "pa/based", "pa/base/s0", "pa/g4~g0/all/dpo/zero"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "base", "/base", "pa/based", "pa/base/s0", "pa/g4~g0/all/dpo/zero"),
+        *("pa/base@", "pa/base@cool", "pa/base@0.70", "pa/base@1.0", "pa/base@0.7/s0"),  # one temperature, one name
+    ],
+)
 def test_what_is_neither_an_arm_nor_an_untrained_policy(name):
     with pytest.raises(StudyError, match="or <policy>/base"):
         parse_arm(name)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefdelta.core import layout
-from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.errors import StudyError
 from prefdelta.core.stage_names import STAGES
 
@@ -23,6 +23,7 @@ AXES = {
     "recipe": "dpo-lora",
     "seed": "0",
     "group": "maths-1",
+    "temperature": "0.7",
     "batch": "dpo-lora-s0-top-step_coherence-5000",
 }
 # Names as a config may have them, some of which look like endings, folders or parts of other names.
@@ -56,6 +57,7 @@ def test_paths_of_each_kind_of_job():
         "train": "train/nemotron-8b/s1.1-32b~r1/top-step_coherence-5000/dpo-lora/s0/policy.json",
         "evaluate": "evaluate/nemotron-8b/s1.1-32b~r1/top-step_coherence-5000/dpo-lora/s0/maths-1.parquet",
         "evaluate_base": "evaluate/nemotron-8b/base/maths-1.parquet",
+        "evaluate_sharpened": "evaluate/nemotron-8b/base@0.7/maths-1.parquet",
         "report": "report/index.html",
     }
     assert layout.job_name("judge", **AXES) == "judge/s1.1-32b/logic"
@@ -90,6 +92,8 @@ def test_an_arm_names_its_own_outputs():
     assert layout.output("train", **arm.axes) == f"train/{arm}/policy.json"
     assert layout.output("evaluate", **arm.axes, group="greedy") == f"evaluate/{arm}/greedy.parquet"
     assert layout.output("evaluate_base", **arm.base.axes, group="greedy") == f"evaluate/{arm.base}/greedy.parquet"
+    cooler = Base("pa", 0.7)
+    assert layout.output("evaluate_sharpened", **cooler.axes, group="all") == f"evaluate/{cooler}/all.parquet"
     assert layout.output("pair", **arm.pairing.axes) == f"pair/{arm.pairing}.parquet"
 
 

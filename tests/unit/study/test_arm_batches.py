@@ -1,9 +1,11 @@
 """Which arms share a job of train or evaluate."""
 
+import json
+
 import pytest
 
 from prefdelta.core.arms import Arm, Base, Pairing
-from prefdelta.study.arm_batches import batch_axes, batches_of
+from prefdelta.study.arm_batches import ALIKE, batch_axes, batches_of
 
 PAIRING = Pairing("g-4", "g.0")
 
@@ -17,11 +19,29 @@ def arm(selection="all", recipe="dpo", seed=0):
 )
 def test_arms_that_differ_in_their_selection_alone_share_jobs(size, expected):
     arms = [arm("all"), arm("all", seed=1), arm("swapped"), arm("all", recipe="kto"), arm("random-5-s0")]
-    batches = list(batches_of(arms, size))
+    batches = list(batches_of(arms, size, ALIKE["train", "pairing"]))
     assert [len(batch) for batch in batches] == expected
     assert sorted(str(each) for batch in batches for each in batch) == sorted(map(str, arms))
     for batch in batches:
         assert len({(each.recipe, each.seed) for each in batch}) == 1
+
+
+@pytest.mark.parametrize(("stage", "recipes"), [("train", [{"dpo"}, {"sft"}]), ("evaluate", [{"dpo", "sft"}])])
+def test_by_policy_arms_of_several_pairings_and_seeds_share_a_job(stage, recipes, mini):
+    def edit(content):
+        content["policies"] = ["pa"]
+        content["experiments"] = {"methods": content["experiments"]["methods"]}
+        content["experiments"]["methods"] |= {"recipes": ["dpo", "sft"], "seeds": [0, 1]}
+        content["evaluate"]["groups"]["greedy"]["experiments"] = ["methods"]
+        content["compute"][stage] = {"batch": 100, "batch_by": "policy"}
+
+    study = mini(edit)
+    batches = study.train_batches if stage == "train" else study.evaluate_batches
+    trained = [batch.arms for batch in batches if batch.kind == stage and batch.axes.get("group") in (None, "sampled")]
+    assert [{arm.recipe for arm in arms} for arms in trained] == recipes
+    for arms in trained:
+        assert len({arm.pairing for arm in arms}) == 2
+        assert {arm.seed for arm in arms} == {0, 1}
 
 
 def test_a_batch_is_named_by_its_first_selection():
@@ -44,6 +64,25 @@ def test_untrained_policies_are_evaluated_in_every_group_by_jobs_of_their_own(mi
     assert [(batch.axes["group"], batch.arms) for batch in untrained] == [
         (group, (Base(policy),)) for group in study.config.evaluate.groups for policy in study.config.policies
     ]
+
+
+def test_a_further_temperature_adds_a_job_per_policy_and_changes_no_other(mini):
+    def edit(content):
+        content["evaluate"]["groups"]["sampled"]["base_temperatures"] = [0.9, 0.5]
+
+    before, after = ({batch.name: batch for batch in study.evaluate_batches} for study in (mini(), mini(edit)))
+    assert {name: batch.settings for name, batch in after.items() if name in before} == {
+        name: batch.settings for name, batch in before.items()
+    }
+    added = {name: batch for name, batch in after.items() if name not in before}
+    policies = mini().config.policies
+    assert list(added) == [f"evaluate/{policy}/base@{degrees}-sampled" for policy in policies for degrees in (0.9, 0.5)]
+    for policy in policies:
+        own, cooler = (json.loads(after[f"evaluate/{policy}/{name}-sampled"].settings) for name in ("base", "base@0.5"))
+        assert cooler["sampling"] == own["sampling"] | {"temperature": 0.5}
+        assert cooler["arms"] == [f"{policy}/base@0.5"]
+        assert {name for name in own if own[name] != cooler[name]} == {"sampling", "arms"}
+        assert added[f"evaluate/{policy}/base@0.5-sampled"].inputs == after[f"evaluate/{policy}/base-sampled"].inputs
 
 
 def test_names_that_a_rule_cannot_hold_apart_give_different_rules(mini):

@@ -125,7 +125,7 @@ def test_a_wildcard_fits_the_names_of_the_study_and_no_part_of_them(mini):
     ("tie_order", "selection", "orders"),
     [
         ("per_seed", "top-mean-5", ["0", "3"]),
-        ("per_seed", "length-matched-mean-5", ["0", "3"]),
+        ("per_seed", "matched-length-mean-5", ["0", "3"]),
         ("fixed", "top-mean-5", ["0"]),
         *(
             ("per_seed", name, ["0"])

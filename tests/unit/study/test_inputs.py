@@ -38,18 +38,18 @@ def test_a_selection_reads_what_its_name_speaks_of(mini, selection, deltas, comm
 
 def test_only_methods_with_a_reference_read_one(mini):
     study = mini()
-    read = {path for batch in study.train_batches for path in batch.inputs["chosen_reference"]}
+    read = {path for batch in study.train_batches for path in batch.inputs["reference"]}
     assert read <= {path for job in study.jobs("reference") for path in job.outputs}
     for batch in study.train_batches:
         method = study.config.train.recipes[batch.arms[0].recipe].method
-        assert bool(batch.inputs["rejected_reference"]) == METHODS[method].needs_reference
+        assert bool(batch.inputs["reference"]) == METHODS[method].needs_reference
 
 
 def test_a_trained_arm_is_evaluated_from_its_policy_and_an_untrained_one_from_the_ladder(mini):
     for batch in mini().evaluate_batches:
         weights = [f"{RESULTS}/train/{arm}/policy.json" for arm in batch.arms]
         untrained = [f"{RESULTS}/ladder/{batch.axes['policy']}/model.json"]
-        assert batch.inputs["weights"] == (untrained if batch.kind == "evaluate_base" else weights)
+        assert batch.inputs["weights"] == (weights if batch.kind == "evaluate" else untrained)
 
 
 def test_the_report_reads_the_manifests_of_all_other_jobs_and_reads_leaves_them_out(mini):

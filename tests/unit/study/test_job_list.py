@@ -1,5 +1,7 @@
 """Which jobs there are, and how they are named."""
 
+import re
+
 from prefdelta.core import layout
 from prefdelta.core.stage_names import STAGES
 
@@ -46,6 +48,55 @@ def test_a_pairing_of_a_common_set_has_pairs_even_if_no_arm_is_trained_on_them(m
     study = mini(edit)
     names = [job.name for job in study.jobs("pair")]
     assert names == [f"pair/{name}" for name in study.config.filter.sets["scaling"].pairings]
+
+
+def add_judges(content):
+    """One with another server, and the study's own asked again, for one pairing each; an arm by the first."""
+    engine = content["judge"]["engine"] | {"server": {"name": "rules", "noise": 0.3}}
+    content["judge"]["others"] = {
+        "second": {"engine": engine, "prompts": 400},
+        "again": {"pairings": ["g4~g0"], "votes": 2},
+    }
+    content["experiments"]["filtering"]["selections"].append("top-mean@second-250")
+
+
+def test_another_judge_adds_jobs_and_leaves_all_others_as_they_are(mini):
+    # One arm per job, so that a new selection is no reason to make a batch again.
+    def alone(content):
+        content["compute"] |= {
+            stage: content["compute"].get(stage, {}) | {"batch": 1} for stage in ("train", "evaluate")
+        }
+
+    before = {job.name: (job.settings, job.inputs) for job in mini(alone).all_jobs}
+    study = mini(lambda content: (alone(content), add_judges(content)))
+    after = {job.name: (job.settings, job.inputs) for job in study.all_jobs}
+    assert {name for name in before if before[name] != after.get(name)} == {"report/index"}
+    added = after.keys() - before.keys()
+    judged = {
+        *(f"judge/{generator}/{form}@second" for generator in ("g3", "g1") for form in ("logic", "brevity")),
+        *(f"judge/{generator}/{form}@again" for generator in ("g4", "g0") for form in ("logic", "brevity")),
+    }
+    deltas = ["mean", *study.config.dimensions]
+    subtracted = {f"delta/g3~g1/{name}@second" for name in deltas} | {f"delta/g4~g0/{name}@again" for name in deltas}
+    stages = ("judge", "delta", "filter")
+    assert {name for name in added if name.startswith(stages)} == judged | subtracted | {
+        "filter/g3~g1/top-mean@second-250/t0"
+    }
+    assert all(name in written_by_rules(study) for name in judged | subtracted)
+    _, read = after["delta/g3~g1/mean@second"]
+    assert set(read["judgements"]) == {f"results/mini/{name}.parquet" for name in judged if name.endswith("@second")}
+    _, read = after["filter/g3~g1/top-mean@second-250/t0"]
+    assert read["deltas"] == ["results/mini/delta/g3~g1/mean@second.parquet"]
+
+
+def written_by_rules(study):
+    """The names of jobs of judge and delta whose wildcards the rules allow."""
+    return {
+        job.name
+        for stage in ("judge", "delta")
+        for job in study.jobs(stage)
+        if all(re.fullmatch(study.wildcards[axis], value) for axis, value in job.axes.items())
+    }
 
 
 def test_a_rule_and_the_list_of_jobs_give_a_job_the_same(mini):

@@ -47,6 +47,24 @@ def test_a_repeat_asks_the_judge_the_same_with_another_seed(study_at):
     assert main["seed"] == alone["seed"]
 
 
+def test_another_judge_asks_its_own_engine_and_the_study_s_judge_again_only_with_other_seeds(mini):
+    def edit(content):
+        engine = content["judge"]["engine"] | {"server": {"name": "rules", "noise": 0.3}}
+        content["judge"]["others"] = {
+            "second": {"engine": engine, "pairings": ["g3~g1"], "prompts": 40, "votes": 3},
+            "again": {"pairings": ["g3~g1"], "prompts": "all"},
+        }
+
+    settings_of = mini(edit).settings("judge")
+    main, second, again = (
+        json.loads(settings_of({"generator": "g3", "form": form})) for form in ("logic", "logic@second", "logic@again")
+    )
+    assert {key for key in main if main[key] != second[key]} == {"engine", "seed", "prompts", "votes"}
+    assert (second["engine"]["server"]["noise"], second["prompts"], second["votes"]) == (0.3, 40, 3)
+    assert {key for key in main if main[key] != again[key]} == {"seed"}
+    assert len({main["seed"], second["seed"], again["seed"]}) == 3
+
+
 def evaluated(study):
     """(whether of an untrained policy, group) -> benchmark -> answers per item."""
     return {
@@ -55,6 +73,18 @@ def evaluated(study):
         }
         for batch in study.evaluate_batches
     }
+
+
+def test_other_graders_stand_beside_those_whose_answers_they_read(study_at, mini):
+    def asked(study):
+        batches = [json.loads(batch.settings)["benchmarks"] for batch in study.evaluate_batches]
+        return {name: found["other_graders"] for benchmarks in batches for name, found in benchmarks.items()}
+
+    both = ["math_verify", "text"]
+    full = asked(study_at({}))
+    assert (full["math_500"], full["theoremqa"], full["mmlu_pro"], full["livecodebench"]) == (both, [], [], [])
+    of_mini = asked(mini(lambda content: content["evaluate"].update(other_graders=both)))
+    assert of_mini["mini_maths_hard"] == ["text"]
 
 
 def test_an_untrained_policy_answers_several_times_as_often_as_an_arm(study_at):

@@ -52,10 +52,10 @@ def test_the_full_study_has_the_declared_problems_and_the_config_s_limits():
 @pytest.mark.usefixtures("here")
 def test_the_ladder_of_mini_aims_at_an_accuracy_and_a_group_may_leave_experiments_out():
     found = shape_of(read(MINI))
-    assert found.generators["g1"].accuracy == pytest.approx(0.255)
+    assert found.generators["g1"].accuracy == pytest.approx(0.23)
     assert len(found.evaluated["sampled"]) == len(found.arms) > len(found.evaluated["greedy"])
     assumptions = assumptions_of(read(MINI), found)
-    assert assumptions.generator_accuracy["g1"] == pytest.approx(0.255)
+    assert assumptions.generator_accuracy["g1"] == pytest.approx(0.23)
     assert not assumptions.measured
 
 

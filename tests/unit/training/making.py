@@ -79,7 +79,7 @@ def training(method, base, rows, **changes):
         run.steps = None
         if method == "ladder":
             section = SECTION.model_copy(update=changes)
-            measured = ladder.train_rung(RUNG, section, ladder.draw_rows(RUNG), result, "m", taken)
+            measured = ladder.train_rung(RUNG, section, ladder.draw_rows(RUNG, section), result, "m", taken)
         else:
             measured = train(base, rows, RECIPES[method].model_copy(update=changes), result, taken=taken)
         run.steps = UPDATES - taken.resumed_at

@@ -68,7 +68,7 @@ def test_the_fast_encoding_is_that_of_the_chat_template(tokenizer, family):
 
 
 def test_only_completions_are_learnt(tokenizer):
-    batch = ladder._batch(ladder.draw_rows(rung("llama"))[:4], tokenizer, check=True)
+    batch = ladder._batch(ladder.draw_rows(rung("llama"), SECTION)[:4], tokenizer, check=True)
     for ids, labels in zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True):
         start = ids.index(tokenizer.convert_tokens_to_ids("<assistant>")) + 1
         end = ids.index(tokenizer.eos_token_id) + 1

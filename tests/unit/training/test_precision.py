@@ -60,6 +60,8 @@ def test_an_update_below_half_a_unit_in_the_last_place_is_made_and_saved(rounded
     assert min(changed) > 0.8
     assert measured["changed_share"] > 0.8
     assert measured["changed_share_bfloat16"] < 0.1  # what one who loads the policy in bfloat16 gets of it
+    assert measured["update_cosine_bfloat16"] < 0.3
+    assert measured["update_cosine_bfloat16"] < measured["update_cosine_float16"] < 0.9
 
 
 def test_the_policy_is_saved_in_the_precision_that_is_asked_for(rounded, in_bfloat16, tmp_path):

@@ -88,10 +88,11 @@ def files(subject: Subject) -> Iterator[CheckResult]:
 
 def open_files(subject: Subject) -> Iterator[CheckResult]:
     """Compare the hard limit with the judge's requests, each a connection. The engine raises the soft limit."""
-    judge = subject.config.judge.engine
-    if judge.batch:
+    engines = [judge.engine for judge in subject.config.judge.judges().values() if not judge.engine.batch]
+    if not engines:
         yield NOT_NEEDED
         return
+    judge = max(engines, key=lambda engine: engine.in_flight)  # one job asks one judge
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     needed = judge.in_flight + OTHER_FILES
     summary = f"{'any number' if hard == resource.RLIM_INFINITY else f'{hard:,}'} may be open"

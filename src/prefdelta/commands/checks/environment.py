@@ -81,5 +81,6 @@ def _needs_vllm(subject: Subject) -> bool:
     config = subject.config
     generators = [generator for generator in config.generators.values() if generator.model]
     engines = [generator.engine or config.generate.engine for generator in generators]
-    programs = (*engines, config.evaluate.engine, config.judge.engine.server)
+    servers = [judge.engine.server for judge in config.judge.judges().values()]
+    programs = (*engines, config.evaluate.engine, *servers)
     return any(program is not None and program.name == "vllm" for program in programs)

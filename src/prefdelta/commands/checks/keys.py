@@ -10,19 +10,23 @@ from prefdelta.commands.checks.subject import Subject
 
 
 def judge_key(subject: Subject) -> Iterator[CheckResult]:
-    judge = subject.config.judge.engine
-    name = judge.api_key_env
-    if judge.server is not None:
+    hosted = [judge for judge in subject.config.judge.judges().values() if judge.engine.server is None]
+    if not hosted:
         yield NOT_NEEDED
-    elif not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        yield fail(
-            "judge.engine.api_key_env is not the name of a variable (it is not shown: it may be the key itself)",
-            "Name the variable there, e.g. OPENAI_API_KEY, and put the key into that; one from a file is spent.",
-        )
-    elif not environ.get(name, "").strip():
-        yield fail(f"the environment has no {name}, the judge's key", f"export {name}=... where snakemake is started")
-    else:
-        yield ok(f"{name} is set")
+    for judge in hosted:
+        name = judge.engine.api_key_env
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            yield fail(
+                f"{judge.where}.engine.api_key_env is not the name of a variable (it is not shown: it may be the key "
+                "itself)",
+                "Name the variable there, e.g. OPENAI_API_KEY, and put the key into that; one from a file is spent.",
+            )
+        elif not environ.get(name, "").strip():
+            yield fail(
+                f"the environment has no {name}, the judge's key", f"export {name}=... where snakemake is started"
+            )
+        else:
+            yield ok(f"{name} is set")
 
 
 def hub_token(subject: Subject) -> Iterator[CheckResult]:

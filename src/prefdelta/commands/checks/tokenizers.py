@@ -97,8 +97,7 @@ def _efforts(subject: Subject, name: str) -> set[str]:
     """The reasoning efforts that the config asks of a model: for traces, as the judge, and as a policy."""
     config = subject.config
     asked = [one.sampling or config.generate.sampling for one in config.generators.values() if one.model == name]
-    if name == config.judge.model:
-        asked.append(config.judge.sampling)
+    asked += [judge.sampling for judge in config.judge.judges().values() if judge.model == name]
     if name in config.policies:
         asked += [group.sampling for group in config.evaluate.groups.values()]
     return {sampling.reasoning_effort for sampling in asked if sampling.reasoning_effort is not None}

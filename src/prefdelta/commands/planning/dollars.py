@@ -19,12 +19,12 @@ ASSUMPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How much a study has spent on a hosted model, and its limit."""
+    """How much a study has spent on hosted judges, and its limit."""
 
-    prices: str  # the file of prices
-    model: str
+    prices: str  # the file of prices, or several
+    model: str  # or several
     spent: float  # USD so far
-    limit: float | None  # USD
+    limit: float | None  # USD; the lowest of several
 
 
 def of_calls(engine: OpenAIOptions, texts: Sequence[Path], calls: Amount, trace: Amount, replies: Amount) -> Amount:
@@ -44,9 +44,11 @@ def of_calls(engine: OpenAIOptions, texts: Sequence[Path], calls: Amount, trace:
 
 
 def account(study: Study) -> Account | None:
-    """The study's account; None without a file of prices."""
-    engine = study.config.judge.engine
-    if engine.prices is None:
+    """The study's account, which all hosted judges share; None without a file of prices."""
+    engines = [judge.engine for judge in study.config.judge.judges().values() if judge.engine.prices is not None]
+    if not engines:
         return None
-    spent = Spending.of(engine, Path(study.record) / "spending").spent()
-    return Account(engine.prices, engine.model, spent, engine.limit_usd)
+    prices, models = (dict.fromkeys(names) for names in zip(*((str(e.prices), e.model) for e in engines), strict=True))
+    spent = Spending.of(engines[0], Path(study.record) / "spending").spent()
+    limits = [engine.limit_usd for engine in engines if engine.limit_usd is not None]
+    return Account(", ".join(prices), ", ".join(models), spent, min(limits, default=None))

@@ -1,5 +1,6 @@
 """The model that a job runs."""
 
+from prefdelta.core.asking.judges import judge_in
 from prefdelta.study.study import Study
 
 
@@ -10,7 +11,7 @@ def model_of(study: Study, stage: str, name: str) -> str | None:
         case "generate":
             return study.config.generator(parts[1]).model
         case "judge":
-            return study.config.judge.model
+            return study.config.judge.judges()[judge_in(parts[2])].model
         case "ladder" | "reference" | "train" | "evaluate":
             return parts[1]
     return None

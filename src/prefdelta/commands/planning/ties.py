@@ -1,4 +1,4 @@
-"""Selections by delta of which much is drawn among pairs of equal delta, by the manifests of filter."""
+"""Selections by a value of which much is drawn among equal pairs, by the manifests of filter."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -33,7 +33,7 @@ class Ties:
 
 
 def find_ties(study: Study, finished: ObservedSpeed) -> Ties:
-    """The ties of each pairing and selection by delta that has a manifest, one for all its orders."""
+    """The ties of each pairing and selection by a value that has a manifest, one for all its orders."""
     found = {}
     for job in study.jobs("filter"):
         if counts := finished.manifest(job.name).get("details", {}).get("ties"):

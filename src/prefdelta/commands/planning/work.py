@@ -212,7 +212,8 @@ class Reckoning:
     def _read_by(self, arm: str, settings: Any) -> Amount:
         """Tokens that the training of an arm reads."""
         recipe: Recipe = settings.recipe
-        chosen, rejected = self._trace_tokens(settings.chosen), self._trace_tokens(settings.rejected)
+        pairing = Arm.parse(arm).pairing
+        chosen, rejected = self._trace_tokens(pairing.chosen), self._trace_tokens(pairing.rejected)
         pairs = self._pairs(arm)
         method = method_of(recipe)
         tokens = {"chosen": chosen, "rejected": rejected}

@@ -23,6 +23,11 @@ class Graded(NamedTuple):
     failure: str | None
     detail: str | None = None  # why the grader failed
 
+    @property
+    def verdict(self) -> str:
+        """`right`, `wrong`, or the failure."""
+        return self.failure or ("right" if self.correct else "wrong")
+
 
 class GradingError(Exception):
     """Why an answer cannot be graded: `time_out`, `error`. Such an answer is neither right nor wrong."""

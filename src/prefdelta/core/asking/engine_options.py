@@ -36,7 +36,8 @@ class VLLMOptions(Settings):
     """Kind of engine: vLLM in the job's process."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "bfloat16"
-    """Precision in which weights are loaded and computed with; `auto` is that of the checkpoint."""
+    """Precision in which weights are loaded and computed with; `auto` is that of the checkpoint, or 16 bits for one in
+    float32."""
 
     max_length: Annotated[int, Field(ge=2)]
     """Context length: tokens of prompt + completion. A prompt that leaves no room for a completion is a failure."""
@@ -87,7 +88,8 @@ class RulesServer(Settings):
     """Kind of server: the rule-based judge of the mini study."""
 
     noise: Annotated[float, Field(ge=0, le=1)]
-    """Probability, per dimension, that a score is off by one."""
+    """Share of the scores of a dimension that differ from those without noise, each by one. At 1 and 5 there is one way
+    only."""
 
 
 class BatchOptions(Settings):
@@ -159,8 +161,8 @@ class OpenAIOptions(Settings):
     counted."""
 
     limit_usd: Annotated[float, Field(gt=0)] | None = None
-    """Most that the whole study may spend on this model, in USD. Nothing is sent that might exceed it. Needs
-    `prices`."""
+    """Most that the whole study may spend on hosted judges, in USD, when this one is asked: they share one account.
+    Nothing is sent that might exceed it. Needs `prices`."""
 
     in_flight: Annotated[int, Field(ge=1)] = 64
     """Largest number of requests that are open at once."""

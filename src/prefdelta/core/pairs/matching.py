@@ -1,13 +1,14 @@
 """Matching: for each of some pairs another one that is like it, and how alike the two sets come out.
 
-For each pair of the first set the nearest one that is left is taken, without replacement (Rubin 1973; Stuart 2010,
-"Matching methods for causal inference", section 3.1). Near is the Euclidean distance of covariates in units of their
-standard deviations. How alike the sets are is told by standardised mean differences (Rosenbaum & Rubin 1985; Austin
-2009, "Balance diagnostics").
+One to one, without replacement, the nearest two first (Stuart 2010, "Matching methods for causal inference", section
+3.1; the order "closest" of MatchIt). Near is the Euclidean distance of covariates in units of their standard deviations.
+How alike the sets are is told by standardised mean differences (Rosenbaum & Rubin 1985; Austin 2009, "Balance
+diagnostics for comparing the distribution of baseline covariates").
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heapreplace
 
 from prefdelta.core.answers.accuracy import outcome
 from prefdelta.core.pairs.lengths import length_differences
@@ -61,10 +62,10 @@ def pass_rates(grades: Iterable[Grade]) -> dict[str, float]:
 def nearest_neighbours(
     columns: Sequence[Mapping[str, float]], first: Sequence[str], others: Sequence[str]
 ) -> list[str]:
-    """For each pair of `first`, in this order, the nearest of `others` that is left; of equally near ones, the first.
+    """For each pair of `first` one of `others`, each at most once: of all that are left, the two that are nearest.
 
     columns: the values of each covariate, by pair_id. A pair that lacks one counts as if it had the mean. There are at
-    least as many others as first pairs.
+    least as many others as first pairs. Of equally near ones, those that come first are matched.
     """
     import numpy as np
 
@@ -76,16 +77,28 @@ def nearest_neighbours(
         weights.append(1 / variance if variance > 0 else 0.0)
         own[place] = [column.get(pair_id, mean) for pair_id in first]
         theirs[place] = [column.get(pair_id, mean) for pair_id in others]
-    closed = np.zeros(len(others))  # infinite for those that are taken
-    taken = []
-    for place in range(len(first)):
+    closed = np.zeros(len(others))  # infinite for those that are matched
+
+    def nearest(place: int) -> tuple[float, int, int]:
+        """The squared distance of a first pair from the nearest that is left, and the places of both."""
         squares = closed.copy()
         for values, value, weight in zip(theirs, own[:, place], weights, strict=True):
             squares += (values - value) ** 2 * weight
-        nearest = int(squares.argmin())
-        closed[nearest] = np.inf
-        taken.append(others[nearest])
-    return taken
+        at = int(squares.argmin())
+        return float(squares[at]), place, at
+
+    waiting = [nearest(place) for place in range(len(first))]
+    heapify(waiting)
+    matched: dict[int, str] = {}  # by the place of the first pair
+    while waiting:
+        _, place, at = waiting[0]
+        if closed[at]:
+            heapreplace(waiting, nearest(place))
+        else:
+            heappop(waiting)
+            closed[at] = np.inf
+            matched[place] = others[at]
+    return [matched[place] for place in range(len(first))]
 
 
 def match_quality(

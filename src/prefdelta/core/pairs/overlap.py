@@ -84,6 +84,27 @@ def overlaps(
     return found
 
 
+def overlap_between(
+    k: int, first: tuple[str, Mapping[str, float]], second: tuple[str, Mapping[str, float]]
+) -> DimensionOverlap:
+    """The overlap of two top-k sets. first, second: a name, and the delta of each pair that can be in the set.
+
+    Raises StudyError if one has fewer than k pairs.
+    """
+    (one, deltas), (other, others) = first, second
+    sets = (_top_set(one, deltas, k), _top_set(other, others, k))
+    return _overlap(k, (one, other), sets, deltas.keys() & others.keys())
+
+
+def top_chances(name: str, deltas: Mapping[str, float], k: int) -> dict[str, float]:
+    """Each pair's chance of being among the k with the largest deltas, over the orders of equal ones.
+
+    Raises StudyError if there are fewer than k pairs.
+    """
+    top = _top_set(name, deltas, k)
+    return {pair: 1.0 if pair in top.above else top.drawn / top.scale if pair in top.tied else 0.0 for pair in deltas}
+
+
 def _top_set(dimension: str, deltas: Mapping[str, float], k: int) -> _TopSet:
     if k > len(deltas):
         raise StudyError(

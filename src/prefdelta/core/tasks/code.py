@@ -6,7 +6,7 @@ Each line applies an operation to the variable before it; an operand is a digit 
 import re
 from string import ascii_lowercase
 
-from prefdelta.core.tasks.steps import OPERATORS, Problem, RandomSource, Step, choose
+from prefdelta.core.tasks.steps import LARGEST_OPERAND, OPERATORS, Problem, RandomSource, Step, choose
 
 _QUESTION = re.compile(r"P:a=(\d);((?:[b-z]=[a-y][-+*][a\d];)+)([b-z])\?")
 _LINE = re.compile(r"([b-z])=([a-y])([-+*])([a\d])")
@@ -18,10 +18,10 @@ class Code:
     name = "code"
 
     def draw(self, random: RandomSource, n_operations: int) -> Problem:
-        start = random.randint(1, 5)
+        start = random.randint(1, LARGEST_OPERAND)
         lines, operations = [], []
         for index in range(n_operations):
-            operator, operand = choose(random, OPERATORS), random.randint(1, 5)
+            operator, operand = choose(random, OPERATORS), random.randint(1, LARGEST_OPERAND)
             names_first = index > 0 and random.random() < NAMES_FIRST
             written = "a" if names_first else str(operand)
             operations.append((operator, start if names_first else operand))

@@ -2,7 +2,7 @@
 
 import re
 
-from prefdelta.core.tasks.steps import OPERATORS, Problem, RandomSource, Step, choose
+from prefdelta.core.tasks.steps import LARGEST_OPERAND, OPERATORS, Problem, RandomSource, Step, choose
 
 _QUESTION = re.compile(r"Q:(\d)((?:[-+*]\d)+)\?")
 _STEP = re.compile(r"(\d)([-+*])(\d)=(\d)")
@@ -12,8 +12,8 @@ class Maths:
     name = "maths"
 
     def draw(self, random: RandomSource, n_operations: int) -> Problem:
-        start = random.randint(1, 5)
-        operations = tuple((choose(random, OPERATORS), random.randint(1, 5)) for _ in range(n_operations))
+        start = random.randint(1, LARGEST_OPERAND)
+        operations = tuple((choose(random, OPERATORS), random.randint(1, LARGEST_OPERAND)) for _ in range(n_operations))
         text = "".join(f"{operator}{operand}" for operator, operand in operations)
         return Problem(f"Q:{start}{text}?", start, operations)
 

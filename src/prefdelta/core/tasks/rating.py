@@ -19,6 +19,7 @@ DIMENSIONS = (
     "computational_precision",
     "signal_to_noise",
 )
+SCORES = (1, 2, 3, 4, 5)  # from worst to best
 _ANSWER = re.compile(re.escape(ANSWER_MARK) + r"(\d{1,9})")
 
 
@@ -65,6 +66,13 @@ def rate(question: str, trace: str) -> dict[str, int] | None:
     scores = {name: _score(1 - faults[name] / len(expected)) for name in DIMENSIONS[:4]}
     scores["signal_to_noise"] = _score(useful / (useful + repeats + parts.noise) if useful else 0.0)
     return scores
+
+
+def one_step_off(score: int, upwards: bool) -> int:
+    """The score beside a score. At 1 and 5 there is only one."""
+    if score in (SCORES[0], SCORES[-1]):
+        upwards = score == SCORES[0]
+    return score + (1 if upwards else -1)
 
 
 def _score(share: float) -> int:

@@ -6,7 +6,7 @@ The table has the values in another order than the formula that uses them.
 import re
 from string import ascii_lowercase
 
-from prefdelta.core.tasks.steps import OPERATORS, Problem, RandomSource, Step, choose
+from prefdelta.core.tasks.steps import LARGEST_OPERAND, OPERATORS, Problem, RandomSource, Step, choose
 
 NAMES = ascii_lowercase[10:]  # without the names that Code uses
 _QUESTION = re.compile(r"S:((?:[k-z]\d)+),([k-z])((?:[-+*][k-z])+)\?")
@@ -19,7 +19,7 @@ class Stem:
 
     def draw(self, random: RandomSource, n_operations: int) -> Problem:
         names = _shuffled(NAMES, random)[: n_operations + 1]
-        values = {name: random.randint(1, 5) for name in names}
+        values = {name: random.randint(1, LARGEST_OPERAND) for name in names}
         operators = [choose(random, OPERATORS) for _ in range(n_operations)]
         formula = names[0] + "".join(o + n for o, n in zip(operators, names[1:], strict=True))
         table = "".join(f"{name}{values[name]}" for name in _shuffled(names, random))

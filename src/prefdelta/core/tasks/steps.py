@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 OPERATORS = "+-*"
+LARGEST_OPERAND = 5  # operands and start values of a problem: from 1 to this, equally likely
 FILLER = "hm"
 ANSWER_MARK = "A:"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WindowAccuracy:
-    """Accuracy at temperature 1 on validation problems, and the window in which it must lie. Shares, 0 to 1."""
+    """Accuracy on validation problems, and the window in which it must lie. Shares, 0 to 1."""
 
     family: str
     operations: Sequence[int]  # lengths of the problems
@@ -14,6 +14,20 @@ class WindowAccuracy:
     low: float
     high: float
     n: int  # number of counted problems
+    temperature: float = 1.0  # of the answers; 0 is greedy
+    best_temperature: float | None = None  # of other temperatures, the one with the highest accuracy
+    best_accuracy: float | None = None  # at that temperature
+    at_most_above: float | None = None  # how far best_accuracy may lie above accuracy
+
+    @property
+    def inside(self) -> bool:
+        """Whether the accuracy lies in its window, and no other temperature mends the model."""
+        mended = (
+            self.best_accuracy is not None
+            and self.at_most_above is not None
+            and round(self.best_accuracy - self.accuracy, 4) > self.at_most_above
+        )
+        return self.low <= self.accuracy <= self.high and not mended
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from prefdelta.reporting.numbers.answers import AnswerMatrix, read_answers
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.gains import ArmWeights, difference_weights, gain_weights
 from prefdelta.reporting.numbers.runs import RunVariance, run_variance
-from prefdelta.reporting.numbers.sharpening import MatchedBase, match, resolved
+from prefdelta.reporting.numbers.sharpening import Luck, MatchedBase, luck_of, match, resolved, run_weights_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +86,8 @@ class Scores:
         self._groups = groups
         self._bootstrap = bootstrap
         self._estimates: dict[tuple[tuple[Evaluation, ...], tuple[tuple[str, float], ...]], Estimate] = {}
-        self._runs: dict[tuple[Evaluation, ...], RunVariance | None] = {}
+        self._runs: dict[tuple[tuple[Evaluation, ...], Luck | None], RunVariance | None] = {}
+        self._lucks: dict[tuple[Evaluation, Luck], AnswerMatrix] = {}
         self.rows = rows
         self.not_counted = not_counted
 
@@ -129,6 +130,11 @@ class Scores:
     def answers(self, evaluation: Evaluation) -> AnswerMatrix | None:
         """The answers to a benchmark in one group; None if nothing was evaluated there."""
         return self._answers.get(evaluation)
+
+    def mapped(self, function: Callable[[AnswerMatrix], AnswerMatrix]) -> Self:
+        """The same arms with other outcomes, for example pass@k (`numbers.passes`)."""
+        answers = {evaluation: function(matrix) for evaluation, matrix in self._answers.items()}
+        return type(self)(answers, self._groups, self._bootstrap)
 
     def draws(self, evaluation: Evaluation) -> int:
         """How often the arms answered each problem: the k of avg@k."""
@@ -212,8 +218,9 @@ class Scores:
         """
         import numpy as np
 
-        runs = any(isinstance(arm, Arm) for weights in sums for arm in weights)
-        variance = self.run_variance(evaluations)
+        by_run = list(map(run_weights_of, sums))
+        runs = any(isinstance(arm, Arm) for weights in by_run for arm in weights)
+        variance = self.run_variance(evaluations, luck_of(sums))
         values, covariance, n = np.zeros(len(sums)), np.zeros((len(sums), len(sums))), []
         for evaluation in evaluations:
             rows = self._units_of(sums, evaluation)
@@ -225,14 +232,21 @@ class Scores:
             return values, covariance, None
         if not runs or variance is None:
             return values, covariance, min(n) - 1.0
-        return values, covariance + variance.covariance(sums), float(variance.df)
+        return values, covariance + variance.covariance(by_run), float(variance.df)
 
-    def run_variance(self, evaluations: Sequence[Evaluation]) -> RunVariance | None:
-        """How much runs vary in the mean accuracy over some benchmarks; None without repeats."""
-        key = tuple(evaluations)
+    def run_variance(self, evaluations: Sequence[Evaluation], luck: Luck | None = None) -> RunVariance | None:
+        """How much runs vary in the mean accuracy over benchmarks, or in what `luck` says; None without repeats."""
+        key = (tuple(evaluations), luck)
         if key not in self._runs:
-            self._runs[key] = run_variance([self._answers[evaluation] for evaluation in key])
+            self._runs[key] = run_variance([self._outcomes_of_runs(each, luck) for each in evaluations])
         return self._runs[key]
+
+    def _outcomes_of_runs(self, evaluation: Evaluation, luck: Luck | None) -> AnswerMatrix:
+        if luck is None:
+            return self._answers[evaluation]
+        if (evaluation, luck) not in self._lucks:
+            self._lucks[evaluation, luck] = luck.matrix(self, evaluation)
+        return self._lucks[evaluation, luck]
 
     def of_accuracies(
         self,
@@ -247,10 +261,11 @@ class Scores:
         """
         parts = [self._units_of(sides, evaluation) for evaluation in evaluations]
         where = [(evaluation.group, evaluation.benchmark) for evaluation in evaluations]
-        variance, run_df = self.run_variance(evaluations), None
-        if any(isinstance(arm, Arm) for weights in sides for arm in weights):
+        by_run = list(map(run_weights_of, sides))
+        variance, run_df = self.run_variance(evaluations, luck_of(sides)), None
+        if any(isinstance(arm, Arm) for weights in by_run for arm in weights):
             run_df = variance.df if variance else 0
-        drawn = partial(variance.drawn, sides) if variance and run_df else None
+        drawn = partial(variance.drawn, by_run) if variance and run_df else None
         return self._bootstrap.of_function(
             parts, function, *what, list(map(_by_name, sides)), where, runs=drawn, run_df=run_df
         )
@@ -295,12 +310,13 @@ class Scores:
 
     def _run_part(self, weights: ArmWeights, evaluations: Sequence[Evaluation]) -> tuple[Variance | None, int | None]:
         """(the variance between runs in a sum of accuracies, its degrees of freedom): see `Estimate.run_df`."""
-        if not any(isinstance(arm, Arm) and weight for arm, weight in weights.items()):
+        by_run = run_weights_of(weights)
+        if not any(isinstance(arm, Arm) and weight for arm, weight in by_run.items()):
             return None, None
-        variance = self.run_variance(evaluations)
+        variance = self.run_variance(evaluations, luck_of([weights]))
         if variance is None:
             return None, 0
-        runs = variance.of(weights)
+        runs = variance.of(by_run)
         return runs, max(1, round(runs.df))
 
     def _step(self, weights: ArmWeights, evaluation: Evaluation) -> float:

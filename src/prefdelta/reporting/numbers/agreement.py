@@ -1,11 +1,12 @@
-"""Agreement of two ways of asking the judge, on the same traces."""
+"""Agreement of two judgings of the same traces: two ways of asking the judge, the same again, or two judges."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.judging.noise import NoiseShares, noise_shares
 from prefdelta.core.layout import place_of
 from prefdelta.core.statistics import Estimate
 from prefdelta.records.judgement import Judgement
@@ -41,6 +42,8 @@ class AgreementLine:
     exact: Estimate  # share of equal scores
     within_one: Estimate
     difference: Estimate  # other form minus main form, score points
+    # Of the study's and of the other judging. None: another question was asked, or traces got several votes.
+    noise: NoiseShares | None
     kappa: Estimate  # weighted by squared distance: 1 perfect, 0 as by chance. Of means: Lin's (1989) concordance
 
 
@@ -51,9 +54,11 @@ def agreements(
     forms: Mapping[str, Sequence[str]],
     compared_forms: Mapping[str, Sequence[str]],
     bootstrap: Bootstrap,
+    same_judge: Collection[str] = (),
 ) -> list[AgreementLine]:
     """One line per dimension and compared form that asks it, grouped by dimension.
 
+    same_judge: the compared forms that ask the study's judge itself the same again.
     Raises StudyError for a form that is not named.
     """
     first, second = _read_judgements(main, study, forms), _read_judgements(compared, study, compared_forms)
@@ -65,7 +70,10 @@ def agreements(
             sides = (scores[scores["dimension"] == dimension] for scores in (first[form], second[other]))
             both = next(sides).merge(next(sides), on=_KEY, suffixes=("_main", "_other"), validate="one_to_one")
             counts = (len(forms[form]), len(dimensions))
-            lines.append(_agreement_line(dimension, (form, other), counts, both, bootstrap))
+            line = _agreement_line(dimension, (form, other), counts, both, bootstrap)
+            if line.votes == 1 and list(dimensions) == list(forms[form]):
+                line = replace(line, noise=_noise(both, other in same_judge))
+            lines.append(line)
     return lines
 
 
@@ -103,11 +111,18 @@ def _agreement_line(
         exact=share(1),
         within_one=share(2),
         difference=share(3),
-        kappa=bootstrap.of_function([sums], _kappa, "judging", dimension, names[1], "kappa"),
+        noise=None,
+        kappa=bootstrap.of_function([sums], weighted_kappa, "judging", dimension, names[1], "kappa"),
     )
 
 
-def _kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
+def _noise(both: "pd.DataFrame", same_judge: bool) -> NoiseShares:
+    scored = both.dropna(subset=["score_sum_main", "score_sum_other"])
+    first, second = (scored[f"score_sum_{side}"].astype(int).tolist() for side in ("main", "other"))
+    return noise_shares(first, second, same_judge=same_judge)
+
+
+def weighted_kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Cohen's kappa with quadratic weights (Cohen 1968), from the columns of `_agreement_line`; NaN if nothing varies.
 
     The squared distance expected of unrelated ratings with the same marginals is var x + var y + (mean x - mean y)^2.

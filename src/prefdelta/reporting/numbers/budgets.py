@@ -13,7 +13,7 @@ from prefdelta.reporting.figures.marks import Head
 from prefdelta.reporting.numbers.gains import UNIT
 from prefdelta.reporting.panels import panel_head, panel_point, panels
 
-_CONTROLS = ("all", "bottom", "length-matched", "swapped")  # controls with a mark of their own
+_CONTROLS = ("all", "bottom", "matched", "swapped")  # controls with a mark of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,6 @@ def _courses(block: Block) -> dict[tuple[str, str], dict[int | None, Repeats]]:
         selection = selection_of(repeats[0])
         name = without_draw(repeats[0]).removesuffix(f"-{selection.k}")
         kind = selection.kind if selection.kind in ("top", "random") else "other"
-        courses.setdefault((kind, name.removeprefix("top-")), {})[selection.k] = repeats
+        courses.setdefault((kind, name.removeprefix("top-") if kind == "top" else name), {})[selection.k] = repeats
     order = ("top", "random", "other")
     return dict(sorted(courses.items(), key=lambda item: order.index(item[0][0])))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.core.arms import Pairing
+from prefdelta.core.asking.judges import judge_in, without_judge
 from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import place_of
 from prefdelta.core.pairs.lengths import length_differences
@@ -47,7 +48,7 @@ class Pairings:
         study: str,
         dimensions: Sequence[str],
     ) -> None:
-        """dimensions: in the order in which they are shown."""
+        """dimensions: in the order in which they are shown. Lines and overlaps are of the study's own judge."""
         self._pairs = {pairing_at(place_of(path, study)): tables.read(path, Pair) for path in pairs}
         self._deltas: dict[tuple[Pairing, str], dict[str, Delta]] = {}
         for path in deltas:
@@ -55,12 +56,16 @@ class Pairings:
             rows = {row.pair_id: row for row in tables.read(path, Delta)}
             self._deltas[pairing_at(place), place.axes["dimension"]] = rows
         order = {name: index for index, name in enumerate(dimensions)}
-        undrawn = [key for key in self._deltas if key[0].draw == 0]
-        self._keys = sorted(undrawn, key=lambda key: (str(key[0]), order.get(key[1], len(order)), key[1]))
+        keys = (key for key in self._deltas if key[0].draw == 0 and judge_in(key[1]) is None)
+        self._keys = sorted(keys, key=lambda key: (str(key[0]), order.get(key[1], len(order)), key[1]))
         self._lengths = {
             pairing: length_differences(pair for pair in rows if pair.pool and pair.eligible)
             for pairing, rows in self._pairs.items()
         }
+
+    def rows(self, pairing: Pairing, dimension: str) -> Mapping[str, Delta]:
+        """The deltas of the pool's pairs, by pair_id; empty without a table."""
+        return self._deltas.get((pairing, dimension), {})
 
     def lines(self) -> list[DeltaLine]:
         """One line per pairing and dimension: pairings by name, dimensions in order."""
@@ -94,6 +99,19 @@ class Pairings:
             pair.prompt_id: known[pair.pair_id]
             for pair in self._pairs.get(pairing, [])
             if pair.pool and pair.pair_id in known
+        }
+
+    def judges(self, pairing: Pairing, dimension: str) -> list[str | None]:
+        """Who scored a pairing on a dimension: None, the study's own judge, then the others by name."""
+        names = (judge_in(name) for key, name in self._deltas if key == pairing and without_judge(name) == dimension)
+        return sorted(names, key=lambda name: name or "")
+
+    def correctness_by_prompt(self, pairing: Pairing) -> dict[str, int]:
+        """1 where only the chosen trace of an eligible pair is right, -1 where only the rejected one is, else 0."""
+        return {
+            pair.prompt_id: int(pair.chosen_correct) - int(pair.rejected_correct)
+            for pair in self._pairs.get(pairing, [])
+            if pair.pool and pair.eligible and pair.chosen_correct is not None and pair.rejected_correct is not None
         }
 
     def lengths_by_prompt(self, pairing: Pairing) -> dict[str, int]:

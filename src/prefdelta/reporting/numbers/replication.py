@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefdelta.core.arms import Arm, Pairing, parse_arm, undrawn
+from prefdelta.core.asking.judges import judge_in
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.reporting.arms import Repeats, families, selection_of, without_draw
 from prefdelta.reporting.content import Content
@@ -165,21 +166,30 @@ def _drawn_with(orders: Mapping[tuple[str, str], set[Any]]) -> str:
 
 
 def _judge(content: Content) -> list[Source]:
-    settings = [job.manifest.settings for job in content.jobs if job.stage == "judge"]
+    jobs = [(job.name.partition("/")[2], job.manifest.settings) for job in content.jobs if job.stage == "judge"]
+    settings = [its for form, its in jobs if judge_in(form) is None]
+    others = sorted({name for form, _ in jobs if (name := judge_in(form)) is not None})
     if not settings:
         return []
     votes = [int(one.get("votes", 1)) for one in settings]
     often = "once" if max(votes) == 1 else f"by {span(votes)} votes"
     told = f"each trace judged {often}"
     forms = {frozenset(dimensions) for dimensions in _forms(content, "forms").values()}
-    again = {name for name, asked in _forms(content, "compared").items() if frozenset(asked) in forms}
+    again = {
+        name
+        for name, asked in _forms(content, "compared").items()
+        if frozenset(asked) in forms and judge_in(name) is None
+    }
     prompts = [one["prompts"] for one in settings if one.get("form") in again and one.get("prompts")]
     if again:
         told += f"; judged again, with another seed, on {span(prompts) if prompts else 'some'} prompts"
     held = "no: every selection rests on one judging; mean deltas hold it with their pairs"
     models = sorted({model for one in settings if (model := (one.get("engine") or {}).get("model"))})
     sources = [Source(JUDGE_DRAW, told, held)]
-    if models:
+    if others:
+        told = f"the study’s own ({listed(models)}), and on some pairings {listed(others)}"
+        sources.append(Source("Judge", told, "no: a selection is by one judge"))
+    elif models:
         sources.append(Source("Judge", _one_of("judge", models), "no"))
     return sources
 

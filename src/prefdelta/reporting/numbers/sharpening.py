@@ -11,17 +11,18 @@ held against its untrained policy at two matched temperatures:
 Neither is sampled. The untrained policy answers at the temperatures of a grid, `<policy>/base` and `<policy>/base@<T>`
 (`evaluate.groups.<group>.base_temperatures`), and both are (1 - w) of one of them + w of the next. So the gain beyond
 sharpening is a weighted sum of accuracies like any other gain: a `MatchedBase` stands among the weights of `Scores`.
-The interval takes w as known; docs/sharpening.md has the coverage that this leaves.
+The variance between runs is that of an arm's accuracy minus its own matched base, because a run that came out sharper
+has another match. Over problems the interval takes w as known; docs/sharpening.md has the coverage that this leaves.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from prefdelta.core.arms import Arm, Base, parse_arm
-from prefdelta.core.statistics import Estimate
+from prefdelta.core.statistics import NOTHING, Estimate
 from prefdelta.reporting.numbers.gains import ArmWeights, gain_weights, mean_weights
 
 if TYPE_CHECKING:
@@ -106,28 +107,48 @@ def grid(answers: "AnswerMatrix", policy: str) -> list[Base]:
 
 def match(scores: "Scores", base: MatchedBase, evaluation: "Evaluation") -> Match | None:
     """Where `base` lies in an evaluation. None without a grid, or if an entropy or accuracy is not known."""
+    scale = _scale(scores, base, evaluation)
+    return None if scale is None else scale.match(scores, base.arms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """An untrained policy over its grid: by what an arm is matched."""
+
+    on: On
+    over: "Sequence[Evaluation]"
+    bases: Sequence[Base]  # hottest first
+    values: Sequence[float]  # minus the mean token entropy, or the gain: they rise, as a rule
+
+    def match(self, scores: "Scores", arms: Sequence[Arm]) -> Match | None:
+        by_entropy = self.on == "entropy"
+        wanted = _sharpness(scores, arms, self.over) if by_entropy else _gain(scores, gain_weights(arms), self.over)
+        if wanted is None:
+            return None
+        place, share, outside = crossing(self.values, wanted)
+        shares = {self.bases[place]: 1.0}
+        reached = self.values[place]
+        if share:
+            shares = {self.bases[place]: 1 - share, self.bases[place + 1]: share}
+            reached += share * (self.values[place + 1] - reached)
+        sign = -1.0 if by_entropy else 1.0
+        return Match(shares, sign * wanted, sign * reached, outside)
+
+
+def _scale(scores: "Scores", base: MatchedBase, evaluation: "Evaluation") -> _Scale | None:
+    """The scale on which `base` is matched; None without a grid, or if a value of it is not known."""
     over = list(base.over or (evaluation,))
-    matrices = [scores.answers(each) for each in (evaluation, *over)]
-    if any(matrix is None for matrix in matrices):
-        return None
-    grids = [grid(matrix, base.policy) for matrix in matrices if matrix]
-    bases = [member for member in grids[0] if all(member in other for other in grids)]
+    matrices = [scores.answers(each) for each in dict.fromkeys((evaluation, *over))]
+    grids = [grid(matrix, base.policy) if matrix else [] for matrix in matrices]
+    bases = [member for member in grids[0] if all(member in other for other in grids[1:])]
     if len(bases) < 2:
         return None
     if base.on == "entropy":
-        sharpness = [_sharpness(scores, [member], over) for member in bases]
-        wanted = _sharpness(scores, base.arms, over)
+        values = [_sharpness(scores, [member], over) for member in bases]
     else:
-        sharpness = [0.0, *(_gain(scores, {member: 1.0, bases[0]: -1.0}, over) for member in bases[1:])]
-        wanted = _gain(scores, gain_weights(base.arms), over)
-    known = [value for value in sharpness if value is not None]
-    if wanted is None or len(known) < len(sharpness):
-        return None
-    place, share, outside = crossing(known, wanted)
-    shares = {bases[place]: 1.0} if not share else {bases[place]: 1 - share, bases[place + 1]: share}
-    reached = sum(known[bases.index(member)] * part for member, part in shares.items())
-    sign = -1.0 if base.on == "entropy" else 1.0
-    return Match(shares, sign * wanted, sign * reached, outside)
+        values = [0.0, *(_gain(scores, {member: 1.0, bases[0]: -1.0}, over) for member in bases[1:])]
+    known = [value for value in values if value is not None]
+    return _Scale(base.on, over, bases, known) if len(known) == len(values) else None
 
 
 def crossing(values: Sequence[float], wanted: float) -> tuple[int, float, Literal["", "hotter", "cooler"]]:
@@ -161,6 +182,58 @@ def resolved(scores: "Scores", weights: ArmWeights, evaluation: "Evaluation") ->
     return {arm: weight for arm, weight in total.items() if abs(weight) > 1e-12}
 
 
+@dataclass(frozen=True, slots=True)
+class Luck:
+    """How the luck of runs enters sums with a matched base: a run moves its accuracy, and its base@entropy too.
+
+    The outcome of a run is `own` times its own minus `shared` times that of its own matched base.
+    """
+
+    base: MatchedBase  # without its arms: how they are matched
+    own: float
+    shared: float
+
+    def matrix(self, scores: "Scores", evaluation: "Evaluation") -> "AnswerMatrix":
+        """The trained arms with these outcomes; NaN where an arm has no match."""
+        import numpy as np
+
+        answers = scores.answers(evaluation)
+        assert answers is not None, "a sum is over evaluations that have answers"
+        arms = [arm for arm in map(parse_arm, answers.rows) if isinstance(arm, Arm)]
+        policies = dict.fromkeys(arm.policy for arm in arms)
+        scales = {policy: _scale(scores, replace(self.base, policy=policy), evaluation) for policy in policies}
+        means = np.full((len(arms), answers.means.shape[1]), np.nan)
+        for row, arm in enumerate(arms):
+            scale = scales[arm.policy]
+            if found := scale.match(scores, [arm]) if scale else None:
+                base = sum(part * answers.means[answers.rows[str(each)]] for each, part in found.shares.items())
+                means[row] = self.own * answers.means[answers.rows[str(arm)]] - self.shared * base
+        return replace(answers, rows={str(arm): row for row, arm in enumerate(arms)}, means=means)
+
+
+def luck_of(sums: Sequence[ArmWeights]) -> Luck | None:
+    """The luck of runs in sums that hold a matched base; None if none does. All are taken to be as the first one."""
+    for weights in sums:
+        for base, weight in weights.items():
+            if isinstance(base, MatchedBase):
+                own = sum(weights.get(arm, 0.0) for arm in base.arms)
+                how = replace(base, policy="", arms=())
+                return Luck(how, 1.0, -weight / own) if own else Luck(how, 0.0, -1.0)
+    return None
+
+
+def run_weights_of(weights: ArmWeights) -> ArmWeights:
+    """The weights of the runs in a sum: its arms; those of its matched bases where it has no arms."""
+    if any(isinstance(arm, Arm) for arm in weights):
+        return weights
+    return {
+        arm: weight / len(base.arms)
+        for base, weight in weights.items()
+        if isinstance(base, MatchedBase)
+        for arm in base.arms
+    }
+
+
 def _sharpness(scores: "Scores", arms: "Sequence[Arm | Base]", over: "Sequence[Evaluation]") -> float | None:
     """Minus the mean token entropy (nats) of some repeats, the mean over evaluations."""
     entropies = [mean_entropy(scores, arms, evaluation) for evaluation in over]
@@ -181,3 +254,91 @@ def _gain(scores: "Scores", weights: ArmWeights, over: "Sequence[Evaluation]") -
     if not all(scores.has(arm, evaluation) for arm in weights for evaluation in over):
         return None
     return scores.weighted_difference(weights, over).value
+
+
+# --- what is said of a family -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sharpening:
+    """Some repeats held against sharper sampling, on the mean over some benchmarks. Gains are shares."""
+
+    arms: tuple[Arm, ...]
+    gain: Estimate  # over the untrained policy, both at the temperature of the group
+    sharpened: Estimate  # what base@entropy gains
+    beyond: Estimate  # the arm minus base@entropy
+    half: Estimate  # `beyond` minus half of `gain`
+    beyond_gain: Estimate  # the arm minus base@gain; no value in domain, where it is 0 by construction
+    best: tuple[Base, Estimate] | None  # the best temperature of the grid, and what it gains
+    at: Mapping[float, Estimate]  # the gain at other temperatures (0: greedy), of arm and untrained policy alike
+    matches: Sequence[Match]  # of base@entropy, one per benchmark
+    entropy: tuple[float, float] | None  # mean token entropy (nats) of arm and untrained policy; None: unknown
+
+    @property
+    def verdict(self) -> "Verdict":
+        """What this says of the gain, by the rule in docs/sharpening.md."""
+        greedy, too_cool = self.at.get(0.0), any(found.outside == "cooler" for found in self.matches)
+        if self.beyond.low is None or self.half.high is None or self.gain.low is None:
+            return "not measured"
+        if self.gain.low <= 0:
+            return "no gain"
+        if self.beyond.low > 0 and (not too_cool if greedy is None else _above(greedy)):
+            return "beyond sharpening"
+        none = greedy is None or (greedy.high is not None and greedy.high < self.gain.low / 2 and not _above(greedy))
+        return "sharpening" if self.half.high < 0 and none else "undecided"
+
+
+Verdict = Literal["sharpening", "beyond sharpening", "undecided", "no gain", "not measured"]
+
+
+def sharpening(
+    scores: "Scores",
+    arms: Sequence[Arm],
+    evaluations: "Sequence[Evaluation]",
+    inside: "Sequence[Evaluation]",
+    others: "Mapping[float, Sequence[Evaluation]]",
+) -> Sharpening:
+    """Some repeats against sharper sampling, on the mean over `evaluations`.
+
+    inside: the evaluations in domain, on which base@gain is matched. others: temperature -> the same benchmarks there.
+    """
+    matched, base = base_at_entropy(arms), arms[0].base
+    both: list[Arm | Base] = [*arms, base]
+    matches = [found for evaluation in evaluations if (found := match(scores, matched, evaluation))]
+    half = {arm: weight / 2 for arm, weight in mean_weights(arms).items()}
+    entropies = [_sharpness(scores, side, evaluations) for side in (arms, [base])]
+    known = [-entropy for entropy in entropies if entropy is not None]
+    return Sharpening(
+        arms=tuple(arms),
+        gain=scores.weighted_difference(gain_weights(arms), evaluations),
+        sharpened=scores.weighted_difference({matched: 1.0, base: -1.0}, evaluations),
+        beyond=gain_beyond(scores, arms, evaluations),
+        half=scores.weighted_difference({**half, matched: -1.0, base: 0.5}, evaluations),
+        beyond_gain=NOTHING if set(evaluations) == set(inside) else gain_beyond_gain(scores, arms, inside, evaluations),
+        best=best_of_grid(scores, base.policy, evaluations),
+        at={
+            temperature: scores.weighted_difference(gain_weights(arms), there)
+            for temperature, there in others.items()
+            if all(scores.has(arm, evaluation) for arm in both for evaluation in there)
+        },
+        matches=matches,
+        entropy=(known[0], known[1]) if len(known) == 2 else None,
+    )
+
+
+def best_of_grid(scores: "Scores", policy: str, evaluations: "Sequence[Evaluation]") -> tuple[Base, Estimate] | None:
+    """The temperature at which an untrained policy is best, and what it gains there; None without a grid.
+
+    It is chosen by the answers that it is then judged by, so its gain is rather too large: hard on the arms.
+    """
+    grids = [grid(answers, policy) for evaluation in evaluations if (answers := scores.answers(evaluation))]
+    members = [member for member in grids[0] if all(member in other for other in grids)] if grids else []
+    if len(members) < 2:
+        return None
+    gains = {member: scores.weighted_difference({member: 1.0, members[0]: -1.0}, evaluations) for member in members[1:]}
+    best = max(gains, key=lambda member: gains[member].value or 0.0)
+    return best, gains[best]
+
+
+def _above(estimate: Estimate) -> bool:
+    return estimate.low is not None and estimate.low > 0

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from prefdelta.core.arms import Arm
+from prefdelta.core.precision import cosines_of
 from prefdelta.records.details.train import TrainDetails, TrainedArm
 from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.manifests import FinishedJob, details_of
@@ -24,6 +25,7 @@ class TrainingLine:
     margins: list[float]  # per update, nats (beta included); SFT has none
     differs_from_base: bool | None
     survives_bfloat16: float | None  # share of the parameters that would still differ from the base in bfloat16
+    cosines: Mapping[str, float]  # precision -> cosine of what it keeps of the update with the whole update
 
     @property
     def step0_gap(self) -> float | None:
@@ -53,6 +55,7 @@ def _training_line(arm: Arm, trained: TrainedArm, recipe: Mapping[str, Any] | No
         margins=_known(trained, "rewards/margins"),
         differs_from_base=trained.differs_from_base,
         survives_bfloat16=trained.changed_share_bfloat16,
+        cosines=cosines_of(asdict(trained)),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from prefdelta.core.arms import Pairing
 from prefdelta.core.asking.engine_options import VLLMServer
+from prefdelta.core.asking.judges import PEOPLE, judge_in, without_judge
 from prefdelta.core.compute import Compute
 from prefdelta.core.data.sources import DataSource
 from prefdelta.core.errors import StudyError
@@ -16,7 +17,19 @@ from prefdelta.study.config.sections import Config, Experiment
 def mistakes_across(config: Config) -> list[str]:
     """All such mistakes in a config, one text each."""
     checks = (
-        *(_generators, _prompts, _ladder, _judge, _compared, _dimensions, _composites, _groups, _kept, _sets),
+        *(
+            _generators,
+            _prompts,
+            _ladder,
+            _judge,
+            _other_judges,
+            _compared,
+            _dimensions,
+            _composites,
+            _groups,
+            _kept,
+            _sets,
+        ),
         *(_compute, _sizes, _experiments),
     )
     return [mistake for check in checks for mistake in check(config)]
@@ -62,6 +75,11 @@ def _prompts(config: Config) -> Iterator[str]:
 def _ladder(config: Config) -> Iterator[str]:
     if any(model.ladder for model in config.models.values()) and config.ladder is None:
         yield "ladder: is missing, but models are trained here (models.<model>.ladder)"
+    for name, rung in ((name, model.ladder) for name, model in config.models.items()):
+        held = rung.misconceptions if rung else None
+        if config.ladder and held:
+            tables = config.ladder.misconceptions
+            yield from _unknown(f"models.{name}.ladder.misconceptions.table", [held.table], tables)
     # The ladder's models have a template of our own; templates of the hub are checked when they are used.
     questions = [
         (f"generators.{name}", generator.model, generator.sampling or config.generate.sampling)
@@ -78,23 +96,40 @@ def _ladder(config: Config) -> Iterator[str]:
 
 
 def _judge(config: Config) -> Iterator[str]:
-    judge, engine = config.judge, config.judge.engine
-    yield from (f"judge.engine: {mistake}" for mistake in engine.problems())
-    needs_weights = isinstance(engine.server, VLLMServer)
-    if needs_weights and judge.model is None:
-        yield "judge.model: is missing: which of models does the vllm server of judge.engine serve"
-    elif judge.model is not None and not needs_weights:
-        yield "judge.model: judge.engine starts no vllm server that could serve it; take judge.model out"
-    elif judge.model is not None and judge.model not in config.models:
-        yield f"judge.model: {unknown(judge.model, config.models)}"
-    elif judge.model is not None and config.models[judge.model].hub is None:
-        yield f"judge.model: {judge.model!r} is not a model of the hub; give models.{judge.model}.hub"
+    for judge in config.judge.judges().values():
+        where, engine = judge.where, judge.engine
+        yield from (f"{where}.engine: {mistake}" for mistake in engine.problems())
+        needs_weights = isinstance(engine.server, VLLMServer)
+        if needs_weights and judge.model is None:
+            yield f"{where}.model: is missing: which of models does the vllm server of {where}.engine serve"
+        elif judge.model is not None and not needs_weights:
+            yield f"{where}.model: {where}.engine starts no vllm server that could serve it; take {where}.model out"
+        elif judge.model is not None and judge.model not in config.models:
+            yield f"{where}.model: {unknown(judge.model, config.models)}"
+        elif judge.model is not None and config.models[judge.model].hub is None:
+            yield f"{where}.model: {judge.model!r} is not a model of the hub; give models.{judge.model}.hub"
+
+
+def _other_judges(config: Config) -> Iterator[str]:
+    pairings = [name for experiment in config.experiments.values() for name in experiment.pairings]
+    selections = {name for experiment in config.experiments.values() for name in experiment.selections}
+    for name, judge in config.judge.others.items():
+        where = f"judge.others.{name}"
+        yield from _unknown(f"{where}.pairings", judge.pairings, dict.fromkeys(pairings))
+        if name == PEOPLE:
+            yield f"judge.others: {name!r} is the judge whose scores come from people's sheets; choose another name"
+        if judge.model is not None and judge.engine is None:
+            yield f"{where}.model: is for an engine of its own; give {where}.engine, or leave model out"
+        if not judge.pairings and not any(f"@{name}-" in selection for selection in selections):
+            yield f"{where}.pairings: is empty, so it would judge nothing; name a pairing of an experiment"
 
 
 def _compared(config: Config) -> Iterator[str]:
     forms, compared = config.judge.forms, config.judge.compared
     for form, dimensions in {**forms, **(compared.forms if compared else {})}.items():
         yield from _unknown(f"judge.forms.{form}", dimensions, config.dimensions)
+        if "@" in form:
+            yield f"judge.forms: {form!r} has an @, which stands before the name of another judge; choose another"
     if compared is None:
         return
     yield from _unknown("judge.compared.generators", compared.generators, config.generators)
@@ -163,7 +198,7 @@ def _sizes(config: Config) -> Iterator[str]:
     """A model whose size a stage does not list would get no GPU if GPUs are given only by size."""
     models_of: dict[str, Iterable[str | None]] = {
         "generate": [generator.model for generator in config.generators.values()],
-        "judge": [config.judge.model],
+        "judge": [judge.model for judge in config.judge.judges().values()],
         "reference": config.policies,
         "train": config.policies,
         "evaluate": config.policies,
@@ -245,9 +280,17 @@ def _selection(config: Config, experiment: str, name: str, pairings: list[str]) 
     except StudyError as error:
         yield f"{where}: {error}"
         return
-    dimensions = [*config.dimensions, *config.delta.composites]
-    if selection.dimension is not None and selection.dimension not in dimensions:
-        yield f"{where}: {name!r}: {unknown(selection.dimension, dimensions)}"
+    if selection.dimension is not None:
+        dimensions, judges = [*config.dimensions, *config.delta.composites], [*config.judge.others, PEOPLE]
+        yield from _unknown(f"{where}: {name!r}", [without_judge(selection.dimension)], dimensions)
+        judge = judge_in(selection.dimension)
+        yield from _unknown(f"{where}: {name!r}: judge", [judge] if judge else [], judges)
+        other = config.judge.others.get(judge or "")
+        if other and selection.k is not None and other.prompts != "all" and selection.k > other.prompts:
+            yield (
+                f"{where}: {name!r} asks for {selection.k} pairs, but {judge} judges only {other.prompts} prompts; "
+                f"raise judge.others.{judge}.prompts"
+            )
     if selection.set is not None and selection.set not in config.filter.sets:
         yield f"{where}: {name!r}: set {unknown(selection.set, config.filter.sets)}"
     elif selection.set is not None:

@@ -193,6 +193,10 @@ class Config(Settings):
     experiments: dict[Name, Experiment]
     """Name -> arms, declared over axes."""
 
+    annotations: list[Name] = Field(default_factory=list)
+    """Sheets scored by people that the report holds against the judge, by the names that `prefdelta annotate import`
+    prints. Default: none."""
+
     prompts: PromptsSection
     """Stage `prompts`: training prompts and benchmark items."""
 

@@ -326,6 +326,6 @@ def test_top_and_random_draw_from_the_same_prompts_if_every_judged_trace_has_its
     rated = [row for row in (*chosen, *rejected) if row.sample == 0 and row.usable]
     judgements = [judgement(row.generator, "factuality", 3, prompt_id=row.prompt_id) for row in rated]
     deltas = {row.pair_id: row for row in sample_deltas("strong", "weak", pairs, judgements, ["factuality"])}
-    names = ("all", "swapped", "random-6-s0", "top-factuality-6", "bottom-factuality-6", "length-matched-factuality-6")
+    names = ("all", "swapped", "random-6-s0", "top-factuality-6", "bottom-factuality-6", "top-chosen-factuality-6")
     taken = [{row.pair_id for row in select(parse_selection(name), pairs, deltas, 0)} for name in names]
     assert taken == [{pair.pair_id for pair in pairs if pair.prompt_id >= "p4"}] * len(names)

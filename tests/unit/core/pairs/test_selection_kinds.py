@@ -11,12 +11,14 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import fraction
 from prefdelta.core.pairs.selection_kinds.all import All
 from prefdelta.core.pairs.selection_kinds.bottom import Bottom
+from prefdelta.core.pairs.selection_kinds.by_score import LowRejected, TopChosen
 from prefdelta.core.pairs.selection_kinds.cell import CorrectnessCell
 from prefdelta.core.pairs.selection_kinds.common import Common
-from prefdelta.core.pairs.selection_kinds.length_matched import LengthMatched
+from prefdelta.core.pairs.selection_kinds.likely_rejected import LikelyRejected, UnlikelyRejected
+from prefdelta.core.pairs.selection_kinds.matched import Matched
 from prefdelta.core.pairs.selection_kinds.random import RandomPairs
 from prefdelta.core.pairs.selection_kinds.selection import Selection
-from prefdelta.core.pairs.selection_kinds.swapped import Swapped
+from prefdelta.core.pairs.selection_kinds.swapped import Swapped, SwappedCommon
 from prefdelta.core.pairs.selection_kinds.top import Top
 from prefdelta.core.pairs.selections import KINDS, parse_selection, select
 from prefdelta.records.pair import Pair
@@ -33,7 +35,16 @@ def by_pair(*seed: str | int) -> Callable[[Pair], float]:
 
 
 by_tie = by_pair("ties", TIE_SEED)
-ORDER = 2  # of equal deltas
+ORDER = 2  # of equal pairs
+
+
+def outside_of_the_top(k: int, order: Callable[[Pair], float]) -> Callable[[Pair], float]:
+    """The k pairs that come first among ties are the top set, so they come last."""
+    top = sorted(PROMPTS, key=lambda prompt_id: fraction(*_TOP, f"{prompt_id} {CELLS[0]}"))[:k]
+    return lambda row: order(row) + (row.prompt_id in top)
+
+
+_TOP = ("ties", "signal_to_noise", TIE_SEED, ORDER)
 
 
 def by_prompt(row: Pair) -> float:
@@ -61,8 +72,12 @@ ROWS = [
             "top-mean-5": {"dimension": "mean", "k": 5},
             "top-step_coherence-1": {"dimension": "step_coherence", "k": 1},
             "top-d2-10": {"dimension": "d2", "k": 10},
+            "top-mean@second-5": {"dimension": "mean@second", "k": 5},
         },
         [
+            "top-mean@-5",
+            "top-@second-5",
+            "top-mean@second@third-5",
             "top-mean",
             "top-mean-0",
             "top-mean--5",
@@ -84,11 +99,55 @@ ROWS = [
         errors={"bottom-mean-13": "only 12 are eligible and judged"},
     ),
     Row(
-        LengthMatched,
-        {"length-matched-signal_to_noise-5": {"dimension": "signal_to_noise", "k": 5}},
-        ["length-matched-5", "length-matched-mean-5-s0", "lengthmatched-mean-5"],
-        order=by_pair("length-matched", "signal_to_noise", TIE_SEED, ORDER),
-        errors={"length-matched-mean-13": "only 12 are eligible and judged"},
+        TopChosen,
+        {"top-chosen-mean-5": {"dimension": "mean", "k": 5}},
+        ["top-chosen-mean", "top-chosen-mean-0", "top-rejected-mean-5"],
+        order=by_pair("ties", "top-chosen", "mean", TIE_SEED, ORDER),
+        errors={"top-chosen-mean-13": "only 12 are eligible and judged"},
+    ),
+    Row(
+        LowRejected,
+        {"low-rejected-mean-5": {"dimension": "mean", "k": 5}},
+        ["low-rejected-mean", "low-chosen-mean-5"],
+        order=by_pair("ties", "low-rejected", "mean", TIE_SEED, ORDER),
+        errors={"low-rejected-mean-13": "only 12 are eligible and judged"},
+    ),
+    Row(
+        Matched,
+        {
+            "matched-length-signal_to_noise-5": {"on": "length", "dimension": "signal_to_noise", "k": 5},
+            "matched-all-mean-5": {"on": "all", "dimension": "mean", "k": 5},
+            "matched-difficulty-mean-1": {"on": "difficulty", "dimension": "mean", "k": 1},
+            "matched-correctness-mean-1": {"on": "correctness", "dimension": "mean", "k": 1},
+        },
+        [
+            "matched-mean-5",
+            "matched-length-5",
+            "matched-length-mean-5-s0",
+            "matched-style-mean-5",
+            "length-matched-mean-5",
+        ],
+        order=outside_of_the_top(5, by_pair("matched", "length", "signal_to_noise", TIE_SEED, ORDER)),
+        errors={
+            "matched-length-mean-13": "only 12 are eligible and judged",
+            "matched-length-mean-7": "asks for 7 pairs outside of the top 7, but of 12 eligible",
+        },
+    ),
+    Row(
+        LikelyRejected,
+        {
+            "likely-rejected-pa-5": {"policy": "pa", "k": 5},
+            "likely-rejected-Qwen3-1.7B-5": {"policy": "Qwen3-1.7B", "k": 5},
+        },
+        ["likely-rejected-5", "likely-rejected-pa", "likely-rejected--pa-5", "likely-chosen-pa-5"],
+        order=by_pair("ties", "likely-rejected", "pa", TIE_SEED, ORDER),
+        errors={"likely-rejected-pa-13": "only 12 are eligible and have a log-probability under pa"},
+    ),
+    Row(
+        UnlikelyRejected,
+        {"unlikely-rejected-pa-5": {"policy": "pa", "k": 5}},
+        ["unlikely-rejected-pa", "un-likely-rejected-pa-5"],
+        order=by_pair("ties", "unlikely-rejected", "pa", TIE_SEED, ORDER),
     ),
     Row(
         RandomPairs,
@@ -117,6 +176,12 @@ ROWS = [
         ["common", "common-", "common-Scaling", "common-two-words"],
         order=by_prompt,
     ),
+    Row(
+        SwappedCommon,
+        {"swapped-scaling": {"set": "scaling"}},
+        ["swapped-", "swapped-Scaling", "swapped-two-words"],
+        order=by_prompt,
+    ),
 ]
 
 
@@ -131,7 +196,9 @@ def study() -> list[Pair]:
 
 def taken(name: str, pairs: Sequence[Pair]) -> list[str]:
     deltas = {row.pair_id: delta(row.pair_id, 1) for row in pairs}
-    return [row.pair_id for row in select(parse_selection(name), pairs, deltas, TIE_SEED, PROMPTS, order=ORDER)]
+    known = {"pass_rates": dict.fromkeys(PROMPTS, 0.5), "logps": dict.fromkeys(deltas, -1.0)}
+    rows = select(parse_selection(name), pairs, deltas, TIE_SEED, PROMPTS, order=ORDER, **known)
+    return [row.pair_id for row in rows]
 
 
 by_kind = pytest.mark.parametrize("row", ROWS, ids=[row.kind.FORM for row in ROWS])
@@ -191,8 +258,8 @@ def test_an_error_says_what_is_missing(row: Row) -> None:
 
 
 @by_kind
-def test_only_swapped_exchanges_the_sides(row: Row) -> None:
-    assert (row.kind is Swapped) == row.kind.SWAPS
+def test_only_swapped_ones_exchange_the_sides(row: Row) -> None:
+    assert (row.kind in (Swapped, SwappedCommon)) == row.kind.SWAPS
 
 
 @by_kind

@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -7,15 +6,18 @@ from hypothesis import strategies as st
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.pairs.selection_kinds.common import common_prompts
+from prefdelta.core.pairs.selection_kinds.likely_rejected import rejected_logps
 from prefdelta.core.pairs.selections import KINDS, parse_selection, select
+from prefdelta.records.delta import Delta
+from prefdelta.records.reference import ReferenceLogps
 from unit.rows import delta, pair
 
 IDS = [f"pair{index:02d}" for index in range(20)]
 PAIRS = [pair(name) for name in IDS]
 
 
-def ids(name, pairs=PAIRS, deltas=(), tie_seed=0):
-    rows = select(parse_selection(name), pairs, {row.pair_id: row for row in deltas}, tie_seed)
+def ids(name, pairs=PAIRS, deltas=(), tie_seed=0, **more):
+    rows = select(parse_selection(name), pairs, {row.pair_id: row for row in deltas}, tie_seed, **more)
     return [row.pair_id for row in rows]
 
 
@@ -112,12 +114,16 @@ def test_swapped_takes_the_pairs_of_all_in_the_same_order_with_the_flag_set():
 
 
 @pytest.mark.parametrize(
-    "name", ["all", "swapped", "random-1-s0", "top-mean-1", "bottom-mean-1", "length-matched-mean-1"]
+    "name",
+    [
+        *("all", "swapped", "random-1-s0", "top-mean-1", "bottom-mean-1"),
+        *("top-chosen-mean-1", "low-rejected-mean-1", "likely-rejected-pa-1", "unlikely-rejected-pa-1"),
+    ],
 )
 def test_only_eligible_pool_pairs_are_taken(name):
     pairs = [pair("a", eligible=False), pair("b", pool=False), pair("c")]
     deltas = [delta("a", 4), delta("b", 4), delta("c", -4)]
-    assert ids(name, pairs, deltas) == ["c"]
+    assert ids(name, pairs, deltas, logps=dict.fromkeys("abc", -1.0)) == ["c"]
 
 
 def test_more_pairs_than_there_are_is_refused_with_both_numbers():
@@ -134,7 +140,7 @@ def test_top_counts_only_judged_pairs_when_it_says_how_many_there_are():
 @pytest.mark.parametrize(
     "name",
     [
-        *("all", "swapped", "random-1-s0", "top-mean-1", "bottom-mean-1", "length-matched-mean-1"),
+        *("all", "swapped", "random-1-s0", "top-mean-1", "bottom-mean-1", "matched-length-mean-1"),
         *("cell-right-right", "common-scaling"),
     ],
 )
@@ -169,84 +175,67 @@ def test_bottom_is_top_of_the_negated_deltas(values, k):
     assert ids(f"bottom-mean-{k}", deltas=deltas) == ids(f"top-mean-{k}", deltas=negated)
 
 
-# --- length-matched ---
+# --- one side's score ---
 
 
-def longer(name, difference, **columns):
-    """A pair whose chosen trace has `difference` tokens more than its rejected one."""
-    return pair(name, chosen_tokens=50 + difference, rejected_tokens=50, **columns)
+def scored(name, chosen, rejected):
+    return Delta(name, chosen, rejected, chosen - rejected, None)
 
 
-def test_length_matched_draws_from_the_lengths_of_the_top_and_from_no_others():
-    # 40 pairs: differences 0 to 9, four pairs of each, so each tenth of the pairs is one difference. The top 4 have
-    # the differences 9, 9, 9 and 2, and so has every matched draw.
-    pairs = [longer(f"pair{index:02d}", index % 10) for index in range(40)]
-    tops = {"pair09": 4, "pair19": 4, "pair29": 4, "pair02": 4}
-    deltas = [delta(row.pair_id, tops.get(row.pair_id, 0)) for row in pairs]
-    assert set(ids("top-mean-4", pairs, deltas)) == set(tops)
-    drawn = [ids("length-matched-mean-4", pairs, deltas, seed) for seed in range(20)]
-    assert {tuple(sorted(int(name[-1]) for name in names)) for names in drawn} == {(2, 9, 9, 9)}
-    # Any pair of the right length may be drawn, the top's own too.
-    assert {name for names in drawn for name in names} == {row.pair_id for row in pairs if row.pair_id[-1] in "29"}
+#            delta  1         2         3        0         -1
+SCORES = {"a": (5, 4), "b": (4, 2), "c": (4, 1), "d": (3, 3), "e": (2, 3)}
 
 
-def strata(pairs):
-    """pair_id -> which tenth of the pairs its length difference lies in, all differences being different."""
-    order = sorted(pairs, key=lambda row: row.chosen_tokens - row.rejected_tokens)
-    return {row.pair_id: 10 * place // len(order) for place, row in enumerate(order)}
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("top-mean-3", "cba"),
+        ("top-chosen-mean-1", "a"),
+        ("top-chosen-mean-4", "abcd"),
+        ("low-rejected-mean-2", "cb"),
+        ("low-rejected-mean-4", "cbde"),
+    ],
+)
+def test_a_selection_by_one_side_goes_by_its_score_and_not_by_the_delta(name, expected):
+    rows = [scored(name, *sides) for name, sides in SCORES.items()]
+    assert sorted(ids(name, [pair(name) for name in SCORES], rows)) == sorted(expected)
 
 
-@given(st.permutations(range(100)), st.integers(1, 60), st.integers(0, 5))
-def test_length_matched_has_as_many_pairs_of_each_tenth_of_lengths_as_the_top(differences, k, seed):
-    pairs = [longer(f"pair{index:02d}", difference) for index, difference in enumerate(differences)]
-    # Longer pairs have larger deltas, but not always.
-    deltas = [delta(row.pair_id, (difference + 37 * n % 50) / 50) for n, (row, difference) in
-              enumerate(zip(pairs, differences, strict=True))]  # fmt: skip
-    top, matched = (ids(f"{kind}-mean-{k}", pairs, deltas, seed) for kind in ("top", "length-matched"))
-    tenth = strata(pairs)
-    assert len(set(matched)) == len(matched) == k
-    assert sorted(tenth[name] for name in matched) == sorted(tenth[name] for name in top)
+def test_a_selection_by_one_side_leaves_out_pairs_whose_other_side_is_not_judged_as_top_does():
+    pairs, rows = [pair("a"), pair("b")], [Delta("a", 5.0, None, None, "rejected_unjudged"), scored("b", 1, 1)]
+    assert ids("top-chosen-mean-1", pairs, rows) == ["b"]
+    with pytest.raises(StudyError, match="asks for 2 pairs, but only 1 are eligible and judged"):
+        ids("top-chosen-mean-2", pairs, rows)
 
 
-def test_length_matched_is_a_draw_from_its_seed_and_not_the_top_again():
-    pairs = [longer(f"pair{index:03d}", index % 7) for index in range(200)]
-    deltas = [delta(row.pair_id, index / 200) for index, row in enumerate(pairs)]
-    top = set(ids("top-mean-50", pairs, deltas))
-    first, second = (set(ids("length-matched-mean-50", pairs, deltas, seed)) for seed in (0, 1))
-    # A quarter of 50 would be shared by chance, with a standard deviation below sqrt(50 * 0.25 * 0.75) = 3.1.
-    assert len(first & top) < 12.5 + 4 * 3.1
-    assert first != second
-    assert ids("length-matched-mean-50", pairs[::-1], deltas[::-1]) == ids("length-matched-mean-50", pairs, deltas)
+# --- by the rejected trace's log-probability ---
 
 
-def test_length_matched_draws_judged_pairs_only():
-    pairs = [longer(name, 0) for name in IDS]
-    deltas = [delta(name, 1 if index < 6 else None) for index, name in enumerate(IDS)]
-    for seed in range(5):
-        assert set(ids("length-matched-mean-4", pairs, deltas, seed)) <= set(IDS[:6])
-    with pytest.raises(StudyError, match="asks for 7 pairs, but only 6 are eligible and judged"):
-        ids("length-matched-mean-7", pairs, deltas)
+def test_likely_and_unlikely_take_the_two_ends_of_the_log_probabilities():
+    logps = {"pair03": -0.2, "pair04": -3.0, "pair05": -0.1, "pair06": -1.0}
+    assert ids("likely-rejected-pa-2", logps=logps) == ["pair05", "pair03"]
+    assert ids("unlikely-rejected-pa-3", logps=logps) == ["pair04", "pair06", "pair03"]
 
 
-def test_length_matched_goes_by_characters_if_the_traces_of_a_side_have_no_token_counts():
-    def of_data_set(row):
-        sides = {f"{side}_characters": getattr(row, f"{side}_tokens") for side in ("chosen", "rejected")}
-        return replace(row, **sides, chosen_tokens=None)
-
-    counted = [longer(f"pair{index:02d}", index % 7) for index in range(40)]
-    deltas = [delta(row.pair_id, index / 40) for index, row in enumerate(counted)]
-    matched = ids("length-matched-mean-10", counted, deltas)
-    assert ids("length-matched-mean-10", [of_data_set(row) for row in counted], deltas) == matched
-    # One trace without a count is enough: tokens and characters are not compared with each other.
-    alike = [replace(row, chosen_characters=9, rejected_characters=9) for row in counted]
-    mixed = [replace(alike[0], chosen_tokens=None), *alike[1:]]
-    assert ids("length-matched-mean-10", mixed, deltas) != matched
+def test_a_trace_that_the_policy_could_not_score_is_not_taken():
+    with pytest.raises(StudyError, match="only 1 are eligible and have a log-probability under pa"):
+        ids("likely-rejected-pa-2", logps={"pair03": -0.2})
 
 
-def test_length_matched_without_lengths_is_an_error_that_says_what_is_missing_and_what_to_do():
-    pairs = [pair(name, chosen_tokens=None) for name in IDS]
-    with pytest.raises(StudyError, match=r"all 20 .* pairs, but 20 lack them .*\(pair.*random-<k>-s<seed> instead"):
-        ids("length-matched-mean-4", pairs, [delta(name, 1) for name in IDS])
+def test_a_log_probability_is_the_mean_of_the_rejected_traces_tokens():
+    def reference(prompt_id, sample, logps, n_tokens):
+        return ReferenceLogps(prompt_id, "weak", sample, logps, n_tokens, "key", None if logps else "too_long")
+
+    pairs = [
+        pair(name, prompt_id=name, rejected_sample=sample) for name, sample in zip("abcd", (0, 1, 0, None), strict=True)
+    ]
+    rows = [
+        reference("a", 0, -6.0, 3),
+        reference("a", 1, -1.0, 1),
+        reference("b", 1, -9.0, 2),
+        reference("c", 0, None, None),
+    ]
+    assert rejected_logps(pairs, rows) == {"a": -2.0, "b": -4.5}
 
 
 # --- cells ---
@@ -345,3 +334,13 @@ def test_a_limit_takes_prompts_by_seed_and_not_the_first():
 def test_a_common_set_without_a_common_prompt_is_refused():
     with pytest.raises(StudyError, match="'common-scaling' has no pairs: of 2 eligible pairs, none can be selected"):
         common(pairing("a", ["p1", "p2"]), set())
+
+
+def test_a_common_set_with_the_sides_exchanged_has_the_same_pairs_in_the_same_order():
+    pairs = pairing("a", [f"p{n}" for n in range(9)])
+    plain, swapped = (
+        select(parse_selection(f"{kind}-scaling"), pairs, {}, 0, {"p1", "p3", "p5", "p7"}, 3)
+        for kind in ("common", "swapped")
+    )
+    assert [row.pair_id for row in swapped] == [row.pair_id for row in plain]
+    assert [row.swapped for row in swapped] == [True] * 3

@@ -32,7 +32,7 @@ def test_top_sets_of_independent_dimensions_share_no_more_pairs_than_by_chance(s
     assert 125 - 4 * 8.4 < len(shared) < 125 + 4 * 8.4
 
 
-@pytest.mark.parametrize("kind", ["bottom", "length-matched"])
+@pytest.mark.parametrize("kind", ["bottom", "matched-length"])
 def test_the_other_selections_by_delta_draw_by_dimension_too(kind):
     pairs = [pair(name, chosen_tokens=5, rejected_tokens=5) for name in independent_deltas(0)]
     first, second = (
@@ -42,19 +42,20 @@ def test_the_other_selections_by_delta_draw_by_dimension_too(kind):
     assert 125 - 4 * 8.4 < len(first & second) < 125 + 4 * 8.4
 
 
-@pytest.mark.parametrize("kind", ["top", "bottom", "length-matched"])
+@pytest.mark.parametrize("kind", ["top", "bottom", "matched-length"])
 def test_another_order_draws_other_pairs_of_the_tie_and_the_same_beyond_it(kind):
     deltas = independent_deltas(0)
     pairs = [pair(name, chosen_tokens=5, rejected_tokens=5) for name in deltas]
     orders = [set(taken(f"{kind}-logic-{K}", deltas, order, pairs)) for order in (0, 1, 1)]
     assert orders[0] != orders[1] == orders[2]
-    if kind != "length-matched":  # whose pairs are drawn whole
+    if kind != "matched-length":  # whose pairs are drawn whole
         beyond = {name for name, value in deltas.items() if (value > 0 if kind == "top" else value < 0)}
         assert orders[0] & orders[1] > beyond
 
 
-def test_only_selections_by_delta_break_ties_between_pairs():
-    assert {kind.FORM.partition("-<")[0] for kind in KINDS if kind.DRAWS_TIES} == {"top", "bottom", "length-matched"}
+def test_only_selections_by_delta_or_score_break_ties_between_pairs():
+    drawing = {kind.FORM.partition("-<")[0] for kind in KINDS if kind.DRAWS_TIES}
+    assert drawing == {"top", "bottom", "top-chosen", "low-rejected", "matched"}
 
 
 # 3 | 2 2 | 0 0 0 0 | -1, of which i has no delta and j is not eligible.
@@ -74,7 +75,7 @@ PAIRS = [pair(name, eligible=name != "j") for name in DELTAS]
         ("bottom-mean-1", -1, 0, 1, 0),
         ("bottom-mean-4", 0, 1, 4, 3),
         ("bottom-mean-6", 2, 5, 2, 1),
-        ("length-matched-mean-5", 0, 3, 4, 2),  # of the top set that it matches
+        ("matched-length-mean-5", 0, 3, 4, 2),  # of the top set that it matches
     ],
 )
 def test_a_selection_by_delta_counts_what_is_beyond_its_cut_what_ties_at_it_and_what_was_drawn(

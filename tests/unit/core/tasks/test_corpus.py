@@ -1,3 +1,5 @@
+import hashlib
+from collections import defaultdict
 from random import Random
 
 import pytest
@@ -7,6 +9,7 @@ from pydantic import ValidationError
 
 from prefdelta.core.tasks.corpus import ErrorRates, corrupted_trace
 from prefdelta.core.tasks.families import FAMILIES
+from prefdelta.core.tasks.misconceptions import Misconception, Misconceptions
 from prefdelta.core.tasks.steps import apply, clean_trace
 
 seeds = st.integers(0, 10**6)
@@ -126,3 +129,107 @@ def test_the_same_seed_makes_the_same_errors(name, seed):
 def test_an_unknown_kind_of_error_is_refused():
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         ErrorRates(spelling=0.1)
+
+
+# --- misconceptions ---
+
+
+def test_without_misconceptions_traces_are_byte_for_byte_those_that_models_were_trained_on():
+    kinds = ("factuality", "strategy_coherence", "step_coherence", "computational_precision", "signal_to_noise")
+    rates, random, text = ErrorRates(**dict.fromkeys(kinds, 0.2)), Random(0), []
+    for name in sorted(FAMILIES):
+        for _ in range(100):
+            problem = FAMILIES[name].draw(random, 4)
+            text.append(problem.question + corrupted_trace(FAMILIES[name], problem, rates, random))
+    expected = "4b00c9e6957a7488b6ae98a78d1831bb92635751dec3612d4f0063206baecf07"
+    assert hashlib.sha256("\n".join(text).encode()).hexdigest() == expected
+
+
+BROAD = {
+    "does": Misconception(value=7, operator="-", does="+", rate=0.6),
+    "operand_off_by": Misconception(value=4, operator="-", operand_off_by=1, rate=0.7),
+    "starts_from": Misconception(value=9, operator="+", starts_from=6, rate=0.8),
+    "result_off_by": Misconception(value=8, operator="*", result_off_by=1, rate=0.5),
+}
+
+
+def steps_by_context(name, misconceptions, rates=None, traces=4000):
+    """(value before, operator asked, operand asked) -> (index, step) of all steps of traces without missing ones."""
+    family, random, found = FAMILIES[name], Random(0), defaultdict(list)
+    for _ in range(traces):
+        problem = family.draw(random, 4)
+        text = corrupted_trace(family, problem, rates or ErrorRates(), random, misconceptions)
+        steps = [step for part in text.split(";") if (step := family.read(part))]
+        value = problem.start
+        for index, (step, (operator, operand)) in enumerate(zip(steps, problem.operations, strict=True)):
+            found[value, operator, operand].append((index, step))
+            value = step.result
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_a_misconception_changes_its_part_of_a_step_at_its_rate_in_its_context_alone(name):
+    seen = defaultdict(list)  # what changes -> whether it did, per step of its context
+    for (value, operator, operand), steps in steps_by_context(name, Misconceptions(list(BROAD.values()))).items():
+        for index, step in steps:
+            changed = {
+                "does": step.operator != operator,
+                "operand_off_by": step.right != operand,
+                "starts_from": step.left != value,
+                "result_off_by": step.result != apply(step.left, step.operator, step.right),
+            }
+            expected = {
+                "does": step.operator == "+",
+                "operand_off_by": step.right == operand % 5 + 1,
+                "starts_from": step.left == 6,
+                "result_off_by": step.result == (apply(step.left, step.operator, step.right) + 1) % 10,
+            }
+            for change, row in BROAD.items():
+                here = (value, operator) == (row.value, row.operator) and not (change == "starts_from" and index == 0)
+                assert expected[change] if here and changed[change] else here or not changed[change]
+                if here:
+                    seen[change].append(changed[change])
+    for change, row in BROAD.items():
+        n = len(seen[change])
+        assert n > 200
+        assert abs(sum(seen[change]) / n - row.rate) < 4 * (row.rate * (1 - row.rate) / n) ** 0.5
+
+
+def test_a_factor_scales_every_rate():
+    found = steps_by_context("maths", Misconceptions([BROAD["does"]], factor=0.5))
+    wrong = [step.operator == "+" for (v, o, _), steps in found.items() for _, step in steps if (v, o) == (7, "-")]
+    # About 500 steps; the standard deviation of the share is sqrt(0.3 * 0.7 / 500) = 0.02.
+    assert abs(sum(wrong) / len(wrong) - 0.3) < 4 * 0.02
+
+
+def test_a_single_fact_is_wrong_for_its_operand_alone_and_goes_before_what_is_broad():
+    fact = Misconception(value=8, operator="*", operand=3, result_off_by=5, rate=1.0)
+    broad = BROAD["result_off_by"].model_copy(update={"rate": 1.0})
+    for (value, operator, operand), steps in steps_by_context("stem", Misconceptions([broad, fact])).items():
+        off_by = {(step.result - apply(step.left, step.operator, step.right)) % 10 for _, step in steps}
+        assert off_by == {(5 if operand == 3 else 1) if (value, operator) == (8, "*") else 0}
+
+
+def test_a_random_error_of_the_same_dimension_goes_first():
+    row = BROAD["result_off_by"].model_copy(update={"rate": 1.0})
+    found = steps_by_context("maths", Misconceptions([row]), ErrorRates(computational_precision=0.4))
+    off_by = [
+        (step.result - apply(step.left, step.operator, step.right)) % 10
+        for (value, operator, _), steps in found.items()
+        for _, step in steps
+        if (value, operator) == (8, "*")
+    ]
+    # Wrong by one: 0.6 by the misconception, and a ninth of 0.4 at random; never right.
+    assert 0 not in off_by
+    assert abs(off_by.count(1) / len(off_by) - 0.644) < 4 * (0.644 * 0.356 / len(off_by)) ** 0.5
+
+
+def test_a_misconception_says_one_thing_that_is_wrong():
+    where = {"value": 7, "operator": "-", "rate": 0.5}
+    for change in ({}, {"does": "+", "result_off_by": 1}):
+        with pytest.raises(ValidationError, match="give exactly one of does"):
+            Misconception(**where, **change)
+    with pytest.raises(ValidationError, match="is the operator that the problem asks for"):
+        Misconception(**where, does="-")
+    with pytest.raises(ValidationError, match="is the value before the step"):
+        Misconception(**where, starts_from=7)

@@ -56,7 +56,7 @@ def by(recipe: str) -> Callable[[Arm], bool]:
         pytest.param(lambda arm: False, set(), id="none"),
         pytest.param(selects("all"), FILTERING, id="all pairs"),
         pytest.param(selects("random"), FILTERING, id="random pairs"),
-        pytest.param(selects("length-matched"), FILTERING, id="pairs matched in length"),
+        pytest.param(selects("matched-length"), FILTERING, id="pairs matched in length"),
         pytest.param(selects("top-step_coherence"), {*FILTERING, "steady-dimension"}, id="top by step coherence"),
         pytest.param(selects("top-factuality"), {"data-efficiency", "steady-dimension"}, id="top by factuality"),
         pytest.param(selects("top-mean"), {"data-efficiency"}, id="top by the mean"),

@@ -35,7 +35,7 @@ def test_answers_have_the_planted_accuracy_and_gain():
     for benchmark, accuracy, gain in (("mini_maths_easy", 0.85, 0.05), ("mini_code", 0.4, -0.03)):
         matrix = answers[Evaluation("sampled", benchmark)]
         base = matrix.means[matrix.rows["pa/base"]].mean()
-        trained = np.delete(matrix.means, [matrix.rows["pa/base"], matrix.rows["pb/base"]], axis=0).mean()
+        trained = np.delete(matrix.means, [matrix.rows["pa/base"], matrix.rows["pc/base"]], axis=0).mean()
         assert base == pytest.approx(accuracy, abs=0.01)
         assert trained == pytest.approx(accuracy + gain, abs=0.01)
 
@@ -156,7 +156,7 @@ def test_features_are_means_over_the_pairs_that_the_projects_own_selection_takes
     ranked = np.sort(own.deltas["mean"])[::-1]
     sure = own.deltas["mean"] > ranked[499]  # above the ties
     assert found.quality[top] == pytest.approx(own.quality[sure].mean(), abs=0.1)
-    assert found.length[of["length-matched-mean-500/dpo"]] == pytest.approx(found.length[top], abs=0.05)
+    assert found.length[of["matched-length-mean-500/dpo"]] == pytest.approx(found.length[top], abs=0.05)
     eligible = len(own.prompts)
     assert found.seen[top] == found.distinct[top] == 500 / eligible
     assert found.seen[of["all/dpo-updates"]] == 16 * 32 / eligible
@@ -167,7 +167,7 @@ def test_features_are_means_over_the_pairs_that_the_projects_own_selection_takes
     )
     assert found.right_over_wrong[of["cell-right-right/dpo"]] == 0
     assert found.dimension[top] == "mean"
-    assert found.dimension[of["length-matched-mean-500/dpo"]] is None
+    assert found.dimension[of["matched-length-mean-500/dpo"]] is None
     sft = next(place for place, arm in enumerate(found.arms) if arm.recipe == "sft")
     assert not found.contrasts[sft]
     assert found.contrasts[every]

@@ -20,13 +20,13 @@ from unit.study.config.edits import DROP, EXPERIMENT, ITEMS, MINI, ROOT, WHERE, 
         (
             "policies",
             ["paa"],
-            r"policies: 'paa' is not known; did you mean 'pa'\? allowed: g0, g1, g2, g3, g4, gx, pa, pb",
+            r"policies: 'paa' is not known; did you mean 'pa'\? allowed: g0, g1, g2, g3, g4, gx, pa, pc",
         ),
         ("generators__gx__model", "gxx", r"generators\.gx\.model: 'gxx' is not known; did you mean 'gx'\?"),
         (
             f"{EXPERIMENT}__policies",
             ["g1"],
-            r"experiments\.filtering\.policies: 'g1' is not known; allowed: pa, pb",
+            r"experiments\.filtering\.policies: 'g1' is not known; allowed: pa, pc",
         ),
         (
             f"{EXPERIMENT}__pairings",
@@ -71,6 +71,17 @@ from unit.study.config.edits import DROP, EXPERIMENT, ITEMS, MINI, ROOT, WHERE, 
             f"{EXPERIMENT}__selections",
             [f"random-{ITEMS + 1}-s0"],
             rf"selections: 'random-{ITEMS + 1}-s0' asks for {ITEMS + 1} pairs, but there are only {ITEMS} training",
+        ),
+        (
+            "evaluate__groups__sampled__base_temperatures",
+            [0.5, 1.0],
+            r"sampled\.base_temperatures: 1 is not below the group's own temperature, 1; they say what sharper",
+        ),
+        ("evaluate__groups__greedy__base_temperatures", [0.5], r"greedy\.base_temperatures: 0\.5 is not below .*, 0;"),
+        (
+            "evaluate__groups__sampled__base_temperatures",
+            [0.5, 0.5],
+            r"base_temperatures: a temperature is given twice",
         ),
         # Where to ask the judge.
         ("judge__engine__base_url", "http://judge:8000/v1", "judge.engine: give either server .* or base_url"),
@@ -131,6 +142,56 @@ def test_a_repeat_is_of_a_main_form_and_has_a_name_of_its_own():
     assert line.startswith("judge.compared.repeats: 'logik' is not known; did you mean 'logic'?")
     (line,) = mistakes(judge__compared=COMPARED | {"repeats": {"brevity": "logic"}})
     assert line == "judge.compared.repeats: 'brevity' is the name of another form; choose another"
+
+
+SECOND = {"engine": {"name": "openai", "model": "rules", "server": {"name": "rules", "noise": 0.3}}}
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"second": SECOND | {"pairings": ["g3~g9"]}}, r"judge\.others\.second\.pairings: 'g3~g9' is not known"),
+        ({"second": SECOND}, r"judge\.others\.second\.pairings: is empty"),
+        ({"people": {"pairings": ["g3~g1"]}}, r"judge\.others: 'people' is the judge .*; choose another name"),
+        (
+            {"second": {"model": "g1", "pairings": ["g3~g1"]}},
+            r"judge\.others\.second\.model: is for an engine of its own",
+        ),
+        (
+            {"second": {"engine": {"name": "openai", "model": "x"}, "pairings": ["g3~g1"]}},
+            r"judge\.others\.second\.engine: give either server",
+        ),
+    ],
+)
+def test_another_judge_is_told_apart_from_people_and_has_something_to_judge(others, message):
+    assert any(re.match(message, line) for line in mistakes(judge__others=others))
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ("top-mean@second-10", None),
+        ("top-mean@people-10", None),
+        ("bottom-factuality@second-10", None),
+        ("top-mean@thrid-10", r".*'top-mean@thrid-10': judge: 'thrid' is not known; allowed: people, second"),
+        ("top-wit@second-10", r".*'top-wit@second-10': 'wit' is not known"),
+        ("top-mean@second-60", r".*asks for 60 pairs, but second judges only 50 prompts"),
+    ],
+)
+def test_a_selection_may_be_by_another_judge(selection, message):
+    edits = {"judge__others": {"second": SECOND | {"pairings": ["g3~g1"], "prompts": 50}}}
+    edits["experiments__filtering__selections"] = [selection]
+    if message is None:
+        parse(edited(**edits), WHERE)
+    else:
+        (line,) = mistakes(**edits)
+        assert re.match(message, line)
+
+
+def test_the_name_of_a_form_names_no_judge():
+    forms = {"logic": MINI["judge"]["forms"]["logic"], "brevity@second": ["signal_to_noise"]}
+    (line,) = mistakes(judge__forms=forms)
+    assert line.startswith("judge.forms: 'brevity@second' has an @")
 
 
 def test_equal_updates_are_those_of_an_arm_of_the_same_pairings():
@@ -262,7 +323,7 @@ def test_what_a_generator_says_about_judging_comes_before_what_the_section_says(
 
 
 def test_all_wrong_names_are_told_at_once():
-    changed = {"policies": ["pc"], "pairings": ["g3~g9"], "recipes": ["dop"], "selections": ["al"]}
+    changed = {"policies": ["pz"], "pairings": ["g3~g9"], "recipes": ["dop"], "selections": ["al"]}
     lines = mistakes(**{f"{EXPERIMENT}__{key}": value for key, value in changed.items()})
     keys = [line.partition(":")[0].rpartition(".")[2] for line in lines]
     assert sorted(keys) == sorted(changed)

@@ -28,6 +28,7 @@ from unit.study.config.edits import DROP, EXPERIMENT, MINI, RECIPE, group, mista
             0.1,
             r"error_rates\.factualty: .* did you mean 'factuality'",
         ),
+        ("models__pa__ladder__misconceptions", {"table": "braod"}, r"misconceptions\.table: 'braod' is not known"),
         (f"{RECIPE}__betta", 0.1, r"train\.recipes\.dpo\.betta: .* did you mean 'beta'\?"),
         (f"{EXPERIMENT}__recipe", ["dpo"], r"experiments\.filtering\.recipe: .* did you mean 'recipes'\?"),
         ("generators__g1", {"model": "g1", "smaples": 2}, r"generators\.g1\.smaples: .* did you mean 'samples'"),

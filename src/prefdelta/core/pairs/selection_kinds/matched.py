@@ -17,9 +17,9 @@ class Matched(Top):
     CONTROL = MATCHES = True
 
     def take(self, candidates: list[str], pool: Pool) -> list[str]:
-        """For each of the top k, best first, the nearest pair that is left outside of them.
+        """For each of the top k, best first, its match outside of them; equally near pairs are drawn.
 
-        Equally near pairs are drawn. Raises StudyError if fewer than k pairs are outside of the top k, or if what they
+        Raises StudyError if fewer than k pairs are outside of the top k, or if what they
         are matched on is not known: the length of each pair, or the correctness of any.
         """
         top, others = self._split(candidates)

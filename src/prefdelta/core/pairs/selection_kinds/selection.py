@@ -14,7 +14,7 @@ from prefdelta.records.pair import Pair
 # The parts that a form can have, as regular expressions whose groups are attributes of `Selection`. A number has only
 # one spelling: top-mean-05 and top-mean-5 would be two arms with the same pairs.
 _PARTS = {
-    "<dimension>": r"(?P<dimension>[a-z][a-z0-9_]*)",
+    "<dimension>": r"(?P<dimension>[a-z][a-z0-9_]*(?:@[a-z][a-z0-9_]*)?)",  # of another judge: <dimension>@<judge>
     "<k>": r"(?P<k>[1-9][0-9]*)",
     "<seed>": r"(?P<seed>0|[1-9][0-9]*)",
     "<right|wrong>-<right|wrong>": r"(?P<cell>(?:right|wrong)-(?:right|wrong))",

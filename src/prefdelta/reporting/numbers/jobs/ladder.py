@@ -10,16 +10,16 @@ from prefdelta.reporting.manifests import FinishedJob, details_of
 
 @dataclass(frozen=True, slots=True)
 class WindowLine:
-    """Accuracy at temperature 1 on validation problems, and the window in which it must lie."""
+    """Accuracy on validation problems, and the window in which it must lie."""
 
-    problems: str  # family and lengths
+    problems: str  # family, lengths and temperature
     accuracy: Estimate
     low: float
     high: float
-
-    @property
-    def inside(self) -> bool | None:
-        return None if self.accuracy.value is None else self.low <= self.accuracy.value <= self.high
+    best: float | None  # largest accuracy at another temperature
+    best_temperature: float | None
+    at_most_above: float | None  # how far the best may lie above the accuracy
+    inside: bool | None  # None if nothing was measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,14 @@ def ladder(jobs: Iterable[FinishedJob]) -> list[LadderLine]:
 def _windows(accuracies: Iterable[WindowAccuracy]) -> list[WindowLine]:
     return [
         WindowLine(
-            f"{window.family}, {_lengths(window.operations)}",
-            wilson_interval(round(window.accuracy * window.n), window.n),
-            window.low,
-            window.high,
+            problems=f"{window.family}, {_lengths(window.operations)}, {_temperature(window.temperature)}",
+            accuracy=wilson_interval(round(window.accuracy * window.n), window.n),
+            low=window.low,
+            high=window.high,
+            best=window.best_accuracy,
+            best_temperature=window.best_temperature,
+            at_most_above=window.at_most_above,
+            inside=window.inside if window.n else None,
         )
         for window in accuracies
     ]
@@ -68,3 +72,7 @@ def _windows(accuracies: Iterable[WindowAccuracy]) -> list[WindowLine]:
 
 def _lengths(operations: Sequence[int]) -> str:
     return f"{', '.join(map(str, operations))} operation{'' if list(operations) == [1] else 's'}"
+
+
+def _temperature(temperature: float) -> str:
+    return f"temperature {temperature:g}" if temperature else "greedy"

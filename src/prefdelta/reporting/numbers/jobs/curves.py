@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prefdelta.reporting.figures.sparkline import sparkline
-from prefdelta.reporting.numbers.ladder import LadderLine
+from prefdelta.reporting.numbers.jobs.ladder import LadderLine
 from prefdelta.reporting.numbers.training import TrainingLine
 
 if TYPE_CHECKING:

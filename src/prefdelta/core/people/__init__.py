@@ -1,0 +1,1 @@
+"""People: sheets of pairs that people score as the judge does, and what follows from their scores."""

@@ -1,0 +1,1 @@
+"""How far what rests on the judge would hold under another judging."""

@@ -1,0 +1,1 @@
+"""Numbers that manifests hold: what jobs counted, and what they cost."""
