@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from prefdelta.core.arms import Arm, Base
+from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.ids import seed_of
 from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.arms import families
@@ -43,7 +43,11 @@ class Cell:
     run_sd: float = 1.0  # points
     others_run_sd: float | None = None  # points: of the other families, if it differs
     draw_sd: float = 0.0  # points: what the runs of one random draw share
+    traces: int = 1  # draws of traces of each family, each with all of its seeds
+    own_traces: int | None = None  # of the family in question, if it differs
+    trace_sd: float = 0.0  # points: what the runs of a family on one draw of traces share
     families: int = 6  # other families, of three seeds each
+    other_seeds: int = 3  # training seeds of the other families
     draws: int = 0  # random draws
     draw_seeds: int = 1  # training seeds of each draw
     benchmarks: Sequence[tuple[int, int]] = ((1500, 1),)  # (problems, samples of each)
@@ -78,14 +82,22 @@ def luck(points: float, cell: Cell) -> float:
 
 def arms_of(cell: Cell) -> tuple[list[Arm], list[Arm], list[Arm]]:
     """(the family in question, the random draws, all other families)."""
-    top = [Arm.parse(f"p/a~b/top-mean-1/dpo/s{seed}") for seed in range(cell.seeds)]
+    ab = Pairing("a", "b")
+    top = [
+        Arm("p", ab.at(traces), "top-mean-1", "dpo", seed)
+        for traces in range(cell.own_traces or cell.traces)
+        for seed in range(cell.seeds)
+    ]
     drawn = [
         Arm.parse(f"p/a~b/random-1-s{draw}/dpo/s{seed}")
         for draw in range(cell.draws)
         for seed in range(cell.draw_seeds)
     ]
     others = [
-        Arm.parse(f"p/a~b/top-mean-{family + 2}/dpo/s{seed}") for family in range(cell.families) for seed in range(3)
+        Arm("p", ab.at(traces), f"top-mean-{family + 2}", "dpo", seed)
+        for family in range(cell.families)
+        for traces in range(cell.traces)
+        for seed in range(cell.other_seeds)
     ]
     return top, drawn, others
 
@@ -97,8 +109,12 @@ def draw_study(cell: Cell, chance: np.random.Generator) -> Scores:
     others_sd = cell.run_sd if cell.others_run_sd is None else cell.others_run_sd
     of_draw = {arm.selection: chance.normal(0, draw_sd) for arm in arms if arm.selection.startswith("random")}
     of_family = dict(zip(dict.fromkeys(arm.selection for arm in arms_of(cell)[2]), family_shifts(cell), strict=False))
+    trace_sd = luck(cell.trace_sd, cell)
+    shared = dict.fromkeys((arm.selection, arm.draw) for arm in arms)
+    of_traces = {key: chance.normal(0, trace_sd) if trace_sd else 0.0 for key in shared}
     shifts = [
         GAIN
+        + of_traces[arm.selection, arm.draw]
         + chance.normal(0, luck(cell.run_sd if arm in top else others_sd, cell))
         + of_draw.get(arm.selection, 0.0)
         + of_family.get(arm.selection, 0.0)
@@ -168,7 +184,7 @@ def truth(cell: Cell) -> float:
     def trained(sd: float, shift: float = 0.0) -> float:
         return accuracy(cell.mean + GAIN + shift, math.sqrt(ITEM_SD**2 + EFFECT_SD**2 + FAMILY_SD**2 + sd**2))
 
-    own = trained(luck(cell.run_sd, cell))
+    own = trained(math.hypot(luck(cell.run_sd, cell), luck(cell.trace_sd, cell)))
     drawn = trained(math.hypot(luck(cell.run_sd, cell), luck(cell.draw_sd, cell)))
     base = accuracy(cell.mean, ITEM_SD)
     if cell.number == "spread":
@@ -195,6 +211,7 @@ GAINS = [
     for seeds in (1, 2, 3, 5, 8)
 ]
 DRAWN = Cell("", number="difference", draws=3, draw_seeds=3)
+TRACED = Cell("", seeds=2, other_seeds=2, traces=3, trace_sd=2)
 SPREAD = Cell("", number="spread", families=8, benchmarks=((500, 1),))
 PANEL = ((1000, 1), (30, 16), (30, 16), (83, 16))
 OTHERS = [
@@ -208,6 +225,13 @@ OTHERS = [
     replace(DRAWN, title="gain of random, one draw of 3 seeds, draw SD 0", number="random", draws=1, limit=True),
     replace(
         DRAWN, title="gain of random, one draw of 3 seeds, draw SD 2", number="random", draws=1, draw_sd=2, limit=True
+    ),
+    replace(TRACED, title="gain, 3 draws of traces x 2 seeds, trace SD 0", trace_sd=0),
+    replace(TRACED, title="gain, 3 draws of traces x 2 seeds, trace SD 2"),
+    replace(TRACED, title="gain, 3 draws of traces x 1 seed, trace SD 2", seeds=1, other_seeds=1),
+    replace(TRACED, title="gain, 1 draw of traces beside families of 3 x 2 seeds, trace SD 2", own_traces=1),
+    replace(
+        TRACED, title="gain, 1 draw of traces of 3 seeds, trace SD 2", seeds=3, other_seeds=3, traces=1, limit=True
     ),
     Cell("gain, panel of four benchmarks", benchmarks=PANEL),
     Cell("gain, panel of four benchmarks, 1 seed, run SD 2", benchmarks=PANEL, seeds=1, run_sd=2),
@@ -237,12 +261,12 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a word that the titles of the cells have")
     options = parser.parse_args()
     start = time.process_time()
-    print(f"{'cell':58} holds  below  above  width")
+    print(f"{'cell':66} holds  below  above  width")
     for cell in [*GAINS, *OTHERS]:
         if options.only in cell.title:
             found = coverage(cell, options.studies)
             shares = f"{found.holds:5.3f}  {found.below:5.3f}  {found.above:5.3f}  {found.width:5.2f}"
-            print(f"{cell.title:58} {shares}{'  (limit)' if cell.limit else ''}", flush=True)
+            print(f"{cell.title:66} {shares}{'  (limit)' if cell.limit else ''}", flush=True)
     error = math.sqrt(0.95 * 0.05 / options.studies)
     print(f"{options.studies} studies a cell: standard error {error:.4f}; {time.process_time() - start:.0f} CPU s")
 

@@ -33,7 +33,7 @@ def answered(sums, place):  # `base@entropy(arms)` lies between the two bases wh
         at = np.interp(-known[of[:-1].split(", ")].mean(), -grid, range(len(grid))) if of else 0
         for step, share in ((int(at), 1 - at % 1), (int(np.ceil(at)), at % 1)):
             total[grid.index[step]] += weight * share
-    return total
+    return pd.Series(total)
 
 
 def tables(sums, over):  # per benchmark: problems x sums, where all arms count; prompts of one problem are merged
@@ -44,33 +44,65 @@ def tables(sums, over):  # per benchmark: problems x sums, where all arms count;
         yield (table.mean() + rests * len(rests) / len(table)).round(10).to_numpy()
 
 
+def shared(arms):  # per source (seed, random draw of pairs, draw of traces): the family, and what shares one luck
+    pairs = arms.str.replace(r"/s\d+$", "", regex=True)  # policy, pairing, selection, recipe
+    traces = pairs.str.replace(r"(/random-\d+)-s\d+", r"\1", regex=True)
+    drawn = pairs.where(pairs.str.contains("/random-"))
+    return [(pairs, arms), (traces, drawn), (traces.str.replace(r"@\d+", "", regex=True), traces)]
+
+
 @cache
-def mean_squares(over):  # (seeds, draws) of: df, mean square, the same less the part of answers, mean of 1 / seeds
+def mean_squares(
+    over, beyond
+):  # of each repeated source: its place in `shared`, df, mean square, the same less answers, held
     arms = SIZES.loc[[*over]].groupby(level=0).max().dropna(axis=1).filter(regex=r"/s\d+$").columns.to_series()
-    families = arms.groupby(arms.str.replace(r"/s\d+$", "", regex=True)).agg(list)
-    draws = families.groupby(families.index.str.replace(r"(/random-\d+)-s\d+", r"\1", regex=True)).agg(list)
-    pooled = np.zeros((4, 2))
-    for kind, runs in [*((0, [[arm] for arm in family]) for family in families), *((1, draw) for draw in draws)]:
-        found, df = [*tables([dict.fromkeys(run, 1 / len(run)) for run in runs], over)], len(runs) - 1
-        square = np.mean([x.mean(axis=0) for x in found], axis=0).var() * len(runs)
-        answers = sum((x - x.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).sum() / len(x) for x in found)
-        pooled[:, kind] += df, square, square - answers / len(over) ** 2, df * np.mean([1 / len(run) for run in runs])
-    return pooled[0], *(pooled[1:].clip(0) / pooled[0].clip(1))
+    found = []
+    for kind, (family, unit) in enumerate(shared(arms)):
+        groups = [[*runs.groupby(unit[runs.index])] for _, runs in arms[unit.notna()].groupby(family)]
+        pooled = np.zeros(3 + len(found))
+        for runs in ([[*run] for _, run in group] for group in groups if len(group) > 1):
+            sums = [dict.fromkeys(run, 1 / len(run)) for run in runs]
+            if beyond:  # of what each run gains beyond its own `base@entropy`
+                sums = [one | {f"{arm.split('/')[0]}/base@entropy({arm})": -one[arm] for arm in one} for one in sums]
+            tabled, df = [*tables(sums, over)], len(runs) - 1
+            square = np.mean([x.mean(axis=0) for x in tabled], axis=0).var() * len(runs)
+            answers = sum((x - x.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).sum() / len(x) for x in tabled)
+            means = [pd.Series(1 / len(run), run) for run in runs]
+            held = [np.mean([squares(mean, one[0], [*found, [kind]]) for mean in means]) for one in found]
+            pooled += df, square, square - answers / len(over) ** 2, *(df * np.array(held))
+        if pooled[0]:
+            found.append((kind, *(pooled / [1, *[pooled[0]] * (len(pooled) - 1)]).clip(0)))
+    return found
+
+
+def squares(weights, kind, known):  # the squares of the weights of what shares one luck
+    units = [unit for _, unit in shared(weights.index.to_series())]
+    if kind < 2 and len([one for one in known if one[0] < 2]) < 2:
+        units[kind] = units[1].fillna(units[0])  # without the other of these two sources, arms of one draw are one run
+    return (weights.groupby(units[kind]).sum() ** 2).sum()
+
+
+def of_runs(weights, over, beyond):  # of a sum of accuracies: its variance between runs, and that squared over df
+    known, added = mean_squares(over, beyond), []
+    for _, _, _, value, *held in known:
+        added.append(max(0, value - np.dot(held, added)))
+    factors = np.array([squares(weights, one[0], known) if weights.size else 0 for one in known])
+    for place in range(len(known) - 1, 0, -1):
+        factors[place] *= added[place] > 0
+        factors[:place] -= factors[place] * np.array(known[place][4:])
+    variance = sum(factor * value for factor, (_, _, _, value, *_) in zip(factors, known, strict=True))
+    return variance, sum((factor * one[2]) ** 2 / one[1] for factor, one in zip(factors, known, strict=True))
 
 
 differing = 0
 for claim, number in ((name, n) for name, x in REPORT.details["claims"].items() for n in x["tests"] + x["controls"]):
     sums, over, weights = number["sums"], tuple(number["over"]), pd.Series(number["sums"][0])
-    if "/" in over[0]:  # accuracies; counted: the squares of the weights of seeds and of draws
+    if "/" in over[0]:  # accuracies
         found, steps = (
             [*tables(sums, over)],
-            [100 * (pd.Series(answered(sums[0], x)).abs() / SIZES.loc[x].max()).max() for x in over],
+            [100 * (answered(sums[0], x).abs() / SIZES.loc[x].max()).max() for x in over],
         )
-        arms, (df, square, value, share) = weights.filter(regex=r"/s\d+$"), mean_squares(over)
-        runs = arms.groupby(arms.index.str.replace(r"(/random-[^/]+/[^/]+)/s\d+$", r"\1", regex=True)).sum()
-        by_draw = (runs.filter(like="/random-") ** 2).sum() * (value[1] > share[1] * value[0])
-        counted = [(arms**2).sum() - share[1] * by_draw, by_draw] if df.all() else [(runs**2).sum()] * 2
-        variance, uncertain = counted @ value, ((counted * square) ** 2 / df.clip(1)).sum()
+        variance, uncertain = of_runs(weights.filter(regex=r"/s\d+$"), over, "@entropy(" in "".join(weights.index))
     else:  # deltas, per prompt, less what length explains by one slope within pairings
         read, variance, uncertain = [], 0, 0
         for pairing in weights.index:

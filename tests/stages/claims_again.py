@@ -28,10 +28,14 @@ shipped = {job["generator"] for job in jobs if job.get("shipped")}
 class Arm:
     def __init__(self, name):
         self.policy, self.pairing, self.selection, self.recipe, _ = name.split("/")
-        self.name, self.family = name, name.rpartition("/")[0]  # arms of one family differ in the seed
-        self.merged = re.sub(r"(/random-\d+)-s\d+", r"\1", self.family)  # or in the random draw
+        self.name, self.same = name, name.rpartition("/")[0]  # arms that train on the same pairs differ in the seed
+        self.merged = re.sub(r"(/random-\d+)-s\d+", r"\1", self.same)  # or in the random draw
+        self.generators = re.sub(r"@\d+", "", self.merged)  # or in the draw of traces
+        self.family, self.pairing = re.sub(r"@\d+", "", self.same), re.sub(r"@\d+", "", self.pairing)
+        self.repeats = self.generators  # of one number: all draws together
         self.is_drawn = self.selection.startswith("random-")
-        self.run = self.family if self.is_drawn else name  # arms of one random draw are one run
+        self.drawn = self.same if self.is_drawn else None
+        self.run = self.drawn or name  # arms of one random draw are one run
         self.series, _, k = self.selection.rpartition("-")
         self.k = int(k) if k.isdigit() else None
         self.chosen, self.rejected = self.pairing.split("~")
@@ -46,9 +50,9 @@ def grouped(items, *attributes):
     return list(groups.values())
 
 
-def outcomes(name, *keys):
+def outcomes(which, *keys):
     """Key -> (mean over the samples that count: 1 right; 0 wrong, truncated, without an answer; number of samples)."""
-    table = pq.read_table(root / f"{name}.parquet")
+    table = pa.concat_tables([pq.read_table(root / f"{name}.parquet") for name in which])
     lost = pc.is_in(table["failure"], pa.array(["truncated", "no_answer"]))
     table = table.append_column("right", pc.if_else(lost, 0.0, table["correct"].cast("float64")))
     rows = table.group_by(keys).aggregate([("right", "mean"), ("sample", "count")]).to_pylist()
@@ -88,52 +92,64 @@ def units(sums, place):
     return (centre + totals * len(sizes) / len(problem)).round(12).T
 
 
-def mean_square(groups, where):
-    """Of runs around their group, pooled: (mean square, the part that answers add, df, mean of 1 / seeds of a run)."""
+def mean_square(groups, where, beyond, before=()):
+    """Of runs around their group, pooled: (mean square, the part that answers add, df, shares held of those before).
+
+    beyond: of what each run gains beyond its own sharpened base.
+    """
     pooled = []
     for runs in (runs for runs in groups if len(runs) > 1):
-        tables = [units([{arm.name: 1 / len(run) for arm in run} for run in runs], place) for place in where]
+        sums = [{arm.name: 1 / len(run) for arm in run} for run in runs]
+        if beyond:
+            sums = [one | {(name,): -weight for name, weight in one.items()} for one in sums]
+        tables = [units(sums, place) for place in where]
         if min(map(len, tables)) > 1:
             rests = [x - x.mean(axis=0) - x.mean(axis=1, keepdims=True) + x.mean() for x in tables]
             answers = sum((rest**2).sum() / (len(rest) - 1) / len(rest) for rest in rests) / len(where) ** 2
             between, df = np.mean([x.mean(axis=0) for x in tables], axis=0).var(ddof=1), len(runs) - 1
-            pooled.append([df * between, answers, df, df * np.mean([1 / len(run) for run in runs])])
-    total, answers, df, share = np.sum(pooled, axis=0) if pooled else (0, 0, 0, 0)
-    return (total / df, answers / df, df, share / df) if df else None
+            means = [{arm.name: 1 / len(run) for arm in run} for run in runs]
+            held = [np.mean([(run_weights([mean], attribute) ** 2).sum() for mean in means]) for attribute in before]
+            pooled.append([df * between, answers, df, *(df * share for share in held)])
+    total, answers, df, *held = np.sum(pooled, axis=0) if pooled else (0, 0, 0)
+    return (total / df, answers / df, df, [share / df for share in held]) if df else None
 
 
 @cache
-def run_variances(where):
-    """The mean squares of training seeds, and of random draws; None where none is repeated."""
+def run_variances(where, beyond=False):
+    """(attribute of arms that share one luck, mean square) of seeds, random draws and draws of traces, if repeated."""
     trained = [arms[name] for name in sorted(set.intersection(*(set(scores[place][1]) for place in where)) & set(arms))]
     drawn = grouped([arm for arm in trained if arm.is_drawn], "merged")
-    seeds = mean_square([[[arm] for arm in family] for family in grouped(trained, "family")], where)
-    return seeds, mean_square([grouped(family, "run") for family in drawn], where)
+    seeds = mean_square([[[arm] for arm in family] for family in grouped(trained, "same")], where, beyond)
+    draws = mean_square([grouped(family, "drawn") for family in drawn], where, beyond, ["name"] if seeds else [])
+    found = [("name", seeds), ("drawn", draws)] if seeds and draws else [("run", seeds or draws)]
+    found = [(attribute, square) for attribute, square in found if square]
+    again = [grouped(family, "merged") for family in grouped(trained, "generators")]
+    traces = mean_square(again, where, beyond, [attribute for attribute, _ in found])
+    return found + [("merged", traces)] * (traces is not None)
 
 
-def run_weights(sums, attribute, only_drawn=False):
-    """Runs x weighted sums of accuracies: the weight of each run."""
+def run_weights(sums, attribute):
+    """What shares one luck x weighted sums of accuracies. An arm without the attribute counts nowhere."""
     weights = defaultdict(lambda: np.zeros(len(sums)))
     for column, one in enumerate(sums):
-        for arm in (arms[name] for name in one if name in arms):
-            weights[getattr(arm, attribute)][column] += one[arm.name] if arm.is_drawn or not only_drawn else 0
-    return np.array([*weights.values()])
+        for arm in (arms[name] for name in one if name in arms and getattr(arms[name], attribute)):
+            weights[getattr(arm, attribute)][column] += one[arm.name]
+    return np.array([*weights.values()]).reshape(-1, len(sums))
 
 
 def of_runs(weights, where):
     """Of a weighted sum: (variance between runs, mean square behind it, its df)."""
-    seeds, draws = run_variances(where)
-    by_run, by_arm, by_draw = ((run_weights([weights], *how) ** 2).sum() for how in (["run"], ["name"], ["run", True]))
-    if not seeds or not draws:
-        square, answers, df, _ = seeds or draws or (0, 0, 1, 1)
-        return by_run * max(0, square - answers), by_run * square, df
-    of_seeds, of_draws, share = max(0, seeds[0] - seeds[1]), max(0, draws[0] - draws[1]), draws[3]
-    if not by_draw or of_draws <= share * of_seeds:
-        return by_arm * of_seeds, by_arm * seeds[0], seeds[2]
-    rest = by_arm - share * by_draw
-    squares = np.array([abs(rest) * seeds[0], by_draw * draws[0]])
-    df = squares.sum() ** 2 / (squares**2 / [seeds[2], draws[2]]).sum()
-    return max(0, rest * of_seeds + by_draw * of_draws), squares.sum(), df
+    known, left, parts = run_variances(where, any(isinstance(name, tuple) for name in weights)), [], []
+    for _, (square, answers, _, held) in known:
+        left.append(max(0, square - answers - np.dot(held, left) if square > answers else 0))
+    counts = [(run_weights([weights], attribute) ** 2).sum() for attribute, _ in known]
+    for place in reversed(range(len(known))):
+        square, answers, df, held = known[place][1]
+        counts[place] *= place == 0 or left[place] > 0
+        counts[:place] = np.subtract(counts[:place], np.multiply(counts[place], held))
+        parts.append((counts[place] * max(0, square - answers), abs(counts[place]) * square, df))
+    value, total = (sum(part[at] for part in parts) for at in (0, 1))
+    return max(0, value), total, total**2 / sum(square**2 / df for _, square, df in parts) if total else 1
 
 
 def student(parts, steps, *sources):
@@ -188,29 +204,26 @@ def steadiness(lefts, rights, where, size=20_000):
         return variances[:, : len(lefts)].mean(axis=1) - variances[:, len(lefts) :].mean(axis=1)
 
     def truths(source):
-        return (
-            np.maximum(0.0, source[0] * source[2] / draw.chisquare(source[2], (size, 1)) - source[1]) if source else 0
-        )
+        return np.maximum(0.0, source[0] * source[2] / draw.chisquare(source[2], (size, 1)) - source[1])
 
     def luck(variances, weights):
         return np.sqrt(variances) * draw.standard_normal((size, len(weights))) @ weights
 
     value = spread(np.mean([table.mean(axis=0) for table in tables], axis=0)[None])[0]
     drawn = sum(draw.multinomial(len(x), np.full(len(x), 1 / len(x)), size) @ x / len(x) for x in tables) / len(where)
-    seeds, draws = run_variances(where)
-    if seeds and draws:
-        of_seeds = truths(seeds)
-        drawn += luck(np.maximum(0, truths(draws) - draws[3] * of_seeds), run_weights(sums, "run", only_drawn=True))
-        drawn += luck(of_seeds, run_weights(sums, "name"))
-    else:
-        drawn += luck(truths(seeds or draws), run_weights(sums, "run"))
+    variances = []
+    for attribute, square in run_variances(where):
+        held = sum(share * before for share, before in zip(square[3], variances, strict=True))
+        variances.append(np.maximum(0, truths(square) - held))
+        drawn += luck(variances[-1], run_weights(sums, attribute))
     return np.array([value, *np.quantile(spread(drawn), [0.025, 0.975]), sum(map(len, tables))])
 
 
 @cache
 def generator_delta(pairing):
-    """In units of 10 points, over the prompts that both generators answered."""
-    chosen, rejected = (outcomes(f"grade/{name}", "prompt_id") for name in pairing.split("~"))
+    """In units of 10 points, over the prompts that both generators answered, in all draws of their traces."""
+    draws = ([name for name in names if re.sub(r"@\d+", "", name) == f"grade/{side}"] for side in pairing.split("~"))
+    chosen, rejected = (outcomes(which, "prompt_id") for which in draws)
     both = [(chosen[prompt][0], rejected[prompt][0]) for prompt in chosen.keys() & rejected.keys()]
     return 10 * np.mean([left - right for left, right in both if left is not None and right is not None])
 
@@ -218,7 +231,7 @@ def generator_delta(pairing):
 @cache
 def capability(name):
     """Accuracy, in units of 10 points."""
-    values = [right for right, _ in outcomes(f"grade/{name}", "prompt_id", "sample").values() if right is not None]
+    values = [right for right, _ in outcomes([f"grade/{name}"], "prompt_id", "sample").values() if right is not None]
     return 10 * np.mean(values)
 
 
@@ -303,7 +316,7 @@ def sides(test, used):
         if share:
             sizes = sorted({arm.k for arm in own if arm.k and arm.series.startswith("top-")})
             k = min(sizes, key=lambda k: abs(k - share * len(pool(own[0].pairing))), default=None)
-        left, right = (grouped(matching(own, test[side], k), "merged") for side in ("left", "right"))
+        left, right = (grouped(matching(own, test[side], k), "repeats") for side in ("left", "right"))
         if left and right and (k or not share):
             whole, kept = [(family, 1 / len(right)) for family in right], test.get("keeps", 1)
             rest = [(family, 1 / len(left)) for family in left] + [(family, -kept * share) for family, share in whole]
@@ -363,7 +376,7 @@ for name in (name.removeprefix("evaluate/") for name in names if name.startswith
     told_of = pq.read_table(root / f"evaluate/{name}.parquet").to_pandas().dropna(subset=["entropy", "n_tokens"])
     for benchmark, rows in told_of.groupby("benchmark"):
         entropies[group, benchmark][arm] = rows["entropy"].sum() / rows["n_tokens"].sum()
-    for (benchmark, prompt), found in outcomes(f"evaluate/{name}", "benchmark", "prompt_id").items():
+    for (benchmark, prompt), found in outcomes([f"evaluate/{name}"], "benchmark", "prompt_id").items():
         answers[group, benchmark][arm][prompt] = found
 for place, by_arm in answers.items():
     prompts = sorted(set().union(*by_arm.values()))

@@ -38,10 +38,13 @@ BENCHMARKS = {
 }
 SCALING = [f"p/{pairing}/all/dpo/s{seed}" for pairing in PAIRINGS for seed in (0, 1)]
 SCALING += [f"q/{pairing}/all/dpo/s0" for pairing in PAIRINGS[:4]]
+DRAWN = (("g1@1~g0@1", 0), ("g1@2~g0@2", 1), ("g3@1~g0@1", 0))  # other draws of traces
+SCALING += [f"p/{pairing}/all/dpo/s{seed}" for pairing, seed in DRAWN]
 WIDEST = "p/g4~g0"
 SIZES = [f"{WIDEST}/top-{name}-{k}/dpo/s0" for name in ("alpha", "beta", "gamma") for k in (5, 10, 20)]
 SIZES += [f"{WIDEST}/top-alpha-10/dpo/s1", f"{WIDEST}/all/dpo/s0", f"{WIDEST}/matched-length-alpha-10/dpo/s0"]
 RANDOM = [f"{WIDEST}/random-10-s{draw}/dpo/s{seed}" for draw in (0, 1, 2) for seed in (0, 1)]
+RANDOM += [f"p/g4@1~g0@1/random-10-s{draw}/dpo/s0" for draw in (0, 1)]  # on other traces
 SFT = [f"p/{pairing}/all/sft/s0" for pairing in ("g1~g0", "g4~g0")]
 GRID = [f"p/{pairing}/all/dpo/s0" for pairing in (*PAIRINGS, "g2~g1", "g3~g1", "g1~g1", "g2~g3", "shipped~g1")]
 SHARPER = ["p/base@0.7", "p/base@0.4", "q/base@0.7", "q/base@0.4"]
@@ -162,7 +165,7 @@ def write(root: Path, *names: str) -> Path:
     for arm in ("p/base", "q/base", *SHARPER, *arms):
         table("scores", f"evaluate/{arm}/sampled.parquet", Score, list(scores(arm)))
         table("scores", f"evaluate/{arm}/other.parquet", Score, list(scores(arm, more=1)))
-    for number, (name, ability) in enumerate(ABILITY.items()):
+    for number, (name, ability) in enumerate([*ABILITY.items(), ("g3@1", 0.65)]):
         chance = Random(name)
         drawn = [(f"t{item:02}", sample, chance.random()) for item in range(60 - number) for sample in range(2)]
         grades = [

@@ -225,6 +225,30 @@ def test_seeds_are_shown_with_their_mean(study):
     assert mean[3:] == ["12 of 12", "5 (1)", "0.0", "0, 1"]
 
 
+def test_draws_of_traces_are_shown_with_their_mean(study):
+    """Draws 0 and 1 have seeds 0 and 1 each. Tables of generators count all draws, those of pairs the first."""
+    drawn = [f"pico/big@1~small@1/all/dpo/s{seed}" for seed in (0, 1)]
+    for arm, solved in zip(drawn, ("abcd", "ab"), strict=True):
+        study.evaluate(arm, [score(name, name in solved) for name in "abcdef"])
+    grades = [Grade(f"p{i}", "big@1", 0, "1", i < 2, None) for i in range(8)]
+    study.table("grades", "grade/big@1.parquet", Grade, grades)
+    study.table("pairs", "pair/big@1~small@1.parquet", Pair, [pair("q0", 10)])
+    page = study.run(experiments={"one": experiment("One", "rows", TOP, *ALL, *drawn)})
+    cells = Cells(page)
+    mean = cells.row("all, mean of repeats big~small")
+    assert mean[2].startswith("+15.0 [")  # the mean of 40, -20, 40 and 0
+    assert mean[-1] == "0, 1, 0@1, 1@1"
+    assert cells.row("seed 0@1")[2].startswith("+40.0 [")
+    big = cells.row("big", 6)
+    assert big[1].startswith("44.4 [")  # 2 of 9 prompts in both draws, 4 in one
+    assert big[2] == "17 of 18"
+    assert not any(row and row[0].startswith("big@1~small@1") for row in cells.rows)
+    found = sources_of(page)
+    assert found["Draw of traces"][0] == "2 draws in 1 of 2 families of arms"
+    assert found["Draw of traces"][1].startswith("yes, for every trained arm, pooled over families: 1 degree")
+    assert found["Training seed"][0] == "seeds 0, 1 in 1 of 2 families of arms"
+
+
 def test_items_are_joined_by_key_not_by_position(study):
     # The same answers but for an item that the base does not have: positions shift, keys do not.
     rows = [score("0", True), *(score(row.prompt_id, row.correct, row.failure) for row in BASE)]

@@ -192,6 +192,24 @@ def test_a_new_seed_draws_ties_anew_and_trains_only_its_own_arms(checkout: Check
     assert filtered == {"filter/g3~g1/top-mean-4/t1.parquet"}  # the other selections break no tie
 
 
+def test_another_draw_of_traces_costs_its_own_rows_and_repeats_none(checkout: Checkout) -> None:
+    before = checkout.tables()
+    experiment = checkout.study["experiments"]["selections"] | {"selections": ["all", "top-mean-4"]}
+    checkout.study["experiments"]["drawn"] = experiment | {"seeds": [0, 1], "draws": "per_seed"}
+    computed = checkout.run()
+    prompts, new = checkout.study["prompts"]["train"]["items"], checkout.judged("g3@1", "g1@1")
+    assert sorted(computed.trained) == ["pa/g3@1~g1@1/all/dpo/s1", "pa/g3@1~g1@1/top-mean-4/dpo/s1"]
+    assert computed.calls == nothing_but(generate=3 * prompts, judge=new, evaluate=2 * 2 * ITEMS)
+    assert computed.served == new  # in the one form that asks the dimensions of the mean
+    assert computed.logps == checkout.usable("g3@1", "g1@1")
+    after = checkout.tables()
+    assert {name: after[name] for name in before} == before
+    first, other = checkout.traces("g3"), checkout.traces("g3@1")
+    assert [trace.prompt_id for trace in first] == [trace.prompt_id for trace in other]
+    assert [trace.text for trace in first] != [trace.text for trace in other]
+    assert "2 draws in 2 of" in (checkout.results / "report/index.html").read_text()
+
+
 def test_a_run_without_an_edit_computes_nothing_at_all(checkout: Checkout) -> None:
     computed = checkout.run()
     assert (computed.calls, computed.said, computed.stages) == (nothing_but(), {}, set())

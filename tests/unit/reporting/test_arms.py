@@ -1,7 +1,15 @@
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.reporting.arms import common_parts, families, read_arm, selection_of, short_labels, without_draw
+from prefdelta.reporting.arms import (
+    common_parts,
+    families,
+    read_arm,
+    seed_names,
+    selection_of,
+    short_labels,
+    without_draw,
+)
 
 DRAWS = [read_arm(f"pico/big~small/random-9-s{draw}/dpo/s{seed}") for draw in (1, 0) for seed in (0, 1)]
 
@@ -22,6 +30,15 @@ def test_draws_are_repeats_only_where_asked():
     assert [len(members) for members in families(DRAWS)] == [2, 2]
     (merged,) = families(DRAWS, merge_draws=True)
     assert [(selection_of(arm).seed, arm.seed) for arm in merged] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_draws_of_traces_are_repeats_like_seeds():
+    arms = [read_arm(f"pico/{pairing}/all/dpo/s1") for pairing in ("big@2~small@2", "big~small", "other~small")]
+    first, other = families(arms)
+    assert [str(arm.pairing) for arm in first] == ["big~small", "big@2~small@2"]
+    assert seed_names(first) == ["1", "1@2"]
+    assert short_labels([first, other]) == ["big~small", "other~small"]
+    assert common_parts(first)["pairing"] == "big~small"
 
 
 def test_labels_say_what_differs():

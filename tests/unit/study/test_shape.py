@@ -7,8 +7,15 @@ import pytest
 import yaml
 
 from prefdelta.core.arms import Pairing
+from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
 from prefdelta.reporting.numbers.accuracies import Evaluation
+from prefdelta.reporting.numbers.deltas import Pairings
+from prefdelta.reporting.numbers.generators import Grades
+from prefdelta.reporting.worlds.assumptions import default_assumptions
+from prefdelta.reporting.worlds.measured import measured
+from prefdelta.reporting.worlds.planted import Planter
 from prefdelta.reporting.worlds.shape import PlannedRecipe
+from prefdelta.reporting.worlds.worlds import WORLDS
 from prefdelta.study.shape import assumptions_of, shape_of
 from prefdelta.study.study import Study
 
@@ -47,6 +54,26 @@ def test_the_full_study_has_the_declared_problems_and_the_config_s_limits():
     assert found.sets["scaling"][1] == 10_000
     assert found.cell_pairs == 3500
     assert not found.counted
+
+
+@pytest.mark.usefixtures("here")
+def test_a_study_with_several_draws_of_traces_is_planted_with_their_luck():
+    content = yaml.safe_load((ROOT / MINI).read_text())
+    for name in ("scaling", "filtering"):
+        content["experiments"][name] |= {"draws": [0, 1, 2], "seeds": [0, 1]}
+    found = shape_of(Study(content, MINI))
+    assert {arm.draw for arm in found.arms} == {0, 1, 2}
+    assert {pairing.draw for pairing in found.pairings} == {0}
+    usual = default_assumptions(found, run_sd=3.0)
+    planted = Planter(found, usual).plant(WORLDS["delta"], 0)
+    runs = planted.scores.run_variance(planted.scores.evaluations(primary=True))
+    assert (runs.seeds.df, runs.traces.df) == (3 * (6 + 12), 2 * (6 + 10))
+    again = measured(usual, found, planted.scores, Grades([], "mini"), Pairings([], [], "mini", found.dimensions))
+    assert again.run_sd == pytest.approx(3.0, rel=0.3)
+    assert again.trace_share == pytest.approx(0.75, abs=0.2)
+    claims = judge_claims(read_claims(ROOT / "resources/claims.yaml"), planted, "")
+    seeds = {seed for result in claims.results for number in result.numbers for seed in number.number.seeds}
+    assert {"0", "1", "0@2", "1@2"} <= seeds
 
 
 @pytest.mark.usefixtures("here")

@@ -74,8 +74,8 @@ def nearest_k(evidence: Evidence, arms: Sequence[Arm], share: float) -> int | No
 
 
 def generator_delta(evidence: Evidence, pairing: Pairing) -> float | None:
-    """The generator delta of a pairing, in units of 10 points; None without grades."""
-    gap = evidence.grades.gap(pairing)
+    """The generator delta of a pairing in any draw, in units of 10 points; None without grades."""
+    gap = evidence.grades.gap(pairing.undrawn)
     return None if gap is None or gap.value is None else 10 * gap.value
 
 

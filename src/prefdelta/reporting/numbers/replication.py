@@ -16,7 +16,7 @@ from prefdelta.reporting.arms import Repeats, families, selection_of, without_dr
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.formats import listed, span
 from prefdelta.reporting.numbers.answers import AnswerMatrix
-from prefdelta.reporting.numbers.runs import RunVariance, by_random_draw, by_seed
+from prefdelta.reporting.numbers.runs import RunVariance, by_seed
 from prefdelta.reporting.panels import panels
 
 TIE_ORDER, JUDGE_DRAW, TRACE_DRAW = "Order of equal deltas", "Judge’s draw", "Draw of traces"
@@ -99,15 +99,14 @@ def _times(draws: Sequence[int]) -> str:
 
 def _seeds(content: Content, arms: Sequence[Arm]) -> Source:
     members = families(arms)
-    by_seeds = Counter(
-        tuple(sorted({arm.seed for arm in repeats})) for repeats in members if len({arm.seed for arm in repeats}) > 1
-    )
+    trained = (tuple(sorted({arm.seed for arm in repeats})) for repeats in members)
+    by_seeds = Counter(own for own in trained if len(own) > 1)
     if not by_seeds:
         seeds = sorted({arm.seed for arm in arms})
         told = f"{NOT}: one seed ({listed(seeds)}) per family of arms" if seeds else "no trained arms"
         held = "only as part of the draws’ variance" if any(run_df(content)) else "no"
         return Source("Training seed", told, held)
-    parts = [f"{listed(seeds)} in {number}" for seeds, number in by_seeds.most_common()]
+    parts = [f"{listed(own)} in {number}" for own, number in by_seeds.most_common()]
     told = f"seeds {'; '.join(parts)} of {len(members)} families of arms"
     if not by_seed(arms):
         return Source("Training seed", f"{told}, each on a draw of traces of its own", "yes, with the draw of traces")
@@ -119,7 +118,7 @@ def _random_draws(content: Content, arms: Sequence[Arm]) -> list[Source]:
     drawn = [arm for arm in arms if selection_of(arm).kind == "random"]
     if not drawn:
         return []
-    counts = [len(draws) for draws in by_random_draw(drawn)] or [1]
+    counts = [len({selection_of(arm).seed for arm in repeats}) for repeats in families(drawn, merge_draws=True)]
     sizes = sorted({k for arm in drawn if (k := selection_of(arm).k) is not None})
     if max(counts) == 1:
         return [Source("Random draw of pairs", f"{NOT}: one draw of {listed(sizes)} pairs", "no")]

@@ -21,6 +21,19 @@ def ladder(gains: dict[str, tuple[float, float]], **rest: object):
     return planted({"one": arms}, seeds=3, prompts=20_000, run_sd=0.1, gaps=LADDER, shipped={"shipped"}, **rest)
 
 
+def test_arms_on_several_draws_of_traces_are_repeats_of_one_place():
+    evidence = planted(
+        {"one": {f"{pairing}/all/dpo": 3 * place for place, pairing in enumerate(("a~weak", "b~weak", "c~weak"), 1)}
+         | {f"{name}@1~weak@1/all/dpo": 3 * place for place, name in enumerate("abc", 1)}},
+        seeds=1, prompts=20_000, run_sd=0.1, gaps=LADDER,
+    )  # fmt: skip
+    (number,) = measure(asked(kind="trend"), evidence)
+    assert number.title == "In domain: a, b, c"
+    assert number.estimate.value == pytest.approx(3, abs=0.4)
+    assert (number.seeds, number.estimate.run_df) == (["0", "0@1"], 3)
+    assert len(number.sums[0]) == 4  # the middle place has no weight in a slope over three
+
+
 def test_a_trend_is_a_slope_per_ten_points_without_the_zero_delta_and_without_shipped_traces():
     evidence = ladder(
         {"c~weak": (9, 0), "a~weak": (3, 0), "b~weak": (6, 0), "weak~weak": (20, 0), "shipped~weak": (-20, 0)}

@@ -99,3 +99,23 @@ def test_a_base_that_repeats_one_benchmark_only_tells_no_draw_of_answers():
     found = line(twice, once)
     assert (found.base_answers, found.base_repeated) == (None, True)
     assert not line(once).base_repeated
+
+
+def test_a_draw_of_traces_is_told_apart_from_its_seeds():
+    """Draws of 0.4 and 0.6 with two seeds 0.02 apart: mean square 0.02, less half of the 0.0002 of seeds."""
+    names = [f"p/{pairing}/all/dpo/s{seed}" for pairing in ("a~b", "a@1~b@1") for seed in (0, 1)]
+    rows = {Arm.parse(name): [rate] * 10 for name, rate in zip(names, (0.39, 0.41, 0.59, 0.61), strict=True)}
+    found = line(matrix(rows))
+    assert (found.seeds.value, found.traces.value, found.together) == (
+        pytest.approx(100 * math.sqrt(0.0002)),
+        pytest.approx(100 * math.sqrt(0.02 - 0.0001)),
+        False,
+    )
+    assert (found.traces.n, found.traces.df, found.seeds.n) == (1, 1, 2)
+
+
+def test_where_each_seed_has_a_draw_of_traces_both_are_told_together():
+    rows = {Arm.parse(name): [rate] * 10 for name, rate in (("p/a~b/all/dpo/s0", 0.4), ("p/a@1~b@1/all/dpo/s1", 0.6))}
+    found = line(matrix(rows))
+    assert (found.seeds.value, found.together) == (None, True)
+    assert found.traces.value == pytest.approx(100 * math.sqrt(0.02))

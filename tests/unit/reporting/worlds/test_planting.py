@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prefdelta.core.arms import Pairing
+from prefdelta.core.arms import Arm, Pairing
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import gain_weights
 from prefdelta.reporting.numbers.sharpening import gain_beyond
-from prefdelta.reporting.worlds.answers import plant_answers
+from prefdelta.reporting.worlds.answers import plant_answers, run_deviations
 from prefdelta.reporting.worlds.assumptions import default_assumptions
 from prefdelta.reporting.worlds.features import features
 from prefdelta.reporting.worlds.pairs import plant_pairs
@@ -59,6 +59,18 @@ def test_runs_vary_as_stated(run_sd):
     assert 100 * found.seeds.value**0.5 == pytest.approx(run_sd, abs=0.35)
     of_draws = found.adds(found.draws)
     assert 100**2 * of_draws == pytest.approx(0.5 * run_sd**2, abs=0.05 + 0.5 * run_sd**2)
+
+
+def test_arms_of_a_family_share_the_luck_of_their_draw_of_traces():
+    """Variance 4, of which 3 lies in the draw of traces, in a study with several; in a study with one, none does."""
+    pairings = [Pairing(f"g{number}", "g0") for number in range(2000)]
+    arms = [Arm("p", pairing.at(d), "all", "dpo", seed) for pairing in pairings for d in (0, 1) for seed in (0, 1)]
+    assumptions = default_assumptions(shape(MINI), run_sd=2.0, trace_share=0.75)
+    lucks = run_deviations(arms, assumptions, np.random.default_rng(0)).reshape(-1, 4).T
+    expected = [[4, 3, 0, 0], [3, 4, 0, 0], [0, 0, 4, 3], [0, 0, 3, 4]]
+    assert np.cov(lucks) == pytest.approx(np.array(expected), abs=0.3)
+    once = run_deviations([arm for arm in arms if arm.draw == 0], assumptions, np.random.default_rng(0))
+    assert np.cov(once.reshape(-1, 2).T) == pytest.approx(np.array([[4, 0], [0, 4]]), abs=0.3)
 
 
 def test_a_study_is_the_same_whenever_it_is_planted_and_another_number_is_another_study():
