@@ -229,10 +229,10 @@ def generator_delta(pairing):
 
 
 @cache
-def capability(name):
-    """Accuracy, in units of 10 points."""
-    values = [right for right, _ in outcomes([f"grade/{name}"], "prompt_id", "sample").values() if right is not None]
-    return 10 * np.mean(values)
+def capability(generator):
+    """Accuracy in units of 10 points, over the prompts, in all draws of the traces."""
+    draws = [name for name in names if re.sub(r"@\d+", "", name) == f"grade/{generator}"]
+    return 10 * np.mean([right for right, _ in outcomes(draws, "prompt_id").values() if right is not None])
 
 
 @cache

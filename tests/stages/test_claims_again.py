@@ -264,7 +264,7 @@ SEEN_BY_BOTH: list[tuple[str, Callable[[list[dict[str, Any]]], None]]] = [
     ("script", "claim", "change"),
     [
         *((script, *seen) for script in (LONG, SHORT) for seen in SEEN_BY_BOTH),
-        (LONG, "steadiness", shifted("low", -75.0)),  # half its width
+        (LONG, "steadiness", shifted("low", -160.0)),  # half its width
         (LONG, "retains", list.pop),
     ],
 )

@@ -53,12 +53,20 @@ def test_a_benchmark_with_several_samples_has_shares_of_them_and_as_many_draws()
 
 @pytest.mark.parametrize("run_sd", [0.0, 2.0])
 def test_runs_vary_as_stated(run_sd):
+    """In the full study, each repeat of a family has its own seed and its own draw of traces."""
     assumptions = default_assumptions(shape(FULL), run_sd=run_sd)
     scores = Planter(shape(FULL), assumptions).plant(NOTHING, 0).scores
     found = scores.run_variance(scores.evaluations(primary=True))
-    assert 100 * found.seeds.value**0.5 == pytest.approx(run_sd, abs=0.35)
-    of_draws = found.adds(found.draws)
-    assert 100**2 * of_draws == pytest.approx(0.5 * run_sd**2, abs=0.05 + 0.5 * run_sd**2)
+    assert found.seeds is None
+    assert 100 * found.traces.value**0.5 == pytest.approx(run_sd, abs=0.35)
+
+
+def test_random_draws_of_pairs_vary_by_their_share_more():
+    assumptions = default_assumptions(shape(MINI), run_sd=2.0, draw_share=0.5)
+    arms = [Arm("p", PAIRING, f"random-5-s{draw}", "dpo", seed) for draw in range(2000) for seed in (0, 1)]
+    first, second = run_deviations(arms, assumptions, np.random.default_rng(0)).reshape(-1, 2).T
+    assert np.var(first) == pytest.approx(2.0**2 * 1.5, rel=0.1)
+    assert np.cov(first, second)[0, 1] == pytest.approx(2.0**2 * 0.5, rel=0.15)
 
 
 def test_arms_of_a_family_share_the_luck_of_their_draw_of_traces():
@@ -118,7 +126,7 @@ def test_scores_have_the_judged_delta_and_tell_of_their_own_side_alone(pairs):
     assert np.corrcoef(own.chosen_quality, own.quality)[0, 1] == pytest.approx(0.5**0.5, abs=0.05)
     assert np.corrcoef(own.chosen_quality, chosen)[0, 1] > 0.4
     good = chosen >= 4  # given the chosen score, the rejected one tells nothing of the chosen side
-    assert abs(np.corrcoef(own.chosen_quality[good], rejected[good])[0, 1]) < 0.15
+    assert abs(np.corrcoef(own.chosen_quality[good], rejected[good])[0, 1]) < 0.25
 
 
 def test_prompts_have_the_pass_rate_of_the_rejected_generator(pairs):
