@@ -25,6 +25,7 @@ from prefdelta.store import tables
 from prefdelta.store.record import Record
 from prefdelta.store.snapshots import seal
 from prefdelta.study.study import Study
+from small import small
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "resources/studies/mini.yaml"
@@ -44,7 +45,7 @@ UNUSABLE = {("g1", "p4"): "truncated", ("g1", "p5"): "too_long"}
 
 def small_study() -> dict[str, Any]:
     """Mini with two models, two generators, one form, four arms."""
-    study: dict[str, Any] = yaml.safe_load((ROOT / CONFIG).read_text())
+    study = small()
     study["models"] = {name: study["models"][name] for name in MODELS}
     study["generators"] = {"g3": {"model": "g3"}, "g1": {"model": "pa"}}
     study["policies"], study["benchmarks"], study["dimensions"] = ["pa"], [BENCHMARK], DIMENSIONS

@@ -31,6 +31,7 @@ from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
+from small import small
 
 ROOT = Path(__file__).parents[2]
 DIMENSIONS = ["computational_precision", "signal_to_noise"]
@@ -42,7 +43,7 @@ VERDICT = body(completion(content=json.dumps(dict.fromkeys(DIMENSIONS, 4))))
 
 def config(base_url: str, items: int = ITEMS) -> dict[str, Any]:
     """Mini with a few prompts, one pairing, and a judge that runs elsewhere."""
-    study: dict[str, Any] = yaml.safe_load((ROOT / "resources/studies/mini.yaml").read_text())
+    study = small()
     study["models"] = {"pa": study["models"]["pa"]}
     study["generators"] = {"g3": {"model": "pa"}, "g1": {"model": "pa"}}
     study["policies"], study["benchmarks"], study["dimensions"] = ["pa"], ["mini_code"], DIMENSIONS

@@ -12,6 +12,7 @@ import yaml
 from aiohttp import web
 
 from engines.scripted import Seen, completion, is_canary
+from small import small
 
 from .running import ROOT
 
@@ -26,7 +27,7 @@ PROFILE = [*TARGETS, "--profile", "slurm", "--configfile", "chain.yaml"]
 
 def chain(address: str, runtime: int = 10) -> dict[str, Any]:
     """The study: mini's, reduced to what the chain needs. address: of the judge; runtime: minutes of its job."""
-    study: dict[str, Any] = yaml.safe_load((ROOT / "resources/studies/mini.yaml").read_text(encoding="utf-8"))
+    study = small()
     study |= {"models": {"pa": study["models"]["pa"]}, "policies": [], "benchmarks": [], "experiments": {}}
     study["generators"] = {"shipped": {"shipped": {"generations": "generations"}, "samples": SAMPLES}}
     study["dimensions"] = DIMENSIONS

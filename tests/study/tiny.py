@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 import forking
+from small import small
 
 ROOT = Path(__file__).parents[2]
 MODELS = ["pa", "g3"]  # the policy, which writes the rejected traces too, and a generator
@@ -27,7 +28,7 @@ ARMS = [
 
 def shrunk() -> dict[str, Any]:
     """Mini with fewer and smaller models, prompts, items and arms; what it does with them stays."""
-    study: dict[str, Any] = yaml.safe_load((ROOT / "resources/studies/mini.yaml").read_text())
+    study = small()
     study["models"] = {name: study["models"][name] for name in MODELS}
     for model in study["models"].values():
         # Long enough to write whole traces of one step, not to be good at it; so no windows.

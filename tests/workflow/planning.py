@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 import forking
+from small import SMALL
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("Snakefile", "src", "workflow", "resources", "profiles", "mini")
@@ -38,10 +39,9 @@ def make_checkout(folder: Path) -> Path:
             shutil.copytree(source, folder / name, symlinks=True)
         else:
             shutil.copy2(source, folder / name, follow_symlinks=False)
-    config = folder / CONFIG
-    text, count = re.subn(r"batch: \d+", "batch: 1", config.read_text())
+    text, count = re.subn(r"batch: \d+", "batch: 1", SMALL.read_text())
     assert count == 2, "train and evaluate, and nothing else, have batches"
-    config.write_text(text)
+    (folder / CONFIG).write_text(text)
     return folder
 
 

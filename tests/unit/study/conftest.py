@@ -1,14 +1,13 @@
-import copy
 from pathlib import Path
 
 import pytest
 import yaml
 
 from prefdelta.study.study import Study
+from small import small
 
 ROOT = Path(__file__).parents[3]
 FULL = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-MINI = yaml.safe_load((ROOT / "resources/studies/mini.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def mini(monkeypatch):
     monkeypatch.chdir(ROOT)
 
     def make(edit=lambda content: None):
-        content = copy.deepcopy(MINI)
+        content = small()
         edit(content)
         return Study(content, "mini.yaml")
 

@@ -2,22 +2,21 @@ import os
 from pathlib import Path
 
 import pytest
-import yaml
 
 from prefdelta.reporting.claims.verdicts import read_claims
 from prefdelta.store import registrations
 from prefdelta.study import registration
 from prefdelta.study.registration import register_claims
 from prefdelta.study.study import Study
+from small import small
 
 ROOT = Path(__file__).parents[3]
-MINI = "resources/studies/mini.yaml"
 
 
 @pytest.fixture
 def study(tmp_path, monkeypatch) -> Study:
     monkeypatch.chdir(ROOT)
-    found = Study(yaml.safe_load(Path(MINI).read_text(encoding="utf-8")), MINI)
+    found = Study(small(), "small.yaml")
     found.record = str(tmp_path)
     return found
 
@@ -38,11 +37,11 @@ def test_every_claim_is_registered_with_what_the_study_could_see(study):
 
 
 def test_a_study_without_arms_registers_its_claims(study, monkeypatch):
-    content = yaml.safe_load(Path(MINI).read_text(encoding="utf-8"))
+    content = small()
     content["experiments"], content["filter"]["sets"], content["report"]["overlap"] = {}, {}, None
     for group in content["evaluate"]["groups"].values():
         group.pop("experiments", None)
-    bare = Study(content, MINI)
+    bare = Study(content, "small.yaml")
     bare.record = study.record
     register_claims(bare)
     (found,) = registrations.read(Path(study.record))

@@ -20,7 +20,7 @@ from prefdelta.study.shape import assumptions_of, shape_of
 from prefdelta.study.study import Study
 
 ROOT = Path(__file__).parents[3]
-MINI = "resources/studies/mini.yaml"
+MINI = "tests/studies/small.yaml"
 
 
 def read(config):

@@ -11,7 +11,7 @@ from prefdelta.study.shape import shape_of
 from prefdelta.study.study import Study
 
 ROOT = Path(__file__).parents[4]
-FULL, MINI = "config.yaml", "resources/studies/mini.yaml"
+FULL, MINI = "config.yaml", "tests/studies/small.yaml"
 
 
 @cache

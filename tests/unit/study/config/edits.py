@@ -4,14 +4,14 @@ import copy
 from pathlib import Path
 
 import pytest
-import yaml
 
 from prefdelta.core.errors import StudyError
 from prefdelta.study.config.files import parse
+from small import small
 
 ROOT = Path(__file__).parents[4]
 WHERE = "studies/mini.yaml"
-MINI = yaml.safe_load((ROOT / "resources" / "studies" / "mini.yaml").read_text(encoding="utf-8"))
+MINI = small()
 ITEMS = MINI["prompts"]["train"]["items"]
 DROP = object()
 
