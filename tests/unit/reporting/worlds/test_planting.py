@@ -35,7 +35,7 @@ def test_answers_have_the_planted_accuracy_and_gain():
     for benchmark, accuracy, gain in (("mini_maths_easy", 0.85, 0.05), ("mini_code", 0.4, -0.03)):
         matrix = answers[Evaluation("sampled", benchmark)]
         base = matrix.means[matrix.rows["pa/base"]].mean()
-        trained = np.delete(matrix.means, [matrix.rows["pa/base"], matrix.rows["pc/base"]], axis=0).mean()
+        trained = np.delete(matrix.means, [matrix.rows["pa/base"], matrix.rows["pb/base"]], axis=0).mean()
         assert base == pytest.approx(accuracy, abs=0.01)
         assert trained == pytest.approx(accuracy + gain, abs=0.01)
 
@@ -150,7 +150,7 @@ def test_where_training_only_sharpens_nothing_is_gained_beyond_the_base_at_the_a
 
 def test_pairs_are_read_by_prompt_as_reports_read_them(pairs):
     own = pairs.pool[PAIRING]
-    assert pairs.eligible(PAIRING) == len(own.prompts) == pytest.approx(0.75 * 2000, rel=0.05)
+    assert pairs.eligible(PAIRING) == len(own.prompts) == pytest.approx(0.98**2 * 2000, rel=0.02)
     deltas, lengths = pairs.by_prompt(PAIRING, "mean"), pairs.lengths_by_prompt(PAIRING)
     assert list(deltas.values()) == own.deltas["mean"].tolist()
     assert deltas.keys() == lengths.keys()
