@@ -58,7 +58,7 @@ def by(recipe: str) -> Callable[[Arm], bool]:
         pytest.param(selects("random"), FILTERING, id="random pairs"),
         pytest.param(selects("matched-all"), {*FILTERING, "steady-dimension"}, id="pairs like the top ones"),
         pytest.param(selects("matched-length"), set(), id="pairs matched in length"),
-        pytest.param(selects("top-chosen"), FILTERING, id="best chosen traces"),
+        pytest.param(selects("top-chosen"), {*FILTERING, "steady-dimension"}, id="best chosen traces"),
         pytest.param(selects("low-rejected"), FILTERING, id="worst rejected traces"),
         pytest.param(selects("likely-rejected"), set(), id="likely mistakes"),
         pytest.param(selects("alike"), {"generator-delta", "plateau", "cells-gain", "right-over-wrong"}, id="alike"),
