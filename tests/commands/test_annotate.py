@@ -9,15 +9,16 @@ import yaml
 
 from prefdelta.commands.main import main
 from prefdelta.core.arms import Pairing
+from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import annotations, sheet_key
 from prefdelta.records.annotation import Annotation
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
+from prefdelta.reporting.judging.people import people_lines
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
-from prefdelta.reporting.numbers.people import people_lines
 from prefdelta.store import sheets, tables
 
 from .made import CONFIG, DIMENSIONS, RESULTS, study_here
@@ -268,6 +269,21 @@ def test_the_report_reads_the_sheets_that_the_config_names(study):
     (job,) = study_here().jobs("report")
     assert job.inputs["annotations"] == [annotations("mini", sheet.sheet)]
     assert set(job.typed_settings.people.versions) == set(DIMENSIONS)
+
+
+def test_a_selection_by_peoples_deltas_reads_the_sheets(study):
+    sheet = exported()
+    annotate("import", fill(sheet, as_the_judge), "--annotator", "ada")
+    config = yaml.safe_load(Path(CONFIG).read_text())
+    config["experiments"]["selections"]["selections"].append("top-mean@people-4")
+    Path(CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
+    with pytest.raises(StudyError, match="name their sheets in annotations"):
+        study_here()
+    Path(CONFIG).write_text(yaml.safe_dump(config | {"annotations": [sheet.sheet]}, sort_keys=False))
+    delta = next(job for job in study_here().jobs("delta") if job.axes["dimension"] == "mean@people")
+    assert (delta.inputs["judgements"], delta.inputs["annotations"]) == ([], [annotations("mini", sheet.sheet)])
+    chosen = next(job for job in study_here().jobs("filter") if job.axes["selection"] == "top-mean@people-4")
+    assert chosen.inputs["deltas"] == delta.outputs
 
 
 def test_gc_keeps_what_people_said(study):

@@ -204,14 +204,15 @@ def deltas(work: Path, record: Path, pairs: Made, judgements: dict[str, Made]) -
     for name, components in {**{name: [name] for name in DIMENSIONS}, "mean": DIMENSIONS}.items():
         path = work / f"delta/strong~weak/{name}.parquet"
         settings = delta.DeltaSettings(chosen="strong", rejected="weak", components=components)
-        inputs = {"pairs": pairs.path, "judgements": [judgement.path for judgement in judgements.values()]}
+        judged = [judgement.path for judgement in judgements.values()]
+        inputs = {"pairs": pairs.path, "judgements": judged, "annotations": []}
         made[name] = Made(path, run(delta, settings, inputs, {"deltas": path}, record))
     return made
 
 
 @pytest.fixture(scope="session")
 def select(work: Path, record: Path, pairs: Made) -> Callable[..., Made]:
-    """Runs the filter stage: (name of the selection, its deltas, the pairings of its common set)."""
+    """Runs the filter stage: (name of the selection, its deltas, its other inputs by name)."""
 
     def run_filter(
         name: str,
@@ -219,11 +220,19 @@ def select(work: Path, record: Path, pairs: Made) -> Callable[..., Made]:
         tie_seed: int = 0,
         order: int = 0,
         common: Sequence[Path] = (),
+        grades: Sequence[Path] = (),
+        reference: Sequence[Path] = (),
         limit: int | None = None,
     ) -> Made:
         path = work / f"filter/strong~weak/ties-{tie_seed}/{name}/t{order}.parquet"
         settings = filter_stage.FilterSettings(selection=name, tie_seed=tie_seed, order=order, limit=limit)
-        inputs = {"pairs": pairs.path, "deltas": list(needed), "common": list(common)}
+        inputs = {
+            "pairs": pairs.path,
+            "deltas": list(needed),
+            "common": list(common),
+            "grades": list(grades),
+            "reference": list(reference),
+        }
         return Made(path, run(filter_stage, settings, inputs, {"selected": path}, record))
 
     return run_filter

@@ -155,7 +155,7 @@ def pairs_and_deltas(pairing: str) -> tuple[list[Pair], list[Delta]]:
 def write(root: Path, *names: str) -> Path:
     """A finished study of some experiments: its tables, and its report. Returns results/planted."""
     folder, experiments = root / "results/planted", {name: EXPERIMENTS[name] for name in names or EXPERIMENTS}
-    inputs: dict[str, list[Any]] = {name: [""] for name in ("judgements", "compared", "annotations", "sheets")}
+    inputs: dict[str, list[Any]] = {"judgements": [""], "compared": [""], "annotations": [""], "sheets": [""]}
     arms = list(dict.fromkeys(arm for arms in experiments.values() for arm in arms))
 
     def table(kind: str, path: str, row_type: type[Any], rows: list[Any]) -> None:

@@ -9,6 +9,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.records.delta import Delta
 from prefdelta.records.details.filter import FilterDetails, TieCounts
 from prefdelta.records.pair import Pair
+from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.selection import SelectedPair
 from prefdelta.stages import filter as filter_stage
 from prefdelta.store import tables
@@ -76,20 +77,56 @@ def test_bottom_takes_the_smallest(select: Select, deltas: dict[str, Made]) -> N
     assert [exact[row.pair_id] for row in read_checked(made.path, SelectedPair)] == [0, 0, 0, 4]
 
 
-def test_length_matched_takes_as_many_pairs_with_filler_as_the_top(
-    select: Select, deltas: dict[str, Made], pairs: Made
+def test_matched_pairs_are_others_than_the_top_and_the_manifest_and_log_say_how_alike_they_are(
+    select: Select,
+    deltas: dict[str, Made],
+    pairs: Made,
+    grades: dict[str, Made],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    gaps = {
+    table = deltas["signal_to_noise"].path
+    lengths = {
         row.pair_id: row.chosen_tokens - row.rejected_tokens for row in read_checked(pairs.path, Pair) if row.eligible
     }
-    top, matched = (
-        read_checked(select(f"{kind}-signal_to_noise-3", deltas["signal_to_noise"].path).path, SelectedPair)
-        for kind in ("top", "matched-length")
-    )
-    # Filler is 3 tokens; it is what both lengthens a rejected trace and lowers its score.
-    assert sorted(gaps[row.pair_id] for row in top)[:2] == [-3, -3]
-    assert sorted(gaps[row.pair_id] for row in matched) == sorted(gaps[row.pair_id] for row in top)
-    assert_adds_up(select("matched-length-signal_to_noise-3", deltas["signal_to_noise"].path).outcome, ITEMS, 3)
+    top = {row.pair_id for row in read_checked(select("top-signal_to_noise-3", table).path, SelectedPair)}
+    capsys.readouterr()
+    made = select("matched-length-signal_to_noise-3", table, grades=[grades["weak"].path])
+    matched = {row.pair_id for row in read_checked(made.path, SelectedPair)}
+    assert len(matched) == 3
+    assert not matched & top
+    assert_adds_up(made.outcome, ITEMS, 3)
+    details = made.outcome.details
+    assert isinstance(details, FilterDetails)
+    assert details.match is not None
+    assert (details.match.k, details.match.others, details.match.unit) == (3, 9, "tokens")
+    length, *rest = details.match.balance
+    assert length.matched == pytest.approx(sum(lengths[name] for name in matched) / 3)
+    assert length.top == pytest.approx(sum(lengths[name] for name in top) / 3)
+    assert [line.covariate for line in rest] == ["chosen_right", "rejected_right", "pass_rate"]
+    log = capsys.readouterr().err
+    assert "matched: 3 pairs of 9 outside of the top set" in log
+    assert "standardised mean difference of pass_rate (not matched): " in log
+
+
+def test_likely_takes_the_rejected_traces_that_the_policy_finds_likeliest(
+    select: Select, pairs: Made, references: dict[str, Made]
+) -> None:
+    means = {
+        (row.prompt_id, row.sample): row.logps / row.n_tokens
+        for row in read_checked(references["weak"].path, ReferenceLogps)
+        if row.logps is not None and row.n_tokens
+    }
+    of_pair = {
+        row.pair_id: means[row.prompt_id, row.rejected_sample]
+        for row in read_checked(pairs.path, Pair)
+        if row.eligible and row.pool and row.rejected_sample is not None
+    }
+    ranked = sorted(of_pair, key=lambda pair_id: -of_pair[pair_id])
+    for kind, expected in (("likely", ranked[:4]), ("unlikely", ranked[:-5:-1])):
+        made = select(f"{kind}-rejected-pa-4", reference=[references["weak"].path])
+        assert [row.pair_id for row in read_checked(made.path, SelectedPair)] == expected
+        assert isinstance(made.outcome.details, FilterDetails)
+        assert made.outcome.details.ties == TieCounts(4, of_pair[expected[-1]], 3, 1, 0)
 
 
 def test_common_takes_prompts_that_every_pairing_of_its_set_has(select: Select, pairs: Made, tmp_path: Path) -> None:

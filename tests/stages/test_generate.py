@@ -64,6 +64,18 @@ def test_each_trace_answers_its_own_prompt(generated: Made, problems: list[Promp
         assert row.n_tokens == 12 if row.finish_reason == "length" else row.n_tokens <= 12
 
 
+def test_another_draw_of_traces_has_other_seeds_and_a_record_of_its_own(
+    generated: Made, record: Path, inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    outcome = again(tmp_path / "able@1.parquet", record, inputs, generator="able@1")
+    first, other = (read_checked(path, Trace) for path in (generated.path, tmp_path / "able@1.parquet"))
+    assert [(row.prompt_id, row.sample) for row in first] == [(row.prompt_id, row.sample) for row in other]
+    assert {row.seed for row in first}.isdisjoint(row.seed for row in other)
+    assert sum(one.text != two.text for one, two in zip(first, other, strict=True)) > ITEMS
+    assert {row.generator for row in other} == {"able@1"}
+    assert outcome.computed["calls"] == 2 * ITEMS == len(recorded(record / "calls/generate/able@1"))
+
+
 def test_every_draw_has_a_seed_and_a_call_of_its_own(generated: Made, record: Path) -> None:
     rows = read_checked(generated.path, Trace)
     assert len({row.seed for row in rows}) == len(rows)

@@ -149,7 +149,7 @@ def test_equal_means_of_other_votes_have_a_delta_of_exactly_zero(
                 tmp_path / "record",
             )
     settings = delta.DeltaSettings(chosen="strong", rejected="weak", components=DIMENSIONS[:1])
-    tables = {"pairs": pairs.path, "judgements": list(judged.values())}
+    tables = {"pairs": pairs.path, "judgements": list(judged.values()), "annotations": []}
     run(delta, settings, tables, {"deltas": tmp_path / "d.parquet"}, tmp_path / "record")
     deltas = [row for row in read_checked(tmp_path / "d.parquet", Delta) if row.failure is None]
     assert len(deltas) == 12

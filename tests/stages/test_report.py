@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.people.sheet import JudgeVersion, make_sheet
 from prefdelta.core.statistics import Variance, mean_variance, t_interval, wilson_interval
+from prefdelta.records.annotation import Annotation
 from prefdelta.records.delta import Delta
 from prefdelta.records.grade import Grade
 from prefdelta.records.judgement import Judgement
@@ -23,7 +25,7 @@ from prefdelta.reporting import calibration
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.claims.verdicts import read_claims
 from prefdelta.stages import report
-from prefdelta.store import registrations, tables
+from prefdelta.store import registrations, sheets, tables
 from prefdelta.workflow.job import Job
 
 RESOURCES = Path(__file__).parents[2] / "resources"
@@ -669,6 +671,24 @@ def test_an_arm_that_is_mostly_drawn_among_ties_is_marked_wherever_it_is_shown(s
     assert Cells(below).row("big~small", 9)[1] == "top-clarity-2"
 
 
+def test_the_page_says_how_alike_matched_pairs_and_the_top_set_are_and_marks_what_is_off(study):
+    def line(covariate, after, matched_on):
+        means = {"top": 12.0, "matched": 10.0, "others": 4.0}
+        return {"covariate": covariate, "matched_on": matched_on, **means, "before": 0.7, "after": after}
+
+    match = {"k": 20, "others": 60, "alike": 3, "far": 4, "unit": "tokens"}
+    balance = [line("length", 0.14, True), line("pass_rate", -0.05, False)]
+    study.manifest("filter", "big~small/matched-length-clarity-20/t0", match={**match, "balance": balance})
+    page = study.run()
+    cells = Cells(page)
+    assert cells.row("big~small", 9)[1:] == [
+        *("matched-length-clarity-20 4 / 20", "length tokens matched"),
+        *("12.00", "10.00", "4.00", "+0.70", "+0.14‡", "0"),
+    ]
+    assert next(row for row in cells.rows if len(row) == 9 and row[2] == "pass rate")[-2] == "−0.05"
+    assert "Some selections are off in what they were to be matched on" in page
+
+
 def test_a_mark_among_several_sizes_stands_at_its_size(study):
     arms = [f"pico/big~small/{name}/dpo/s0" for name in ("top-clarity-1", "top-clarity-2")]
     study.inputs["scores"].clear()
@@ -789,6 +809,41 @@ def test_deltas_and_selections_are_held_against_another_judge(study):
     # The mean of all five is 0.4, that of the set 1.5: 0.4 + 0.2727 x 1.1.
     assert [cell.split()[0] for cell in row[7:]] == ["+1.50", "+0.70", "+1.00"]
     assert "clarity@second" not in page, "another judge's deltas are none of the study's dimensions"
+
+
+def test_the_judge_is_held_against_people(study):
+    """Three of four pairs are better by the judge; people find one of these worse, and the fourth better."""
+    versions = {"clarity": JudgeVersion(judge="j", rubric="r", template="t")}
+    ids = [f"id{number}" for number in range(4)]
+    deltas = [Delta(pair_id, 4.0 - (n == 3), 3.0, 1.0 - (n == 3), None) for n, pair_id in enumerate(ids)]
+    path = study.root / "delta/big~small/clarity.parquet"
+    study.inputs["deltas"] = [one for one in study.inputs["deltas"] if one != path]
+    study.table("deltas", "delta/big~small/clarity.parquet", Delta, deltas)
+    known = dict.fromkeys(ids, 1.0) | {"id3": 0.0}
+    sheet = make_sheet("tiny", "big~small", ["clarity"], "clarity", known, 4, 1, versions)
+    key = study.root.parents[1] / "annotations/tiny/s-1.key.json"
+    sheets.write(key, sheet)
+    said = [
+        Annotation("ada", pair_id, "clarity", 3 - (n == 0) + (n == 3), 3 - (n > 0), None)
+        for n, pair_id in enumerate(ids)
+    ]
+    tables.write(key.with_name("s-1.parquet"), Annotation, said)
+    study.inputs |= {"sheets": [key], "annotations": [key.with_name("s-1.parquet")]}
+    people = report.ReportPeople(versions=versions, components={"clarity": ["clarity"]})
+    cells = Cells(page := study.run(people=people))
+    row = cells.row(f"clarity big~small, {sheet.sheet}", 8)
+    assert row[1] == "4 of 4 1"
+    assert row[6].startswith("66.7 [")
+    assert row[7].startswith("0.0 [")
+    # The sheet holds all pairs, so people's mean delta, (-1 + 1 + 1 + 2) / 4, is the corrected one.
+    means = cells.row(f"clarity big~small, {sheet.sheet}", 6)
+    assert [cell.split(" ")[0] for cell in means[1:]] == ["+0.75", "+0.75", "+0.75", "75.0", "75.0"]
+    edited = report.ReportPeople(
+        versions={"clarity": JudgeVersion(judge="j", rubric="another", template="t")},
+        components={"clarity": ["clarity"]},
+    )
+    assert "of another version: edited since the export: rubric" in study.run("edited.html", people=edited)
+    assert "of another version" not in page
 
 
 def ledger(study, test, **rest):
@@ -934,13 +989,13 @@ def answered(solved, nats, samples=1, benchmark="sums"):
     ]
 
 
-def sharpening_study(made, arms, greedy):
-    """Arms of two seeds. arms: problems solved; greedy: those solved greedily. All arms have 0.3 nats per token."""
+def sharpening_study(made, arms, greedy, nats_of_arms=0.3):
+    """Arms of two seeds. arms: problems solved; greedy: those solved greedily."""
     for name, solved, nats in (("base", 100, 0.6), ("base@0.8", 140, 0.4), ("base@0.5", 180, 0.2)):
         made.evaluate(f"pico/{name}", answered(solved, nats))
     made.evaluate("pico/base", greedy_answers(180), group="greedy")
     for seed in (0, 1):
-        made.evaluate(f"pico/big~small/all/dpo/s{seed}", answered(arms, 0.3))
+        made.evaluate(f"pico/big~small/all/dpo/s{seed}", answered(arms, nats_of_arms))
         made.evaluate(f"pico/big~small/all/dpo/s{seed}", greedy_answers(greedy), group="greedy")
     return made.run(
         experiments={"one": experiment("One", "rows", *ALL)},
@@ -978,6 +1033,17 @@ def test_the_page_says_whether_a_gain_is_more_than_sharper_sampling(tmp_path, ar
     assert f"{verdict} 1" in section
     (cool,) = [row for row in Cells(section).rows if row[:2] == ["pico", "0.5"]]
     assert " ".join(cool[2].split()).endswith("0.200")
+
+
+@pytest.mark.parametrize(
+    ("nats", "temperatures", "told"),
+    [(0.7, "1.00", "less sharp than the untrained policy"), (0.1, "0.50", "sharper than the coolest of the grid")],
+)
+def test_an_arm_outside_of_the_grid_is_held_against_its_end_and_that_is_said(tmp_path, nats, temperatures, told):
+    page = sharpening_study(Study(tmp_path), 360, 380, nats)
+    (row,) = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows if "pico; in domain" in row[0]]
+    assert row[1] == f"beyond sharpening {told} on 1 of 1 benchmarks"
+    assert row[3].endswith(temperatures)
 
 
 def test_answers_without_an_entropy_are_held_against_no_temperature(tmp_path):

@@ -176,6 +176,10 @@ class StudyGraph:
             self._add_generator(name)
             for form in study["judge"]["forms"]:
                 self._add(f"judge/{name}/{form}", "prompts/train", f"generate/{name}")
+        for judge, its in study["judge"].get("others", {}).items():
+            for name in {side for pairing in its["pairings"] for side in pairing.split("~")}:
+                for form in study["judge"]["forms"]:
+                    self._add(f"judge/{name}/{form}@{judge}", "prompts/train", f"generate/{name}")
 
     def _add_generator(self, name: str) -> None:
         model = self._study["generators"][name.partition("@")[0]]["model"]
@@ -203,14 +207,23 @@ class StudyGraph:
         for job in judged:
             self._add(job, "prompts/train", f"generate/{job.split('/')[1]}")
         self._add(f"delta/{pairing}/{dimension}", f"pair/{pairing}", *judged)
+        for judge, its in study["judge"].get("others", {}).items():
+            if pairing in its["pairings"]:
+                again = [f"{job}@{judge}" for job in judged]
+                self._add(f"delta/{pairing}/{dimension}@{judge}", f"pair/{pairing}", *again)
 
     def _add_arm(self, policy: str, pairing: str, selection: str, recipe: str, seed: str) -> None:
         study, sides = self._study, pairing.split("~")
         read = [f"pair/{pairing}"]
-        if found := re.fullmatch(r"(?:top|bottom|matched-length)-(\w+)-\d+", selection):
-            self._add_delta(pairing, found[1])
+        matched = selection.startswith("matched-")
+        if found := re.fullmatch(r"(?:top|bottom|top-chosen|low-rejected|matched-[a-z]+)-([\w@]+)-\d+", selection):
+            self._add_delta(pairing, found[1].partition("@")[0])
             read.append(f"delta/{pairing}/{found[1]}")
-        if found := re.fullmatch(r"common-(\w+)", selection):
+        if matched:
+            read.append(f"grade/{sides[1]}")
+        if found := re.fullmatch(r"(?:un)?likely-rejected-(.+)-\d+", selection):
+            read.append(f"reference/{found[1]}/{sides[1]}")
+        if found := re.fullmatch(r"(?:common|swapped)-(\w+)", selection):
             draw = "".join(pairing.partition("~")[0].partition("@")[1:])
             common = [
                 "~".join(f"{side}{draw}" for side in other.split("~"))
@@ -219,7 +232,7 @@ class StudyGraph:
             for other in common:
                 self._add_pair(other)
             read += [f"pair/{other}" for other in common]
-        drawn = selection.startswith(("top-", "bottom-", "matched-length-"))
+        drawn = matched or selection.startswith(("top-", "bottom-", "low-"))
         order = seed.removeprefix("s") if drawn and study["filter"]["tie_order"] == "per_seed" else 0
         selected = f"filter/{pairing}/{selection}/t{order}"
         self._add(selected, *read)

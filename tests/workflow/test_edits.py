@@ -23,6 +23,7 @@ import pytest
 import yaml
 
 from once import copied
+from prefdelta.core import layout
 from prefdelta.records.grade import Grade
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
@@ -280,6 +281,20 @@ def add_generator_to_the_scaling_set(study: Study) -> None:
     add_generator(study)
     study["experiments"]["scaling"]["pairings"].append("g5~g0")
     study["filter"]["sets"]["scaling"]["pairings"].append("g5~g0")
+
+
+def add_judge(study: Study) -> None:
+    engine = study["judge"]["engine"] | {"server": {"name": "rules", "noise": 0.3}}
+    study["judge"]["others"] = {"second": {"engine": engine, "pairings": ["g3~g1"], "prompts": 400}}
+    study["experiments"]["filtering"]["selections"].append("top-mean@second-250")
+
+
+def add_sheet(folder: Path) -> None:
+    """People have scored a sheet. Only its place counts here."""
+    for path in (layout.annotations("mini", "s-1"), layout.sheet_key("mini", "s-1")):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("scored\n")
+    set_in_config("annotations", to=["s-1"])(folder)
 
 
 def add_dimension(study: Study) -> None:
@@ -567,6 +582,17 @@ ADDED = [
         some(*NEW_SELECTION),
     ),
     Case("a selection, listed first", in_config(put_a_selection_first), some(*NEW_SELECTION)),
+    Case("a sheet that people have scored", add_sheet, only_the_report),
+    Case(
+        "another judge, and a selection by it",
+        in_config(add_judge),
+        some(
+            *("judge/*/logic@second", "judge/*/brevity@second", "delta/g3~g1/*@second"),  # 4 + 6
+            "filter/g3~g1/top-mean@second-250/t0",
+            "train/pa/g3~g1/top-mean@second-250/dpo/s0/policy",
+            "evaluate/pa/g3~g1/top-mean@second-250/dpo/s0/sampled",
+        ),
+    ),
     Case(
         "a seed",
         append_in_config("experiments", "scaling", "seeds", value=3),

@@ -3,6 +3,7 @@ rule delta:
     input:
         pairs=f"{RESULTS}/pair/{{chosen}}~{{rejected}}.parquet",
         judgements=study.input("delta", "judgements"),
+        annotations=study.input("delta", "annotations"),
     output:
         deltas=f"{RESULTS}/delta/{{chosen}}~{{rejected}}/{{dimension}}.parquet",
         manifest=f"{RESULTS}/delta/{{chosen}}~{{rejected}}/{{dimension}}.manifest.json",
@@ -17,6 +18,6 @@ rule delta:
         record=RECORD,
     shell:
         "exec python -m prefdelta.stages.delta"
-        " --in pairs={input.pairs:q} judgements={input.judgements:q}"
+        " --in pairs={input.pairs:q} judgements={input.judgements:q} annotations={input.annotations:q}"
         " --out deltas={output.deltas:q} manifest={output.manifest:q}"
         " --settings {params.settings:q} --code {params.code} --record {params.record:q} 2> {log:q}"

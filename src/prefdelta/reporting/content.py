@@ -10,13 +10,13 @@ from prefdelta.reporting.arms import PARTS, Repeats, selection_of, short_labels
 from prefdelta.reporting.calibration import Calibration
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.graders import GraderAudit
+from prefdelta.reporting.judging.people import PeopleLine
 from prefdelta.reporting.judging.reliability import Reliability
 from prefdelta.reporting.manifests import FinishedJob
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
 from prefdelta.reporting.numbers.agreement import AgreementLine
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
-from prefdelta.reporting.numbers.people import PeopleLine
 from prefdelta.reporting.numbers.ties import TieLine
 
 CONFOUNDED = "traces from a data set, so another prompt and sampling"  # the remark beside such a generator

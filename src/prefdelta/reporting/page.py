@@ -22,6 +22,7 @@ from prefdelta.reporting.arm_tables import (
     updates_table,
 )
 from prefdelta.reporting.arms import common_parts, families, seed_names, selection_of
+from prefdelta.reporting.balance import balance_lines
 from prefdelta.reporting.claims.registered import Standing
 from prefdelta.reporting.claims.verdicts import PaperClaims
 from prefdelta.reporting.content import CONFOUNDED, Content
@@ -33,7 +34,6 @@ from prefdelta.reporting.judging.reliability import MORE_VOTES
 from prefdelta.reporting.manifests import commits, jobs_frame, stage_settings, versions, wall_seconds
 from prefdelta.reporting.notes import against_caption, captions, experiment_caption, one_seed
 from prefdelta.reporting.numbers.accuracies import Evaluation
-from prefdelta.reporting.numbers.balance import balance_lines
 from prefdelta.reporting.numbers.components import components
 from prefdelta.reporting.numbers.drift import check_drift
 from prefdelta.reporting.numbers.generators import source_lines

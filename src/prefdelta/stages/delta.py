@@ -4,7 +4,9 @@ from statistics import fmean
 
 from prefdelta.core.failure_limits import count_failures
 from prefdelta.core.pairs.deltas import sample_deltas
+from prefdelta.core.people.judgements import people_judgements
 from prefdelta.core.settings import Settings
+from prefdelta.records.annotation import Annotation
 from prefdelta.records.delta import Delta
 from prefdelta.records.details.delta import DeltaDetails
 from prefdelta.records.judgement import Judgement
@@ -35,6 +37,8 @@ def run(job: Job[DeltaSettings]) -> Outcome:
     settings = job.settings
     pairs = [pair for pair in tables.read(job.input("pairs"), Pair) if pair.pool]
     judgements = [row for path in job.inputs["judgements"] for row in tables.read(path, Judgement)]
+    annotations = [row for path in job.inputs["annotations"] for row in tables.read(path, Annotation)]
+    judgements += people_judgements(settings.chosen, settings.rejected, pairs, annotations)
     deltas = sample_deltas(settings.chosen, settings.rejected, pairs, judgements, settings.components)
     tables.write(job.output("deltas"), Delta, deltas)
     known = [row.delta for row in deltas if row.delta is not None]
@@ -46,6 +50,10 @@ if __name__ == "__main__":
     start(
         run,
         DeltaSettings,
-        inputs={"pairs": "table of Pair", "judgements": "tables of Judgement, both generators, all forms needed"},
+        inputs={
+            "pairs": "table of Pair",
+            "judgements": "tables of Judgement, both generators, all forms needed; none for people's deltas",
+            "annotations": "tables of Annotation, for people's deltas",
+        },
         outputs={"deltas": "table of Delta"},
     )

@@ -20,6 +20,7 @@ from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
 from prefdelta.reporting.figures.folder import publish_figures
 from prefdelta.reporting.graders import audit_graders
+from prefdelta.reporting.judging.people import people_lines
 from prefdelta.reporting.judging.reliability import judge_reliability
 from prefdelta.reporting.manifests import read_jobs, shipped_generators
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Scores
@@ -27,7 +28,6 @@ from prefdelta.reporting.numbers.agreement import agreements
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
-from prefdelta.reporting.numbers.people import people_lines
 from prefdelta.reporting.numbers.ties import tie_lines
 from prefdelta.reporting.page import hex_colour, render
 from prefdelta.reporting.worlds.shape import StudyPlan

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from prefdelta.core.arms import Arm, Pairing, drawn
-from prefdelta.core.asking.judges import at_judge, judge_in, without_judge
+from prefdelta.core.asking.judges import PEOPLE, at_judge, judge_in, without_judge
 from prefdelta.core.pairs.selections import CommonSet, parse_selection
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.study.config.sections import Config, Experiment
@@ -147,13 +147,13 @@ class Axes:
         In draw 0, all of them; in another draw, those whose deltas are computed.
         """
         main = [(name, form) for name in self._config.generators for form in self._config.judge.forms]
-        drawn = [
+        again = [
             (name, self.form_of(component))
             for pairing, delta in self.deltas_of_pairings
             for name in pairing.generators
             for component in self.components(delta)
         ]
-        return list(dict.fromkeys([*main, *drawn]))
+        return list(dict.fromkeys([*main, *again]))
 
     # --- deltas and selections ----------------------------------------------------------------------------------
 
@@ -179,12 +179,24 @@ class Axes:
     @property
     def other_deltas(self) -> list[str]:
         """The names of the same deltas as other judges score them."""
-        return [at_judge(delta, judge) for judge in self._config.judge.others for delta in self.deltas]
+        others = [at_judge(delta, judge) for judge in self._config.judge.others for delta in self.deltas]
+        return [*others, *dict.fromkeys(delta for deltas in self.people_deltas.values() for delta in deltas)]
+
+    @cached_property
+    def people_deltas(self) -> dict[Pairing, list[str]]:
+        """Pairing -> the names of the deltas by people that its arms' selections use."""
+        used: dict[Pairing, list[str]] = {}
+        for arm in self.arms:
+            dimension = parse_selection(arm.selection).dimension or ""
+            if judge_in(dimension) == PEOPLE and dimension not in used.setdefault(arm.pairing, []):
+                used[arm.pairing].append(dimension)
+        return used
 
     def _deltas_of(self, pairing: Pairing) -> list[str]:
         """The names of a pairing's deltas, by all judges that score its traces."""
         judges = [name for name, pairings in self.judged_pairings.items() if pairing in pairings]
-        return [*self.deltas, *(at_judge(delta, judge) for judge in judges for delta in self.deltas)]
+        by_others = [at_judge(delta, judge) for judge in judges for delta in self.deltas]
+        return [*self.deltas, *by_others, *self.people_deltas.get(pairing, [])]
 
     def components(self, delta: str) -> list[str]:
         """The dimensions whose mean a delta is: one dimension, or those of a composite; of the delta's judge."""

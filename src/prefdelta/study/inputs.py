@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.asking.judges import PEOPLE, judge_in
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.stage_names import STAGES, TRAINING_PROMPTS
@@ -110,8 +111,9 @@ class Inputs:
         return inputs
 
     def _delta(self, job: StudyJob) -> _Inputs:
-        pairing = _pairing_of(job)
-        forms = dict.fromkeys(map(self._axes.form_of, self._axes.components(job.axes["dimension"])))
+        pairing, by_people = _pairing_of(job), judge_in(job.axes["dimension"]) == PEOPLE
+        components = [] if by_people else self._axes.components(job.axes["dimension"])
+        forms = dict.fromkeys(map(self._axes.form_of, components))
         return {
             "pairs": [self._pairs(pairing)],
             "judgements": [
@@ -119,6 +121,7 @@ class Inputs:
                 for generator in pairing.generators
                 for form in forms
             ],
+            "annotations": self._annotations(layout.annotations) if by_people else [],
         }
 
     def _filter(self, job: StudyJob) -> _Inputs:

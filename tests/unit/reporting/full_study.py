@@ -158,6 +158,8 @@ def make(root: Path, scale: float) -> Job[report.ReportSettings]:
         "deltas": [_deltas(folder, name, it, round(16500 * scale)) for name in GENERATORS for it in DIMENSIONS],
         "judgements": [_judged(folder, "s1-32b", "logic", LOGIC, round(16500 * scale), 0)],
         "compared": [_judged(folder, "s1-32b", f"single_{name}", [name], round(800 * scale) + 20, 1) for name in LOGIC],
+        "annotations": [],
+        "sheets": [],
     }
     outputs = {"page": [folder / "report/index.html"], "figures": [folder / "report/figures"]}
     return Job(_settings(planned, scale), inputs, outputs, folder / "record")

@@ -126,10 +126,11 @@ def test_a_wildcard_fits_the_names_of_the_study_and_no_part_of_them(mini):
     [
         ("per_seed", "top-mean-5", ["0", "3"]),
         ("per_seed", "matched-length-mean-5", ["0", "3"]),
+        ("per_seed", "top-chosen-mean-5", ["0", "3"]),
         ("fixed", "top-mean-5", ["0"]),
         *(
             ("per_seed", name, ["0"])
-            for name in ("all", "swapped", "random-5-s3", "common-scaling", "cell-right-wrong")
+            for name in ("all", "swapped", "random-5-s3", "common-scaling", "cell-right-wrong", "likely-rejected-pa-5")
         ),
     ],
 )

@@ -27,13 +27,35 @@ def test_a_delta_reads_each_form_that_asks_one_of_its_dimensions_once(mini):
 
 
 @pytest.mark.parametrize(
-    ("selection", "deltas", "common"),
-    [("all", 0, 0), ("top-factuality-5", 1, 0), ("random-5-s0", 0, 0), ("common-scaling", 0, 6)],
+    ("selection", "read"),
+    [
+        ("all", {}),
+        ("random-5-s0", {}),
+        ("top-factuality-5", {"deltas": ["delta/g3~g1/factuality"]}),
+        ("low-rejected-mean-5", {"deltas": ["delta/g3~g1/mean"]}),
+        ("matched-length-mean-5", {"deltas": ["delta/g3~g1/mean"], "grades": ["grade/g1"]}),
+        ("likely-rejected-pb-5", {"reference": ["reference/pb/g1"]}),
+        ("common-scaling", {"common": 6}),
+        ("swapped-scaling", {"common": 6}),
+    ],
 )
-def test_a_selection_reads_what_its_name_speaks_of(mini, selection, deltas, common):
+def test_a_selection_reads_what_its_name_speaks_of(mini, selection, read):
     study, axes = mini(), {"chosen": "g3", "rejected": "g1", "selection": selection, "order": "0"}
-    assert len(study.input("filter", "deltas")(axes)) == deltas
-    assert len(study.input("filter", "common")(axes)) == common
+    for name in ("deltas", "common", "grades", "reference"):
+        paths = study.input("filter", name)(axes)
+        expected = read.get(name, [])
+        if isinstance(expected, int):
+            assert len(paths) == expected
+        else:
+            assert paths == [f"{RESULTS}/{path}.parquet" for path in expected]
+
+
+def test_the_log_probabilities_by_which_pairs_are_selected_are_computed_if_no_training_needs_them(mini):
+    def more(content):
+        content["experiments"]["filtering"]["selections"].append("likely-rejected-pb-5")
+
+    before, after = ({job.name for job in study.jobs("reference")} for study in (mini(), mini(more)))
+    assert after - before == {"reference/pb/g1"}
 
 
 def test_only_methods_with_a_reference_read_one(mini):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _STEP = 1e-6  # of the central differences, relative to a mean
 Scale = Literal["plain", "correlation", "share"]
+_Transform = tuple[float, Callable[[float], float], float]  # a value on a scale, the way back, and the scale's slope
 
 
 def of_means(
@@ -43,21 +44,23 @@ def of_means(
         return Estimate(value, None, None, n)
     if scale == "plain":
         return t_interval(value, n, [Variance(variance, n - 1)])
-    there: Callable[[float], float]
-    back: Callable[[float], float]
-    if scale == "correlation":
-        there, back, slope = math.atanh, math.tanh, 1 / (1 - value**2)
-    else:
-        there, back, slope = _logit, _from_logit, 1 / (value * (1 - value))
-    wide = t_interval(there(value), n, [Variance(variance * slope**2, n - 1)])
+    there, back, slope = _SCALES[scale](value)
+    wide = t_interval(there, n, [Variance(variance * slope**2, n - 1)])
     assert wide.low is not None
     assert wide.high is not None
     return Estimate(value, back(wide.low), back(wide.high), n, math.sqrt(variance), n - 1)
 
 
-def _logit(share: float) -> float:
-    return math.log(share / (1 - share))
+def _fisher(value: float) -> _Transform:
+    return math.atanh(value), math.tanh, 1 / (1 - value**2)
+
+
+def _logit(value: float) -> _Transform:
+    return math.log(value / (1 - value)), _from_logit, 1 / (value * (1 - value))
 
 
 def _from_logit(value: float) -> float:
     return (1 + math.tanh(value / 2)) / 2
+
+
+_SCALES: dict[Scale, Callable[[float], _Transform]] = {"correlation": _fisher, "share": _logit}

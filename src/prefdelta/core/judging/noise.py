@@ -51,7 +51,7 @@ def noise_shares(first: Sequence[int], second: Sequence[int], *, same_judge: boo
     counts[apart > _FARTHEST] = 0
     if not (n := int(counts.sum())):
         return NoiseShares(NOTHING, NOTHING, beyond)
-    best = _Fit.of(counts, same_judge)
+    best = _NoiseFit.of(counts, same_judge)
     if same_judge:
         both = _interval(counts, best, 0, n, same_judge)
         return NoiseShares(both, both, beyond)
@@ -59,7 +59,7 @@ def noise_shares(first: Sequence[int], second: Sequence[int], *, same_judge: boo
 
 
 @dataclass(frozen=True, slots=True)
-class _Fit:
+class _NoiseFit:
     """The most likely shares of noiseless scores and of noise."""
 
     scores: "NDArray[np.float64]"  # 5: shares of the noiseless scores
@@ -72,8 +72,8 @@ class _Fit:
         counts: "NDArray[np.float64]",
         same_judge: bool,
         fixed: dict[int, float] | None = None,
-        start: "_Fit | None" = None,
-    ) -> "_Fit":
+        start: "_NoiseFit | None" = None,
+    ) -> "_NoiseFit":
         """counts: 5 x 5. fixed: judging -> its noise, if it is not estimated."""
         import numpy as np
 
@@ -116,7 +116,7 @@ def _kernel(noise: float) -> "NDArray[np.float64]":
     return kernel
 
 
-def _interval(counts: "NDArray[np.float64]", best: _Fit, judging: int, n: int, same_judge: bool) -> Estimate:
+def _interval(counts: "NDArray[np.float64]", best: _NoiseFit, judging: int, n: int, same_judge: bool) -> Estimate:
     from scipy.optimize import brentq
     from scipy.stats import chi2
 
@@ -126,7 +126,7 @@ def _interval(counts: "NDArray[np.float64]", best: _Fit, judging: int, n: int, s
     def left(share: float) -> float:
         """How far the likelihood may still fall, if the noise were this share."""
         fixed = {0: share, 1: share} if same_judge else {judging: share}
-        return _Fit.of(counts, same_judge, fixed, best).likelihood - best.likelihood + drop
+        return _NoiseFit.of(counts, same_judge, fixed, best).likelihood - best.likelihood + drop
 
     least, most = 1e-9, 1 - 1e-9
     low = 0.0 if value <= least or left(least) >= 0 else float(brentq(left, least, value, xtol=1e-5))

@@ -1,7 +1,7 @@
 """Matching: for each of some pairs another one that is like it, and how alike the two sets come out.
 
 One to one, without replacement, the nearest two first (Stuart 2010, "Matching methods for causal inference", section
-3.1; the order "closest" of MatchIt). Near is the Euclidean distance of covariates in units of their standard deviations.
+3.1; the order "closest" of MatchIt). Near is the Euclidean distance of covariates in their standard deviations.
 How alike the sets are is told by standardised mean differences (Rosenbaum & Rubin 1985; Austin 2009, "Balance
 diagnostics for comparing the distribution of baseline covariates").
 """

@@ -121,7 +121,7 @@ def corrected_mean(
         covariance, variance = covariance + factor * table[0, 1], variance + factor * table[1, 1]
     power = covariance / variance if variance > 0 else 1.0
     rest = people - power * judge
-    value = power * judge_mean + sample.mean(rest)
+    value = float(power * judge_mean + sample.mean(rest))
     return t_interval(value, len(people), sample.variances(rest, power * judge))
 
 

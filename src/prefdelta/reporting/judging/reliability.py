@@ -21,7 +21,7 @@ _RANKED = ("top", "bottom")  # kinds of selections that take the best deltas and
 
 
 @dataclass(frozen=True, slots=True)
-class DeltaLine:
+class DeltaReliability:
     """The deltas of one pairing and dimension by the study's judge, and by another judging."""
 
     pairing: Pairing
@@ -33,7 +33,7 @@ class DeltaLine:
 
 
 @dataclass(frozen=True, slots=True)
-class SetLine:
+class SetReliability:
     """The pairs of a selection by delta, under another judging than the one that selected them."""
 
     pairing: Pairing
@@ -49,7 +49,7 @@ class SetLine:
 
 
 @dataclass(frozen=True, slots=True)
-class ValidityLine:
+class Validity:
     """Whether deltas go with correctness: correlations over the pairs of one pairing, on one dimension."""
 
     pairing: Pairing
@@ -60,9 +60,9 @@ class ValidityLine:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    deltas: Sequence[DeltaLine]
-    sets: Sequence[SetLine]
-    validity: Sequence[ValidityLine]
+    deltas: Sequence[DeltaReliability]
+    sets: Sequence[SetReliability]
+    validity: Sequence[Validity]
 
 
 def judge_reliability(pairings: Pairings, dimensions: Sequence[str], arms: Iterable[Arm]) -> Reliability:
@@ -87,16 +87,16 @@ def _is_ranked(arm: Arm) -> bool:
     return isinstance(selection, ByDelta) and selection.kind in _RANKED and selection.k is not None
 
 
-def _delta_line(pairings: Pairings, pairing: Pairing, dimension: str, judge: str) -> DeltaLine:
+def _delta_line(pairings: Pairings, pairing: Pairing, dimension: str, judge: str) -> DeltaReliability:
     first, second = (pairings.by_prompt(pairing, name) for name in (dimension, at_judge(dimension, judge)))
     columns = reliability.two_judgings(first, second)
     slope = of_means(columns, reliability.slope, "plain")
     more = None if slope.value is None or slope.value <= 0 else reliability.with_votes(slope.value, MORE_VOTES)
     correlation = of_means(columns, reliability.correlation, "correlation")
-    return DeltaLine(pairing, dimension, judge, correlation, slope, more)
+    return DeltaReliability(pairing, dimension, judge, correlation, slope, more)
 
 
-def _set_lines(pairings: Pairings, pairing: Pairing, name: str) -> list[SetLine]:
+def _set_lines(pairings: Pairings, pairing: Pairing, name: str) -> list[SetReliability]:
     selection = selection_of(Arm("", pairing, name, "", 0))
     assert isinstance(selection, ByDelta)
     assert selection.dimension is not None
@@ -122,7 +122,7 @@ def _set_lines(pairings: Pairings, pairing: Pairing, name: str) -> list[SetLine]
         sets = reliability.two_sets(top_chances(name, ranked, taken), top_chances(name, others, taken))
         columns = reliability.selected_set(first, second, top_chances(name, ranks, selection.k))
         lines.append(
-            SetLine(
+            SetReliability(
                 pairing=pairing,
                 selection=name,
                 judge=judge,
@@ -144,7 +144,7 @@ def _as_jaccard(share: Estimate) -> Estimate:
     return Estimate(value, low, high, share.n)
 
 
-def _validity(pairings: Pairings, pairing: Pairing, dimension: str) -> ValidityLine | None:
+def _validity(pairings: Pairings, pairing: Pairing, dimension: str) -> Validity | None:
     deltas, correct = pairings.by_prompt(pairing, dimension), pairings.correctness_by_prompt(pairing)
     lengths: Mapping[str, float] = pairings.lengths_by_prompt(pairing)
     nothing = dict.fromkeys(lengths, 0.0)
@@ -152,4 +152,4 @@ def _validity(pairings: Pairings, pairing: Pairing, dimension: str) -> ValidityL
         of_means(reliability.three_variables(deltas, correct, third), reliability.partial_correlation, "correlation")
         for third in (nothing, lengths)
     )
-    return None if plain.value is None else ValidityLine(pairing, dimension, plain, given)
+    return None if plain.value is None else Validity(pairing, dimension, plain, given)

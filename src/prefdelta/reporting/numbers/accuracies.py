@@ -232,8 +232,7 @@ class Scores:
             return values, covariance, None
         if not runs or variance is None:
             return values, covariance, min(n) - 1.0
-        df = min(variance.of(one).df for one in by_run)
-        return values, covariance + variance.covariance(by_run), float(df)
+        return values, covariance + variance.covariance(by_run), float(min(variance.of(one).df for one in by_run))
 
     def run_variance(self, evaluations: Sequence[Evaluation], luck: Luck | None = None) -> RunVariance | None:
         """How much runs vary in the mean accuracy over benchmarks, or in what `luck` says; None without repeats."""

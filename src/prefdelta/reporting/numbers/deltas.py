@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.core.arms import Pairing
-from prefdelta.core.asking.judges import judge_in, without_judge
+from prefdelta.core.asking.judges import PEOPLE, judge_in, without_judge
 from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import place_of
 from prefdelta.core.pairs.lengths import length_differences
@@ -102,9 +102,9 @@ class Pairings:
         }
 
     def judges(self, pairing: Pairing, dimension: str) -> list[str | None]:
-        """Who scored a pairing on a dimension: None, the study's own judge, then the others by name."""
+        """Who scored a pairing on a dimension: None, the study's own judge, then the others by name; not people."""
         names = (judge_in(name) for key, name in self._deltas if key == pairing and without_judge(name) == dimension)
-        return sorted(names, key=lambda name: name or "")
+        return sorted((name for name in names if name != PEOPLE), key=lambda name: name or "")
 
     def correctness_by_prompt(self, pairing: Pairing) -> dict[str, int]:
         """1 where only the chosen trace of an eligible pair is right, -1 where only the rejected one is, else 0."""

@@ -179,7 +179,8 @@ def resolved(scores: "Scores", weights: ArmWeights, evaluation: "Evaluation") ->
             parts = found.shares
         for part, share in parts.items():
             total[part] = total.get(part, 0.0) + weight * share
-    return {arm: weight for arm, weight in total.items() if abs(weight) > 1e-12}
+    kept = {arm: weight for arm, weight in total.items() if abs(weight) > 1e-12}
+    return kept or dict.fromkeys(total, 0.0)  # a base minus itself, where the match is the untrained policy as it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class TieLine:
 
 
 def tie_lines(jobs: Iterable[FinishedJob]) -> list[TieLine]:
-    """One line per pairing and selection by a value, in the order of the jobs. All orders of a selection count alike."""
+    """One line per pairing and selection by a value, in the order of the jobs. All orders count alike."""
     orders: dict[tuple[Pairing, str, TieCounts], list[int]] = {}
     for job, details in details_of(jobs, FilterDetails):
         if details.ties is not None:

@@ -285,6 +285,8 @@ def _selection(config: Config, experiment: str, name: str, pairings: list[str]) 
         yield from _unknown(f"{where}: {name!r}", [without_judge(selection.dimension)], dimensions)
         judge = judge_in(selection.dimension)
         yield from _unknown(f"{where}: {name!r}: judge", [judge] if judge else [], judges)
+        if judge == PEOPLE and not config.annotations:
+            yield f"{where}: {name!r} selects by people's deltas; name their sheets in annotations"
         other = config.judge.others.get(judge or "")
         if other and selection.k is not None and other.prompts != "all" and selection.k > other.prompts:
             yield (

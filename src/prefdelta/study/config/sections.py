@@ -125,8 +125,8 @@ class Experiment(Settings):
     with other seeds. per_seed: training seed s trains on draw s, so there is one arm per seed. A list: every seed
     trains on every draw. Results are means over draws and seeds, and intervals hold both. A new draw adds jobs and
     repeats none: its traces, grades and pairs (for `common-<set>` those of the whole set), verdicts if a selection
-    names a dimension, reference log-probabilities, and its arms. Traces of a data set, or of temperature 0, cannot be
-    drawn again."""
+    names a dimension, reference log-probabilities, and its arms. The report's tables of deltas are those of draw 0.
+    Traces of a data set, or of temperature 0, cannot be drawn again."""
 
     as_many_updates_as: str | None = None
     """<selection>/<recipe> of arms of other experiments that should get as many updates as these. The figure shows them

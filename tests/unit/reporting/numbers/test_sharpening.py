@@ -188,6 +188,15 @@ def test_a_run_that_came_out_sharper_is_held_against_a_sharper_base():
     assert (beyond.run_df, gain.run_df) == (1, 1)
 
 
+def test_an_arm_that_is_less_sharp_than_its_untrained_policy_is_held_against_that_as_it_is():
+    blunt = matrix([0.4, 0.5, 0.6, 0.7, 0.8], [0.6, 0.4, 0.2, 0.7, 0.7])
+    study = Scores({NEAR: blunt}, {"all": BenchmarkGroup("All", ["near"], primary=True)}, Bootstrap(200, 1))
+    found = sharpening(study, ARMS, [NEAR], [NEAR], {})
+    assert [each.outside for each in found.matches] == ["hotter"]
+    assert (found.sharpened.value, found.sharpened.low) == (0.0, None)
+    assert found.beyond.value == found.gain.value == pytest.approx(0.35)
+
+
 def around(value, half=1.0):
     return Estimate(value, value - half, value + half, 9)
 

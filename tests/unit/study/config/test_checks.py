@@ -180,7 +180,7 @@ def test_another_judge_is_told_apart_from_people_and_has_something_to_judge(othe
 )
 def test_a_selection_may_be_by_another_judge(selection, message):
     edits = {"judge__others": {"second": SECOND | {"pairings": ["g3~g1"], "prompts": 50}}}
-    edits["experiments__filtering__selections"] = [selection]
+    edits |= {"experiments__filtering__selections": [selection], "annotations": ["s-1"]}
     if message is None:
         parse(edited(**edits), WHERE)
     else:
@@ -277,6 +277,32 @@ def test_a_common_selection_of_a_pairing_outside_its_set_is_refused():
     assert line == "experiments.filtering: 'common-scaling' is for the pairings of its set, but 'g3~g1' is not one"
 
 
+def test_a_set_with_its_sides_exchanged_is_for_the_same_pairings():
+    (line,) = mistakes(**{f"{EXPERIMENT}__selections": ["all", "swapped-scaling"]})
+    assert line == "experiments.filtering: 'swapped-scaling' is for the pairings of its set, but 'g3~g1' is not one"
+
+
+def test_rejected_traces_are_likely_under_one_of_the_policies():
+    parse(edited(**{f"{EXPERIMENT}__selections": ["likely-rejected-pb-9", "unlikely-rejected-pa-9"]}), WHERE)
+    (line,) = mistakes(**{f"{EXPERIMENT}__selections": ["likely-rejected-g1-9"]})
+    assert line.startswith(
+        "experiments.filtering.selections: 'likely-rejected-g1-9': policy 'g1' is not known; allowed: pa, pb"
+    )
+
+
+def test_matched_pairs_need_twice_as_many_prompts():
+    for k in (ITEMS // 2, ITEMS // 2 + 1):
+        made = {f"{EXPERIMENT}__selections": [f"matched-all-mean-{k}"]}
+        if 2 * k <= ITEMS:
+            parse(edited(**made), WHERE)
+        else:
+            (line,) = mistakes(**made)
+            assert line == (
+                f"experiments.filtering.selections: 'matched-all-mean-{k}' asks for {2 * k} pairs, the top ones and as "
+                f"many others, but there are only {ITEMS} training prompts"
+            )
+
+
 def test_a_set_of_an_unknown_generator_is_refused_with_the_nearest_one():
     sets = MINI["filter"]["sets"] | {"more": {"pairings": ["g33~g0"]}}
     (line,) = mistakes(filter__sets=sets)
@@ -338,6 +364,7 @@ def test_traces_that_are_always_the_same_are_not_drawn_again():
 
 def test_traces_of_a_data_set_are_not_drawn_again():
     full = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    full["experiments"]["scaling"]["draws"] = "per_seed"
-    with pytest.raises(StudyError, match=r"scaling\.draws: the traces of 'r1' cannot .* a data set ships its traces"):
+    one = {"pairings": ["r1~s1-3b"], "selections": ["all"], "draws": [1]}
+    full["experiments"]["drawn"] = full["experiments"]["scaling"] | one
+    with pytest.raises(StudyError, match=r"drawn\.draws: the traces of 'r1' cannot .* a data set ships its traces"):
         parse(full, WHERE)

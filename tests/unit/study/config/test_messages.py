@@ -10,7 +10,11 @@ from unit.study.config.edits import DROP, EXPERIMENT, MINI, RECIPE, group, mista
     ("place", "value", "expected"),
     [
         # Unknown keys: at the top, in a section, in a dict of models, in a list, in an optional section.
-        ("sede", 1, r"sede: 'sede' is not known; did you mean 'seed'\? allowed: benchmarks, cluster, .*seed, study"),
+        (
+            "sede",
+            1,
+            r"sede: 'sede' is not known; did you mean 'seed'\? allowed: annotations, benchmarks, .*seed, study",
+        ),
         ("jugde", {}, r"jugde: 'jugde' is not known; did you mean 'judge'\?"),
         ("judge__samplse", 1, r"judge\.samplse: 'samplse' is not known; did you mean 'samples'\? allowed: attempts, "),
         (

@@ -35,7 +35,7 @@ def balance_lines(jobs: Iterable[FinishedJob]) -> list[BalanceLine]:
         if details.match is not None:
             axes = (place := place_of_job(f"{job.stage}/{job.name}")).axes
             matches.setdefault((pairing_at(place), axes["selection"]), {})[int(axes["order"])] = details.match
-    lines = []
+    lines: list[BalanceLine] = []
     for (pairing, selection), by_order in matches.items():
         worst: dict[str, BalanceLine] = {}
         for match in by_order.values():
