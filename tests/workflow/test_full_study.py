@@ -200,7 +200,11 @@ def settings_of(lock: dict[str, dict[str, str]], folder: Path, monkeypatch: pyte
     [
         ("models", "simplescaling/s1.1-32B", r"generate s1-32b"),
         ("models", "openai/gpt-oss-120b", r"judge \S+ logic"),
-        ("models", "nvidia/Llama-3.1-Nemotron-Nano-8B-v1", r"reference .*|train/.*|evaluate/nemotron-8b/base(@[0-9.]+)?-.*"),
+        (
+            "models",
+            "nvidia/Llama-3.1-Nemotron-Nano-8B-v1",
+            r"reference .*|train/.*|evaluate/nemotron-8b/base(@[0-9.]+)?-.*",
+        ),
         ("datasets", "HuggingFaceH4/MATH-500", r"prompts math_500"),
         ("datasets", "open-r1/OpenR1-Math-220k", r"prompts train|generate r1"),
     ],
