@@ -3,25 +3,42 @@ Of a steadiness (resampled) and of two single arms (Tango 1998) only value and n
 """
 
 import sys
+from collections import Counter
 from functools import cache
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-ROOT, read = sys.argv[1], []
+ROOT, read, nats = sys.argv[1], [], []
 REPORT = pd.read_json(f"{ROOT}/report/index.manifest.json", typ="series", precise_float=True)
 for name in filter(None, (path.partition("/evaluate/")[2] for path in REPORT.inputs)):
     rows, (arm, _, group) = pd.read_parquet(f"{ROOT}/evaluate/{name}"), name.removesuffix(".parquet").rpartition("/")
     rows["points"] = 100 * rows.correct.astype(float).mask(rows.failure.isin(["truncated", "no_answer"]), 0)
     rows = rows.assign(place=f"{group}/" + rows.benchmark, arm=arm).groupby(["place", "prompt_id", "arm"])
     read.append(rows.points.agg(["mean", "size"]))  # the mean over the answers that count
+    nats.append(
+        rows.obj.dropna(subset=["entropy", "n_tokens"]).groupby(["place", "arm"])[["entropy", "n_tokens"]].sum()
+    )
 POINTS, SIZES = (pd.concat(read)[column].unstack() for column in ("mean", "size"))  # (place, prompt) x arm
+NATS = pd.concat(nats).eval("entropy / n_tokens")  # of a token, by place and arm
+
+
+def answered(sums, place):  # `base@entropy(arms)` lies between the two bases whose entropies enclose that of the arms
+    total = Counter()
+    for name, weight in sums.items():
+        base, _, of = name.partition("@entropy(")
+        known = NATS[place] if of else pd.Series({name: 0.0})
+        grid = known[[one for one in known.index if one.split("@")[0] == base or not of]].sort_values(ascending=False)
+        at = np.interp(-known[of[:-1].split(", ")].mean(), -grid, range(len(grid))) if of else 0
+        for step, share in ((int(at), 1 - at % 1), (int(np.ceil(at)), at % 1)):
+            total[grid.index[step]] += weight * share
+    return pd.Series(total)
 
 
 def tables(sums, over):  # per benchmark: problems x sums, where all arms count; prompts of one problem are merged
-    weights = pd.DataFrame(sums).fillna(0).T
     for place in over:
+        weights = pd.DataFrame([answered(one, place) for one in sums]).fillna(0).T
         table = (POINTS.loc[place][weights.index] @ weights).dropna().round(10)
         rests = (table - table.mean()).groupby(table.index.str.partition(".").get_level_values(0)).sum()
         yield (table.mean() + rests * len(rests) / len(table)).round(10).to_numpy()
@@ -35,14 +52,19 @@ def shared(arms):  # per source (seed, random draw of pairs, draw of traces): th
 
 
 @cache
-def mean_squares(over):  # of each repeated source: its place in `shared`, df, mean square, the same less answers, held
+def mean_squares(
+    over, beyond
+):  # of each repeated source: its place in `shared`, df, mean square, the same less answers, held
     arms = SIZES.loc[[*over]].groupby(level=0).max().dropna(axis=1).filter(regex=r"/s\d+$").columns.to_series()
     found = []
     for kind, (family, unit) in enumerate(shared(arms)):
         groups = [[*runs.groupby(unit[runs.index])] for _, runs in arms[unit.notna()].groupby(family)]
         pooled = np.zeros(3 + len(found))
         for runs in ([[*run] for _, run in group] for group in groups if len(group) > 1):
-            tabled, df = [*tables([dict.fromkeys(run, 1 / len(run)) for run in runs], over)], len(runs) - 1
+            sums = [dict.fromkeys(run, 1 / len(run)) for run in runs]
+            if beyond:  # of what each run gains beyond its own `base@entropy`
+                sums = [one | {f"{arm.split('/')[0]}/base@entropy({arm})": -one[arm] for arm in one} for one in sums]
+            tabled, df = [*tables(sums, over)], len(runs) - 1
             square = np.mean([x.mean(axis=0) for x in tabled], axis=0).var() * len(runs)
             answers = sum((x - x.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).sum() / len(x) for x in tabled)
             means = [pd.Series(1 / len(run), run) for run in runs]
@@ -60,8 +82,8 @@ def squares(weights, kind, known):  # the squares of the weights of what shares 
     return (weights.groupby(units[kind]).sum() ** 2).sum()
 
 
-def of_runs(weights, over):  # of a sum of accuracies: its variance between runs, and that squared over df
-    known, added = mean_squares(over), []
+def of_runs(weights, over, beyond):  # of a sum of accuracies: its variance between runs, and that squared over df
+    known, added = mean_squares(over, beyond), []
     for _, _, _, value, *held in known:
         added.append(max(0, value - np.dot(held, added)))
     factors = np.array([squares(weights, one[0], known) if weights.size else 0 for one in known])
@@ -76,8 +98,11 @@ differing = 0
 for claim, number in ((name, n) for name, x in REPORT.details["claims"].items() for n in x["tests"] + x["controls"]):
     sums, over, weights = number["sums"], tuple(number["over"]), pd.Series(number["sums"][0])
     if "/" in over[0]:  # accuracies
-        found, steps = [*tables(sums, over)], [100 * (weights.abs() / SIZES.loc[x].max()).max() for x in over]
-        variance, uncertain = of_runs(weights.filter(regex=r"/s\d+$"), over)
+        found, steps = (
+            [*tables(sums, over)],
+            [100 * (answered(sums[0], x).abs() / SIZES.loc[x].max()).max() for x in over],
+        )
+        variance, uncertain = of_runs(weights.filter(regex=r"/s\d+$"), over, "@entropy(" in "".join(weights.index))
     else:  # deltas, per prompt, less what length explains by one slope within pairings
         read, variance, uncertain = [], 0, 0
         for pairing in weights.index:

@@ -563,24 +563,32 @@ def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_pa
     assert main(["plan", "--json"]) == 0
     assert cpu_seconds() - before < SECONDS
     found = json.loads(capsys.readouterr().out)
-    # 22,000 prompts: 4 + 1 + 1 + 4 samples; those that OpenR1-Math ships are not asked for.
-    assert found["stages"]["generate"]["missing"] == {"value": 220_000, "basis": "estimated"}
-    # 2 + 1 + 1 + 1 + 1 judged, in 2 forms; and in 5 more, and the 2 again, of 500 prompts, 2 + 1.
-    assert found["stages"]["judge"]["missing"] == {"value": 22_000 * 6 * 2 + 500 * 3 * (5 + 2), "basis": "estimated"}
-    # Of 176 arms, and four times of the base.
+    # 22,000 prompts in 3 draws: 4 + 2 + 2 + 4 samples; those that OpenR1-Math ships are not asked for.
+    assert found["stages"]["generate"]["missing"] == {"value": 3 * 22_000 * 12, "basis": "estimated"}
+    # 2 + 2 + 2 + 1 + 1 judged, in 2 forms, and 2 + 1 in both other draws; in 5 more forms, and the 2 again, of 500
+    # prompts, 2 + 1.
+    judged = 22_000 * (8 + 2 * 3) * 2 + 500 * 3 * (5 + 2)
+    assert found["stages"]["judge"]["missing"] == {"value": judged, "basis": "estimated"}
+    # Of 171 arms, and four times of the base at four temperatures.
     # GSM8K, MATH-500, AMC and AIME sixteen times, OlympiadBench; TheoremQA, MMLU-Pro; LiveCodeBench.
     items = 1319 + 500 + 16 * (83 + 30 + 30) + 674 + 800 + 1000 + 167
-    assert found["stages"]["evaluate"]["missing"] == {"value": (176 + 4) * items, "basis": "assumed"}
+    assert found["stages"]["evaluate"]["missing"] == {"value": (171 + 4 * 4) * items, "basis": "assumed"}
     for stage in ("generate", "judge", "reference", "evaluate"):
         assert found["stages"][stage]["gpu_hours"]["basis"] == "assumed"
     assert found["totals"]["gpu_hours"]["value"] > 100
-    # 176 policies of 8 billion parameters in float32; two snapshots with the optimiser's state.
-    assert found["disk"]["policies"] == {"value": 176 * 8e9 * 4, "basis": "assumed"}
+    # 171 policies of 8 billion parameters in float32; two snapshots with the optimiser's state.
+    assert found["disk"]["policies"] == {"value": 171 * 8e9 * 4, "basis": "assumed"}
     assert found["disk"]["snapshots"] == {"value": 8e9 * 12 * 2, "basis": "assumed"}
     # An effect is seen if it is 2.8 standard errors: of a gain over 3 runs that vary by a point, at least 2.8/√3.
     assert all(effects for effects in found["power"].values())
-    assert min(line["effect"] for line in found["power"]["cells-gain"]) > 1.6
-    assert found["slurm"] == {"jobs": 913, "with_gpus": 20 + 24 + 5 + 176 + 531}
+    gains = [line["effect"] for line in found["power"]["cells-gain"] if line["unit"] == "points"]
+    assert min(gains) > 1.6
+    prices = found["prices"]
+    assert prices["claims"]["cells-gain"]["arms"] == 4 * 3 + 3 + 9 * 3  # cells; alike ones; the grid
+    every = [*prices["claims"].values(), prices["rest"]]
+    assert all(price["alone"]["value"] <= price["hours"]["value"] <= 3500 for price in every)
+    assert prices["together"]["value"] < found["totals"]["gpu_hours"]["value"]
+    assert found["slurm"] == {"jobs": 1093, "with_gpus": 60 + 32 + 13 + 171 + 525}
     assert not (tmp_path / "results").exists()
 
 

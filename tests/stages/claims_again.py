@@ -59,9 +59,31 @@ def outcomes(which, *keys):
     return {tuple(row[key] for key in keys): (row["right_mean"], row["sample_count"]) for row in rows}
 
 
+def resolved(weights, place):
+    """The weights of arms and bases. A tuple of arms is their untrained policy at the temperature of their entropy."""
+    total = defaultdict(float)
+    for name, weight in weights.items():
+        for part, share in sharpened(name, place) if isinstance(name, tuple) else [(name, 1)]:
+            total[part] += weight * share
+    return total
+
+
+def sharpened(names, place):
+    """(untrained policy at one of two temperatures, its share), so that its mean entropy is that of the arms."""
+    known, base = entropies[place], f"{arms[names[0]].policy}/base"
+    grid = sorted((name for name in known if name.split("@")[0] == base), key=lambda name: -known[name])
+    wanted = np.mean([known[name] for name in names])
+    if wanted >= known[grid[0]] or wanted < known[grid[-1]]:
+        return [(grid[0] if wanted >= known[grid[0]] else grid[-1], 1)]
+    lower = next(number for number, name in enumerate(grid) if known[name] <= wanted)
+    share = (known[grid[lower - 1]] - wanted) / (known[grid[lower - 1]] - known[grid[lower]])
+    return [(grid[lower - 1], 1 - share), (grid[lower], share)]
+
+
 def units(sums, place):
     """Problems x weighted sums of accuracies, over the problems that count for all arms. A repeated one is one unit."""
     problem, means = scores[place]
+    sums = [resolved(weights, place) for weights in sums]
     rows = np.array([sum(weight * means[arm] for arm, weight in one.items()) for one in sums]).round(12)
     known = ~np.isnan(rows).any(axis=0)
     _, problem, sizes = np.unique(problem[known], return_inverse=True, return_counts=True)
@@ -70,11 +92,17 @@ def units(sums, place):
     return (centre + totals * len(sizes) / len(problem)).round(12).T
 
 
-def mean_square(groups, where, before=()):
-    """Of runs around their group, pooled: (mean square, the part that answers add, df, shares held of those before)."""
+def mean_square(groups, where, beyond, before=()):
+    """Of runs around their group, pooled: (mean square, the part that answers add, df, shares held of those before).
+
+    beyond: of what each run gains beyond its own sharpened base.
+    """
     pooled = []
     for runs in (runs for runs in groups if len(runs) > 1):
-        tables = [units([{arm.name: 1 / len(run) for arm in run} for run in runs], place) for place in where]
+        sums = [{arm.name: 1 / len(run) for arm in run} for run in runs]
+        if beyond:
+            sums = [one | {(name,): -weight for name, weight in one.items()} for one in sums]
+        tables = [units(sums, place) for place in where]
         if min(map(len, tables)) > 1:
             rests = [x - x.mean(axis=0) - x.mean(axis=1, keepdims=True) + x.mean() for x in tables]
             answers = sum((rest**2).sum() / (len(rest) - 1) / len(rest) for rest in rests) / len(where) ** 2
@@ -87,16 +115,16 @@ def mean_square(groups, where, before=()):
 
 
 @cache
-def run_variances(where):
+def run_variances(where, beyond=False):
     """(attribute of arms that share one luck, mean square) of seeds, random draws and draws of traces, if repeated."""
     trained = [arms[name] for name in sorted(set.intersection(*(set(scores[place][1]) for place in where)) & set(arms))]
     drawn = grouped([arm for arm in trained if arm.is_drawn], "merged")
-    seeds = mean_square([[[arm] for arm in family] for family in grouped(trained, "same")], where)
-    draws = mean_square([grouped(family, "drawn") for family in drawn], where, ["name"] if seeds else [])
+    seeds = mean_square([[[arm] for arm in family] for family in grouped(trained, "same")], where, beyond)
+    draws = mean_square([grouped(family, "drawn") for family in drawn], where, beyond, ["name"] if seeds else [])
     found = [("name", seeds), ("drawn", draws)] if seeds and draws else [("run", seeds or draws)]
     found = [(attribute, square) for attribute, square in found if square]
     again = [grouped(family, "merged") for family in grouped(trained, "generators")]
-    traces = mean_square(again, where, [attribute for attribute, _ in found])
+    traces = mean_square(again, where, beyond, [attribute for attribute, _ in found])
     return found + [("merged", traces)] * (traces is not None)
 
 
@@ -111,7 +139,7 @@ def run_weights(sums, attribute):
 
 def of_runs(weights, where):
     """Of a weighted sum: (variance between runs, mean square behind it, its df)."""
-    known, left, parts = run_variances(where), [], []
+    known, left, parts = run_variances(where, any(isinstance(name, tuple) for name in weights)), [], []
     for _, (square, answers, _, held) in known:
         left.append(max(0, square - answers - np.dot(held, left) if square > answers else 0))
     counts = [(run_weights([weights], attribute) ** 2).sum() for attribute, _ in known]
@@ -160,7 +188,8 @@ def points(weights, where):
         half = t.ppf(0.975, runs[2]) * runs[0] ** 0.5
         found = tango(np.sum(parts[0] > 0), np.sum(parts[0] < 0), len(parts[0]), half)
     else:
-        steps = [max(abs(weight) / samples[place][name] for name, weight in weights.items()) for place in where]
+        known = [(place, resolved(weights, place)) for place in where]
+        steps = [max(abs(weight) / samples[place][name] for name, weight in sums.items()) for place, sums in known]
         found = student(parts, steps, runs)
     return found * [100, 100, 100, 1]
 
@@ -200,6 +229,13 @@ def generator_delta(pairing):
 
 
 @cache
+def capability(generator):
+    """Accuracy in units of 10 points, over the prompts, in all draws of the traces."""
+    draws = [name for name in names if re.sub(r"@\d+", "", name) == f"grade/{generator}"]
+    return 10 * np.mean([right for right, _ in outcomes(draws, "prompt_id").values() if right is not None])
+
+
+@cache
 def pool(pairing):
     table = pq.read_table(root / f"pair/{pairing}.parquet")
     return table.filter(pc.and_(table["pool"], table["eligible"])).to_pylist()
@@ -228,11 +264,12 @@ def delta_trend(test, pairings):
     return student([values.round(12)], [1])
 
 
-def gain(*parts):
+def gain(*parts, against="base"):
     """Name of an arm -> its weight in a weighted sum of gains. parts: (arms of a family, weight)."""
     weights = defaultdict(float)
     for family, weight in parts:
-        weights[f"{family[0].policy}/base"] -= weight
+        sharp = tuple(arm.name for arm in family)
+        weights[sharp if against == "sharpened" else f"{family[0].policy}/base"] -= weight
         for arm in family:
             weights[arm.name] += weight / len(family)
     return {name: weight for name, weight in weights.items() if abs(weight) > 1e-12}
@@ -257,7 +294,19 @@ def lines(test, used):
             low[:half], change[-half:], first[-half] = slope(x[:half]), slope(x[-half:]) * (x[-1] - x[-half]), 1
             trend = low if test.get("part") == "lower half" else slope(x)
             bounds = [change + sign * test["share"] * first for sign in (-1, 1)] if "share" in test else [trend]
-            yield from ([gain(*zip(line, weights, strict=True))] for weights in bounds)
+            against = test.get("against", "base")
+            yield from ([gain(*zip(line, weights, strict=True), against=against)] for weights in bounds)
+
+
+def grids(test, used):
+    """The two slopes of a grid: along the chosen, and along the rejected generators."""
+    cells = [family for family in grouped(used, "family") if not {family[0].chosen, family[0].rejected} & shipped]
+    for own in grouped(cells, "policy", "selection", "recipe"):
+        x, y = ([capability(getattr(family[0], side)) for family in own] for side in ("chosen", "rejected"))
+        design = np.column_stack([x, y, np.ones(len(own))])
+        if len(own) > 3 and np.linalg.matrix_rank(design) == 3:
+            slopes = np.linalg.solve(design.T @ design, design.T)[:2]
+            yield [gain(*zip(own, weights, strict=True)) for weights in slopes]
 
 
 def sides(test, used):
@@ -271,7 +320,7 @@ def sides(test, used):
         if left and right and (k or not share):
             whole, kept = [(family, 1 / len(right)) for family in right], test.get("keeps", 1)
             rest = [(family, 1 / len(left)) for family in left] + [(family, -kept * share) for family, share in whole]
-            yield [gain(*whole), gain(*rest)] if "keeps" in test else [gain(*rest)]
+            yield [gain(*whole), gain(*rest)] if "keeps" in test else [gain(*rest, against=test.get("against", "base"))]
 
 
 def steady(test, used):
@@ -311,16 +360,22 @@ def numbers(test):
         return [steadiness(*both, where) for both in steady(test, used) for where in places]
     if test["kind"] == "gains":
         trained = [arm for arm in matching(used, test["arms"]) if arm.chosen != arm.rejected]
-        together = [[gain((family, 1)) for family in grouped(trained, "family")]]
+        together = [[gain((family, 1), against=test.get("against")) for family in grouped(trained, "family")]]
+    elif test["kind"] == "grid":
+        together = grids(test, used)
     else:
         together = lines(test, used) if test["kind"] in ("trend", "levels_off") else sides(test, used)
     return [points(weights, where) for sums in together for where in places for weights in sums]
 
 
 arms, answers, scores, samples, once, differing = {}, defaultdict(lambda: defaultdict(dict)), {}, {}, set(), 0
+entropies = defaultdict(dict)  # group, benchmark -> arm -> mean nats per token
 for name in (name.removeprefix("evaluate/") for name in names if name.startswith("evaluate/")):
     arm, _, group = name.rpartition("/")
-    arms |= {} if arm.endswith("/base") else {arm: Arm(arm)}
+    arms |= {} if re.fullmatch(r"[^/]+/base(@.*)?", arm) else {arm: Arm(arm)}
+    told_of = pq.read_table(root / f"evaluate/{name}.parquet").to_pandas().dropna(subset=["entropy", "n_tokens"])
+    for benchmark, rows in told_of.groupby("benchmark"):
+        entropies[group, benchmark][arm] = rows["entropy"].sum() / rows["n_tokens"].sum()
     for (benchmark, prompt), found in outcomes([f"evaluate/{name}"], "benchmark", "prompt_id").items():
         answers[group, benchmark][arm][prompt] = found
 for place, by_arm in answers.items():

@@ -23,34 +23,44 @@ SECONDS = 10.0  # of CPU, for the whole plan: it waits for nothing, and wall tim
 MOST_JOBS = 2500
 
 # Counted by hand from the axes in config.yaml: pairings x selections x recipes x seeds = arms, of which so many are not
-# in an experiment above.
+# in an experiment above. Where draws are per seed, each seed is on another draw of traces.
 EXPERIMENTS = {
-    "methods": (27, 27),  # 3 x 1 x 3 x 3
-    "methods_lora": (9, 9),  # 3 x 1 x 3 x 1
-    "scaling": (15, 6),  # 5 x 1 x 1 x 3; methods has 3 of the 5 pairings by DPO with 3 seeds: 9
+    "methods": (12, 12),  # 2 x 1 x 2 x 3
+    "methods_others": (9, 5),  # 3 x 1 x 3 x 1; methods has SFT and DPO of 2 of the 3 pairings: 4
+    "methods_lora": (3, 3),  # 1 x 1 x 3 x 1
+    "scaling": (12, 6),  # 4 x 1 x 1 x 3; methods has 2 of the 4 pairings by DPO: 6
+    "scaling_r1": (5, 0),  # 5 x 1 x 1 x 1; all in scaling and methods_others
+    "grid": (27, 18),  # 9 x 1 x 1 x 3; scaling has 3 of the pairings: 9
+    "alike": (9, 9),  # 3 x 1 x 1 x 3
     "cells": (12, 12),  # 1 x 4 x 1 x 3
-    "filtering": (63, 63),  # 1 x (5 dimensions x 4 k + all) x 1 x 3
-    "filtering_controls": (21, 21),  # 1 x (4 top, 4 bottom, 4 matched-length, 3 k x 3 draws) x 1 x 1
-    "filtering_claim": (12, 11),  # 1 x (1 top, 3 draws) x 1 x 3; filtering_controls has the top one with one seed: 1
-    "few_updates": (6, 6),  # 1 x 2 x 1 x 3
-    "many_updates": (18, 18),  # 1 x (1 top, 1 bottom, 1 matched-length, 3 draws) x 1 x 3
-    "swapped": (6, 3),  # 1 x 2 x 1 x 3; filtering has `all`: 3
+    "cells_alike": (6, 3),  # 1 x 2 x 1 x 3; alike has the pairing: 3
+    "filtering": (66, 66),  # 1 x (5 dimensions x 4 k + all + random) x 1 x 3
+    "top_controls": (12, 9),  # 1 x 4 x 1 x 3; filtering has the top one: 3
+    "own_mistakes": (9, 6),  # 1 x 3 x 1 x 3; filtering has the random one: 3
+    "filtering_controls": (9, 9),  # 1 x (3 top, 1 bottom, 3 matched, 2 random) x 1 x 1
+    "few_updates": (3, 3),  # 1 x 1 x 1 x 3
+    "many_updates": (9, 9),  # 1 x (1 top, 1 matched, 1 random) x 1 x 3
+    "swapped": (2, 1),  # 1 x 2 x 1 x 1; filtering has `all`
 }
-ARMS = 176
+ARMS = 171
 
 JOBS = {
     "prompts": 10,  # the training prompts and 9 benchmarks
-    "generate": 25,  # 5 generators, and shards of four of them: 2 + 2 + 4 + 12
-    "grade": 5,
-    "judge": 24,  # 5 generators x 2 forms; on a sample, 2 generators x (5 forms of one dimension each, the 2 again)
-    "pair": 5,
-    "delta": 30,  # 5 pairings x (5 dimensions + their mean)
-    # Common 5 (one per pairing); s1-32b over s1-3b: cells 4, all 1, swapped 1, random 4 k x 3 draws. By delta, one per
-    # seed: filtering 20 x 3, controls 12, filtering_claim 2 more of top-mean-5000, many_updates 2 x 2 more.
-    "filter": 101,
-    "reference": 5,  # one policy, 5 generators
+    # 5 generators, and shards of four of them: 2 + 2 + 4 + 12; these four in two more draws of their traces.
+    "generate": 25 + 2 * 24,
+    "grade": 5 + 2 * 4,
+    # 5 generators x 2 forms; on a sample, 2 generators x (5 forms of one dimension each, the 2 again); in two more
+    # draws, the 2 generators whose pairs are selected by delta x 2 forms.
+    "judge": 10 + 14 + 2 * 4,
+    "pair": 11 + 2 * 10,  # 5 of scaling, 6 more of the grid; R1 has no other draw
+    "delta": 11 * 6 + 2 * 5,  # pairings x (5 dimensions + their mean); in other draws, those that pairs are selected by
+    # Common, one per pairing: 11 + 2 x 10. s1-32b over s1-3b: cells 4 x 3, all 3, swapped 1, random-5000 3, random-1000
+    # 3, random-2500 1. By a value, one per seed: alike 9, right over wrong 3, filtering 20 x 3, top_controls 3 x 3, own
+    # mistakes 6, controls 7.
+    "filter": 31 + 23 + 94,
+    "reference": 13,  # one policy, 5 generators, 4 of them in two more draws
     "train": ARMS,
-    "evaluate": (ARMS + 1) * 3,  # with the untrained policy, on maths, STEM and code
+    "evaluate": (ARMS + 4) * 3,  # with the untrained policy at 4 temperatures, on maths, STEM and code
     "report": 1,
 }
 
@@ -190,7 +200,11 @@ def settings_of(lock: dict[str, dict[str, str]], folder: Path, monkeypatch: pyte
     [
         ("models", "simplescaling/s1.1-32B", r"generate s1-32b"),
         ("models", "openai/gpt-oss-120b", r"judge \S+ logic"),
-        ("models", "nvidia/Llama-3.1-Nemotron-Nano-8B-v1", r"reference .*|train/.*|evaluate/nemotron-8b/base-.*"),
+        (
+            "models",
+            "nvidia/Llama-3.1-Nemotron-Nano-8B-v1",
+            r"reference .*|train/.*|evaluate/nemotron-8b/base(@[0-9.]+)?-.*",
+        ),
         ("datasets", "HuggingFaceH4/MATH-500", r"prompts math_500"),
         ("datasets", "open-r1/OpenR1-Math-220k", r"prompts train|generate r1"),
     ],

@@ -322,7 +322,8 @@ class Scores:
     def _step(self, weights: ArmWeights, evaluation: Evaluation) -> float:
         """How far one answer can move a weighted sum of outcomes."""
         answers, known = self._answers[evaluation], resolved(self, weights, evaluation) or {}
-        return max(abs(weight) / answers.draws(answers.rows[str(arm)]) for arm, weight in known.items())
+        steps = [abs(weight) / answers.draws(answers.rows[str(arm)]) for arm, weight in known.items()]
+        return max(steps, default=0.0)  # none: a base that is matched by itself
 
     def _single_answers(self, weights: ArmWeights, evaluation: Evaluation) -> bool:
         """Whether a sum is one arm or base minus another, each with one answer per problem."""

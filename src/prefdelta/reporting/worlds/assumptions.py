@@ -80,6 +80,7 @@ _OTHER_ACCURACY = 0.5
 _WEAKEST, _STRONGEST = 0.4, 0.8
 _ZERO_SHARE = 0.5
 _FAITHFULNESS = 0.6
+_USABLE_OF_A_LADDER = 0.98  # its traces are short: few are cut off
 
 
 def default_assumptions(shape: StudyShape, **changes: Any) -> Assumptions:
@@ -96,6 +97,8 @@ def default_assumptions(shape: StudyShape, **changes: Any) -> Assumptions:
         "zero_share": dict.fromkeys(shape.dimensions, _ZERO_SHARE),
         "faithfulness": dict.fromkeys(shape.dimensions, _FAITHFULNESS),
     }
+    if any(accuracy is not None for accuracy in aimed.values()):
+        values["usable_share"] = _USABLE_OF_A_LADDER
     return Assumptions(**values | changes)
 
 

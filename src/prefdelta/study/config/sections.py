@@ -110,7 +110,8 @@ class Experiment(Settings):
     """Selections of each pairing's pairs: all, swapped, top-<dimension>-<k>, bottom-<dimension>-<k>,
     top-chosen-<dimension>-<k>, low-rejected-<dimension>-<k>,
     matched-<length|correctness|difficulty|all>-<dimension>-<k>, likely-rejected-<policy>-<k>,
-    unlikely-rejected-<policy>-<k>, random-<k>-s<seed>, cell-<right|wrong>-<right|wrong>, common-<set>,
+    unlikely-rejected-<policy>-<k>,
+    alike-<k>, right-over-wrong-<k>, random-<k>-s<seed>, cell-<right|wrong>-<right|wrong>, common-<set>,
     swapped-<set>."""
 
     recipes: list[Name]

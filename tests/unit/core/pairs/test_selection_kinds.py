@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import fraction
+from prefdelta.core.pairs.selection_kinds.alike import Alike, RightOverWrong
 from prefdelta.core.pairs.selection_kinds.all import All
 from prefdelta.core.pairs.selection_kinds.bottom import Bottom
 from prefdelta.core.pairs.selection_kinds.by_score import LowRejected, TopChosen
@@ -150,6 +151,19 @@ ROWS = [
         order=by_pair("ties", "unlikely-rejected", "pa", TIE_SEED, ORDER),
     ),
     Row(
+        Alike,
+        {"alike-5": {"k": 5}},
+        ["alike", "alike-0", "alike-mean-5", "alike-5-s0"],
+        order=by_tie,
+        errors={"alike-13": "only 12 are eligible"},
+    ),
+    Row(
+        RightOverWrong,
+        {"right-over-wrong-5": {"k": 5}},
+        ["right-over-wrong", "right-over-right-5", "wrong-over-right-5"],
+        cell=CELLS[0],
+    ),
+    Row(
         RandomPairs,
         {
             "random-5-s3": {"k": 5, "seed": 3},
@@ -195,6 +209,8 @@ def study() -> list[Pair]:
 
 
 def taken(name: str, pairs: Sequence[Pair]) -> list[str]:
+    if name.startswith("alike"):  # which takes no pairs of a right and a wrong side
+        pairs = [replace(row, rejected_correct=row.chosen_correct) for row in pairs]
     deltas = {row.pair_id: delta(row.pair_id, 1) for row in pairs}
     known = {"pass_rates": dict.fromkeys(PROMPTS, 0.5), "logps": dict.fromkeys(deltas, -1.0)}
     rows = select(parse_selection(name), pairs, deltas, TIE_SEED, PROMPTS, order=ORDER, **known)

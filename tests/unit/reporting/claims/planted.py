@@ -20,6 +20,7 @@ class Planted:
     experiments: Mapping[str, ExperimentArms]
     scores: Scores
     gaps: Mapping[str, float] = field(default_factory=dict)  # by pairing, a share
+    accuracies: Mapping[str, float] = field(default_factory=dict)  # by generator, a share
     deltas: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by pairing, then prompt
     lengths: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     shipped: frozenset[str] = frozenset()
@@ -40,6 +41,9 @@ class Planted:
     @property
     def pairings(self) -> "Planted":
         return self
+
+    def accuracy(self, name: str) -> Estimate | None:
+        return Estimate(self.accuracies[name], None, None, 9) if name in self.accuracies else None
 
     def gap(self, pairing: Pairing) -> Estimate | None:
         return Estimate(self.gaps[str(pairing)], None, None, 9) if str(pairing) in self.gaps else None
@@ -63,15 +67,21 @@ def planted(
     prompts: int = 2000,
     run_sd: float = 0.5,
     seed: int = 0,
+    entropies: Mapping[str, float] | None = None,
     **rest: Mapping[str, Mapping[str, float]] | Mapping[str, float] | frozenset[str],
 ) -> Planted:
     """Gains in points by experiment and arm: a selection of big~small by dpo, or `pairing/selection/recipe`.
 
-    A pair of gains is (in domain, out of domain). run_sd: of the training seeds, in points.
+    A pair of gains is (in domain, out of domain). run_sd: of the training seeds, in points. entropies: nats by the
+    beginning of an arm's or a base's name; bases of other temperatures (`pico/base@0.5`) gain as arms do, under "base".
     """
     rng = np.random.default_rng(seed)
     experiments, wanted = {}, {str(Base("pico")): (0.0, 0.0)}
+    for name, gain in gains.get("base", {}).items():
+        wanted[name] = gain if isinstance(gain, tuple) else (gain, gain)
     for name, of_arm in gains.items():
+        if name == "base":
+            continue
         arms = []
         for arm_name, gain in of_arm.items():
             long = arm_name if "/" in arm_name else f"big~small/{arm_name}/dpo"
@@ -85,11 +95,14 @@ def planted(
         difficulty = rng.uniform(0.2, 0.8, prompts)
         rows = []
         for arm, gain in wanted.items():
-            run = 0.0 if arm.endswith("/base") else rng.normal(0, run_sd)
+            run = 0.0 if arm.startswith("pico/base") else rng.normal(0, run_sd)
             rows.append(rng.random(prompts) < difficulty + (gain[place] + run) / 100)
         means = np.array(rows, dtype=float)
         ones = np.ones(means.shape, dtype=np.int64)
         names = {arm: row for row, arm in enumerate(wanted)}
-        answers[evaluation] = AnswerMatrix(names, means, ones, ones, np.zeros(len(names), dtype=np.int64), None)
+        own = entropies and np.array(
+            [next(at for start, at in entropies.items() if arm.startswith(start)) for arm in names]
+        )
+        answers[evaluation] = AnswerMatrix(names, means, ones, ones, np.zeros(len(names), dtype=np.int64), None, own)
     groups = {"all": BenchmarkGroup("All", ["near", "far"], primary=True)}
     return Planted(experiments, Scores(answers, groups, Bootstrap(400, 1)), **rest)  # type: ignore[arg-type]

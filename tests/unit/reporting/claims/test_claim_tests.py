@@ -85,6 +85,60 @@ def test_a_difference_takes_random_draws_together():
     assert measure(asked(kind="difference", **{**sides, "right": {"selections": ["absent"]}}), evidence) == []
 
 
+ABILITY = {"weak": 0.3, "a": 0.4, "b": 0.5, "c": 0.6, "shipped": 0.9}
+
+
+@pytest.mark.parametrize("rejected", [-3, 0], ids=["the delta counts", "the chosen side alone counts"])
+def test_a_grid_takes_the_chosen_and_the_rejected_generator_apart(rejected):
+    cells = [f"{x}~{y}" for x in ("a", "b", "c") for y in ("weak", "a", "b")]
+    gains = {
+        f"{cell}/all/dpo": 3 * 10 * ABILITY[cell[0]] + rejected * 10 * ABILITY[cell.partition("~")[2]] for cell in cells
+    }
+    evidence = planted(
+        {"one": {**gains, "shipped~weak/all/dpo": -50}}, seeds=2, prompts=20_000, run_sd=0.1, accuracies=ABILITY,
+        shipped={"shipped"},
+    )  # fmt: skip
+    chosen, lower = measure(asked(kind="grid"), evidence)
+    assert (chosen.above, lower.above) == (True, False)
+    assert chosen.title == "In domain: along the chosen generators, over 9 pairings"
+    assert chosen.estimate.value == pytest.approx(3, abs=0.3)
+    assert lower.estimate.value == pytest.approx(rejected, abs=0.3)
+    assert (chosen.estimate.low > 0, lower.estimate.high < 0) == (True, rejected < 0)
+
+
+def test_a_grid_needs_rejected_generators_that_vary():
+    gains = {f"{x}~weak/all/dpo": 1 for x in ("a", "b", "c")}
+    assert measure(asked(kind="grid"), planted({"one": gains}, seeds=2, accuracies=ABILITY)) == []
+
+
+SHARPER = {"pico/base@0.5": 4.0, "pico/base@0.25": 8.0}
+NATS = {"pico/base@0.5": 0.5, "pico/base@0.25": 0.25, "pico/base": 1.0, "pico/big~small/top": 0.75, "pico": 0.375}
+
+
+@pytest.mark.parametrize(
+    ("test", "value"),
+    [
+        ({"kind": "gains", "arms": {"selections": ["top-mean-5"]}}, 10 - 2),
+        ({"kind": "gains", "arms": {"selections": ["all"]}}, 7 - 6),
+        (
+            {"kind": "difference", "left": {"selections": ["top-mean-5"]}, "right": {"selections": ["all"]}},
+            (10 - 2) - (7 - 6),
+        ),
+    ],
+    ids=["half of the way to the first", "half of the way to the second", "each beyond its own"],
+)
+def test_a_gain_beyond_the_sharpened_base_is_over_the_temperature_of_the_arms_own_entropy(test, value):
+    gains = {"base": SHARPER, "one": {"top-mean-5": 10, "all": 7}}
+    evidence = planted(gains, seeds=2, prompts=40_000, run_sd=0.1, entropies=NATS)
+    (number,) = measure(asked(**test, against="sharpened"), evidence)
+    assert number.estimate.value == pytest.approx(value, abs=1)
+
+
+def test_a_study_without_other_temperatures_has_no_gain_beyond_them():
+    evidence = planted({"one": {"all": 7}}, seeds=2)
+    assert measure(asked(kind="gains", arms={}, against="sharpened"), evidence) == []
+
+
 @pytest.mark.parametrize(("kept", "holds"), [(10, True), (5, False)])
 def test_what_is_kept_is_a_share_of_a_gain_that_is_there(kept, holds):
     evidence = planted({"one": {"top-mean-5": kept, "all": 10}}, seeds=3, prompts=20_000, run_sd=0.1)

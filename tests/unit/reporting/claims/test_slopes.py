@@ -1,6 +1,6 @@
 import pytest
 
-from prefdelta.reporting.claims.slopes import deviations, half_slopes, slope
+from prefdelta.reporting.claims.slopes import deviations, half_slopes, plane, slope
 
 
 def weighted(weights, y):
@@ -30,6 +30,27 @@ def test_deviations_from_a_line():
     rows = deviations(x)
     assert [weighted(row, [5 + 2 * one for one in x]) for row in rows] == pytest.approx([0, 0, 0])
     assert [weighted(row, [0.0, 3.0, 0.0]) for row in rows] == pytest.approx([-1, 2, -1])
+
+
+def test_a_plane_has_two_slopes_each_without_the_other():
+    x, y = [1.0, 2.0, 3.0, 1.0, 3.0], [0.0, 0.0, 0.0, 1.0, 2.0]
+    along_x, along_y = plane(x, y)
+    z = [7 + 2 * a - 3 * b for a, b in zip(x, y, strict=True)]
+    assert (weighted(along_x, z), weighted(along_y, z)) == (pytest.approx(2), pytest.approx(-3))
+    assert (sum(along_x), sum(along_y)) == (pytest.approx(0), pytest.approx(0))  # the base cancels
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([1.0, 2.0, 3.0], [0.0, 1.0, 0.0]),
+        ([1.0, 2.0, 3.0, 4.0], [0.0] * 4),
+        ([1.0, 2.0, 3.0, 4.0], [2.0, 4.0, 6.0, 8.0]),
+    ],
+    ids=["three places", "one rejected generator", "both rise together"],
+)
+def test_sides_that_do_not_vary_by_themselves_have_no_plane(x, y):
+    assert plane(x, y) is None
 
 
 @pytest.mark.parametrize("x", [[], [1.0], [1.0, 2.0], [1.0, 1.0, 1.0]])

@@ -7,6 +7,8 @@ import pytest
 
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.reporting.numbers.accuracies import Evaluation
+from prefdelta.reporting.numbers.gains import gain_weights
+from prefdelta.reporting.numbers.sharpening import gain_beyond
 from prefdelta.reporting.worlds.answers import plant_answers, run_deviations
 from prefdelta.reporting.worlds.assumptions import default_assumptions
 from prefdelta.reporting.worlds.features import features
@@ -33,7 +35,7 @@ def test_answers_have_the_planted_accuracy_and_gain():
     for benchmark, accuracy, gain in (("mini_maths_easy", 0.85, 0.05), ("mini_code", 0.4, -0.03)):
         matrix = answers[Evaluation("sampled", benchmark)]
         base = matrix.means[matrix.rows["pa/base"]].mean()
-        trained = np.delete(matrix.means, [matrix.rows["pa/base"], matrix.rows["pc/base"]], axis=0).mean()
+        trained = np.delete(matrix.means, [matrix.rows["pa/base"], matrix.rows["pb/base"]], axis=0).mean()
         assert base == pytest.approx(accuracy, abs=0.01)
         assert trained == pytest.approx(accuracy + gain, abs=0.01)
 
@@ -51,12 +53,20 @@ def test_a_benchmark_with_several_samples_has_shares_of_them_and_as_many_draws()
 
 @pytest.mark.parametrize("run_sd", [0.0, 2.0])
 def test_runs_vary_as_stated(run_sd):
+    """In the full study, each repeat of a family has its own seed and its own draw of traces."""
     assumptions = default_assumptions(shape(FULL), run_sd=run_sd)
     scores = Planter(shape(FULL), assumptions).plant(NOTHING, 0).scores
     found = scores.run_variance(scores.evaluations(primary=True))
-    assert 100 * found.seeds.value**0.5 == pytest.approx(run_sd, abs=0.35)
-    of_draws = found.adds(found.draws)
-    assert 100**2 * of_draws == pytest.approx(0.5 * run_sd**2, abs=0.05 + 0.5 * run_sd**2)
+    assert found.seeds is None
+    assert 100 * found.traces.value**0.5 == pytest.approx(run_sd, abs=0.35)
+
+
+def test_random_draws_of_pairs_vary_by_their_share_more():
+    assumptions = default_assumptions(shape(MINI), run_sd=2.0, draw_share=0.5)
+    arms = [Arm("p", PAIRING, f"random-5-s{draw}", "dpo", seed) for draw in range(2000) for seed in (0, 1)]
+    first, second = run_deviations(arms, assumptions, np.random.default_rng(0)).reshape(-1, 2).T
+    assert np.var(first) == pytest.approx(2.0**2 * 1.5, rel=0.1)
+    assert np.cov(first, second)[0, 1] == pytest.approx(2.0**2 * 0.5, rel=0.15)
 
 
 def test_arms_of_a_family_share_the_luck_of_their_draw_of_traces():
@@ -106,9 +116,41 @@ def test_judged_deltas_are_whole_with_the_stated_ties_and_correlations(pairs):
     assert own.deltas["mean"] == pytest.approx(np.mean([own.deltas[name] for name in shape(MINI).dimensions], axis=0))
 
 
+def test_scores_have_the_judged_delta_and_tell_of_their_own_side_alone(pairs):
+    own, rows = pairs.pool[PAIRING], pairs.delta_rows(PAIRING, "factuality")
+    chosen = np.array([row.chosen_score for row in rows.values()])
+    rejected = np.array([row.rejected_score for row in rows.values()])
+    assert set(chosen) | set(rejected) <= set(range(1, 6))
+    assert (chosen - rejected).tolist() == own.deltas["factuality"].tolist()
+    assert np.std(own.chosen_quality) == pytest.approx(1, abs=0.05)
+    assert np.corrcoef(own.chosen_quality, own.quality)[0, 1] == pytest.approx(0.5**0.5, abs=0.05)
+    assert np.corrcoef(own.chosen_quality, chosen)[0, 1] > 0.4
+    good = chosen >= 4  # given the chosen score, the rejected one tells nothing of the chosen side
+    assert abs(np.corrcoef(own.chosen_quality[good], rejected[good])[0, 1]) < 0.25
+
+
+def test_prompts_have_the_pass_rate_of_the_rejected_generator(pairs):
+    own, rates = pairs.pool[PAIRING], pairs.pass_rates(PAIRING)
+    assert list(rates.values()) == own.pass_rate.tolist()
+    assert set(rates.values()) <= {0.0, 0.5, 1.0} | {share / 4 for share in range(5)}
+    assert own.pass_rate[own.rejected_right].mean() > own.pass_rate[~own.rejected_right].mean() + 0.2
+    assert pairs.logps(PAIRING).keys() == pairs.delta_rows(PAIRING, "mean").keys()
+
+
+def test_where_training_only_sharpens_nothing_is_gained_beyond_the_base_at_the_arms_entropy():
+    large = replace(shape(FULL), items=dict.fromkeys(shape(FULL).items, 4000))
+    arm = next(arm for arm in large.arms if arm.selection == "all")
+    repeats = tuple(one for one in large.arms if one.family == arm.family)
+    for world, least, most in (("sharpening", -1.0, 1.0), ("delta", 9.0, 16.0)):
+        study = Planter(large, default_assumptions(large, run_sd=0.1)).plant(WORLDS[world], 0)
+        evaluations = study.scores.evaluations(primary=True)
+        assert 100 * study.scores.weighted_difference(gain_weights(repeats), evaluations).value > 9
+        assert least < 100 * gain_beyond(study.scores, repeats, evaluations).value < most
+
+
 def test_pairs_are_read_by_prompt_as_reports_read_them(pairs):
     own = pairs.pool[PAIRING]
-    assert pairs.eligible(PAIRING) == len(own.prompts) == pytest.approx(0.75 * 2000, rel=0.05)
+    assert pairs.eligible(PAIRING) == len(own.prompts) == pytest.approx(0.98**2 * 2000, rel=0.02)
     deltas, lengths = pairs.by_prompt(PAIRING, "mean"), pairs.lengths_by_prompt(PAIRING)
     assert list(deltas.values()) == own.deltas["mean"].tolist()
     assert deltas.keys() == lengths.keys()

@@ -1,4 +1,4 @@
-"""Pairs of one kind of correctness whose traces are equally long: what is left if neither of them can teach."""
+"""Pairs of one kind of correctness whose traces are equally long: what neither correctness nor length can teach."""
 
 from abc import abstractmethod
 from collections import deque
@@ -41,13 +41,17 @@ class _EquallyLong(ByValue):
     def take(self, candidates: list[str], pool: Pool) -> list[str]:
         """Pairs that differ less in length come first, in turns that keep the sum of the differences near 0."""
         differences, _ = length_differences(pool.eligible.values())
-        longer = deque(pair_id for pair_id in candidates if differences[pair_id] > 0)
-        shorter = deque(pair_id for pair_id in candidates if differences[pair_id] <= 0)
+        ranked = list(enumerate(candidates))
+        longer = deque(item for item in ranked if differences[item[1]] > 0)
+        shorter = deque(item for item in ranked if differences[item[1]] <= 0)
         taken, total = list[str](), 0
         while len(taken) < (self.k or 0):
-            side = (shorter if total > 0 else longer) or longer or shorter
-            taken.append(side.popleft())
-            total += differences[taken[-1]]
+            sides = [side for side in (longer, shorter) if side]
+            if total and len(sides) == 2:
+                sides = [shorter if total > 0 else longer]
+            _, pair_id = min(sides, key=lambda side: side[0]).popleft()
+            taken.append(pair_id)
+            total += differences[pair_id]
         return taken
 
 

@@ -1,0 +1,47 @@
+"""Selections of pairs whose sides are equally long on the whole."""
+
+import pytest
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.pairs.selections import parse_selection, select
+from unit.rows import pair
+
+
+def pairs(differences, chosen=True, rejected=True, start=0):
+    return [
+        pair(
+            f"pair{start + place:02}", chosen_tokens=500 + difference, rejected_tokens=500, chosen_correct=chosen,
+            rejected_correct=rejected,
+        )
+        for place, difference in enumerate(differences)
+    ]  # fmt: skip
+
+
+def taken(name, rows):
+    return [row.pair_id for row in select(parse_selection(name), rows, {}, 0)]
+
+
+def test_the_sum_of_the_differences_stays_near_0_although_most_chosen_traces_are_longer():
+    rows = pairs([1, 2, 3, 4, 50, 60, -5, -70])
+    assert taken("alike-5", rows) == ["pair00", "pair06", "pair01", "pair02", "pair07"]
+    assert taken("alike-1", pairs([3, -2, 0])) == ["pair02"]
+    assert set(taken("alike-3", pairs([9, 8, 7]))) == {"pair00", "pair01", "pair02"}
+
+
+def test_which_pairs_are_taken_goes_by_correctness():
+    rows = [
+        *pairs([1], True, True),
+        *pairs([1], False, False, start=1),
+        *pairs([1], True, False, start=2),
+        *pairs([1], False, True, start=3),
+        *pairs([1], None, None, start=4),
+    ]
+    assert set(taken("alike-2", rows)) == {"pair00", "pair01"}
+    assert taken("right-over-wrong-1", rows) == ["pair02"]
+    with pytest.raises(StudyError, match="asks for 2 pairs, but only 1"):
+        taken("right-over-wrong-2", rows)
+
+
+def test_pairs_without_grades_are_refused():
+    with pytest.raises(StudyError, match="needs the lengths and the correctness of both sides"):
+        taken("alike-1", pairs([1, 2], None, None))
