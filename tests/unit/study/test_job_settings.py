@@ -105,7 +105,8 @@ def test_an_untrained_policy_answers_greedily_as_often_as_an_arm(mini):
 def test_an_experiment_shows_the_arms_that_should_have_got_as_many_updates(study_at):
     experiments = json.loads(study_at({}).settings("report")({}))["experiments"]
     assert experiments["few_updates"]["beside"] == [
-        f"nemotron-8b/s1-32b~s1-3b/top-step_coherence-1000/dpo/s{seed}" for seed in (0, 1, 2)
+        f"nemotron-8b/{pairing}/top-step_coherence-1000/dpo/s{seed}"
+        for seed, pairing in enumerate(("s1-32b~s1-3b", "s1-32b@1~s1-3b@1", "s1-32b@2~s1-3b@2"))
     ]
     assert experiments["cells"]["beside"] == []
 
@@ -114,7 +115,7 @@ def test_the_report_has_a_plan_for_planted_studies_if_it_plants_any(study_at):
     report = json.loads(study_at({}).settings("report")({}))
     assert report["worlds"] == 20
     plan = report["plan"]
-    assert (plan["generators"]["s1-3b"], plan["generators"]["s1-7b"]) == (4, 1)
+    assert (plan["generators"]["s1-3b"], plan["generators"]["s1-7b"]) == (4, 2)
     assert plan["recipes"]["dpo-few"] == {"contrasts": True, "epochs": None, "pairs": 1000.0}
     assert plan["recipes"]["sft"]["contrasts"] is False
     assert set(plan["composites"]["mean"]) < set(report["dimensions"])
