@@ -55,8 +55,8 @@ JOBS = {
     "pair": 11 + 2 * 10,  # 5 of scaling, 6 more of the grid; R1 has no other draw
     "delta": 11 * 6 + 2 * 5,  # pairings x (5 dimensions + their mean); in other draws, those that pairs are selected by
     # Common, one per pairing: 11 + 2 x 10. s1-32b over s1-3b: cells 4 x 3, all 3, swapped 1, random-5000 3, random-1000
-    # 3, random-2500 1. By a value, one per seed: alike 9 + 3, right over wrong 3, filtering 20 x 3, top_controls 3 x 3, own
-    # mistakes 6, controls 7.
+    # 3, random-2500 1. By a value, one per seed: alike 9 + 3, right over wrong 3, filtering 20 x 3, top_controls 3 x 3,
+    # own mistakes 6, controls 7.
     "filter": 31 + 23 + 97,
     "reference": 13,  # one policy, 5 generators, 4 of them in two more draws
     "train": ARMS,
