@@ -569,15 +569,15 @@ def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_pa
     # prompts, 2 + 1.
     judged = 22_000 * (8 + 2 * 3) * 2 + 500 * 3 * (5 + 2)
     assert found["stages"]["judge"]["missing"] == {"value": judged, "basis": "estimated"}
-    # Of 171 arms, and four times of the base at four temperatures.
+    # Of 174 arms, and four times of the base at four temperatures.
     # GSM8K, MATH-500, AMC and AIME sixteen times, OlympiadBench; TheoremQA, MMLU-Pro; LiveCodeBench.
     items = 1319 + 500 + 16 * (83 + 30 + 30) + 674 + 800 + 1000 + 167
-    assert found["stages"]["evaluate"]["missing"] == {"value": (171 + 4 * 4) * items, "basis": "assumed"}
+    assert found["stages"]["evaluate"]["missing"] == {"value": (174 + 4 * 4) * items, "basis": "assumed"}
     for stage in ("generate", "judge", "reference", "evaluate"):
         assert found["stages"][stage]["gpu_hours"]["basis"] == "assumed"
     assert found["totals"]["gpu_hours"]["value"] > 100
-    # 171 policies of 8 billion parameters in float32; two snapshots with the optimiser's state.
-    assert found["disk"]["policies"] == {"value": 171 * 8e9 * 4, "basis": "assumed"}
+    # 174 policies of 8 billion parameters in float32; two snapshots with the optimiser's state.
+    assert found["disk"]["policies"] == {"value": 174 * 8e9 * 4, "basis": "assumed"}
     assert found["disk"]["snapshots"] == {"value": 8e9 * 12 * 2, "basis": "assumed"}
     # An effect is seen if it is 2.8 standard errors: of a gain over 3 runs that vary by a point, at least 2.8/√3.
     assert all(effects for effects in found["power"].values())
@@ -588,7 +588,7 @@ def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_pa
     every = [*prices["claims"].values(), prices["rest"]]
     assert all(price["alone"]["value"] <= price["hours"]["value"] <= 3500 for price in every)
     assert prices["together"]["value"] < found["totals"]["gpu_hours"]["value"]
-    assert found["slurm"] == {"jobs": 1093, "with_gpus": 60 + 32 + 13 + 171 + 525}
+    assert found["slurm"] == {"jobs": 1108, "with_gpus": 60 + 32 + 13 + 174 + 534}
     assert not (tmp_path / "results").exists()
 
 

@@ -33,7 +33,7 @@ EXPERIMENTS = {
     "grid": (27, 18),  # 9 x 1 x 1 x 3; scaling has 3 of the pairings: 9
     "alike": (9, 9),  # 3 x 1 x 1 x 3
     "cells": (12, 12),  # 1 x 4 x 1 x 3
-    "cells_alike": (6, 3),  # 1 x 2 x 1 x 3; alike has the pairing: 3
+    "cells_alike": (6, 6),  # 1 x 2 x 1 x 3
     "filtering": (66, 66),  # 1 x (5 dimensions x 4 k + all + random) x 1 x 3
     "top_controls": (12, 9),  # 1 x 4 x 1 x 3; filtering has the top one: 3
     "own_mistakes": (9, 6),  # 1 x 3 x 1 x 3; filtering has the random one: 3
@@ -42,7 +42,7 @@ EXPERIMENTS = {
     "many_updates": (9, 9),  # 1 x (1 top, 1 matched, 1 random) x 1 x 3
     "swapped": (2, 1),  # 1 x 2 x 1 x 1; filtering has `all`
 }
-ARMS = 171
+ARMS = 174
 
 JOBS = {
     "prompts": 10,  # the training prompts and 9 benchmarks
@@ -55,9 +55,9 @@ JOBS = {
     "pair": 11 + 2 * 10,  # 5 of scaling, 6 more of the grid; R1 has no other draw
     "delta": 11 * 6 + 2 * 5,  # pairings x (5 dimensions + their mean); in other draws, those that pairs are selected by
     # Common, one per pairing: 11 + 2 x 10. s1-32b over s1-3b: cells 4 x 3, all 3, swapped 1, random-5000 3, random-1000
-    # 3, random-2500 1. By a value, one per seed: alike 9, right over wrong 3, filtering 20 x 3, top_controls 3 x 3, own
-    # mistakes 6, controls 7.
-    "filter": 31 + 23 + 94,
+    # 3, random-2500 1. By a value, one per seed: alike 9 + 3, right over wrong 3, filtering 20 x 3, top_controls 3 x 3,
+    # own mistakes 6, controls 7.
+    "filter": 31 + 23 + 97,
     "reference": 13,  # one policy, 5 generators, 4 of them in two more draws
     "train": ARMS,
     "evaluate": (ARMS + 4) * 3,  # with the untrained policy at 4 temperatures, on maths, STEM and code
