@@ -44,11 +44,16 @@ def tables(sums, over):  # per benchmark: problems x sums, where all arms count;
         yield (table.mean() + rests * len(rests) / len(table)).round(10).to_numpy()
 
 
-def shared(arms):  # per source (seed, random draw of pairs, draw of traces): the family, and what shares one luck
+def shared(arms):  # per source (seed, random draw, draw of traces, chosen traces): the family, and what shares one luck
     pairs = arms.str.replace(r"/s\d+$", "", regex=True)  # policy, pairing, selection, recipe
     traces = pairs.str.replace(r"(/random-\d+)-s\d+", r"\1", regex=True)
     drawn = pairs.where(pairs.str.contains("/random-"))
-    return [(pairs, arms), (traces, drawn), (traces.str.replace(r"@\d+", "", regex=True), traces)]
+    family, chosen = traces.str.replace(r"@\d+", "", regex=True), arms.str.split("~").str[0]
+    teacher, draws = chosen.str.replace(r"@\d+", "", regex=True), chosen.str.extract(r"@(\d+)")[0].fillna(0).astype(int)
+    its = family.map({name: (draw.nunique(), sorted({*draw})[::-1]) for name, draw in draws.groupby(family)})
+    whole = its == teacher.map(its.groupby(teacher).agg(max))  # of a generator, the families with the most draws
+    whole &= family[whole].groupby(teacher[whole]).transform("nunique").reindex(arms.index) > 1
+    return [(pairs, arms), (traces, drawn), (family, traces), (teacher.where(whole), chosen)]
 
 
 @cache
@@ -71,7 +76,10 @@ def mean_squares(
             held = [np.mean([squares(mean, one[0], [*found, [kind]]) for mean in means]) for one in found]
             pooled += df, square, square - answers / len(over) ** 2, *(df * np.array(held))
         if pooled[0]:
-            found.append((kind, *(pooled / [1, *[pooled[0]] * (len(pooled) - 1)]).clip(0)))
+            pooled[1:] /= pooled[0] * (
+                1 if kind < 3 else 1 - pooled[-1] / pooled[0]
+            )  # kind 3: a part of kind 2, shared
+            found.append((kind, *pooled.clip(0)))
     return found
 
 
@@ -87,6 +95,8 @@ def of_runs(weights, over, beyond):  # of a sum of accuracies: its variance betw
     for _, _, _, value, *held in known:
         added.append(max(0, value - np.dot(held, added)))
     factors = np.array([squares(weights, one[0], known) if weights.size else 0 for one in known])
+    if known and known[-1][0] == 3:
+        factors[-1] = max(0, factors[-1] - factors[-2])
     for place in range(len(known) - 1, 0, -1):
         factors[place] *= added[place] > 0
         factors[:place] -= factors[place] * np.array(known[place][4:])

@@ -39,6 +39,8 @@ class Arm:
         self.series, _, k = self.selection.rpartition("-")
         self.k = int(k) if k.isdigit() else None
         self.chosen, self.rejected = self.pairing.split("~")
+        self.taught, self.teacher = name.partition("~")[0], f"{self.policy}/{self.chosen}"  # with and without the draw
+        self.draw = int(self.taught.partition("@")[2] or 0)
         self.is_dose = self.chosen != self.rejected and not {self.chosen, self.rejected} & shipped
 
 
@@ -116,7 +118,7 @@ def mean_square(groups, where, beyond, before=()):
 
 @cache
 def run_variances(where, beyond=False):
-    """(attribute of arms that share one luck, mean square) of seeds, random draws and draws of traces, if repeated."""
+    """(attribute of arms that share one luck, mean square) of seeds, random draws, draws of traces, chosen traces."""
     trained = [arms[name] for name in sorted(set.intersection(*(set(scores[place][1]) for place in where)) & set(arms))]
     drawn = grouped([arm for arm in trained if arm.is_drawn], "merged")
     seeds = mean_square([[[arm] for arm in family] for family in grouped(trained, "same")], where, beyond)
@@ -125,7 +127,19 @@ def run_variances(where, beyond=False):
     found = [(attribute, square) for attribute, square in found if square]
     again = [grouped(family, "merged") for family in grouped(trained, "generators")]
     traces = mean_square(again, where, beyond, [attribute for attribute, _ in found])
-    return found + [("merged", traces)] * (traces is not None)
+    found += [("merged", traces)] * (traces is not None)
+    shared = []
+    for members in grouped(trained, "teacher"):
+        draws = {tuple(repeats): {arm.draw for arm in repeats} for repeats in grouped(members, "generators")}
+        most = max(draws.values(), key=lambda its: (len(its), sorted(its, reverse=True)))
+        whole = [arm for repeats, its in draws.items() if its == most for arm in repeats]
+        shared += [grouped(whole, "taught")] * (len({arm.generators for arm in whole}) > 1)
+    chosen = mean_square(shared, where, beyond, [attribute for attribute, _ in found]) if traces else None
+    if chosen:  # the part of the variance between draws that families share, beside what their means hold of it
+        square, answers, df, held = chosen
+        rest = 1 - held[-1]
+        found.append(("taught", (square / rest, answers / rest, df, [share / rest for share in held])))
+    return found
 
 
 def run_weights(sums, attribute):
@@ -143,6 +157,8 @@ def of_runs(weights, where):
     for _, (square, answers, _, held) in known:
         left.append(max(0, square - answers - np.dot(held, left) if square > answers else 0))
     counts = [(run_weights([weights], attribute) ** 2).sum() for attribute, _ in known]
+    if known and known[-1][0] == "taught":
+        counts[-1] = max(0, counts[-1] - counts[-2])
     for place in reversed(range(len(known))):
         square, answers, df, held = known[place][1]
         counts[place] *= place == 0 or left[place] > 0
@@ -212,7 +228,7 @@ def steadiness(lefts, rights, where, size=20_000):
     value = spread(np.mean([table.mean(axis=0) for table in tables], axis=0)[None])[0]
     drawn = sum(draw.multinomial(len(x), np.full(len(x), 1 / len(x)), size) @ x / len(x) for x in tables) / len(where)
     variances = []
-    for attribute, square in run_variances(where):
+    for attribute, square in (one for one in run_variances(where) if one[0] != "taught"):
         held = sum(share * before for share, before in zip(square[3], variances, strict=True))
         variances.append(np.maximum(0, truths(square) - held))
         drawn += luck(variances[-1], run_weights(sums, attribute))

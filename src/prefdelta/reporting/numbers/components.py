@@ -25,7 +25,7 @@ from prefdelta.core.statistics import LEVEL, Estimate
 from prefdelta.reporting.numbers.accuracies import Scores
 from prefdelta.reporting.numbers.answers import AnswerMatrix
 from prefdelta.reporting.numbers.gains import POINTS, gain_weights
-from prefdelta.reporting.numbers.runs import MeanSquare, RunVariance, by_random_draw, by_seed, by_traces
+from prefdelta.reporting.numbers.runs import MeanSquare, RunVariance, by_chosen, by_random_draw, by_seed, by_traces
 from prefdelta.reporting.panels import Panel
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Components:
     seeds: Estimate  # of training seeds; n: families that were repeated; df: degrees of freedom
     draws: Estimate  # of random draws of pairs, in arms that train on one; n and df as above
     traces: Estimate  # of draws of traces; n and df as above
+    chosen: Estimate  # of what families have in common whose chosen traces are of one draw; n: generators
     together: bool  # whether `traces` holds the seeds, too: no seed is repeated within a draw
 
 
@@ -85,6 +86,7 @@ def _line(scores: Scores, panel: Panel) -> Components | None:
         seeds=_between(runs, runs.seeds if runs else None, len(by_seed(arms))),
         draws=_between(runs, runs.draws if runs else None, len(by_random_draw(arms))),
         traces=_between(runs, runs.traces if runs else None, len(by_traces(arms))),
+        chosen=_between(runs, runs.chosen if runs else None, len(by_chosen(arms))),
         together=runs is not None and runs.traces is not None and runs.seeds is None,
     )
 

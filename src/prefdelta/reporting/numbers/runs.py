@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from prefdelta.core.arms import Arm, parse_arm
+from prefdelta.core.arms import Arm, parse_arm, undrawn
 from prefdelta.core.statistics import Variance
 from prefdelta.reporting.arms import selection_of, without_draw
 from prefdelta.reporting.numbers.answers import AnswerMatrix
@@ -55,26 +55,28 @@ class MeanSquare:
 @dataclass(frozen=True, slots=True)
 class RunVariance:
     """The variance of runs around their family, by its sources. Each is nested in the next: seeds train on one random
-    draw of pairs, and this is one of a draw of traces.
+    draw of pairs, and this is one of a draw of traces. `chosen` is the part of the last that families have in common.
     """
 
     seeds: MeanSquare | None  # arms that differ in their training seed only; None: no seed is repeated
     draws: MeanSquare | None  # means of arms that share a random draw of pairs; None: no draw is repeated
     traces: MeanSquare | None = None  # means of arms that share a draw of traces; None: no draw is repeated
+    chosen: MeanSquare | None = None  # what families share whose chosen traces are of one draw; None: there are no two
 
     @property
     def df(self) -> int:
         """Degrees of freedom, of all sources together."""
-        return sum(part.df for part in (self.seeds, self.draws, self.traces) if part)
+        return sum(part.df for part in (self.seeds, self.draws, self.traces, self.chosen) if part)
 
     @property
     def sources(self) -> list[tuple[MeanSquare, Unit]]:
-        """The sources that are repeated, with what shares one luck: seeds, random draws of pairs, draws of traces.
+        """The sources that are repeated, with what shares one luck: seeds, random draws of pairs, draws of traces, and
+        the draws of chosen traces that families share.
 
         Where seeds or random draws are not both repeated, arms of one random draw count as one run, which has the
         variance that is known.
         """
-        return _sources(self.seeds, self.draws, self.traces)
+        return _sources(self.seeds, self.draws, self.traces, self.chosen)
 
     @property
     def variances(self) -> list[float]:
@@ -92,10 +94,14 @@ class RunVariance:
     def of(self, weights: ArmWeights) -> Variance:
         """The variance of a weighted sum of accuracies: of each source, times the squared weights of its units.
 
-        It is a weighted sum of mean squares, whose degrees of freedom are those of Satterthwaite (1946).
+        What families share is in the variance of each already. It adds only as far as the families' weights add up;
+        where they cancel, nothing is taken off, so that the interval of a difference is too wide, if anything. The
+        variance is a weighted sum of mean squares, whose degrees of freedom are those of Satterthwaite (1946).
         """
         sources, variances = self.sources, self.variances
         factors = [sum(weight**2 for weight in _sums(weights, unit).values()) for _, unit in sources]
+        if self.chosen:
+            factors[-1] = max(0.0, factors[-1] - factors[-2])
         for place in range(len(sources) - 1, 0, -1):
             if variances[place] == 0:
                 factors[place] = 0.0
@@ -124,29 +130,30 @@ class RunVariance:
     def drawn(self, sides: Sequence[ArmWeights], size: int, generator: "np.random.Generator") -> "NDArray[np.float64]":
         """Deviations of several weighted sums by the luck of their runs: size x sides.
 
-        The variance itself is drawn too, from what its degrees of freedom allow.
+        The variance itself is drawn too, from what its degrees of freedom allow. Families count as independent.
         """
         import numpy as np
 
         found: list[NDArray[np.float64]] = []
-        for square, _ in self.sources:
+        sources = _sources(self.seeds, self.draws, self.traces)
+        for square, _ in sources:
             found.append(np.maximum(0.0, square.drawn(size, generator) - square.held(found)))
         lucks = [
             _luck([_sums(weights, unit) for weights in sides], variance, generator)
-            for variance, (_, unit) in zip(found, self.sources, strict=True)
+            for variance, (_, unit) in zip(found, sources, strict=True)
         ]
         return np.asarray(sum(lucks))
 
 
 def _sources(
-    seeds: MeanSquare | None, draws: MeanSquare | None, traces: MeanSquare | None
+    seeds: MeanSquare | None, draws: MeanSquare | None, traces: MeanSquare | None, chosen: MeanSquare | None = None
 ) -> list[tuple[MeanSquare, Unit]]:
     found: list[tuple[MeanSquare, Unit]] = []
     if seeds and draws:
         found = [(seeds, _arm), (draws, _random_draw)]
     elif known := seeds or draws:
         found = [(known, _run)]
-    return [*found, *([(traces, _draw_of_traces)] if traces else [])]
+    return [*found, *([(traces, _draw_of_traces)] if traces else []), *([(chosen, _chosen_draw)] if chosen else [])]
 
 
 def run_variance(matrices: Sequence[AnswerMatrix]) -> RunVariance | None:
@@ -160,9 +167,23 @@ def run_variance(matrices: Sequence[AnswerMatrix]) -> RunVariance | None:
     arms = [arm for arm in map(parse_arm, sorted(names)) if isinstance(arm, Arm)]
     seeds = _pooled(matrices, by_seed(arms), [])
     draws = _pooled(matrices, by_random_draw(arms), [_arm] if seeds else [])
-    before = [unit for _, unit in _sources(seeds, draws, None)]
-    traces = _pooled(matrices, by_traces(arms), before)
-    return RunVariance(seeds, draws, traces) if seeds or draws or traces else None
+    traces = _pooled(matrices, by_traces(arms), [unit for _, unit in _sources(seeds, draws, None)])
+    chosen = (
+        _pooled(matrices, by_chosen(arms), [unit for _, unit in _sources(seeds, draws, traces)]) if traces else None
+    )
+    return RunVariance(seeds, draws, traces, _shared(chosen)) if seeds or draws or traces else None
+
+
+def _shared(square: MeanSquare | None) -> MeanSquare | None:
+    """The mean square of what families share, from that between the means of families on each draw.
+
+    With c the part of a family's variance that a mean over families holds, and s of it shared, that is the mean square
+    less what it holds: s + c (1 - s) - c. Divided by 1 - c, it is s.
+    """
+    if square is None:
+        return None
+    rest = 1 - square.holds[-1]
+    return MeanSquare(square.total / rest, square.answers / rest, square.df, tuple(one / rest for one in square.holds))
 
 
 def by_seed(arms: Iterable[Arm]) -> list[list[Run]]:
@@ -178,6 +199,22 @@ def by_random_draw(arms: Iterable[Arm]) -> list[list[Run]]:
 def by_traces(arms: Iterable[Arm]) -> list[list[Run]]:
     """Arms that share a draw of traces, in groups of at least two draws. Random draws of one size are repeats."""
     return _grouped(arms, _same_generators, _draw_of_traces)
+
+
+def by_chosen(arms: Iterable[Arm]) -> list[list[Run]]:
+    """Arms whose chosen traces are of one draw, in groups of at least two draws of one generator.
+
+    The families of a group are those with arms in the most draws, the same for all, so that each draw is a mean over
+    the same families. One family alone tells nothing that `by_traces` does not.
+    """
+    found = []
+    for members in _by(arms, lambda arm: (arm.policy, undrawn(arm.pairing.chosen))):
+        draws = {repeats: frozenset(arm.draw for arm in repeats) for repeats in _by(members, _same_generators)}
+        most = max(draws.values(), key=lambda each: (len(each), sorted(each, reverse=True)))
+        whole = [repeats for repeats, its in draws.items() if its == most]
+        if len(whole) > 1 and len(most) > 1:
+            found.append(_by((arm for repeats in whole for arm in repeats), _chosen_draw))
+    return found
 
 
 # --- units: what arms have in common ------------------------------------------------------------------------------
@@ -201,6 +238,10 @@ def _run(arm: Arm) -> Hashable:
 
 def _draw_of_traces(arm: Arm) -> Hashable:
     return arm.policy, arm.pairing, without_draw(arm), arm.recipe
+
+
+def _chosen_draw(arm: Arm) -> Hashable:
+    return arm.policy, arm.pairing.chosen
 
 
 def _same_generators(arm: Arm) -> Hashable:

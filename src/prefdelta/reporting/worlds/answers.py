@@ -28,7 +28,8 @@ def run_deviations(
     """The luck of each arm, in points: of its training seed, of its random draw of pairs and of its draw of traces.
 
     Arms of a family share the luck of a draw. That of traces is a part of the luck of a run where the study draws them
-    several times. Where it draws them once, its numbers are about these traces.
+    several times; a share of it is that of the chosen traces, which families have in common. Where it draws them once,
+    its numbers are about these traces.
     """
     import numpy as np
 
@@ -44,7 +45,10 @@ def run_deviations(
         if selection_of(arm).kind == "random":
             own[place] += np.sqrt(assumptions.draw_share) * luck(arm.policy, arm.pairing, arm.selection, arm.recipe)
         if trace_share:
-            own[place] += np.sqrt(trace_share) * luck(arm.policy, arm.pairing, without_draw(arm), arm.recipe, "traces")
+            common = trace_share * assumptions.shared_share
+            family = luck(arm.policy, arm.pairing, without_draw(arm), arm.recipe, "traces")
+            own[place] += np.sqrt(trace_share - common) * family
+            own[place] += np.sqrt(common) * luck(arm.policy, arm.pairing.chosen, "chosen")
     return np.asarray(assumptions.run_sd * own)
 
 

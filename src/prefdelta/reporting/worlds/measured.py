@@ -37,11 +37,14 @@ def measured(usual: Assumptions, shape: StudyShape, scores: Scores, grades: Grad
 
 def _between_runs(runs: RunVariance) -> dict[str, float]:
     """The luck of a run, and the shares of its sources in it."""
-    seeds, draws, traces = map(runs.adds, (runs.seeds, runs.draws, runs.traces))
+    seeds, draws, traces, chosen = map(runs.adds, (runs.seeds, runs.draws, runs.traces, runs.chosen))
     if seeds is None and traces is None:
         return {}
     total = (seeds or 0.0) + (traces or 0.0)
-    found = {"run_sd": POINTS * math.sqrt(total)}
+    found: dict[str, float] = {}
+    if traces and chosen is not None:
+        found["shared_share"] = min(1.0, chosen / traces)
+    found["run_sd"] = POINTS * math.sqrt(total)
     if total and seeds is not None and traces is not None:
         found["trace_share"] = traces / total
     if total and draws is not None and seeds is not None:

@@ -6,7 +6,15 @@ import pytest
 from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.reporting.numbers.answers import AnswerMatrix
 from prefdelta.reporting.numbers.gains import difference_weights, gain_weights, mean_weights
-from prefdelta.reporting.numbers.runs import MeanSquare, RunVariance, by_random_draw, by_seed, by_traces, run_variance
+from prefdelta.reporting.numbers.runs import (
+    MeanSquare,
+    RunVariance,
+    by_chosen,
+    by_random_draw,
+    by_seed,
+    by_traces,
+    run_variance,
+)
 
 TOP = [Arm.parse(f"p/a~b/top-mean-5/dpo/s{seed}") for seed in range(3)]
 AB = Pairing("a", "b")
@@ -133,6 +141,27 @@ def test_draws_of_traces_are_told_apart_from_seeds():
     # Of two arms of one draw, the luck of the draw drops out; of one draw each, nothing does.
     assert found.of({CROSSED[0]: 1.0, CROSSED[1]: -1.0}).value == pytest.approx(2 * 0.0002)
     assert found.of({CROSSED[0]: 1.0, CROSSED[2]: -1.0}).value == pytest.approx(2 * (0.0002 + 0.01 - 0.0001))
+
+
+def test_what_families_share_by_their_chosen_traces_does_not_average_out_over_them():
+    """Two families on draws 0.3, 0.4 and 0.5 of a's traces, the second by 0.1 better, and on the last by 0.16.
+
+    Between draws: 0.01 in the first, 0.0172 in the second (0.4, 0.5, 0.66), so 0.0136 in a family. Between the means of
+    both (0.35, 0.45, 0.58): 0.0133, which holds half of that: 0.0133 - 0.0068 over 1 - 1/2 is shared.
+    """
+    first, second = ([Arm.parse(f"p/{AB.at(d)}/{name}/dpo/s{d}") for d in range(3)] for name in ("all", "swapped"))
+    lone = [Arm.parse(f"p/{Pairing('c', 'b').at(d)}/all/dpo/s{d}") for d in range(3)]
+    assert by_chosen([*first, *second, *lone]) == [[(first[d], second[d]) for d in range(3)]]
+    assert by_chosen([*first, *second[:2]]) == []  # on other draws, and then alone
+
+    found = run_variance([matrix(constant(first, [0.3, 0.4, 0.5]) | constant(second, [0.4, 0.5, 0.66]))])
+    assert found is not None
+    family, shared = 0.0136, (0.0133 - 0.0136 / 2) / (1 - 1 / 2)
+    assert (found.traces.total, found.traces.df) == (pytest.approx(family, rel=0.01), 4)
+    assert (found.adds(found.chosen), found.chosen.df) == (pytest.approx(shared, rel=0.01), 2)
+    assert found.of(mean_weights(first)).value == pytest.approx(family / 3, rel=0.01)
+    assert found.of(mean_weights([*first, *second])).value == pytest.approx((family / 2 + shared / 2) / 3, rel=0.01)
+    assert found.of(difference_weights(second, first)).value == pytest.approx(2 * family / 3, rel=0.01)
 
 
 def test_a_seed_and_its_own_draw_of_traces_are_one_run():

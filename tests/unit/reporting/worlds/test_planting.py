@@ -54,7 +54,7 @@ def test_a_benchmark_with_several_samples_has_shares_of_them_and_as_many_draws()
 @pytest.mark.parametrize("run_sd", [0.0, 2.0])
 def test_runs_vary_as_stated(run_sd):
     """In the full study, each repeat of a family has its own seed and its own draw of traces."""
-    assumptions = default_assumptions(shape(FULL), run_sd=run_sd)
+    assumptions = default_assumptions(shape(FULL), run_sd=run_sd, shared_share=0.0)
     scores = Planter(shape(FULL), assumptions).plant(NOTHING, 0).scores
     found = scores.run_variance(scores.evaluations(primary=True))
     assert found.seeds is None
@@ -73,12 +73,26 @@ def test_arms_of_a_family_share_the_luck_of_their_draw_of_traces():
     """Variance 4, of which 3 lies in the draw of traces, in a study with several; in a study with one, none does."""
     pairings = [Pairing(f"g{number}", "g0") for number in range(2000)]
     arms = [Arm("p", pairing.at(d), "all", "dpo", seed) for pairing in pairings for d in (0, 1) for seed in (0, 1)]
-    assumptions = default_assumptions(shape(MINI), run_sd=2.0, trace_share=0.75)
+    assumptions = default_assumptions(shape(MINI), run_sd=2.0, trace_share=0.75, shared_share=0.5)
     lucks = run_deviations(arms, assumptions, np.random.default_rng(0)).reshape(-1, 4).T
     expected = [[4, 3, 0, 0], [3, 4, 0, 0], [0, 0, 4, 3], [0, 0, 3, 4]]
     assert np.cov(lucks) == pytest.approx(np.array(expected), abs=0.3)
     once = run_deviations([arm for arm in arms if arm.draw == 0], assumptions, np.random.default_rng(0))
     assert np.cov(once.reshape(-1, 2).T) == pytest.approx(np.array([[4, 0], [0, 4]]), abs=0.3)
+
+
+def test_families_share_a_part_of_the_luck_of_their_chosen_traces():
+    """Variance 4, of which 3 lies in the draw of traces, and half of that in the chosen ones."""
+    arms = [
+        Arm("p", Pairing(f"g{number}", rejected).at(d), "all", "dpo", d)
+        for number in range(3000)
+        for rejected in ("h0", "h1")
+        for d in (0, 1)
+    ]
+    assumptions = default_assumptions(shape(MINI), run_sd=2.0, trace_share=0.75, shared_share=0.5)
+    lucks = run_deviations(arms, assumptions, np.random.default_rng(0)).reshape(-1, 4).T
+    expected = [[4, 0, 1.5, 0], [0, 4, 0, 1.5], [1.5, 0, 4, 0], [0, 1.5, 0, 4]]
+    assert np.cov(lucks) == pytest.approx(np.array(expected), abs=0.3)
 
 
 def test_a_study_is_the_same_whenever_it_is_planted_and_another_number_is_another_study():
@@ -97,7 +111,7 @@ def test_a_study_is_the_same_whenever_it_is_planted_and_another_number_is_anothe
 def test_generator_deltas_are_measured_near_the_assumed_ones():
     study = Planter(shape(MINI), default_assumptions(shape(MINI))).plant(NOTHING, 0)
     gap = study.grades.gap(PAIRING)
-    assert gap.value == pytest.approx(0.56 - 0.23, abs=0.05)
+    assert gap.value == pytest.approx(0.65 - 0.255, abs=0.05)
     assert gap.se == pytest.approx((0.56 * 0.44 / 2000 + 0.23 * 0.77 / 2000) ** 0.5)
     assert study.grades.gap(Pairing("g0", "g3")) is None
 
