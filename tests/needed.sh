@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What the tests need beside Python's packages, before the first of them runs: installed on Debian as root, named
-# elsewhere. Without bubblewrap the tests of the sandbox fail; nothing falls back to running code outside.
+# elsewhere. Without bubblewrap the tests of the sandbox fail; nothing falls back to running code outside. In Chromium
+# pages are tried as people use them.
 set -euo pipefail
-declare -A packages=([bwrap]=bubblewrap [git]=git)
+declare -A packages=([bwrap]=bubblewrap [chromium]=chromium [git]=git)
 missing=()
 for command in "${!packages[@]}"; do
   command -v "$command" >/dev/null || missing+=("${packages[$command]}")

@@ -13,62 +13,18 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import annotations, sheet_key
 from prefdelta.records.annotation import Annotation
 from prefdelta.records.delta import Delta
-from prefdelta.records.pair import Pair
-from prefdelta.records.prompt import Prompt
-from prefdelta.records.trace import Trace
 from prefdelta.reporting.judging.people import people_lines
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
-from prefdelta.store import sheets, tables
+from prefdelta.store import tables
 
 from .made import CONFIG, DIMENSIONS, RESULTS, study_here
-
-EVIL = '=1+1 <script>alert("1")</script> {{ 7 * 7 }}'
-PAIRS = 60
-OUT = Path("sheets")
-
-
-def judged(number):
-    """The judge's scores of a pair, per dimension: deltas from -2 to 2."""
-    return {DIMENSIONS[0]: (1 + number % 5, 3), DIMENSIONS[1]: (3, 3)}
+from .sheet_made import OUT, annotate, exported, judged, make_judged_pairs
 
 
 @pytest.fixture
 def study(checkout, capsys):
-    """Pairs p000 to p059 with deltas."""
-    prompts, pairs = [], []
-    deltas = {name: [] for name in (*DIMENSIONS, "mean")}
-    traces = {"g3": [], "g1": []}
-    for number in range(PAIRS):
-        prompt = f"p{number:03d}"
-        prompts.append(Prompt(prompt, "train", f"problem {number} {EVIL}", ["1"]))
-        for generator, rows in traces.items():
-            text = f"={generator[::-1]} solves {number}: {EVIL}"
-            rows.append(Trace(prompt, generator, 0, text, "stop", 4, 7, f"key-{generator}-{number}", None))
-        pairs.append(Pair(f"zz-{number}", prompt, 0, 0, True, None, 4, 4, None, None, True, None, 40, 40))
-        scores = judged(number)
-        for name, (chosen, rejected) in scores.items():
-            deltas[name].append(Delta(f"zz-{number}", chosen, rejected, float(chosen - rejected), None))
-        chosen, rejected = (sum(side) / 2 for side in zip(*scores.values(), strict=True))
-        deltas["mean"].append(Delta(f"zz-{number}", chosen, rejected, chosen - rejected, None))
-    tables.write(RESULTS / "prompts/train.parquet", Prompt, prompts)
-    tables.write(RESULTS / "pair/g3~g1.parquet", Pair, pairs)
-    for generator, rows in traces.items():
-        tables.write(RESULTS / f"generate/{generator}.parquet", Trace, rows)
-    for name, rows in deltas.items():
-        tables.write(RESULTS / f"delta/g3~g1/{name}.parquet", Delta, rows)
-    return checkout
-
-
-def annotate(*words):
-    return main(["annotate", *map(str, words), "--configfile", CONFIG])
-
-
-def exported(*words):
-    """The key of a sheet of 40 pairs."""
-    assert annotate("export", "--pairing", "g3~g1", "--pairs", 40, "--out", OUT, *words) == 0
-    (path,) = OUT.glob("*.csv")
-    return sheets.read(Path(sheet_key("mini", path.stem)))
+    make_judged_pairs()
 
 
 def rows_of(sheet):
@@ -108,8 +64,8 @@ def lines_of(sheet):
 def test_a_sheet_tells_neither_generators_nor_scores_and_escapes_what_models_wrote(study):
     sheet = exported()
     page, table = ((OUT / f"{sheet.sheet}.{ending}").read_text() for ending in ("html", "csv"))
-    assert "<script>alert" not in page
-    assert "&lt;script&gt;alert" in page
+    assert "<script>throw" not in page
+    assert "&lt;script&gt;throw" in page
     for text in (page, table):
         assert not any(word in text for word in ("g3", "g1", "zz-", "chosen", "rejected"))
     assert all(row[side].startswith("'=") for row in rows_of(sheet) for side in ("first", "second"))

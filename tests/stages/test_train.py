@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from listener import Listener
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Budget
 from prefdelta.records.pair import Pair
@@ -576,28 +576,6 @@ def test_a_base_that_changed_under_its_path_is_refused_and_the_same_commands_men
 
 
 # --- nothing is told to anybody ---
-
-
-class Listener(ThreadingHTTPServer):
-    """A hub that is nobody's: it counts what it is asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        listener = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                listener.asked.append(self.path)
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            do_HEAD = do_POST = do_GET  # noqa: N815
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
 
 
 # The hub's library tells from a daemon thread, which a process that ends early would take with it: so it waits.
