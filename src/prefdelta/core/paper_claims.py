@@ -170,7 +170,7 @@ class Steadiness(Settings):
     """Arms on the right side, whose value is subtracted."""
 
 
-class Grid(Settings):
+class GridSlopes(Settings):
     """The gain over the base on how capable both sides are: gain = a x chosen + b x rejected, by least squares.
 
     Capability is a generator's accuracy on the training prompts. Two numbers, in points per 10 points of accuracy: a,
@@ -206,7 +206,7 @@ class DeltaTrend(Settings):
 
 
 Test = Annotated[
-    Trend | LevelsOff | Gains | Difference | Retains | Steadiness | Grid | DeltaTrend, Field(discriminator="kind")
+    Trend | LevelsOff | Gains | Difference | Retains | Steadiness | GridSlopes | DeltaTrend, Field(discriminator="kind")
 ]
 
 

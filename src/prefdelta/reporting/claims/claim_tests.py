@@ -9,7 +9,7 @@ from prefdelta.core.paper_claims import (
     DeltaTrend,
     Difference,
     Gains,
-    Grid,
+    GridSlopes,
     LevelsOff,
     Retains,
     Steadiness,
@@ -77,7 +77,7 @@ def unit(test: Test) -> str:
             return "points per 10 points of generator delta"
         case Steadiness():
             return "squared points"
-        case Grid():
+        case GridSlopes():
             return "points per 10 points of accuracy"
         case DeltaTrend():
             return "score points per 10 points of generator delta"
@@ -102,7 +102,7 @@ def measure(test: Test, evidence: Evidence) -> list[ClaimNumber]:
             return _retains(test, evidence, arms)
         case Steadiness():
             return _steadiness(test, evidence, arms)
-        case Grid():
+        case GridSlopes():
             return _grid(test, evidence, arms)
         case DeltaTrend():
             return _delta_trend(test, evidence, arms)
@@ -211,7 +211,7 @@ def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> li
     return numbers
 
 
-def _grid(test: Grid, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
+def _grid(test: GridSlopes, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     """Two numbers per policy, selection and recipe: the slopes along the chosen and along the rejected generators."""
     grids: dict[tuple[str, str, str], list[tuple[float, float, Repeats]]] = {}
     for repeats in families(arms):

@@ -112,7 +112,7 @@ def test_generator_deltas_are_measured_near_the_assumed_ones():
     study = Planter(shape(MINI), default_assumptions(shape(MINI))).plant(NOTHING, 0)
     gap = study.grades.gap(PAIRING)
     assert gap.value == pytest.approx(0.65 - 0.255, abs=0.05)
-    assert gap.se == pytest.approx((0.56 * 0.44 / 2000 + 0.23 * 0.77 / 2000) ** 0.5)
+    assert gap.se == pytest.approx((0.65 * 0.35 / 2000 + 0.255 * 0.745 / 2000) ** 0.5)
     assert study.grades.gap(Pairing("g0", "g3")) is None
 
 
