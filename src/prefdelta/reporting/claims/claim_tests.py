@@ -36,11 +36,13 @@ from prefdelta.reporting.claims.slopes import half_slopes, plane, slope
 from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import POINTS, ArmWeights, mean_weights
-from prefdelta.reporting.numbers.sharpening import MatchedBase
+from prefdelta.reporting.numbers.sharpening import MatchedBase, match
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+LEAVES_GRID = "an arm is sharper than the coolest temperature of the grid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class ClaimNumber:
     sums: Sequence[Mapping[str, float]] = ()
     over: Sequence[str] = ()  # ... and the mean of which: <group>/<benchmark>, or a dimension (and `length`)
     arms: Sequence[Arm | Base] = ()  # of the sums
+    obstacle: str = ""  # why the number decides nothing, wherever its interval lies; empty: it may decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,11 +293,14 @@ def _number(
 ) -> list[ClaimNumber]:
     """The number; none if it is over a sharpened base that the study cannot make."""
     sharpened = [base for base in weights if isinstance(base, MatchedBase)]
-    if not all(evidence.scores.has(base, evaluation) for base in sharpened for evaluation in evaluations):
+    matches = [match(evidence.scores, base, evaluation) for base in sharpened for evaluation in evaluations]
+    if None in matches:
         return []
+    obstacle = LEAVES_GRID if any(found.outside == "cooler" for found in matches if found) else ""
     estimate = scaled(evidence.scores.weighted_difference(weights, evaluations), POINTS) if evaluations else NOTHING
     sums, over = [_by_name(weights)], _names(evaluations)
-    return [ClaimNumber(title, estimate, above, seeds_of(weights), note, sums, over, list(weights))]
+    title += f" ({obstacle})" if obstacle else ""
+    return [ClaimNumber(title, estimate, above, seeds_of(weights), note, sums, over, list(weights), obstacle)]
 
 
 def _by_name(weights: ArmWeights) -> dict[str, float]:

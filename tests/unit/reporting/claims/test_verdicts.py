@@ -77,6 +77,29 @@ def test_one_number_that_lies_on_the_other_side_by_chance_contradicts_nothing(mo
         assert verdict_of(claim([GAIN]), GAINING) == expected
 
 
+SHARPENED = {**GAIN, "against": "sharpened"}
+SHARPENING = {"cause": "sharpening", "control": {"question": "Beyond it?", "effect": 1, "test": SHARPENED}}
+
+
+@pytest.mark.parametrize(
+    ("nats", "gain", "expected"),
+    [
+        (0.375, 6, "confounded with sharpening"),  # the untrained policy is as good where it is as sharp
+        (0.375, 16, "reproduced"),
+        (0.125, 12, "confounded with sharpening"),  # sharper than any temperature: this is what a cooler one would gain
+    ],
+)
+def test_sharpening_is_ruled_out_by_temperatures_that_are_as_sharp_as_the_arm(nats, gain, expected):
+    gains = {"base": {"pico/base@0.5": 4.0, "pico/base@0.25": 8.0}, "one": {"all": gain}}
+    entropies = {"pico/base@0.5": 0.5, "pico/base@0.25": 0.25, "pico/base": 1.0, "pico": nats}
+    evidence = planted(gains, seeds=3, prompts=20_000, entropies=entropies)
+    judged = judge_claims(verdicts.Claims(source="here", claims=[claim([GAIN], [SHARPENING])]), evidence, "").results[0]
+    assert judged.verdict == expected
+    leaves = nats < 0.25
+    assert ("sharper than the coolest temperature" in judged.confounds[0].numbers[0].number.title) == leaves
+    assert ("base_temperatures" in judged.needs) == leaves
+
+
 def test_the_number_furthest_from_holding_decides():
     evidence = planted({"one": {"top-mean-5": 9, "top-mean-7": 0}}, seeds=3)
     (result,) = judge_claims(verdicts.Claims(source="here", claims=[claim([GAIN])]), evidence, "").results
