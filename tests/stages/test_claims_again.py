@@ -47,6 +47,7 @@ RANDOM = [f"{WIDEST}/random-10-s{draw}/dpo/s{seed}" for draw in (0, 1, 2) for se
 RANDOM += [f"p/g4@1~g0@1/random-10-s{draw}/dpo/s0" for draw in (0, 1)]  # on other traces
 SFT = [f"p/{pairing}/all/sft/s0" for pairing in ("g1~g0", "g4~g0")]
 GRID = [f"p/{pairing}/all/dpo/s0" for pairing in (*PAIRINGS, "g2~g1", "g3~g1", "g1~g1", "g2~g3", "shipped~g1")]
+UNKNOWN = "q/g3~g0/all/dpo/s0"  # the arm whose entropy nobody recorded
 SHARPER = ["p/base@0.7", "p/base@0.4", "q/base@0.7", "q/base@0.4"]
 EXPERIMENTS = {"scaling": SCALING, "sizes": SIZES, "random": RANDOM, "methods": [*SFT, *SCALING[2:4], *SCALING[8:10]]}
 EXPERIMENTS |= {"grid": GRID}
@@ -127,7 +128,7 @@ def scores(arm: str, more: int = 0) -> Iterator[Score]:
                     right = chance.random() < luck
                 failure = chance.choices([None, "truncated", "no_answer", "time_out"], [50, 2, 1, 1])[0]
                 correct = None if failure else right
-                entropy = sharpness * (1 + Random(f"{prompt} nats").random())
+                entropy = None if arm == UNKNOWN else sharpness * (1 + Random(f"{prompt} nats").random())
                 key = f"{arm}{prompt}{sample}"
                 yield Score(benchmark, prompt, sample, None, correct, "stop", 9, key, failure, entropy)
 

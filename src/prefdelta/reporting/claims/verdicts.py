@@ -10,7 +10,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.paper_claims import Claim, Claims, ClaimTest
 from prefdelta.core.settings import mistakes
 from prefdelta.core.statistics import holm, minimum_detectable, p_above, p_below
-from prefdelta.reporting.claims.claim_tests import LEAVES_GRID, ClaimNumber, measure, unit
+from prefdelta.reporting.claims.claim_tests import LEAVES_GRID, NO_MATCH, ClaimNumber, measure, unit
 from prefdelta.reporting.evidence import Evidence
 
 LEVEL = 0.025  # of a one-sided test: that of a 95% interval
@@ -18,6 +18,7 @@ LEVEL = 0.025  # of a one-sided test: that of a 95% interval
 LEVEL_AGAINST = 0.0125
 REMEDIES = {
     LEAVES_GRID: "answers of the untrained policy at cooler temperatures (evaluate.groups.<group>.base_temperatures)",
+    NO_MATCH: "the entropies of all answers that are held against a sharpened base",
 }
 REPRODUCED, CONTRADICTED, CONFOUNDED = "reproduced", "contradicted", "confounded"
 UNDERPOWERED, NOT_SEEN, PARTLY_RUN, NOT_RUN = "underpowered", "not seen", "partly run", "not run"
@@ -141,7 +142,7 @@ def judge_claims(claims: Claims, evidence: Evidence, note: str) -> PaperClaims:
 
     A number *holds* if its 95% interval lies on the claimed side of 0, and *fails* if it lies on the other side with a
     p of at most 0.0125 after Holm's correction for all numbers of all claims. It does neither if nothing shows how much
-    runs vary, or if an arm is held against a sharpened base that is less sharp than the arm. A claim is
+    runs vary, or if an arm is held against a sharpened base that is less sharp than the arm, or not known. A claim is
 
     - not run: the study has arms for none of its tests;
     - partly run: it lacks arms for a test, or for the control of a confound;

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -98,6 +99,16 @@ def test_sharpening_is_ruled_out_by_temperatures_that_are_as_sharp_as_the_arm(na
     leaves = nats < 0.25
     assert ("sharper than the coolest temperature" in judged.confounds[0].numbers[0].number.title) == leaves
     assert ("base_temperatures" in judged.needs) == leaves
+
+
+def test_a_control_is_open_where_one_of_its_arms_has_no_entropy():
+    gains = {"base": {"pico/base@0.5": 4.0, "pico/base@0.25": 8.0}, "one": {"all": 16, "top-mean-5": 16}}
+    entropies = {"pico/base@0.5": 0.5, "pico/base@0.25": 0.25, "pico/base": 1.0, "pico/big~small/all": 0.375}
+    evidence = planted(gains, seeds=3, entropies={**entropies, "pico": math.nan})
+    (result,) = judge_claims(verdicts.Claims(source="here", claims=[claim([GAIN], [SHARPENING])]), evidence, "").results
+    assert [number.outcome for number in result.confounds[0].numbers] == ["holds", "open"]
+    assert result.verdict == "confounded with sharpening"
+    assert result.needs.startswith("the entropies of all answers")
 
 
 def test_the_number_furthest_from_holding_decides():
