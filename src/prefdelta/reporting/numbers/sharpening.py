@@ -283,6 +283,8 @@ class Sharpening:
             return "not measured"
         if self.gain.low <= 0:
             return "no gain"
+        if any(one is not None and one.run_df == 0 for one in (self.gain, self.beyond, self.half, greedy)):
+            return "undecided"  # nothing shows how much runs vary
         if self.beyond.low > 0 and (not too_cool if greedy is None else _above(greedy)):
             return "beyond sharpening"
         none = greedy is None or (greedy.high is not None and greedy.high < self.gain.low / 2 and not _above(greedy))

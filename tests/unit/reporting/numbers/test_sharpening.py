@@ -235,6 +235,17 @@ def test_the_verdict_follows_from_the_intervals(gain, beyond, greedy, outside, e
     assert replace(found, beyond=NOTHING).verdict == "not measured"
 
 
+@pytest.mark.parametrize("unknown", ["gain", "beyond", "half", "greedy"])
+@pytest.mark.parametrize(("beyond", "greedy"), [(6, 5), (0.5, 0.5)], ids=["beyond sharpening", "sharpening"])
+def test_where_nothing_shows_how_much_runs_vary_nothing_is_decided(unknown, beyond, greedy):
+    numbers = {"gain": around(10), "beyond": around(beyond), "half": around(beyond - 5, 0.5), "greedy": around(greedy)}
+    numbers[unknown] = replace(numbers[unknown], run_df=0)
+    at = {0.0: numbers.pop("greedy")}
+    match = [Match({COOL: 1.0}, 0.1, 0.2, "")]
+    found = Sharpening(ARMS, numbers["gain"], NOTHING, numbers["beyond"], numbers["half"], NOTHING, None, at, match, None)
+    assert found.verdict == "undecided"
+
+
 def test_gains_are_untouched_by_the_grid():
     study = scores()
     assert resolved(study, gain_weights(ARMS), NEAR) == gain_weights(ARMS)
