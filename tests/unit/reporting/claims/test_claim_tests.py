@@ -126,8 +126,12 @@ NATS = {"pico/base@0.5": 0.5, "pico/base@0.25": 0.25, "pico/base": 1.0, "pico/bi
             {"kind": "difference", "left": {"selections": ["top-mean-5"]}, "right": {"selections": ["all"]}},
             (10 - 2) - (7 - 6),
         ),
+        (
+            {"kind": "difference", "left": {"selections": ["top-mean-5", "all"]}, "right": {"selections": ["all"]}},
+            ((10 - 2) - (7 - 6)) / 2,
+        ),
     ],
-    ids=["half of the way to the first", "half of the way to the second", "each beyond its own"],
+    ids=["half of the way to the first", "half of the way to the second", "each beyond its own", "on both sides"],
 )
 def test_a_gain_beyond_the_sharpened_base_is_over_the_temperature_of_the_arms_own_entropy(test, value):
     gains = {"base": SHARPER, "one": {"top-mean-5": 10, "all": 7}}
