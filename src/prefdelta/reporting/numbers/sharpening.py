@@ -68,7 +68,9 @@ def base_at_entropy(arms: Sequence[Arm], over: "Sequence[Evaluation]" = ()) -> M
 
 
 def base_at_gain(arms: Sequence[Arm], over: "Sequence[Evaluation]") -> MatchedBase:
-    """`base@gain` of some repeats. over: the evaluations in domain."""
+    """`base@gain` of some repeats. over: the evaluations in domain. Raises ValueError if there are none."""
+    if not over:
+        raise ValueError("base@gain is matched on evaluations in domain, and there are none; give at least one")
     return MatchedBase(arms[0].policy, arms=tuple(arms), on="gain", over=tuple(over))
 
 
@@ -269,7 +271,7 @@ class Sharpening:
     sharpened: Estimate  # what base@entropy gains
     beyond: Estimate  # the arm minus base@entropy
     half: Estimate  # `beyond` minus half of `gain`
-    beyond_gain: Estimate  # the arm minus base@gain; no value in domain, where it is 0 by construction
+    beyond_gain: Estimate  # the arm minus base@gain; no value where that is matched: it is 0 by construction
     best: tuple[Base, Estimate] | None  # the best temperature of the grid, and what it gains
     at: Mapping[float, Estimate]  # the gain at other temperatures (0: greedy), of arm and untrained policy alike
     matches: Sequence[Match]  # of base@entropy, one per benchmark
@@ -308,6 +310,7 @@ def sharpening(
     matched, base = base_at_entropy(arms), arms[0].base
     both: list[Arm | Base] = [*arms, base]
     matches = [found for evaluation in evaluations if (found := match(scores, matched, evaluation))]
+    elsewhere = inside and set(evaluations) != set(inside)
     half = {arm: weight / 2 for arm, weight in mean_weights(arms).items()}
     entropies = [_sharpness(scores, side, evaluations) for side in (arms, [base])]
     known = [-entropy for entropy in entropies if entropy is not None]
@@ -317,7 +320,7 @@ def sharpening(
         sharpened=scores.weighted_difference({matched: 1.0, base: -1.0}, evaluations),
         beyond=gain_beyond(scores, arms, evaluations),
         half=scores.weighted_difference({**half, matched: -1.0, base: 0.5}, evaluations),
-        beyond_gain=NOTHING if set(evaluations) == set(inside) else gain_beyond_gain(scores, arms, inside, evaluations),
+        beyond_gain=gain_beyond_gain(scores, arms, inside, evaluations) if elsewhere else NOTHING,
         best=best_of_grid(scores, base.policy, evaluations),
         at={
             temperature: scores.weighted_difference(gain_weights(arms), there)

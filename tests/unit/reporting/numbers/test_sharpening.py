@@ -141,6 +141,12 @@ def test_without_a_grid_there_is_no_match():
     assert best_of_grid(study, "pico", [NEAR]) is None
 
 
+def test_without_benchmarks_in_domain_no_temperature_is_matched_by_gain():
+    assert sharpening(scores(), ARMS, [FAR], [], {}).beyond_gain == NOTHING
+    with pytest.raises(ValueError, match="in domain"):
+        base_at_gain(ARMS, [])
+
+
 def test_bases_of_the_grid_are_no_policies_of_their_own():
     assert scores().policies() == ["pico"]
 
