@@ -247,8 +247,8 @@ def test_where_nothing_shows_how_much_runs_vary_nothing_is_decided(unknown, beyo
     numbers = {"gain": around(10), "beyond": around(beyond), "half": around(beyond - 5, 0.5), "greedy": around(greedy)}
     numbers[unknown] = replace(numbers[unknown], run_df=0)
     at = {0.0: numbers.pop("greedy")}
-    match = [Match({COOL: 1.0}, 0.1, 0.2, "")]
-    found = Sharpening(ARMS, numbers["gain"], NOTHING, numbers["beyond"], numbers["half"], NOTHING, None, at, match, None)
+    gain, beyond, half = numbers.values()
+    found = Sharpening(ARMS, gain, NOTHING, beyond, half, NOTHING, None, at, [Match({COOL: 1.0}, 0.1, 0.2, "")], None)
     assert found.verdict == "undecided"
 
 
