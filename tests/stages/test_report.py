@@ -990,13 +990,15 @@ def answered(solved, nats, samples=1, benchmark="sums"):
 
 
 def sharpening_study(made, arms, greedy, nats_of_arms=0.3):
-    """Arms of two seeds. arms: problems solved; greedy: those solved greedily."""
+    """Arms of two seeds. arms: problems solved; greedy: those solved greedily, None: not asked greedily."""
     for name, solved, nats in (("base", 100, 0.6), ("base@0.8", 140, 0.4), ("base@0.5", 180, 0.2)):
         made.evaluate(f"pico/{name}", answered(solved, nats))
-    made.evaluate("pico/base", greedy_answers(180), group="greedy")
+    if greedy is not None:
+        made.evaluate("pico/base", greedy_answers(180), group="greedy")
     for seed in (0, 1):
         made.evaluate(f"pico/big~small/all/dpo/s{seed}", answered(arms, nats_of_arms))
-        made.evaluate(f"pico/big~small/all/dpo/s{seed}", greedy_answers(greedy), group="greedy")
+        if greedy is not None:
+            made.evaluate(f"pico/big~small/all/dpo/s{seed}", greedy_answers(greedy), group="greedy")
     return made.run(
         experiments={"one": experiment("One", "rows", *ALL)},
         groups={
@@ -1044,6 +1046,14 @@ def test_an_arm_outside_of_the_grid_is_held_against_its_end_and_that_is_said(tmp
     (row,) = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows if "pico; in domain" in row[0]]
     assert row[1] == f"beyond sharpening {told} on 1 of 1 benchmarks"
     assert row[3].endswith(temperatures)
+
+
+@pytest.mark.parametrize(("solved", "verdict"), [(360, "beyond sharpening"), (160, "sharpening"), (100, "no gain")])
+def test_a_verdict_by_the_temperatures_alone_is_told_as_such(tmp_path, solved, verdict):
+    page = sharpening_study(Study(tmp_path), solved, None)
+    (row,) = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows if "pico; in domain" in row[0]]
+    told = "" if verdict == "no gain" else " by the grid alone: no greedy answers"
+    assert row[1] == f"{verdict}{told}"
 
 
 def test_answers_without_an_entropy_are_held_against_no_temperature(tmp_path):
