@@ -12,7 +12,8 @@ Neither is sampled. The untrained policy answers at the temperatures of a grid, 
 (`evaluate.groups.<group>.base_temperatures`), and both are (1 - w) of one of them + w of the next. So the gain beyond
 sharpening is a weighted sum of accuracies like any other gain: a `MatchedBase` stands among the weights of `Scores`.
 The variance between runs is that of an arm's accuracy minus its own matched base, because a run that came out sharper
-has another match. Over problems the interval takes w as known; docs/sharpening.md has the coverage that this leaves.
+has another match. Over problems the interval of `base@entropy` takes w as known, that of `base@gain` does not;
+docs/sharpening.md has the coverage.
 """
 
 import math
@@ -22,7 +23,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from prefdelta.core.arms import Arm, Base, parse_arm
-from prefdelta.core.statistics import NOTHING, Estimate
+from prefdelta.core.statistics import NOTHING, Estimate, Variance, t_interval
 from prefdelta.reporting.numbers.gains import ArmWeights, gain_weights, mean_weights
 
 if TYPE_CHECKING:
@@ -90,8 +91,31 @@ def gain_beyond(scores: "Scores", arms: Sequence[Arm], evaluations: "Sequence[Ev
 def gain_beyond_gain(
     scores: "Scores", arms: Sequence[Arm], inside: "Sequence[Evaluation]", evaluations: "Sequence[Evaluation]"
 ) -> Estimate:
-    """The mean accuracy of some repeats minus `base@gain`, a share. inside: the evaluations in domain."""
-    return scores.weighted_difference(beyond_weights(arms, base_at_gain(arms, inside)), evaluations)
+    """The mean accuracy of some repeats minus `base@gain`, a share: over `evaluations` out of domain.
+
+    inside: the evaluations in domain, on which it is matched. What their problems add to the match, its interval holds:
+    the variance of the arm minus base@gain there, times the square of how far the untrained policy rises out of domain
+    for each point that it rises in domain (the delta method: Oehlert 1992, "A note on the delta method").
+    """
+    base = base_at_gain(arms, inside)
+    weights = beyond_weights(arms, base)
+    found, at_match = scores.weighted_difference(weights, evaluations), scores.weighted_difference(weights, inside)
+    if found.value is None or found.se is None or found.df is None or at_match.se is None or at_match.df is None:
+        return found
+    rise = sum(_rise(scores, base, evaluation) for evaluation in evaluations) / len(evaluations)
+    parts = [Variance(found.se**2, found.df), Variance((rise * at_match.se) ** 2, at_match.df)]
+    return t_interval(found.value, found.n, parts, found.run_df)
+
+
+def _rise(scores: "Scores", base: MatchedBase, evaluation: "Evaluation") -> float:
+    """How far the untrained policy rises, where `base` lies, per unit of its rise where it is matched by gain."""
+    found = match(scores, base, evaluation)
+    if found is None or len(found.shares) < 2:  # it is an end of the grid, or a member
+        return 0.0
+    hotter, cooler = found.shares
+    step: ArmWeights = {cooler: 1.0, hotter: -1.0}
+    there, here = (scores.weighted_difference(step, where).value for where in ([evaluation], base.over))
+    return (there or 0.0) / here if here else 0.0
 
 
 def grid(answers: "AnswerMatrix", policy: str) -> list[Base]:

@@ -112,6 +112,17 @@ def test_base_at_gain_has_one_temperature_for_all_benchmarks():
     assert gain_beyond_gain(study, ARMS, [NEAR], [FAR]).value == pytest.approx(0.65 - 0.4)
 
 
+def test_the_problems_in_domain_move_the_match_by_gain_and_its_interval_holds_that():
+    """Between T = 1 and 0.8 the untrained policy rises by 0.1 near and 0.2 far: an error of the match counts twice."""
+    weak = {NEAR: matrix([0.4, 0.5, 0.6, 0.45, 0.45]), FAR: matrix([0.3, 0.5, 0.9, 0.6, 0.7])}
+    study = Scores(weak, {"all": BenchmarkGroup("All", ["near", "far"], primary=True)}, Bootstrap(200, 1))
+    weights = beyond_weights(ARMS, base_at_gain(ARMS, [NEAR]))
+    far, near = (study.weighted_difference(weights, [where]) for where in (FAR, NEAR))
+    found = gain_beyond_gain(study, ARMS, [NEAR], [FAR])
+    assert found.se == pytest.approx(np.hypot(far.se, 2 * near.se))
+    assert (found.value, found.n, found.run_df) == (far.value, far.n, far.run_df)
+
+
 @pytest.mark.parametrize(
     "lacking",
     [
