@@ -394,7 +394,8 @@ for place, by_arm in answers.items():
     if len(set(problem)) == len(problem):
         once |= {(*place, arm) for arm, number in samples[place].items() if number == 1}
 for claim in claims:
-    controls = [confound["control"] for confound in claim.get("confounds", []) if confound.get("control")]
+    named = [confound["control"] for confound in claim.get("confounds", []) if confound.get("control")]
+    controls = [asked for one in named for asked in (one if isinstance(one, list) else [one])]
     for part, tests in (("tests", claim["tests"]), ("controls", controls)):
         ours = [(asked["test"]["kind"], found) for asked in tests for found in numbers(asked["test"])]
         theirs = told[claim["id"]][part]

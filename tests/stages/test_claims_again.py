@@ -102,11 +102,11 @@ TESTS: dict[str, list[dict[str, Any]]] = {
 
 
 def claims() -> dict[str, Any]:
-    """A claim for each kind of test; its last test is a confound's control."""
+    """A claim for each kind of test; its last test is a confound's control, or in a list of one."""
     made = []
     for kind, tests in TESTS.items():
         asked = [{"question": "?", "effect": 1, "test": {"kind": kind, **test}} for test in tests]
-        confounds = [{"cause": "length", "control": asked[-1]}, {"cause": "sharpening"}]
+        confounds = [{"cause": "length", "control": asked[-1] if len(asked) > 1 else asked}, {"cause": "sharpening"}]
         name = kind.replace("_", "-")
         made.append({"id": name, "claim": "!", "trust": "I", "tests": asked, "confounds": confounds})
     return {"source": "nobody", "claims": made}

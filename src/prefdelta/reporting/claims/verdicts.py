@@ -44,15 +44,17 @@ class NumberResult:
 
 @dataclass(frozen=True, slots=True)
 class ConfoundResult:
-    """Another cause, and whether the study's control rules it out."""
+    """Another cause, and whether the study's controls rule it out."""
 
     cause: str
     numbers: Sequence[NumberResult]
     has_control: bool  # whether the claim names a test that takes the cause apart
+    lacks_arms: bool  # whether the study lacks the arms of a control
 
     @property
     def ruled_out(self) -> bool:
-        return bool(self.numbers) and all(number.outcome == "holds" for number in self.numbers)
+        complete = self.has_control and not self.lacks_arms
+        return complete and all(number.outcome == "holds" for number in self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,8 @@ def judge_claims(claims: Claims, evidence: Evidence, note: str) -> PaperClaims:
     - partly run: it lacks arms for a test, or for the control of a confound;
     - contradicted: a number of its tests fails;
     - reproduced: all numbers of its tests hold (an intersection-union test, Berger 1982: each at its own level), and
-      every other cause is ruled out by its control;
-    - confounded with ...: all numbers hold, but a cause has no control here, or its control does not hold;
+      every other cause is ruled out by its controls, of which all hold;
+    - confounded with ...: all numbers hold, but a cause has no control here, or a control of it does not hold;
     - underpowered: the study could not see a number that does not hold at the size that the claim names;
     - not seen: it could have seen them, with a power of 80%, and did not.
     """
@@ -166,10 +168,11 @@ def _measured(claim: Claim, evidence: Evidence) -> ClaimResult:
         if not found:
             missing.append(asked.question)
     for confound in claim.confounds:
-        controls = list(_numbers(confound.control, evidence)) if confound.control else []
-        if confound.control and not controls:
-            missing.append(confound.control.question)
-        confounds.append(ConfoundResult(confound.cause, controls, confound.control is not None))
+        by_control = [list(_numbers(control, evidence)) for control in confound.controls]
+        lacking = [asked.question for asked, found in zip(confound.controls, by_control, strict=True) if not found]
+        missing += lacking
+        controls = [number for found in by_control for number in found]
+        confounds.append(ConfoundResult(confound.cause, controls, bool(by_control), bool(lacking)))
     return ClaimResult(claim, numbers, confounds, missing)
 
 

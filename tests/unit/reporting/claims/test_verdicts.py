@@ -56,6 +56,20 @@ def test_the_rule(evidence, confounds, expected):
     assert verdict_of(claim([GAIN], confounds), evidence) == expected
 
 
+@pytest.mark.parametrize(
+    ("second", "expected"), [(9, "reproduced"), (0, "confounded with length"), (None, "partly run")]
+)
+def test_a_cause_is_ruled_out_if_all_its_controls_hold(second, expected):
+    gains = {"one": {"top-mean-5": 9}, "two": {"top-mean-6": 9}}
+    third = {} if second is None else {"three": {"top-mean-7": second}}
+    control = LENGTH["control"]
+    other = {**control, "question": "Length again?", "test": {**control["test"], "experiments": ["three"]}}
+    judged = claim([GAIN], [{"cause": "length", "control": [control, other]}])
+    evidence = planted(gains | third, seeds=3)
+    (result,) = judge_claims(verdicts.Claims(source="here", claims=[judged]), evidence, "").results
+    assert (result.verdict, result.confounds[0].ruled_out) == (expected, second == 9)
+
+
 def test_a_claim_with_a_test_that_lacks_arms_is_partly_run_whatever_the_others_say():
     absent = {**GAIN, "experiments": ["absent"]}
     assert verdict_of(claim([GAIN, absent]), GAINING) == verdict_of(claim([GAIN, absent]), LOSING) == "partly run"
@@ -144,6 +158,11 @@ def test_an_edit_of_a_test_makes_another_claim_and_one_of_its_words_does_not():
     assert found.digest() == found.model_copy(update={"claim": "It heals.", "trust": "V"}).digest()
     assert found.digest() != claim([{**GAIN, "over": "panels"}], [LENGTH]).digest()
     assert found.digest() != claim([GAIN]).digest()
+    control = LENGTH["control"]
+    both = [
+        claim([GAIN], [{"cause": "length", "control": [control, {**control, "question": q}]}]) for q in ("A?", "B?")
+    ]
+    assert both[0].digest() == both[1].digest() != found.digest()
 
 
 def test_a_mistake_in_the_claims_is_told_with_its_place(tmp_path):
