@@ -895,6 +895,24 @@ def test_the_ledger_stands_first_and_says_what_would_decide(study):
     assert "script" not in {tag for tag, _ in Cells(page).tags}
 
 
+def test_a_number_of_matched_pairs_leads_to_how_alike_they_are(study):
+    names = ["top-clarity-20", "matched-length-clarity-20"]
+    arms = [f"pico/big~small/{name}/dpo/s0" for name in names]
+    study.inputs["scores"].clear()
+    for name, solved in zip(["pico/base", *arms], (20, 24, 28), strict=True):
+        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
+    sides = {side: {"selections": [name]} for side, name in zip(("left", "right"), names, strict=True)}
+    test = {"kind": "difference", "experiments": ["one"], "over": "in_domain", **sides}
+    asked = {"test": test, "experiments": {"one": experiment("One", "rows", *arms)}}
+    assert 'href="#balance"' not in ledger(study, **asked)[0]  # nothing is known of it
+    means = {"top": 12.0, "matched": 10.0, "others": 4.0, "before": 0.7, "after": 0.0}
+    match = {"k": 20, "others": 60, "alike": 3, "far": 4, "unit": "tokens"}
+    match["balance"] = [{"covariate": "length", "matched_on": True, **means}]
+    study.manifest("filter", "big~small/matched-length-clarity-20/t0", match=match)
+    page, _ = ledger(study, **asked)
+    assert page.count('href="#balance"') == page.count('id="balance"') == 1
+
+
 def test_a_claim_that_is_not_run_stays_on_the_page(study):
     page, account = ledger(study, {**TREND, "experiments": ["absent"]}, experiments=rising_study(study))
     assert (account.verdict, account.tests) == ("not run", [])

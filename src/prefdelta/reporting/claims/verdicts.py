@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from prefdelta.core.arms import Arm
 from prefdelta.core.errors import StudyError
 from prefdelta.core.paper_claims import Claim, Claims, ClaimTest
 from prefdelta.core.settings import mistakes
 from prefdelta.core.statistics import holm, minimum_detectable, p_above, p_below
+from prefdelta.reporting.arms import selection_of
 from prefdelta.reporting.claims.claim_tests import LEAVES_GRID, NO_MATCH, ClaimNumber, measure, unit
 from prefdelta.reporting.evidence import Evidence
 
@@ -40,6 +42,11 @@ class NumberResult:
     def visible(self) -> bool:
         """Whether the study can see an effect of the named size."""
         return self.detectable is not None and self.detectable <= self.effect
+
+    @property
+    def by_matching(self) -> bool:
+        """Whether arms on matched pairs are in it: it says as much as these are like the top set."""
+        return any(isinstance(arm, Arm) and selection_of(arm).kind == "matched" for arm in self.number.arms)
 
 
 @dataclass(frozen=True, slots=True)
