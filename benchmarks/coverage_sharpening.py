@@ -1,13 +1,15 @@
-"""How often the interval of the gain beyond sharpening holds the truth, although it takes the match as known.
+"""How often the interval of the gain beyond sharpening holds the truth.
 
     .venv/bin/python benchmarks/coverage_sharpening.py [--studies 2000] [--only WORD]      some minutes
 
 A problem's logit is normal over problems, and rises as the temperature T falls, by its own slope in 1/T; the entropy of
 a token falls. An arm has the entropy of its untrained policy at T = 0.72, which the grid 1, 0.8, 0.65, 0.5 does not
 hold, and is right by a little more often than that. A run adds its luck to both: a run that is sharper is more often
-right, too. The truth is the number over all problems and runs, with the weights that the true entropies give. Prints a
-line per cell: the share of intervals that hold the truth, below it, above it, their mean width in points, the standard
-deviation of the match's temperature, and how far the interpolated truth lies from that at T = 0.72 itself.
+right, too. The truth is the number over all problems and runs, with the weights that the true entropies give. Cells of
+base@gain match the arm's gain on problems of the same kind, in domain; there the truth is 0, and the interval holds the
+match. Prints a line per cell: the share of intervals that hold the truth, below it, above it, their mean width in
+points, the standard deviation of the match's temperature, and how far the interpolated truth lies from that at T = 0.72
+itself.
 """
 
 import argparse
@@ -25,12 +27,12 @@ from prefdelta.core.ids import seed_of
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Evaluation, Scores
 from prefdelta.reporting.numbers.answers import AnswerMatrix
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
-from prefdelta.reporting.numbers.sharpening import base_at_entropy, gain_beyond, match
+from prefdelta.reporting.numbers.sharpening import base_at_entropy, base_at_gain, gain_beyond, gain_beyond_gain, match
 
 sys.path.insert(0, str(Path(__file__).parent))
 from coverage import ITEM_SD, accuracy
 
-WHERE = Evaluation("g", "b")
+WHERE, INSIDE = Evaluation("g", "b"), Evaluation("g", "in")
 GRID = (1.0, 0.8, 0.65, 0.5)
 TRUE = 0.72  # temperature of the untrained policy whose entropy the arm has
 MEAN = -0.4  # logit of the mean problem at T = 1
@@ -51,6 +53,7 @@ class Cell:
     sharper: float = 0.0  # log entropy that a run loses with each standard deviation of its luck
     sampled: bool = False  # the entropy is estimated by -ln p of the sampled tokens
     base_times: int = 1  # how many times as often untrained policies answer
+    inside: int = 0  # problems in domain, on which base@gain is matched; 0: base@entropy
 
 
 CELLS = [
@@ -65,6 +68,8 @@ CELLS = [
     Cell("250 problems", problems=250),
     Cell("250 problems, from sampled tokens", problems=250, sampled=True),
     Cell("60 problems, from sampled tokens", problems=60, sampled=True),
+    Cell("minus base@gain, 1,500 problems in domain", inside=1500),
+    Cell("minus base@gain, 300 problems in domain", inside=300),
 ]
 
 
@@ -101,7 +106,9 @@ def arm_accuracy(sd: float, shift: float = 0.0) -> float:
 
 
 def truth(cell: Cell) -> float:
-    """The arm's accuracy minus the interpolated one of the untrained policy."""
+    """The arm's accuracy minus the interpolated one of the untrained policy: 0 for base@gain, as in domain."""
+    if cell.inside:
+        return 0.0
     # Over runs, the mean of a log-normal entropy is larger than its median.
     wanted = math.exp(-DECAY * inverse(TRUE) + cell.sharper**2 / 2)
     levels = [math.exp(-DECAY * inverse(temperature)) for temperature in GRID]
@@ -115,23 +122,29 @@ def draw_study(cell: Cell, chance: np.random.Generator) -> tuple[Scores, list[Ar
     """The scores of one study: the arm's repeats, and five other families of three seeds that show how runs vary."""
     own = [Arm.parse(f"p/a~b/all/dpo/s{seed}") for seed in range(cell.seeds)]
     others = [Arm.parse(f"p/a~b/top-mean-{family + 1}/dpo/s{seed}") for family in range(5) for seed in range(3)]
-    n = cell.problems
+    arms, runs = [*own, *others], list[float]()
+    matrices = {WHERE: _matrix(cell, arms, runs, cell.problems, chance)}
+    if cell.inside:
+        matrices[INSIDE] = _matrix(cell, arms, runs, cell.inside, chance)
+    return Scores(matrices, {"g": BenchmarkGroup("g", ["b"], primary=True)}, Bootstrap(100, 1)), own
+
+
+def _matrix(cell: Cell, arms: list[Arm], runs: list[float], n: int, chance: np.random.Generator) -> AnswerMatrix:
+    """Answers to n problems. runs: the luck of each arm, in standard deviations; drawn if it is empty."""
     item, slope = chance.normal(MEAN, ITEM_SD, n), chance.normal(SLOPE, SLOPE_SD, n)
     beyond, harder = chance.normal(BEYOND, BEYOND_SD, n), chance.normal(0, PROBLEM_SD, n)
+    runs += [] if runs else map(float, chance.standard_normal(len(arms)))
     bases = [Base("p"), *(Base("p", temperature) for temperature in GRID[1:])]
     logits = [item + slope * inverse(temperature) for temperature in GRID]
+    logits += [item + slope * inverse(TRUE) + beyond + luck(cell.run_sd) * run for run in runs]
     falls = [DECAY * inverse(temperature) for temperature in GRID]
-    for _ in (*own, *others):
-        run = chance.standard_normal()
-        logits.append(item + slope * inverse(TRUE) + beyond + luck(cell.run_sd) * run)
-        falls.append(DECAY * inverse(TRUE) + cell.sharper * run)
+    falls += [DECAY * inverse(TRUE) + cell.sharper * run for run in runs]
     asked = np.ones((len(logits), n), dtype=np.int64)
     asked[: len(bases)] *= cell.base_times
     right = chance.binomial(asked, 1 / (1 + np.exp(-np.array(logits)))) / asked
     entropies = [_entropy(cell, harder, fall, int(times[0]), chance) for fall, times in zip(falls, asked, strict=True)]
-    rows = {str(arm): row for row, arm in enumerate([*bases, *own, *others])}
-    matrix = AnswerMatrix(rows, right, asked, asked, np.zeros(len(rows), np.int64), None, np.array(entropies))
-    return Scores({WHERE: matrix}, {"g": BenchmarkGroup("g", ["b"], primary=True)}, Bootstrap(100, 1)), own
+    rows = {str(arm): row for row, arm in enumerate([*bases, *arms])}
+    return AnswerMatrix(rows, right, asked, asked, np.zeros(len(rows), np.int64), None, np.array(entropies))
 
 
 def _entropy(cell: Cell, harder: NDArray[np.float64], fall: float, times: int, chance: np.random.Generator) -> float:
@@ -149,8 +162,9 @@ def coverage(cell: Cell, studies: int) -> Result:
     true, found, temperatures = truth(cell), [], []
     for number in range(studies):
         scores, own = draw_study(cell, np.random.default_rng(seed_of("coverage of sharpening", cell.title, number)))
-        found.append(gain_beyond(scores, own, [WHERE]))
-        matched = match(scores, base_at_entropy(own), WHERE)
+        by_gain = bool(cell.inside)
+        found.append(gain_beyond_gain(scores, own, [INSIDE], [WHERE]) if by_gain else gain_beyond(scores, own, [WHERE]))
+        matched = match(scores, base_at_gain(own, [INSIDE]) if by_gain else base_at_entropy(own), WHERE)
         assert matched is not None
         temperatures.append(matched.temperature(1.0))
     low, high = (np.array([getattr(each, end) for each in found], dtype=float) for end in ("low", "high"))

@@ -30,7 +30,9 @@ def answered(sums, place):  # `base@entropy(arms)` lies between the two bases wh
         base, _, of = name.partition("@entropy(")
         known = NATS[place] if of else pd.Series({name: 0.0})
         grid = known[[one for one in known.index if one.split("@")[0] == base or not of]].sort_values(ascending=False)
-        at = np.interp(-known[of[:-1].split(", ")].mean(), -grid, range(len(grid))) if of else 0
+        at = np.interp(-known.reindex(of[:-1].split(", ")).mean(skipna=False), -grid, range(len(grid))) if of else 0
+        if np.isnan(at):  # an entropy is not known
+            return pd.Series({base: np.nan})
         for step, share in ((int(at), 1 - at % 1), (int(np.ceil(at)), at % 1)):
             total[grid.index[step]] += weight * share
     return pd.Series(total)
@@ -38,7 +40,11 @@ def answered(sums, place):  # `base@entropy(arms)` lies between the two bases wh
 
 def tables(sums, over):  # per benchmark: problems x sums, where all arms count; prompts of one problem are merged
     for place in over:
-        weights = pd.DataFrame([answered(one, place) for one in sums]).fillna(0).T
+        made = [answered(one, place) for one in sums]
+        if pd.concat(made).isna().any():
+            yield np.empty((0, len(made)))
+            continue
+        weights = pd.DataFrame(made).fillna(0).T
         table = (POINTS.loc[place][weights.index] @ weights).dropna().round(10)
         rests = (table - table.mean()).groupby(table.index.str.partition(".").get_level_values(0)).sum()
         yield (table.mean() + rests * len(rests) / len(table)).round(10).to_numpy()
@@ -70,6 +76,8 @@ def mean_squares(
             if beyond:  # of what each run gains beyond its own `base@entropy`
                 sums = [one | {f"{arm.split('/')[0]}/base@entropy({arm})": -one[arm] for arm in one} for one in sums]
             tabled, df = [*tables(sums, over)], len(runs) - 1
+            if min(map(len, tabled)) < 2:
+                continue
             square = np.mean([x.mean(axis=0) for x in tabled], axis=0).var() * len(runs)
             answers = sum((x - x.mean(axis=1, keepdims=True)).var(axis=0, ddof=1).sum() / len(x) for x in tabled)
             means = [pd.Series(1 / len(run), run) for run in runs]
@@ -124,7 +132,8 @@ for claim, number in ((name, n) for name, x in REPORT.details["claims"].items() 
         x, y = np.moveaxis(pd.concat(read, axis=1, join="inner").to_numpy(float).reshape(-1, len(read), 2), 2, 0)
         rate = (y * (x - x.mean(axis=0))).sum() / x.var(axis=0).sum() / len(x) if "length" in over else 0
         found, steps = [((y - rate * x) @ [*weights]).round(12)], [weights.abs().max()]
-    ours = [np.mean([x.mean() for x in found]), sum(map(len, found))]
+    measured = all(map(len, found))
+    ours = [np.mean([x.mean() for x in found]), sum(map(len, found))] if measured else [np.nan, 0]
     if len(sums) > 1:  # a steadiness: selections x sizes
         sizes = number["title"].rpartition(" = ")[2].count(", ") + 1
         first, *others = np.mean([x.mean(axis=0) for x in found], axis=0).reshape(-1, sizes).var(axis=1, ddof=1)
@@ -137,6 +146,6 @@ for claim, number in ((name, n) for name, x in REPORT.details["claims"].items() 
             variance, uncertain = variance + items, uncertain + items**2 / (n - 1)
         ours += stats.t.interval(0.95, max(1, variance**2 / uncertain), ours[0], variance**0.5)
     theirs = np.array([number[key] for key in ("value", "n", "low", "high")][: len(ours)], float)
-    differing += (differs := not np.allclose(ours, theirs, rtol=0, atol=1e-9))
+    differing += (differs := not np.allclose(ours, theirs, rtol=0, atol=1e-9, equal_nan=True))
     print(claim, number["title"], np.round(ours, 4), theirs.round(4), "DIFFERS" if differs else "equal", sep=" | ")
 sys.exit(differing > 0)

@@ -74,7 +74,9 @@ def sharpened(names, place):
     """(untrained policy at one of two temperatures, its share), so that its mean entropy is that of the arms."""
     known, base = entropies[place], f"{arms[names[0]].policy}/base"
     grid = sorted((name for name in known if name.split("@")[0] == base), key=lambda name: -known[name])
-    wanted = np.mean([known[name] for name in names])
+    wanted = np.mean([known.get(name, np.nan) for name in names])
+    if np.isnan(wanted):
+        return [(base, np.nan)]
     if wanted >= known[grid[0]] or wanted < known[grid[-1]]:
         return [(grid[0] if wanted >= known[grid[0]] else grid[-1], 1)]
     lower = next(number for number, name in enumerate(grid) if known[name] <= wanted)
@@ -88,6 +90,8 @@ def units(sums, place):
     sums = [resolved(weights, place) for weights in sums]
     rows = np.array([sum(weight * means[arm] for arm, weight in one.items()) for one in sums]).round(12)
     known = ~np.isnan(rows).any(axis=0)
+    if not known.any():
+        return np.empty((0, len(sums)))
     _, problem, sizes = np.unique(problem[known], return_inverse=True, return_counts=True)
     centre = rows[:, known].mean(axis=1, keepdims=True)
     totals = np.array([np.bincount(problem, row) for row in rows[:, known] - centre])
@@ -199,6 +203,8 @@ def tango(first, second, n, half):
 def points(weights, where):
     """A weighted sum of accuracies, in points, its mean over benchmarks, with the variance of items and runs."""
     parts, runs = [units([weights], place)[:, 0] for place in where], of_runs(weights, where)
+    if not all(map(len, parts)):
+        return np.array([np.nan, np.nan, np.nan, 0])
     single = len(where) == 1 and sorted(weights.values()) == [-1, 1] and once >= {(*where[0], name) for name in weights}
     if single and np.count_nonzero(parts[0]) < 25:
         half = t.ppf(0.975, runs[2]) * runs[0] ** 0.5
@@ -381,7 +387,8 @@ def numbers(test):
         together = grids(test, used)
     else:
         together = lines(test, used) if test["kind"] in ("trend", "levels_off") else sides(test, used)
-    return [points(weights, where) for sums in together for where in places for weights in sums]
+    found = [points(weights, where) for sums in together for where in places for weights in sums]
+    return found if any(number[3] for number in found) else []
 
 
 arms, answers, scores, samples, once, differing = {}, defaultdict(lambda: defaultdict(dict)), {}, {}, set(), 0
@@ -403,7 +410,8 @@ for place, by_arm in answers.items():
     if len(set(problem)) == len(problem):
         once |= {(*place, arm) for arm, number in samples[place].items() if number == 1}
 for claim in claims:
-    controls = [confound["control"] for confound in claim.get("confounds", []) if confound.get("control")]
+    named = [confound["control"] for confound in claim.get("confounds", []) if confound.get("control")]
+    controls = [asked for one in named for asked in (one if isinstance(one, list) else [one])]
     for part, tests in (("tests", claim["tests"]), ("controls", controls)):
         ours = [(asked["test"]["kind"], found) for asked in tests for found in numbers(asked["test"])]
         theirs = told[claim["id"]][part]
@@ -413,7 +421,8 @@ for claim in claims:
         for (kind, mine), number in zip(ours, theirs, strict=False):
             other = np.array([number[key] for key in ("value", "low", "high", "n")], dtype=float)
             resampled = TOLERANCE * (other[2] - other[1]) if kind == "steadiness" else 0
-            equal = np.all(np.abs(mine - other) <= np.array([1e-9, resampled + 1e-9, resampled + 1e-9, 0]))
+            near = np.abs(mine - other) <= np.array([1e-9, resampled + 1e-9, resampled + 1e-9, 0])
+            equal = np.all(near | (np.isnan(mine) & np.isnan(other)))
             differing += not equal
             words = ("{:.4f} [{:.4f}, {:.4f}], n = {:.0f}".format(*one) for one in (mine, other))
             print(claim["id"], number["title"], *words, "equal" if equal else "DIFFERS", sep=" | ")

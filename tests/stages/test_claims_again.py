@@ -47,6 +47,7 @@ RANDOM = [f"{WIDEST}/random-10-s{draw}/dpo/s{seed}" for draw in (0, 1, 2) for se
 RANDOM += [f"p/g4@1~g0@1/random-10-s{draw}/dpo/s0" for draw in (0, 1)]  # on other traces
 SFT = [f"p/{pairing}/all/sft/s0" for pairing in ("g1~g0", "g4~g0")]
 GRID = [f"p/{pairing}/all/dpo/s0" for pairing in (*PAIRINGS, "g2~g1", "g3~g1", "g1~g1", "g2~g3", "shipped~g1")]
+UNKNOWN = "q/g3~g0/all/dpo/s0"  # the arm whose entropy nobody recorded
 SHARPER = ["p/base@0.7", "p/base@0.4", "q/base@0.7", "q/base@0.4"]
 EXPERIMENTS = {"scaling": SCALING, "sizes": SIZES, "random": RANDOM, "methods": [*SFT, *SCALING[2:4], *SCALING[8:10]]}
 EXPERIMENTS |= {"grid": GRID}
@@ -101,11 +102,11 @@ TESTS: dict[str, list[dict[str, Any]]] = {
 
 
 def claims() -> dict[str, Any]:
-    """A claim for each kind of test; its last test is a confound's control."""
+    """A claim for each kind of test; its last test is a confound's control, or in a list of one."""
     made = []
     for kind, tests in TESTS.items():
         asked = [{"question": "?", "effect": 1, "test": {"kind": kind, **test}} for test in tests]
-        confounds = [{"cause": "length", "control": asked[-1]}, {"cause": "sharpening"}]
+        confounds = [{"cause": "length", "control": asked[-1] if len(asked) > 1 else asked}, {"cause": "sharpening"}]
         name = kind.replace("_", "-")
         made.append({"id": name, "claim": "!", "trust": "I", "tests": asked, "confounds": confounds})
     return {"source": "nobody", "claims": made}
@@ -127,7 +128,7 @@ def scores(arm: str, more: int = 0) -> Iterator[Score]:
                     right = chance.random() < luck
                 failure = chance.choices([None, "truncated", "no_answer", "time_out"], [50, 2, 1, 1])[0]
                 correct = None if failure else right
-                entropy = sharpness * (1 + Random(f"{prompt} nats").random())
+                entropy = None if arm == UNKNOWN else sharpness * (1 + Random(f"{prompt} nats").random())
                 key = f"{arm}{prompt}{sample}"
                 yield Score(benchmark, prompt, sample, None, correct, "stop", 9, key, failure, entropy)
 

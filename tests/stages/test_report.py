@@ -895,6 +895,24 @@ def test_the_ledger_stands_first_and_says_what_would_decide(study):
     assert "script" not in {tag for tag, _ in Cells(page).tags}
 
 
+def test_a_number_of_matched_pairs_leads_to_how_alike_they_are(study):
+    names = ["top-clarity-20", "matched-length-clarity-20"]
+    arms = [f"pico/big~small/{name}/dpo/s0" for name in names]
+    study.inputs["scores"].clear()
+    for name, solved in zip(["pico/base", *arms], (20, 24, 28), strict=True):
+        study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
+    sides = {side: {"selections": [name]} for side, name in zip(("left", "right"), names, strict=True)}
+    test = {"kind": "difference", "experiments": ["one"], "over": "in_domain", **sides}
+    asked = {"test": test, "experiments": {"one": experiment("One", "rows", *arms)}}
+    assert 'href="#balance"' not in ledger(study, **asked)[0]  # nothing is known of it
+    means = {"top": 12.0, "matched": 10.0, "others": 4.0, "before": 0.7, "after": 0.0}
+    match = {"k": 20, "others": 60, "alike": 3, "far": 4, "unit": "tokens"}
+    match["balance"] = [{"covariate": "length", "matched_on": True, **means}]
+    study.manifest("filter", "big~small/matched-length-clarity-20/t0", match=match)
+    page, _ = ledger(study, **asked)
+    assert page.count('href="#balance"') == page.count('id="balance"') == 1
+
+
 def test_a_claim_that_is_not_run_stays_on_the_page(study):
     page, account = ledger(study, {**TREND, "experiments": ["absent"]}, experiments=rising_study(study))
     assert (account.verdict, account.tests) == ("not run", [])
@@ -990,13 +1008,15 @@ def answered(solved, nats, samples=1, benchmark="sums"):
 
 
 def sharpening_study(made, arms, greedy, nats_of_arms=0.3):
-    """Arms of two seeds. arms: problems solved; greedy: those solved greedily."""
+    """Arms of two seeds. arms: problems solved; greedy: those solved greedily, None: not asked greedily."""
     for name, solved, nats in (("base", 100, 0.6), ("base@0.8", 140, 0.4), ("base@0.5", 180, 0.2)):
         made.evaluate(f"pico/{name}", answered(solved, nats))
-    made.evaluate("pico/base", greedy_answers(180), group="greedy")
+    if greedy is not None:
+        made.evaluate("pico/base", greedy_answers(180), group="greedy")
     for seed in (0, 1):
         made.evaluate(f"pico/big~small/all/dpo/s{seed}", answered(arms, nats_of_arms))
-        made.evaluate(f"pico/big~small/all/dpo/s{seed}", greedy_answers(greedy), group="greedy")
+        if greedy is not None:
+            made.evaluate(f"pico/big~small/all/dpo/s{seed}", greedy_answers(greedy), group="greedy")
     return made.run(
         experiments={"one": experiment("One", "rows", *ALL)},
         groups={
@@ -1044,6 +1064,14 @@ def test_an_arm_outside_of_the_grid_is_held_against_its_end_and_that_is_said(tmp
     (row,) = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows if "pico; in domain" in row[0]]
     assert row[1] == f"beyond sharpening {told} on 1 of 1 benchmarks"
     assert row[3].endswith(temperatures)
+
+
+@pytest.mark.parametrize(("solved", "verdict"), [(360, "beyond sharpening"), (160, "sharpening"), (100, "no gain")])
+def test_a_verdict_by_the_temperatures_alone_is_told_as_such(tmp_path, solved, verdict):
+    page = sharpening_study(Study(tmp_path), solved, None)
+    (row,) = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows if "pico; in domain" in row[0]]
+    told = "" if verdict == "no gain" else " by the grid alone: no greedy answers"
+    assert row[1] == f"{verdict}{told}"
 
 
 def test_answers_without_an_entropy_are_held_against_no_temperature(tmp_path):

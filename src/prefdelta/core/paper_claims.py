@@ -238,8 +238,16 @@ class Confound(Settings):
     cause: str
     """The cause, in a word or two: length, correctness."""
 
-    control: ClaimTest | None = None
-    """The test that takes the cause apart from the claim. Default: none, so the claim stays confounded with it."""
+    control: ClaimTest | Annotated[list[ClaimTest], Field(min_length=1)] | None = None
+    """The test that takes the cause apart from the claim, or a list of such tests, which must all hold. Default: none,
+    so the claim stays confounded with it."""
+
+    @property
+    def controls(self) -> list[ClaimTest]:
+        """All tests that take the cause apart from the claim."""
+        if self.control is None:
+            return []
+        return self.control if isinstance(self.control, list) else [self.control]
 
 
 class Claim(Settings):
@@ -264,8 +272,8 @@ class Claim(Settings):
     def digest(self) -> str:
         """A hash of what is tested: an edit makes it another claim. Texts and reported numbers do not count."""
         tested = self.model_dump(mode="json", include={"id", "tests", "confounds"})
-        for test in [*tested["tests"], *(confound["control"] for confound in tested["confounds"])]:
-            if test is not None:
+        for asked in [tested["tests"], *(confound["control"] for confound in tested["confounds"])]:
+            for test in asked if isinstance(asked, list) else [asked] if asked else []:
                 del test["question"]
         return digest(tested)
 

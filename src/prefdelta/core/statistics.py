@@ -2,7 +2,7 @@
 
 A number rests on several sources of variance: the items of a benchmark, and the runs of a training. Each is a
 `Variance`; `t_interval` adds them up, with the degrees of freedom that Satterthwaite (1946) gives to such a sum. For
-sums of means this is what resampling of items and runs tends to, in closed form; `reporting.numbers.resampling` draws
+sums of means this is what resampling of items and runs tends to, in closed form; `reporting.numbers.bootstrap` draws
 the samples for numbers that are no sums.
 """
 

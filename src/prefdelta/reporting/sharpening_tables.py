@@ -32,7 +32,7 @@ class SharpeningRow:
     side: str
     found: Sharpening
     temperatures: str  # of base@entropy: "0.82" or "0.78–0.86"
-    outside: str  # why a match is not exact
+    remarks: str  # what the verdict lacks, and why a match is not exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _elsewhere(content: Content, evaluations: Sequence[Evaluation]) -> Mapping[f
 
 
 def _matched(content: Content, evaluations: Sequence[Evaluation], found: Sharpening) -> tuple[str, str]:
-    """(temperatures of base@entropy, what is to be said of matches outside of the grid)."""
+    """(temperatures of base@entropy, what is to be said of the verdict, and of matches outside of the grid)."""
     if len(found.matches) < len(evaluations):
         return "", "the entropy is not known"
     own = [content.groups[evaluation.group].temperature for evaluation in evaluations]
@@ -176,7 +176,9 @@ def _matched(content: Content, evaluations: Sequence[Evaluation], found: Sharpen
     cooler = sum(match.outside == "cooler" for match in found.matches)
     hotter = sum(match.outside == "hotter" for match in found.matches)
     of = f"of {count(len(evaluations))} benchmarks"
-    parts = [f"sharper than the coolest of the grid on {count(cooler)} {of}"] if cooler else []
+    alone = 0.0 not in found.at and found.verdict in ("beyond sharpening", "sharpening")
+    parts = ["by the grid alone: no greedy answers"] if alone else []
+    parts += [f"sharper than the coolest of the grid on {count(cooler)} {of}"] if cooler else []
     parts += [f"less sharp than the untrained policy on {count(hotter)} {of}"] if hotter else []
     return low if low == high else f"{low}–{high}", listed(parts)
 

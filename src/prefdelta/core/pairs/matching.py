@@ -129,7 +129,7 @@ def match_quality(
     return MatchQuality(
         k=len(top),
         others=len(others),
-        alike=sum(not any(own) for own in gaps),
+        alike=sum(len(own) == len(on) and not any(own) for own in gaps),  # unless something is not known
         far=sum(any(gap > CALIPER for gap in own) for own in gaps),
         unit=unit,
         balance=lines,

@@ -45,7 +45,7 @@ class MatchQuality:
 
     k: int  # pairs of the top set, each with a match
     others: int  # pairs outside of the top set, from which the matches were taken
-    alike: int  # matches that are equal to their pair in all that is matched
+    alike: int  # matches that are equal to their pair in all that is matched, of which nothing is unknown
     far: int  # matches that differ from their pair by more than 0.25 standard deviations in something that is matched
     unit: str  # of length: tokens or characters
     balance: Sequence[CovariateBalance]

@@ -100,8 +100,7 @@ def combined(parts: Sequence[tuple[Repeats, float]], *, gain: bool = False, agai
     for repeats, weight in parts:
         for arm, share in mean_weights(repeats).items():
             total[arm] = total.get(arm, 0.0) + weight * share
-        if against == "sharpened":
-            total[base_at_entropy(repeats)] = -weight
-        elif gain:
-            total[repeats[0].base] = total.get(repeats[0].base, 0.0) - weight
+        if against == "sharpened" or gain:
+            base = base_at_entropy(repeats) if against == "sharpened" else repeats[0].base
+            total[base] = total.get(base, 0.0) - weight
     return {arm: weight for arm, weight in total.items() if abs(weight) > 1e-12}

@@ -36,11 +36,14 @@ from prefdelta.reporting.claims.slopes import half_slopes, plane, slope
 from prefdelta.reporting.evidence import Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import POINTS, ArmWeights, mean_weights
-from prefdelta.reporting.numbers.sharpening import MatchedBase
+from prefdelta.reporting.numbers.sharpening import MatchedBase, match
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+LEAVES_GRID = "an arm is sharper than the coolest temperature of the grid"
+NO_MATCH = "its entropy is not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class ClaimNumber:
     sums: Sequence[Mapping[str, float]] = ()
     over: Sequence[str] = ()  # ... and the mean of which: <group>/<benchmark>, or a dimension (and `length`)
     arms: Sequence[Arm | Base] = ()  # of the sums
+    obstacle: str = ""  # why the number decides nothing, wherever its interval lies; empty: it may decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,12 @@ def unit(test: Test) -> str:
 
 
 def measure(test: Test, evidence: Evidence) -> list[ClaimNumber]:
-    """The numbers of a test; empty if the study lacks arms for it."""
+    """The numbers of a test; empty if the study lacks arms for it, or what all its sharpened bases need."""
+    numbers = _of_kind(test, evidence)
+    return numbers if any(number.obstacle != NO_MATCH for number in numbers) else []
+
+
+def _of_kind(test: Test, evidence: Evidence) -> list[ClaimNumber]:
     experiments = [evidence.experiments[name] for name in test.experiments if name in evidence.experiments]
     arms = list(dict.fromkeys(arm for experiment in experiments for arm in experiment.arms))
     match test:
@@ -120,7 +129,7 @@ def _trend(test: Trend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNu
         whole_line = test.part == "all" and test.against == "base"
         for title, evaluations in places_to_measure(evidence, test.over):
             note = lack_of_fit(evidence, series.deltas, series.families, evaluations) if whole_line else ""
-            numbers += _number(evidence, f"{title}: {series.names}", sums, evaluations, note=note)
+            numbers.append(_number(evidence, f"{title}: {series.names}", sums, evaluations, note=note))
     return numbers
 
 
@@ -138,7 +147,7 @@ def _levels_off(test: LevelsOff, evidence: Evidence, arms: Sequence[Arm]) -> lis
             sums = combined([*change, (first, sign * test.share)], gain=True)
             name = f"change beyond {first[0].pairing.undrawn.chosen} {words} {test.share:g} × its gain: {series.names}"
             for title, evaluations in places_to_measure(evidence, test.over):
-                numbers += _number(evidence, f"{title}, {name}", sums, evaluations, above=above)
+                numbers.append(_number(evidence, f"{title}, {name}", sums, evaluations, above=above))
     return numbers
 
 
@@ -146,15 +155,14 @@ def _gains(test: Gains, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNu
     matched = [arm for arm in matching(arms, test.arms) if arm.pairing.chosen != arm.pairing.rejected]
     members = families(matched)
     return [
-        number
-        for title, evaluations in places_to_measure(evidence, test.over)
-        for label, repeats in zip(short_labels(members), members, strict=True)
-        for number in _number(
+        _number(
             evidence,
             f"{title}: {label}",
             combined([(repeats, 1.0)], gain=True, against=test.against),
             evaluations,
         )
+        for title, evaluations in places_to_measure(evidence, test.over)
+        for label, repeats in zip(short_labels(members), members, strict=True)
     ]
 
 
@@ -164,7 +172,7 @@ def _difference(test: Difference, evidence: Evidence, arms: Sequence[Arm]) -> li
     for name, left, right in _sides(test, evidence, arms):
         sums = combined([*left, *((repeats, -share) for repeats, share in right)], against=test.against)
         for title, where in places_to_measure(evidence, test.over):
-            numbers += _number(evidence, f"{title}: {name}", sums, where)
+            numbers.append(_number(evidence, f"{title}: {name}", sums, where))
     return numbers
 
 
@@ -174,10 +182,10 @@ def _retains(test: Retains, evidence: Evidence, arms: Sequence[Arm]) -> list[Cla
         kept, whole = combined(left, gain=True), combined(right, gain=True)
         rest = combined([*left, *((repeats, -test.keeps * share) for repeats, share in right)], gain=True)
         for title, where in places_to_measure(evidence, test.over):
-            numbers += _number(evidence, f"{title}: {name}, gain of the right side", whole, where)
+            numbers.append(_number(evidence, f"{title}: {name}, gain of the right side", whole, where))
             note = retained_share(evidence, kept, whole, where)
             label = f"{title}: {name}, left minus {test.keeps:g} × right"
-            numbers += _number(evidence, label, rest, where, note=note)
+            numbers.append(_number(evidence, label, rest, where, note=note))
     return numbers
 
 
@@ -229,7 +237,7 @@ def _grid(test: GridSlopes, evidence: Evidence, arms: Sequence[Arm]) -> list[Cla
             for side, weights, above in zip(("chosen", "rejected"), slopes, (True, False), strict=True):
                 parts = [(repeats, weight) for (_, _, repeats), weight in zip(cells, weights, strict=True)]
                 label = f"{title}: along the {side} generators, over {len(cells)} pairings"
-                numbers += _number(evidence, label, combined(parts, gain=True), evaluations, above=above)
+                numbers.append(_number(evidence, label, combined(parts, gain=True), evaluations, above=above))
     return numbers
 
 
@@ -287,14 +295,17 @@ def _number(
     *,
     above: bool = True,
     note: str = "",
-) -> list[ClaimNumber]:
-    """The number; none if it is over a sharpened base that the study cannot make."""
+) -> ClaimNumber:
+    """The number; it has no value if it is over a sharpened base that the study cannot make."""
     sharpened = [base for base in weights if isinstance(base, MatchedBase)]
-    if not all(evidence.scores.has(base, evaluation) for base in sharpened for evaluation in evaluations):
-        return []
+    matches = [match(evidence.scores, base, evaluation) for base in sharpened for evaluation in evaluations]
+    obstacle = LEAVES_GRID if any(found and found.outside == "cooler" for found in matches) else ""
     estimate = scaled(evidence.scores.weighted_difference(weights, evaluations), POINTS) if evaluations else NOTHING
+    if None in matches:
+        obstacle, estimate = NO_MATCH, NOTHING
     sums, over = [_by_name(weights)], _names(evaluations)
-    return [ClaimNumber(title, estimate, above, seeds_of(weights), note, sums, over, list(weights))]
+    title += f" ({obstacle})" if obstacle else ""
+    return ClaimNumber(title, estimate, above, seeds_of(weights), note, sums, over, list(weights), obstacle)
 
 
 def _by_name(weights: ArmWeights) -> dict[str, float]:

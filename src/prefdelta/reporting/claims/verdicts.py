@@ -6,16 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from prefdelta.core.arms import Arm
 from prefdelta.core.errors import StudyError
 from prefdelta.core.paper_claims import Claim, Claims, ClaimTest
 from prefdelta.core.settings import mistakes
 from prefdelta.core.statistics import holm, minimum_detectable, p_above, p_below
-from prefdelta.reporting.claims.claim_tests import ClaimNumber, measure, unit
+from prefdelta.reporting.arms import selection_of
+from prefdelta.reporting.claims.claim_tests import LEAVES_GRID, NO_MATCH, ClaimNumber, measure, unit
 from prefdelta.reporting.evidence import Evidence
 
 LEVEL = 0.025  # of a one-sided test: that of a 95% interval
 # Of all numbers together, on the other side: with it, a study in which nothing happens decides any claim in about 5%.
 LEVEL_AGAINST = 0.0125
+REMEDIES = {
+    LEAVES_GRID: "answers of the untrained policy at cooler temperatures (evaluate.groups.<group>.base_temperatures)",
+    NO_MATCH: "the entropies of all answers that are held against a sharpened base",
+}
 REPRODUCED, CONTRADICTED, CONFOUNDED = "reproduced", "contradicted", "confounded"
 UNDERPOWERED, NOT_SEEN, PARTLY_RUN, NOT_RUN = "underpowered", "not seen", "partly run", "not run"
 Outcome = Literal["holds", "fails", "open"]
@@ -37,18 +43,25 @@ class NumberResult:
         """Whether the study can see an effect of the named size."""
         return self.detectable is not None and self.detectable <= self.effect
 
+    @property
+    def by_matching(self) -> bool:
+        """Whether arms on matched pairs are in it: it says as much as these are like the top set."""
+        return any(isinstance(arm, Arm) and selection_of(arm).kind == "matched" for arm in self.number.arms)
+
 
 @dataclass(frozen=True, slots=True)
 class ConfoundResult:
-    """Another cause, and whether the study's control rules it out."""
+    """Another cause, and whether the study's controls rule it out."""
 
     cause: str
     numbers: Sequence[NumberResult]
     has_control: bool  # whether the claim names a test that takes the cause apart
+    lacks_arms: bool  # whether the study lacks the arms of a control
 
     @property
     def ruled_out(self) -> bool:
-        return bool(self.numbers) and all(number.outcome == "holds" for number in self.numbers)
+        complete = self.has_control and not self.lacks_arms
+        return complete and all(number.outcome == "holds" for number in self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +109,16 @@ class ClaimResult:
         if self.missing:
             needed.append(f"arms for: {'; '.join(self.missing)}")
         if self.word == UNDERPOWERED:
-            needed.append(_more_data([number for number in self.numbers if number.outcome != "holds"]))
+            unseen = [number for number in self.numbers if number.outcome != "holds"]
+            needed += _remedies(unseen) or [_more_data(unseen)]
         if self.word == CONFOUNDED:
-            uncontrolled = [confound.cause for confound in self.confounds if not confound.has_control]
-            failed = [confound.cause for confound in self.confounds if confound.has_control and not confound.ruled_out]
+            open_causes = [confound for confound in self.confounds if not confound.ruled_out]
+            uncontrolled = [confound.cause for confound in open_causes if not confound.has_control]
+            remedies = _remedies([number for confound in open_causes for number in confound.numbers])
+            failed = [one.cause for one in open_causes if one.has_control and not _remedies(one.numbers)]
             if uncontrolled:
                 needed.append(f"arms that take {_listed(uncontrolled)} apart from it; this project has none yet")
+            needed += remedies
             if failed:
                 needed.append(f"nothing more, unless it is for power: the control for {_listed(failed)} has run")
         return "; ".join(needed)
@@ -134,14 +151,14 @@ def judge_claims(claims: Claims, evidence: Evidence, note: str) -> PaperClaims:
 
     A number *holds* if its 95% interval lies on the claimed side of 0, and *fails* if it lies on the other side with a
     p of at most 0.0125 after Holm's correction for all numbers of all claims. It does neither if nothing shows how much
-    runs vary. A claim is
+    runs vary, or if an arm is held against a sharpened base that is less sharp than the arm, or not known. A claim is
 
     - not run: the study has arms for none of its tests;
     - partly run: it lacks arms for a test, or for the control of a confound;
     - contradicted: a number of its tests fails;
     - reproduced: all numbers of its tests hold (an intersection-union test, Berger 1982: each at its own level), and
-      every other cause is ruled out by its control;
-    - confounded with ...: all numbers hold, but a cause has no control here, or its control does not hold;
+      every other cause is ruled out by its controls, of which all hold;
+    - confounded with ...: all numbers hold, but a cause has no control here, or a control of it does not hold;
     - underpowered: the study could not see a number that does not hold at the size that the claim names;
     - not seen: it could have seen them, with a power of 80%, and did not.
     """
@@ -158,17 +175,19 @@ def _measured(claim: Claim, evidence: Evidence) -> ClaimResult:
         if not found:
             missing.append(asked.question)
     for confound in claim.confounds:
-        controls = list(_numbers(confound.control, evidence)) if confound.control else []
-        if confound.control and not controls:
-            missing.append(confound.control.question)
-        confounds.append(ConfoundResult(confound.cause, controls, confound.control is not None))
+        by_control = [list(_numbers(control, evidence)) for control in confound.controls]
+        lacking = [asked.question for asked, found in zip(confound.controls, by_control, strict=True) if not found]
+        missing += lacking
+        controls = [number for found in by_control for number in found]
+        confounds.append(ConfoundResult(confound.cause, controls, bool(by_control), bool(lacking)))
     return ClaimResult(claim, numbers, confounds, missing)
 
 
 def _numbers(asked: ClaimTest, evidence: Evidence) -> Iterator[NumberResult]:
     for number in measure(asked.test, evidence):
         estimate = number.estimate
-        known = estimate.run_df != 0  # 0: runs are involved, and nothing shows how much they vary
+        # run_df 0: runs are involved, and nothing shows how much they vary
+        known = estimate.run_df != 0 and not number.obstacle
         holds = known and _p(number) <= LEVEL
         yield NumberResult(
             question=asked.question,
@@ -198,6 +217,11 @@ def _failing(results: Sequence[NumberResult]) -> set[int]:
 def _with_failures(result: ClaimResult, failing: set[int]) -> ClaimResult:
     numbers = [replace(number, outcome="fails") if id(number) in failing else number for number in result.numbers]
     return replace(result, numbers=numbers)
+
+
+def _remedies(numbers: Sequence[NumberResult]) -> list[str]:
+    """What takes away the obstacles of some numbers."""
+    return list(dict.fromkeys(REMEDIES[number.number.obstacle] for number in numbers if number.number.obstacle))
 
 
 def _more_data(unseen: Sequence[NumberResult]) -> str:

@@ -11,18 +11,20 @@ Miller 2024, arXiv 2411.00640; Wang 2025, arXiv 2512.21326):
   runs x problems, divided by n: it also holds what a run changes on single problems.
 - run: of training seeds, of random draws of pairs and of draws of traces, pooled over families (`numbers.runs`). Means
   of arms that share a draw differ by the draw and by a share of the seeds' variance, which is subtracted. Where each
-  seed has a draw of its own, nothing shows the seeds' share: what is told of draws of traces then holds both.
+  seed has a draw of traces of its own, nothing shows the seeds' share. What is told of draws of traces then holds both:
+  it is the mean square of families without random draws of pairs, whose own mean square would hold the seeds as well.
 - of a gain: the same with a problem's outcome minus that of the untrained policy, so both draws of answers are in it.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from prefdelta.core.arms import Arm, Base
+from prefdelta.core.arms import Arm, Base, parse_arm
 from prefdelta.core.statistics import LEVEL, Estimate
-from prefdelta.reporting.numbers.accuracies import Scores
+from prefdelta.reporting.arms import selection_of
+from prefdelta.reporting.numbers.accuracies import Evaluation, Scores
 from prefdelta.reporting.numbers.answers import AnswerMatrix
 from prefdelta.reporting.numbers.gains import POINTS, gain_weights
 from prefdelta.reporting.numbers.runs import MeanSquare, RunVariance, by_chosen, by_random_draw, by_seed, by_traces
@@ -72,6 +74,8 @@ def _line(scores: Scores, panel: Panel) -> Components | None:
     own = _draws(known, arms)
     known_runs = [square for square, _ in runs.sources] if runs else []
     answers = known_runs[0].answers if own is None and known_runs else own
+    together = seeds_with_traces(scores, panel.evaluations)
+    of_traces = [arm for arm in arms if together is None or not _is_drawn(arm)]
     return Components(
         title=panel.title,
         in_domain=panel.in_domain,
@@ -85,10 +89,30 @@ def _line(scores: Scores, panel: Panel) -> Components | None:
         gain=_points(_over_problems(known, [gain_weights([arm]) for arm in arms if arm.base in bases])),
         seeds=_between(runs, runs.seeds if runs else None, len(by_seed(arms))),
         draws=_between(runs, runs.draws if runs else None, len(by_random_draw(arms))),
-        traces=_between(runs, runs.traces if runs else None, len(by_traces(arms))),
+        traces=_between(runs, together or (runs.traces if runs else None), len(by_traces(of_traces))),
         chosen=_between(runs, runs.chosen if runs else None, len(by_chosen(arms))),
-        together=runs is not None and runs.traces is not None and runs.seeds is None,
+        together=together is not None,
     )
+
+
+def seeds_with_traces(scores: Scores, evaluations: Sequence[Evaluation]) -> MeanSquare | None:
+    """The mean square of runs of which each has a seed and a draw of traces of its own: it holds both.
+
+    It is over families without random draws of pairs. None: a seed is repeated on one draw, or there are no such runs.
+    """
+    runs = scores.run_variance(evaluations)
+    if runs is None or runs.seeds is not None:
+        return None
+    alone = scores.mapped(_without_random_draws).run_variance(evaluations)
+    return alone.traces if alone else None
+
+
+def _without_random_draws(matrix: AnswerMatrix) -> AnswerMatrix:
+    return replace(matrix, rows={name: row for name, row in matrix.rows.items() if not _is_drawn(parse_arm(name))})
+
+
+def _is_drawn(arm: Arm | Base) -> bool:
+    return isinstance(arm, Arm) and selection_of(arm).kind == "random"
 
 
 def _over_problems(matrices: Sequence[AnswerMatrix], sums: Sequence[Mapping[Arm | Base, float]]) -> float | None:

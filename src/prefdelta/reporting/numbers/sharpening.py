@@ -12,7 +12,8 @@ Neither is sampled. The untrained policy answers at the temperatures of a grid, 
 (`evaluate.groups.<group>.base_temperatures`), and both are (1 - w) of one of them + w of the next. So the gain beyond
 sharpening is a weighted sum of accuracies like any other gain: a `MatchedBase` stands among the weights of `Scores`.
 The variance between runs is that of an arm's accuracy minus its own matched base, because a run that came out sharper
-has another match. Over problems the interval takes w as known; docs/sharpening.md has the coverage that this leaves.
+has another match. Over problems the interval of `base@entropy` takes w as known, that of `base@gain` does not;
+docs/sharpening.md has the coverage.
 """
 
 import math
@@ -22,7 +23,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from prefdelta.core.arms import Arm, Base, parse_arm
-from prefdelta.core.statistics import NOTHING, Estimate
+from prefdelta.core.statistics import NOTHING, Estimate, Variance, t_interval
 from prefdelta.reporting.numbers.gains import ArmWeights, gain_weights, mean_weights
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ def base_at_entropy(arms: Sequence[Arm], over: "Sequence[Evaluation]" = ()) -> M
 
 
 def base_at_gain(arms: Sequence[Arm], over: "Sequence[Evaluation]") -> MatchedBase:
-    """`base@gain` of some repeats. over: the evaluations in domain."""
+    """`base@gain` of some repeats. over: the evaluations in domain. Raises ValueError if there are none."""
+    if not over:
+        raise ValueError("base@gain is matched on evaluations in domain, and there are none; give at least one")
     return MatchedBase(arms[0].policy, arms=tuple(arms), on="gain", over=tuple(over))
 
 
@@ -88,8 +91,31 @@ def gain_beyond(scores: "Scores", arms: Sequence[Arm], evaluations: "Sequence[Ev
 def gain_beyond_gain(
     scores: "Scores", arms: Sequence[Arm], inside: "Sequence[Evaluation]", evaluations: "Sequence[Evaluation]"
 ) -> Estimate:
-    """The mean accuracy of some repeats minus `base@gain`, a share. inside: the evaluations in domain."""
-    return scores.weighted_difference(beyond_weights(arms, base_at_gain(arms, inside)), evaluations)
+    """The mean accuracy of some repeats minus `base@gain`, a share: over `evaluations` out of domain.
+
+    inside: the evaluations in domain, on which it is matched. What their problems add to the match, its interval holds:
+    the variance of the arm minus base@gain there, times the square of how far the untrained policy rises out of domain
+    for each point that it rises in domain (the delta method: Oehlert 1992, "A note on the delta method").
+    """
+    base = base_at_gain(arms, inside)
+    weights = beyond_weights(arms, base)
+    found, at_match = scores.weighted_difference(weights, evaluations), scores.weighted_difference(weights, inside)
+    if found.value is None or found.se is None or found.df is None or at_match.se is None or at_match.df is None:
+        return found
+    rise = sum(_rise(scores, base, evaluation) for evaluation in evaluations) / len(evaluations)
+    parts = [Variance(found.se**2, found.df), Variance((rise * at_match.se) ** 2, at_match.df)]
+    return t_interval(found.value, found.n, parts, found.run_df)
+
+
+def _rise(scores: "Scores", base: MatchedBase, evaluation: "Evaluation") -> float:
+    """How far the untrained policy rises, where `base` lies, per unit of its rise where it is matched by gain."""
+    found = match(scores, base, evaluation)
+    if found is None or len(found.shares) < 2:  # it is an end of the grid, or a member
+        return 0.0
+    hotter, cooler = found.shares
+    step: ArmWeights = {cooler: 1.0, hotter: -1.0}
+    there, here = (scores.weighted_difference(step, where).value for where in ([evaluation], base.over))
+    return (there or 0.0) / here if here else 0.0
 
 
 def grid(answers: "AnswerMatrix", policy: str) -> list[Base]:
@@ -269,7 +295,7 @@ class Sharpening:
     sharpened: Estimate  # what base@entropy gains
     beyond: Estimate  # the arm minus base@entropy
     half: Estimate  # `beyond` minus half of `gain`
-    beyond_gain: Estimate  # the arm minus base@gain; no value in domain, where it is 0 by construction
+    beyond_gain: Estimate  # the arm minus base@gain; no value where that is matched: it is 0 by construction
     best: tuple[Base, Estimate] | None  # the best temperature of the grid, and what it gains
     at: Mapping[float, Estimate]  # the gain at other temperatures (0: greedy), of arm and untrained policy alike
     matches: Sequence[Match]  # of base@entropy, one per benchmark
@@ -283,6 +309,8 @@ class Sharpening:
             return "not measured"
         if self.gain.low <= 0:
             return "no gain"
+        if any(one is not None and one.run_df == 0 for one in (self.gain, self.beyond, self.half, greedy)):
+            return "undecided"  # nothing shows how much runs vary
         if self.beyond.low > 0 and (not too_cool if greedy is None else _above(greedy)):
             return "beyond sharpening"
         none = greedy is None or (greedy.high is not None and greedy.high < self.gain.low / 2 and not _above(greedy))
@@ -306,6 +334,7 @@ def sharpening(
     matched, base = base_at_entropy(arms), arms[0].base
     both: list[Arm | Base] = [*arms, base]
     matches = [found for evaluation in evaluations if (found := match(scores, matched, evaluation))]
+    elsewhere = inside and set(evaluations) != set(inside)
     half = {arm: weight / 2 for arm, weight in mean_weights(arms).items()}
     entropies = [_sharpness(scores, side, evaluations) for side in (arms, [base])]
     known = [-entropy for entropy in entropies if entropy is not None]
@@ -315,7 +344,7 @@ def sharpening(
         sharpened=scores.weighted_difference({matched: 1.0, base: -1.0}, evaluations),
         beyond=gain_beyond(scores, arms, evaluations),
         half=scores.weighted_difference({**half, matched: -1.0, base: 0.5}, evaluations),
-        beyond_gain=NOTHING if set(evaluations) == set(inside) else gain_beyond_gain(scores, arms, inside, evaluations),
+        beyond_gain=gain_beyond_gain(scores, arms, inside, evaluations) if elsewhere else NOTHING,
         best=best_of_grid(scores, base.policy, evaluations),
         at={
             temperature: scores.weighted_difference(gain_weights(arms), there)

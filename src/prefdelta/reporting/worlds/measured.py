@@ -6,10 +6,10 @@ from typing import Any
 
 from prefdelta.core.arms import Base
 from prefdelta.reporting.numbers.accuracies import Scores
+from prefdelta.reporting.numbers.components import seeds_with_traces
 from prefdelta.reporting.numbers.deltas import DeltaLine, Pairings
 from prefdelta.reporting.numbers.gains import POINTS
 from prefdelta.reporting.numbers.generators import Grades
-from prefdelta.reporting.numbers.runs import RunVariance
 from prefdelta.reporting.worlds.assumptions import Assumptions
 from prefdelta.reporting.worlds.shape import StudyShape
 
@@ -19,8 +19,7 @@ def measured(usual: Assumptions, shape: StudyShape, scores: Scores, grades: Grad
     found: dict[str, Any] = {}
     if accuracies := _base_accuracies(scores):
         found["base_accuracy"] = {**usual.base_accuracy, **accuracies}
-    runs = scores.run_variance(scores.evaluations(primary=True))
-    found |= _between_runs(runs) if runs else {}
+    found |= _between_runs(scores)
     known = {name: accuracy.value for name in shape.generators if (accuracy := grades.accuracy(name))}
     if accuracies := {name: value for name, value in known.items() if value is not None and 0 < value < 1}:
         found["generator_accuracy"] = {**usual.generator_accuracy, **accuracies}
@@ -35,19 +34,25 @@ def measured(usual: Assumptions, shape: StudyShape, scores: Scores, grades: Grad
     return usual.with_measured(**found)
 
 
-def _between_runs(runs: RunVariance) -> dict[str, float]:
-    """The luck of a run, and the shares of its sources in it."""
-    seeds, draws, traces, chosen = map(runs.adds, (runs.seeds, runs.draws, runs.traces, runs.chosen))
-    if seeds is None and traces is None:
+def _between_runs(scores: Scores) -> dict[str, float]:
+    """The luck of a run, and the shares of its sources in it, as far as the study can tell them apart."""
+    primary = scores.evaluations(primary=True)
+    runs = scores.run_variance(primary)
+    if runs is None:
         return {}
-    total = (seeds or 0.0) + (traces or 0.0)
+    seeds, draws, traces, chosen = map(runs.adds, (runs.seeds, runs.draws, runs.traces, runs.chosen))
     found: dict[str, float] = {}
     if traces and chosen is not None:
         found["shared_share"] = min(1.0, chosen / traces)
+    if together := seeds_with_traces(scores, primary):
+        return {**found, "run_sd": POINTS * math.sqrt(together.value)}
+    if seeds is None:
+        return found
+    total = seeds + (traces or 0.0)
     found["run_sd"] = POINTS * math.sqrt(total)
-    if total and seeds is not None and traces is not None:
+    if total and traces is not None:
         found["trace_share"] = traces / total
-    if total and draws is not None and seeds is not None:
+    if total and draws is not None:
         found["draw_share"] = draws / total
     return found
 

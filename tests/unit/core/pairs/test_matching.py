@@ -68,6 +68,16 @@ def test_difficulty_is_the_pass_rate_of_the_prompt():
     assert quality.alike == 3
 
 
+def test_only_pairs_of_which_all_that_is_matched_is_known_are_alike():
+    """A top pair that was right both times, and one of which nobody knows: the latter is like nothing."""
+    known = [pair(f"pair{index:02d}", chosen_correct=True, rejected_correct=True) for index in range(6)]
+    unknown = [pair(f"none{index}", chosen_correct=None, rejected_correct=None) for index in range(2)]
+    deltas = [delta(name, 4 if name in ("pair00", "none0") else 0) for name in (p.pair_id for p in [*known, *unknown])]
+    _, top, quality = match("matched-correctness-mean-2", [*known, *unknown], deltas)
+    assert sorted(top) == ["none0", "pair00"]
+    assert (quality.alike, quality.far) == (1, 0)
+
+
 def test_where_too_few_are_alike_the_nearest_that_is_left_is_taken_and_counted():
     # Differences 0 and 4 in the top set; outside 4, 5 and 9. The nearest two come first: 4 with 4, then 0 with 5.
     pairs = [longer("top0", 0), longer("top4", 4), longer("a4", 4), longer("b5", 5), longer("c9", 9)]

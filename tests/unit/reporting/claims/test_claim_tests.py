@@ -1,10 +1,12 @@
+import math
 import re
 
 import pytest
 from pydantic import TypeAdapter
 
 from prefdelta.core.paper_claims import Test as PaperTest
-from prefdelta.reporting.claims.claim_tests import measure
+from prefdelta.core.statistics import NOTHING
+from prefdelta.reporting.claims.claim_tests import NO_MATCH, measure
 
 from .planted import planted
 
@@ -124,8 +126,12 @@ NATS = {"pico/base@0.5": 0.5, "pico/base@0.25": 0.25, "pico/base": 1.0, "pico/bi
             {"kind": "difference", "left": {"selections": ["top-mean-5"]}, "right": {"selections": ["all"]}},
             (10 - 2) - (7 - 6),
         ),
+        (
+            {"kind": "difference", "left": {"selections": ["top-mean-5", "all"]}, "right": {"selections": ["all"]}},
+            ((10 - 2) - (7 - 6)) / 2,
+        ),
     ],
-    ids=["half of the way to the first", "half of the way to the second", "each beyond its own"],
+    ids=["half of the way to the first", "half of the way to the second", "each beyond its own", "on both sides"],
 )
 def test_a_gain_beyond_the_sharpened_base_is_over_the_temperature_of_the_arms_own_entropy(test, value):
     gains = {"base": SHARPER, "one": {"top-mean-5": 10, "all": 7}}
@@ -137,6 +143,17 @@ def test_a_gain_beyond_the_sharpened_base_is_over_the_temperature_of_the_arms_ow
 def test_a_study_without_other_temperatures_has_no_gain_beyond_them():
     evidence = planted({"one": {"all": 7}}, seeds=2)
     assert measure(asked(kind="gains", arms={}, against="sharpened"), evidence) == []
+
+
+def test_a_family_without_entropy_stays_a_number_of_its_test_unless_no_family_has_one():
+    gains = {"base": SHARPER, "one": {"top-mean-5": 10, "all": 7}}
+    test = asked(kind="gains", arms={}, against="sharpened")
+    evidence = planted(gains, seeds=2, entropies={**NATS, "pico/big~small/top": math.nan})
+    lacking, known = measure(test, evidence)
+    assert (lacking.estimate, lacking.obstacle, known.obstacle) == (NOTHING, NO_MATCH, "")
+    assert known.estimate.value is not None
+    nowhere = {name: nats for name, nats in NATS.items() if "base" in name} | {"pico": math.nan}
+    assert measure(test, planted(gains, seeds=2, entropies=nowhere)) == []
 
 
 @pytest.mark.parametrize(("kept", "holds"), [(10, True), (5, False)])

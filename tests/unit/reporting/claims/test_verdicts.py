@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,6 +56,20 @@ def test_the_rule(evidence, confounds, expected):
     assert verdict_of(claim([GAIN], confounds), evidence) == expected
 
 
+@pytest.mark.parametrize(
+    ("second", "expected"), [(9, "reproduced"), (0, "confounded with length"), (None, "partly run")]
+)
+def test_a_cause_is_ruled_out_if_all_its_controls_hold(second, expected):
+    gains = {"one": {"top-mean-5": 9}, "two": {"top-mean-6": 9}}
+    third = {} if second is None else {"three": {"top-mean-7": second}}
+    control = LENGTH["control"]
+    other = {**control, "question": "Length again?", "test": {**control["test"], "experiments": ["three"]}}
+    judged = claim([GAIN], [{"cause": "length", "control": [control, other]}])
+    evidence = planted(gains | third, seeds=3)
+    (result,) = judge_claims(verdicts.Claims(source="here", claims=[judged]), evidence, "").results
+    assert (result.verdict, result.confounds[0].ruled_out) == (expected, second == 9)
+
+
 def test_a_claim_with_a_test_that_lacks_arms_is_partly_run_whatever_the_others_say():
     absent = {**GAIN, "experiments": ["absent"]}
     assert verdict_of(claim([GAIN, absent]), GAINING) == verdict_of(claim([GAIN, absent]), LOSING) == "partly run"
@@ -75,6 +90,39 @@ def test_one_number_that_lies_on_the_other_side_by_chance_contradicts_nothing(mo
         numbers = [measured("low", -2.33), *(measured("even", 0.0) for _ in range(others))]
         monkeypatch.setattr(verdicts, "measure", lambda test, evidence, numbers=numbers: numbers)
         assert verdict_of(claim([GAIN]), GAINING) == expected
+
+
+SHARPENED = {**GAIN, "against": "sharpened"}
+SHARPENING = {"cause": "sharpening", "control": {"question": "Beyond it?", "effect": 1, "test": SHARPENED}}
+
+
+@pytest.mark.parametrize(
+    ("nats", "gain", "expected"),
+    [
+        (0.375, 6, "confounded with sharpening"),  # the untrained policy is as good where it is as sharp
+        (0.375, 16, "reproduced"),
+        (0.125, 12, "confounded with sharpening"),  # sharper than any temperature: this is what a cooler one would gain
+    ],
+)
+def test_sharpening_is_ruled_out_by_temperatures_that_are_as_sharp_as_the_arm(nats, gain, expected):
+    gains = {"base": {"pico/base@0.5": 4.0, "pico/base@0.25": 8.0}, "one": {"all": gain}}
+    entropies = {"pico/base@0.5": 0.5, "pico/base@0.25": 0.25, "pico/base": 1.0, "pico": nats}
+    evidence = planted(gains, seeds=3, prompts=20_000, entropies=entropies)
+    judged = judge_claims(verdicts.Claims(source="here", claims=[claim([GAIN], [SHARPENING])]), evidence, "").results[0]
+    assert judged.verdict == expected
+    leaves = nats < 0.25
+    assert ("sharper than the coolest temperature" in judged.confounds[0].numbers[0].number.title) == leaves
+    assert ("base_temperatures" in judged.needs) == leaves
+
+
+def test_a_control_is_open_where_one_of_its_arms_has_no_entropy():
+    gains = {"base": {"pico/base@0.5": 4.0, "pico/base@0.25": 8.0}, "one": {"all": 16, "top-mean-5": 16}}
+    entropies = {"pico/base@0.5": 0.5, "pico/base@0.25": 0.25, "pico/base": 1.0, "pico/big~small/all": 0.375}
+    evidence = planted(gains, seeds=3, entropies={**entropies, "pico": math.nan})
+    (result,) = judge_claims(verdicts.Claims(source="here", claims=[claim([GAIN], [SHARPENING])]), evidence, "").results
+    assert [number.outcome for number in result.confounds[0].numbers] == ["holds", "open"]
+    assert result.verdict == "confounded with sharpening"
+    assert result.needs.startswith("the entropies of all answers")
 
 
 def test_the_number_furthest_from_holding_decides():
@@ -110,6 +158,11 @@ def test_an_edit_of_a_test_makes_another_claim_and_one_of_its_words_does_not():
     assert found.digest() == found.model_copy(update={"claim": "It heals.", "trust": "V"}).digest()
     assert found.digest() != claim([{**GAIN, "over": "panels"}], [LENGTH]).digest()
     assert found.digest() != claim([GAIN]).digest()
+    control = LENGTH["control"]
+    both = [
+        claim([GAIN], [{"cause": "length", "control": [control, {**control, "question": q}]}]) for q in ("A?", "B?")
+    ]
+    assert both[0].digest() == both[1].digest() != found.digest()
 
 
 def test_a_mistake_in_the_claims_is_told_with_its_place(tmp_path):

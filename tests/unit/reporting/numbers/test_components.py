@@ -119,3 +119,29 @@ def test_where_each_seed_has_a_draw_of_traces_both_are_told_together():
     found = line(matrix(rows))
     assert (found.seeds.value, found.together) == (None, True)
     assert found.traces.value == pytest.approx(100 * math.sqrt(0.02))
+
+
+def test_what_holds_seeds_and_draws_of_traces_is_not_lessened_by_random_draws_that_hold_the_seeds_too():
+    """On draws of traces 0.4 and 0.6, a mean square of 0.02; random draws of pairs on each 0.6 and 0.4, the same."""
+    rates = {"p/a~b/all/dpo/s0": 0.4, "p/a@1~b@1/all/dpo/s1": 0.6}
+    for draw, sign in ((0, 1), (1, -1)):
+        rates[f"p/a~b/random-5-s{draw}/dpo/s0"] = 0.5 + 0.1 * sign
+        rates[f"p/a@1~b@1/random-5-s{draw}/dpo/s1"] = 0.5 + 0.1 * sign
+    found = line(matrix({Arm.parse(name): [rate] * 10 for name, rate in rates.items()}))
+    assert (found.seeds.value, found.together) == (None, True)
+    assert found.traces.value == pytest.approx(100 * math.sqrt(0.02))
+    assert (found.traces.n, found.traces.df) == (1, 1)
+
+
+def test_random_draws_alone_tell_draws_of_traces_without_the_seeds():
+    """Means of 0.4 and 0.6: 0.02, less half of the 0.0002 of random draws, which holds the seeds."""
+    names = [
+        f"p/{pairing}/random-5-s{draw}/dpo/s{seed}"
+        for seed, pairing in enumerate(("a~b", "a@1~b@1"))
+        for draw in (0, 1)
+    ]
+    found = line(
+        matrix({Arm.parse(name): [rate] * 10 for name, rate in zip(names, (0.39, 0.41, 0.59, 0.61), strict=True)})
+    )
+    assert (found.seeds.value, found.together) == (None, False)
+    assert found.traces.value == pytest.approx(100 * math.sqrt(0.02 - 0.0001))

@@ -112,6 +112,17 @@ def test_base_at_gain_has_one_temperature_for_all_benchmarks():
     assert gain_beyond_gain(study, ARMS, [NEAR], [FAR]).value == pytest.approx(0.65 - 0.4)
 
 
+def test_the_problems_in_domain_move_the_match_by_gain_and_its_interval_holds_that():
+    """Between T = 1 and 0.8 the untrained policy rises by 0.1 near and 0.2 far: an error of the match counts twice."""
+    weak = {NEAR: matrix([0.4, 0.5, 0.6, 0.45, 0.45]), FAR: matrix([0.3, 0.5, 0.9, 0.6, 0.7])}
+    study = Scores(weak, {"all": BenchmarkGroup("All", ["near", "far"], primary=True)}, Bootstrap(200, 1))
+    weights = beyond_weights(ARMS, base_at_gain(ARMS, [NEAR]))
+    far, near = (study.weighted_difference(weights, [where]) for where in (FAR, NEAR))
+    found = gain_beyond_gain(study, ARMS, [NEAR], [FAR])
+    assert found.se == pytest.approx(np.hypot(far.se, 2 * near.se))
+    assert (found.value, found.n, found.run_df) == (far.value, far.n, far.run_df)
+
+
 @pytest.mark.parametrize(
     "lacking",
     [
@@ -139,6 +150,12 @@ def test_without_a_grid_there_is_no_match():
     study = Scores({NEAR: alone}, {"all": BenchmarkGroup("All", ["near"], primary=True)}, Bootstrap(200, 1))
     assert match(study, base_at_entropy(ARMS[:1]), NEAR) is None
     assert best_of_grid(study, "pico", [NEAR]) is None
+
+
+def test_without_benchmarks_in_domain_no_temperature_is_matched_by_gain():
+    assert sharpening(scores(), ARMS, [FAR], [], {}).beyond_gain == NOTHING
+    with pytest.raises(ValueError, match="in domain"):
+        base_at_gain(ARMS, [])
 
 
 def test_bases_of_the_grid_are_no_policies_of_their_own():
@@ -233,6 +250,17 @@ def test_the_verdict_follows_from_the_intervals(gain, beyond, greedy, outside, e
     )
     assert found.verdict == expected
     assert replace(found, beyond=NOTHING).verdict == "not measured"
+
+
+@pytest.mark.parametrize("unknown", ["gain", "beyond", "half", "greedy"])
+@pytest.mark.parametrize(("beyond", "greedy"), [(6, 5), (0.5, 0.5)], ids=["beyond sharpening", "sharpening"])
+def test_where_nothing_shows_how_much_runs_vary_nothing_is_decided(unknown, beyond, greedy):
+    numbers = {"gain": around(10), "beyond": around(beyond), "half": around(beyond - 5, 0.5), "greedy": around(greedy)}
+    numbers[unknown] = replace(numbers[unknown], run_df=0)
+    at = {0.0: numbers.pop("greedy")}
+    gain, beyond, half = numbers.values()
+    found = Sharpening(ARMS, gain, NOTHING, beyond, half, NOTHING, None, at, [Match({COOL: 1.0}, 0.1, 0.2, "")], None)
+    assert found.verdict == "undecided"
 
 
 def test_gains_are_untouched_by_the_grid():

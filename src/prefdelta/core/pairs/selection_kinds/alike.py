@@ -3,9 +3,11 @@
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Mapping
+from statistics import pstdev
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.pairs.lengths import length_differences
+from prefdelta.core.pairs.matching import CALIPER
 from prefdelta.core.pairs.selection_kinds.by_value import ByValue
 from prefdelta.core.pairs.selection_kinds.selection import Pool
 from prefdelta.records.pair import Pair
@@ -39,8 +41,11 @@ class _EquallyLong(ByValue):
         return value
 
     def take(self, candidates: list[str], pool: Pool) -> list[str]:
-        """Pairs that differ less in length come first, in turns that keep the sum of the differences near 0."""
-        differences, _ = length_differences(pool.eligible.values())
+        """Pairs that differ less in length come first, in turns that keep the sum of the differences near 0.
+
+        Raises StudyError if the mean difference is more than 0.25 standard deviations from 0.
+        """
+        differences, unit = length_differences(pool.eligible.values())
         ranked = list(enumerate(candidates))
         longer = deque(item for item in ranked if differences[item[1]] > 0)
         shorter = deque(item for item in ranked if differences[item[1]] <= 0)
@@ -52,6 +57,14 @@ class _EquallyLong(ByValue):
             _, pair_id = min(sides, key=lambda side: side[0]).popleft()
             taken.append(pair_id)
             total += differences[pair_id]
+        mean, deviation = total / len(taken), pstdev(differences.values())
+        if abs(mean) > CALIPER * deviation:
+            than = "longer" if mean > 0 else "shorter"
+            raise StudyError(
+                f"selection {self.name!r}: the chosen traces of its pairs are {abs(mean):.1f} {unit} {than} than the "
+                f"rejected ones, on the mean. All {len(differences)} eligible pairs differ by a standard deviation of "
+                f"{deviation:.1f} {unit}, and {CALIPER} of it are allowed. Select fewer pairs, or leave it out."
+            )
         return taken
 
 
