@@ -285,6 +285,16 @@ def test_a_new_generator_is_named_and_costs_its_own_rows(capsys):
 
 
 @pytest.mark.usefixtures("checkout")
+def test_another_judge_is_named_and_not_what_the_report_lists_of_it(capsys):
+    content = study()
+    content["judge"]["others"] = {"again": {"pairings": ["g3~g1"]}}
+    write_study(content)
+    causes = [why["cause"] for why in planned(capsys)["why"]]
+    assert "form both@again is new" in causes
+    assert not [cause for cause in causes if cause.startswith("report.")]
+
+
+@pytest.mark.usefixtures("checkout")
 def test_a_new_selection_costs_its_own_arm(capsys):
     content = study()
     content["experiments"]["selections"]["selections"].append("random-4-s1")
