@@ -280,6 +280,8 @@ def _selection(config: Config, experiment: str, name: str, pairings: list[str]) 
     except StudyError as error:
         yield f"{where}: {error}"
         return
+    asked = (selection.k or 0) * (2 if selection.MATCHES else 1)
+    needed = f"{asked} pairs, the top ones and as many others" if selection.MATCHES else f"{asked} pairs"
     if selection.dimension is not None:
         dimensions, judges = [*config.dimensions, *config.delta.composites], [*config.judge.others, PEOPLE]
         yield from _unknown(f"{where}: {name!r}", [without_judge(selection.dimension)], dimensions)
@@ -288,9 +290,9 @@ def _selection(config: Config, experiment: str, name: str, pairings: list[str]) 
         if judge == PEOPLE and not config.annotations:
             yield f"{where}: {name!r} selects by people's deltas; name their sheets in annotations"
         other = config.judge.others.get(judge or "")
-        if other and selection.k is not None and other.prompts != "all" and selection.k > other.prompts:
+        if other and other.prompts != "all" and asked > other.prompts:
             yield (
-                f"{where}: {name!r} asks for {selection.k} pairs, but {judge} judges only {other.prompts} prompts; "
+                f"{where}: {name!r} asks for {needed}, but {judge} judges only {other.prompts} prompts; "
                 f"raise judge.others.{judge}.prompts"
             )
     if selection.set is not None and selection.set not in config.filter.sets:
@@ -307,7 +309,5 @@ def _selection(config: Config, experiment: str, name: str, pairings: list[str]) 
         None if isinstance(train, DataSource) else train.items,
     ]
     most = min((limit for limit in limits if limit), default=None)
-    asked = (selection.k or 0) * (2 if selection.MATCHES else 1)
     if most is not None and asked > most:
-        needed = f"{asked} pairs, the top ones and as many others" if selection.MATCHES else f"{asked} pairs"
         yield f"{where}: {name!r} asks for {needed}, but there are only {most} training prompts"

@@ -176,6 +176,11 @@ def test_another_judge_is_told_apart_from_people_and_has_something_to_judge(othe
         ("top-mean@thrid-10", r".*'top-mean@thrid-10': judge: 'thrid' is not known; allowed: people, second"),
         ("top-wit@second-10", r".*'top-wit@second-10': 'wit' is not known"),
         ("top-mean@second-60", r".*asks for 60 pairs, but second judges only 50 prompts"),
+        ("matched-length-mean@second-25", None),
+        (
+            "matched-length-mean@second-26",
+            r".*asks for 52 pairs, the top ones and as many others, but second judges only 50 prompts",
+        ),
     ],
 )
 def test_a_selection_may_be_by_another_judge(selection, message):
