@@ -52,6 +52,12 @@ def _unknown_generators(config: Config, where: str, pairings: Iterable[str]) -> 
             yield from _unknown(where, pairing.generators, config.generators)
 
 
+def _at_judge(where: str, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if "@" in name:
+            yield f"{where}: {name!r} has an @, which stands before the name of another judge; choose another"
+
+
 def _generators(config: Config) -> Iterator[str]:
     yield from _unknown("policies", config.policies, config.models)
     for name, generator in config.generators.items():
@@ -128,12 +134,13 @@ def _compared(config: Config) -> Iterator[str]:
     forms, compared = config.judge.forms, config.judge.compared
     for form, dimensions in {**forms, **(compared.forms if compared else {})}.items():
         yield from _unknown(f"judge.forms.{form}", dimensions, config.dimensions)
-        if "@" in form:
-            yield f"judge.forms: {form!r} has an @, which stands before the name of another judge; choose another"
+    yield from _at_judge("judge.forms", forms)
     if compared is None:
         return
     yield from _unknown("judge.compared.generators", compared.generators, config.generators)
     yield from _unknown("judge.compared.repeats", compared.repeats.values(), forms)
+    yield from _at_judge("judge.compared.forms", compared.forms)
+    yield from _at_judge("judge.compared.repeats", compared.repeats)
     for form in compared.forms.keys() & forms.keys():
         yield f"judge.compared.forms: {form!r} is the name of a main form; choose another"
     for form in compared.repeats.keys() & {**forms, **compared.forms}.keys():
@@ -148,6 +155,7 @@ def _dimensions(config: Config) -> Iterator[str]:
 
 
 def _composites(config: Config) -> Iterator[str]:
+    yield from _at_judge("delta.composites", config.delta.composites)
     for name, components in config.delta.composites.items():
         yield from _unknown(f"delta.composites.{name}", components, config.dimensions)
         if name in config.dimensions:

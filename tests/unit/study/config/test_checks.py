@@ -193,10 +193,26 @@ def test_a_selection_may_be_by_another_judge(selection, message):
         assert re.match(message, line)
 
 
-def test_the_name_of_a_form_names_no_judge():
-    forms = {"logic": MINI["judge"]["forms"]["logic"], "brevity@second": ["signal_to_noise"]}
-    (line,) = mistakes(judge__forms=forms)
-    assert line.startswith("judge.forms: 'brevity@second' has an @")
+@pytest.mark.parametrize(
+    ("place", "value", "where"),
+    [
+        (
+            "judge__forms",
+            {"logic": MINI["judge"]["forms"]["logic"], "a@b": ["signal_to_noise"]},
+            "judge.forms",
+        ),
+        ("judge__compared", COMPARED | {"forms": {"a@b": ["factuality"]}}, "judge.compared.forms"),
+        ("judge__compared", COMPARED | {"repeats": {"a@b": "logic"}}, "judge.compared.repeats"),
+        (
+            "delta__composites",
+            MINI["delta"]["composites"] | {"a@b": ["factuality"]},
+            "delta.composites",
+        ),
+    ],
+)
+def test_the_name_of_a_form_or_a_composite_names_no_judge(place, value, where):
+    (line,) = mistakes(**{place: value})
+    assert line == f"{where}: 'a@b' has an @, which stands before the name of another judge; choose another"
 
 
 def test_equal_updates_are_those_of_an_arm_of_the_same_pairings():
