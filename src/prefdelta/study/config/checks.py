@@ -1,5 +1,6 @@
 """Mistakes that no single value of a config shows: undefined names, and counts that cannot be met."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prefdelta.core.arms import Pairing
@@ -26,6 +27,7 @@ def mistakes_across(config: Config) -> list[str]:
             _compared,
             _dimensions,
             _composites,
+            _annotations,
             _groups,
             _kept,
             _sets,
@@ -160,6 +162,12 @@ def _composites(config: Config) -> Iterator[str]:
         yield from _unknown(f"delta.composites.{name}", components, config.dimensions)
         if name in config.dimensions:
             yield f"delta.composites: {name!r} is the name of a dimension; choose another"
+
+
+def _annotations(config: Config) -> Iterator[str]:
+    for sheet, count in Counter(config.annotations).items():
+        if count > 1:
+            yield f"annotations: {sheet!r} is given twice; leave one out"
 
 
 def _groups(config: Config) -> Iterator[str]:

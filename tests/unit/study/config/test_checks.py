@@ -215,6 +215,10 @@ def test_the_name_of_a_form_or_a_composite_names_no_judge(place, value, where):
     assert line == f"{where}: 'a@b' has an @, which stands before the name of another judge; choose another"
 
 
+def test_a_sheet_counts_once():
+    assert mistakes(annotations=["s-1", "s-2", "s-1"]) == ["annotations: 's-1' is given twice; leave one out"]
+
+
 def test_equal_updates_are_those_of_an_arm_of_the_same_pairings():
     place = "experiments__equal_updates__as_many_updates_as"
     parse(edited(**{place: "top-mean-500/dpo"}), WHERE)
