@@ -36,6 +36,19 @@ def test_another_date_is_no_other_setting_of_jobs_whose_models_were_trained_here
         assert [batch.settings for batch in getattr(one, batches)] == [b.settings for b in getattr(other, batches)]
 
 
+def test_how_much_of_an_update_must_be_kept_is_no_setting_of_an_untrained_policy(mini):
+    one, other = (
+        {job.name: job.settings for job in mini(lambda content, least=least: set_least(content, least)).jobs("evaluate")}
+        for least in (0.9, 0.95)
+    )
+    same = {name for name in one if one[name] == other[name]}
+    assert same == {name for name in one if "/base" in name}
+
+
+def set_least(content, least):
+    content["evaluate"]["min_update_cosine"] = least
+
+
 def test_a_repeat_asks_the_judge_the_same_with_another_seed(study_at):
     settings_of = study_at({}).settings("judge")
     main, again, alone = (
