@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from typing import Literal
 
+from prefdelta.core.asking.verdicts import HIGHEST, LOWEST
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest, fraction
 from prefdelta.core.people.sampling import Stratum, draw, strata_of
 from prefdelta.core.settings import Settings
 
 SIDES = ("first", "second")  # as the sheet shows them
-SCORES = (1, 2, 3, 4, 5)
+SCORES = tuple(range(LOWEST, HIGHEST + 1))  # the judge's
 Side = Literal["first", "second"]
 
 
