@@ -92,8 +92,10 @@ class Resources(Settings):
 
 
 class Compute(Resources):
-    """What one job of a stage asks for. An edit reruns no job, but for `batch` and `batch_by`: other batches are planned,
-    with 0 steps and 0 calls."""
+    """What one job of a stage asks for. An edit reruns no job.
+
+    Only `batch` and `batch_by` plan jobs again: other batches of arms, with 0 steps and 0 calls.
+    """
 
     threads: Annotated[int, Field(ge=1)] = 1
     """CPU cores per job (and per node, with `submitit`)."""

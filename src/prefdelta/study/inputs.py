@@ -199,7 +199,7 @@ class Inputs:
         return [path_of(self._config.study, sheet) for sheet in self._config.annotations]
 
     def _judgements(self, generators: Iterable[str], forms: Iterable[str]) -> list[str]:
-        """Judgements of these generators' traces in these forms, of those that are made: of a draw from 1, only some."""
+        """Judgements of these generators' traces in these forms, if a job makes them: of a draw from 1, only some."""
         asked, made = list(forms), set(self._axes.all_judged)
         return [
             self._files.output("judge", generator=name, form=form)

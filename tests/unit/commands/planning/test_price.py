@@ -112,10 +112,11 @@ def test_an_arm_of_a_batch_of_a_policy_costs_what_it_stands_on_itself():
         job(f"filter/{table}", 0.25, [f"filter/{table}.parquet"], [f"pair/{table.split('/')[0]}.parquet"])
         for table in tables.values()
     ]
-    reads = [path.relative_to(RESULTS).as_posix() for planned, _ in (*made, *pairs, *selected) for path in planned.writes]
+    whole = [*made, *pairs, *selected]
+    reads = [path.relative_to(RESULTS).as_posix() for planned, _ in whole for path in planned.writes]
     train = job("train/p/b~a/dpo", 3, [f"train/{arm}/out" for arm in tables], reads, json.dumps({"arms": tables}))
     claims = {arm: [number(arm)] for arm in tables}
-    found = price_of([*made, *pairs, *selected, train], Power(claims, None)).claims  # type: ignore[arg-type]
+    found = price_of([*whole, train], Power(claims, None)).claims  # type: ignore[arg-type]
     assert {arm: price.hours.value for arm, price in found.items()} == {
         near: 1000 + 100 + 0.25 + 1,
         far: 10 + 1 + 0.25 + 1,
