@@ -41,7 +41,8 @@ def make_judged_pairs():
         for generator, rows in traces.items():
             text, key = solution(generator, number), f"key-{generator}-{number}"
             rows.append(Trace(prompt, generator, 0, text, "stop", 4, 7, key, None))
-        pairs.append(Pair(f"zz-{number}", prompt, 0, 0, True, None, 4, 4, None, None, True, None, 40, 40))
+        counts = (40, 40, f"texts-{number}")
+        pairs.append(Pair(f"zz-{number}", prompt, 0, 0, True, None, 4, 4, None, None, True, None, *counts))
         scores = judged(number)
         for name, (chosen, rejected) in scores.items():
             deltas[name].append(Delta(f"zz-{number}", chosen, rejected, float(chosen - rejected), None))

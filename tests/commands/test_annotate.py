@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from .sheet_made import OUT, annotate, exported, judged, make_judged_pairs
 @pytest.fixture
 def study(checkout, capsys):
     make_judged_pairs()
+    return checkout
 
 
 def rows_of(sheet):
@@ -56,9 +58,10 @@ def lines_of(sheet):
     study = study_here()
     components = {name: [name] for name in DIMENSIONS} | {"mean": DIMENSIONS}
     deltas = [RESULTS / f"delta/g3~g1/{name}.parquet" for name in components]
-    pairings = Pairings([RESULTS / "pair/g3~g1.parquet"], deltas, "mini", list(components))
+    pairs = [RESULTS / "pair/g3~g1.parquet"]
+    pairings = Pairings(pairs, deltas, "mini", list(components))
     paths = [Path(place("mini", sheet.sheet)) for place in (annotations, sheet_key)]
-    return people_lines(paths[:1], paths[1:], pairings, study.judge_versions(), components, Bootstrap(200, 1))
+    return people_lines(paths[:1], paths[1:], pairs, pairings, study.judge_versions(), components, Bootstrap(200, 1))
 
 
 def test_a_sheet_tells_neither_generators_nor_scores_and_escapes_what_models_wrote(study):
@@ -155,6 +158,24 @@ def test_pairs_that_came_later_make_the_sheet_one_of_another_version(study):
     path = RESULTS / "delta/g3~g1/mean.parquet"
     tables.write(path, Delta, [*tables.read(path, Delta), Delta("zz-60", 3.0, 3.0, 0.0, None)])
     assert list(lines_of(sheet)[0].edited) == ["pairs"]
+
+
+def test_traces_that_were_drawn_anew_make_the_sheet_one_of_another_version(study):
+    sheet = exported()
+    annotate("import", fill(sheet, as_the_judge), "--annotator", "ada")
+    path = RESULTS / "pair/g3~g1.parquet"
+    first, *others = tables.read(path, Pair)
+    tables.write(path, Pair, [replace(first, texts="of another draw"), *others])
+    assert list(lines_of(sheet)[0].edited) == ["pairs"]
+    assert annotate("export", "--pairing", "g3~g1", "--pairs", 40, "--out", "again") == 0
+    assert not (Path("again") / f"{sheet.sheet}.csv").exists(), "it is another sheet"
+
+
+def test_an_annotation_says_which_texts_were_read(study):
+    sheet = exported()
+    annotate("import", fill(sheet, as_the_judge), "--annotator", "ada")
+    rows = tables.read(Path(annotations("mini", sheet.sheet)), Annotation)
+    assert {row.texts for row in rows} == {f"texts-{row.pair_id[3:]}" for row in sheet.rows}
 
 
 @pytest.mark.parametrize(

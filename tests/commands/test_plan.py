@@ -285,6 +285,16 @@ def test_a_new_generator_is_named_and_costs_its_own_rows(capsys):
 
 
 @pytest.mark.usefixtures("checkout")
+def test_another_judge_is_named_and_not_what_the_report_lists_of_it(capsys):
+    content = study()
+    content["judge"]["others"] = {"again": {"pairings": ["g3~g1"]}}
+    write_study(content)
+    causes = [why["cause"] for why in planned(capsys)["why"]]
+    assert "form both@again is new" in causes
+    assert not [cause for cause in causes if cause.startswith("report.")]
+
+
+@pytest.mark.usefixtures("checkout")
 def test_a_new_selection_costs_its_own_arm(capsys):
     content = study()
     content["experiments"]["selections"]["selections"].append("random-4-s1")
@@ -388,6 +398,48 @@ def test_another_model_and_another_commit_are_named_by_where_they_stand():
     assert told(OWNER, OTHER) == ["models.g3.hub: owner/tiny -> other/tiny"]
     revision = "resources/pins.lock.json: models.owner/tiny.revision"
     assert told(OWNER, LATER) == [f"{revision}: {'a' * 40} -> {'b' * 40}"]
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_changed_setting_is_named_by_the_section_of_the_judge_that_has_it():
+    def told(name: str, **changes: Any) -> list[str]:
+        now = replace(job, name=name, settings=json.dumps(settings | changes))
+        return find_causes(Study(content, CONFIG), [now])[name].own
+
+    content = study()
+    compared = {"forms": {"alone": DIMENSIONS[:1]}, "generators": ["g3"], "prompts": 4}
+    others = {"again": {"pairings": ["g3~g1"], "votes": 2}}
+    content["judge"] |= {"compared": compared, "others": others}
+    jobs = planned_jobs(["--profile", "mini", "--forcerun", "judge"])
+    (job,) = [replace(job, reason="") for job in jobs if job.name == "judge/g3/both"]
+    settings = json.loads(job.settings)
+    assert told("judge/g3/both", votes=2) == ["judge.votes: 1 -> 2"]
+    assert told("judge/g3/both@again", votes=2) == ["judge.others.again.votes: 1 -> 2"]
+    assert told("judge/g3/both@again", prompts=7) == ["judge.others.again.prompts: none -> 7"]
+    sampling = settings["sampling"] | {"temperature": 0.7}
+    assert told("judge/g3/both@again", sampling=sampling) == ["judge.sampling.temperature: 0.6 -> 0.7"]
+    assert told("judge/g3/alone", prompts=7) == ["judge.compared.prompts: none -> 7"]
+
+
+@pytest.mark.usefixtures("checkout")
+def test_replies_of_another_judge_are_as_long_as_its_own_were(capsys):
+    content = study()
+    content["judge"]["others"] = {"again": {"pairings": ["g3~g1"]}}
+    write_study(content)
+    measured = {"rows": PROMPTS, "failures": {}, "details": {"mean_tokens": 5000.0}, "run": {"seconds": 1.0}}
+    write_text(RESULTS / "judge/g1/both@again.manifest.json", json.dumps(measured))
+    judge = planned(capsys)["stages"]["judge"]
+    assert judge["missing"]["value"] == 2 * PROMPTS - CUT
+    assert judge["tokens"] == {"value": 5000 * (2 * PROMPTS - CUT), "basis": "measured"}
+
+
+@pytest.mark.usefixtures("checkout")
+def test_a_new_temperature_of_the_untrained_policy_is_named(capsys):
+    content = study()
+    content["evaluate"]["groups"]["sampled"]["base_temperatures"] = [0.5]
+    write_study(content)
+    (why,) = planned(capsys)["why"]
+    assert (why["cause"], why["own"], why["below"]) == ("temperature 0.5 is new", {"evaluate": 1}, {"report": 1})
 
 
 def test_changed_source_is_named_by_module_and_what_is_recorded_is_not_asked_again(checkout):

@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from prefdelta.commands.sweep import Sweep, choose, measure, page
+from prefdelta.commands.sweep import Sweep, choose, derive, measure, page
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import mean_interval
 from prefdelta.records.score import Score
 from prefdelta.store import tables
+from prefdelta.study.study import Study
 
+ROOT = Path(__file__).parents[2]
 RATES = [1e-5, 1e-4]
 SWEEP = Sweep(
     study="study.yaml",
@@ -74,3 +77,19 @@ def test_the_page_says_of_each_rate_what_it_gains_and_which_is_chosen(tmp_path: 
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| dpo")]
     assert [row[1] for row in rows] == ["1e-05", "0.0001"]
     assert [row[-2:] for row in rows] == [["+1.7", "**chosen** |"], ["-30.0", " |"]]
+
+
+def test_the_study_of_a_sweep_has_one_arm_per_rate_and_nothing_that_speaks_of_other_pairings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    sweep = Sweep.model_validate(yaml.safe_load(Path("resources/studies/sweep.yaml").read_text(encoding="utf-8")))
+    served = yaml.safe_load(Path(sweep.study).read_text(encoding="utf-8"))
+    served["judge"]["others"] = {"second": {"pairings": ["g3~g1"], "votes": 2}}
+    served["annotations"] = ["s-0123456789"]
+    study = Study(derive(sweep, served), "sweep")
+    arms = [str(arm) for job in study.jobs("train") for arm in job.arms]
+    rates = [(recipe, rate) for recipe in sweep.recipes for rate in sweep.learning_rates]
+    assert arms == [f"pa/g3~g0/random-1000-s0/{recipe}-{rate:g}/s0" for recipe, rate in rates]
+    assert not any("@" in job.name for job in study.all_jobs)
+    assert study.input("report", "annotations")({}) == []

@@ -42,11 +42,12 @@ def test_peoples_deltas_are_of_the_means_over_those_who_scored_a_pair(
 ) -> None:
     first, second, *rest = [row for row in read_checked(pairs.path, Pair) if row.eligible]
     said = [
-        Annotation("ada", first.pair_id, "logic", 5, 2, None),
-        Annotation("bob", first.pair_id, "logic", 4, 2, None),
-        Annotation("ada", second.pair_id, "logic", 1, 3, None),
-        Annotation("ada", second.pair_id, "depth", 1, 5, None),
-        Annotation("ada", "of another pairing", "logic", 1, 5, None),
+        Annotation("ada", first.pair_id, "logic", 5, 2, str(first.texts), None),
+        Annotation("bob", first.pair_id, "logic", 4, 2, str(first.texts), None),
+        Annotation("ada", second.pair_id, "logic", 1, 3, str(second.texts), None),
+        Annotation("bob", second.pair_id, "logic", 5, 1, "of another draw of the traces", None),
+        Annotation("ada", second.pair_id, "depth", 1, 5, str(second.texts), None),
+        Annotation("ada", "of another pairing", "logic", 1, 5, "others", None),
     ]
     tables.write(tmp_path / "s-1.parquet", Annotation, said)
     settings = delta.DeltaSettings(chosen="strong", rejected="weak", components=["logic"])

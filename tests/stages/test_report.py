@@ -820,11 +820,14 @@ def test_the_judge_is_held_against_people(study):
     study.inputs["deltas"] = [one for one in study.inputs["deltas"] if one != path]
     study.table("deltas", "delta/big~small/clarity.parquet", Delta, deltas)
     known = dict.fromkeys(ids, 1.0) | {"id3": 0.0}
-    sheet = make_sheet("tiny", "big~small", ["clarity"], "clarity", known, 4, 1, versions)
+    path = study.root / "pair/big~small.parquet"
+    tables.write(path, Pair, [*tables.read(path, Pair), *(replace(pair(name, 10), texts=name) for name in ids)])
+    texts = {name: name for name in ids}
+    sheet = make_sheet("tiny", "big~small", ["clarity"], "clarity", known, texts, 4, 1, versions)
     key = study.root.parents[1] / "annotations/tiny/s-1.key.json"
     sheets.write(key, sheet)
     said = [
-        Annotation("ada", pair_id, "clarity", 3 - (n == 0) + (n == 3), 3 - (n > 0), None)
+        Annotation("ada", pair_id, "clarity", 3 - (n == 0) + (n == 3), 3 - (n > 0), pair_id, None)
         for n, pair_id in enumerate(ids)
     ]
     tables.write(key.with_name("s-1.parquet"), Annotation, said)

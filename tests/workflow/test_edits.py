@@ -516,6 +516,11 @@ SETTINGS = [
         set_in_config("evaluate", "base_samples", to=6),
         some("evaluate/*/base/sampled"),
     ),
+    Case(
+        "how much of an update must be kept",
+        set_in_config("evaluate", "min_update_cosine", to=0.9),
+        some("evaluate/*/*/*/*/*/*"),
+    ),
     # Graded again from the record, without a call (tests/stages/test_evaluate.py).
     Case(
         "the graders beside ours",

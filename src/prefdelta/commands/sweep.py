@@ -82,7 +82,12 @@ def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
         for rate in sweep.learning_rates
     }
     groups = {
-        group: {**study["evaluate"]["groups"][group], "benchmarks": sweep.benchmarks, "experiments": None}
+        group: {
+            **study["evaluate"]["groups"][group],
+            "benchmarks": sweep.benchmarks,
+            "experiments": None,
+            "base_temperatures": [],
+        }
         for group in GROUPS
     }
     experiment = {
@@ -101,6 +106,8 @@ def derive(sweep: Sweep, study: dict[str, Any]) -> dict[str, Any]:
         "policies": [sweep.policy],
         "benchmarks": sweep.benchmarks,
         "experiments": {NAME: experiment},
+        "annotations": [],
+        "judge": {**study["judge"], "compared": None, "others": {}},  # they may name other generators
         "filter": {**study["filter"], "sets": {}},
         "train": {"recipes": swept},
         "evaluate": {**study["evaluate"], "groups": groups, "base_samples": 1},  # gains are paired by answer

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from typing import Self
 
 from prefdelta.core.errors import StudyError
@@ -174,7 +175,8 @@ def parse_arm(name: str) -> Arm | Base:
     if match := _BASE.fullmatch(name):
         policy, degrees = match.groups()
         with suppress(ValueError):
-            if str(base := Base(policy, None if degrees is None else float(degrees))) == name:
+            base = Base(policy, None if degrees is None else float(degrees))
+            if str(base) == name and isfinite(base.temperature or 0.0):
                 return base
     if _ARM.fullmatch(name):
         return Arm.parse(name)

@@ -1,6 +1,7 @@
 """What jobs ask of machines, and how a site's cluster is addressed.
 
-These values are not in a stage's settings: they change no result, so an edit reruns nothing.
+These values are not in a stage's settings: they change no result, so an edit reruns nothing. Only other batches of arms
+are other jobs, which take all from the record.
 """
 
 from typing import Annotated, Literal
@@ -91,7 +92,10 @@ class Resources(Settings):
 
 
 class Compute(Resources):
-    """What one job of a stage asks for. An edit reruns no job."""
+    """What one job of a stage asks for. An edit reruns no job.
+
+    Only `batch` and `batch_by` plan jobs again: other batches of arms, with 0 steps and 0 calls.
+    """
 
     threads: Annotated[int, Field(ge=1)] = 1
     """CPU cores per job (and per node, with `submitit`)."""

@@ -46,7 +46,9 @@ OUTPUTS: Mapping[str, str] = {
 FIGURES = "report/figures"  # a folder: the report's other output
 TABLE, MANIFEST, LOG, EVENTS = ".parquet", ".manifest.json", ".log", ".events.jsonl"
 ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}  # of outputs that are not tables
-_NUMBERS = ("shard", "of", "seed", "order")  # axes whose values are whole numbers
+_WHOLE = "[0-9]+"
+# Axis -> a regular expression of its values; of all others, no slash and no tilde.
+_NUMBERS = {"shard": _WHOLE, "of": _WHOLE, "seed": _WHOLE, "order": _WHOLE, "temperature": "[0-9.]+"}
 _ANY_ENDING = re.compile("(" + "|".join(map(re.escape, [MANIFEST, TABLE, LOG, *sorted(set(ENDINGS.values()))])) + ")$")
 
 
@@ -153,6 +155,6 @@ def _expression(pattern: str) -> str:
     """A regular expression with a group for each axis of a pattern."""
 
     def group(match: re.Match[str]) -> str:
-        return f"(?P<{match[1]}>{'[0-9]+' if match[1] in _NUMBERS else '[^/~]+'})"
+        return f"(?P<{match[1]}>{_NUMBERS.get(match[1], '[^/~]+')})"
 
     return re.sub(r"\\\{(\w+)\\\}", group, re.escape(pattern))

@@ -8,7 +8,7 @@ from typing import ClassVar
 class Annotation:
     """One row of `annotations/<study>/<sheet>.parquet`."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     KEY: ClassVar[tuple[str, ...]] = ("annotator", "pair_id", "dimension")
 
     annotator: str
@@ -16,4 +16,5 @@ class Annotation:
     dimension: str
     chosen_score: int  # 1 (worst) to 5 (best), on the judge's scale
     rejected_score: int
+    texts: str  # digest of both texts, as the person read them: `Pair.texts` at the export
     note: str | None  # the person's remark on the pair, the same on all its dimensions

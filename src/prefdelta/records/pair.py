@@ -8,7 +8,7 @@ from typing import ClassVar
 class Pair:
     """One row of `pair/<chosen>~<rejected>.parquet`. A pair that is not eligible is never trained on."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     KEY: ClassVar[tuple[str, ...]] = ("pair_id",)
 
     pair_id: str  # hash of prompt, both generators and both samples
@@ -25,3 +25,4 @@ class Pair:
     reason: str | None  # why it is not eligible: "chosen_truncated", "identical", ...
     chosen_characters: int | None = None  # None: that side has no usable trace
     rejected_characters: int | None = None
+    texts: str | None = None  # digest of both texts; None: a side has no usable trace

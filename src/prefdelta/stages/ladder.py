@@ -137,15 +137,15 @@ def _accuracy(
     record = Record(job.record / "calls" / "ladder" / checkpoint.key, Call)
     replies = calls.ask_missing(engine, requests, record, f"ladder {job.settings.model}, seed {rung.seed}")
     grader = plugins.load(GRADER)
-    solved, counted = {}, 0
+    solved, counted = {}, {}
     for place, temperature in enumerate(temperatures):
         asked = replies.calls[place * len(answers) : (place + 1) * len(answers)]
         grades = [
             Grade(question, "", 0, *grade(grader, call, right)[:3])
             for (question, right), call in zip(answers.items(), asked, strict=True)
         ]
-        right, counted = count_outcomes(grades)
-        solved[temperature] = round(right / counted, 4) if counted else 0.0
+        right, counted[temperature] = count_outcomes(grades)
+        solved[temperature] = round(right / max(counted[temperature], 1), 4)
     best = max(window.best_over, key=lambda temperature: solved[temperature], default=None)
     measured = WindowAccuracy(
         family=window.family,
@@ -153,7 +153,7 @@ def _accuracy(
         accuracy=solved[window.temperature],
         low=window.low,
         high=window.high,
-        n=counted,
+        n=counted[window.temperature],
         temperature=window.temperature,
         best_temperature=best,
         best_accuracy=None if best is None else solved[best],

@@ -225,6 +225,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
         people=people_lines(
             job.inputs["annotations"],
             job.inputs["sheets"],
+            job.inputs["pairs"],
             pairings,
             settings.people.versions if settings.people else {},
             settings.people.components if settings.people else {},

@@ -157,6 +157,11 @@ class Axes:
         ]
         return list(dict.fromkeys([*main, *again]))
 
+    @cached_property
+    def all_judged(self) -> list[tuple[str, str]]:
+        """(generator, form) of all traces that are judged: in main forms, then in those of `judge.compared`."""
+        return [*self.judged, *((name, form) for name in self.compared_generators for form in self.compared_forms)]
+
     # --- deltas and selections ----------------------------------------------------------------------------------
 
     @property

@@ -199,9 +199,14 @@ class Inputs:
         return [path_of(self._config.study, sheet) for sheet in self._config.annotations]
 
     def _judgements(self, generators: Iterable[str], forms: Iterable[str]) -> list[str]:
-        """Judgements of these generators' traces in these forms."""
-        asked = list(forms)
-        return [self._files.output("judge", generator=name, form=form) for name in generators for form in asked]
+        """Judgements of these generators' traces in these forms, if a job makes them: of a draw from 1, only some."""
+        asked, made = list(forms), set(self._axes.all_judged)
+        return [
+            self._files.output("judge", generator=name, form=form)
+            for name in generators
+            for form in asked
+            if (name, form) in made
+        ]
 
     def _traces(self, generator: str) -> str:
         return self._files.output("generate", generator=generator)

@@ -66,8 +66,7 @@ class JobList:
                 for generator in generators:
                     yield "grade", {"generator": generator}
             case "judge":
-                compared = [(name, form) for name in axes.compared_generators for form in axes.compared_forms]
-                for generator, form in [*axes.judged, *compared]:
+                for generator, form in axes.all_judged:
                     yield "judge", {"generator": generator, "form": form}
             case "pair":
                 for pairing in axes.paired:

@@ -240,7 +240,7 @@ class JobSettings:
             )
             for name in sorted(group.benchmarks)
         }
-        return EvaluateSettings(
+        settings = EvaluateSettings(
             arms=list(map(str, job.arms)),
             benchmarks=asked,
             engine=section.engine,
@@ -249,9 +249,9 @@ class JobSettings:
             rendering=self._hub.rendering(policy),
             sampling=group.sampling.model_copy(update=sharpened),
             seed=self._config.seed,
-            min_update_cosine=section.min_update_cosine,
             max_failure_share=section.max_failure_share,
         )
+        return settings if is_base else settings.model_copy(update={"min_update_cosine": section.min_update_cosine})
 
     def _report(self, job: StudyJob) -> Settings:
         config = self._config

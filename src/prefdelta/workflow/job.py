@@ -84,9 +84,9 @@ class Outcome:
         return f"{self.rows:,} rows, {failed:,} of them failed"
 
 
-def file_of(paths: Iterable[Path], name: str) -> Path:
-    """The path in `paths` that belongs to `name`: an arm (folders of the path) or a selection (the file's folder)."""
-    (match,) = [path for path in paths if (f"/{name}/" in path.as_posix() if "/" in name else path.parent.name == name)]
+def file_of(paths: Iterable[Path], arm: str) -> Path:
+    """The path in `paths` that belongs to an arm, whose name is among its folders."""
+    (match,) = [path for path in paths if f"/{arm}/" in path.as_posix()]
     return match
 
 

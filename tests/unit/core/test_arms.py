@@ -108,6 +108,7 @@ def test_what_is_not_the_name_of_an_arm(name):
     [
         *("", "base", "/base", "pa/based", "pa/base/s0", "pa/g4~g0/all/dpo/zero"),
         *("pa/base@", "pa/base@cool", "pa/base@0.70", "pa/base@1.0", "pa/base@0.7/s0"),  # one temperature, one name
+        *("pa/base@nan", "pa/base@inf", "pa/base@-inf"),
     ],
 )
 def test_what_is_neither_an_arm_nor_an_untrained_policy(name):

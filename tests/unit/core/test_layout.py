@@ -34,7 +34,7 @@ names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]*", fullmatch=True) | st.sample
 
 def axes_of(pattern):
     numbers = st.integers(0, 99).map(str)
-    values = dict.fromkeys(("shard", "of", "seed", "order"), numbers)
+    values = {**dict.fromkeys(("shard", "of", "seed", "order"), numbers), "temperature": st.sampled_from(["0.5", "1"])}
     return st.fixed_dictionaries({name: values.get(name, names) for name in AXES if f"{{{name}}}" in pattern})
 
 
@@ -111,6 +111,11 @@ def test_a_job_says_by_its_name_what_it_is_about():
     place = layout.place_of_job("filter/g4~g0/top-mean-5/t1")
     axes = {"chosen": "g4", "rejected": "g0", "selection": "top-mean-5", "order": "1"}
     assert (place.stage, place.axes) == ("filter", axes)
+    place = layout.place_of_job("evaluate/pa/base@0.5-my-group")
+    assert (place.kind, place.axes) == (
+        "evaluate_sharpened",
+        {"policy": "pa", "temperature": "0.5", "group": "my-group"},
+    )
     with pytest.raises(StudyError, match="filter/g4~g0/all: is not a path"):
         layout.place_of_job("filter/g4~g0/all")
 

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from prefdelta.core import layout
 from prefdelta.core.stage_names import STAGES
 
@@ -29,8 +31,16 @@ def test_jobs_are_those_of_their_stage_in_the_order_of_the_stages(mini):
     assert study.outputs == [path for job in study.all_jobs for path in job.outputs]
 
 
-def test_what_a_job_reads_is_written_by_another_or_edited_by_people(mini):
-    study = mini()
+def select_by_another_judge_in_two_draws(content):
+    engine = content["judge"]["engine"] | {"server": {"name": "rules", "noise": 0.3}}
+    content["judge"]["others"] = {"second": {"engine": engine, "prompts": 400}}
+    experiment = content["experiments"]["filtering"]
+    content["experiments"]["again"] = experiment | {"selections": ["top-factuality@second-250"], "draws": [0, 1]}
+
+
+@pytest.mark.parametrize("edit", [lambda content: None, select_by_another_judge_in_two_draws])
+def test_what_a_job_reads_is_written_by_another_or_edited_by_people(mini, edit):
+    study = mini(edit)
     written = set(study.outputs)
     for job in study.all_jobs:
         for path in job.reads:

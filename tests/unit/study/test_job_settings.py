@@ -36,6 +36,15 @@ def test_another_date_is_no_other_setting_of_jobs_whose_models_were_trained_here
         assert [batch.settings for batch in getattr(one, batches)] == [b.settings for b in getattr(other, batches)]
 
 
+def test_how_much_of_an_update_must_be_kept_is_no_setting_of_an_untrained_policy(mini):
+    def settings(least):
+        study = mini(lambda content: content["evaluate"].update(min_update_cosine=least))
+        return {job.name: job.settings for job in study.jobs("evaluate")}
+
+    one, other = settings(0.9), settings(0.95)
+    assert {name for name in one if one[name] == other[name]} == {name for name in one if "/base" in name}
+
+
 def test_a_repeat_asks_the_judge_the_same_with_another_seed(study_at):
     settings_of = study_at({}).settings("judge")
     main, again, alone = (

@@ -55,10 +55,12 @@ def run(study: Study, arguments: argparse.Namespace) -> None:
         for row in tables.read(_output(study, "delta", **pairing.axes, dimension=by), Delta)
         if row.delta is not None
     }
+    pairs = {row.pair_id: row for row in tables.read(_output(study, "pair", **pairing.axes), Pair)}
+    texts = {pair_id: pair.texts for pair_id, pair in pairs.items() if pair.texts}
     sheet = make_sheet(
-        study.config.study, str(pairing), dimensions, by, deltas, arguments.pairs, arguments.seed, versions
+        study.config.study, str(pairing), dimensions, by, deltas, texts, arguments.pairs, arguments.seed, versions
     )
-    shown = _shown(study, pairing, sheet)
+    shown = _shown(study, pairing, pairs, sheet)
     rubrics = {name: Path(rubric(name)).read_text(encoding="utf-8") for name in dimensions}
     content = {
         arguments.out / f"{sheet.sheet}.csv": csv_text(sheet, shown),
@@ -125,8 +127,7 @@ def _known(names: list[str] | None, allowed: list[str], option: str) -> list[str
     return list(dict.fromkeys(names or []))
 
 
-def _shown(study: Study, pairing: Pairing, sheet: Sheet) -> list[ShownRow]:
-    pairs = {row.pair_id: row for row in tables.read(_output(study, "pair", **pairing.axes), Pair)}
+def _shown(study: Study, pairing: Pairing, pairs: Mapping[str, Pair], sheet: Sheet) -> list[ShownRow]:
     prompts = {row.prompt_id: row for row in tables.read(_output(study, "prompts", source=TRAINING_PROMPTS), Prompt)}
     texts = {
         (row.generator, row.prompt_id, row.sample): row.text or ""

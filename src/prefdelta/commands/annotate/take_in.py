@@ -85,7 +85,8 @@ def join(sheet: Sheet, answers: Sequence[Answer], annotator: str, partial: bool,
         rejected = SIDES[1 - SIDES.index(row.chosen)]
         for dimension in sheet.dimensions if answer.scores else ():
             chosen_score, rejected_score = (answer.scores[side, dimension] for side in (row.chosen, rejected))
-            rows.append(Annotation(annotator, row.pair_id, dimension, chosen_score, rejected_score, answer.note))
+            scores = chosen_score, rejected_score
+            rows.append(Annotation(annotator, row.pair_id, dimension, *scores, row.texts, answer.note))
     if not rows:
         raise StudyError(f"{where}: holds no score, so nothing was imported.")
     return rows

@@ -21,6 +21,7 @@ AXES = (
     "recipe",
     "seed",
     "group",
+    "temperature",
 )
 
 

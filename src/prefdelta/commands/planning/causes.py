@@ -18,9 +18,12 @@ from prefdelta.workflow.source import PACKAGE
 
 # Settings that list axes: a job of a batch, or the report, gets another list when an axis gets or loses a value.
 _LISTS = {
-    "train": ("selections",),
+    "train": ("arms",),
     "evaluate": ("arms",),
-    "report": ("dimensions", "benchmarks", "experiments", "groups", "forms", "compared", "plan"),
+    "report": (
+        *("dimensions", "benchmarks", "experiments", "groups", "plan"),
+        *("forms", "compared", "same_judge", "people"),
+    ),
 }
 
 

@@ -1,5 +1,6 @@
 """The price of each claim: what the jobs cost that its arms stand on, and what is saved without it."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from prefdelta.commands.planning.amounts import Amount, total
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.power import Power
 from prefdelta.commands.planning.work import JobWork
-from prefdelta.core.arms import Arm, parse_arm
+from prefdelta.core import layout
+from prefdelta.core.arms import Arm, Base, Pairing, parse_arm
 
 Part = tuple[str, str]  # name of a job, and of the arm of its batch; no arm: the whole job
 _BATCHES = ("train", "evaluate")
@@ -71,7 +73,7 @@ class _Graph:
         for job in jobs:
             for name in self._arms[job.name] or [job.name]:
                 self._jobs.setdefault(name, []).append(job)
-        self._above: dict[str, set[Part]] = {}
+        self._above: dict[Part, set[Part]] = {}
 
     @property
     def trained(self) -> set[str]:
@@ -88,16 +90,33 @@ class _Graph:
         found: set[Part] = set()
         for name in names:
             for job in self._jobs.get(name, ()):
-                found |= {(job.name, name if self._arms[job.name] else "")} | self._inputs(job)
+                of_arm = bool(self._arms[job.name])
+                found |= {(job.name, name if of_arm else "")} | self._inputs(job, name if of_arm else "")
         return found
 
-    def _inputs(self, job: PlannedJob) -> set[Part]:
-        """All that a job stands on, but for trainings: an arm brings its own."""
-        if job.name not in self._above:
+    def _inputs(self, job: PlannedJob, arm: str = "") -> set[Part]:
+        """All that a job stands on, but for trainings: an arm brings its own. arm: what this arm of its batch needs."""
+        if (job.name, arm) not in self._above:
             makers = {maker.name: maker for path in job.reads if (maker := self._made_by.get(path))}
-            wholes = [maker for maker in makers.values() if not self._arms[maker.name]]
-            self._above[job.name] = {(maker.name, "") for maker in wholes}.union(*map(self._inputs, wholes))
-        return self._above[job.name]
+            wholes = [
+                maker
+                for maker in makers.values()
+                if not self._arms[maker.name] and (not arm or _needs(job, arm, maker.name))
+            ]
+            self._above[job.name, arm] = {(maker.name, "") for maker in wholes}.union(*map(self._inputs, wholes))
+        return self._above[job.name, arm]
+
+
+def _needs(job: PlannedJob, name: str, maker: str) -> bool:
+    """Whether an arm of a batch needs what a job makes that the batch reads."""
+    arm, axes = parse_arm(name), layout.place_of_job(maker).axes
+    if isinstance(arm, Base):
+        return True
+    if maker.startswith("filter/"):
+        return maker == f"filter/{json.loads(job.settings)['arms'][name]}"
+    if "generator" in axes:
+        return axes["generator"] in arm.pairing.generators
+    return "chosen" not in axes or Pairing(axes["chosen"], axes["rejected"]) == arm.pairing
 
 
 def _arms(job: PlannedJob) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from prefdelta.commands.planning.dry_run import PlannedJob
 from prefdelta.commands.planning.models import model_of
 from prefdelta.core.arms import undrawn
+from prefdelta.core.asking.judges import judge_in
 from prefdelta.models.repositories import LOCK
 from prefdelta.study.study import Study
 
@@ -57,11 +58,22 @@ def _key(study: Study, job: PlannedJob, path: tuple[str, ...]) -> str:
             source = job.writes[0].stem
             where = "prompts.train" if source == "train" else f"resources/benchmarks/{source}.yaml: source"
             return ".".join([where, *rest])
+        case "judge", "engine" | "sampling" | "votes" | "prompts":
+            return ".".join([_judge_key(study, job, first), *path])
         case "generate", "sampling" | "engine" | "samples" if first == "samples" or getattr(
             study.config.generator(json.loads(job.settings)["generator"]), first
         ):
             return ".".join(["generators", undrawn(json.loads(job.settings)["generator"]), *path])
     return ".".join([job.stage, *path])
+
+
+def _judge_key(study: Study, job: PlannedJob, setting: str) -> str:
+    """The section that holds a setting of a judge's job: another judge's own one, or that of the study's judge."""
+    name = judge_in(job.name.rpartition("/")[2])
+    other = study.config.judge.others.get(name or "")
+    if other and getattr(other, setting) is not None:
+        return f"judge.others.{name}"
+    return "judge.compared" if setting == "prompts" else "judge"
 
 
 def _value(value: Any) -> str:

@@ -184,7 +184,7 @@ class Reckoning:
             case "generate":
                 return missing * self._trace_tokens(settings.generator, settings.sampling.max_tokens)
             case "judge":
-                names = (job.name, f"judge/*/{settings.form}")
+                names = (job.name, f"judge/*/{job.name.rpartition('/')[2]}")
                 return missing * self._reply_tokens("judge", model, names, settings.sampling.max_tokens)
             case "reference":
                 return missing * self._trace_tokens(settings.generator)

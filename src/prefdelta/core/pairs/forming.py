@@ -136,6 +136,7 @@ class _Traces:
             reason=reason,
             chosen_characters=len(left.text) if left and left.text else None,
             rejected_characters=len(right.text) if right and right.text else None,
+            texts=digest([left.text, right.text])[:16] if left and right else None,
         )
 
 

@@ -1,15 +1,16 @@
 """The key of a sheet: what each row is, how its pairs were drawn, and the version of the judge that it is bound to."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Literal
 
+from prefdelta.core.asking.verdicts import HIGHEST, LOWEST
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest, fraction
 from prefdelta.core.people.sampling import Stratum, draw, strata_of
 from prefdelta.core.settings import Settings
 
 SIDES = ("first", "second")  # as the sheet shows them
-SCORES = (1, 2, 3, 4, 5)
+SCORES = tuple(range(LOWEST, HIGHEST + 1))  # the judge's
 Side = Literal["first", "second"]
 
 
@@ -38,6 +39,9 @@ class SheetRow(Settings):
 
     pair_id: str
     """The pair."""
+
+    texts: str
+    """Digest of both texts, as the sheet shows them."""
 
     stratum: int
     """Index of its stratum."""
@@ -68,7 +72,7 @@ class Sheet(Settings):
     """The strata of the pairs with a delta on `by`, lowest delta first."""
 
     frame: str
-    """Digest of the ids of the pairs that were drawn from."""
+    """Digest of the pairs that were drawn from: their ids and texts."""
 
     versions: dict[str, JudgeVersion]
     """Dimension -> the judge's version at the export."""
@@ -83,13 +87,15 @@ def make_sheet(
     dimensions: list[str],
     by: str,
     deltas: dict[str, float],
+    texts: Mapping[str, str],
     pairs: int,
     seed: int,
     versions: dict[str, JudgeVersion],
 ) -> Sheet:
     """Draw the pairs of a sheet, their order, and which side is shown first. Equal arguments give an equal sheet.
 
-    deltas: pair_id -> delta on `by`, of all pairs that may be drawn. pairs: how many are drawn; all if there are fewer.
+    deltas: pair_id -> delta on `by`, of all pairs that may be drawn. texts: pair_id -> digest of both texts,
+    of these pairs at least. pairs: how many are drawn; all if there are fewer.
     Raises StudyError if fewer than two pairs can be drawn.
     """
     if min(pairs, len(deltas)) < 2:
@@ -97,8 +103,8 @@ def make_sheet(
             f"{pairing}: a sheet needs two pairs or more; {pairs} are asked for, and {len(deltas)} have a delta on "
             f"{by}."
         )
-    strata = strata_of(deltas)
-    content = [study, pairing, dimensions, by, sorted(deltas.items()), pairs, seed]
+    strata, frame = strata_of(deltas), frame_of({pair_id: texts[pair_id] for pair_id in deltas})
+    content = [study, pairing, dimensions, by, sorted(deltas.items()), frame, pairs, seed]
     content.append({name: version.model_dump() for name, version in sorted(versions.items())})
     name = f"s-{digest(content)[:10]}"
     drawn = draw(deltas, strata, pairs, seed)
@@ -107,6 +113,7 @@ def make_sheet(
         SheetRow(
             row=f"r{number:03d}",
             pair_id=pair_id,
+            texts=texts[pair_id],
             stratum=stratum,
             chosen="first" if fraction("side", seed, pair_id) < 0.5 else "second",
         )
@@ -119,12 +126,12 @@ def make_sheet(
         dimensions=dimensions,
         by=by,
         strata=strata,
-        frame=frame_of(deltas),
+        frame=frame,
         versions=versions,
         rows=rows,
     )
 
 
-def frame_of(pair_ids: Collection[str]) -> str:
-    """The digest of the pairs that a sheet is drawn from."""
-    return digest(sorted(pair_ids))[:16]
+def frame_of(texts: Mapping[str, str | None]) -> str:
+    """The digest of the pairs that a sheet is drawn from. texts: pair_id -> digest of both texts."""
+    return digest(sorted(texts.items()))[:16]

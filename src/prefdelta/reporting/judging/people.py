@@ -22,6 +22,7 @@ from prefdelta.core.people.sampling import label_of
 from prefdelta.core.people.sheet import JudgeVersion, Sheet, SheetRow, frame_of
 from prefdelta.core.statistics import NOTHING, Estimate, mean_interval, wilson_interval
 from prefdelta.records.annotation import Annotation
+from prefdelta.records.pair import Pair
 from prefdelta.reporting.numbers.agreement import weighted_kappa
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
@@ -68,6 +69,7 @@ _NO_AGREEMENT = RaterAgreement(NOTHING, NOTHING)
 def people_lines(
     annotations: Iterable[Path],
     keys: Iterable[Path],
+    pairs: Iterable[Path],
     pairings: Pairings,
     versions: Mapping[str, JudgeVersion],
     components: Mapping[str, Sequence[str]],
@@ -75,14 +77,17 @@ def people_lines(
 ) -> list[PeopleLine]:
     """One line per sheet and dimension; of composites those whose dimensions the sheet asks for.
 
-    versions: dimension -> the judge's version now. components: dimension or composite -> its dimensions.
+    pairs: tables of Pair. versions: dimension -> the judge's version now. components: dimension or composite -> its
+    dimensions.
     """
     lines = []
-    for path, key in zip(annotations, keys, strict=True):
+    found = list(zip(annotations, keys, strict=True))
+    texts = {pair.pair_id: pair.texts for path in (pairs if found else ()) for pair in tables.read(path, Pair)}
+    for path, key in found:
         sheet, rows = sheets.read(key), tables.read(path, Annotation)
         for name, parts in components.items():
             if set(parts) <= set(sheet.dimensions):
-                lines.append(_line(sheet, rows, name, parts, pairings, versions, bootstrap))
+                lines.append(_line(sheet, rows, name, parts, pairings, texts, versions, bootstrap))
     return lines
 
 
@@ -92,6 +97,7 @@ def _line(
     name: str,
     parts: Sequence[str],
     pairings: Pairings,
+    texts: Mapping[str, str | None],
     versions: Mapping[str, JudgeVersion],
     bootstrap: Bootstrap,
 ) -> PeopleLine:
@@ -105,7 +111,7 @@ def _line(
         if row.delta is not None and row.chosen_score is not None and row.rejected_score is not None
     }
     scored = [row for row in sheet.rows if row.pair_id in by_people and row.pair_id in judged]
-    edited = _edited(sheet, parts, pairings, versions)
+    edited = _edited(sheet, parts, pairings, texts, versions)
     sample = StratifiedSample.of([row.stratum for row in scored], [stratum.size for stratum in sheet.strata])
     deltas = [chosen - rejected for chosen, rejected in judged.values()]
     better = sum(delta > 0 for delta in deltas)
@@ -179,11 +185,20 @@ def _mean_delta(by_annotator: Mapping[str, Scores]) -> float:
     return (chosen - rejected) / len(by_annotator)
 
 
-def _edited(sheet: Sheet, parts: Sequence[str], pairings: Pairings, versions: Mapping[str, JudgeVersion]) -> list[str]:
-    """What differs from what the sheet was exported for: judge, rubric, template, pairs."""
+def _edited(
+    sheet: Sheet,
+    parts: Sequence[str],
+    pairings: Pairings,
+    texts: Mapping[str, str | None],
+    versions: Mapping[str, JudgeVersion],
+) -> list[str]:
+    """What differs from what the sheet was exported for: judge, rubric, template, pairs (which ones, or their texts).
+
+    texts: pair_id -> digest of both texts.
+    """
     changed = {what for part in parts for what in versions[part].changed(sheet.versions[part])}
     rows = pairings.rows(Pairing.parse(sheet.pairing), sheet.by)
-    if frame_of({pair_id for pair_id, row in rows.items() if row.delta is not None}) != sheet.frame:
+    if frame_of({pair_id: texts.get(pair_id) for pair_id, row in rows.items() if row.delta is not None}) != sheet.frame:
         changed.add("pairs")
     return [what for what in (*JudgeVersion.model_fields, "pairs") if what in changed]
 

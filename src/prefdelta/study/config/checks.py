@@ -1,5 +1,6 @@
 """Mistakes that no single value of a config shows: undefined names, and counts that cannot be met."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prefdelta.core.arms import Pairing
@@ -26,6 +27,7 @@ def mistakes_across(config: Config) -> list[str]:
             _compared,
             _dimensions,
             _composites,
+            _annotations,
             _groups,
             _kept,
             _sets,
@@ -50,6 +52,12 @@ def _unknown_generators(config: Config, where: str, pairings: Iterable[str]) -> 
             yield f"{where}: {error}"
         else:
             yield from _unknown(where, pairing.generators, config.generators)
+
+
+def _at_judge(where: str, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if "@" in name:
+            yield f"{where}: {name!r} has an @, which stands before the name of another judge; choose another"
 
 
 def _generators(config: Config) -> Iterator[str]:
@@ -128,12 +136,13 @@ def _compared(config: Config) -> Iterator[str]:
     forms, compared = config.judge.forms, config.judge.compared
     for form, dimensions in {**forms, **(compared.forms if compared else {})}.items():
         yield from _unknown(f"judge.forms.{form}", dimensions, config.dimensions)
-        if "@" in form:
-            yield f"judge.forms: {form!r} has an @, which stands before the name of another judge; choose another"
+    yield from _at_judge("judge.forms", forms)
     if compared is None:
         return
     yield from _unknown("judge.compared.generators", compared.generators, config.generators)
     yield from _unknown("judge.compared.repeats", compared.repeats.values(), forms)
+    yield from _at_judge("judge.compared.forms", compared.forms)
+    yield from _at_judge("judge.compared.repeats", compared.repeats)
     for form in compared.forms.keys() & forms.keys():
         yield f"judge.compared.forms: {form!r} is the name of a main form; choose another"
     for form in compared.repeats.keys() & {**forms, **compared.forms}.keys():
@@ -148,10 +157,17 @@ def _dimensions(config: Config) -> Iterator[str]:
 
 
 def _composites(config: Config) -> Iterator[str]:
+    yield from _at_judge("delta.composites", config.delta.composites)
     for name, components in config.delta.composites.items():
         yield from _unknown(f"delta.composites.{name}", components, config.dimensions)
         if name in config.dimensions:
             yield f"delta.composites: {name!r} is the name of a dimension; choose another"
+
+
+def _annotations(config: Config) -> Iterator[str]:
+    for sheet, count in Counter(config.annotations).items():
+        if count > 1:
+            yield f"annotations: {sheet!r} is given twice; leave one out"
 
 
 def _groups(config: Config) -> Iterator[str]:
@@ -280,6 +296,8 @@ def _selection(config: Config, experiment: str, name: str, pairings: list[str]) 
     except StudyError as error:
         yield f"{where}: {error}"
         return
+    asked = (selection.k or 0) * (2 if selection.MATCHES else 1)
+    needed = f"{asked} pairs, the top ones and as many others" if selection.MATCHES else f"{asked} pairs"
     if selection.dimension is not None:
         dimensions, judges = [*config.dimensions, *config.delta.composites], [*config.judge.others, PEOPLE]
         yield from _unknown(f"{where}: {name!r}", [without_judge(selection.dimension)], dimensions)
@@ -288,9 +306,9 @@ def _selection(config: Config, experiment: str, name: str, pairings: list[str]) 
         if judge == PEOPLE and not config.annotations:
             yield f"{where}: {name!r} selects by people's deltas; name their sheets in annotations"
         other = config.judge.others.get(judge or "")
-        if other and selection.k is not None and other.prompts != "all" and selection.k > other.prompts:
+        if other and other.prompts != "all" and asked > other.prompts:
             yield (
-                f"{where}: {name!r} asks for {selection.k} pairs, but {judge} judges only {other.prompts} prompts; "
+                f"{where}: {name!r} asks for {needed}, but {judge} judges only {other.prompts} prompts; "
                 f"raise judge.others.{judge}.prompts"
             )
     if selection.set is not None and selection.set not in config.filter.sets:
@@ -307,7 +325,5 @@ def _selection(config: Config, experiment: str, name: str, pairings: list[str]) 
         None if isinstance(train, DataSource) else train.items,
     ]
     most = min((limit for limit in limits if limit), default=None)
-    asked = (selection.k or 0) * (2 if selection.MATCHES else 1)
     if most is not None and asked > most:
-        needed = f"{asked} pairs, the top ones and as many others" if selection.MATCHES else f"{asked} pairs"
         yield f"{where}: {name!r} asks for {needed}, but there are only {most} training prompts"

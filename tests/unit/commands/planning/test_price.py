@@ -1,5 +1,6 @@
 """The price of each claim, on a plan of few jobs whose hours are known."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,17 +14,19 @@ from prefdelta.commands.planning.work import JobWork
 from prefdelta.reporting.worlds.power import SmallestEffect
 
 RESULTS = Path("results/study")
-ONE, TWO, THREE, FOUR = (f"p/{pairing}/all/dpo/s0" for pairing in ("b~a", "b@1~a@1", "c~a", "d~a"))
+ONE, TWO, THREE, FOUR = (f"p/{pairs}/dpo/s0" for pairs in ("b~a/all", "b~a/swapped", "c~a/all", "d~a/all"))
 
 
-def job(name: str, hours: float, writes: Sequence[str], reads: Sequence[str] = ()) -> tuple[PlannedJob, JobWork]:
+def job(
+    name: str, hours: float, writes: Sequence[str], reads: Sequence[str] = (), settings: str = "{}"
+) -> tuple[PlannedJob, JobWork]:
     planned = PlannedJob(
         stage=name.partition("/")[0],
         name=name,
         inputs={"some": [RESULTS / path for path in reads]},
         outputs={"some": [RESULTS / path for path in writes]},
         manifest=RESULTS / f"{name}.manifest.json",
-        settings="{}",
+        settings=settings,
         code="",
         record=RESULTS / "record",
         reason="",
@@ -94,3 +97,28 @@ def test_arms_of_no_claim_and_what_claims_share_are_stated(prices):
     each = sum(price.hours.value for price in prices.claims.values())
     assert prices.shared.value == pytest.approx(each - prices.together.value)
     assert prices.shared.value > 100
+
+
+def test_an_arm_of_a_batch_of_a_policy_costs_what_it_stands_on_itself():
+    near, far, later = "p/b~a/top-mean-5/dpo/s0", "p/d~c/top-mean-5/dpo/s0", "p/b~a/top-mean-5/dpo/s1"
+    tables = {near: "b~a/top-mean-5/t0", far: "d~c/top-mean-5/t0", later: "b~a/top-mean-5/t1"}
+    generators = {"a": 1000, "b": 100, "c": 10, "d": 1}
+    made = [job(f"generate/{name}", hours, [f"generate/{name}.parquet"]) for name, hours in generators.items()]
+    pairs = [
+        job(f"pair/{name}", 0, [f"pair/{name}.parquet"], [f"generate/{one}.parquet" for one in name.split("~")])
+        for name in ("b~a", "d~c")
+    ]
+    selected = [
+        job(f"filter/{table}", 0.25, [f"filter/{table}.parquet"], [f"pair/{table.split('/')[0]}.parquet"])
+        for table in tables.values()
+    ]
+    whole = [*made, *pairs, *selected]
+    reads = [path.relative_to(RESULTS).as_posix() for planned, _ in whole for path in planned.writes]
+    train = job("train/p/b~a/dpo", 3, [f"train/{arm}/out" for arm in tables], reads, json.dumps({"arms": tables}))
+    claims = {arm: [number(arm)] for arm in tables}
+    found = price_of([*whole, train], Power(claims, None)).claims  # type: ignore[arg-type]
+    assert {arm: price.hours.value for arm, price in found.items()} == {
+        near: 1000 + 100 + 0.25 + 1,
+        far: 10 + 1 + 0.25 + 1,
+        later: 1000 + 100 + 0.25 + 1,
+    }

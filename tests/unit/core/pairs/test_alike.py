@@ -3,7 +3,7 @@
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.pairs.selections import parse_selection, select
+from prefdelta.core.pairs.selections import count_ties, parse_selection, select
 from unit.rows import pair
 
 
@@ -61,6 +61,12 @@ def test_which_pairs_are_taken_goes_by_correctness():
     assert taken("right-over-wrong-1", rows) == ["pair02"]
     with pytest.raises(StudyError, match="asks for 2 pairs, but only 1"):
         taken("right-over-wrong-2", rows)
+
+
+@pytest.mark.parametrize("name", ["alike-2", "right-over-wrong-2"])
+def test_no_last_value_divides_the_taken_pairs_from_the_others(name):
+    rows = [*pairs([1, 1, 1, -9]), *pairs([1, 1, 1, -9], True, False, start=4)]
+    assert count_ties(parse_selection(name), rows, {}) is None
 
 
 def test_pairs_without_grades_are_refused():

@@ -39,6 +39,17 @@ def test_a_prompt_with_a_whole_trace_on_both_sides_gives_an_eligible_pair():
     assert (pair.chosen_characters, pair.rejected_characters) == (3, 5)
 
 
+def test_a_pair_of_other_texts_keeps_its_id_and_says_that_they_are_others():
+    (one,), (same,), (other,), (cut,) = (
+        pair_up([strong()], [weak(**columns)])
+        for columns in ({}, {"n_tokens": 7}, {"text": "A:3"}, UNUSABLE["truncated"])
+    )
+    assert one.pair_id == other.pair_id
+    assert one.texts == same.texts != other.texts
+    assert None not in (one.texts, other.texts)
+    assert cut.texts is None
+
+
 def test_each_side_takes_its_lowest_usable_sample_in_whatever_order_they_come():
     chosen = [strong(sample=3), strong(sample=2), strong(sample=0, **UNUSABLE["truncated"])]
     rejected = [weak(sample=5), weak(sample=1), weak(sample=4)]

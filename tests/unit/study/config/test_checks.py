@@ -176,6 +176,11 @@ def test_another_judge_is_told_apart_from_people_and_has_something_to_judge(othe
         ("top-mean@thrid-10", r".*'top-mean@thrid-10': judge: 'thrid' is not known; allowed: people, second"),
         ("top-wit@second-10", r".*'top-wit@second-10': 'wit' is not known"),
         ("top-mean@second-60", r".*asks for 60 pairs, but second judges only 50 prompts"),
+        ("matched-length-mean@second-25", None),
+        (
+            "matched-length-mean@second-26",
+            r".*asks for 52 pairs, the top ones and as many others, but second judges only 50 prompts",
+        ),
     ],
 )
 def test_a_selection_may_be_by_another_judge(selection, message):
@@ -188,10 +193,30 @@ def test_a_selection_may_be_by_another_judge(selection, message):
         assert re.match(message, line)
 
 
-def test_the_name_of_a_form_names_no_judge():
-    forms = {"logic": MINI["judge"]["forms"]["logic"], "brevity@second": ["signal_to_noise"]}
-    (line,) = mistakes(judge__forms=forms)
-    assert line.startswith("judge.forms: 'brevity@second' has an @")
+@pytest.mark.parametrize(
+    ("place", "value", "where"),
+    [
+        (
+            "judge__forms",
+            {"logic": MINI["judge"]["forms"]["logic"], "a@b": ["signal_to_noise"]},
+            "judge.forms",
+        ),
+        ("judge__compared", COMPARED | {"forms": {"a@b": ["factuality"]}}, "judge.compared.forms"),
+        ("judge__compared", COMPARED | {"repeats": {"a@b": "logic"}}, "judge.compared.repeats"),
+        (
+            "delta__composites",
+            MINI["delta"]["composites"] | {"a@b": ["factuality"]},
+            "delta.composites",
+        ),
+    ],
+)
+def test_the_name_of_a_form_or_a_composite_names_no_judge(place, value, where):
+    (line,) = mistakes(**{place: value})
+    assert line == f"{where}: 'a@b' has an @, which stands before the name of another judge; choose another"
+
+
+def test_a_sheet_counts_once():
+    assert mistakes(annotations=["s-1", "s-2", "s-1"]) == ["annotations: 's-1' is given twice; leave one out"]
 
 
 def test_equal_updates_are_those_of_an_arm_of_the_same_pairings():

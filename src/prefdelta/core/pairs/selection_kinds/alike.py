@@ -8,12 +8,11 @@ from statistics import pstdev
 from prefdelta.core.errors import StudyError
 from prefdelta.core.pairs.lengths import length_differences
 from prefdelta.core.pairs.matching import CALIPER
-from prefdelta.core.pairs.selection_kinds.by_value import ByValue
-from prefdelta.core.pairs.selection_kinds.selection import Pool
+from prefdelta.core.pairs.selection_kinds.selection import Pool, Selection
 from prefdelta.records.pair import Pair
 
 
-class _EquallyLong(ByValue):
+class _EquallyLong(Selection):
     """A kind that takes k of the pairs that it wants: chosen and rejected traces are equally long on the whole."""
 
     CONTROL = True
@@ -22,7 +21,12 @@ class _EquallyLong(ByValue):
     def wants(self, pair: Pair) -> bool:
         """Whether the pair has the correctness of the kind. Both sides are graded."""
 
-    def values(self, pool: Pool) -> Mapping[str, float]:
+    def candidates(self, pool: Pool) -> list[str]:
+        """The wanted pairs, those that differ less in length first."""
+        values = self._values(pool)
+        return sorted(values, key=lambda pair_id: (values[pair_id], pool.tie(pair_id)))
+
+    def _values(self, pool: Pool) -> Mapping[str, float]:
         """How far apart the lengths of each wanted pair are. Raises StudyError if no pair has lengths and grades."""
         differences, _ = length_differences(pool.eligible.values())
         known = {
@@ -36,9 +40,6 @@ class _EquallyLong(ByValue):
                 f"the {len(pool.eligible)} eligible pairs has them. Make the tables of pairs and grades anew."
             )
         return {pair_id: value for pair_id, value in known.items() if self.wants(pool.eligible[pair_id])}
-
-    def sort_key(self, value: float) -> float:
-        return value
 
     def take(self, candidates: list[str], pool: Pool) -> list[str]:
         """Pairs that differ less in length come first, in turns that keep the sum of the differences near 0.
