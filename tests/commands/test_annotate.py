@@ -14,6 +14,7 @@ from prefdelta.core.errors import StudyError
 from prefdelta.core.layout import annotations, sheet_key
 from prefdelta.records.annotation import Annotation
 from prefdelta.records.delta import Delta
+from prefdelta.records.pair import Pair
 from prefdelta.reporting.judging.people import people_lines
 from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings

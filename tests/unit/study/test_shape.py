@@ -38,7 +38,7 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("here")
 def test_the_full_study_has_the_declared_problems_and_the_config_s_limits():
     found = shape_of(read("config.yaml"))
-    assert len(found.arms) == 171
+    assert len(found.arms) == 174
     assert found.items["gsm8k"] == 1319
     assert found.items["mmlu_pro"] == 1000
     assert found.prompts == 22_000
