@@ -1,10 +1,12 @@
-"""The study that is killed: mini cut down to a minute, with jobs long enough that a kill in their middle matters."""
+"""The study that is killed: that of tests/small.py cut down to a minute; its jobs last long enough to be killed in."""
 
 import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from small import small
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "resources/studies/mini.yaml"
@@ -19,7 +21,7 @@ JUDGED, JUDGE_IN_FLIGHT = 8, 16  # samples of a prompt that are judged; requests
 
 def small_study() -> dict[str, Any]:
     """One model is policy and both generators; every stage is there, with one or two jobs each."""
-    study: dict[str, Any] = yaml.safe_load((ROOT / CONFIG).read_text(encoding="utf-8"))
+    study = small()
     model = study["models"]["pa"]["ladder"]
     # Not to be good at it, but to last: so no windows.
     model |= {"width": 48, "steps": 400, "batch_size": 16, "windows": []}
