@@ -89,6 +89,9 @@ def write(root: Path, number: int, items: int) -> None:
         "call_key": pa.array([f"{key:032x}" for key in range(n)]),
         "failure": pa.nulls(n, pa.string()),
         "extracted": pa.array(["42"] * n),
+        "entropy": pa.array(chance.random(n)),
+        "by_math_verify": pa.nulls(n, pa.string()),
+        "by_text": pa.nulls(n, pa.string()),
     }
     schema = tables.schema(Score)
     for arm in [BASE, *arms(number)]:

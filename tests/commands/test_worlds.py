@@ -26,7 +26,7 @@ def test_every_world_and_every_assumption_is_told_and_the_same_twice(capsys):
     for world in WORLDS.values():
         assert f"\n{world.name}: " in told
     assert "run_sd 1 (assumed): " in told
-    assert "problems: train 2,000, mini_maths_easy 400" in told
+    assert "problems: train 1,500, mini_maths_easy 400" in told
     assert max(map(len, told.splitlines())) <= 120
     assert main(WORDS) == 0
     assert capsys.readouterr().out == told

@@ -479,8 +479,8 @@ SETTINGS = [
     Case("the config without comments and anchors", write_config_anew, nothing),
     Case(
         "a table of misconceptions, which only the models that hold it see",
-        in_config(lambda study: study["ladder"]["misconceptions"]["facts"].pop()),
-        below("ladder/pc/model"),
+        in_config(lambda study: study["ladder"]["misconceptions"]["held"].pop()),
+        below("ladder/gx/model"),
     ),
     Case("what a job asks of the machine", set_in_config("compute", "judge", "mem_mb", to=999), nothing),
     Case(

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 from prefdelta.study.config.files import parse
 from prefdelta.study.study import Study
 from prefdelta.training.budgets import count_updates
-from workflow.test_dry_run import ROOT, arms_of, jobs_planned, snakemake
+from workflow.test_dry_run import ROOT, jobs_planned, snakemake
 
 CONFIG = ROOT / "config.yaml"
 SECONDS = 10.0  # of CPU, for the whole plan: it waits for nothing, and wall time would measure what else runs here
@@ -63,6 +64,13 @@ JOBS = {
     "evaluate": (ARMS + 4) * 3,  # with the untrained policy at 4 temperatures, on maths, STEM and code
     "report": 1,
 }
+
+
+def arms_of(study: dict[str, Any], experiments: Iterable[str]) -> set[tuple[str, ...]]:
+    """Every combination of an experiment's lists is an arm; experiments may share arms."""
+    axes = ("policies", "pairings", "selections", "recipes", "seeds")
+    lists = [[map(str, study["experiments"][name][axis]) for axis in axes] for name in experiments]
+    return {arm for found in lists for arm in product(*found)}
 
 
 @pytest.fixture

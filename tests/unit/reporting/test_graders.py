@@ -23,7 +23,8 @@ def answer(number: int, ours: str, math_verify: str | None = None, text: str | N
     failure = ours if verdict is None else None
     benchmark = "sums" if text else "letters"
     key = f"key-{number}"
-    return Score(benchmark, f"{number:02}", 0, None, verdict, "stop", 9, key, failure, math_verify, text)
+    others = {"by_math_verify": math_verify, "by_text": text}
+    return Score(benchmark, f"{number:02}", 0, None, verdict, "stop", 9, key, failure, **others)
 
 
 def verdict(number: int, right: int) -> str:

@@ -78,6 +78,7 @@ def select(
     order: int = 0,
     pass_rates: Mapping[str, float] = _NOTHING,
     logps: Mapping[str, float] = _NOTHING,
+    checked: bool = True,
 ) -> list[SelectedPair]:
     """The pairs of a selection, best first.
 
@@ -88,6 +89,7 @@ def select(
     limit: largest number of prompts of a common set or of a cell; all its pairings, or all cells, get the same ones.
     pass_rates: by prompt_id, the share of the rejected generator's traces that are right; for a selection that MATCHES.
     logps: by pair_id, nats per token of the rejected trace under the selection's policy; none if it names no policy.
+    checked: refuse pairs that are not what the kind promises; planted ones, of which only counts matter, need not be.
     Raises StudyError if there are no pairs, or fewer than k; if it matches, also if fewer than k are outside of the top
     set, or if what they are matched on is not known.
     """
@@ -104,6 +106,8 @@ def select(
             f"{_known(selection)}. Lower k, or add prompts."
         )
     taken = selection.take(candidates, pool)
+    if checked:
+        selection.check(taken, pool)
     return [SelectedPair(pair_id, rank, selection.SWAPS) for rank, pair_id in enumerate(taken)]
 
 

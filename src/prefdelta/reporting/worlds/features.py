@@ -105,6 +105,7 @@ def _selected(
         limit,
         pass_rates=pairs.pass_rates(pairing) if selection.MATCHES else {},
         logps=pairs.logps(pairing) if selection.policy else {},
+        checked=False,
     )
     if not taken:
         raise StudyError(

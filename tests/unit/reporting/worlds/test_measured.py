@@ -36,11 +36,11 @@ def test_seeds_that_each_have_a_draw_of_traces_show_the_luck_of_a_run_beside_ran
 
 def test_accuracies_and_the_variance_of_runs_come_from_scores_and_the_rest_stays_assumed():
     full = shape(FULL)
-    planted = default_assumptions(full, run_sd=2.0, base_accuracy=dict.fromkeys(full.items, 0.7))
+    planted = default_assumptions(full, run_sd=2.0, shared_share=0.0, base_accuracy=dict.fromkeys(full.items, 0.7))
     scores = Planter(full, planted).plant(World("nothing", "nothing gains", None), 0).scores
     usual = default_assumptions(full)
     found = measured(usual, full, scores, Grades([], "full"), Pairings([], [], "full", full.dimensions))
-    assert found.measured == {"base_accuracy", "run_sd"}
+    assert found.measured == {"base_accuracy", "run_sd", "shared_share"}
     assert found.run_sd == pytest.approx(2.0, abs=0.35)
     assert found.base_accuracy["gsm8k"] == pytest.approx(0.7, abs=0.05)
     assert found.zero_share == usual.zero_share

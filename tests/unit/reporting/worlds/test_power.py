@@ -31,7 +31,7 @@ def test_more_problems_and_steadier_runs_let_a_study_see_less():
 def test_with_runs_alone_the_effect_is_that_of_their_number():
     """A gain over the base with 3 runs of SD s has the standard error s/√3; 2.8 of them are seen (1.96 + 0.84)."""
     huge = replace(shape(FULL), items=dict.fromkeys(shape(FULL).items, 20_000))
-    for effect in effects(huge, run_sd=3.0)["cells-gain"]:
+    for effect in effects(huge, run_sd=3.0, shared_share=0.0)["cells-gain"]:
         assert effect == pytest.approx(2.8 * 3 / 3**0.5, rel=0.15)
 
 

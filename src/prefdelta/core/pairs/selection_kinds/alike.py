@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import pstdev
 
 from prefdelta.core.errors import StudyError
@@ -42,11 +42,8 @@ class _EquallyLong(Selection):
         return {pair_id: value for pair_id, value in known.items() if self.wants(pool.eligible[pair_id])}
 
     def take(self, candidates: list[str], pool: Pool) -> list[str]:
-        """Pairs that differ less in length come first, in turns that keep the sum of the differences near 0.
-
-        Raises StudyError if the mean difference is more than 0.25 standard deviations from 0.
-        """
-        differences, unit = length_differences(pool.eligible.values())
+        """Pairs that differ less in length come first, in turns that keep the sum of the differences near 0."""
+        differences, _ = length_differences(pool.eligible.values())
         ranked = list(enumerate(candidates))
         longer = deque(item for item in ranked if differences[item[1]] > 0)
         shorter = deque(item for item in ranked if differences[item[1]] <= 0)
@@ -58,7 +55,13 @@ class _EquallyLong(Selection):
             _, pair_id = min(sides, key=lambda side: side[0]).popleft()
             taken.append(pair_id)
             total += differences[pair_id]
-        mean, deviation = total / len(taken), pstdev(differences.values())
+        return taken
+
+    def check(self, taken: Sequence[str], pool: Pool) -> None:
+        """Raises StudyError if the mean difference of length is more than 0.25 standard deviations from 0."""
+        differences, unit = length_differences(pool.eligible.values())
+        mean = sum(differences[pair_id] for pair_id in taken) / len(taken)
+        deviation = pstdev(differences.values())
         if abs(mean) > CALIPER * deviation:
             than = "longer" if mean > 0 else "shorter"
             raise StudyError(
@@ -66,7 +69,6 @@ class _EquallyLong(Selection):
                 f"rejected ones, on the mean. All {len(differences)} eligible pairs differ by a standard deviation of "
                 f"{deviation:.1f} {unit}, and {CALIPER} of it are allowed. Select fewer pairs, or leave it out."
             )
-        return taken
 
 
 class Alike(_EquallyLong):

@@ -120,6 +120,10 @@ class Selection(ABC):
         """The candidates that are taken, best first. There are at least k candidates."""
         return candidates[: self.k]
 
+    def check(self, taken: Sequence[str], pool: Pool) -> None:
+        """Raises StudyError if the pairs that are taken are not what the kind promises. Most promise nothing more."""
+        return
+
 
 @cache
 def _pattern(form: str) -> re.Pattern[str]:
