@@ -78,11 +78,14 @@ class Checkout:
         )
 
     def _recorded(self) -> dict[str, int]:
-        """Rows of the record of calls by stage; no two of them have one key."""
+        """Rows of the record of calls by stage; no two of them in one folder have one key.
+
+        Another folder may: a judge is asked again about a text that another draw of the same generator repeats.
+        """
         counts = {}
         for stage in CALLS:
             segments = (self.results / "record/calls" / stage).rglob("*.parquet")
-            keys = [call.key for segment in segments for call in tables.read(segment, Call)]
+            keys = [(segment.parent, call.key) for segment in segments for call in tables.read(segment, Call)]
             assert len(keys) == len(set(keys))
             counts[stage] = len(keys)
         return counts

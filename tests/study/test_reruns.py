@@ -13,7 +13,7 @@ import pytest
 from once import copied
 
 from .counting import CALLS, Checkout
-from .tiny import ARMS, DIMENSIONS, ITEMS, PROMPTS, snakemake, started
+from .tiny import ARMS, DIMENSIONS, ITEMS, PROMPTS, started
 
 MORE = 7  # prompts that are added
 CONFIG = "resources/studies/mini.yaml"
@@ -196,8 +196,7 @@ def test_another_draw_of_traces_costs_its_own_rows_and_repeats_none(checkout: Ch
     before = checkout.tables()
     experiment = checkout.study["experiments"]["selections"] | {"selections": ["all", "top-mean-4"]}
     checkout.study["experiments"]["drawn"] = experiment | {"seeds": [0, 1], "draws": "per_seed"}
-    # Two jobs at once may both ask the judge about a text that both generators wrote.
-    computed = checkout.run(lambda folder: snakemake(folder, "--cores", "1"))
+    computed = checkout.run()
     prompts, new = checkout.study["prompts"]["train"]["items"], checkout.judged("g3@1", "g1@1")
     assert sorted(computed.trained) == ["pa/g3@1~g1@1/all/dpo/s1", "pa/g3@1~g1@1/top-mean-4/dpo/s1"]
     assert computed.calls == nothing_but(generate=3 * prompts, judge=new, evaluate=2 * 2 * ITEMS)
