@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefdelta.core.precision import HALF
 from prefdelta.core.recipes import Recipe
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, Trainer
 
-_HALF = ("bfloat16", "float16")
 _AT_A_TIME = 2**24  # elements
 
 
@@ -59,7 +59,7 @@ def update_survival(
     import torch
 
     changed, length = 0, 0.0
-    left, dots, lengths = dict.fromkeys(_HALF, 0), dict.fromkeys(_HALF, 0.0), dict.fromkeys(_HALF, 0.0)
+    left, dots, lengths = dict.fromkeys(HALF, 0), dict.fromkeys(HALF, 0.0), dict.fromkeys(HALF, 0.0)
     for name, stored in _slices(base):
         if name not in trained:
             continue
@@ -70,14 +70,14 @@ def update_survival(
             update = part.float() - reference.float()
             changed += int((update != 0).sum())
             length += float(update.double().square().sum())
-            for precision in _HALF:
+            for precision in HALF:
                 dtype = getattr(torch, precision)
                 rounded = part.to(saved_in).to(dtype).float() - reference.to(dtype).float()
                 left[precision] += int(((update != 0) & (rounded != 0)).sum())
                 dots[precision] += float(update.double() @ rounded.double())
                 lengths[precision] += float(rounded.double().square().sum())
     measured: dict[str, float | None] = {}
-    for precision in _HALF:
+    for precision in HALF:
         size = math.sqrt(length) * math.sqrt(lengths[precision])
         cosine = dots[precision] / size if 0 < size < math.inf else 0.0
         measured[f"update_cosine_{precision}"] = cosine if changed else None
