@@ -7,6 +7,7 @@
 # make setup-gpu     set up the environment of the full study on a cluster (.venv-gpu; PYTHON_GPU=python3.13)
 # make sweep    choose mini's learning rates again, by the rule in resources/studies/sweep.yaml; writes docs/sweep.md
 # make worlds   what the ledger of claims concludes where the truth is planted: 200 studies per world, of both configs
+# make bench    our way of each piece of work beside what one would pick instead (ONLY="pairs plan"; BENCH_ROUNDS=1)
 # make setup    set up only .venv
 # make check    lint, types, import rules, schema, workflow rules
 # make schema   update workflow/schemas/ and docs/config.md, after a change of a type or description of the config
@@ -26,7 +27,7 @@ else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help setup setup-gpu mini sweep worlds test test-faults test-slurm slurm-up slurm-down test-vllm check schema
+.PHONY: help setup setup-gpu mini sweep worlds bench test test-faults test-slurm slurm-up slurm-down test-vllm check schema
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -56,6 +57,13 @@ STUDIES ?= 200
 worlds: setup
 	$(BIN)/prefdelta worlds --studies $(STUDIES) --configfile config.yaml
 	$(BIN)/prefdelta worlds --studies $(STUDIES) --configfile resources/studies/mini.yaml
+
+.venv/.ready-bench: .venv/.ready envs/bench.txt
+	@$(INSTALL) -r envs/bench.txt
+	@touch $@
+
+bench: .venv/.ready-bench
+	PYTHONPATH=benchmarks $(BIN)/python -m bench $(ONLY)
 
 # Whole files go to the processes, in the order of tests/conftest.py, because the tests of a file share its fixtures.
 WORKERS ?= auto
