@@ -1,4 +1,4 @@
-"""The least time that the full study's GPU stages can take on 8 H100, by roofline, beside what `prefdelta plan` assumes.
+"""The least time that the full study on 8 H100 can take, stage by stage, beside what `prefdelta plan` assumes.
 
 A stage can be no faster than its floating point operations at the GPU's peak, or its bytes at the GPU's bandwidth,
 whichever takes longer (Williams et al. 2009). Tokens are the plan's; sizes of models are those of their public cards;
