@@ -85,7 +85,7 @@ class Spending:
     def cost(self, usage: object) -> float | None:
         """USD for the tokens that a provider says it charged; None if it does not say.
 
-        usage: of a completion, as the openai package holds it.
+        usage: of a completion.
         """
         counts = counts_of(usage)
         if self._prices is None or counts.prompt is None or counts.charged is None:
