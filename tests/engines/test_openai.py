@@ -129,6 +129,69 @@ def test_what_was_not_asked_for_is_not_sent() -> None:
     assert {"reasoning_effort", "response_format"}.isdisjoint(server.seen[0].body)
 
 
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_server_of_others_is_told_the_organisation_of_the_environment_and_our_own_only_its_key(
+    ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-mine")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-of-mine")
+    with ScriptedServer(answer) as server:
+        assert_all_answered(ask(engine_for(server, ours=ours), questions(1)), 1)
+    headers = server.seen[0].headers
+    told = [headers.get(name) for name in ("OpenAI-Organization", "OpenAI-Project")]
+    assert told == ([None, None] if ours else ["org-of-mine", "project-of-mine"])
+    assert headers["Authorization"] == f"Bearer {KEY}"
+    assert headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_server_of_others_is_asked_through_the_proxy_of_the_environment(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedServer(answer) as proxy:
+        proxies(monkeypatch, **{variable: proxy.base_url.removesuffix("/v1")})
+        options = OpenAIOptions(name="openai", model="some-judge", base_url="http://judge.invalid/v1", deadline_s=20.0)
+        endpoint = Endpoint("http://judge.invalid/v1", KEY, lambda: None)
+        assert_all_answered(ask(OpenAIEngine(options, lambda: nullcontext(endpoint), {}), questions(3)), 3)
+    assert {seen.headers["Host"] for seen in proxy.seen} == {"judge.invalid"}
+
+
+@pytest.mark.parametrize(("ours", "without"), [(True, ""), (False, "127.0.0.1"), (False, "*")])
+def test_our_own_server_and_what_the_environment_exempts_are_asked_without_a_proxy(
+    ours: bool, without: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxies(monkeypatch, HTTP_PROXY="http://127.0.0.1:9", NO_PROXY=without)  # nobody listens there
+    with ScriptedServer(answer) as server:
+        assert_all_answered(ask(engine_for(server, ours=ours), questions(1)), 1)
+
+
+def proxies(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    """Have the environment name these proxies and no others."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+async def _moved(request: web.Request, seen: Seen) -> web.StreamResponse:
+    if "moved" in request.query:
+        return await answer(request, seen)
+    raise web.HTTPPermanentRedirect(f"{request.path}?moved=1")
+
+
+async def _zipped(request: web.Request, seen: Seen) -> web.StreamResponse:
+    response = web.json_response({**completion(content=f"re: {seen.question}"), "model": "some-judge"})
+    response.enable_compression(web.ContentCoding.gzip)
+    return response
+
+
+@pytest.mark.parametrize("way", [pytest.param(_moved, id="redirected"), pytest.param(_zipped, id="compressed")])
+def test_a_gateway_may_redirect_a_request_and_compress_a_reply(way: Behaviour) -> None:
+    with ScriptedServer(way) as server:
+        assert_all_answered(ask(engine_for(server), questions(3)), 3)
+
+
 def test_the_key_is_no_part_of_the_identity() -> None:
     with ScriptedServer(answer) as server:
         engine = engine_for(server)
@@ -210,6 +273,10 @@ async def _gateway_page(request: web.Request, seen: Seen) -> web.StreamResponse:
     return web.Response(text="<html>Bad gateway, but status 200</html>", content_type="text/html")
 
 
+async def _nested_too_deep(request: web.Request, seen: Seen) -> web.StreamResponse:
+    return web.Response(text="[" * 100_000, content_type="application/json")
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -225,6 +292,12 @@ async def _gateway_page(request: web.Request, seen: Seen) -> web.StreamResponse:
         pytest.param(body({**completion(), "choices": []}), id="no choice"),
         pytest.param(body({"error": {"message": "overloaded"}}), id="an error under status 200"),
         pytest.param(body({**completion(), "choices": [{"index": 0, "message": None}]}), id="no message"),
+        pytest.param(
+            body({**completion(), "choices": [{"index": 0, "message": "text"}]}), id="message of another type"
+        ),
+        pytest.param(body({**completion(), "choices": [None]}), id="null for a choice"),
+        pytest.param(body({**completion(), "choices": {"0": {}}}), id="choices of another type"),
+        pytest.param(_nested_too_deep, id="JSON too deep to read"),
     ],
 )
 def test_a_passing_fault_is_tried_again_until_each_request_has_its_reply(fault: Behaviour) -> None:

@@ -149,6 +149,8 @@ def test_a_stopped_run_leaves_what_was_in_flight_at_its_worst(tmp_path: Path) ->
     async def behaviour(request: web.Request, seen: Seen) -> web.StreamResponse:
         if seen.question != "question 0":
             await asyncio.Event().wait()
+        while server.open < 4:  # answered earlier, the others may be on the way
+            await asyncio.sleep(0.01)
         return await answer(request, seen)
 
     with ScriptedServer(behaviour) as server:

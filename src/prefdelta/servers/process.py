@@ -1,5 +1,6 @@
 """A model server as a child process: started on a free loopback port, proven by a real completion, watched, stopped."""
 
+import json
 import os
 import secrets
 import signal
@@ -8,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
 from prefdelta.core.asking.requests import Endpoint, ServerStoppedError, canary
 from prefdelta.core.errors import StudyError
@@ -69,22 +72,30 @@ def _free_port() -> int:
 
 def _wait_for_completion(endpoint: Endpoint, model: str, start_s: float) -> None:
     """Send the canary until it is answered."""
-    import openai
-
     deadline = time.monotonic() + start_s
-    with openai.OpenAI(base_url=endpoint.base_url, api_key=endpoint.api_key, max_retries=0) as client:
-        while True:
-            endpoint.check()
-            time_left = max(deadline - time.monotonic(), 0.1)
-            try:
-                # The time-out is for a server that accepts the request but does not answer.
-                client.chat.completions.create(**canary(model), timeout=min(time_left, 10.0))
+    while True:
+        endpoint.check()
+        time_left = max(deadline - time.monotonic(), 0.1)
+        try:
+            # The time-out is for a server that accepts the request but does not answer.
+            if (fault := _fault_of(endpoint, model, timeout_s=min(time_left, 10.0))) is None:
                 return
-            except openai.APIError as error:
-                if time.monotonic() > deadline:
-                    raise StudyError(
-                        f"the judge's server gave no completion within {start_s:g} s ({error}); its output is above."
-                    ) from None
-                # A server that listens and fails writes the reason to the log.
-                refused = isinstance(error, openai.APIConnectionError)
-            time.sleep(0.1 if refused else 1.0)
+            pause = 1.0  # a server that listens and fails writes the reason to the log
+        except (OSError, HTTPException) as error:
+            fault, pause = str(error) or type(error).__name__, 0.1
+        if time.monotonic() > deadline:
+            raise StudyError(
+                f"the judge's server gave no completion within {start_s:g} s ({fault}); its output is above."
+            )
+        time.sleep(pause)
+
+
+def _fault_of(endpoint: Endpoint, model: str, timeout_s: float) -> str | None:
+    """What is wrong with a server that answers; None if it answers with a completion. Raises if it does not answer."""
+    address = urlsplit(endpoint.base_url)
+    headers = {"Authorization": f"Bearer {endpoint.api_key}", "Content-Type": "application/json"}
+    with closing(HTTPConnection(str(address.hostname), address.port, timeout=timeout_s)) as connection:
+        connection.request("POST", f"{address.path}/chat/completions", json.dumps(canary(model)), headers)
+        reply = connection.getresponse()
+        text = reply.read().decode(errors="replace")
+    return None if reply.status == 200 else f"HTTP {reply.status}: {text[:200]}"

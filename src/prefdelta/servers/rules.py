@@ -22,7 +22,6 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from prefdelta.core.asking.engine_options import RulesServer
 from prefdelta.core.ids import digest, fraction
 from prefdelta.core.tasks.rating import one_step_off, rate
 from prefdelta.system.log import say
@@ -30,13 +29,15 @@ from prefdelta.system.log import say
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from prefdelta.core.asking.engine_options import RulesServer
+
 MODEL = "rules"
 # The sections of resources/templates/judge.md; the last closing mark counts, so a trace cannot end its section early.
 _PROBLEM = re.compile(r"<problem>\n(.*?)\n</problem>", re.DOTALL)
 _TRACE = re.compile(r"<trace>\n(.*)\n</trace>", re.DOTALL)
 
 
-def command(settings: RulesServer, port: int) -> list[str]:
+def command(settings: "RulesServer", port: int) -> list[str]:
     """The command line that starts this server."""
     noise = ["--noise", repr(settings.noise)]
     return [sys.executable, "-m", "prefdelta.servers.rules", "--port", str(port), *noise]

@@ -7,7 +7,6 @@ counts faults per dimension. This is fair, because no other derivation is valid 
 import re
 from collections import Counter
 from dataclasses import dataclass
-from itertools import accumulate
 
 from prefdelta.core.tasks.families import family_of
 from prefdelta.core.tasks.steps import ANSWER_MARK, Family, Step, apply
@@ -101,20 +100,28 @@ def _align(expected: list[Step], written: list[Step]) -> Counter[str]:
     """Faults per dimension: the cheapest edits that turn the expected steps into the written ones.
 
     A changed operand is a fault of factuality. A changed operator, a missing step or an extra step is one of strategy.
-    An extra step that repeats the step before it is noise.
+    An extra step that repeats the step before it is noise. Of edits with equally many faults, those with most noise.
     """
-    strategy, factuality = Counter(strategy_coherence=1), Counter(factuality=1)
-    noise = Counter(signal_to_noise=1)
-    extra = [noise if at > 0 and step == written[at - 1] else strategy for at, step in enumerate(written)]
-    row = list(accumulate(extra, initial=Counter[str]()))
+    repeats = [at > 0 and step == written[at - 1] for at, step in enumerate(written)]
+    row = [(0, 0, 0)]  # by number of written steps: faults of strategy, of factuality, and noise
+    for repeat in repeats:
+        row.append(_with_extra(row[-1], repeat))
     for want in expected:
-        above, row = row, [row[0] + strategy]
-        for column, step in enumerate(written, start=1):
-            change: Counter[str] = Counter()
-            if step.operator != want.operator:
-                change += strategy
-            if step.right != want.right:
-                change += factuality
-            ways = (above[column - 1] + change, above[column] + strategy, row[column - 1] + extra[column - 1])
-            row.append(min(ways, key=lambda way: (way.total(), -way["signal_to_noise"])))
-    return row[-1]
+        above, row = row, [(row[0][0] + 1, 0, 0)]
+        for column, (step, repeat) in enumerate(zip(written, repeats, strict=True), start=1):
+            strategy, factuality, noise = above[column - 1]
+            changed = (strategy + (step.operator != want.operator), factuality + (step.right != want.right), noise)
+            strategy, factuality, noise = above[column]
+            missing = (strategy + 1, factuality, noise)
+            row.append(min(changed, missing, _with_extra(row[-1], repeat), key=_price))
+    strategy, factuality, noise = row[-1]
+    return Counter(strategy_coherence=strategy, factuality=factuality, signal_to_noise=noise)
+
+
+def _with_extra(faults: tuple[int, int, int], repeat: bool) -> tuple[int, int, int]:
+    strategy, factuality, noise = faults
+    return (strategy, factuality, noise + 1) if repeat else (strategy + 1, factuality, noise)
+
+
+def _price(faults: tuple[int, int, int]) -> tuple[int, int]:
+    return sum(faults), -faults[2]

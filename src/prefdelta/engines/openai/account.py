@@ -85,10 +85,12 @@ class Spending:
     def cost(self, usage: object) -> float | None:
         """USD for the tokens that a provider says it charged; None if it does not say.
 
-        usage: of a completion, as the openai package holds it.
+        usage: of a completion.
         """
+        if self._prices is None:
+            return None
         counts = counts_of(usage)
-        if self._prices is None or counts.prompt is None or counts.charged is None:
+        if counts.prompt is None or counts.charged is None:
             return None
         cached = min(counts.cached or 0, counts.prompt)
         return cost(self._prices, TokenUsage(counts.prompt, cached, counts.charged), self._batch)

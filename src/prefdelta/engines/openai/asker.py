@@ -5,7 +5,6 @@ import random
 import re
 from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Endpoint, Failure, Reply, Request
@@ -13,20 +12,23 @@ from prefdelta.core.errors import StudyError
 from prefdelta.engines.openai.account import Spending
 from prefdelta.engines.openai.body import (
     ErrorReplyError,
-    arguments_of,
     body_of,
-    checked_completion,
     message_about_all,
+    read_completion,
     result_of,
 )
-from prefdelta.engines.openai.connection import LONGEST_WAIT_S, description_of, never_sent, retry_after
+from prefdelta.engines.openai.connection import (
+    LONGEST_WAIT_S,
+    Connection,
+    StatusError,
+    description_of,
+    never_sent,
+    retry_after,
+)
 from prefdelta.engines.openai.queues import RequestQueue
 from prefdelta.engines.openai.refusal_quarantine import REFUSED_IN_A_ROW, RefusalQuarantine, RunOverError
 from prefdelta.engines.openai.refusals import Refusal, message_about_account, refused_in, refused_with
 from prefdelta.system.log import say
-
-if TYPE_CHECKING:
-    import openai
 
 MOST_REASONS = 20  # of refusals in a job's log
 
@@ -51,14 +53,14 @@ class Asker:
 
     def __init__(
         self,
-        client: "openai.AsyncOpenAI",
+        connection: Connection,
         endpoint: Endpoint,
         options: OpenAIOptions,
         spending: Spending,
         queue: RequestQueue,
         log: RefusalLog,
     ) -> None:
-        self._client, self._endpoint, self._options = client, endpoint, options
+        self._connection, self._endpoint, self._options = connection, endpoint, options
         self._spending, self._queue, self._log = spending, queue, log
 
     async def ask(self, key: str, request: Request, reserved: str | None) -> Reply | Failure:
@@ -93,7 +95,7 @@ class Asker:
         reserved: name of the amount that was set aside for the first try. A refused try costs nothing and leaves the
         amount to the next try. A try that broke off may have been charged, so the next try needs another amount.
         """
-        import openai
+        import aiohttp
 
         started = monotonic()
         deadline = started + self._options.deadline_s
@@ -109,20 +111,20 @@ class Asker:
             try:
                 with quarantine.at_provider():
                     async with asyncio.timeout(time_left):
-                        reply = await self._client.chat.completions.create(**arguments_of(body))
-                completion = checked_completion(reply)
+                        reply = await self._connection.post(body)
+                completion = read_completion(reply)
                 self._spending.settle(reserved, self._spending.cost(completion.usage))
                 quarantine.answered()
                 return result_of(key, completion, monotonic() - started)
-            except openai.APIStatusError as error:
-                refusal = refused_with(error, body, self._endpoint.api_key)
-                asked_wait = retry_after(error.response.headers.get("retry-after"))
+            except StatusError as error:
+                refusal = refused_with(error.status, error.text, body, self._endpoint.api_key)
+                asked_wait = retry_after(error.retry_after)
             except TimeoutError:
                 reserved, detail = None, f"after {self._options.deadline_s:g} s"
                 break
             except ErrorReplyError as error:
                 reserved, refusal = None, refused_in(error.error, body, self._endpoint.api_key)
-            except (openai.APIConnectionError, openai.APIResponseValidationError, ValueError) as error:
+            except (aiohttp.ClientError, OSError, ValueError) as error:
                 reserved = reserved if never_sent(error) else None
                 detail = description_of(error)
             if refusal is not None:

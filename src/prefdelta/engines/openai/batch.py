@@ -233,28 +233,24 @@ class _BatchRun:
 
     def _result(self, key: str, status: int | None, body: Any, request: Request) -> Reply | Failure | Refusal | None:
         """The result of a request from a line of a batch's files; None if the request is to be asked again."""
-        from openai.types.chat import ChatCompletion
-
         sent = body_of(self._options, request)
         if status != 200:
             return refusal_of(status, body, sent)
         try:
-            return result_of(key, checked_completion(ChatCompletion.construct(**body)), None)
+            return result_of(key, checked_completion(body), None)
         except ErrorReplyError as error:
             return refused_in(error.error, sent, self._provider.key)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             self._details[key] = str(error)
             return None
 
     def _cost(self, line: Mapping[str, Any]) -> float | None:
         """USD that the request of a line of a batch's files cost; None if it is not known."""
-        from openai.types import CompletionUsage
-
         status, body = response_of(line)
         if status != 200:
             return 0.0  # refused, or never begun
         usage = body.get("usage") if isinstance(body, dict) else None
-        return self._spending.cost(CompletionUsage.construct(**usage)) if isinstance(usage, dict) else None
+        return self._spending.cost(usage) if isinstance(usage, dict) else None
 
 
 def _metadata(batch: "Batch", name: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.errors import StudyError
 from prefdelta.engines.openai.connection import LONGEST_WAIT_S, description_of, retry_after
-from prefdelta.engines.openai.refusals import message_about_account, refused_with
+from prefdelta.engines.openai.refusals import Refusal, message_about_account, refused_with
 from prefdelta.system.log import say
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class BatchProvider:
                 return action()
             except openai.APIStatusError as error:
                 asked_wait = retry_after(error.response.headers.get("retry-after"))
-                passing = refused_with(error, {}, self.key).meaning == "passing"
+                passing = self._meaning(error).meaning == "passing"
                 if not passing or monotonic() + max(wait, asked_wait) > deadline:
                     raise self._refused(what, error) from None
             except openai.APIError as error:
@@ -118,8 +118,12 @@ class BatchProvider:
             sleep(max(asked_wait, random.uniform(0.5, 1) * wait))
             wait = min(2 * wait, LONGEST_WAIT_S)
 
+    def _meaning(self, error: "openai.APIStatusError") -> Refusal:
+        # The response itself is read: the error keeps only a part of it, and only one form of words.
+        return refused_with(error.status_code, error.response.text, {}, self.key)
+
     def _refused(self, what: str, error: "openai.APIStatusError") -> StudyError:
-        refusal = refused_with(error, {}, self.key)
+        refusal = self._meaning(error)
         if refusal.meaning == "account":
             return StudyError(message_about_account(f"{self.url}: {what}:", refusal))
         return StudyError(

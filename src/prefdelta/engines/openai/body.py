@@ -1,15 +1,13 @@
 """The bodies of requests and replies in the OpenAI protocol, sent one at a time or in a batch."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Failure, Particulars, Reply, Request
 from prefdelta.engines.openai.refusals import named_parameters
-from prefdelta.engines.openai.usage import counts_of, lookup
-
-if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletion
+from prefdelta.engines.openai.usage import counts_of
 
 _REASONING = ("reasoning_content", "reasoning")  # DeepSeek, older versions of vLLM; OpenRouter, newer versions of vLLM
 _FINISH = ("native_finish_reason", "stop_reason")  # OpenRouter; vLLM: the token or text that stopped it
@@ -50,12 +48,6 @@ def provider_body(options: OpenAIOptions, body: dict[str, Any]) -> dict[str, Any
     """A body for this provider: with its names of parameters, without parameters that it refuses."""
     renamed = {str(name): other for name, other in options.rename.items()}
     return {renamed.get(name, name): value for name, value in body.items() if name not in options.omit}
-
-
-def arguments_of(body: dict[str, Any]) -> dict[str, Any]:
-    """The arguments that make the package send exactly this body. The package knows only OpenAI's names."""
-    more = {name: value for name, value in body.items() if name not in ("model", "messages")}
-    return {"model": body["model"], "messages": body["messages"], "extra_body": more}
 
 
 def _response_format(options: OpenAIOptions, schema: dict[str, Any]) -> dict[str, Any]:
@@ -114,27 +106,50 @@ class ErrorReplyError(ValueError):
         self.error = error
 
 
-def checked_completion(reply: object) -> "ChatCompletion":
-    """A completion with a message. Raises ValueError if the server answered HTTP 200 with anything else."""
-    from openai.types.chat import ChatCompletion
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A chat completion with a message. Values are as the server sent them, and may be of any type."""
 
-    if not isinstance(reply, ChatCompletion):  # for example a proxy's page: the package lets other bodies through
+    choices: list[object]
+    choice: dict[str, object]  # the first
+    message: dict[str, object]  # of the first choice
+    usage: object
+    model: object
+
+
+def read_completion(content: bytes) -> Completion:
+    """The completion in the content of a reply. Raises as `checked_completion`."""
+    try:
+        reply = json.loads(content)
+    except (ValueError, RecursionError):  # for example a proxy's page
+        reply = content.decode(errors="replace")
+    return checked_completion(reply)
+
+
+def checked_completion(reply: object) -> Completion:
+    """The completion that a reply is.
+
+    Raises ValueError if the server answered HTTP 200 with anything else; ErrorReplyError if that is an error.
+    """
+    if not isinstance(reply, dict):
         raise ValueError(f"the reply is not a chat completion: {str(reply)[:80]!r}")
-    if error := getattr(reply, "error", None) or (reply.choices and getattr(reply.choices[0], "error", None)):
+    choices = reply.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if error := reply.get("error") or (isinstance(choice, dict) and choice.get("error")):
         raise ErrorReplyError(error)
     # On a passing fault some gateways answer with HTTP 200 and no choice, or a choice without a message.
-    if not reply.choices or reply.choices[0].message is None:
+    if not isinstance(choices, list) or not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
         raise ValueError(f"the reply has no choice: {str(reply)[:80]!r}")
-    return reply
+    return Completion(choices, choice, choice["message"], reply.get("usage"), reply.get("model"))
 
 
-def result_of(key: str, completion: "ChatCompletion", seconds: float | None) -> Reply | Failure:
-    """The result that a completion holds. Types are checked, because the package does not check them."""
-    choice = completion.choices[0]
-    text: object = choice.message.content
+def result_of(key: str, completion: Completion, seconds: float | None) -> Reply | Failure:
+    """The result that a completion holds. Types are checked here."""
+    choice, message = completion.choice, completion.message
+    text = message.get("content")
     counts = counts_of(completion.usage)
     particulars = Particulars(
-        reasoning=_first(choice.message, _REASONING),
+        reasoning=_first(message, _REASONING),
         prompt_tokens=counts.prompt,
         cached_tokens=counts.cached,
         reasoning_tokens=counts.reasoning,
@@ -144,22 +159,22 @@ def result_of(key: str, completion: "ChatCompletion", seconds: float | None) -> 
     def failure(kind: str, text: str, detail: str = "") -> Failure:
         return Failure(key, kind, True, detail, text, n_tokens=counts.completion, particulars=particulars)
 
-    if text is None and choice.message.refusal:
-        return failure("refusal", str(choice.message.refusal))
+    if text is None and message.get("refusal"):
+        return failure("refusal", str(message["refusal"]))
     if len(completion.choices) > 1:  # one was asked for, and nothing says which of them is the reply
-        several = json.dumps(completion.to_dict(warnings=False)["choices"])
+        several = json.dumps(completion.choices)
         return failure("several_choices", several, f"{len(completion.choices)} choices")
     if text is not None and not isinstance(text, str):
         return failure("not_text", json.dumps(text))
-    finish, model = _text(choice.finish_reason), _text(completion.model)
+    finish, model = _text(choice.get("finish_reason")), _text(completion.model)
     return Reply(key, text, finish, counts.completion, model, seconds, particulars=particulars)
 
 
-def _first(value: object, names: tuple[str, ...]) -> str | None:
-    """The first of these attributes that is not empty: as text, or as JSON if it has another type."""
+def _first(values: dict[str, object], names: tuple[str, ...]) -> str | None:
+    """The first of these values that is not empty: as text, or as JSON if it has another type."""
     for name in names:
-        if (content := lookup(value, name)) not in (None, ""):
-            return content if isinstance(content, str) else json.dumps(content, default=str)
+        if (content := values.get(name)) not in (None, ""):
+            return content if isinstance(content, str) else json.dumps(content)
     return None
 
 

@@ -8,8 +8,9 @@ from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.asking.requests import Endpoint, Failure, Reply, Request, Sampling, canary
 from prefdelta.core.errors import StudyError
 from prefdelta.engines.openai.account import Spending
-from prefdelta.engines.openai.body import arguments_of, checked_completion, provider_body
-from prefdelta.engines.openai.connection import description_of, open_client
+from prefdelta.engines.openai.body import provider_body, read_completion
+from prefdelta.engines.openai.connection import StatusError, connected, description_of
+from prefdelta.engines.openai.refusals import refused_with
 from prefdelta.system.log import say
 
 
@@ -87,7 +88,7 @@ class CanaryWatch:
 
     async def _send_canary(self) -> str | None:
         """What is wrong with the engine; None if it answers a tiny completion. The request has its own connection."""
-        import openai
+        import aiohttp
 
         limit = self._options.quiet_s
         body = canary(self._options.model)
@@ -95,12 +96,13 @@ class CanaryWatch:
         sampling = Sampling(temperature=0.0, max_tokens=body["max_completion_tokens"])
         if self._spending.reserve(self._spending.worst(Request(messages, sampling, seed=0))) is None:
             return None
-        arguments = arguments_of(provider_body(self._options, body))
         try:
-            async with asyncio.timeout(limit), open_client(self._endpoint, limit) as client:
-                checked_completion(await client.chat.completions.create(**arguments))
+            async with asyncio.timeout(limit), connected(self._endpoint) as connection:
+                read_completion(await connection.post(provider_body(self._options, body)))
         except TimeoutError:
             return f"silence for {limit:g} s"
-        except (openai.OpenAIError, ValueError) as error:
+        except StatusError as error:
+            return refused_with(error.status, error.text, body, self._endpoint.api_key).message
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             return description_of(error)
         return None

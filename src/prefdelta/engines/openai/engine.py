@@ -1,6 +1,6 @@
-"""Engine `openai`: any server that speaks the OpenAI chat-completions protocol, through the openai package.
+"""Engine `openai`: any server that speaks the OpenAI chat-completions protocol.
 
-The package's own retries (two of them, ten minutes each) are off. Each request has one deadline for all its tries,
+Each request has one deadline for all its tries,
 waits with full jitter between them, and honours Retry-After. A request that the server refuses for good is a permanent
 failure; a request that runs out of time is a transient failure, which is not recorded. A refusal that is about the
 account ends the run and fails no request (`refusals`); a refusal that may be about all requests is held back until that
@@ -31,7 +31,7 @@ from prefdelta.engines.openai.account import Spending
 from prefdelta.engines.openai.asker import Asker, RefusalLog
 from prefdelta.engines.openai.body import identity_of
 from prefdelta.engines.openai.canaries import CanaryWatch
-from prefdelta.engines.openai.connection import open_client
+from prefdelta.engines.openai.connection import connected
 from prefdelta.engines.openai.names import NameWatch
 from prefdelta.engines.openai.open_files import limited_by_open_files
 from prefdelta.engines.openai.queues import RequestQueue, ResultQueue
@@ -137,8 +137,8 @@ class OpenAIEngine:
             if queue.names.error:  # requests in flight were waited for: they are paid
                 raise queue.names.error
 
-        async with open_client(endpoint, self._options.deadline_s) as client:
-            asker = Asker(client, endpoint, self._options, self._spending, queue, self._refusal_log)
+        async with connected(endpoint) as connection:
+            asker = Asker(connection, endpoint, self._options, self._spending, queue, self._refusal_log)
             canaries = CanaryWatch(endpoint, self._options, self._spending)
             workers = [asyncio.create_task(job) for job in (ask_suspects(), *(ask_waiting() for _ in range(in_flight)))]
             ends = [asyncio.create_task(job) for job in (ask_all(), canaries.watch())]

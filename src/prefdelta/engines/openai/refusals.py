@@ -10,10 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    import openai
+from typing import Literal
 
 Meaning = Literal[
     "account",  # money, or a blocked account: no request is answered before somebody mends it
@@ -135,12 +132,9 @@ def refusal_of(status: int | None, body: object, sent: Mapping[str, object]) -> 
     return Refusal(status, _meaning(status, codes, text, sent, flagged), flagged, words[:MOST_WORDS], certain)
 
 
-def refused_with(error: "openai.APIStatusError", sent: Mapping[str, object], secret: str) -> Refusal:
-    """The meaning of an HTTP status other than 200. secret: is removed from the words.
-
-    The response itself is read, because the package keeps only a part of it, and only one form of words.
-    """
-    return refusal_of(error.status_code, _without(secret, error.response.text), sent)
+def refused_with(status: int, text: str, sent: Mapping[str, object], secret: str) -> Refusal:
+    """The meaning of an HTTP status other than 200. text: of the reply. secret: is removed from the words."""
+    return refusal_of(status, _without(secret, text), sent)
 
 
 def refused_in(error: object, sent: Mapping[str, object], secret: str) -> Refusal:

@@ -17,7 +17,7 @@ class Counts:
 
 
 def counts_of(usage: object) -> Counts:
-    """The counts in a completion's `usage`, as the openai package holds it. The package checks no types."""
+    """The counts in a completion's `usage`, of any type."""
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     cached = _count(usage, "prompt_tokens_details", "cached_tokens")
     if cached is None:
