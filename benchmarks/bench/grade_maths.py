@@ -164,18 +164,21 @@ def reply(random: Random, answer: str) -> str:
     return "\n\n".join([*lines, ending.format(answer)])
 
 
+PAIRS = drawn()
+
+
 def ours() -> list[list[object]]:
     """What the grader `maths` says of each reply."""
     from prefdelta.core.answers.grading import grade_all
     from prefdelta.graders.maths import grade
 
-    return [list(graded) for graded in grade_all(((grade, Reply(text), [right]) for right, text in drawn()), threads=1)]
+    return [list(graded) for graded in grade_all(((grade, Reply(text), [right]) for right, text in PAIRS), threads=1)]
 
 
 def theirs() -> list[bool]:
     from math_verify import parse, verify
 
-    return [verify(parse(f"${right}$"), parse(text)) for right, text in drawn()]
+    return [verify(parse(f"${right}$"), parse(text)) for right, text in PAIRS]
 
 
 def in_a_fork(work: Callable[[], T]) -> T:
