@@ -1,6 +1,6 @@
 """Programs that models wrote, graded: the grader `code` beside one `bwrap python program.py` for each test.
 
-    PYTHONPATH=benchmarks .venv/bin/python -m bench.sandbox        about 80 s
+    PYTHONPATH=benchmarks .venv/bin/python -m bench.sandbox        about 75 s on two idle cores
 
 sandbox-one: 200 programs of one test each. sandbox-twenty: 20 programs of twenty tests each. Both sides grade one
 program after the other. Ours: `grade_all` on one thread, in a jail per program, with all limits. Theirs: bubblewrap
