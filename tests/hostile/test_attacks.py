@@ -96,13 +96,23 @@ def test_reading_the_hosts_files(open_folder):
         f"import os\nos.listdir({path!r})" for path in ("/home", "/root", "/proc", "/sys", "/var", str(open_folder))
     ]
     assert says(tries(*reads, *lists)) == ""
-    assert says(tries("open('/harness.py').read()")) != ""  # the attempts are real
+    assert says(tries("open('/harness.pyc', 'rb').read()")) != ""  # the attempts are real
 
 
 def test_writing_outside_tmp():
-    places = ["/x", "/usr/x", "/usr/lib/x", "/dev/x", "/dev/shm/x", "/bin/x", "/harness.py", "/python/x", "/packages/x"]
+    places = [
+        "/x",
+        "/usr/x",
+        "/usr/lib/x",
+        "/dev/x",
+        "/dev/shm/x",
+        "/bin/x",
+        "/harness.pyc",
+        "/python/x",
+        "/packages/x",
+    ]
     writes = [f"open({place!r}, 'a').write('x')" for place in places]
-    changes = ["import os\nos.unlink('/harness.py')", "import os\nos.chmod('/', 0o777)", "import os\nos.mkdir('/y')"]
+    changes = ["import os\nos.unlink('/harness.pyc')", "import os\nos.chmod('/', 0o777)", "import os\nos.mkdir('/y')"]
     assert says(tries(*writes, *changes)) == ""
     assert says(tries("open('/tmp/x', 'a').write('x')")) != ""  # the attempts are real
 

@@ -235,7 +235,7 @@ def test_the_code_in_the_key_is_that_of_training_alone(monkeypatch: pytest.Monke
     counted: set[str] = set()
     monkeypatch.setattr(source, "_tree_text", counted.add)
     source.digest.__wrapped__("prefdelta.training.ladder", within=ladder.TRAINING_CODE)
-    names = ("finite", "ladder", "spelling", "tokenizer", "tokens")
+    names = ("finite", "ladder", "muon", "spelling", "tokenizer", "tokens")
     assert counted == {"prefdelta.training", *(f"prefdelta.training.{name}" for name in names)}
 
 

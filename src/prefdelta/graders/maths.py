@@ -1,7 +1,8 @@
 r"""Grader `maths`: the last `\boxed{}`, or else the final answer that math-verify finds.
 
-docs/graders.md says what counts as the same answer; `maths_compare` compares. Each comparison runs in a process with
-hard limits (`maths_process`): a comparison that hangs is a failure, not a wrong answer.
+docs/graders.md says what counts as the same answer; `maths_compare` compares. Plain numbers and quotients are compared
+here, everything else in a process with hard limits (`maths_process`): a comparison that hangs is a failure, not a wrong
+answer.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from prefdelta.core.answers.final_answers import boxed, boxes, plain, stated
 from prefdelta.core.asking.reasoning_marks import without_thinking
 from prefdelta.graders import maths_process
+from prefdelta.graders.maths_expressions import same_quotients
 
 # A box's name, without its index: x_1 and x_2 are a list of x. The pattern never backtracks and reads few characters,
 # because it runs in the job's own process, without limits on time.
@@ -32,6 +34,10 @@ def grade(text: str, answers: Sequence[str]) -> tuple[str, bool] | None:
         return _unboxed(answer, golds)
     if _same_text(candidates[0], golds):
         return candidates[0], True
+    if len(candidates) == 1:
+        verdicts = [same_quotients(gold.strip(), candidates[0]) for gold in golds]
+        if None not in verdicts:  # all are plain numbers, which need no process
+            return candidates[0], any(verdicts)
     reply = maths_process.ask({"answers": candidates, "golds": golds})
     return reply["extracted"], reply["correct"]
 

@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 
 from prefdelta.core.maths.forms import (
@@ -35,6 +36,7 @@ _RATIO = re.compile(r"\d+\s*:\s*\d+")
 _LONGEST = 10_000  # characters of an answer
 
 
+@lru_cache(maxsize=4096)  # models give the same answer again and again
 def same(gold: str, answer: str) -> bool:
     """Whether a final answer is the right one. Both are texts as written; in doubt they are not the same."""
     if max(len(gold), len(answer)) > _LONGEST:

@@ -24,6 +24,9 @@ def same_expressions(gold: str, answer: str, renamed: Renamed = ()) -> bool:
     numbers = decimal(gold), decimal(answer)
     if numbers[0] is not None and numbers[1] is not None:
         return _same_decimals(numbers[0], numbers[1])
+    plainly = same_quotients(gold, answer)
+    if plainly is not None:
+        return plainly
     one, other = expression(gold), expression(answer)
     if one is None or other is None:
         return False
@@ -38,6 +41,38 @@ def decimal(text: str) -> Decimal | None:
     """The number that a text in plain digits is; None for other texts."""
     text = text.strip().lstrip("+")
     return Decimal(text) if len(text) < 1000 and re.fullmatch(r"-?(?:\d+\.?\d*|\.\d+)", text) else None
+
+
+# Few digits: within them, what `_same_expression` finds with 50 digits is exact.
+_INTEGER = "[0-9]{1,12}"
+_QUOTIENT = re.compile(
+    rf"(-?)(?:\\frac\{{({_INTEGER})\}}\{{({_INTEGER})\}}|({_INTEGER})/({_INTEGER})|({_INTEGER}(?:\.{_INTEGER})?))"
+)
+
+
+def _quotient(text: str) -> Fraction | None:
+    """The number that a text is: a quotient of whole numbers, or plain digits; None for other texts."""
+    match = _QUOTIENT.fullmatch(text)
+    if match is None:
+        return None
+    sign, *parts = match.groups()
+    above, below = next(((one, other) for one, other in (parts[0:2], parts[2:4]) if one), (parts[4], "1"))
+    return Fraction(sign + above) / int(below) if int(below) else None
+
+
+def same_quotients(gold: str, answer: str) -> bool | None:
+    """Whether two quotients of whole numbers, or numbers in plain digits, are the same; None for other texts.
+
+    It needs no parser, and gives what the comparison of their expressions would give.
+    """
+    one, other = _quotient(gold), _quotient(answer)
+    if one is None or other is None:
+        return None
+    numbers = decimal(gold), decimal(answer)
+    if numbers[0] is not None and numbers[1] is not None:
+        return _same_decimals(numbers[0], numbers[1])
+    rounded = ((exact, number) for exact, number in ((one, numbers[1]), (other, numbers[0])) if number is not None)
+    return one == other or any(_rounds_to(exact, number) for exact, number in rounded)
 
 
 def _places(number: Decimal) -> int:
@@ -62,7 +97,7 @@ def _same_decimals(gold: Decimal, answer: Decimal) -> bool:
 
 
 def readable(text: str) -> bool:
-    return decimal(text) is not None or expression(text) is not None
+    return decimal(text) is not None or _quotient(text) is not None or expression(text) is not None
 
 
 def is_part_of_one(text: str) -> bool:

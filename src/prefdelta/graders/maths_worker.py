@@ -13,6 +13,7 @@ alone: a text that math-verify reads and compares with its own options.
 numbers: LaTeX.
 """
 
+import gc
 import json
 import math
 import os
@@ -24,6 +25,7 @@ from typing import Any
 
 from prefdelta.core.answers.final_answers import braced_powers
 from prefdelta.graders.maths_compare import has_parts, same, understood
+from prefdelta.graders.maths_parser import parse_in_two_passes
 from prefdelta.system.processes import die_with_parent
 
 READY = "ready"
@@ -145,6 +147,8 @@ def main(parent: int) -> None:
     # Output of libraries must not get between the replies.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    gc.set_threshold(100_000)  # the parser makes many objects and no cycles
+    parse_in_two_passes()
     _parsed("$1$")  # imports sympy and compiles patterns before the time of a request begins
     print(json.dumps(READY), file=replies, flush=True)
     for line in sys.stdin:

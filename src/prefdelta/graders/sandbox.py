@@ -19,6 +19,9 @@ right:
   process for one result after the other. Results are plain data, never objects, so no `__eq__` of the candidate is
   called. Only the process with the assertions can say "passed"; a candidate that kills it has failed.
 
+Speed. Each candidate has a jail in which no other has been. The thread's next jails start while one works: when they
+are needed, their interpreter has imported what programs import, and waits for the code.
+
 Clean-up. Process 1 kills all others after each run. It ends when this process ends, for whatever reason, and the kernel
 then ends all processes in the jail.
 
@@ -32,38 +35,36 @@ Not covered: memory is limited per process, so a jail may use `processes` x `mem
 
 import importlib.util
 import json
+import marshal
 import os
 import platform
 import re
 import secrets
 import shutil
-import struct
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from prefdelta.core.answers.code_tests import MOST_DIGITS
 from prefdelta.core.answers.grading import GradingError
 from prefdelta.core.errors import StudyError
 from prefdelta.graders import sandbox_harness, sandbox_seccomp
-from prefdelta.graders.sandbox_harness import BROKEN, ENDED, PASSED, READY
+from prefdelta.graders.sandbox_harness import BROKEN, ENDED, PASSED
+from prefdelta.graders.sandbox_process import SPARE_SECONDS, JailProcess
 
 BWRAP_VERSION = (0, 8)  # --size, --perms, --clearenv, --as-pid-1
 KERNEL_VERSION = (5, 14)  # since then RLIMIT_NPROC counts per user namespace, not all processes of the user
-SPARE_SECONDS = 30.0  # for starting, sending and killing; after them the jail counts as broken
 NOBODY = 65534
 # User ids that no account and no container has (systemd's table of user ids). Each jail gets one, so that no jail uses
 # up another's share of processes.
 _UNUSED_IDS, _N_UNUSED_IDS = 0x70000000, 2**27
-_PYTHON, _PACKAGES = "/python", "/packages"  # paths in the jail
+_PYTHON, _PACKAGES, _HARNESS = "/python", "/packages", "/harness.pyc"  # paths in the jail
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,16 @@ class Jail:
 
     def __enter__(self) -> Self:
         require()
-        self._start()
+        self._process = _unused(self._limits)
+        try:
+            self._process.wait_until_ready()
+        except BaseException:
+            self._process.stop()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._stop()
+        self._process.stop()
 
     def script(self, stdin: str) -> Run:
         """Run the code as a program; the output is its standard output."""
@@ -122,79 +128,39 @@ class Jail:
             raise GradingError("error", f"assertions cannot be run: {run.output.decode(errors='replace')}")
         return run.output == PASSED
 
-    def _start(self) -> None:
-        self._stderr = tempfile.TemporaryFile()  # messages of bubblewrap and process 1  # noqa: SIM115
-        with _filter_file() as filter_file:
-            self._process = subprocess.Popen(
-                _command(filter_file, self._limits),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                pass_fds=[filter_file],
-                start_new_session=True,  # only this process handles Ctrl-C
-            )
-        try:
-            with self._deadline(SPARE_SECONDS):
-                ready = self._receive()
-            if ready != READY:
-                raise GradingError("error", f"the sandbox did not start: {ready[:80]!r}")
-        except BaseException:
-            self._stop()
-            raise
-
-    def _stop(self) -> None:
-        if self._process.stdin:
-            with suppress(BrokenPipeError):  # the jail has ended already
-                self._process.stdin.close()
-        with self._deadline(SPARE_SECONDS):
-            self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
-        self._stderr.close()
-
     def _run(self, *messages: dict[str, object]) -> Run:
-        with self._deadline(self._limits.wall_s + SPARE_SECONDS):
-            for message in messages:
-                self._send(json.dumps(message).encode())
-            answer = self._receive()
+        for message in messages:
+            self._process.send(json.dumps(message).encode())
+        answer = self._process.receive(self._limits.wall_s + SPARE_SECONDS)
         return Run(answer[:1] == ENDED, answer[1:])
 
-    @contextmanager
-    def _deadline(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(seconds, self._process.kill)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
-    def _send(self, message: bytes) -> None:
-        pipe = self._process.stdin
-        assert pipe
-        try:
-            pipe.write(struct.pack(">Q", len(message)) + message)
-            pipe.flush()
-        except BrokenPipeError:
-            raise self._broken() from None
+_AHEAD = 2  # jails that start while a thread uses one
+_of_thread = threading.local()
 
-    def _receive(self) -> bytes:
-        pipe = self._process.stdout
-        assert pipe
-        return self._read(pipe, struct.unpack(">Q", self._read(pipe, 8))[0])
 
-    def _read(self, pipe: IO[bytes], length: int) -> bytes:
-        data = pipe.read(length)
-        if len(data) < length:
-            raise self._broken()
-        return data
+def _unused(limits: Limits) -> JailProcess:
+    """A jail in which nothing has run yet. Of the default limits, the thread's next ones start at the same time."""
+    if limits != Limits():
+        return _started(limits)
+    waiting: list[JailProcess] = [process for process in getattr(_of_thread, "waiting", []) if process.usable()]
+    while len(waiting) <= _AHEAD:
+        waiting.append(_started(limits))
+    _of_thread.waiting = waiting[1:]
+    return waiting[0]
 
-    def _broken(self) -> GradingError:
-        self._process.kill()
-        code = self._process.wait()
-        self._stderr.seek(0)
-        output = self._stderr.read().decode(errors="replace").strip()
-        return GradingError("error", f"the sandbox broke (exit code {code}): {output[-2000:] or 'no output'}")
+
+def _started(limits: Limits) -> JailProcess:
+    files = sandbox_seccomp.filter_program(platform.machine()), _compiled_harness()
+    return JailProcess(partial(_command, limits), files)
+
+
+@cache
+def _compiled_harness() -> bytes:
+    """The harness as a .pyc file. Its name in tracebacks is that in the jail."""
+    source = Path(sandbox_harness.__file__).read_bytes()
+    code = compile(source, _HARNESS, "exec", dont_inherit=True)
+    return importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)  # no flags, no date, no size
 
 
 def require() -> None:
@@ -230,9 +196,9 @@ def _see_bwrap() -> str:
 
 @cache
 def _try_out() -> None:
-    jail = Jail("")
+    process = _started(Limits())
     try:
-        jail._start()
+        process.wait_until_ready()
     except GradingError as error:
         raise StudyError(
             f"Code is graded in a sandbox only, and bubblewrap could not start one here: {error}. "
@@ -240,7 +206,8 @@ def _try_out() -> None:
             "Debian kernel.unprivileged_userns_clone=1; on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0. "
             "In a container they, or for root the capability SYS_ADMIN, have to be allowed from outside."
         ) from None
-    jail._stop()
+    finally:
+        process.stop()
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -255,19 +222,7 @@ def _is_real_root() -> bool:
     return os.geteuid() == 0 and Path("/proc/self/uid_map").read_text().split() == ["0", "0", str(2**32 - 1)]
 
 
-@contextmanager
-def _filter_file() -> Iterator[int]:
-    """A file descriptor from which the system call filter can be read."""
-    reading, writing = os.pipe()
-    os.write(writing, sandbox_seccomp.filter_program(platform.machine()))  # fits into a pipe
-    os.close(writing)
-    try:
-        yield reading
-    finally:
-        os.close(reading)
-
-
-def _command(filter_file: int, limits: Limits) -> list[str]:
+def _command(limits: Limits, filter_file: int, harness_file: int) -> list[str]:
     root = _is_real_root()
     packages = _packages()
     uid = _UNUSED_IDS + secrets.randbelow(_N_UNUSED_IDS) if root else None
@@ -295,11 +250,11 @@ def _command(filter_file: int, limits: Limits) -> list[str]:
         *_system(),
         *interpreter,
         *(part for path in packages for part in ("--ro-bind", str(path), f"{_PACKAGES}/{path.name}")),
-        *("--ro-bind", sandbox_harness.__file__, "/harness.py"),
+        *("--perms", "0444", "--ro-bind-data", str(harness_file), _HARNESS),
         *(part for name in ("null", "zero", "urandom") for part in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")),
         *("--perms", "1777", "--size", str(limits.file_bytes), "--tmpfs", "/tmp", "--chdir", "/tmp"),
         *("--remount-ro", "/", "--seccomp", str(filter_file), "--"),
-        *(python, "-S", "-P", "-s", "-B", "-X", "utf8", "/harness.py", json.dumps(settings)),
+        *(python, "-S", "-P", "-s", "-B", "-X", "utf8", _HARNESS, json.dumps(settings)),
     ]
 
 

@@ -9,6 +9,7 @@ It uses only the standard library: this package is not in the jail.
 
 import atexit
 import fcntl
+import gc
 import json
 import os
 import resource
@@ -42,6 +43,8 @@ PRELUDE = "\n".join(
     ]
 )
 
+_prelude = types.ModuleType("prelude")  # with the names of PRELUDE: imported once, all later processes inherit it
+
 _STACK_BYTES = 64 * 2**20
 _OPEN_FILES = 64
 _FIRST_FREE = 64  # a file descriptor above all that the jail uses
@@ -59,7 +62,8 @@ def main(settings: dict[str, Any]) -> None:
     sys.set_int_max_str_digits(settings["limits"]["digits"])  # holds in all later processes
     site.setquit()  # exit and quit: with the interpreter's option -S, site does not define them
     sys.path += settings["packages"]
-    exec(PRELUDE, {})  # imported once: all later processes inherit it
+    exec(PRELUDE, _prelude.__dict__)
+    gc.freeze()  # a collection in a later process would write to, and so copy, all that it inherits
     jobs: dict[str, Callable[..., tuple[bytes, bytes]]] = {"script": _script, "call": _call, "check": _check}
     _send(1, READY)
     while True:
@@ -80,7 +84,7 @@ def _script(limits: dict[str, Any], code: str, stdin: str) -> tuple[bytes, bytes
 
 def _run_script(code: str) -> NoReturn:
     """Run a program. It ends like any other: its threads end, its exit functions run, its output is flushed."""
-    names = _new_module("__main__")
+    names = _module_with_prelude("__main__")
     status = 1
 
     def end() -> None:
@@ -93,7 +97,6 @@ def _run_script(code: str) -> NoReturn:
 
     atexit.register(end)
     try:
-        exec(PRELUDE, names)
         exec(compile(code, "<candidate>", "exec", dont_inherit=True), names)
         status = 0
     except SystemExit:
@@ -115,8 +118,7 @@ def _call(limits: dict[str, Any], code: str, function: str, arguments: list[str]
 def _run_call(code: str, function: str, arguments: list[str]) -> NoReturn:
     try:
         values = [json.loads(argument) for argument in arguments]
-        names = _new_module("candidate")
-        exec(PRELUDE, names)
+        names = _module_with_prelude("candidate")
         exec(compile(code, "<candidate>", "exec", dont_inherit=True), names)
         callee = getattr(names["Solution"](), function) if "class Solution" in code else names[function]
         _write(3, json.dumps(callee(*values), default=lambda number: number.item()).encode())
@@ -225,6 +227,13 @@ def _new_module(name: str) -> dict[str, Any]:
     """The namespace of a new module, which is in sys.modules like an imported one."""
     sys.modules[name] = types.ModuleType(name)
     return sys.modules[name].__dict__
+
+
+def _module_with_prelude(name: str) -> dict[str, Any]:
+    """The namespace of the module that has run PRELUDE. A process takes it once, and no other process sees that."""
+    _prelude.__name__ = name
+    sys.modules[name] = _prelude
+    return _prelude.__dict__
 
 
 def _start(limits: dict[str, Any], files: list[int], body: Callable[[], NoReturn]) -> int:
@@ -363,4 +372,4 @@ if __name__ == "__main__":
     try:
         main(json.loads(sys.argv[1]))
     except EOFError:  # the grader is done
-        sys.exit(0)
+        os._exit(0)

@@ -38,10 +38,13 @@ def boxes(text: str) -> list[tuple[str, str]]:
     r"""The contents that `boxed` gives, each with the text before its box, from the end of the previous box or of the
     previous line.
     """
-    closed = _pairs(text, "{}")
+    marks = list(_BOX.finditer(text))
+    if not marks:
+        return []
+    closed = _pairs(text, "{}", marks[0].start())
     list_boxes: list[tuple[str, int, int]] = []
     begins = len(text)
-    for mark in reversed(list(_BOX.finditer(text))):
+    for mark in reversed(marks):
         end = closed.get(mark.end() - 1)
         if end is None or (list_boxes and end >= begins):  # never closed, or around the box before it
             continue
@@ -57,12 +60,12 @@ def boxes(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def _pairs(text: str, brackets: str) -> dict[int, int]:
-    """Place of each opening bracket that is closed -> where. A bracket behind a backslash does not count."""
+def _pairs(text: str, brackets: str, start: int = 0) -> dict[int, int]:
+    """Place of each opening bracket from `start` that is closed -> where. One behind a backslash does not count."""
     opening, closing = brackets[0], brackets[1]
     open_ones: list[int] = []
     pairs = {}
-    for match in re.finditer(rf"\\.|[{re.escape(brackets)}]", text, re.DOTALL):
+    for match in re.compile(rf"\\.|[{re.escape(brackets)}]", re.DOTALL).finditer(text, start):
         if match[0] == opening:
             open_ones.append(match.start())
         elif match[0] == closing and open_ones:

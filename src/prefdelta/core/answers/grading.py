@@ -1,9 +1,10 @@
 """Grading: whether an answer is right or wrong, or why neither can be said."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from itertools import islice
+from typing import NamedTuple, Protocol, TypeVar
 
 from prefdelta.core.errors import StudyError
 
@@ -13,6 +14,9 @@ Grader = Callable[[str, Sequence[str]], tuple[str, bool] | None]
 
 _LONGEST_DETAIL = 300  # characters
 _MOST_DETAILS = 20
+_AT_ONCE = 8  # answers that one thread takes
+
+A = TypeVar("A")
 
 
 class Graded(NamedTuple):
@@ -53,7 +57,15 @@ class ModelAnswer(Protocol):
 def grade_all(plan: Iterable[tuple[Grader, ModelAnswer, Sequence[str]]], threads: int) -> list[Graded]:
     """Grade answers, `threads` at a time; results are in their order. Slow graders work in processes of their own."""
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda item: grade(*item), plan))
+        parts = pool.map(lambda part: [grade(*item) for item in part], _in_parts(plan))
+        return [graded for part in parts for graded in part]
+
+
+def _in_parts(plan: Iterable[A]) -> Iterator[list[A]]:
+    """A few items at a time, because handing one to a thread takes longer than grading a short text."""
+    left = iter(plan)
+    while part := list(islice(left, _AT_ONCE)):
+        yield part
 
 
 def grade(grader: Grader, answer: ModelAnswer, right: Sequence[str]) -> Graded:

@@ -13,6 +13,7 @@ and a list. The expressions inside a form stay text (`Leaf`); `graders.maths_exp
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from prefdelta.core.maths.forms import (
     Based,
@@ -42,12 +43,13 @@ _ORDER = re.compile(r"\\le(?![A-Za-z])|\\ge(?![A-Za-z])|<|>")
 _EQUAL = re.compile(r"(?<![<>:\\])=(?!=)|\\equiv(?![A-Za-z])|\\approx(?![A-Za-z])")
 
 
-def readings(text: str, depth: int = 0) -> list[Form]:
+@lru_cache(maxsize=1024)  # one right answer meets many answers
+def readings(text: str, depth: int = 0) -> tuple[Form, ...]:
     """The forms that a canonical text can have, the likeliest first. There is at least one."""
     text = trimmed(text)
     if depth > _DEPTH or len(text) > _LONGEST:
-        return [Leaf(text)]
-    return list(_readings(text, depth)) or [Leaf(text)]
+        return (Leaf(text),)
+    return tuple(_readings(text, depth)) or (Leaf(text),)
 
 
 def reading(text: str, depth: int) -> Form:

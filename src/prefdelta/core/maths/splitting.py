@@ -16,6 +16,8 @@ def trimmed(text: str) -> str:
 
 def split(text: str, separator: re.Pattern[str]) -> tuple[list[str], list[str]]:
     """(parts, separators between them) outside of brackets. Brackets need not match in kind: [2,5) is an interval."""
+    if not separator.search(text):
+        return [text], []
     parts, marks, depth, place, start = [], [], 0, 0, 0
     while place < len(text):
         if text.startswith((r"\{", r"\langle", r"\begin", r"\lfloor", r"\lceil"), place):

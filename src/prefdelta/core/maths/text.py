@@ -6,6 +6,7 @@ that no function knows stays as it is. Each function takes time about proportion
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from prefdelta.core.maths.plain_numbers import raised
 
@@ -43,6 +44,7 @@ _AMOUNT = r"([-+]?(?:\d[\d,]*)?\.?\d+(?:\s*\\times 10\^\{-?\d+\})?)"
 _CONNECTED = re.compile(r"\s*,?\s*\b(and|or)\b\s*,?\s*")
 
 
+@lru_cache(maxsize=1024)  # one right answer meets many answers
 def canonical(text: str) -> str:
     """A model's final answer or a right answer, in the one spelling that `reading` reads."""
     text = with_one_name_each(with_ascii_signs(unmarked(with_row_ends(text))))
