@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from prefdelta.workflow import run_plan, runs, snakemake_options
+from prefdelta.workflow.fork_server.start import start as start_fork_server
 from prefdelta.core.errors import StudyError
 from prefdelta.system.log import say
 from prefdelta.study.study import Study
@@ -50,6 +51,8 @@ try:
             from prefdelta.study.registration import register_claims
 
             register_claims(study)
+            if snakemake_options.runs_here(sys.argv[1:]):
+                start_fork_server(Path(workflow.basedir, "workflow/bin/local"))
         else:
             say(summary(study))
 except StudyError as error:

@@ -1,0 +1,192 @@
+"""Imports the libraries of a stage, and forks its jobs: `python -m ...`, with the server's connection as stdin.
+
+A fork does what `python -m prefdelta.stages.<stage> ...` does once the libraries are imported: same directory,
+environment, streams, handlers of signals, process group and limits; random generators begin anew. The package's
+modules that are imported here are forgotten, so the job imports the source as it is then. Its CPU seconds count from
+the fork, and its memory begins with that of the libraries.
+
+No thread may run before a fork, as it would be missing in the job with all that it holds. If the libraries have started
+one, this process ends, and jobs start as plain processes.
+"""
+
+import ctypes
+import gc
+import importlib
+import io
+import os
+import random
+import runpy
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from prefdelta.system import environment
+from prefdelta.workflow.fork_server.endings import die_with_parent, ignore_stops
+from prefdelta.workflow.fork_server.libraries import libraries
+from prefdelta.workflow.fork_server.request import Request
+
+_FILES = 5  # with a request: stdin, stdout, stderr, the request, the client's connection
+_PACKAGE = "prefdelta"
+# An allocator that pyarrow brings along, and does not use by default, starts a thread when it is loaded.
+_WITHOUT_THREAD = ("JE_ARROW_MALLOC_CONF", "background_thread:false")
+
+
+def main() -> None:
+    ignore_stops()
+    die_with_parent(os.getppid(), signal.SIGKILL)
+    environment.silence()
+    os.environ.setdefault(*_WITHOUT_THREAD)
+    zygote = _Zygote(socket.socket(fileno=os.dup(0)))
+    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+    while (asked := zygote.next()) is None:
+        pass
+    # This process is the job.
+    _become(*asked)
+
+
+class _Zygote:
+    """The jobs that are running, and what is to be seen of them."""
+
+    def __init__(self, server: socket.socket) -> None:
+        self._server = server
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(server, selectors.EVENT_READ)
+        self._jobs: dict[int, tuple[int, socket.socket]] = {}  # file of the process -> (process id, its client)
+        self._clients: dict[socket.socket, int] = {}  # the other way round
+        self._ready = False
+
+    def next(self) -> tuple[Request, list[int]] | None:
+        """Do what comes next. In a fork: the job that it shall be, with its streams."""
+        event, _ = self._selector.select()[0]
+        if event.fileobj is self._server:
+            return self._fork()
+        if isinstance(event.fileobj, socket.socket):
+            self._hear(event.fileobj)
+        else:
+            self._end(event.fd)
+        return None
+
+    def _fork(self) -> tuple[Request, list[int]] | None:
+        message, files, *_ = socket.recv_fds(self._server, 16, _FILES)
+        if not message:
+            sys.exit()
+        *streams, file, number = files
+        client = socket.socket(fileno=number)
+        request = Request.read(file)
+        os.close(file)
+        if not self._ready:
+            self._prepare(request.stage)
+        parent = os.getpid()
+        try:
+            process = os.fork()
+        except OSError:  # no memory, or too many processes: the client becomes the plain process
+            for number in (*streams, client.detach()):
+                os.close(number)
+            return None
+        if process == 0:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            die_with_parent(parent, signal.SIGTERM)
+            self._forget()
+            client.close()
+            return request, streams
+        for stream in streams:
+            os.close(stream)
+        watched = os.pidfd_open(process)
+        self._jobs[watched], self._clients[client] = (process, client), watched
+        self._selector.register(watched, selectors.EVENT_READ)
+        self._selector.register(client, selectors.EVENT_READ)
+        _tell(client, process)
+        return None
+
+    def _prepare(self, stage: str) -> None:
+        """Import the libraries."""
+        for name in libraries(stage):
+            importlib.import_module(name)
+        if len(list(Path("/proc/self/task").iterdir())) > 1:
+            sys.exit("a library has started a thread")
+        gc.collect()
+        gc.freeze()  # a job's search for garbage must not copy what is here
+        self._ready = True
+
+    def _hear(self, client: socket.socket) -> None:
+        """Pass a signal on to a client's job; kill the job if the client is dead."""
+        watched = self._clients[client]
+        try:
+            message = client.recv(16)
+        except ConnectionError:
+            message = b""
+        signal.pidfd_send_signal(watched, int(message) if message else signal.SIGKILL)
+        if not message:
+            self._selector.unregister(client)
+
+    def _end(self, watched: int) -> None:
+        """Tell a client how its job has ended."""
+        process, client = self._jobs.pop(watched)
+        _, status = os.waitpid(process, 0)
+        _tell(client, os.waitstatus_to_exitcode(status))
+        for key in (watched, client):
+            with suppress(KeyError):
+                self._selector.unregister(key)
+        del self._clients[client]
+        client.close()
+        os.close(watched)
+
+    def _forget(self) -> None:
+        """Close what a fork must not hold open: other jobs' clients would wait for it."""
+        self._selector.close()
+        self._server.close()
+        for watched, (_, client) in self._jobs.items():
+            os.close(watched)
+            client.close()
+
+
+def _tell(client: socket.socket, number: int) -> None:
+    with suppress(OSError):  # the client is dead
+        client.send(str(number).encode())
+
+
+def _become(request: Request, streams: list[int]) -> NoReturn:
+    """Do what Python does for a command once it has started."""
+    for target, stream in enumerate(streams):
+        os.dup2(stream, target)
+        os.close(stream)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
+    for name in os.environ.keys() - request.environment.keys():
+        del os.environ[name]
+    os.environ.update(request.environment)
+    _seed()
+    for name in [name for name in sys.modules if name.partition(".")[0] == _PACKAGE]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    _show(request.module)
+    sys.argv = request.words[1:]
+    runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+    sys.exit()
+
+
+def _seed() -> None:
+    """Begin the random generators anew that a process of its own would have begun differently."""
+    random.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+
+
+def _show(module: str) -> None:
+    """Have `ps` and /proc show the job's module in place of this one, whose name is longer than that of any stage."""
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])  # arg_start, arg_end: <proc_pid_stat(5)>, fields 48 and 49
+    words = ctypes.string_at(start, end - start)
+    before = words.index(__spec__.name.encode())
+    shown = (words[:before] + module.encode()).ljust(len(words), b"\0")
+    if len(shown) == len(words):
+        ctypes.memmove(start, shown, len(shown))
+
+
+if __name__ == "__main__":
+    main()
