@@ -1,6 +1,6 @@
 """The process beside a run's Snakemake that brings its jobs to the zygotes: `python -m ... PARENT`, listener as stdin.
 
-There is one zygote for each set of libraries and each environment: libraries read variables (threads, for example) when
+There is one zygote for each kind of stage and each environment: libraries read variables (threads, for example) when
 they are imported, and have then read those of the job. Another number of threads, or an installation into the
 interpreter's folder of libraries, makes another zygote. One that has died is not replaced: its jobs start as plain
 processes. All of them die at once when Snakemake does, and the kernel then sends each job SIGTERM.
@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prefdelta.workflow.fork_server.endings import die_with_parent, ignore_stops
-from prefdelta.workflow.fork_server.libraries import libraries
+from prefdelta.workflow.fork_server.libraries import kind_of
 from prefdelta.workflow.fork_server.request import Request
 
 _SECONDS = 5.0  # for a client that has connected to send its request, and for a zygote to have room for one
@@ -46,7 +46,7 @@ def _serve(connection: socket.socket, zygotes: dict[Hashable, socket.socket]) ->
     try:
         request = Request.read(files[-1])
         installed = Path(sysconfig.get_path("purelib")).stat().st_mtime_ns
-        key = libraries(request.stage), request.for_imports, installed
+        key = kind_of(request.stage), request.for_imports, installed
         if key not in zygotes:
             zygotes[key] = _zygote(request)
         socket.send_fds(zygotes[key], [b"job"], [*files, connection.fileno()])

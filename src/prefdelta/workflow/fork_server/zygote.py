@@ -2,13 +2,15 @@
 
 A fork does what `python -m prefdelta.stages.<stage> ...` does once the libraries are imported: same directory,
 environment, streams, handlers of signals, process group and limits; random generators begin anew. The package's
-modules that are imported here are forgotten, so the job imports the source as it is then. Its CPU seconds count from
-the fork, and its memory begins with that of the libraries.
+modules are imported here, too; if a file of the package was written since, the job imports all of them anew, so that it
+always runs, and checks, the source as it is on disk. Its CPU seconds count from the fork, and its memory begins with
+that of the libraries.
 
-No thread may run before a fork, as it would be missing in the job with all that it holds. If the libraries have started
-one, this process ends, and jobs start as plain processes.
+No thread may run before a fork, as it would be missing in the job with all that it holds. If a library has started one,
+no more jobs are forked, and their clients become plain processes.
 """
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -25,17 +27,21 @@ from pathlib import Path
 from typing import NoReturn
 
 from prefdelta.system import environment
+from prefdelta.workflow import source
 from prefdelta.workflow.fork_server.endings import die_with_parent, ignore_stops
-from prefdelta.workflow.fork_server.libraries import libraries
+from prefdelta.workflow.fork_server.libraries import kind_of, libraries
 from prefdelta.workflow.fork_server.request import Request
 
 _FILES = 5  # with a request: stdin, stdout, stderr, the request, the client's connection
-_PACKAGE = "prefdelta"
 # An allocator that pyarrow brings along, and does not use by default, starts a thread when it is loaded.
 _WITHOUT_THREAD = ("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
 
+_ended: list[SystemExit] = []  # how the job wants to end
+
+
 def main() -> None:
+    atexit.register(_leave)  # the first to be registered is the last to be called
     ignore_stops()
     die_with_parent(os.getppid(), signal.SIGKILL)
     environment.silence()
@@ -44,7 +50,6 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     while (asked := zygote.next()) is None:
         pass
-    # This process is the job.
     _become(*asked)
 
 
@@ -52,12 +57,13 @@ class _Zygote:
     """The jobs that are running, and what is to be seen of them."""
 
     def __init__(self, server: socket.socket) -> None:
+        self._stages: set[str] = set()  # whose modules are imported
+        self._source = _signature()
         self._server = server
         self._selector = selectors.DefaultSelector()
         self._selector.register(server, selectors.EVENT_READ)
         self._jobs: dict[int, tuple[int, socket.socket]] = {}  # file of the process -> (process id, its client)
         self._clients: dict[socket.socket, int] = {}  # the other way round
-        self._ready = False
 
     def next(self) -> tuple[Request, list[int]] | None:
         """Do what comes next. In a fork: the job that it shall be, with its streams."""
@@ -78,12 +84,11 @@ class _Zygote:
         client = socket.socket(fileno=number)
         request = Request.read(file)
         os.close(file)
-        if not self._ready:
-            self._prepare(request.stage)
         parent = os.getpid()
         try:
+            self._prepare(request)
             process = os.fork()
-        except OSError:  # no memory, or too many processes: the client becomes the plain process
+        except Exception:  # the client becomes the plain process, which tells what is wrong with its imports, or here
             for number in (*streams, client.detach()):
                 os.close(number)
             return None
@@ -91,8 +96,10 @@ class _Zygote:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
             die_with_parent(parent, signal.SIGTERM)
-            self._forget()
+            self._close()
             client.close()
+            if _signature() != self._source:
+                _forget_source()
             return request, streams
         for stream in streams:
             os.close(stream)
@@ -103,15 +110,17 @@ class _Zygote:
         _tell(client, process)
         return None
 
-    def _prepare(self, stage: str) -> None:
-        """Import the libraries."""
-        for name in libraries(stage):
-            importlib.import_module(name)
+    def _prepare(self, request: Request) -> None:
+        """Import what a job needs. Raises RuntimeError if a thread runs, and whatever an import raises."""
+        if request.stage not in self._stages:
+            for name in (request.module, *libraries(kind_of(request.stage))):
+                importlib.import_module(name)
+            source.digest(request.module)  # which remembers what it has read
+            gc.collect()
+            gc.freeze()  # a job's search for garbage must not copy what is here
+            self._stages.add(request.stage)
         if len(list(Path("/proc/self/task").iterdir())) > 1:
-            sys.exit("a library has started a thread")
-        gc.collect()
-        gc.freeze()  # a job's search for garbage must not copy what is here
-        self._ready = True
+            raise RuntimeError("a library has started a thread")
 
     def _hear(self, client: socket.socket) -> None:
         """Pass a signal on to a client's job; kill the job if the client is dead."""
@@ -136,7 +145,7 @@ class _Zygote:
         client.close()
         os.close(watched)
 
-    def _forget(self) -> None:
+    def _close(self) -> None:
         """Close what a fork must not hold open: other jobs' clients would wait for it."""
         self._selector.close()
         self._server.close()
@@ -161,13 +170,44 @@ def _become(request: Request, streams: list[int]) -> NoReturn:
         del os.environ[name]
     os.environ.update(request.environment)
     _seed()
-    for name in [name for name in sys.modules if name.partition(".")[0] == _PACKAGE]:
-        del sys.modules[name]
-    importlib.invalidate_caches()
     _show(request.module)
     sys.argv = request.words[1:]
-    runpy.run_module(request.module, run_name="__main__", alter_sys=True)
-    sys.exit()
+    sys.modules.pop(request.module, None)
+    try:
+        runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+        sys.exit()
+    except SystemExit as ended:
+        _ended.append(ended)
+        raise
+
+
+def _leave() -> None:
+    """After all else that is to be done at the exit: end without taking apart what is shared with the zygote."""
+    if _ended and isinstance(code := _ended[0].code or 0, int):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # nobody reads it, or it is closed
+                stream.flush()
+        os._exit(code)
+
+
+def _signature() -> frozenset[tuple[str, int, int, int]]:
+    """What tells whether a file of the package was written since: path, size, and when it was written and changed."""
+    found, folders = set(), [source.ROOT]
+    while folders:
+        for entry in os.scandir(folders.pop()):
+            if entry.name.endswith(".py"):
+                told = entry.stat()
+                found.add((entry.path, told.st_size, told.st_mtime_ns, told.st_ctime_ns))
+            elif entry.is_dir() and entry.name != "__pycache__":
+                folders.append(Path(entry.path))
+    return frozenset(found)
+
+
+def _forget_source() -> None:
+    """Have the package's modules imported anew, from the files as they are now."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == source.PACKAGE]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def _seed() -> None:
