@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 from prefdelta.workflow import run_plan, runs, snakemake_options
-from prefdelta.workflow.fork_server.start import start as start_fork_server
 from prefdelta.core.errors import StudyError
 from prefdelta.system.log import say
 from prefdelta.study.study import Study
@@ -52,7 +51,9 @@ try:
 
             register_claims(study)
             if snakemake_options.runs_here(sys.argv[1:]):
-                start_fork_server(Path(workflow.basedir, "workflow/bin/local"))
+                from prefdelta.workflow.fork_server.start import start
+
+                start(Path(workflow.basedir, "workflow/bin/local"))
         else:
             say(summary(study))
 except StudyError as error:

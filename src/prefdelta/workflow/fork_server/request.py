@@ -11,7 +11,7 @@ _OF_SHELLS = ("_", "OLDPWD", "PWD", "SHLVL")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class JobRequest:
     directory: str
     words: list[str]  # behind `python`: -m, the module, its arguments
     environment: dict[str, str]

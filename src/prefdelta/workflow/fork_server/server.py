@@ -19,7 +19,7 @@ from pathlib import Path
 
 from prefdelta.workflow.fork_server.endings import die_with_parent, ignore_stops
 from prefdelta.workflow.fork_server.libraries import kind_of
-from prefdelta.workflow.fork_server.request import Request
+from prefdelta.workflow.fork_server.request import JobRequest
 
 _SECONDS = 5.0  # for a client that has connected to send its request, and for a zygote to have room for one
 STREAMS = 4  # files of a request: stdin, stdout, stderr, and the request itself
@@ -44,7 +44,7 @@ def _serve(connection: socket.socket, zygotes: dict[Hashable, socket.socket]) ->
         return
     _, files, *_ = socket.recv_fds(connection, 16, STREAMS)
     try:
-        request = Request.read(files[-1])
+        request = JobRequest.read(files[-1])
         installed = Path(sysconfig.get_path("purelib")).stat().st_mtime_ns
         key = kind_of(request.stage), request.for_imports, installed
         if key not in zygotes:
@@ -55,7 +55,7 @@ def _serve(connection: socket.socket, zygotes: dict[Hashable, socket.socket]) ->
             os.close(file)
 
 
-def _zygote(request: Request) -> socket.socket:
+def _zygote(request: JobRequest) -> socket.socket:
     """The connection to a process that forks jobs like this one."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.settimeout(_SECONDS)

@@ -30,7 +30,7 @@ from prefdelta.system import environment
 from prefdelta.workflow import source
 from prefdelta.workflow.fork_server.endings import die_with_parent, ignore_stops
 from prefdelta.workflow.fork_server.libraries import kind_of, libraries
-from prefdelta.workflow.fork_server.request import Request
+from prefdelta.workflow.fork_server.request import JobRequest
 
 _FILES = 5  # with a request: stdin, stdout, stderr, the request, the client's connection
 # An allocator that pyarrow brings along, and does not use by default, starts a thread when it is loaded.
@@ -65,7 +65,7 @@ class _Zygote:
         self._jobs: dict[int, tuple[int, socket.socket]] = {}  # file of the process -> (process id, its client)
         self._clients: dict[socket.socket, int] = {}  # the other way round
 
-    def next(self) -> tuple[Request, list[int]] | None:
+    def next(self) -> tuple[JobRequest, list[int]] | None:
         """Do what comes next. In a fork: the job that it shall be, with its streams."""
         event, _ = self._selector.select()[0]
         if event.fileobj is self._server:
@@ -76,13 +76,13 @@ class _Zygote:
             self._end(event.fd)
         return None
 
-    def _fork(self) -> tuple[Request, list[int]] | None:
+    def _fork(self) -> tuple[JobRequest, list[int]] | None:
         message, files, *_ = socket.recv_fds(self._server, 16, _FILES)
         if not message:
             sys.exit()
         *streams, file, number = files
         client = socket.socket(fileno=number)
-        request = Request.read(file)
+        request = JobRequest.read(file)
         os.close(file)
         parent = os.getpid()
         try:
@@ -110,7 +110,7 @@ class _Zygote:
         _tell(client, process)
         return None
 
-    def _prepare(self, request: Request) -> None:
+    def _prepare(self, request: JobRequest) -> None:
         """Import what a job needs. Raises RuntimeError if a thread runs, and whatever an import raises."""
         if request.stage not in self._stages:
             for name in (request.module, *libraries(kind_of(request.stage))):
@@ -159,7 +159,7 @@ def _tell(client: socket.socket, number: int) -> None:
         client.send(str(number).encode())
 
 
-def _become(request: Request, streams: list[int]) -> NoReturn:
+def _become(request: JobRequest, streams: list[int]) -> NoReturn:
     """Do what Python does for a command once it has started."""
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
