@@ -7,7 +7,7 @@ always runs, and checks, the source as it is on disk. Its CPU seconds count from
 that of the libraries.
 
 No thread may run before a fork, as it would be missing in the job with all that it holds. If a library has started one,
-no more jobs are forked, and their clients become plain processes.
+no more jobs are forked, and their clients become plain processes (numpy's OpenBLAS does, where it may use several).
 """
 
 import atexit
@@ -91,6 +91,8 @@ class _Zygote:
         except Exception:  # the client becomes the plain process, which tells what is wrong with its imports, or here
             for number in (*streams, client.detach()):
                 os.close(number)
+            if not self._stages:
+                sys.exit()
             return None
         if process == 0:
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -118,9 +120,9 @@ class _Zygote:
             source.digest(request.module)  # which remembers what it has read
             gc.collect()
             gc.freeze()  # a job's search for garbage must not copy what is here
-            self._stages.add(request.stage)
         if len(list(Path("/proc/self/task").iterdir())) > 1:
             raise RuntimeError("a library has started a thread")
+        self._stages.add(request.stage)
 
     def _hear(self, client: socket.socket) -> None:
         """Pass a signal on to a client's job; kill the job if the client is dead."""
