@@ -1,12 +1,12 @@
-"""What it costs to start a job on this machine: a fork of a process that has imported its libraries, or a plain process.
+"""What the start of a job costs on this machine: a fork of a process with its libraries, beside a plain process.
 
-    PYTHONPATH=benchmarks python -m bench.start_of_a_job        about 50 s
+    PYTHONPATH=benchmarks python -m bench.start_of_a_job        about 40 s
 
 Two jobs that have next to nothing to do, as Snakemake starts them (bash, then python): `job-start-light` draws nine
 prompts, `job-start-torch` trains a model of one block for one step. Ours goes through the fork server; theirs is the
-plain process of the tree before costs were halved. CPU seconds of all that a job starts and wakes: bash, client, server,
-zygote, job. The imports that the zygotes pay once per run are printed beside. First it is checked that forked and plain
-jobs of this tree write the same bytes.
+plain process of the tree before costs were halved. CPU seconds of all that a job starts and wakes: bash, client,
+server, zygote, job. The imports that the zygotes pay once per run are printed beside. First it is checked that forked
+and plain jobs of this tree write the same bytes.
 """
 
 import json
@@ -107,9 +107,7 @@ def main() -> None:
                 took[1].append(measured(name, of_theirs, folder, earlier))
             ratio = statistics.median(theirs / ours for ours, theirs in zip(*took, strict=True))
             line(name, ratio, statistics.median(took[0]), statistics.median(took[1]), "CPU-s")
-            print(
-                f"{name}: the first job of a run, for which the libraries are imported: {first:.2f} CPU-s", flush=True
-            )
+            print(f"{name}: the first job of a run, with the imports for all: {first:.2f} CPU-s", flush=True)
 
 
 if __name__ == "__main__":
