@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -235,6 +236,17 @@ def test_jobs_end_with_what_forked_them_and_later_ones_are_plain(run: Run, modul
     assert not is_alive(job)
     assert finished(run.start()) == (0, "", "done: 9 rows, 0 of them failed\n")
     assert zygotes(run) == []
+
+
+def test_the_cpu_time_of_a_run_that_ends_by_itself_is_that_of_all_its_jobs(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert finished(run.start(items=2000))[0] == 0
+    counted = json.loads((tmp_path / "p.json").read_text())["run"]["cpu_seconds"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run.end()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert run.processes() == []
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime > counted > 0
 
 
 def test_nothing_outlives_a_killed_run(run: Run) -> None:

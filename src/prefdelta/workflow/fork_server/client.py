@@ -32,7 +32,10 @@ def main() -> NoReturn:
         os.execvp("python", ["python", *words])
 
     def pass_on(number: int, _: FrameType | None) -> None:
-        connection.send(str(number).encode())
+        try:  # noqa: SIM105 (contextlib is not built in)
+            connection.send(str(number).encode())
+        except OSError:  # the job is ending
+            pass
 
     for number in _PASSED_ON:
         _signal.signal(number, pass_on)

@@ -5,12 +5,17 @@ import os
 import signal
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
-def ignore_stops() -> None:
-    """Ignore what stops a run's processes as a group (Ctrl-C): jobs then save their work, and need their parent."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+def hold_stops() -> None:
+    """Hold back what stops a run's processes as a group (Ctrl-C): jobs then save their work, and need their parent."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+
+
+def release_stops() -> None:
+    """In a job: end by these signals, also by one that has come since the fork."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
 
 def die_with_parent(parent: int, number: signal.Signals) -> None:

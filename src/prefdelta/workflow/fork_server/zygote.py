@@ -28,7 +28,7 @@ from typing import NoReturn
 
 from prefdelta.system import environment
 from prefdelta.workflow import source
-from prefdelta.workflow.fork_server.endings import die_with_parent, ignore_stops
+from prefdelta.workflow.fork_server.endings import die_with_parent, release_stops
 from prefdelta.workflow.fork_server.libraries import kind_of, libraries
 from prefdelta.workflow.fork_server.request import JobRequest
 
@@ -36,24 +36,22 @@ _FILES = 5  # with a request: stdin, stdout, stderr, the request, the client's c
 # An allocator that pyarrow brings along, and does not use by default, starts a thread when it is loaded.
 _WITHOUT_THREAD = ("JE_ARROW_MALLOC_CONF", "background_thread:false")
 
-
 _ended: list[SystemExit] = []  # how the job wants to end
 
 
 def main() -> None:
     atexit.register(_leave)  # the first to be registered is the last to be called
-    ignore_stops()
     die_with_parent(os.getppid(), signal.SIGKILL)
     environment.silence()
     os.environ.setdefault(*_WITHOUT_THREAD)
-    zygote = _Zygote(socket.socket(fileno=os.dup(0)))
+    zygote = _Parent(socket.socket(fileno=os.dup(0)))
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     while (asked := zygote.next()) is None:
         pass
     _become(*asked)
 
 
-class _Zygote:
+class _Parent:
     """The jobs that are running, and what is to be seen of them."""
 
     def __init__(self, server: socket.socket) -> None:
@@ -78,8 +76,8 @@ class _Zygote:
 
     def _fork(self) -> tuple[JobRequest, list[int]] | None:
         message, files, *_ = socket.recv_fds(self._server, 16, _FILES)
-        if not message:
-            sys.exit()
+        if not message:  # the run is over
+            os._exit(0)
         *streams, file, number = files
         client = socket.socket(fileno=number)
         request = JobRequest.read(file)
@@ -95,9 +93,8 @@ class _Zygote:
                 sys.exit()
             return None
         if process == 0:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
             die_with_parent(parent, signal.SIGTERM)
+            release_stops()
             self._close()
             client.close()
             if _signature() != self._source:
