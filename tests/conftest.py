@@ -29,6 +29,7 @@ LONGEST_FIRST = (
     "stages/test_command_line.py",
     "servers/test_process.py",
     "unit/scheduler/test_sbatch.py",
+    "workflow/test_fork_server.py",
     "study/test_tiny_study.py",
 )
 _PLACES = {f"tests/{name}": place for place, name in enumerate(LONGEST_FIRST)}

@@ -79,6 +79,8 @@ def run(
     Raises subprocess.TimeoutExpired.
     """
     interpreter = str(python(MODELS)) if forked_jobs else sys.executable
+    if forked_jobs:
+        env = {**env, "PREFDELTA_FORKED_JOBS": "no"}  # the run's own way of forking them
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors, open(os.devnull) as nothing:  # noqa: PTH123
         streams = [nothing.fileno(), output.fileno(), (output if joined else errors).fileno()]
         with _ask(_server(SNAKEMAKE), words, str(cwd), env, streams, interpreter) as replies:

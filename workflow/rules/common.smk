@@ -50,6 +50,10 @@ try:
             from prefdelta.study.registration import register_claims
 
             register_claims(study)
+            if snakemake_options.runs_here(sys.argv[1:]):
+                from prefdelta.workflow.fork_server.start import start
+
+                start(Path(workflow.basedir, "workflow/bin/local"))
         else:
             say(summary(study))
 except StudyError as error:

@@ -41,5 +41,6 @@ class Staging:
                     shutil.rmtree(_staged(final, instance).parent, ignore_errors=True)
 
 
-def _staged(final: Path, instance: str = str(INSTANCE)) -> Path:
-    return final.parent / f".{instance}.staged" / final.name
+def _staged(final: Path, instance: str = "") -> Path:
+    """instance: whose; by default of this process."""
+    return final.parent / f".{instance or INSTANCE}.staged" / final.name

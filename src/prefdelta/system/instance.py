@@ -58,6 +58,15 @@ class Instance:
 INSTANCE = Instance(gethostname(), os.getpid(), uuid4().hex[:8])  # this process
 
 
+def _begin_anew() -> None:
+    """In a fork: it is another process. The object stays the same, as many modules have it by now."""
+    object.__setattr__(INSTANCE, "pid", os.getpid())
+    object.__setattr__(INSTANCE, "token", uuid4().hex[:8])
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process of this machine runs. A zombie (ended, not yet waited for) does not."""
     try:

@@ -31,6 +31,19 @@ def test_a_name_is_parsed_back_whatever_the_host_is_called():
     assert Instance.parse(f"{INSTANCE}\n") == INSTANCE
 
 
+def test_a_fork_is_another_instance():
+    reading, writing = os.pipe()
+    if (process := os.fork()) == 0:
+        os.write(writing, str(INSTANCE).encode())
+        os._exit(0)
+    os.waitpid(process, 0)
+    forked = Instance.parse(os.read(reading, 1000).decode())
+    for end in (reading, writing):
+        os.close(end)
+    assert (forked.host, forked.pid) == (INSTANCE.host, process)
+    assert forked.token != INSTANCE.token
+
+
 @pytest.mark.parametrize("text", ["", "x", "node1", "node1-12", "node1-12-0123abc", "node1-x-0123abcd", "-12-0123abcd"])
 def test_other_texts_are_no_instances(text):
     assert Instance.parse(text) is None
