@@ -3,7 +3,7 @@ import os
 import sys
 from pathlib import Path
 
-from prefdelta.workflow import run_plan, runs, snakemake_options
+from prefdelta.workflow import rate_limit, run_plan, runs, snakemake_options
 from prefdelta.core.errors import StudyError
 from prefdelta.system.log import say
 from prefdelta.study.study import Study
@@ -66,3 +66,7 @@ wildcard_constraints:
     selection=r"[a-z][A-Za-z0-9._@-]*",
     shard=r"[0-9]+",
     of=r"[1-9][0-9]*",
+
+
+onstart:
+    rate_limit.lift(workflow)
