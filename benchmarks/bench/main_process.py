@@ -1,6 +1,6 @@
 """What Snakemake's main process costs while 200 short jobs run, and whether it grows with the jobs that have ended.
 
-A Snakefile of 200 jobs of half a second, on two cores, with profiles/mini and the handlers of workflow/rules/common.smk.
+A Snakefile of 200 jobs of half a second, on two cores, with profiles/mini and the handlers of common.smk.
 `theirs` is the bound.
 
 - `main-process`: CPU time of the main process, without the jobs, from the first job's start to the last one's end, in

@@ -21,7 +21,9 @@ rule each:
 
 
 @pytest.mark.parametrize(("words", "timers"), [((), 0), (("--max-jobs-per-timespan", "100/2s"), 5)])
-def test_no_timer_is_set_but_for_a_limit_that_was_asked_for(tmp_path: Path, words: tuple[str, ...], timers: int) -> None:
+def test_no_timer_is_set_but_for_a_limit_that_was_asked_for(
+    tmp_path: Path, words: tuple[str, ...], timers: int
+) -> None:
     _, handler, lines = COMMON.read_text().partition("onstart:")
     (tmp_path / "Snakefile").write_text(SNAKEFILE + handler + lines)
     command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", *words]
