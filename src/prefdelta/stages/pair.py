@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prefdelta.core.failure_limits import check_share, count_failures
-from prefdelta.core.pairs.forming import cell_pairs, pool_pairs
+from prefdelta.core.failure_limits import check_share, count_values
+from prefdelta.core.pairs.forming import GRADE_COLUMNS, TRACE_COLUMNS, form_pairs
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
@@ -37,22 +37,24 @@ class PairSettings(Settings):
 
 
 def run(job: Job[PairSettings]) -> Outcome:
+    import pyarrow as pa
+
     chosen, rejected = job.settings.chosen, job.settings.rejected
-    prompts = tables.read(job.input("prompts"), Prompt)
-    traces = {name: tables.read(job.input(f"{side}_traces"), Trace) for side, name in _sides(job.settings)}
-    grades = {name: tables.read(job.input(f"{side}_grades"), Grade) for side, name in _sides(job.settings)}
-    prompt_ids = [prompt.prompt_id for prompt in prompts]
-    pool = pool_pairs(chosen, rejected, prompt_ids, traces, grades, job.settings.judged)
-    cells = cell_pairs(chosen, rejected, prompt_ids, traces, grades, job.settings.judged)
+    sides = {"chosen": chosen, "rejected": rejected}
+    prompts = tables.read_arrow(job.input("prompts"), Prompt, ["prompt_id"])
+    traces = {
+        name: tables.read_arrow(job.input(f"{side}_traces"), Trace, TRACE_COLUMNS) for side, name in sides.items()
+    }
+    grades = {
+        name: tables.read_arrow(job.input(f"{side}_grades"), Grade, GRADE_COLUMNS) for side, name in sides.items()
+    }
+    pool, cells = form_pairs(chosen, rejected, prompts.column("prompt_id"), traces, grades, job.settings.judged)
     check_share(
-        "pair.max_failure_share", len(pool), count_failures(p.reason for p in pool), job.settings.max_failure_share
+        "pair.max_failure_share", len(pool), count_values(pool.column("reason")), job.settings.max_failure_share
     )
-    tables.write(job.output("pairs"), Pair, [*pool, *cells])
-    return Outcome(len(pool) + len(cells), count_failures(pair.reason for pair in (*pool, *cells)))
-
-
-def _sides(settings: PairSettings) -> list[tuple[str, str]]:
-    return [("chosen", settings.chosen), ("rejected", settings.rejected)]
+    pairs = pa.concat_tables([pool, cells])
+    tables.write_arrow(job.output("pairs"), Pair, pairs)
+    return Outcome(len(pairs), count_values(pairs.column("reason")))
 
 
 if __name__ == "__main__":
