@@ -6,6 +6,7 @@ from pydantic import Field
 
 from prefdelta.core.failure_limits import check_share, count_values
 from prefdelta.core.pairs.forming import GRADE_COLUMNS, TRACE_COLUMNS, form_pairs
+from prefdelta.core.pairs.joining import column
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
@@ -41,14 +42,14 @@ def run(job: Job[PairSettings]) -> Outcome:
 
     chosen, rejected = job.settings.chosen, job.settings.rejected
     sides = {"chosen": chosen, "rejected": rejected}
-    prompts = tables.read_arrow(job.input("prompts"), Prompt, ["prompt_id"])
+    prompt_ids = column(tables.read_arrow(job.input("prompts"), Prompt, ["prompt_id"]), "prompt_id")
     traces = {
         name: tables.read_arrow(job.input(f"{side}_traces"), Trace, TRACE_COLUMNS) for side, name in sides.items()
     }
     grades = {
         name: tables.read_arrow(job.input(f"{side}_grades"), Grade, GRADE_COLUMNS) for side, name in sides.items()
     }
-    pool, cells = form_pairs(chosen, rejected, prompts.column("prompt_id"), traces, grades, job.settings.judged)
+    pool, cells = form_pairs(chosen, rejected, prompt_ids, traces, grades, job.settings.judged)
     check_share(
         "pair.max_failure_share", len(pool), count_values(pool.column("reason")), job.settings.max_failure_share
     )

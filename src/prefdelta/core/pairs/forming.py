@@ -208,7 +208,7 @@ class _Maker:
         return in_hex(digests_in_bulk(["pair", *self.names], *parts))
 
 
-def in_hex(digests: bytes) -> "pa.Array":
+def in_hex(digests: bytearray) -> "pa.Array":
     """The first 16 hex digits of digests, of which 8 bytes each are given."""
     import numpy as np
     import pyarrow as pa

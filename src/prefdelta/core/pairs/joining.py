@@ -67,7 +67,8 @@ def places(ids: "pa.Array", among: "pa.Array") -> "NDArray[np.int64]":
         place = np.arange(len(among))
     else:
         place = pc.index_in(distinct, value_set=among).cast(pa.int64()).fill_null(-1).to_numpy()
-    return place[np.cumsum(first) - 1]
+    of_ids: NDArray[np.int64] = place[np.cumsum(first) - 1]
+    return of_ids
 
 
 def sorted_places(ids: "pa.Array") -> "tuple[pa.Array, NDArray[np.int64]]":

@@ -84,7 +84,9 @@ class Alike(_EquallyLong):
     )
 
     def wants(self, chosen: "NDArray[np.int64]", rejected: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-        return chosen == rejected
+        import numpy as np
+
+        return np.equal(chosen, rejected)
 
 
 class RightOverWrong(_EquallyLong):

@@ -24,7 +24,8 @@ class Common(Selection):
 
         prompts = column(pool.pairs, "prompt_id").take(pa.array(pool.eligible))
         shared = pc.is_in(prompts, value_set=pa.array(pool.common, pa.string()))
-        return pool.eligible[shared.to_numpy(zero_copy_only=False)]
+        rows: Rows = pool.eligible[shared.to_numpy(zero_copy_only=False)]
+        return rows
 
     def take(self, candidates: "Rows", pool: Pool) -> "Rows":
         """Ordered by prompt, so that every pairing of the set takes the same prompts."""
