@@ -2,12 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 def canonical(value: object) -> bytes:
@@ -22,26 +16,6 @@ def canonical(value: object) -> bytes:
 def digest(value: object) -> str:
     """Sha256 of a JSON-like value, in hex."""
     return hashlib.sha256(canonical(value)).hexdigest()
-
-
-def fractions(parts: Sequence[object], texts: Iterable[str]) -> "NDArray[np.float64]":
-    """`fraction(*parts, text)` of many texts, which are given in JSON, as `canonical` writes them."""
-    import numpy as np
-
-    drawn: NDArray[np.float64] = (np.frombuffer(digests_in_bulk(parts, texts), ">u8") >> 12) / 16**13
-    return drawn
-
-
-def digests_in_bulk(parts: Sequence[object], *columns: Iterable[str]) -> bytearray:
-    """The first 8 bytes of `digest([*parts, *row])` for every row of some columns, one after the other.
-
-    columns: values in JSON, as `canonical` writes them.
-    """
-    begin = canonical(list(parts)).decode()[:-1] + ("," if parts else "")
-    digests = bytearray()
-    for row in zip(*columns, strict=True):
-        digests += hashlib.sha256(f"{begin}{','.join(row)}]".encode()).digest()[:8]
-    return digests
 
 
 def seed_of(*parts: object) -> int:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from prefdelta.core.ids import digests_in_bulk
-from prefdelta.core.pairs.joining import column, increasing, numbers, places, quoted, rows_at, values
+from prefdelta.core.pairs.hashing import digests, in_hex
+from prefdelta.core.pairs.joining import column, increasing, numbers, places, rows_at
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,6 +109,17 @@ class _Side:
         np.minimum.at(reasons, self.place[self.judged], self.state[self.judged])
         return reasons
 
+    def values(self, name: str, rows: "Rows") -> "pa.Array":
+        """Values of some traces: a column of them, or the number of characters. Null for -1."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if name == "characters":
+            whole = pc.utf8_length(self.traces.column("text")).combine_chunks()
+        else:
+            whole = column(self.traces, name)
+        return whole.take(pa.array(rows, mask=rows < 0))
+
     def texts(self, rows: "Rows") -> "pa.Array":
         """The texts of some traces that lie near each other."""
         import pyarrow as pa
@@ -153,23 +164,30 @@ class _Maker:
         return self.pairs(at[order], chosen[order], rejected[order], pool=False)
 
     def pairs(self, at: "Rows", chosen: "Rows", rejected: "Rows", *, pool: bool) -> "pa.Table":
-        """Pairs. at: the places of their prompts, in order. chosen, rejected: rows of the sides' traces or -1."""
+        """Pairs, sorted by id. at: the places of their prompts, in order. chosen, rejected: rows of traces, or -1."""
         import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
+        identical, texts = self._compared(chosen, rejected)
+        ids = self._ids(at, chosen, rejected)
+        order = np.argsort(ids, kind="stable")
+        at, chosen, rejected, identical = at[order], chosen[order], rejected[order], identical[order]
+        both = (chosen >= 0) & (rejected >= 0)
+        columns: dict[str, pa.Array] = {
+            "pair_id": in_hex(ids[order]),
+            "prompt_id": self.prompts.take(pa.array(at)),
+            "pool": pa.array(np.full(len(at), pool)),
+            "texts": pc.if_else(pa.array(both), in_hex(texts[order]), None),
+        }
         sides = {"chosen": (self.left, chosen), "rejected": (self.right, rejected)}
-        columns: dict[str, pa.Array] = {"prompt_id": self.prompts.take(pa.array(at))}
         for name, (side, rows) in sides.items():
-            taken = pa.array(rows, mask=rows < 0)
-            for of_pair, of_trace in (("sample", "sample"), ("tokens", "n_tokens")):
-                columns[f"{name}_{of_pair}"] = column(side.traces, of_trace).take(taken)
-            columns[f"{name}_characters"] = pc.utf8_length(column(side.traces, "text")).take(taken)
+            for of_pair, of_trace in (("sample", "sample"), ("tokens", "n_tokens"), ("characters", "characters")):
+                columns[f"{name}_{of_pair}"] = side.values(of_trace, rows)
             correct = np.append(side.correct, _UNGRADED)[rows]
             columns[f"{name}_correct"] = pa.array(correct == 1, mask=correct == _UNGRADED)
         words = [pc.if_else(columns[f"{name}_correct"], "right", "wrong") for name in sides]
         columns["cell"] = pc.binary_join_element_wise(*words, "-")
-        identical, columns["texts"] = self._compared(chosen, rejected)
         codes = np.select(
             [chosen < 0, rejected < 0, identical],
             [self.left.reasons()[at], _USABLE + self.right.reasons()[at], 2 * _USABLE],
@@ -178,40 +196,25 @@ class _Maker:
         words = [*(f"{name}_{reason}" for name in sides for reason in _REASONS), "identical"]
         columns["reason"] = pa.array(words).take(pa.array(codes, mask=codes < 0))
         columns["eligible"] = pa.array(codes < 0)
-        columns["pool"] = pa.array(np.full(len(at), pool))
-        columns["pair_id"] = self._pair_ids(columns)
         return pa.table(columns)
 
-    def _compared(self, chosen: "Rows", rejected: "Rows") -> "tuple[NDArray[np.bool_], pa.Array]":
-        """(Whether the texts of each pair are equal, their digests). Null where a side has no trace."""
+    def _compared(self, chosen: "Rows", rejected: "Rows") -> "tuple[NDArray[np.bool_], NDArray[np.uint64]]":
+        """(Whether the texts of each pair are equal, their digests). Both are 0 where a side has no trace."""
         import numpy as np
-        import pyarrow as pa
         import pyarrow.compute as pc
 
         both = np.flatnonzero((chosen >= 0) & (rejected >= 0))
-        identical, digests = np.zeros(len(chosen), bool), bytearray()
+        identical, hashes = np.zeros(len(chosen), bool), np.zeros(len(chosen), np.uint64)
         for begin in range(0, len(both), _AT_ONCE):
             rows = both[begin : begin + _AT_ONCE]
             texts = self.left.texts(chosen[rows]), self.right.texts(rejected[rows])
             identical[rows] = pc.equal(*texts).to_numpy(zero_copy_only=False)
-            digests += digests_in_bulk([], *map(quoted, texts))
-        number = np.full(len(chosen), -1)
-        number[both] = np.arange(len(both))
-        return identical, in_hex(digests).take(pa.array(number, mask=number < 0))
+            hashes[rows] = digests([], *texts)
+        return identical, hashes
 
-    def _pair_ids(self, columns: "Mapping[str, pa.Array]") -> "pa.Array":
+    def _ids(self, at: "Rows", chosen: "Rows", rejected: "Rows") -> "NDArray[np.uint64]":
         """The ids of pairs: a hash of generators, prompt and samples."""
         import pyarrow as pa
 
-        samples = [columns[f"{side}_sample"].cast(pa.string()).fill_null("null") for side in ("chosen", "rejected")]
-        parts = [quoted(columns["prompt_id"]), *map(values, samples)]
-        return in_hex(digests_in_bulk(["pair", *self.names], *parts))
-
-
-def in_hex(digests: bytearray) -> "pa.Array":
-    """The first 16 hex digits of digests, of which 8 bytes each are given."""
-    import numpy as np
-    import pyarrow as pa
-
-    offsets = np.arange(0, 2 * len(digests) + 1, 16, dtype=np.int32)
-    return pa.StringArray.from_buffers(len(digests) // 8, pa.py_buffer(offsets), pa.py_buffer(digests.hex().encode()))
+        samples = self.left.values("sample", chosen), self.right.values("sample", rejected)
+        return digests(["pair", *self.names], self.prompts.take(pa.array(at)), *samples)

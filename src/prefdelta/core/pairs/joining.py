@@ -4,7 +4,6 @@ Tables are sorted by both, so that two tables of the same prompts are joined wit
 """
 
 from collections.abc import Iterator
-from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,11 +34,6 @@ def values(array: "pa.Array") -> Iterator[Any]:
     """The values of an array, made into objects a part at a time."""
     for begin in range(0, len(array), _AT_ONCE):
         yield from array.slice(begin, _AT_ONCE).to_pylist()
-
-
-def quoted(texts: "pa.Array") -> Iterator[str]:
-    """Texts in JSON, as `core.ids.canonical` writes them."""
-    return map(encode_basestring, values(texts))
 
 
 def begins(ids: "pa.Array") -> "NDArray[np.bool_]":

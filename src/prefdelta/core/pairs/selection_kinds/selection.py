@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from prefdelta.core.ids import fractions
-from prefdelta.core.pairs.joining import column, quoted
+from prefdelta.core.pairs.hashing import fractions
+from prefdelta.core.pairs.joining import column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +51,7 @@ class Pool:
         """A number in [0, 1) for each of some pairs, drawn by hashing the parts and its id or its prompt's."""
         import pyarrow as pa
 
-        return fractions(parts, quoted(column(self.pairs, by).take(pa.array(rows))))
+        return fractions(parts, column(self.pairs, by).take(pa.array(rows)))
 
     def ties(self, rows: "Rows", by: str = "pair_id") -> "NDArray[np.float64]":
         """The places of pairs, or of their prompts, among their equals: numbers in [0, 1).

@@ -30,7 +30,7 @@ def make(folder: Path, n: int, seed: int = 0) -> None:
     write(folder / "prompts.parquet", Prompt, n, prompt_id=ids, source="train", text="1+1", answers=[])
     for name in (CHOSEN, REJECTED):
         numbers = [pa.array(rng.integers(0, 999, n)).cast(pa.string()) for _ in range(3)]
-        text = pc.binary_join_element_wise("step 1:", *numbers, "so the answer is", numbers[-1], " ")
+        text = pc.binary_join_element_wise("step 1:", *numbers, "\nso the answer is", numbers[-1], " ")
         state = rng.random(n)
         failed, cut = pa.array(state < 0.01), pa.array((state >= 0.01) & (state < 0.04))
         of_all = {"prompt_id": ids, "generator": name, "sample": 0}
