@@ -12,7 +12,8 @@ from prefdelta.records.grade import Grade
 from prefdelta.records.judgement import Judgement
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
-from prefdelta.stages import delta, filter, pair
+from prefdelta.stages import delta, pair
+from prefdelta.stages import filter as filter_stage
 from prefdelta.store import tables
 from prefdelta.workflow.job import Job, Outcome
 
@@ -114,8 +115,8 @@ def run_stages(folder: Path, out: Path, k: int) -> None:
         annotations=[],
     )
     run(
-        filter.run,
-        filter.FilterSettings(selection=f"top-{DIMENSIONS[-1]}-{k}", tie_seed=TIE_SEED, order=0, limit=None),
+        filter_stage.run,
+        filter_stage.FilterSettings(selection=f"top-{DIMENSIONS[-1]}-{k}", tie_seed=TIE_SEED, order=0, limit=None),
         out / "selected.parquet",
         pairs=[out / "pairs.parquet"],
         deltas=[out / "deltas.parquet"],

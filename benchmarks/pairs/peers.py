@@ -40,7 +40,10 @@ def by_pandas(folder: Path, out: Path, k: int) -> None:
         traces = traces.merge(grades, on="prompt_id", how="left")
         traces.loc[traces["why"] != "", "correct"] = None
         traces["characters"] = traces["text"].str.len()
-        pairs = pairs.merge(traces.rename(columns=lambda c: f"{side}_{c}" if c != "prompt_id" else c), how="left")
+        pairs = pairs.merge(
+            traces.add_prefix(f"{side}_"), left_on="prompt_id", right_on=f"{side}_prompt_id", how="left"
+        )
+        pairs = pairs.drop(columns=f"{side}_prompt_id")
     left, right = pairs["chosen_why"] == "", pairs["rejected_why"] == ""
     identical = (pairs["chosen_text"] == pairs["rejected_text"]).fillna(False)
     pairs["reason"] = np.select(

@@ -18,14 +18,24 @@ def rows(row_type, table):
 
 def formed(chosen, rejected, prompt_ids, traces, grades, judged):
     """(Pool pairs, the other pairs of the cells)."""
+    return tuple(rows(Pair, table) for table in form_pairs(chosen, rejected, prompt_ids, traces, grades, judged))
+
+
+def form_pairs(chosen, rejected, prompt_ids, traces, grades, judged):
     import pyarrow as pa
 
-    tables = (
-        {name: arrow_of(row_type, list(of_one)) for name, of_one in of_all.items()}
-        for row_type, of_all in ((Trace, traces), (Grade, grades))
+    prompts = pa.array(sorted(prompt_ids), pa.string())
+    left, right = (
+        forming.Side.of(
+            prompts,
+            arrow_of(Trace, list(traces[name])),
+            arrow_of(Grade, list(grades[name])),
+            judged[name],
+            parity if chosen == rejected else None,
+        )
+        for parity, name in enumerate((chosen, rejected))
     )
-    made = forming.form_pairs(chosen, rejected, pa.array(list(prompt_ids), pa.string()), *tables, judged)
-    return tuple(rows(Pair, table) for table in made)
+    return forming.form_pairs(chosen, rejected, prompts, left, right)
 
 
 def pool_pairs(*arguments):

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from prefdelta.core.failure_limits import check_share, count_values
-from prefdelta.core.pairs.forming import GRADE_COLUMNS, TRACE_COLUMNS, form_pairs
+from prefdelta.core.pairs.forming import GRADE_COLUMNS, TRACE_COLUMNS, Side, form_pairs
 from prefdelta.core.pairs.joining import column
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade
@@ -42,18 +42,22 @@ def run(job: Job[PairSettings]) -> Outcome:
 
     chosen, rejected = job.settings.chosen, job.settings.rejected
     sides = {"chosen": chosen, "rejected": rejected}
-    prompt_ids = column(tables.read_arrow(job.input("prompts"), Prompt, ["prompt_id"]), "prompt_id")
-    traces = {
-        name: tables.read_arrow(job.input(f"{side}_traces"), Trace, TRACE_COLUMNS) for side, name in sides.items()
-    }
-    grades = {
-        name: tables.read_arrow(job.input(f"{side}_grades"), Grade, GRADE_COLUMNS) for side, name in sides.items()
-    }
-    pool, cells = form_pairs(chosen, rejected, prompt_ids, traces, grades, job.settings.judged)
+    prompts = column(tables.read_arrow(job.input("prompts"), Prompt, ["prompt_id"]), "prompt_id")
+    left, right = (
+        Side.of(
+            prompts,
+            tables.read_arrow(job.input(f"{side}_traces"), Trace, TRACE_COLUMNS),
+            tables.read_arrow(job.input(f"{side}_grades"), Grade, GRADE_COLUMNS),
+            job.settings.judged[name],
+            parity if chosen == rejected else None,
+        )
+        for parity, (side, name) in enumerate(sides.items())
+    )
+    pool, cells = form_pairs(chosen, rejected, prompts, left, right)
     check_share(
         "pair.max_failure_share", len(pool), count_values(pool.column("reason")), job.settings.max_failure_share
     )
-    pairs = pa.concat_tables([pool, cells])
+    pairs = pa.concat_tables([pool, cells]) if len(cells) else pool
     tables.write_arrow(job.output("pairs"), Pair, pairs)
     return Outcome(len(pairs), count_values(pairs.column("reason")))
 

@@ -67,10 +67,10 @@ def write_arrow(path: Path, row_type: type[Row], table: "pa.Table") -> int:
 
     (name,) = row_type.KEY
     wanted = schema(row_type)
-    table = table.select(wanted.names).cast(wanted).combine_chunks()
     for field in wanted:
         if table.column(field.name).null_count and not field.nullable:
             raise ValueError(f"{path}: column {field.name!r} must not be null")
+    table = table.select(wanted.names).cast(wanted).combine_chunks()
     keys, following = table.column(name)[:-1], table.column(name)[1:]
     if not pc.all(pc.less(keys, following)).as_py():
         table = table.sort_by(name).combine_chunks()

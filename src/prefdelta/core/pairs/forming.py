@@ -1,6 +1,5 @@
 """Forming pairs: which two traces of a prompt face each other, and which pairs may be trained on."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -27,57 +26,49 @@ GRADE_COLUMNS = ["prompt_id", "sample", "correct"]
 
 
 def form_pairs(
-    chosen: str,
-    rejected: str,
-    prompt_ids: "pa.Array",
-    traces: "Mapping[str, pa.Table]",
-    grades: "Mapping[str, pa.Table]",
-    judged: Mapping[str, int],
+    chosen: str, rejected: str, prompts: "pa.Array", left: "Side", right: "Side"
 ) -> "tuple[pa.Table, pa.Table]":
-    """(The pool, the pairs of the correctness cells that are not in it), both in the order of prompt ids.
+    """(The pool, the pairs of the correctness cells that are not in it), both sorted by pair_id.
 
     The pool has one pair per prompt: the lowest usable sample on each side, among the judged samples. A sample that is
     not judged has no delta. If such samples were taken where the judged ones are truncated, random draws would have
     these prompts, which are often the hard ones, and selections by delta would not.
-    A generator paired with itself takes even samples as chosen and odd ones as rejected. A prompt without a usable
-    trace on both sides keeps its row, with `eligible` False and the reason, so that prompts in = pairs out.
+    A prompt without a usable trace on both sides keeps its row, with `eligible` False and the reason, so that prompts
+    in = pairs out.
 
     The cells (paper, experiment 3) are of the prompts for which all four exist. On each side, a cell pair takes the
     lowest usable sample of the wanted correctness, judged or not, because no cell uses deltas.
 
-    traces, grades: by generator name, the columns TRACE_COLUMNS of Trace and GRADE_COLUMNS of Grade, in any order.
-    judged: by generator name, how many first samples of a prompt are judged.
+    chosen, rejected: the generators. prompts: their ids, sorted. left, right: what each generator offers for them.
     """
     import numpy as np
-    import pyarrow.compute as pc
 
-    prompts = prompt_ids.take(pc.sort_indices(prompt_ids))
-    parities = (0, 1) if chosen == rejected else (None, None)
-    left, right = (
-        _Side.of(prompts, traces[name], grades[name], judged[name], parity)
-        for name, parity in zip((chosen, rejected), parities, strict=True)
-    )
     make = _Maker((chosen, rejected), prompts, left, right)
     pool = left.first(left.judged), right.first(right.judged)
-    every = np.arange(len(prompts))
-    return make.pairs(every, *pool, pool=True), make.cells(*pool)
+    return make.pairs(np.arange(len(prompts)), *pool, pool=True), make.cells(*pool)
 
 
 @dataclass(frozen=True)
-class _Side:
+class Side:
     """The traces that one side of a pairing offers, sorted by prompt and sample. Each array has a value per trace."""
 
     traces: "pa.Table"
     place: "Rows"  # of its prompt among the prompts
     judged: "NDArray[np.bool_]"  # whether its sample is among the judged ones
-    state: "NDArray[np.int64]"  # its place in _REASONS, or _USABLE
-    correct: "NDArray[np.int64]"  # 1, 0, or _UNGRADED
+    state: "NDArray[np.int8]"  # its place in _REASONS, or _USABLE
+    correct: "NDArray[np.int8]"  # 1, 0, or _UNGRADED
     prompts: int
 
     @classmethod
     def of(
-        cls, prompts: "pa.Array", traces: "pa.Table", grades: "pa.Table", judged: int, parity: int | None
-    ) -> "_Side":
+        cls, prompts: "pa.Array", traces: "pa.Table", grades: "pa.Table", judged: int, parity: int | None = None
+    ) -> "Side":
+        """What a generator offers.
+
+        prompts: their ids, sorted. traces, grades: of the generator, the columns TRACE_COLUMNS of Trace and
+        GRADE_COLUMNS of Grade, in any order. judged: how many first samples of a prompt are judged. parity: for a
+        generator paired with itself, 0 (even samples) on the chosen side, 1 (odd ones) on the rejected side.
+        """
         import numpy as np
         import pyarrow as pa
 
@@ -90,7 +81,8 @@ class _Side:
         graded = places(column(grades, "prompt_id"), prompts)
         row = rows_at(place, sample, graded, numbers(grades, "sample"))
         correct = np.append(numbers(grades, "correct", _UNGRADED), _UNGRADED)[row]
-        return cls(traces, place, sample < judged, _states(traces), correct, len(prompts))
+        kept = traces.select(["sample", "text", "n_tokens"])
+        return cls(kept, place, sample < judged, _states(traces), correct.astype(np.int8), len(prompts))
 
     def first(self, among: "NDArray[np.bool_]") -> "Rows":
         """For each prompt, the usable trace of the lowest sample, of some traces."""
@@ -101,11 +93,11 @@ class _Side:
         first[self.place[rows]] = rows  # of several rows the last, which has the lowest sample
         return first
 
-    def reasons(self) -> "NDArray[np.int64]":
+    def reasons(self) -> "NDArray[np.int8]":
         """For each prompt, why none of its judged traces is usable: a place in _REASONS."""
         import numpy as np
 
-        reasons = np.full(self.prompts, _MISSING)
+        reasons = np.full(self.prompts, _MISSING, np.int8)
         np.minimum.at(reasons, self.place[self.judged], self.state[self.judged])
         return reasons
 
@@ -129,7 +121,7 @@ class _Side:
         return column(near, "text").take(pa.array(rows - begin))
 
 
-def _states(traces: "pa.Table") -> "NDArray[np.int64]":
+def _states(traces: "pa.Table") -> "NDArray[np.int8]":
     """`Trace.unusable_because` of each trace."""
     import numpy as np
     import pyarrow.compute as pc
@@ -137,7 +129,7 @@ def _states(traces: "pa.Table") -> "NDArray[np.int64]":
     truncated = pc.equal(traces.column("finish_reason"), "length").fill_null(False).to_numpy()
     has_text = pc.greater(pc.binary_length(traces.column("text")), 0).fill_null(False).to_numpy()
     failed = pc.is_valid(traces.column("failure")).to_numpy()
-    return np.select([failed, truncated, ~has_text], [_FAILED, _TRUNCATED, _EMPTY], _USABLE)
+    return np.select([failed, truncated, ~has_text], [_FAILED, _TRUNCATED, _EMPTY], _USABLE).astype(np.int8)
 
 
 @dataclass(frozen=True)
@@ -146,8 +138,8 @@ class _Maker:
 
     names: tuple[str, str]
     prompts: "pa.Array"
-    left: _Side
-    right: _Side
+    left: Side
+    right: Side
 
     def cells(self, *pool: "Rows") -> "pa.Table":
         """The pairs of the cells, without those that are in the pool. pool: the rows of each side's traces."""
