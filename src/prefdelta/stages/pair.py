@@ -1,6 +1,6 @@
 """Stage pair: for every prompt, the chosen generator's trace against the rejected generator's."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -14,6 +14,9 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.workflow.job import Job, Outcome, start
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class PairSection(Settings):
@@ -40,8 +43,18 @@ class PairSettings(Settings):
 def run(job: Job[PairSettings]) -> Outcome:
     import pyarrow as pa
 
+    pool, cells = _form(job)
+    check_share(
+        "pair.max_failure_share", len(pool), count_values(pool.column("reason")), job.settings.max_failure_share
+    )
+    pairs = pa.concat_tables([pool, cells]) if len(cells) else pool
+    tables.write_arrow(job.output("pairs"), Pair, pairs)
+    return Outcome(len(pairs), count_values(pairs.column("reason")))
+
+
+def _form(job: Job[PairSettings]) -> "tuple[pa.Table, pa.Table]":
+    """The pool, and the other pairs of the cells. The traces are let go before these are written."""
     chosen, rejected = job.settings.chosen, job.settings.rejected
-    sides = {"chosen": chosen, "rejected": rejected}
     prompts = column(tables.read_arrow(job.input("prompts"), Prompt, ["prompt_id"]), "prompt_id")
     left, right = (
         Side.of(
@@ -51,15 +64,9 @@ def run(job: Job[PairSettings]) -> Outcome:
             job.settings.judged[name],
             parity if chosen == rejected else None,
         )
-        for parity, (side, name) in enumerate(sides.items())
+        for parity, (side, name) in enumerate((("chosen", chosen), ("rejected", rejected)))
     )
-    pool, cells = form_pairs(chosen, rejected, prompts, left, right)
-    check_share(
-        "pair.max_failure_share", len(pool), count_values(pool.column("reason")), job.settings.max_failure_share
-    )
-    pairs = pa.concat_tables([pool, cells]) if len(cells) else pool
-    tables.write_arrow(job.output("pairs"), Pair, pairs)
-    return Outcome(len(pairs), count_values(pairs.column("reason")))
+    return form_pairs(chosen, rejected, prompts, left, right)
 
 
 if __name__ == "__main__":
