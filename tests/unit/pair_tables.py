@@ -26,7 +26,7 @@ def form_pairs(chosen, rejected, prompt_ids, traces, grades, judged):
 
     prompts = pa.array(sorted(prompt_ids), pa.string())
     left, right = (
-        forming.Side.of(
+        forming.OfferedTraces.of(
             prompts,
             arrow_of(Trace, list(traces[name])),
             arrow_of(Grade, list(grades[name])),

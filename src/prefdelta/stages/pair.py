@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from prefdelta.core.failure_limits import check_share, count_values
-from prefdelta.core.pairs.forming import GRADE_COLUMNS, TRACE_COLUMNS, Side, form_pairs
+from prefdelta.core.pairs.forming import GRADE_COLUMNS, TRACE_COLUMNS, OfferedTraces, form_pairs
 from prefdelta.core.pairs.joining import column
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade
@@ -57,7 +57,7 @@ def _form(job: Job[PairSettings]) -> "tuple[pa.Table, pa.Table]":
     chosen, rejected = job.settings.chosen, job.settings.rejected
     prompts = column(tables.read_arrow(job.input("prompts"), Prompt, ["prompt_id"]), "prompt_id")
     left, right = (
-        Side.of(
+        OfferedTraces.of(
             prompts,
             tables.read_arrow(job.input(f"{side}_traces"), Trace, TRACE_COLUMNS),
             tables.read_arrow(job.input(f"{side}_grades"), Grade, GRADE_COLUMNS),

@@ -26,7 +26,7 @@ GRADE_COLUMNS = ["prompt_id", "sample", "correct"]
 
 
 def form_pairs(
-    chosen: str, rejected: str, prompts: "pa.Array", left: "Side", right: "Side"
+    chosen: str, rejected: str, prompts: "pa.Array", left: "OfferedTraces", right: "OfferedTraces"
 ) -> "tuple[pa.Table, pa.Table]":
     """(The pool, the pairs of the correctness cells that are not in it), both sorted by pair_id.
 
@@ -49,7 +49,7 @@ def form_pairs(
 
 
 @dataclass(frozen=True)
-class Side:
+class OfferedTraces:
     """The traces that one side of a pairing offers, sorted by prompt and sample. Each array has a value per trace."""
 
     traces: "pa.Table"
@@ -62,7 +62,7 @@ class Side:
     @classmethod
     def of(
         cls, prompts: "pa.Array", traces: "pa.Table", grades: "pa.Table", judged: int, parity: int | None = None
-    ) -> "Side":
+    ) -> "OfferedTraces":
         """What a generator offers.
 
         prompts: their ids, sorted. traces, grades: of the generator, the columns TRACE_COLUMNS of Trace and
@@ -138,8 +138,8 @@ class _Maker:
 
     names: tuple[str, str]
     prompts: "pa.Array"
-    left: Side
-    right: Side
+    left: OfferedTraces
+    right: OfferedTraces
 
     def cells(self, *pool: "Rows") -> "pa.Table":
         """The pairs of the cells, without those that are in the pool. pool: the rows of each side's traces."""
