@@ -2,8 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from prefdelta.core.errors import StudyError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_CHARACTERS = 400  # of the words of one example
 
@@ -11,6 +15,11 @@ MOST_CHARACTERS = 400  # of the words of one example
 def count_failures(failures: Iterable[str | None]) -> Counter[str]:
     """Number of failures of each kind. None is not a failure."""
     return Counter(failure for failure in failures if failure is not None)
+
+
+def count_values(failures: "pa.ChunkedArray") -> Counter[str]:
+    """`count_failures` of a column."""
+    return Counter({one["values"]: one["counts"] for one in failures.drop_null().value_counts().to_pylist()})
 
 
 def check_share(

@@ -7,7 +7,7 @@ from pydantic import Field
 from prefdelta.core.pairs.matching import CALIPER, pass_rates
 from prefdelta.core.pairs.selection_kinds.common import common_prompts
 from prefdelta.core.pairs.selection_kinds.likely_rejected import rejected_logps
-from prefdelta.core.pairs.selections import CommonSet, count_ties, describe_match, parse_selection, select
+from prefdelta.core.pairs.selections import DELTA_COLUMNS, CommonSet, columns_of, parse_selection, select
 from prefdelta.core.settings import Settings
 from prefdelta.records.delta import Delta
 from prefdelta.records.details.filter import FilterDetails, MatchQuality
@@ -59,24 +59,32 @@ class FilterSettings(Settings):
 
 
 def run(job: Job[FilterSettings]) -> Outcome:
-    pairs = tables.read(job.input("pairs"), Pair)
-    deltas = {row.pair_id: row for path in job.inputs["deltas"] for row in tables.read(path, Delta)}
-    common = common_prompts(tables.read(path, Pair) for path in job.inputs["common"])
-    selection = parse_selection(job.settings.selection)
+    import pyarrow as pa
+
     settings = job.settings
-    rates = pass_rates(row for path in job.inputs["grades"] for row in tables.read(path, Grade))
+    selection = parse_selection(settings.selection)
+    pairs = tables.read_arrow(job.input("pairs"), Pair, columns_of(selection))
+    grades = [tables.read_arrow(path, Grade, ["prompt_id", "correct", "failure"]) for path in job.inputs["grades"]]
     reference = (row for path in job.inputs["reference"] for row in tables.read(path, ReferenceLogps))
-    logps = rejected_logps(pairs, reference)
-    seed, order = settings.tie_seed, settings.order
     selected = select(
-        selection, pairs, deltas, seed, common, settings.limit, order=order, pass_rates=rates, logps=logps
+        selection,
+        pairs,
+        *(tables.read_arrow(path, Delta, list(DELTA_COLUMNS)) for path in job.inputs["deltas"]),
+        tie_seed=settings.tie_seed,
+        common=common_prompts(
+            tables.read_arrow(path, Pair, ["prompt_id", "pool", "eligible"]) for path in job.inputs["common"]
+        ),
+        limit=settings.limit,
+        order=settings.order,
+        pass_rates=pass_rates(pa.concat_tables(grades)) if grades else {},
+        logps=rejected_logps(pairs, reference) if selection.policy else {},
     )
-    tables.write(job.output("selected"), SelectedPair, selected)
-    match = describe_match(selection, pairs, deltas, seed, selected, order=order, pass_rates=rates)
+    taken, match = selected.pairs, selected.match
+    tables.write_arrow(job.output("selected"), SelectedPair, taken)
     if match is not None:
         _log(match)
-    details = FilterDetails(count_ties(selection, pairs, deltas, logps=logps), match)
-    return Outcome(len(pairs), {}, details, not_selected=len(pairs) - len(selected))
+    details = FilterDetails(selected.ties, match)
+    return Outcome(len(pairs), {}, details, not_selected=len(pairs) - len(taken))
 
 
 def _log(match: MatchQuality) -> None:

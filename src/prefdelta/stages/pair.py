@@ -1,11 +1,12 @@
 """Stage pair: for every prompt, the chosen generator's trace against the rejected generator's."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from prefdelta.core.failure_limits import check_share, count_failures
-from prefdelta.core.pairs.forming import cell_pairs, pool_pairs
+from prefdelta.core.failure_limits import check_share, count_values
+from prefdelta.core.pairs.forming import GRADE_COLUMNS, TRACE_COLUMNS, OfferedTraces, form_pairs
+from prefdelta.core.pairs.joining import column
 from prefdelta.core.settings import Settings
 from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
@@ -13,6 +14,9 @@ from prefdelta.records.prompt import Prompt
 from prefdelta.records.trace import Trace
 from prefdelta.store import tables
 from prefdelta.workflow.job import Job, Outcome, start
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class PairSection(Settings):
@@ -37,22 +41,32 @@ class PairSettings(Settings):
 
 
 def run(job: Job[PairSettings]) -> Outcome:
-    chosen, rejected = job.settings.chosen, job.settings.rejected
-    prompts = tables.read(job.input("prompts"), Prompt)
-    traces = {name: tables.read(job.input(f"{side}_traces"), Trace) for side, name in _sides(job.settings)}
-    grades = {name: tables.read(job.input(f"{side}_grades"), Grade) for side, name in _sides(job.settings)}
-    prompt_ids = [prompt.prompt_id for prompt in prompts]
-    pool = pool_pairs(chosen, rejected, prompt_ids, traces, grades, job.settings.judged)
-    cells = cell_pairs(chosen, rejected, prompt_ids, traces, grades, job.settings.judged)
+    import pyarrow as pa
+
+    pool, cells = _form(job)
     check_share(
-        "pair.max_failure_share", len(pool), count_failures(p.reason for p in pool), job.settings.max_failure_share
+        "pair.max_failure_share", len(pool), count_values(pool.column("reason")), job.settings.max_failure_share
     )
-    tables.write(job.output("pairs"), Pair, [*pool, *cells])
-    return Outcome(len(pool) + len(cells), count_failures(pair.reason for pair in (*pool, *cells)))
+    pairs = pa.concat_tables([pool, cells]) if len(cells) else pool
+    tables.write_arrow(job.output("pairs"), Pair, pairs)
+    return Outcome(len(pairs), count_values(pairs.column("reason")))
 
 
-def _sides(settings: PairSettings) -> list[tuple[str, str]]:
-    return [("chosen", settings.chosen), ("rejected", settings.rejected)]
+def _form(job: Job[PairSettings]) -> "tuple[pa.Table, pa.Table]":
+    """The pool, and the other pairs of the cells. The traces are let go before these are written."""
+    chosen, rejected = job.settings.chosen, job.settings.rejected
+    prompts = column(tables.read_arrow(job.input("prompts"), Prompt, ["prompt_id"]), "prompt_id")
+    left, right = (
+        OfferedTraces.of(
+            prompts,
+            tables.read_arrow(job.input(f"{side}_traces"), Trace, TRACE_COLUMNS),
+            tables.read_arrow(job.input(f"{side}_grades"), Grade, GRADE_COLUMNS),
+            job.settings.judged[name],
+            parity if chosen == rejected else None,
+        )
+        for parity, (side, name) in enumerate((("chosen", chosen), ("rejected", rejected)))
+    )
+    return form_pairs(chosen, rejected, prompts, left, right)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import os
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from itertools import pairwise
 from operator import attrgetter
@@ -46,32 +46,67 @@ def write(path: Path, row_type: type[R], rows: Iterable[R]) -> int:
 
     Raises StudyError if two rows have one key, ValueError if a value does not fit its column.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
     key = attrgetter(*row_type.KEY)
     ordered = sorted(rows, key=key)
     for row, following in pairwise(ordered):
         if key(row) == key(following):
             raise StudyError(f"{path}: two rows have the key {row_type.KEY} = {key(row)!r}.")
+    try:
+        table = arrow_of(row_type, ordered)
+    except UnicodeEncodeError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    _publish(path, table)
+    return len(ordered)
+
+
+def write_arrow(path: Path, row_type: type[Row], table: "pa.Table") -> int:
+    """`write` of the rows of a table with the type's columns, in any order; its key is one column."""
+    import pyarrow.compute as pc
+
+    (name,) = row_type.KEY
+    wanted = schema(row_type)
+    for field in wanted:
+        if table.column(field.name).null_count and not field.nullable:
+            raise ValueError(f"{path}: column {field.name!r} must not be null")
+    table = table.select(wanted.names).cast(wanted).combine_chunks()
+    keys, following = table.column(name)[:-1], table.column(name)[1:]
+    if not pc.all(pc.less(keys, following)).as_py():
+        table = table.sort_by(name).combine_chunks()
+        keys, following = table.column(name)[:-1], table.column(name)[1:]
+        for repeated in keys.filter(pc.equal(keys, following)).to_pylist():
+            raise StudyError(f"{path}: two rows have the key {row_type.KEY} = {repeated!r}.")
+    _publish(path, table)
+    return len(table)
+
+
+def arrow_of(row_type: type[R], rows: Sequence[R]) -> "pa.Table":
+    """Rows as a table, in their order. Raises ValueError if a value does not fit its column."""
+    import pyarrow as pa
+
     table_schema = schema(row_type)
     values_of = attrgetter(*(field.name for field in fields(row_type)))
-    columns = zip(*map(values_of, ordered), strict=True) if ordered else ([] for _ in table_schema)
+    columns = zip(*map(values_of, rows), strict=True) if rows else ([] for _ in table_schema)
     arrays = []
     for field, values in zip(table_schema, columns, strict=True):
         if pa.types.is_integer(field.type) and any(issubclass(kind, float) for kind in set(map(type, values))):
-            raise ValueError(f"{path}: column {field.name!r} holds whole numbers only")  # Arrow would cut fractions off
+            raise ValueError(f"column {field.name!r} holds whole numbers only")  # Arrow would cut fractions off
         array = pa.array(values, field.type)
         if array.null_count and not field.nullable:
-            raise ValueError(f"{path}: column {field.name!r} must not be null")
+            raise ValueError(f"column {field.name!r} must not be null")
         arrays.append(array)
-    table = pa.Table.from_arrays(arrays, schema=table_schema)
+    return pa.Table.from_arrays(arrays, schema=table_schema)
+
+
+def _publish(path: Path, table: "pa.Table") -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
 
     # In memory first, so that the error of a full disk says how much is needed, and no Parquet is half-written.
     sink = pa.BufferOutputStream()
     parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
     publish(path, memoryview(sink.getvalue()))
-    return len(ordered)
 
 
 def read(path: Path, row_type: type[R]) -> list[R]:
@@ -101,6 +136,7 @@ def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             later = _check_schema(path, file.schema_arrow, row_type)
             read = file.read(columns=None if columns is None else [name for name in columns if name not in later])
+            read.validate(full=True)  # Parquet does not check texts
             return _complete(read, row_type, columns) if later else read
     except FileNotFoundError:
         raise MissingTableError(f"{path}: there is no such table.") from None

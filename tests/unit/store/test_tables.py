@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from prefdelta import records
 from prefdelta.core.errors import DamagedError, StudyError
@@ -121,6 +122,36 @@ def test_a_fraction_in_a_column_of_whole_numbers_is_refused_not_cut_off(tmp_path
 def test_a_value_of_another_type_is_refused(row, tmp_path):
     with pytest.raises((ValueError, TypeError)):
         tables.write(tmp_path / "t.parquet", SelectedPair, [row])
+
+
+def arrow(*rows):
+    return tables.arrow_of(SelectedPair, [SelectedPair(*row) for row in rows])
+
+
+def test_a_table_in_any_order_gives_the_bytes_of_its_rows(tmp_path):
+    rows = [("b", 2, True), ("a", 0, False), ("c", 1, True)]
+    tables.write(tmp_path / "rows.parquet", SelectedPair, [SelectedPair(*row) for row in rows])
+    pieces = pa.concat_tables([arrow(*rows[:1]), arrow(*rows[1:])])
+    assert tables.write_arrow(tmp_path / "t.parquet", SelectedPair, pieces.select([1, 2, 0])) == 3
+    assert (tmp_path / "t.parquet").read_bytes() == (tmp_path / "rows.parquet").read_bytes()
+
+
+def test_a_table_with_one_key_twice_or_a_null_is_refused(tmp_path):
+    with pytest.raises(StudyError, match=r"t\.parquet: two rows have the key .* = 7"):
+        tables.write_arrow(tmp_path / "t.parquet", SelectedPair, arrow(("a", 7, True), ("b", 1, True), ("c", 7, True)))
+    with pytest.raises(ValueError, match=r"t\.parquet: column 'swapped' must not be null"):
+        tables.write_arrow(
+            tmp_path / "t.parquet", SelectedPair, arrow(("a", 7, True)).set_column(2, "swapped", pa.nulls(1, "bool"))
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_some_columns_of_a_table_whose_text_is_no_utf_8_are_refused(tmp_path):
+    columns = [pa.array([b"\xff"]).view(pa.string()), pa.array([0]), pa.array([True])]
+    parquet.write_table(pa.Table.from_arrays(columns, schema=tables.schema(SelectedPair)), tmp_path / "t.parquet")
+    assert tables.read_arrow(tmp_path / "t.parquet", SelectedPair, ["rank"]).column("rank").to_pylist() == [0]
+    with pytest.raises(DamagedError, match=r"t\.parquet: cannot be read as Parquet"):
+        tables.read_arrow(tmp_path / "t.parquet", SelectedPair, ["pair_id"])
 
 
 def test_a_lone_surrogate_is_refused_and_leaves_no_file(tmp_path):

@@ -1,163 +1,212 @@
 """Forming pairs: which two traces of a prompt face each other, and which pairs may be trained on."""
 
-from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
-from prefdelta.core.ids import digest
-from prefdelta.records.grade import Grade
-from prefdelta.records.pair import Pair
-from prefdelta.records.trace import Trace
+from prefdelta.core.pairs.hashing import digests, in_hex
+from prefdelta.core.pairs.joining import column, increasing, numbers, places, rows_at
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.int64]  # numbers of rows in a table, -1 for none
 
 # Why a side has no usable trace; of several reasons the first in this list. A pair's reason is "<side>_<reason>".
 _REASONS = ("truncated", "empty", "failed", "missing")
+_TRUNCATED, _EMPTY, _FAILED, _MISSING = range(len(_REASONS))
+_USABLE = len(_REASONS)
+_UNGRADED = -1
+_AT_ONCE = 8192  # pairs whose texts are looked at together: they may be megabytes each
+
+TRACE_COLUMNS = ["prompt_id", "sample", "text", "finish_reason", "n_tokens", "failure"]
+GRADE_COLUMNS = ["prompt_id", "sample", "correct"]
 
 
-def pair_id(chosen: str, rejected: str, prompt_id: str, samples: tuple[int | None, int | None]) -> str:
-    """The id of a pair: a hash of generators, prompt and samples."""
-    return digest(["pair", chosen, rejected, prompt_id, *samples])[:16]
+def form_pairs(
+    chosen: str, rejected: str, prompts: "pa.Array", left: "OfferedTraces", right: "OfferedTraces"
+) -> "tuple[pa.Table, pa.Table]":
+    """(The pool, the pairs of the correctness cells that are not in it), both sorted by pair_id.
 
+    The pool has one pair per prompt: the lowest usable sample on each side, among the judged samples. A sample that is
+    not judged has no delta. If such samples were taken where the judged ones are truncated, random draws would have
+    these prompts, which are often the hard ones, and selections by delta would not.
+    A prompt without a usable trace on both sides keeps its row, with `eligible` False and the reason, so that prompts
+    in = pairs out.
 
-def pool_pairs(
-    chosen: str,
-    rejected: str,
-    prompt_ids: Iterable[str],
-    traces: Mapping[str, Iterable[Trace]],
-    grades: Mapping[str, Iterable[Grade]],
-    judged: Mapping[str, int],
-) -> list[Pair]:
-    """One pair per prompt: the lowest usable sample on each side, among the judged samples.
+    The cells (paper, experiment 3) are of the prompts for which all four exist. On each side, a cell pair takes the
+    lowest usable sample of the wanted correctness, judged or not, because no cell uses deltas.
 
-    A sample that is not judged has no delta. If such samples were taken where the judged ones are truncated, random
-    draws would have these prompts, which are often the hard ones, and selections by delta would not.
-    A generator paired with itself takes even samples as chosen and odd ones as rejected. A prompt without a usable
-    trace on both sides keeps its row, with `eligible=False` and the reason, so that prompts in = pairs out.
-
-    traces, grades: by generator name, in any order.
-    judged: by generator name, how many first samples of a prompt are judged.
+    chosen, rejected: the generators. prompts: their ids, sorted. left, right: what each generator offers for them.
     """
-    table = _Traces(chosen, rejected, traces, grades, judged)
-    pairs = []
-    for prompt_id in sorted(prompt_ids):
-        left, left_reason = _first_usable(table.judged("chosen", prompt_id))
-        right, right_reason = _first_usable(table.judged("rejected", prompt_id))
-        if left is None:
-            reason: str | None = f"chosen_{left_reason}"
-        elif right is None:
-            reason = f"rejected_{right_reason}"
+    import numpy as np
+
+    make = _Maker((chosen, rejected), prompts, left, right)
+    pool = left.first(left.judged), right.first(right.judged)
+    return make.pairs(np.arange(len(prompts)), *pool, pool=True), make.cells(*pool)
+
+
+@dataclass(frozen=True)
+class OfferedTraces:
+    """The traces that one side of a pairing offers, sorted by prompt and sample. Each array has a value per trace."""
+
+    traces: "pa.Table"
+    place: "Rows"  # of its prompt among the prompts
+    judged: "NDArray[np.bool_]"  # whether its sample is among the judged ones
+    state: "NDArray[np.int8]"  # its place in _REASONS, or _USABLE
+    correct: "NDArray[np.int8]"  # 1, 0, or _UNGRADED
+    prompts: int
+
+    @classmethod
+    def of(
+        cls, prompts: "pa.Array", traces: "pa.Table", grades: "pa.Table", judged: int, parity: int | None = None
+    ) -> "OfferedTraces":
+        """What a generator offers.
+
+        prompts: their ids, sorted. traces, grades: of the generator, the columns TRACE_COLUMNS of Trace and
+        GRADE_COLUMNS of Grade, in any order. judged: how many first samples of a prompt are judged. parity: for a
+        generator paired with itself, 0 (even samples) on the chosen side, 1 (odd ones) on the rejected side.
+        """
+        import numpy as np
+        import pyarrow as pa
+
+        place, sample = places(column(traces, "prompt_id"), prompts), numbers(traces, "sample")
+        offered = place >= 0 if parity is None else (place >= 0) & (sample % 2 == parity)
+        if not (offered.all() and increasing(place, sample)):
+            rows = np.lexsort((sample, place))
+            rows = rows[offered[rows]]
+            traces, place, sample = traces.take(pa.array(rows)), place[rows], sample[rows]
+        graded = places(column(grades, "prompt_id"), prompts)
+        row = rows_at(place, sample, graded, numbers(grades, "sample"))
+        correct = np.append(numbers(grades, "correct", _UNGRADED), _UNGRADED)[row]
+        kept = traces.select(["sample", "text", "n_tokens"])
+        return cls(kept, place, sample < judged, _states(traces), correct.astype(np.int8), len(prompts))
+
+    def first(self, among: "NDArray[np.bool_]") -> "Rows":
+        """For each prompt, the usable trace of the lowest sample, of some traces."""
+        import numpy as np
+
+        rows = np.flatnonzero(among & (self.state == _USABLE))[::-1]
+        first = np.full(self.prompts, -1)
+        first[self.place[rows]] = rows  # of several rows the last, which has the lowest sample
+        return first
+
+    def reasons(self) -> "NDArray[np.int8]":
+        """For each prompt, why none of its judged traces is usable: a place in _REASONS."""
+        import numpy as np
+
+        reasons = np.full(self.prompts, _MISSING, np.int8)
+        np.minimum.at(reasons, self.place[self.judged], self.state[self.judged])
+        return reasons
+
+    def values(self, name: str, rows: "Rows") -> "pa.Array":
+        """Values of some traces: a column of them, or the number of characters. Null for -1."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if name == "characters":
+            whole = pc.utf8_length(self.traces.column("text")).combine_chunks()
         else:
-            reason = "identical" if left.text == right.text else None
-        pairs.append(table.pair(prompt_id, left, right, pool=True, reason=reason))
-    return pairs
+            whole = column(self.traces, name)
+        return whole.take(pa.array(rows, mask=rows < 0))
+
+    def texts(self, rows: "Rows") -> "pa.Array":
+        """The texts of some traces that lie near each other."""
+        import pyarrow as pa
+
+        begin = int(rows.min())
+        near = self.traces.select(["text"]).slice(begin, int(rows.max()) + 1 - begin)
+        return column(near, "text").take(pa.array(rows - begin))
 
 
-def cell_pairs(
-    chosen: str,
-    rejected: str,
-    prompt_ids: Iterable[str],
-    traces: Mapping[str, Iterable[Trace]],
-    grades: Mapping[str, Iterable[Grade]],
-    judged: Mapping[str, int],
-) -> list[Pair]:
-    """The correctness cells (paper, experiment 3) of the prompts for which all four exist, without their pool pairs.
+def _states(traces: "pa.Table") -> "NDArray[np.int8]":
+    """`Trace.unusable_because` of each trace."""
+    import numpy as np
+    import pyarrow.compute as pc
 
-    On each side, a cell pair takes the lowest usable sample of the wanted correctness, judged or not, because no cell
-    uses deltas. A cell pair that equals the prompt's pool pair is skipped, because `pool_pairs` already has it.
-    The arguments are those of `pool_pairs`.
-    """
-    table = _Traces(chosen, rejected, traces, grades, judged)
-    pairs = []
-    for prompt_id in sorted(prompt_ids):
-        firsts = {
-            (side, correct): _first_usable([t for t in table.side(side, prompt_id) if table.correct(t) is correct])[0]
-            for side in ("chosen", "rejected")
-            for correct in (True, False)
+    truncated = pc.equal(traces.column("finish_reason"), "length").fill_null(False).to_numpy()
+    has_text = pc.greater(pc.binary_length(traces.column("text")), 0).fill_null(False).to_numpy()
+    failed = pc.is_valid(traces.column("failure")).to_numpy()
+    return np.select([failed, truncated, ~has_text], [_FAILED, _TRUNCATED, _EMPTY], _USABLE).astype(np.int8)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the pairs of one pairing."""
+
+    names: tuple[str, str]
+    prompts: "pa.Array"
+    left: OfferedTraces
+    right: OfferedTraces
+
+    def cells(self, *pool: "Rows") -> "pa.Table":
+        """The pairs of the cells, without those that are in the pool. pool: the rows of each side's traces."""
+        import numpy as np
+
+        right, wrong = ([side.first(side.correct == value) for side in (self.left, self.right)] for value in (1, 0))
+        whole = np.logical_and.reduce([rows >= 0 for rows in (*right, *wrong)])
+        found = []
+        for chosen, rejected in product((right[0], wrong[0]), (right[1], wrong[1])):
+            at = np.flatnonzero(whole & ((chosen != pool[0]) | (rejected != pool[1])))
+            found.append((at, chosen[at], rejected[at]))
+        at, chosen, rejected = map(np.concatenate, zip(*found, strict=True))
+        order = np.argsort(at, kind="stable")
+        return self.pairs(at[order], chosen[order], rejected[order], pool=False)
+
+    def pairs(self, at: "Rows", chosen: "Rows", rejected: "Rows", *, pool: bool) -> "pa.Table":
+        """Pairs, sorted by id. at: the places of their prompts, in order. chosen, rejected: rows of traces, or -1."""
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        identical, texts = self._compared(chosen, rejected)
+        ids = self._ids(at, chosen, rejected)
+        order = np.argsort(ids, kind="stable")
+        at, chosen, rejected, identical = at[order], chosen[order], rejected[order], identical[order]
+        both = (chosen >= 0) & (rejected >= 0)
+        columns: dict[str, pa.Array] = {
+            "pair_id": in_hex(ids[order]),
+            "prompt_id": self.prompts.take(pa.array(at)),
+            "pool": pa.array(np.full(len(at), pool)),
+            "texts": pc.if_else(pa.array(both), in_hex(texts[order]), None),
         }
-        if any(trace is None for trace in firsts.values()):
-            continue
-        pool = {side: _first_usable(table.judged(side, prompt_id))[0] for side in ("chosen", "rejected")}
-        for left, right in product((True, False), repeat=2):
-            sides = firsts["chosen", left], firsts["rejected", right]
-            if sides != (pool["chosen"], pool["rejected"]):
-                reason = "identical" if sides[0] and sides[1] and sides[0].text == sides[1].text else None
-                pairs.append(table.pair(prompt_id, *sides, pool=False, reason=reason))
-    return pairs
-
-
-class _Traces:
-    """Traces and grades of both sides of a pairing, by prompt."""
-
-    def __init__(
-        self,
-        chosen: str,
-        rejected: str,
-        traces: Mapping[str, Iterable[Trace]],
-        grades: Mapping[str, Iterable[Grade]],
-        judged: Mapping[str, int],
-    ) -> None:
-        self._chosen, self._rejected = chosen, rejected
-        self._judged = {"chosen": judged[chosen], "rejected": judged[rejected]}
-        parity = {"chosen": 0, "rejected": 1} if chosen == rejected else {}
-        self._sides = {
-            side: _by_prompt(trace for trace in traces[name] if trace.sample % 2 == parity.get(side, trace.sample % 2))
-            for side, name in (("chosen", chosen), ("rejected", rejected))
-        }
-        self._correct = {
-            (grade.generator, grade.prompt_id, grade.sample): grade.correct
-            for name in {chosen, rejected}
-            for grade in grades[name]
-        }
-
-    def side(self, side: str, prompt_id: str) -> list[Trace]:
-        """The traces that one side offers for a prompt."""
-        return self._sides[side].get(prompt_id, [])
-
-    def judged(self, side: str, prompt_id: str) -> list[Trace]:
-        """The traces of one side for a prompt that the judge rates if they are usable."""
-        return [trace for trace in self.side(side, prompt_id) if trace.sample < self._judged[side]]
-
-    def correct(self, trace: Trace | None) -> bool | None:
-        return None if trace is None else self._correct.get((trace.generator, trace.prompt_id, trace.sample))
-
-    def pair(self, prompt_id: str, left: Trace | None, right: Trace | None, *, pool: bool, reason: str | None) -> Pair:
-        samples = (left.sample if left else None, right.sample if right else None)
-        correct = self.correct(left), self.correct(right)
-        return Pair(
-            pair_id=pair_id(self._chosen, self._rejected, prompt_id, samples),
-            prompt_id=prompt_id,
-            chosen_sample=samples[0],
-            rejected_sample=samples[1],
-            pool=pool,
-            cell=_cell(*correct),
-            chosen_tokens=left.n_tokens if left else None,
-            rejected_tokens=right.n_tokens if right else None,
-            chosen_correct=correct[0],
-            rejected_correct=correct[1],
-            eligible=reason is None,
-            reason=reason,
-            chosen_characters=len(left.text) if left and left.text else None,
-            rejected_characters=len(right.text) if right and right.text else None,
-            texts=digest([left.text, right.text])[:16] if left and right else None,
+        sides = {"chosen": (self.left, chosen), "rejected": (self.right, rejected)}
+        for name, (side, rows) in sides.items():
+            for of_pair, of_trace in (("sample", "sample"), ("tokens", "n_tokens"), ("characters", "characters")):
+                columns[f"{name}_{of_pair}"] = side.values(of_trace, rows)
+            correct = np.append(side.correct, _UNGRADED)[rows]
+            columns[f"{name}_correct"] = pa.array(correct == 1, mask=correct == _UNGRADED)
+        words = [pc.if_else(columns[f"{name}_correct"], "right", "wrong") for name in sides]
+        columns["cell"] = pc.binary_join_element_wise(*words, "-")
+        codes = np.select(
+            [chosen < 0, rejected < 0, identical],
+            [self.left.reasons()[at], _USABLE + self.right.reasons()[at], 2 * _USABLE],
+            -1,
         )
+        words = [*(f"{name}_{reason}" for name in sides for reason in _REASONS), "identical"]
+        columns["reason"] = pa.array(words).take(pa.array(codes, mask=codes < 0))
+        columns["eligible"] = pa.array(codes < 0)
+        return pa.table(columns)
 
+    def _compared(self, chosen: "Rows", rejected: "Rows") -> "tuple[NDArray[np.bool_], NDArray[np.uint64]]":
+        """(Whether the texts of each pair are equal, their digests). Both are 0 where a side has no trace."""
+        import numpy as np
+        import pyarrow.compute as pc
 
-def _by_prompt(traces: Iterable[Trace]) -> dict[str, list[Trace]]:
-    by_prompt: dict[str, list[Trace]] = {}
-    for trace in traces:
-        by_prompt.setdefault(trace.prompt_id, []).append(trace)
-    return by_prompt
+        both = np.flatnonzero((chosen >= 0) & (rejected >= 0))
+        identical, hashes = np.zeros(len(chosen), bool), np.zeros(len(chosen), np.uint64)
+        for begin in range(0, len(both), _AT_ONCE):
+            rows = both[begin : begin + _AT_ONCE]
+            texts = self.left.texts(chosen[rows]), self.right.texts(rejected[rows])
+            identical[rows] = pc.equal(*texts).to_numpy(zero_copy_only=False)
+            hashes[rows] = digests([], *texts)
+        return identical, hashes
 
+    def _ids(self, at: "Rows", chosen: "Rows", rejected: "Rows") -> "NDArray[np.uint64]":
+        """The ids of pairs: a hash of generators, prompt and samples."""
+        import pyarrow as pa
 
-def _first_usable(traces: list[Trace]) -> tuple[Trace | None, str | None]:
-    """The lowest usable sample, or why there is none."""
-    usable = min((trace for trace in traces if trace.usable), key=lambda trace: trace.sample, default=None)
-    if usable is not None:
-        return usable, None
-    reasons = {trace.unusable_because or "missing" for trace in traces} or {"missing"}
-    return None, min(reasons, key=_REASONS.index)
-
-
-def _cell(chosen: bool | None, rejected: bool | None) -> str | None:
-    if chosen is None or rejected is None:
-        return None
-    words = {True: "right", False: "wrong"}
-    return f"{words[chosen]}-{words[rejected]}"
+        samples = self.left.values("sample", chosen), self.right.values("sample", rejected)
+        return digests(["pair", *self.names], self.prompts.take(pa.array(at)), *samples)

@@ -1,9 +1,12 @@
 """Selections: which pairs an arm trains on. A selection's name is its definition; `KINDS` lists the forms of names."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.pairs.joining import column, places
 from prefdelta.core.pairs.selection_kinds.alike import Alike, RightOverWrong
 from prefdelta.core.pairs.selection_kinds.all import All
 from prefdelta.core.pairs.selection_kinds.bottom import Bottom
@@ -14,15 +17,17 @@ from prefdelta.core.pairs.selection_kinds.common import Common
 from prefdelta.core.pairs.selection_kinds.likely_rejected import LikelyRejected, UnlikelyRejected
 from prefdelta.core.pairs.selection_kinds.matched import Matched
 from prefdelta.core.pairs.selection_kinds.random import RandomPairs
-from prefdelta.core.pairs.selection_kinds.selection import Pool
+from prefdelta.core.pairs.selection_kinds.selection import COLUMNS, Pool
 from prefdelta.core.pairs.selection_kinds.selection import Selection as Selection
 from prefdelta.core.pairs.selection_kinds.swapped import Swapped, SwappedCommon
 from prefdelta.core.pairs.selection_kinds.top import Top
 from prefdelta.core.settings import Settings
-from prefdelta.records.delta import Delta
 from prefdelta.records.details.filter import MatchQuality, TieCounts
-from prefdelta.records.pair import Pair
-from prefdelta.records.selection import SelectedPair
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 # No name has the form of two kinds.
 KINDS: tuple[type[Selection], ...] = (
@@ -43,6 +48,7 @@ KINDS: tuple[type[Selection], ...] = (
     SwappedCommon,
 )
 _NOTHING: Mapping[str, float] = MappingProxyType({})
+DELTA_COLUMNS = ("pair_id", "delta", "chosen_score", "rejected_score")
 ALLOWED = f"{', '.join(kind.FORM for kind in KINDS)} (k a whole number from 1)"
 
 
@@ -69,21 +75,22 @@ def parse_selection(name: str) -> Selection:
 
 def select(
     selection: Selection,
-    pairs: Sequence[Pair],
-    deltas: Mapping[str, Delta],
-    tie_seed: int,
-    common: Collection[str] = (),
-    limit: int | None = None,
+    pairs: "pa.Table",
+    deltas: "pa.Table | None" = None,
     *,
+    tie_seed: int,
+    common: "Collection[str] | pa.Array" = (),
+    limit: int | None = None,
     order: int = 0,
     pass_rates: Mapping[str, float] = _NOTHING,
     logps: Mapping[str, float] = _NOTHING,
     checked: bool = True,
-) -> list[SelectedPair]:
-    """The pairs of a selection, best first.
+) -> "Selected":
+    """The pairs of a selection.
 
-    pairs: of one pairing; the eligible pool pairs count, and for a cell the eligible pairs of all cells.
-    deltas: by pair_id, on the selection's dimension; none for a selection that names no dimension.
+    pairs: of one pairing, the columns `columns_of` the selection; the eligible pool pairs count, and for a cell the
+    eligible pairs of all cells.
+    deltas: the columns DELTA_COLUMNS of Delta, on the selection's dimension; None for a selection that names none.
     tie_seed, order: equal pairs are ordered by a hash of (what the selection goes by, tie_seed, order, pair_id).
     common: the prompts that all pairings of the selection's set share; none for a selection that names no set.
     limit: largest number of prompts of a common set or of a cell; all its pairings, or all cells, get the same ones.
@@ -93,11 +100,16 @@ def select(
     Raises StudyError if there are no pairs, or fewer than k; if it matches, also if fewer than k are outside of the top
     set, or if what they are matched on is not known.
     """
-    pool = _pool(selection, pairs, deltas, tie_seed, common, limit, order, pass_rates, logps)
+    import numpy as np
+
+    in_pool, eligible = (column(pairs, name).to_numpy(zero_copy_only=False) for name in ("pool", "eligible"))
+    eligible = np.flatnonzero(in_pool & eligible)
+    values = {} if deltas is None else _aligned(pairs, np.flatnonzero(in_pool), eligible, deltas)
+    pool = Pool(pairs, eligible, values, tie_seed, common, limit, selection.draw, order, pass_rates, logps)
     candidates = selection.candidates(pool)
-    if not candidates:
+    if not len(candidates):
         raise StudyError(
-            f"selection {selection.name!r} has no pairs: of {len(pool.eligible)} eligible pairs, none can be selected. "
+            f"selection {selection.name!r} has no pairs: of {len(eligible)} eligible pairs, none can be selected. "
             "The manifests of pair and delta count the reasons."
         )
     if selection.k is not None and selection.k > len(candidates):
@@ -108,76 +120,69 @@ def select(
     taken = selection.take(candidates, pool)
     if checked:
         selection.check(taken, pool)
-    return [SelectedPair(pair_id, rank, selection.SWAPS) for rank, pair_id in enumerate(taken)]
+    return Selected(selection, pool, candidates, taken)
 
 
-def count_ties(
-    selection: Selection,
-    pairs: Sequence[Pair],
-    deltas: Mapping[str, Delta],
-    *,
-    logps: Mapping[str, float] = _NOTHING,
-) -> TieCounts | None:
-    """How much of a selection by a value is drawn among ties, in every order alike; None for any other selection.
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a selection took from a pool."""
 
-    The arguments are those of `select`, which must find k pairs. For `matched`, the counts are of the top set that it
-    matches.
-    """
-    if not isinstance(selection, ByValue) or selection.k is None:
-        return None
-    pool = _pool(selection, pairs, deltas, logps=logps)
-    values = selection.values(pool)
-    ranked = [values[pair_id] for pair_id in selection.candidates(pool)]  # best first
-    keys = list(map(selection.sort_key, ranked))
-    above, tied = keys.index(keys[selection.k - 1]), keys.count(keys[selection.k - 1])
-    taken = selection.k - above
-    return TieCounts(selection.k, ranked[selection.k - 1], above, tied, drawn=taken if taken < tied else 0)
+    selection: Selection
+    pool: Pool
+    candidates: "NDArray[np.int64]"  # rows of the pool's pairs
+    taken: "NDArray[np.int64]"  # best first
 
+    @property
+    def pairs(self) -> "pa.Table":
+        """The columns of SelectedPair, best first."""
+        import numpy as np
+        import pyarrow as pa
 
-def describe_match(
-    selection: Selection,
-    pairs: Sequence[Pair],
-    deltas: Mapping[str, Delta],
-    tie_seed: int,
-    selected: Sequence[SelectedPair],
-    *,
-    order: int = 0,
-    pass_rates: Mapping[str, float] = _NOTHING,
-) -> MatchQuality | None:
-    """How alike the pairs of a `matched` selection and those of the top set are; None for any other selection.
+        return pa.table(
+            {
+                "pair_id": column(self.pool.pairs, "pair_id").take(pa.array(self.taken)),
+                "rank": np.arange(len(self.taken)),
+                "swapped": np.full(len(self.taken), self.selection.SWAPS),
+            }
+        )
 
-    selected: what `select` gave for the other arguments.
-    """
-    if not isinstance(selection, Matched):
-        return None
-    pool = _pool(selection, pairs, deltas, tie_seed, order=order, pass_rates=pass_rates)
-    return selection.quality(selection.candidates(pool), [row.pair_id for row in selected], pool)
+    @property
+    def ties(self) -> TieCounts | None:
+        """How much of a selection by a value is drawn among ties, in every order alike; None for any other selection.
+
+        For `matched`, the counts are of the top set that it matches.
+        """
+        if not isinstance(self.selection, ByValue):
+            return None
+        return self.selection.count_ties(self.candidates, self.pool)
+
+    @property
+    def match(self) -> MatchQuality | None:
+        """How alike the pairs of a `matched` selection and those of the top set are; None for any other selection."""
+        if not isinstance(self.selection, Matched):
+            return None
+        return self.selection.quality(self.candidates, self.taken, self.pool)
 
 
-def _pool(
-    selection: Selection,
-    pairs: Sequence[Pair],
-    deltas: Mapping[str, Delta],
-    tie_seed: int = 0,
-    common: Collection[str] = (),
-    limit: int | None = None,
-    order: int = 0,
-    pass_rates: Mapping[str, float] = _NOTHING,
-    logps: Mapping[str, float] = _NOTHING,
-) -> Pool:
-    eligible = {pair.pair_id: pair for pair in pairs if pair.pool and pair.eligible}
-    return Pool(
-        pairs,
-        eligible,
-        {pair_id: row for pair_id, row in deltas.items() if row.delta is not None and pair_id in eligible},
-        tie_seed,
-        common,
-        limit,
-        selection.draw,
-        order,
-        pass_rates,
-        {pair_id: value for pair_id, value in logps.items() if pair_id in eligible},
-    )
+def columns_of(selection: Selection) -> list[str]:
+    """The columns of pairs that a selection needs."""
+    return list(dict.fromkeys((*COLUMNS, *selection.NEEDS)))
+
+
+def _aligned(
+    pairs: "pa.Table", in_pool: "NDArray[np.int64]", eligible: "NDArray[np.int64]", deltas: "pa.Table"
+) -> "dict[str, NDArray[np.float64]]":
+    """The deltas and scores of the eligible pairs that have a delta; NaN for all others."""
+    import numpy as np
+    import pyarrow as pa
+
+    row = np.full(len(pairs), -1)
+    row[in_pool] = places(column(pairs, "pair_id").take(pa.array(in_pool)), column(deltas, "pair_id"))
+    counts = np.zeros(len(pairs), bool)
+    counts[eligible] = True
+    values = {name: np.append(deltas.column(name).to_numpy(), np.nan)[row] for name in DELTA_COLUMNS[1:]}
+    counts &= ~np.isnan(values["delta"])
+    return {name: np.where(counts, of_pairs, np.nan) for name, of_pairs in values.items()}
 
 
 def _known(selection: Selection) -> str:

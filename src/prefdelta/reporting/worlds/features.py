@@ -15,6 +15,7 @@ from prefdelta.reporting.worlds.shape import StudyShape
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 
@@ -88,31 +89,29 @@ def features(shape: StudyShape, assumptions: Assumptions, pairs: PlantedPairs) -
 
 
 def _selected(
-    shape: StudyShape, pairs: PlantedPairs, pairing: Pairing, name: str, common: Mapping[str, set[str]]
+    shape: StudyShape, pairs: PlantedPairs, pairing: Pairing, name: str, common: "Mapping[str, pa.Array]"
 ) -> _Means:
     import numpy as np
 
     selection = parse_selection(name)
-    deltas = pairs.delta_rows(pairing, selection.dimension) if selection.dimension else {}
     limit = shape.sets[selection.set][1] if selection.set else shape.cell_pairs if selection.cell else None
-    prompts = common[selection.set] if selection.set else ()
     taken = select(
         selection,
-        pairs.rows[pairing],
-        deltas,
-        shape.tie_seed,
-        prompts,
-        limit,
+        pairs.tables[pairing],
+        pairs.delta_table(pairing, selection.dimension) if selection.dimension else None,
+        tie_seed=shape.tie_seed,
+        common=common[selection.set] if selection.set else (),
+        limit=limit,
         pass_rates=pairs.pass_rates(pairing) if selection.MATCHES else {},
         logps=pairs.logps(pairing) if selection.policy else {},
         checked=False,
-    )
-    if not taken:
+    ).pairs
+    if not len(taken):
         raise StudyError(
             f"{pairing}: {name} selects none of the pairs planted from {shape.prompts:,} prompts. Give more prompts."
         )
     columns = pairs.cells[pairing] if selection.cell else pairs.pool[pairing]
-    places = _places(columns, [pair.pair_id for pair in taken])
+    places = _places(columns, taken.column("pair_id").to_pylist())
     right, wrong = columns.chosen_right[places], columns.rejected_right[places]
     sign = 1.0
     if selection.SWAPS:
@@ -133,5 +132,5 @@ def _places(columns: PairColumns, pair_ids: Sequence[str]) -> list[int]:
     return [firsts[int(number)] + int(place or 0) for number, _, place in parts]
 
 
-def _common(pairs: PlantedPairs, pairings: Sequence[Pairing]) -> set[str]:
-    return common_prompts(pairs.rows[pairing] for pairing in pairings)
+def _common(pairs: PlantedPairs, pairings: Sequence[Pairing]) -> "pa.Array":
+    return common_prompts(pairs.tables[pairing] for pairing in pairings)

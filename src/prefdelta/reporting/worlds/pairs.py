@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Pairing
 from prefdelta.core.ids import seed_of
-from prefdelta.records.delta import Delta
-from prefdelta.records.pair import Pair
 from prefdelta.reporting.worlds.assumptions import Assumptions
 from prefdelta.reporting.worlds.shape import StudyShape
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 _STEP = 0.6  # standard deviations of a judged delta between one whole number and the next
@@ -46,7 +45,6 @@ class PlantedPairs:
     pool: Mapping[Pairing, PairColumns]
     cells: Mapping[Pairing, PairColumns]  # four per prompt that has them all, in the order of right and wrong
     _by_prompt: dict[tuple[Pairing, str], Mapping[str, float]] = field(default_factory=dict)
-    _delta_rows: dict[tuple[Pairing, str], Mapping[str, Delta]] = field(default_factory=dict)
 
     def eligible(self, pairing: Pairing) -> int:
         """How many pairs of a pairing may be trained on: the pairs of the selection `all`."""
@@ -73,19 +71,27 @@ class PlantedPairs:
         return self._by_prompt[pairing, name]
 
     @cached_property
-    def rows(self) -> Mapping[Pairing, list[Pair]]:
+    def tables(self) -> "Mapping[Pairing, pa.Table]":
         """The pairs as `core.pairs` reads them, with those of the cells. A pair_id is unique within its pairing."""
-        return {pairing: [*_rows(self.pool[pairing], pool=True), *self._cell_rows(pairing)] for pairing in self.pool}
+        import pyarrow as pa
 
-    def delta_rows(self, pairing: Pairing, dimension: str) -> Mapping[str, Delta]:
-        """The deltas of the pool as `core.pairs` reads them, by pair_id."""
-        if (pairing, dimension) not in self._delta_rows:
-            columns = self.pool[pairing]
-            deltas, scores = columns.deltas[dimension].tolist(), columns.chosen_scores[dimension].tolist()
-            values = zip(_ids(columns, pool=True), deltas, scores, strict=True)
-            rows = {pair_id: Delta(pair_id, score, score - delta, delta, None) for pair_id, delta, score in values}
-            self._delta_rows[pairing, dimension] = rows
-        return self._delta_rows[pairing, dimension]
+        return {
+            pairing: pa.concat_tables(
+                _table(columns, pool=pool)
+                for columns, pool in ((own, True), (self.cells.get(pairing), False))
+                if columns is not None
+            )
+            for pairing, own in self.pool.items()
+        }
+
+    def delta_table(self, pairing: Pairing, dimension: str) -> "pa.Table":
+        """The deltas of the pool as `core.pairs` reads them."""
+        import pyarrow as pa
+
+        columns = self.pool[pairing]
+        delta, score = columns.deltas[dimension], columns.chosen_scores[dimension]
+        ids = _ids(columns, pool=True)
+        return pa.table({"pair_id": ids, "delta": delta, "chosen_score": score, "rejected_score": score - delta})
 
     def pass_rates(self, pairing: Pairing) -> Mapping[str, float]:
         """Share of the rejected generator's traces that are right, by prompt."""
@@ -95,9 +101,6 @@ class PlantedPairs:
         """Nats per token of the rejected trace of the pool's pairs, by pair_id, under any policy."""
         columns = self.pool[pairing]
         return dict(zip(_ids(columns, pool=True), columns.likelihood.tolist(), strict=True))
-
-    def _cell_rows(self, pairing: Pairing) -> list[Pair]:
-        return _rows(self.cells[pairing], pool=False) if pairing in self.cells else []
 
 
 def plant_pairs(shape: StudyShape, assumptions: Assumptions, *what: object) -> PlantedPairs:
@@ -243,29 +246,24 @@ def _ids(columns: PairColumns, *, pool: bool) -> list[str]:
     return [f"p{number}" if pool else f"p{number}-{place % 4}" for place, number in enumerate(numbers)]
 
 
-def _rows(columns: PairColumns, *, pool: bool) -> list[Pair]:
-    words = {True: "right", False: "wrong"}
-    return [
-        Pair(
-            pair_id=pair_id,
-            prompt_id=f"p{number}",
-            chosen_sample=0,
-            rejected_sample=0,
-            pool=pool,
-            cell=None if pool else f"{words[chosen]}-{words[rejected]}",
-            chosen_tokens=length,
-            rejected_tokens=0,
-            chosen_correct=chosen,
-            rejected_correct=rejected,
-            eligible=True,
-            reason=None,
-        )
-        for pair_id, number, chosen, rejected, length in zip(
-            _ids(columns, pool=pool),
-            columns.prompts.tolist(),
-            columns.chosen_right.tolist(),
-            columns.rejected_right.tolist(),
-            (columns.length * _TOKENS).round().astype(int).tolist(),
-            strict=True,
-        )
-    ]
+def _table(columns: PairColumns, *, pool: bool) -> "pa.Table":
+    import numpy as np
+    import pyarrow as pa
+
+    n = len(columns.prompts)
+    cells = np.array(["wrong-wrong", "wrong-right", "right-wrong", "right-right"])
+    return pa.table(
+        {
+            "pair_id": pa.array(_ids(columns, pool=pool), pa.string()),
+            "prompt_id": pa.array([f"p{number}" for number in columns.prompts.tolist()], pa.string()),
+            "pool": np.full(n, pool),
+            "eligible": np.full(n, True),
+            "cell": pa.nulls(n, pa.string()) if pool else cells[2 * columns.chosen_right + columns.rejected_right],
+            "chosen_tokens": (columns.length * _TOKENS).round().astype(int),
+            "rejected_tokens": np.zeros(n, int),
+            "chosen_characters": pa.nulls(n, pa.int64()),
+            "rejected_characters": pa.nulls(n, pa.int64()),
+            "chosen_correct": columns.chosen_right,
+            "rejected_correct": columns.rejected_right,
+        }
+    )

@@ -3,7 +3,8 @@
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.pairs.selections import count_ties, parse_selection, select
+from prefdelta.core.pairs.selections import parse_selection
+from unit.pair_tables import count_ties, select
 from unit.rows import pair
 
 

@@ -6,10 +6,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from prefdelta.core.ids import fraction
-from prefdelta.core.pairs.deltas import sample_deltas
 from prefdelta.core.pairs.overlap import overlaps
-from prefdelta.core.pairs.selections import parse_selection, select
+from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.statistics import rank_correlation
+from unit.pair_tables import sample_deltas, select
 from unit.rows import judgement, pair
 
 Scores = list[int]  # of one trace, by dimension

@@ -1,12 +1,13 @@
+from itertools import product
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefdelta.core.pairs.deltas import sample_deltas
-from prefdelta.core.pairs.forming import cell_pairs, pair_id, pool_pairs
-from prefdelta.core.pairs.selections import parse_selection, select
+from prefdelta.core.ids import digest
+from prefdelta.core.pairs.selections import parse_selection
+from unit.pair_tables import cell_pairs, pool_pairs, sample_deltas, select
 from unit.rows import grade, judgement, trace
 
 WHOLE = {"text": "A:1", "finish_reason": "stop"}
@@ -143,9 +144,14 @@ def test_the_grade_is_that_of_the_sample_taken():
 
 
 def test_the_id_of_a_pair_names_prompt_generators_direction_and_samples():
-    names = [("a", "b", "p1", (0, 0)), ("b", "a", "p1", (0, 0)), ("a", "b", "p2", (0, 0)), ("a", "c", "p1", (0, 0))]
-    names += [("a", "b", "p1", (1, 0)), ("a", "b", "p1", (0, 1)), ("a", "b", "p1", (0, None))]
-    assert len({pair_id(*name) for name in names}) == len(names)
+    prompt_id = 'p"1\\ü'
+    for chosen, rejected, samples in product("ab", "bc", product((0, 1, None), repeat=2)):
+        traces = {name: [] if n is None else [trace(prompt_id, name, n)] for name, n in ((chosen, samples[0]),)}
+        traces[rejected] = [] if samples[1] is None else [trace(prompt_id, rejected, samples[1])]
+        if chosen != rejected:
+            nothing = dict.fromkeys(traces, ())
+            (pair,) = pool_pairs(chosen, rejected, [prompt_id], traces, nothing, dict.fromkeys(traces, 9))
+            assert pair.pair_id == digest(["pair", chosen, rejected, prompt_id, *samples])[:16]
 
 
 # Any state of up to three samples for each side of up to six prompts.

@@ -4,13 +4,16 @@ from dataclasses import replace
 from math import exp, log
 from random import Random
 
+import numpy as np
 import pytest
 
 from prefdelta.core.errors import StudyError
 from prefdelta.core.pairs.matching import MATCHED_ON, nearest_neighbours, pass_rates
-from prefdelta.core.pairs.selections import describe_match, parse_selection, select
+from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.records.details.filter import CovariateBalance
 from prefdelta.records.grade import Grade
+from prefdelta.store.tables import arrow_of
+from unit.pair_tables import select, selected
 from unit.rows import delta, pair
 
 
@@ -23,11 +26,10 @@ def match(name, pairs, deltas, rates=None, tie_seed=0, order=0):
     """The pairs of a matched selection, the top set, and how alike they are."""
     rows, more = {row.pair_id: row for row in deltas}, {"order": order, "pass_rates": rates or {}}
     selection = parse_selection(name)
-    selected = select(selection, pairs, rows, tie_seed, **more)
+    found = selected(selection, pairs, rows, tie_seed, **more)
     top = select(parse_selection(f"top-{selection.dimension}-{selection.k}"), pairs, rows, tie_seed, order=order)
-    quality = describe_match(selection, pairs, rows, tie_seed, selected, **more)
-    assert quality is not None
-    return [row.pair_id for row in selected], [row.pair_id for row in top], quality
+    assert found.match is not None
+    return found.pairs.column("pair_id").to_pylist(), [row.pair_id for row in top], found.match
 
 
 def numbered(count, digit):
@@ -89,10 +91,9 @@ def test_where_too_few_are_alike_the_nearest_that_is_left_is_taken_and_counted()
 
 def test_several_covariates_weigh_by_their_standard_deviations():
     # In tokens b is nearer; in standard deviations (length 40, right 0.5) a is, which differs in length alone.
-    first, others = ["x"], ["a", "b", "c"]
-    length = {"x": 0.0, "a": 10.0, "b": 0.0, "c": 100.0}
-    right = {"x": 1.0, "a": 1.0, "b": 0.0, "c": 0.0}
-    assert nearest_neighbours([length, right], first, others) == ["a"]
+    length, right = np.array([0.0, 10.0, 0.0, 100.0]), np.array([1.0, 1.0, 0.0, 0.0])  # of x, a, b, c
+    first, others = np.array([0]), np.array([3, 2, 1])
+    assert others[nearest_neighbours([length, right], first, others)].tolist() == [1]
 
 
 def test_matches_are_drawn_by_seed_and_order_whatever_the_order_of_the_rows():
@@ -164,7 +165,7 @@ def test_a_pass_rate_counts_a_trace_without_an_answer_as_wrong_and_leaves_out_on
         *(grade("p2", 0, None, "no_answer"), grade("p2", 1, None, "time_out")),
         grade("p3", 0, None, "time_out"),
     ]
-    assert pass_rates(grades) == {"p1": 0.5, "p2": 0.0}
+    assert pass_rates(arrow_of(Grade, grades)) == {"p1": 0.5, "p2": 0.0}
 
 
 # --- how alike they are ---

@@ -21,8 +21,9 @@ from prefdelta.core.pairs.selection_kinds.random import RandomPairs
 from prefdelta.core.pairs.selection_kinds.selection import Selection
 from prefdelta.core.pairs.selection_kinds.swapped import Swapped, SwappedCommon
 from prefdelta.core.pairs.selection_kinds.top import Top
-from prefdelta.core.pairs.selections import KINDS, parse_selection, select
+from prefdelta.core.pairs.selections import KINDS, parse_selection
 from prefdelta.records.pair import Pair
+from unit.pair_tables import select
 from unit.rows import delta, pair
 
 EXTENDING = Path(__file__).parents[4] / "docs/extending.md"

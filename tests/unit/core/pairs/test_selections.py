@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.pairs.selection_kinds.common import common_prompts
-from prefdelta.core.pairs.selection_kinds.likely_rejected import rejected_logps
-from prefdelta.core.pairs.selections import KINDS, parse_selection, select
+from prefdelta.core.pairs.selections import KINDS, parse_selection
 from prefdelta.records.delta import Delta
 from prefdelta.records.reference import ReferenceLogps
+from unit.pair_tables import common_prompts, rejected_logps, select
 from unit.rows import delta, pair
 
 IDS = [f"pair{index:02d}" for index in range(20)]

@@ -4,8 +4,9 @@ from random import Random
 
 import pytest
 
-from prefdelta.core.pairs.selections import KINDS, count_ties, parse_selection, select
+from prefdelta.core.pairs.selections import KINDS, parse_selection
 from prefdelta.records.details.filter import TieCounts
+from unit.pair_tables import count_ties, select
 from unit.rows import delta, pair
 
 N, K, TIED = 2000, 500, 0.8
@@ -75,7 +76,7 @@ PAIRS = [pair(name, eligible=name != "j") for name in DELTAS]
         ("bottom-mean-1", -1, 0, 1, 0),
         ("bottom-mean-4", 0, 1, 4, 3),
         ("bottom-mean-6", 2, 5, 2, 1),
-        ("matched-length-mean-5", 0, 3, 4, 2),  # of the top set that it matches
+        ("matched-length-mean-4", 0, 3, 4, 1),  # of the top set that it matches
     ],
 )
 def test_a_selection_by_delta_counts_what_is_beyond_its_cut_what_ties_at_it_and_what_was_drawn(
@@ -89,4 +90,5 @@ def test_a_selection_by_delta_counts_what_is_beyond_its_cut_what_ties_at_it_and_
 
 @pytest.mark.parametrize("name", ["all", "swapped", "random-2-s0", "common-scaling", "cell-right-right"])
 def test_other_selections_have_no_ties_to_count(name):
-    assert count_ties(parse_selection(name), PAIRS, {}) is None
+    cells = [pair(cell, cell=cell, pool=False) for cell in ("right-right", "right-wrong", "wrong-right", "wrong-wrong")]
+    assert count_ties(parse_selection(name), [*PAIRS, *cells], {}, common=["p1"]) is None

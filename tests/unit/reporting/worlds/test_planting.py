@@ -131,9 +131,8 @@ def test_judged_deltas_are_whole_with_the_stated_ties_and_correlations(pairs):
 
 
 def test_scores_have_the_judged_delta_and_tell_of_their_own_side_alone(pairs):
-    own, rows = pairs.pool[PAIRING], pairs.delta_rows(PAIRING, "factuality")
-    chosen = np.array([row.chosen_score for row in rows.values()])
-    rejected = np.array([row.rejected_score for row in rows.values()])
+    own, rows = pairs.pool[PAIRING], pairs.delta_table(PAIRING, "factuality")
+    chosen, rejected = (rows.column(f"{side}_score").to_numpy() for side in ("chosen", "rejected"))
     assert set(chosen) | set(rejected) <= set(range(1, 6))
     assert (chosen - rejected).tolist() == own.deltas["factuality"].tolist()
     assert np.std(own.chosen_quality) == pytest.approx(1, abs=0.05)
@@ -148,7 +147,7 @@ def test_prompts_have_the_pass_rate_of_the_rejected_generator(pairs):
     assert list(rates.values()) == own.pass_rate.tolist()
     assert set(rates.values()) <= {0.0, 0.5, 1.0} | {share / 4 for share in range(5)}
     assert own.pass_rate[own.rejected_right].mean() > own.pass_rate[~own.rejected_right].mean() + 0.2
-    assert pairs.logps(PAIRING).keys() == pairs.delta_rows(PAIRING, "mean").keys()
+    assert list(pairs.logps(PAIRING)) == pairs.delta_table(PAIRING, "mean").column("pair_id").to_pylist()
 
 
 def test_where_training_only_sharpens_nothing_is_gained_beyond_the_base_at_the_arms_entropy():
@@ -173,10 +172,10 @@ def test_pairs_are_read_by_prompt_as_reports_read_them(pairs):
 
 
 def test_cells_have_the_four_combinations_of_prompts_that_have_them_all(pairs):
-    rows = [pair for pair in pairs.rows[PAIRING] if not pair.pool]
+    rows = [row for row in pairs.tables[PAIRING].to_pylist() if not row["pool"]]
     assert len(rows) % 4 == 0
-    assert {pair.cell for pair in rows[:4]} == {"right-right", "right-wrong", "wrong-right", "wrong-wrong"}
-    assert len({pair.prompt_id for pair in rows[:4]}) == 1
+    assert {row["cell"] for row in rows[:4]} == {"right-right", "right-wrong", "wrong-right", "wrong-wrong"}
+    assert len({row["prompt_id"] for row in rows[:4]}) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,71 +2,76 @@
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Mapping, Sequence
 from statistics import pstdev
+from typing import TYPE_CHECKING
 
 from prefdelta.core.errors import StudyError
-from prefdelta.core.pairs.lengths import length_differences
+from prefdelta.core.pairs.joining import numbers
+from prefdelta.core.pairs.lengths import LENGTH_COLUMNS, length_column
 from prefdelta.core.pairs.matching import CALIPER
 from prefdelta.core.pairs.selection_kinds.selection import Pool, Selection
-from prefdelta.records.pair import Pair
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from prefdelta.core.pairs.selection_kinds.selection import Rows
 
 
 class _EquallyLong(Selection):
     """A kind that takes k of the pairs that it wants: chosen and rejected traces are equally long on the whole."""
 
     CONTROL = True
+    NEEDS = (*LENGTH_COLUMNS, "chosen_correct", "rejected_correct")
 
     @abstractmethod
-    def wants(self, pair: Pair) -> bool:
-        """Whether the pair has the correctness of the kind. Both sides are graded."""
+    def wants(self, chosen: "NDArray[np.int64]", rejected: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+        """Whether pairs have the correctness of the kind. Each side of a pair is right (1) or wrong (0)."""
 
-    def candidates(self, pool: Pool) -> list[str]:
-        """The wanted pairs, those that differ less in length first."""
-        values = self._values(pool)
-        return sorted(values, key=lambda pair_id: (values[pair_id], pool.tie(pair_id)))
+    def candidates(self, pool: Pool) -> "Rows":
+        """The wanted pairs. Raises StudyError if no pair has lengths and grades."""
+        import numpy as np
 
-    def _values(self, pool: Pool) -> Mapping[str, float]:
-        """How far apart the lengths of each wanted pair are. Raises StudyError if no pair has lengths and grades."""
-        differences, _ = length_differences(pool.eligible.values())
-        known = {
-            pair_id: abs(float(difference))
-            for pair_id, difference in differences.items()
-            if None not in (pool.eligible[pair_id].chosen_correct, pool.eligible[pair_id].rejected_correct)
-        }
-        if pool.eligible and not known:
+        right = [numbers(pool.pairs, f"{side}_correct")[pool.eligible] for side in ("chosen", "rejected")]
+        differences, _ = _lengths(pool)
+        known = ~np.isnan(differences[pool.eligible]) & (right[0] >= 0) & (right[1] >= 0)
+        if len(known) and not known.any():
             raise StudyError(
                 f"selection {self.name!r} needs the lengths and the correctness of both sides of a pair, and none of "
-                f"the {len(pool.eligible)} eligible pairs has them. Make the tables of pairs and grades anew."
+                f"the {len(known)} eligible pairs has them. Make the tables of pairs and grades anew."
             )
-        return {pair_id: value for pair_id, value in known.items() if self.wants(pool.eligible[pair_id])}
+        return pool.eligible[known & self.wants(*right)]
 
-    def take(self, candidates: list[str], pool: Pool) -> list[str]:
+    def take(self, candidates: "Rows", pool: Pool) -> "Rows":
         """Pairs that differ less in length come first, in turns that keep the sum of the differences near 0."""
-        differences, _ = length_differences(pool.eligible.values())
-        ranked = list(enumerate(candidates))
-        longer = deque(item for item in ranked if differences[item[1]] > 0)
-        shorter = deque(item for item in ranked if differences[item[1]] <= 0)
-        taken, total = list[str](), 0
+        import numpy as np
+
+        differences = _lengths(pool)[0][candidates]
+        order = np.lexsort((pool.ties(candidates), abs(differences))).tolist()
+        longer = deque((rank, at) for rank, at in enumerate(order) if differences[at] > 0)
+        shorter = deque((rank, at) for rank, at in enumerate(order) if differences[at] <= 0)
+        taken, total = list[int](), 0.0
         while len(taken) < (self.k or 0):
             sides = [side for side in (longer, shorter) if side]
             if total and len(sides) == 2:
                 sides = [shorter if total > 0 else longer]
-            _, pair_id = min(sides, key=lambda side: side[0]).popleft()
-            taken.append(pair_id)
-            total += differences[pair_id]
-        return taken
+            _, at = min(sides, key=lambda side: side[0]).popleft()
+            taken.append(at)
+            total += float(differences[at])
+        return candidates[taken]
 
-    def check(self, taken: Sequence[str], pool: Pool) -> None:
+    def check(self, taken: "Rows", pool: Pool) -> None:
         """Raises StudyError if the mean difference of length is more than 0.25 standard deviations from 0."""
-        differences, unit = length_differences(pool.eligible.values())
-        mean = sum(differences[pair_id] for pair_id in taken) / len(taken)
-        deviation = pstdev(differences.values())
+        import numpy as np
+
+        differences, unit = _lengths(pool)
+        known = differences[~np.isnan(differences)]
+        mean, deviation = float(differences[taken].mean()), pstdev(known.tolist())
         if abs(mean) > CALIPER * deviation:
             than = "longer" if mean > 0 else "shorter"
             raise StudyError(
                 f"selection {self.name!r}: the chosen traces of its pairs are {abs(mean):.1f} {unit} {than} than the "
-                f"rejected ones, on the mean. All {len(differences)} eligible pairs differ by a standard deviation of "
+                f"rejected ones, on the mean. All {len(known)} eligible pairs differ by a standard deviation of "
                 f"{deviation:.1f} {unit}, and {CALIPER} of it are allowed. Select fewer pairs, or leave it out."
             )
 
@@ -78,8 +83,10 @@ class Alike(_EquallyLong):
         "correctness?"
     )
 
-    def wants(self, pair: Pair) -> bool:
-        return pair.chosen_correct == pair.rejected_correct
+    def wants(self, chosen: "NDArray[np.int64]", rejected: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+        import numpy as np
+
+        return np.equal(chosen, rejected)
 
 
 class RightOverWrong(_EquallyLong):
@@ -89,5 +96,15 @@ class RightOverWrong(_EquallyLong):
         "correctness without length"
     )
 
-    def wants(self, pair: Pair) -> bool:
-        return bool(pair.chosen_correct) and not pair.rejected_correct
+    def wants(self, chosen: "NDArray[np.int64]", rejected: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+        return chosen > rejected
+
+
+def _lengths(pool: Pool) -> "tuple[NDArray[np.float64], str]":
+    """(The difference in length of each of the pool's pairs, or NaN; the unit): of eligible pairs alone."""
+    import numpy as np
+    import pyarrow as pa
+
+    differences = np.full(len(pool.pairs), np.nan)
+    differences[pool.eligible], unit = length_column(pool.pairs.take(pa.array(pool.eligible)))
+    return differences, unit

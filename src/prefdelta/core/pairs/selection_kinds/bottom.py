@@ -1,6 +1,7 @@
 """The pairs with the smallest sample deltas."""
 
 from prefdelta.core.pairs.selection_kinds.by_delta import ByDelta
+from prefdelta.core.pairs.selection_kinds.by_value import Values
 
 
 class Bottom(ByDelta):
@@ -8,5 +9,5 @@ class Bottom(ByDelta):
     ABOUT = "the k pairs with the smallest sample deltas on a dimension"
     CONTROL = True
 
-    def sort_key(self, value: float) -> float:
+    def sort_key(self, value: "Values") -> "Values":
         return value

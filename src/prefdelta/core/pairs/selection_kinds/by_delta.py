@@ -1,9 +1,13 @@
 """What the selections by delta share."""
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from prefdelta.core.pairs.selection_kinds.by_value import ByValue
 from prefdelta.core.pairs.selection_kinds.selection import Pool
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class ByDelta(ByValue):
@@ -11,5 +15,5 @@ class ByDelta(ByValue):
 
     DRAWS_TIES = True
 
-    def values(self, pool: Pool) -> Mapping[str, float]:
-        return {pair_id: row.delta for pair_id, row in pool.deltas.items() if row.delta is not None}
+    def values(self, pool: Pool) -> "NDArray[np.float64]":
+        return pool.deltas["delta"]

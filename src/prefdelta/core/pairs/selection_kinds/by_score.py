@@ -1,9 +1,13 @@
 """The pairs with the best chosen or the worst rejected trace, to tell one side from the delta."""
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from prefdelta.core.pairs.selection_kinds.by_value import ByValue
+from prefdelta.core.pairs.selection_kinds.by_value import ByValue, Values
 from prefdelta.core.pairs.selection_kinds.selection import Pool
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class ByScore(ByValue):
@@ -20,19 +24,19 @@ class TopChosen(ByScore):
     FORM = "top-chosen-<dimension>-<k>"
     ABOUT = "the k pairs whose chosen traces have the highest scores on a dimension: is it the chosen side alone?"
 
-    def values(self, pool: Pool) -> Mapping[str, float]:
-        return {pair_id: row.chosen_score for pair_id, row in pool.deltas.items() if row.chosen_score is not None}
-
-    def sort_key(self, value: float) -> float:
+    def sort_key(self, value: "Values") -> "Values":
         return -value
+
+    def values(self, pool: Pool) -> "NDArray[np.float64]":
+        return pool.deltas["chosen_score"]
 
 
 class LowRejected(ByScore):
     FORM = "low-rejected-<dimension>-<k>"
     ABOUT = "the k pairs whose rejected traces have the lowest scores on a dimension: is it the rejected side alone?"
 
-    def values(self, pool: Pool) -> Mapping[str, float]:
-        return {pair_id: row.rejected_score for pair_id, row in pool.deltas.items() if row.rejected_score is not None}
-
-    def sort_key(self, value: float) -> float:
+    def sort_key(self, value: "Values") -> "Values":
         return value
+
+    def values(self, pool: Pool) -> "NDArray[np.float64]":
+        return pool.deltas["rejected_score"]

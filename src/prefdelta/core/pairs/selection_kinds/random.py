@@ -1,7 +1,11 @@
 """Pairs drawn at random: the control at equal budget."""
 
-from prefdelta.core.ids import fraction
+from typing import TYPE_CHECKING
+
 from prefdelta.core.pairs.selection_kinds.selection import Pool, Selection
+
+if TYPE_CHECKING:
+    from prefdelta.core.pairs.selection_kinds.selection import Rows
 
 
 class RandomPairs(Selection):
@@ -13,9 +17,12 @@ class RandomPairs(Selection):
     def family(self) -> str:
         return f"{self.kind}-{self.k}"
 
-    def candidates(self, pool: Pool) -> list[str]:
+    def candidates(self, pool: Pool) -> "Rows":
+        return pool.eligible
+
+    def take(self, candidates: "Rows", pool: Pool) -> "Rows":
         """Ordered by a separate hash.
 
         With the tie-breaking hash, `random` and `top` would share pairs more than by chance.
         """
-        return sorted(pool.eligible, key=lambda pair_id: fraction("random", self.seed, pair_id))
+        return candidates[pool.drawn(candidates, "random", self.seed).argsort(kind="stable")][: self.k]

@@ -2,14 +2,20 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from prefdelta.core.ids import fraction
-from prefdelta.records.delta import Delta
-from prefdelta.records.pair import Pair
+from prefdelta.core.pairs.hashing import fractions
+from prefdelta.core.pairs.joining import column
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.int64]  # numbers of rows of a pool's pairs
 
 # The parts that a form can have, as regular expressions whose groups are attributes of `Selection`. A number has only
 # one spelling: top-mean-05 and top-mean-5 would be two arms with the same pairs.
@@ -22,6 +28,7 @@ _PARTS = {
     "<length|correctness|difficulty|all>": r"(?P<on>length|correctness|difficulty|all)",
     "<policy>": r"(?P<policy>[A-Za-z0-9][A-Za-z0-9._-]*)",
 }
+COLUMNS = ("pair_id", "pool", "eligible")  # of pairs, which every kind needs
 _ANY_PART = re.compile(f"({'|'.join(map(re.escape, _PARTS))})")
 
 
@@ -29,9 +36,9 @@ _ANY_PART = re.compile(f"({'|'.join(map(re.escape, _PARTS))})")
 class Pool:
     """The pairs of one pairing, from which a selection takes some."""
 
-    pairs: Sequence[Pair]  # with the pairs of the correctness cells
-    eligible: Mapping[str, Pair]  # the eligible pool pairs, by pair_id
-    deltas: Mapping[str, Delta]  # by pair_id: of eligible pairs, on the selection's dimension; none is a failure
+    pairs: "pa.Table"  # of Pair, with the pairs of the correctness cells: COLUMNS, and those that the kind NEEDS
+    eligible: "Rows"  # the eligible pool pairs
+    deltas: "Mapping[str, NDArray[np.float64]]"  # delta, chosen_score and rejected_score of each of the pairs, or NaN
     tie_seed: int
     common: Collection[str] = ()  # prompts that all pairings of a common set share
     limit: int | None = None  # largest number of prompts of a common set or of a cell
@@ -40,15 +47,31 @@ class Pool:
     pass_rates: Mapping[str, float] = field(default_factory=dict)  # by prompt_id: of the rejected generator
     logps: Mapping[str, float] = field(default_factory=dict)  # by pair_id: nats per token of the rejected trace
 
-    def tie(self, name: str) -> float:
-        """The place of a pair or a prompt among its equals: a number in [0, 1).
+    def drawn(self, rows: "Rows", *parts: object, by: str = "pair_id") -> "NDArray[np.float64]":
+        """A number in [0, 1) for each of some pairs, drawn by hashing the parts and its id or its prompt's."""
+        import pyarrow as pa
+
+        return fractions(parts, column(self.pairs, by).take(pa.array(rows)))
+
+    def ties(self, rows: "Rows", by: str = "pair_id") -> "NDArray[np.float64]":
+        """The places of pairs, or of their prompts, among their equals: numbers in [0, 1).
 
         Each dimension and each order is a draw of its own: with one draw for all, the top sets of unrelated dimensions
         would share the pairs that come first in it. Prompts have one draw, the same for all pairings.
         """
-        if not self.draw:
-            return fraction("ties", self.tie_seed, name)
-        return fraction("ties", *self.draw, self.tie_seed, self.order, name)
+        return self.drawn(rows, "ties", *self.draw, self.tie_seed, *([self.order] if self.draw else []), by=by)
+
+    def best(self, rows: "Rows", keys: "NDArray[np.float64]", k: int) -> "Rows":
+        """The k pairs with the smallest keys, in their order; equal ones in that of `ties`. There are at least k."""
+        import numpy as np
+
+        near = keys <= np.partition(keys, k - 1)[k - 1]
+        rows, keys = rows[near], keys[near]
+        _, group, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+        equal = sizes[group] > 1
+        ties = np.zeros(len(rows))
+        ties[equal] = self.ties(rows[equal])  # a hash per pair, only where it decides
+        return rows[np.lexsort((ties, keys))][:k]
 
 
 @dataclass(frozen=True)
@@ -71,6 +94,7 @@ class Selection(ABC):
     CONTROL: ClassVar[bool] = False  # other selections of its size are compared with it
     DRAWS_TIES: ClassVar[bool] = False  # takes some of the pairs that are equal to it, drawn anew by each training seed
     MATCHES: ClassVar[bool] = False  # takes pairs outside of a top set that are like it; needs the pass rates
+    NEEDS: ClassVar[Collection[str]] = ()  # columns of pairs, besides COLUMNS
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
@@ -113,14 +137,17 @@ class Selection(ABC):
         return self.family
 
     @abstractmethod
-    def candidates(self, pool: Pool) -> list[str]:
-        """The pair_ids that can be taken, best first. Equal ones are ordered by `pool.tie`, never by files or ids."""
+    def candidates(self, pool: Pool) -> "Rows":
+        """The pairs that can be taken."""
 
-    def take(self, candidates: list[str], pool: Pool) -> list[str]:
-        """The candidates that are taken, best first. There are at least k candidates."""
-        return candidates[: self.k]
+    @abstractmethod
+    def take(self, candidates: "Rows", pool: Pool) -> "Rows":
+        """The candidates that are taken, best first. There are at least k candidates, and at least one.
 
-    def check(self, taken: Sequence[str], pool: Pool) -> None:
+        Equal ones are ordered by `pool.ties`, never by files or ids.
+        """
+
+    def check(self, taken: "Rows", pool: Pool) -> None:
         """Raises StudyError if the pairs that are taken are not what the kind promises. Most promise nothing more."""
         return
 
