@@ -162,8 +162,8 @@ def _layer_class() -> type:
             return self.keys, self.values
 
         def reorder_cache(self, beam_idx: "torch.Tensor") -> None:
-            room, used = self.roomy[0].shape[2], self.keys.shape[2]
-            self.roomy = [_copied(old[:, :, :used][beam_idx], room) for old in self.roomy]
+            used = self.get_seq_length()
+            self.roomy = [old.index_select(0, beam_idx) for old in self.roomy]
             self.keys, self.values = (new[:, :, :used] for new in self.roomy)
 
     return RoomyLayer
