@@ -1,33 +1,32 @@
 """Engine `transformers`: a causal language model in this process, sampled with one seed per request.
 
-Sampling adds Gumbel noise, drawn from the request's own seed, to the logits and takes the largest: this is exact
-sampling, and a reply depends on its request, not on its batch. Batches hold prompts of equal length, so nothing is
-padded on the left (which would move logits by 4e-7 and could flip a token). Batches are made from the full plan and run
-whole, so a resumed job gives the same text. Only a batch that raises is asked again row by row, to find the prompt that
-is to blame; rows of equal length give the same bits alone as in a batch.
+Noise is drawn from the request's own seed, so that a reply depends on its request and not on its batch, but for
+rounding: `decoding` says by how much logits move. Where the two largest sums of logit and noise differ by less than
+that, another batch gives another token. Batches are made from the full plan, by length of prompt, and run whole, so a
+resumed job gives the same bits. Only a batch that raises is asked again row by row, to find the prompt that is to
+blame.
 """
 
 import traceback
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prefdelta.core.asking.engine_options import TransformersOptions
-from prefdelta.core.asking.requests import CrashQuarantine, Failure, Reply, Request, Sampling
+from prefdelta.core.asking.requests import CrashQuarantine, Failure, Reply, Request
 from prefdelta.core.asking.stored_reasoning import whole_reply
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.memory import is_out_of_memory
-from prefdelta.models.chat_templates import in_key, render, token_ids
+from prefdelta.engines.decoding import decode
+from prefdelta.engines.seeded_sampling import SeededSampling
+from prefdelta.models.chat_templates import Messages, in_key, render_all, token_ids_of_all
 from prefdelta.models.loading import load_model, load_tokenizer
 from prefdelta.system.log import say
 from prefdelta.system.processes import uninterrupted
 
-if TYPE_CHECKING:
-    import torch
-
-VERSION = 2  # raise it when the same request would get another reply
+VERSION = 3  # raise it when the same request would get another reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +61,25 @@ class TransformersEngine:
         }
 
     def run(self, plan: Sequence[tuple[str, Request]], missing: Collection[str]) -> Iterator[Reply | Failure]:
-        import transformers
-
         tokenizer = load_tokenizer(self._folder)
         model = load_model(self._folder, self._options.dtype, self._options.threads)
-        # The checkpoint's own defaults are not used: a repetition penalty in its files would change the sampling.
-        # Only the tokens that end a reply are taken from its files.
-        stops = _stop_tokens(model.generation_config.eos_token_id, tokenizer.eos_token_id)
-        plain: Any = transformers.GenerationConfig
-        model.generation_config = plain()
-        by_length: dict[tuple[int, str], list[_RenderedRequest]] = {}
-        for key, request in plan:
-            prompt = render(tokenizer, request.messages, self._rendering, request.sampling.reasoning_effort)
-            ids = token_ids(tokenizer, prompt)
-            if len(ids) + request.sampling.max_tokens > model.config.max_position_embeddings:
-                if key in missing:
-                    yield Failure(key, "too_long", permanent=True)
-                continue
-            by_length.setdefault((len(ids), request.sampling.model_dump_json()), []).append(
-                _RenderedRequest(key, request, prompt, ids)
-            )
+        # Of the checkpoint's generation config, only the tokens that end a reply are used: a repetition penalty would
+        # change the sampling.
+        config: Any = model.generation_config
+        stops = _stop_tokens(config.eos_token_id, tokenizer.eos_token_id)
+        rows_of: dict[str, list[_RenderedRequest]] = {}  # those that are sampled alike
+        for row in _rendered(tokenizer, plan, self._rendering):
+            sampling = row.request.sampling
+            if len(row.ids) + sampling.max_tokens <= model.config.max_position_embeddings:
+                rows_of.setdefault(sampling.model_dump_json(), []).append(row)
+            elif row.key in missing:
+                yield Failure(row.key, "too_long", permanent=True)
 
-        quarantine = CrashQuarantine()
-        for _, group in sorted(by_length.items()):
-            for start in range(0, len(group), self._options.batch_size):
-                batch = group[start : start + self._options.batch_size]
+        quarantine, size = CrashQuarantine(), self._options.batch_size
+        for _, rows in sorted(rows_of.items()):
+            rows.sort(key=lambda row: len(row.ids))
+            for start in range(0, len(rows), size):
+                batch = rows[start : start + size]
                 if any(row.key in missing for row in batch):
                     yield from self._ask(model, tokenizer, stops, batch, missing, quarantine)
         yield from quarantine.rest()
@@ -128,34 +121,34 @@ class TransformersEngine:
             return f"{type(error).__name__}: {error}"
 
     def _reply(self, model: Any, tokenizer: Any, stops: list[int], batch: list[_RenderedRequest]) -> list[Reply]:
-        """Replies to one batch of prompts of equal length."""
-        import torch
-
+        """Replies to one batch of prompts."""
         sampling = batch[0].request.sampling
-        sampler = _SeededSampling(
-            sampling, [row.request.seed for row in batch], any(row.request.with_entropy for row in batch)
-        )
-        prompts = torch.tensor([row.ids for row in batch], device=model.device)
-        with torch.inference_mode():
-            output = model.generate(
-                prompts,
-                attention_mask=torch.ones_like(prompts),
-                do_sample=False,
-                max_new_tokens=sampling.max_tokens,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=stops,
-                logits_processor=[sampler],
-            )
-        replies, entropies = [], sampler.entropies()
-        for number, (row, tokens) in enumerate(zip(batch, output[:, prompts.shape[1] :].tolist(), strict=True)):
-            end = next((at for at, token in enumerate(tokens) if token in stops), None)
+        with_entropy = sampling.temperature > 0 and any(row.request.with_entropy for row in batch)
+        seeded = SeededSampling(sampling, [row.request.seed for row in batch])
+        decoded = decode(model, [row.ids for row in batch], stops, sampling.max_tokens, seeded, with_entropy)
+        replies = []
+        for row, (ids, entropy) in zip(batch, decoded, strict=True):
+            reason = "stop" if ids[-1] in stops else "length"
             # Special tokens stay in the text, as in engine vllm: some models mark their reasoning with them.
-            text = tokenizer.decode(tokens[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
-            count = len(tokens) if end is None else end + 1
-            reason = "length" if end is None else "stop"
-            entropy = round(sum(entropies[number][:count]), 6) if row.request.with_entropy and entropies else None
-            replies.append(Reply(row.key, whole_reply(row.prompt, text), reason, count, entropy=entropy))
+            text = tokenizer.decode(
+                ids[:-1] if reason == "stop" else ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
+            )
+            nats = round(entropy, 6) if with_entropy and row.request.with_entropy else None
+            replies.append(Reply(row.key, whole_reply(row.prompt, text), reason, len(ids), entropy=nats))
         return replies
+
+
+def _rendered(
+    tokenizer: Any, plan: Sequence[tuple[str, Request]], rendering: TemplateSettings
+) -> list[_RenderedRequest]:
+    """The requests of a plan, in its order, with their prompts as texts and as token ids."""
+    chats: dict[str | None, list[Messages]] = {}  # by reasoning effort
+    for _, request in plan:
+        chats.setdefault(request.sampling.reasoning_effort, []).append(request.messages)
+    rendered = {effort: iter(render_all(tokenizer, those, rendering, effort)) for effort, those in chats.items()}
+    prompts = [next(rendered[request.sampling.reasoning_effort]) for _, request in plan]
+    ids = token_ids_of_all(tokenizer, prompts)
+    return [_RenderedRequest(*asked, text, its) for asked, text, its in zip(plan, prompts, ids, strict=True)]
 
 
 def _stop_tokens(*tokens: int | list[int] | None) -> list[int]:
@@ -183,44 +176,3 @@ def _raise_unless_by_a_prompt(error: Exception, model: Any, tokenizer: Any) -> N
             f"a batch of prompts raised {type(error).__name__} ({error}), and since then the model cannot do a single "
             "token. What was answered is recorded. Mend the cause, as shown above; the same command goes on."
         ) from error
-
-
-class _SeededSampling:
-    """A logits processor after which the largest logit is an exact sample. Each row has its own seed.
-
-    with_entropy: it keeps the entropy of what each token is drawn from (after temperature and top_p), exactly.
-    """
-
-    def __init__(self, sampling: Sampling, seeds: list[int], with_entropy: bool = False) -> None:
-        import torch
-        from transformers import TopPLogitsWarper
-
-        self._temperature = sampling.temperature
-        self._top_p = TopPLogitsWarper(sampling.top_p) if sampling.top_p < 1 else None
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._steps: list[torch.Tensor] | None = [] if with_entropy and sampling.temperature > 0 else None
-
-    def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
-        import torch
-
-        if self._temperature == 0:
-            return scores
-        scores = scores.float() / self._temperature
-        if self._top_p is not None:
-            scores = self._top_p(input_ids, scores)
-        if self._steps is not None:
-            logps = scores.double().log_softmax(dim=-1)
-            # A token that top_p leaves out has the log-probability -inf, and adds 0.
-            self._steps.append(-(logps.exp() * logps.clamp(min=torch.finfo(logps.dtype).min)).sum(dim=-1))
-        exponential = torch.empty(scores.shape)
-        for row, generator in zip(exponential, self._generators, strict=True):
-            row.exponential_(generator=generator)
-        # -log of an exponential variable is a Gumbel variable.
-        return scores - exponential.log().to(scores.device)
-
-    def entropies(self) -> list[list[float]]:
-        """Nats by row and token, of all tokens that were drawn; empty if they were not kept."""
-        import torch
-
-        steps: list[list[float]] = torch.stack(self._steps, dim=1).tolist() if self._steps else []
-        return steps

@@ -161,9 +161,10 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
     settings = job.settings
     _check_precision(job)
     plan = _plan(job)
+    requests = _requests(job, plan)
     solved, upstream, rows, graded, asked, tokens = {}, {}, list[Score](), list[Graded](), 0, 0
     for arm in settings.arms:
-        ask_plan = _ask_plan(job, arm, plan)
+        ask_plan = _ask_plan(job, arm, requests)
         asked_calls = ask_plan.ask(f"evaluate {arm}")
         its_grades = _graded(job, plan, asked_calls.calls)
         others = _by_other_graders(job, plan, asked_calls.calls)
@@ -195,8 +196,8 @@ def run(job: Job[EvaluateSettings]) -> Outcome:
 
 def missing(job: Job[EvaluateSettings]) -> int:
     """How many calls `run` would make. Nothing is asked or written."""
-    plan = _plan(job)
-    asked = (_ask_plan(job, arm, plan, only_look=True) for arm in job.settings.arms)
+    requests = _requests(job, _plan(job))
+    asked = (_ask_plan(job, arm, requests, only_look=True) for arm in job.settings.arms)
     by_policy = {ask_plan.partition: ask_plan for ask_plan in asked}  # arms with the same weights share one
     return sum(ask_plan.missing() for ask_plan in by_policy.values())
 
@@ -208,25 +209,16 @@ def _plan(job: Job[EvaluateSettings]) -> list[tuple[Prompt, int]]:
     return [(prompt, sample) for prompt in items for sample in range(samples[prompt.source])]
 
 
-def _ask_plan(
-    job: Job[EvaluateSettings], arm: str, plan: list[tuple[Prompt, int]], only_look: bool = False
-) -> calls.AskPlan:
+def _requests(job: Job[EvaluateSettings], plan: list[tuple[Prompt, int]]) -> list[Request]:
+    """The request of each draw: the same for all arms."""
     settings = job.settings
     templates = {str(path): path.read_text(encoding="utf-8").strip() for path in job.inputs["template"]}
-    weights = job.inputs["weights"]
-    pointers = weights if isinstance(parse_arm(arm), Base) else [file_of(weights, arm)]
-    policy = open_weights(pointers, settings.hub, job.record, only_look)
-    engine = plugins.load(f"engines.{settings.engine.name}")(
-        policy.folder, policy.identity, settings.engine, settings.rendering
-    )
-    if policy.removed:
-        engine = _EngineWithoutWeights(engine, pointers)
 
     def messages(prompt: Prompt) -> tuple[tuple[str, str], ...]:
         template = settings.benchmarks[prompt.source].template
         return ask_problem(templates[template], prompt.text, template, settings.system)
 
-    requests = [
+    return [
         Request(
             messages=messages(prompt),
             sampling=settings.sampling,
@@ -236,6 +228,18 @@ def _ask_plan(
         )
         for prompt, sample in plan
     ]
+
+
+def _ask_plan(job: Job[EvaluateSettings], arm: str, requests: list[Request], only_look: bool = False) -> calls.AskPlan:
+    settings = job.settings
+    weights = job.inputs["weights"]
+    pointers = weights if isinstance(parse_arm(arm), Base) else [file_of(weights, arm)]
+    policy = open_weights(pointers, settings.hub, job.record, only_look)
+    engine = plugins.load(f"engines.{settings.engine.name}")(
+        policy.folder, policy.identity, settings.engine, settings.rendering
+    )
+    if policy.removed:
+        engine = _EngineWithoutWeights(engine, pointers)
     return calls.AskPlan(engine, requests, job.record / "calls" / "evaluate" / policy.key)
 
 

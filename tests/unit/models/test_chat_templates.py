@@ -9,7 +9,7 @@ from transformers.utils import chat_template_utils
 
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
-from prefdelta.models.chat_templates import dated, in_key, render, template_in
+from prefdelta.models.chat_templates import dated, in_key, render, render_all, template_in, token_ids, token_ids_of_all
 from prefdelta.training.tokenizer import CHAT_TEMPLATE, character_tokenizer
 
 ASKED = [("user", "1+1?")]
@@ -90,6 +90,15 @@ def test_templates_of_models_are_rendered_as_they_would_be_on_that_day(name, mes
     by_the_clock = changed.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
     set_clock(monkeypatch, datetime(1999, 12, 31))
     assert render(changed, messages, on("2026-03-05")) == by_the_clock
+
+
+def test_many_chats_are_rendered_and_tokenised_as_each_by_itself(tokenizer):
+    chats = [(("user", f"{number}+1?"),) for number in (1, 20, 3)] + [
+        (("user", "a"), ("assistant", "b"), ("user", "c"))
+    ]
+    texts = render_all(tokenizer, chats, PLAIN)
+    assert texts == [render(tokenizer, chat, PLAIN) for chat in chats]
+    assert token_ids_of_all(tokenizer, texts) == [token_ids(tokenizer, text) for text in texts]
 
 
 @pytest.mark.parametrize(

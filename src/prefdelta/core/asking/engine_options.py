@@ -18,8 +18,7 @@ class TransformersOptions(Settings):
     """Kind of engine: Hugging Face transformers in the job's process."""
 
     batch_size: Annotated[int, Field(ge=1)] = 256
-    """Largest number of requests in one forward pass; they have equal prompt lengths. Part of what determines the
-    text."""
+    """Largest number of requests in one forward pass. Part of what determines the text."""
 
     threads: Annotated[int, Field(ge=1)] = 1
     """Number of torch threads. Part of what determines the text on a CPU, so it is a setting and not left to the
