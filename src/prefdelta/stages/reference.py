@@ -7,6 +7,7 @@ trace. The stage needs transformers, but not TRL.
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,7 +37,7 @@ from prefdelta.system.log import say
 from prefdelta.system.progress import Progress
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.spelling import UnfitTraceError
-from prefdelta.training.tokens import tokenise
+from prefdelta.training.tokens import Asked
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
 
@@ -146,13 +147,14 @@ def _completions(
     template = job.input("template").read_text(encoding="utf-8").strip()
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
     traces = tables.read(job.input("traces"), Trace)
+    identity = _identity(settings, weights)
     completions: dict[str, _Completion] = {}
     keys: dict[tuple[str, int], str] = {}
     for trace in traces:
         if trace.usable:
             messages = ask_problem(template, problems[trace.prompt_id], str(job.input("template")), settings.system)
             text = str(trace.text)
-            key = digest({**_identity(settings, weights), "messages": messages, "completion": text})
+            key = digest({**identity, "messages": messages, "completion": text})
             completions[key] = _Completion(messages, text)
             keys[trace.prompt_id, trace.sample] = key
     return traces, completions, keys
@@ -204,9 +206,14 @@ def _logps(
     keys, rows = [], []
     failed: dict[str, str] = {}  # key -> failure
     unfit: dict[str, str] = {}  # failure -> the problem of the first trace that has it
+
+    @lru_cache(maxsize=1)  # traces come sorted by prompt
+    def asked(messages: tuple[tuple[str, str], ...]) -> Asked:
+        return Asked(tokenizer, messages, settings.rendering)
+
     for key in (key for key in completions if key in missing):
         try:
-            row = tokenise(tokenizer, completions[key].messages, completions[key].text, settings.rendering)
+            row = asked(completions[key].messages).followed_by(completions[key].text)
         except UnfitTraceError as error:
             failed[key] = error.failure
             unfit.setdefault(error.failure, str(error))
