@@ -1,4 +1,4 @@
-"""Tokens that eight processes compute or wait for, per real token, where each puts one pair at a time through the model.
+"""Tokens that eight processes compute or wait for, per real one, where each puts one pair at a time through the model.
 
     PYTHONPATH=benchmarks .venv/bin/python -m bench.padding_eight
 
