@@ -7,7 +7,6 @@ trace. The stage needs transformers, but not TRL.
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +36,7 @@ from prefdelta.system.log import say
 from prefdelta.system.progress import Progress
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.spelling import UnfitTraceError
-from prefdelta.training.tokens import Asked
+from prefdelta.training.tokens import tokenise
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
 
@@ -206,14 +205,9 @@ def _logps(
     keys, rows = [], []
     failed: dict[str, str] = {}  # key -> failure
     unfit: dict[str, str] = {}  # failure -> the problem of the first trace that has it
-
-    @lru_cache(maxsize=1)  # traces come sorted by prompt
-    def asked(messages: tuple[tuple[str, str], ...]) -> Asked:
-        return Asked(tokenizer, messages, settings.rendering)
-
     for key in (key for key in completions if key in missing):
         try:
-            row = asked(completions[key].messages).followed_by(completions[key].text)
+            row = tokenise(tokenizer, completions[key].messages, completions[key].text, settings.rendering)
         except UnfitTraceError as error:
             failed[key] = error.failure
             unfit.setdefault(error.failure, str(error))

@@ -54,44 +54,14 @@ class PairTexts:
 
     def tokenised(self, tokenizer: "PreTrainedTokenizerBase", rendering: TemplateSettings = PLAIN) -> PreferenceRow:
         """The pair as token ids. Raises StudyError like `tokenise`."""
-        asked = Asked(tokenizer, self.messages, rendering)
-        chosen, rejected = map(asked.followed_by, (self.chosen, self.rejected))
+        texts = (self.chosen, self.rejected)
+        chosen, rejected = (tokenise(tokenizer, self.messages, text, rendering) for text in texts)
         return PreferenceRow(
             chosen.prompt, chosen.completion, rejected.completion, self.ref_chosen_logps, self.ref_rejected_logps
         )
 
 
 _PROBE = "prefdelta"  # a reply that is rendered only to see how the template ends a turn
-
-
-class Asked:
-    """A prompt, rendered and checked once for all the completions that may follow it."""
-
-    def __init__(
-        self,
-        tokenizer: "PreTrainedTokenizerBase",
-        messages: Sequence[tuple[str, str]],
-        rendering: TemplateSettings = PLAIN,
-    ) -> None:
-        """messages: (role, content). Raises as `tokenise` does for them."""
-        self._tokenizer = tokenizer
-        self._text = frame = render(tokenizer, messages, rendering)
-        _check_end(tokenizer, messages, rendering)
-        for _, content in messages:
-            frame = frame.replace(content.strip(), "")
-        self._control = control_ids(tokenizer, frame)
-        for role, content in messages:
-            if role == "user":
-                check_text(tokenizer, "the problem", content, self._control)
-        self._ids = text_ids(tokenizer, self._text)
-        check_beginning(tokenizer, self._ids)
-
-    def followed_by(self, completion: str) -> Tokens:
-        """The tokens of the prompt and of a completion. Raises as `tokenise` does for the completion."""
-        check_text(self._tokenizer, "the trace", completion, self._control)
-        said = as_generated(self._text, completion)
-        spelt = ids_after(self._tokenizer, self._text, self._ids, said)
-        return Tokens(self._ids, [*spelt, self._tokenizer.eos_token_id])
 
 
 def tokenise(
@@ -110,7 +80,20 @@ def tokenise(
     that the completion holds: otherwise the model would be trained on a context or a reply that never occurs when it
     is used. Raises UnfitTraceError (`spelling`) for a completion or a problem on which this model cannot be trained.
     """
-    return Asked(tokenizer, messages, rendering).followed_by(completion)
+    text = render(tokenizer, messages, rendering)
+    _check_end(tokenizer, messages, rendering)
+    frame = text
+    for _, content in messages:
+        frame = frame.replace(content.strip(), "")
+    control = control_ids(tokenizer, frame)
+    for role, content in messages:
+        if role == "user":
+            check_text(tokenizer, "the problem", content, control)
+    check_text(tokenizer, "the trace", completion, control)
+    prompt = text_ids(tokenizer, text)
+    check_beginning(tokenizer, prompt)
+    said = as_generated(text, completion)
+    return Tokens(prompt, [*ids_after(tokenizer, text, prompt, said), tokenizer.eos_token_id])
 
 
 def check_beginning(tokenizer: "PreTrainedTokenizerBase", prompt: list[int]) -> int:
