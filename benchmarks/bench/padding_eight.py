@@ -14,7 +14,7 @@ With pairs in the order of the rows this was 1.78; with sides that are padded to
 import numpy as np
 
 from bench.side_by_side import at_most
-from prefdelta.training.processes.shares import shares
+from prefdelta.training.shares import shares
 
 PROCESSES, PAIRS, UPDATES = 8, 32, 1000
 MEDIAN, SIGMA, LONGEST = 140, 0.7, 512  # tokens of a trace with its prompt

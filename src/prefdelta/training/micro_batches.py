@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Recipe
 from prefdelta.models.loading import products_in
-from prefdelta.training.processes.shares import shares
+from prefdelta.training.shares import shares
 
 if TYPE_CHECKING:
     import torch

@@ -1,6 +1,6 @@
 import pytest
 
-from prefdelta.training.processes.shares import shares
+from prefdelta.training.shares import shares
 
 
 @pytest.mark.parametrize("n_rows", range(1, 9))
