@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from prefdelta.store.record import Record
 from prefdelta.workflow.job import Outcome
 
 from .conftest import ITEMS, Made
-from .running import assert_adds_up, read_checked
+from .running import PROBLEM_TEMPLATE, assert_adds_up, read_checked
+from .starting import computed_without_libraries
 
 MakeReference = Callable[..., Outcome]
 
@@ -99,16 +101,38 @@ def test_a_second_run_gives_the_same_bytes(
     assert outcome == replace(references["weak"].outcome, computed={"traces": 0, "tokens": 0})
 
 
-def test_sums_that_are_recorded_load_no_model(
+def test_sums_that_are_recorded_load_no_library(
+    references: dict[str, Made], traces: dict[str, Path], train_prompts: Made, model: Made, record: Path, tmp_path: Path
+) -> None:
+    settings = reference.ReferenceSettings(
+        generator="weak", max_length=64, batch_tokens=200, dtype="float32", threads=1
+    )  # as `references` has them
+    inputs = {
+        "prompts": train_prompts.path,
+        "traces": traces["weak"],
+        "template": PROBLEM_TEMPLATE,
+        "weights": model.path,
+    }
+    made = tmp_path / "r.parquet"
+    assert computed_without_libraries("reference", settings, inputs, {"reference": made}, record) == {
+        "traces": 0,
+        "tokens": 0,
+    }
+    assert made.read_bytes() == references["weak"].path.read_bytes()
+
+
+def test_what_all_traces_share_is_looked_up_once(
     references: dict[str, Made], make_reference: MakeReference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def tripped(*_: object) -> None:
-        raise AssertionError("a model was loaded for sums that the record holds already")
+    asked: list[str] = []
 
-    monkeypatch.setattr(reference, "load_model", tripped)
-    monkeypatch.setattr(reference, "load_tokenizer", tripped)
+    def noted(name: str) -> str:
+        asked.append(name)
+        return version(name)
+
+    monkeypatch.setattr(reference, "version", noted)
     make_reference(tmp_path / "r.parquet", "weak")
-    assert (tmp_path / "r.parquet").read_bytes() == references["weak"].path.read_bytes()
+    assert asked == ["torch", "transformers"]
 
 
 def test_sums_that_are_missing_are_computed_alone_with_the_same_bits(

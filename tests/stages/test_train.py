@@ -241,6 +241,7 @@ def test_the_code_in_the_key_is_that_of_training_by_one_method(method: str, monk
             f"prefdelta.training.{name}"
             for name in (
                 "budgets",
+                "columns",
                 "finite",
                 "logps",
                 "lora",
@@ -248,6 +249,7 @@ def test_the_code_in_the_key_is_that_of_training_by_one_method(method: str, monk
                 "methods",
                 "micro_batches",
                 "saving",
+                "shares",
                 "spelling",
                 "tokens",
                 "trainer",

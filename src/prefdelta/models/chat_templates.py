@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,7 @@ def variables(template: str, rendering: TemplateSettings, reasoning_effort: str 
     return {**_date_string(template, rendering.date), **rendering.chat_template_kwargs, **effort}
 
 
+@cache
 def dated(template: str, day: str) -> str:
     """The template with the date `day` (ISO) in place of the clock; unchanged if it does not read the clock."""
     if not _uses(template, _CLOCK):
@@ -141,6 +143,7 @@ def template_in(folder: Path) -> str | None:
     return template if isinstance(template, str) else None
 
 
+@cache
 def _uses(template: str, name: str) -> bool:
     return re.search(rf"\b{re.escape(name)}\b", template) is not None
 

@@ -146,13 +146,14 @@ def _completions(
     template = job.input("template").read_text(encoding="utf-8").strip()
     problems = {prompt.prompt_id: prompt.text for prompt in tables.read(job.input("prompts"), Prompt)}
     traces = tables.read(job.input("traces"), Trace)
+    identity = _identity(settings, weights)
     completions: dict[str, _Completion] = {}
     keys: dict[tuple[str, int], str] = {}
     for trace in traces:
         if trace.usable:
             messages = ask_problem(template, problems[trace.prompt_id], str(job.input("template")), settings.system)
             text = str(trace.text)
-            key = digest({**_identity(settings, weights), "messages": messages, "completion": text})
+            key = digest({**identity, "messages": messages, "completion": text})
             completions[key] = _Completion(messages, text)
             keys[trace.prompt_id, trace.sample] = key
     return traces, completions, keys

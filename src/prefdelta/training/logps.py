@@ -31,17 +31,20 @@ def completion_logps(
         ids = torch.tensor([rows[index].prompt + rows[index].completion for index in batch], device=model.device)
         with torch.inference_mode(), products_in(dtype):
             logits = model(input_ids=ids, use_cache=False).logits  # (batch, tokens, vocabulary)
-        token_logps = torch.cat(  # (batch, tokens - 1), float32 nats: of each token after the first
+        prompt = min(len(rows[index].prompt) for index in batch)  # tokens that no completion of the batch has
+        token_logps = torch.cat(  # (batch, tokens - prompt), float32 nats: of each token after these
             [
                 part.float().log_softmax(-1).gather(-1, following[..., None]).squeeze(-1)
                 for part, following in zip(
-                    torch.split(logits[:, :-1], POSITIONS, 1), torch.split(ids[:, 1:], POSITIONS, 1), strict=True
+                    torch.split(logits[:, prompt - 1 : -1], POSITIONS, 1),
+                    torch.split(ids[:, prompt:], POSITIONS, 1),
+                    strict=True,
                 )
             ],
             dim=1,
         )
         for index, of_row in zip(batch, token_logps, strict=True):
-            yield index, of_row[len(rows[index].prompt) - 1 :].sum().item()
+            yield index, of_row[len(rows[index].prompt) - prompt :].sum().item()
 
 
 def _length(row: Tokens) -> int:

@@ -1,6 +1,6 @@
 """Training methods: `Method` has all that the rest of the package needs to know of one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -55,8 +55,8 @@ class Method(Generic[R]):
     first_loss: Callable[[R], float | None]
     """Recipe -> the loss before the first update, in nats, if it is known and the same for all rows; otherwise None."""
 
-    make_rows: Callable[["PreTrainedModel", Sequence[PreferenceRow], R, int], Sequence[Row]]
-    """(model before training, pairs, recipe, seed) -> the rows for training, `rows_per_pair` for each pair.
+    make_rows: Callable[["PreTrainedModel", Sequence[PreferenceRow], R, int], Iterable[Row]]
+    """(model before training, pairs, recipe, seed) -> the rows for training, `rows_per_pair` for each pair, read once.
 
     TRL shuffles the rows by the same seed, unless the method's trainer switches this off.
     """

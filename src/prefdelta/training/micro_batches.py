@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Recipe
 from prefdelta.models.loading import products_in
+from prefdelta.training.shares import shares
 
 if TYPE_CHECKING:
     import torch
@@ -61,20 +62,18 @@ def rows_per_micro_batch(recipe: Recipe) -> int:
     return rows
 
 
-def split(n_rows: int, rows_each: int, process: int, processes: int) -> list[tuple[range, bool]]:
-    """The micro-batches of an update that a process makes: (indices of the rows, whether it counts) of each.
+def count_tokens(row: Row) -> int:
+    """The token ids in all columns of a row: what it costs, beside other rows of its method."""
+    return sum(len(value) for value in row.values() if isinstance(value, list))
 
-    rows_each: rows of one micro-batch. All processes make equally many, because they exchange weights in each. One
-    that runs out of rows repeats the first micro-batch, which does not count.
+
+def in_micro_batches(
+    trainer: "type[Trainer]", recipe: Recipe, size: Size = lambda _: 1, together: int = 1
+) -> "Callable[..., Trainer]":
+    """A subclass of a TRL trainer that makes updates in micro-batches, with matrix products in the recipe's dtype.
+
+    together: rows that follow each other and belong in one micro-batch.
     """
-    ranges = [range(start, min(start + rows_each, n_rows)) for start in range(0, n_rows, rows_each)]
-    mine = ranges[process::processes]
-    missing = -(-len(ranges) // processes) - len(mine)
-    return [(indices, True) for indices in mine] + [(ranges[0], False)] * missing
-
-
-def in_micro_batches(trainer: "type[Trainer]", recipe: Recipe, size: Size = lambda _: 1) -> "Callable[..., Trainer]":
-    """A subclass of a TRL trainer that makes updates in micro-batches, with matrix products in the recipe's dtype."""
     dtype, rows_each = recipe.dtype, rows_per_micro_batch(recipe)
     parent: Any = trainer
 
@@ -105,13 +104,13 @@ def in_micro_batches(trainer: "type[Trainer]", recipe: Recipe, size: Size = lamb
         def training_step(self, model: Any, inputs: Update, *_: Any) -> "torch.Tensor":
             """The loss of the whole update, a scalar in nats."""
             rows = inputs.rows
-            total = sum(map(size, rows))
+            total, lengths = sum(map(size, rows)), list(map(count_tokens, rows))
             micro_batches: list[Weighted] = [
                 (
                     self._prepare_inputs(self._collate([rows[index] for index in indices])),
                     process_count() * sum(size(rows[index]) for index in indices) / total if counts else 0.0,
                 )
-                for indices, counts in split(len(rows), rows_each, process_rank(), process_count())
+                for indices, counts in shares(lengths, rows_each, process_count(), together)[process_rank()]
             ]
             whole = len(micro_batches) == process_count() == 1
             model.train()

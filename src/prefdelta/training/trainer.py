@@ -14,6 +14,7 @@ from prefdelta.models.loading import load_model, load_tokenizer
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system.progress import Progress
 from prefdelta.training.budgets import count_updates
+from prefdelta.training.columns import dataset_of
 from prefdelta.training.finite import check_numbers, check_weights
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.lora import adapters
@@ -58,19 +59,18 @@ def train(
     """
     import torch
     import transformers
-    from datasets import Dataset
 
     tokenizer, model = load_tokenizer(base), load_model(base, "float32", recipe.threads)
     if method.needs_reference:
         check_reference(model, pairs, recipe.dtype)
-    rows = method.make_rows(model, pairs, recipe, seed)
+    rows = dataset_of(method.make_rows(model, pairs, recipe, seed))
     assert len(rows) == method.rows_per_pair * len(pairs), f"{method.name} lost rows, or made some"
     updates = count_updates(recipe.budget, len(rows), recipe.batch_size, method.mean_tokens(pairs))
     on_gpu = torch.cuda.is_available()
     setup = Setup(
         model=model,
         tokenizer=tokenizer,
-        dataset=Dataset.from_list(list(rows)),
+        dataset=rows,
         recipe=recipe,
         adapters=adapters(model, recipe.lora, seed) if recipe.lora else None,
         arguments={

@@ -15,6 +15,8 @@ TEXTS = [
     ("Q:1+1?", ""),
     ("Q:1+1?", "1+1=2;hm;hm;hm;hm;A:2"),
     ("Q:2*3-4?", "2*3=6;6-4=2;A:2"),
+    ("Q:1+1?", "1+1=2;A:2"),  # this one and the next are as long together with their prompts, so they share a batch
+    ("Q:1+1+1+1?", "3+1=4"),
 ]
 
 

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 from prefdelta.core.errors import StudyError
 from prefdelta.training import micro_batches
 from prefdelta.training.methods.kto import KTORecipe
-from prefdelta.training.micro_batches import rows_per_micro_batch, split
+from prefdelta.training.micro_batches import rows_per_micro_batch
 
 from .by_hand import load
 from .making import RECIPES, train
@@ -43,16 +43,6 @@ def test_rows_of_one_forward_pass_are_those_of_a_part(base, rows, tmp_path, monk
     monkeypatch.setattr(DPOTrainer, "compute_loss", watched)
     trained("dpo", base, rows[:7], tmp_path / "policy", batch_size=4, micro_batch_size=2)
     assert seen[:4] == [2, 2, 2, 1]
-
-
-@pytest.mark.parametrize("n_rows", range(1, 9))
-@pytest.mark.parametrize("processes", [1, 2, 3])
-def test_every_row_counts_once_and_all_processes_make_as_many_parts(n_rows, processes):
-    shares = [split(n_rows, 2, process, processes) for process in range(processes)]
-    counted = [index for share in shares for indices, counts in share if counts for index in indices]
-    assert sorted(counted) == list(range(n_rows))
-    assert len({len(share) for share in shares}) == 1
-    assert all(len(indices) for share in shares for indices, _ in share)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ The reference log-probabilities come with the pairs, per trace, so the reference
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -25,21 +25,17 @@ class DPORecipe(Recipe):
     """Strength of the pull towards the reference, per nat, above 0."""
 
 
-def make_rows(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], recipe: DPORecipe, seed: int) -> list[Row]:
+def make_rows(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], recipe: DPORecipe, seed: int) -> Iterator[Row]:
     """One row for each pair; the reference sums are in nats."""
-    rows: list[Row] = []
     for pair in pairs:
         chosen_logps, rejected_logps = pair.reference()
-        rows.append(
-            {
-                "prompt_ids": pair.prompt,
-                "chosen_ids": pair.chosen,
-                "rejected_ids": pair.rejected,
-                "ref_chosen_logps": chosen_logps,
-                "ref_rejected_logps": rejected_logps,
-            }
-        )
-    return rows
+        yield {
+            "prompt_ids": pair.prompt,
+            "chosen_ids": pair.chosen,
+            "rejected_ids": pair.rejected,
+            "ref_chosen_logps": chosen_logps,
+            "ref_rejected_logps": rejected_logps,
+        }
 
 
 def make_trainer(setup: Setup[DPORecipe]) -> "Trainer":

@@ -117,7 +117,7 @@ def _sums(model: "PreTrainedModel", rows: Sequence[Tokens], dtype: Precision) ->
 def _trainer_type(recipe: KTORecipe) -> "Callable[..., Trainer]":
     from trl.trainer.kto_trainer import KTOTrainer
 
-    parent: Any = in_micro_batches(prepared(KTOTrainer), recipe)
+    parent: Any = in_micro_batches(prepared(KTOTrainer), recipe, together=METHOD.rows_per_pair)
 
     class OnePointKTOTrainer(parent):  # type: ignore[misc]
         """Uses one reference point for the whole batch. TRL would estimate one from each micro-batch."""

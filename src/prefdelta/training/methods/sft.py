@@ -1,6 +1,6 @@
 """Method `sft`: supervised fine-tuning on the chosen traces alone, through TRL. It needs no reference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from prefdelta.core.recipes import Recipe
@@ -20,11 +20,10 @@ class SFTRecipe(Recipe):
     method: Literal["sft"]
 
 
-def make_rows(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], recipe: SFTRecipe, seed: int) -> list[Row]:
+def make_rows(model: "PreTrainedModel", pairs: Sequence[PreferenceRow], recipe: SFTRecipe, seed: int) -> Iterator[Row]:
     """One row for each pair: prompt and chosen trace as token ids, with the labels that are learnt."""
-    return [
-        {"input_ids": pair.prompt + pair.chosen, "labels": [IGNORED] * len(pair.prompt) + pair.chosen} for pair in pairs
-    ]
+    for pair in pairs:
+        yield {"input_ids": pair.prompt + pair.chosen, "labels": [IGNORED] * len(pair.prompt) + pair.chosen}
 
 
 def make_trainer(setup: Setup[SFTRecipe]) -> "Trainer":

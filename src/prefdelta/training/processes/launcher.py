@@ -87,7 +87,7 @@ def train(
         shutil.rmtree(abandoned)
     mailbox = Mailbox(snapshots.folder.with_name(f"mailbox-{INSTANCE}"))
     mailbox.folder.mkdir(parents=True)
-    job = TrainJob(base, list(rows), recipe, seed, output, snapshots.folder, launch.fsdp, SILENCE_SECONDS)
+    job = TrainJob(base, rows, recipe, seed, output, snapshots.folder, launch.fsdp, SILENCE_SECONDS)
     mailbox.put_job(job)
     try:
         with mailbox.signs_of_life():

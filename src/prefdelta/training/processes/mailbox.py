@@ -4,9 +4,10 @@ Each file appears whole. Only the first of the processes that train reads and wr
 and write their errors.
 """
 
+import dataclasses
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from prefdelta.core.recipes import Recipe
 from prefdelta.system.events import Report
 from prefdelta.system.files import publish_text
 from prefdelta.system.log import say
+from prefdelta.training.processes.rows import StoredRows, store
 from prefdelta.training.registry import AnyRecipe
 from prefdelta.training.tokens import PreferenceRow
 
@@ -31,7 +33,7 @@ class TrainJob:
     """The arguments of `trainer.train`, with the folder of the snapshots."""
 
     base: Path
-    rows: list[PreferenceRow]
+    rows: Sequence[PreferenceRow]
     recipe: Recipe
     seed: int
     output: Path
@@ -55,6 +57,7 @@ class Mailbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._job, self._result, self._error = (folder / f"{name}.json" for name in ("job", "result", "error"))
+        self._rows = folder / "rows.arrow"
         self._broken, self._run = folder / "broken", folder / "run.json"
         self._start_request, self._start = folder / "start-request", folder / "start"
         self._snapshot_request, self._snapshot = folder / "snapshot-request", folder / "snapshot"
@@ -63,14 +66,17 @@ class Mailbox:
     # --- the job, and how it ended ---
 
     def put_job(self, job: TrainJob) -> None:
-        fields = {**asdict(job), "recipe": job.recipe.model_dump(), "fsdp": job.fsdp.model_dump()}
-        publish_text(self._job, json.dumps(fields, default=str))
+        store(self._rows, job.rows)
+        fields = {field.name: getattr(job, field.name) for field in dataclasses.fields(job) if field.name != "rows"}
+        fields |= {"recipe": job.recipe.model_dump(), "fsdp": job.fsdp.model_dump()}
+        publish_text(self._job, json.dumps(fields, default=str))  # after the rows, which are whole when it is there
 
     def job(self) -> TrainJob:
+        """The job that was put. Its rows stay in their file, which all processes of a machine share in memory."""
         fields = json.loads(self._job.read_text(encoding="utf-8"))
         return TrainJob(
             Path(fields["base"]),
-            [PreferenceRow(**row) for row in fields["rows"]],
+            StoredRows(self._rows),
             TypeAdapter[Recipe](AnyRecipe).validate_json(json.dumps(fields["recipe"])),
             fields["seed"],
             Path(fields["output"]),

@@ -7,6 +7,8 @@ from pydantic import ValidationError
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Budget
 from prefdelta.system.files import sha256_of
+from prefdelta.training import trainer
+from prefdelta.training.columns import dataset_of
 from prefdelta.training.methods import kto
 from prefdelta.training.methods.kto import KTORecipe
 from prefdelta.training.tokens import Tokens
@@ -52,11 +54,13 @@ def ratios(policy, base, pairs):
 
 def batches_of(base, rows, recipe, monkeypatch, tmp_path):
     """The dataset that TRL is given, in its batches."""
-    import datasets
-
     seen = []
-    make = datasets.Dataset.from_list
-    monkeypatch.setattr(datasets.Dataset, "from_list", lambda columns: (seen.extend(columns), make(columns))[1])
+
+    def noted(made):
+        seen.extend(made)
+        return dataset_of(seen)
+
+    monkeypatch.setattr(trainer, "dataset_of", noted)
     trained(base, rows, recipe, tmp_path / "policy")
     return [seen[start : start + recipe.batch_size] for start in range(0, len(seen), recipe.batch_size)]
 
