@@ -41,7 +41,7 @@ SIZES = {"mini": (64, 2, 4, 2), "0.8m": (128, 4, 4, 3), "5m": (256, 6, 8, 3)}  #
 
 
 def pairs(n: int, median: int, longest: int, sigma: float = 0.7) -> list[Pair]:
-    """Pairs of random text: the lengths of traces are log-normal, `median` characters, with the prompt at most `longest`."""
+    """Pairs of random text. Lengths of traces are log-normal, with the prompt at most `longest` characters."""
     random = Random(0)
 
     def text(length: int) -> str:

@@ -86,11 +86,9 @@ def in_micro_batches(trainer: "type[Trainer]", recipe: Recipe, size: Size = lamb
             super().__init__(*args, **more)
             self._collate: Any = self.data_collator
             self.data_collator: Any = Update
-            # TRL measures over all processes as if micro-batches had one size; `_average` works for any sizes.
-            if (
-                self.args.use_cpu
-            ):  # collecting all garbage of the libraries takes as long as ten updates of a small model
+            if self.args.use_cpu:  # it would walk through all objects of the libraries: as long as ten small updates
                 self.accelerator.free_memory = lambda *objects: objects
+            # TRL measures over all processes as if micro-batches had one size; `_average` works for any sizes.
             if process_count() > 1:
                 self.accelerator.gather = self.accelerator.gather_for_metrics = lambda measured, *_, **__: measured
 

@@ -6,8 +6,8 @@ real tokens only. Rows with the same prompt share its tokens, whose hidden state
 takes each row by itself: rows of about one length together, the shorter ones padded on the right, where a causal model
 does not look. The head computes only the log-probabilities that the loss reads.
 
-The arithmetic is that of the padded pass in another order: losses agree to 1e-5 nats, weights after an epoch to 1e-4 of
-the largest change (float32). A model whose tokens see others by more than attention to all earlier ones cannot be
+The arithmetic is that of the padded pass in another order: losses agree to 1e-5 nats, trained weights to a
+thousandth of the largest change (float32). A model whose tokens see others by more than attention to all earlier ones cannot be
 packed: `allow_packing` tries it, and for such a model TRL's padded pass stays.
 """
 
@@ -85,17 +85,20 @@ def pack(input_ids: "torch.Tensor", attention_mask: "torch.Tensor", labels: "tor
         origin[parts[-1][own[rows, :longest]]] = flat[own[rows, :longest]]
         begin += parts[-1].size
     label_rows, label_columns = np.nonzero(learnt[:, 1:])
-    on = {"device": input_ids.device}
+
+    def tensor(values: Any) -> torch.Tensor:
+        return torch.tensor(values, device=input_ids.device)
+
     return Packed(
-        ids=torch.tensor(ids[own][None], **on),
-        positions=torch.tensor(np.broadcast_to(columns, own.shape)[own][None], **on),
-        labels=torch.tensor(ids[:, 1:][label_rows, label_columns][None], **on),
-        rows=torch.tensor(label_rows, **on),
-        columns=torch.tensor(label_columns, **on),
+        ids=tensor(ids[own][None]),
+        positions=tensor(np.broadcast_to(columns, own.shape)[own][None]),
+        labels=tensor(ids[:, 1:][label_rows, label_columns][None]),
+        rows=tensor(label_rows),
+        columns=tensor(label_columns),
         layout=Layout(
-            [torch.tensor(part, **on) for part in parts],
-            torch.tensor(origin, **on),
-            torch.tensor(places[label_rows, label_columns], **on),
+            [tensor(part) for part in parts],
+            tensor(origin),
+            tensor(places[label_rows, label_columns]),
         ),
     )
 
@@ -233,11 +236,11 @@ def _attend(
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    queries, keys, values = (states.transpose(1, 2)[0] for states in (query, key, value))  # (T, heads, width)
+    states = [each.transpose(1, 2)[0] for each in (query, key, value)]  # (T, heads, width) each
     attended = []
     for part in packed.parts:
-        of_part = (states[part].transpose(1, 2) for states in (queries, keys, values))
-        result, _ = sdpa_attention_forward(module, *of_part, attention_mask=None, **more)
+        queries, keys, values = (each[part].transpose(1, 2) for each in states)
+        result, _ = sdpa_attention_forward(module, queries, keys, values, None, **more)
         attended.append(result.flatten(0, 1))
     return torch.cat(attended)[packed.origin][None], None
 
