@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-HELPERS = ("__init__", "__main__", "earlier", "side_by_side")
+HELPERS = ("__init__", "__main__", "earlier", "side_by_side", "training_pairs")
 MODULES = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in HELPERS)
 
 

@@ -28,6 +28,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.stages import generate, reference, train
 from prefdelta.store import tables
 from prefdelta.training.methods.dpo import DPORecipe
+from prefdelta.training.tokens import Tokeniser
 from study.miniature import make_model
 
 from .conftest import Made
@@ -204,7 +205,7 @@ def test_reference_training_and_both_engines_see_what_the_policy_would_see_and_w
 
     tokenizer = load_tokenizer(folder)
     pair = train.PairTexts((("user", problems[0].text),), THOUGHT, PLAIN_TEXT, None, None)
-    row = pair.tokenised(tokenizer, rendering)
+    row = pair.tokenised(Tokeniser(tokenizer, rendering))
     assert [tokenizer.decode(ids) for ids in (row.prompt, row.chosen, row.rejected)] == [
         shown[0],
         *(f"{said}<|eot|>" for said in learnt),

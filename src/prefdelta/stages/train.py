@@ -8,11 +8,12 @@ trained, because loading the libraries for it takes longer than all the rest.
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -42,12 +43,9 @@ from prefdelta.training.processes import launcher
 from prefdelta.training.processes.mailbox import TrainingRun
 from prefdelta.training.registry import AnyRecipe, method_of, plugin_of
 from prefdelta.training.spelling import CONTROL_TOKEN, NOT_SPELT, UNFIT, UnfitTraceError
-from prefdelta.training.tokens import PairTexts, PreferenceRow
+from prefdelta.training.tokens import PairTexts, PreferenceRow, Tokeniser
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, file_ending, file_of, start
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 TRAINER = "prefdelta.training.trainer"
 # Modules whose source is in a policy's key. Other imports affect a policy only through values that the key already
@@ -114,9 +112,11 @@ def run(job: Job[TrainSettings]) -> Outcome:
     base = open_weights(job.inputs["weights"], settings.hub, job.record)
     trained, unchanged, computed, tokens = {}, 0, 0, 0
     elsewhere: list[TrainingRun] = []
+    # One for all arms, which share prompts and traces; made only for an arm that must be trained.
+    tokeniser = cache(lambda: Tokeniser(load_tokenizer(base.folder), settings.rendering))
     for arm, rows in _rows_by_arm(job):
         started = time.monotonic()
-        policy, updates, read, run_elsewhere = _policy(job, arm, base, rows)
+        policy, updates, read, run_elsewhere = _policy(job, arm, base, rows, tokeniser)
         computed += updates
         tokens += read
         elsewhere += [run_elsewhere] if run_elsewhere else []
@@ -192,7 +192,11 @@ def _key(settings: TrainSettings, arm: str, base: Weights, rows: Sequence[PairTe
 
 
 def _policy(
-    job: Job[TrainSettings], arm: str, base: Weights, rows: Sequence[PairTexts]
+    job: Job[TrainSettings],
+    arm: str,
+    base: Weights,
+    rows: Sequence[PairTexts],
+    tokeniser: Callable[[], Tokeniser],
 ) -> tuple[Checkpoint, int, int, TrainingRun | None]:
     """(the policy trained on `rows`, updates made now, estimated tokens that they read, the run if it was a SLURM job).
 
@@ -205,8 +209,7 @@ def _policy(
 
     def make(output: Path, snapshots: Snapshots) -> Mapping[str, Any]:
         nonlocal updates, read, run
-        tokenizer = load_tokenizer(base.folder)
-        tokens, left_out = _fitting(rows, tokenizer, settings)
+        tokens, left_out = _fitting(rows, tokeniser(), settings)
         _check_left_out(arm, len(rows), left_out, settings)
         seed = Arm.parse(arm).seed
         measured, run = launcher.train(base.folder, tokens, recipe, seed, output, snapshots, job.launch, arm)
@@ -224,7 +227,7 @@ def _policy(
 
 
 def _fitting(
-    rows: Sequence[PairTexts], tokenizer: "PreTrainedTokenizerBase", settings: TrainSettings
+    rows: Sequence[PairTexts], tokenise: Tokeniser, settings: TrainSettings
 ) -> tuple[list[PreferenceRow], dict[str, int]]:
     """(the rows that the policy can be trained on, reason -> how many are left out).
 
@@ -233,7 +236,7 @@ def _fitting(
     fitting, left_out = [], Counter({"too_long": 0})
     for row in rows:
         try:
-            tokens = row.tokenised(tokenizer, settings.rendering)
+            tokens = row.tokenised(tokenise)
         except UnfitTraceError as error:
             if not left_out[error.failure]:
                 say(f"warning: pairs are left out as {error.failure}, for example one of which {error}")

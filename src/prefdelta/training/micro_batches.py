@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prefdelta.core.errors import StudyError
 from prefdelta.core.recipes import Recipe
 from prefdelta.models.loading import products_in
+from prefdelta.training.packing import Unpadded, is_packed
 from prefdelta.training.shares import shares
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def in_micro_batches(
             super().__init__(*args, **more)
             self._collate: Any = self.data_collator
             self.data_collator: Any = Update
+            if self.args.use_cpu:  # it would walk through all objects of the libraries: as long as ten small updates
+                self.accelerator.free_memory = lambda *objects: objects
             # TRL measures over all processes as if micro-batches had one size; `_average` works for any sizes.
             if process_count() > 1:
                 self.accelerator.gather = self.accelerator.gather_for_metrics = lambda measured, *_, **__: measured
@@ -134,8 +137,12 @@ def in_micro_batches(
 
         def compute_loss(self, model: Any, inputs: dict[str, "torch.Tensor"], *_: Any, **__: Any) -> "torch.Tensor":
             with products_in(dtype):
-                loss: torch.Tensor = super().compute_loss(model, inputs) * self._weight
+                loss: torch.Tensor = super().compute_loss(self.unpadded(model), inputs) * self._weight
             return loss
+
+        def unpadded(self, model: Any) -> Any:
+            """The model that computes log-probabilities: without padding, if the policy allows it."""
+            return Unpadded(model) if is_packed(self.model) else model
 
         def _average(self, weights: Sequence[float]) -> None:
             """Replace what TRL measured of each micro-batch by its mean over the update."""

@@ -20,6 +20,7 @@ from prefdelta.training.logps import completion_logps
 from prefdelta.training.lora import adapters
 from prefdelta.training.method import Method, R, Setup
 from prefdelta.training.micro_batches import TOKENS_WITHOUT_GRADIENTS, process_count, process_rank
+from prefdelta.training.packing import allow_packing, denormals_flushed
 from prefdelta.training.saving import save_policy
 from prefdelta.training.tokens import PreferenceRow, Tokens
 
@@ -64,6 +65,8 @@ def train(
     if method.needs_reference:
         check_reference(model, pairs, recipe.dtype)
     rows = dataset_of(method.make_rows(model, pairs, recipe, seed))
+    longest = max(pairs, key=lambda pair: len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)))
+    allow_packing(model, [*method.read(longest), *method.read(pairs[0])], recipe.dtype)
     assert len(rows) == method.rows_per_pair * len(pairs), f"{method.name} lost rows, or made some"
     updates = count_updates(recipe.budget, len(rows), recipe.batch_size, method.mean_tokens(pairs))
     on_gpu = torch.cuda.is_available()
@@ -99,7 +102,8 @@ def train(
     trainer.remove_callback(transformers.PrinterCallback)  # it prints a dictionary per update
     trainer.add_callback(_watch(snapshots, method.first_loss(recipe), LOSS_TOLERANCE[recipe.dtype]))
     newest = snapshots.take_newest()
-    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    with denormals_flushed():
+        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trained: Any = trainer.model
     check_weights(updates, snapshots, REMEDY, trained)
     changed = save_policy(trainer, base, recipe, output)

@@ -3,7 +3,9 @@ import copy
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.training.tokens import tokenise
+from prefdelta.training import tokens as module
+from prefdelta.training.spelling import UnfitTraceError
+from prefdelta.training.tokens import Tokeniser, tokenise
 
 ASKED = [("user", "Q:1+1?")]
 
@@ -142,3 +144,25 @@ def test_what_a_template_writes_after_end_of_sequence_is_not_learnt(tokenizer):
     # A model stops there.
     template = PLAIN.replace("%s", TURN.replace("{{ eos_token }}", "{{ eos_token }};"))
     assert tokenizer.decode(tokenise(with_template(tokenizer, template), ASKED, "A:2").completion) == "A:2<eos>"
+
+
+# --- many traces ---
+
+
+def test_what_is_tokenised_once_is_known_and_what_was_refused_is_refused_again(tokenizer, monkeypatch):
+    asked, original = [], module.text_ids
+
+    def watched(of, text):
+        asked.append(text)
+        return original(of, text)
+
+    monkeypatch.setattr(module, "text_ids", watched)
+    tokeniser = Tokeniser(tokenizer)
+    first, other = (tokeniser(ASKED, text) for text in ("A:2", "A:3"))
+    assert asked == ["<bos><user>Q:1+1?<assistant>"]  # both traces have this prompt
+    assert tokeniser(ASKED, "A:2") is first
+    assert tokeniser([("user", "Q:1+2?")], "A:2").prompt != first.prompt
+    assert other.completion != first.completion
+    for _ in range(2):
+        with pytest.raises(UnfitTraceError):
+            tokeniser(ASKED, "A:<eos>")

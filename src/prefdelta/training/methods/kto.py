@@ -130,7 +130,8 @@ def _trainer_type(recipe: KTORecipe) -> "Callable[..., Trainer]":
                 return
             gained: torch.Tensor | float = 0.0
             for micro_batch, weight in micro_batches:
-                gains = self._compute_kl_logps(model, micro_batch) - micro_batch["ref_KL_logps"]  # (rows,), nats
+                logps = self._compute_kl_logps(self.unpadded(model), micro_batch)
+                gains = logps - micro_batch["ref_KL_logps"]  # (rows,), nats
                 gained += gains.sum() * (weight > 0)
                 micro_batch["ref_KL_logps"] = gains.new_zeros(len(gains))
             self._point = self.accelerator.reduce(gained, "sum") / n_rows
