@@ -59,7 +59,7 @@ def padding() -> None:
         mask = torch.tensor(columns < lengths[:, None])
         ids = torch.tensor(random.integers(5, 40, mask.shape))
         labels = ids.masked_fill(~mask | torch.tensor(columns < 4), IGNORED)
-        seen += sum(part.numel() for part in pack(ids, mask, labels).layout.parts)
+        seen += sum(part.numel() for part in pack(ids, mask, labels).places.parts)
         real += int(lengths.sum())
     at_most("padding-one", seen / real, BOUND, "tokens-per-real-one")
 

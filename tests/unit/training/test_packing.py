@@ -42,7 +42,7 @@ def test_each_prompt_is_computed_once_and_attention_pads_little():
     rows = pack(ids, mask, labels)
     assert rows.ids.shape[1] == 5 + 7 + sum(length - 1 for length in lengths)  # the last token of a row is not needed
     real = sum(len(prompts[row % 2]) + length - 1 for row, length in enumerate(lengths))
-    assert real < sum(part.numel() for part in rows.layout.parts) <= LONGEST * real
+    assert real < sum(part.numel() for part in rows.places.parts) <= LONGEST * real
     assert rows.labels.shape[1] == sum(lengths)
 
 
