@@ -248,6 +248,7 @@ def test_the_code_in_the_key_is_that_of_training_by_one_method(method: str, monk
                 "method",
                 "methods",
                 "micro_batches",
+                "packing",
                 "saving",
                 "shares",
                 "spelling",
