@@ -6,13 +6,12 @@ real tokens only. Rows with the same prompt share its tokens, whose hidden state
 takes each row by itself: rows of about one length together, the shorter ones padded on the right, where a causal model
 does not look. The head computes only the log-probabilities that the loss reads.
 
-The arithmetic is that of the padded pass in another order: losses agree to 1e-5 nats, trained weights to a
-thousandth of the largest change (float32). A model whose tokens see others by more than attention to all earlier ones cannot be
+The arithmetic is that of the padded pass in another order: losses agree to 1e-5 nats, trained weights to a thousandth
+of the largest change (float32). Other models than those whose tokens see all earlier ones through attention cannot be
 packed: `allow_packing` tries it, and for such a model TRL's padded pass stays.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -249,18 +248,3 @@ def _only_predicting(module: "torch.nn.Module", inputs: Any, named: dict[str, An
     """A hook: the head gets only the hidden states from which a label is predicted."""
     output.last_hidden_state = output.last_hidden_state[:, named["packed"].predicting]
     return output
-
-
-@contextmanager
-def denormals_flushed() -> Iterator[None]:
-    """Within the context, a CPU takes numbers below 1.2e-38 as 0, in this thread.
-
-    With such numbers it computes ten times slower, and gradients of long traces hold many.
-    """
-    import torch
-
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)

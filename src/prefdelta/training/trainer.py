@@ -20,7 +20,7 @@ from prefdelta.training.logps import completion_logps
 from prefdelta.training.lora import adapters
 from prefdelta.training.method import Method, R, Setup
 from prefdelta.training.micro_batches import TOKENS_WITHOUT_GRADIENTS, process_count, process_rank
-from prefdelta.training.packing import allow_packing, denormals_flushed
+from prefdelta.training.packing import allow_packing
 from prefdelta.training.saving import save_policy
 from prefdelta.training.tokens import PreferenceRow, Tokens
 
@@ -102,8 +102,7 @@ def train(
     trainer.remove_callback(transformers.PrinterCallback)  # it prints a dictionary per update
     trainer.add_callback(_watch(snapshots, method.first_loss(recipe), LOSS_TOLERANCE[recipe.dtype]))
     newest = snapshots.take_newest()
-    with denormals_flushed():
-        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     trained: Any = trainer.model
     check_weights(updates, snapshots, REMEDY, trained)
     changed = save_policy(trainer, base, recipe, output)

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Literal
 from prefdelta.core.recipes import Recipe
 from prefdelta.training.method import Method, Setup
 from prefdelta.training.micro_batches import Row, in_micro_batches
+from prefdelta.training.packing import IGNORED
 from prefdelta.training.tokens import PreferenceRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, Trainer
-
-IGNORED = -100  # label of tokens that are not learnt: the prompt
 
 
 class SFTRecipe(Recipe):
