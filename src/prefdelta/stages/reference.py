@@ -36,7 +36,7 @@ from prefdelta.system.log import say
 from prefdelta.system.progress import Progress
 from prefdelta.training.logps import completion_logps
 from prefdelta.training.spelling import UnfitTraceError
-from prefdelta.training.tokens import tokenise
+from prefdelta.training.tokens import Tokeniser
 from prefdelta.workflow import source
 from prefdelta.workflow.job import Job, Outcome, start
 
@@ -201,13 +201,14 @@ def _complete(
 def _logps(
     completions: Mapping[str, _Completion], missing: Collection[str], settings: ReferenceSettings, folder: Path
 ) -> Iterator[RecordedLogps]:
-    tokenizer, model = load_tokenizer(folder), load_model(folder, "float32", settings.threads)
+    tokenise = Tokeniser(load_tokenizer(folder), settings.rendering)
+    model = load_model(folder, "float32", settings.threads)
     keys, rows = [], []
     failed: dict[str, str] = {}  # key -> failure
     unfit: dict[str, str] = {}  # failure -> the problem of the first trace that has it
     for key in (key for key in completions if key in missing):
         try:
-            row = tokenise(tokenizer, completions[key].messages, completions[key].text, settings.rendering)
+            row = tokenise(completions[key].messages, completions[key].text)
         except UnfitTraceError as error:
             failed[key] = error.failure
             unfit.setdefault(error.failure, str(error))
