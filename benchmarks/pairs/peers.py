@@ -110,6 +110,7 @@ def by_duckdb(folder: Path, out: Path, k: int) -> None:
         return f"CASE WHEN {column} THEN 'right' ELSE 'wrong' END"
 
     with duckdb.connect() as database:
+        database.execute("SET enable_progress_bar = false")
         reason = """CASE WHEN l.why IS NOT NULL THEN 'chosen_' || l.why WHEN r.why IS NOT NULL THEN 'rejected_' || r.why
             WHEN l.text = r.text THEN 'identical' END"""
         written(
