@@ -33,7 +33,7 @@ TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layout:
+class Places:
     """Where the tokens of rows lie in one sequence of T tokens. A plain object, so that no library walks through it."""
 
     parts: "Sequence[torch.Tensor]"  # of rows of about one length, (rows, tokens) each: places in the sequence
@@ -50,7 +50,7 @@ class Packed:
     labels: "torch.Tensor"  # (1, labels)
     rows: "torch.Tensor"  # (labels,): the row of each label
     columns: "torch.Tensor"  # (labels,): its column among the labels of the row, without the first token
-    layout: Layout
+    layout: Places
 
 
 def pack(input_ids: "torch.Tensor", attention_mask: "torch.Tensor", labels: "torch.Tensor") -> Packed:
@@ -94,7 +94,7 @@ def pack(input_ids: "torch.Tensor", attention_mask: "torch.Tensor", labels: "tor
         labels=tensor(ids[:, 1:][label_rows, label_columns][None]),
         rows=tensor(label_rows),
         columns=tensor(label_columns),
-        layout=Layout(
+        layout=Places(
             [tensor(part) for part in parts],
             tensor(origin),
             tensor(places[label_rows, label_columns]),
@@ -228,7 +228,7 @@ def _attend(
     key: "torch.Tensor",
     value: "torch.Tensor",
     attention_mask: "torch.Tensor | None",
-    packed: Layout,
+    packed: Places,
     **more: Any,
 ) -> "tuple[torch.Tensor, None]":
     """Attention of packed rows by torch's fused kernel. query, key, value: (1, heads, T, width)."""
