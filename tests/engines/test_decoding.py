@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from prefdelta.core.asking.requests import Sampling
-from prefdelta.engines.decoding import decode
+from prefdelta.engines.decoding import _layer, decode, why_not_decoded
 from prefdelta.engines.seeded_sampling import SeededSampling
 from prefdelta.models.loading import load_model
 
@@ -152,3 +152,26 @@ def test_noise_that_is_drawn_for_several_steps_at_once_is_that_of_each_step() ->
         for step in logits
     ]
     assert drawn == expected
+
+
+def test_models_that_would_get_other_tokens_are_named() -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    def model_of(kind: str, **more: Any) -> Any:
+        return AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, pad_token_id=0, **SHAPE, **more))
+
+    assert "mamba" in str(why_not_decoded(model_of("mamba"), 30))
+    rope = {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [2.0] * 8, "rope_theta": 10000.0}
+    rope |= {"original_max_position_embeddings": 16}
+    phi = model_of("phi3", original_max_position_embeddings=16, rope_parameters=rope)
+    assert "16 tokens" in str(why_not_decoded(phi, 17))
+    assert why_not_decoded(phi, 16) is None
+    assert why_not_decoded(llama(), 64) is None
+
+
+def test_keys_and_values_have_no_more_room_than_the_longest_reply_needs() -> None:
+    layer = _layer(20)
+    for tokens in (16, 1, 1):
+        layer.update(torch.zeros(2, 1, tokens, 4), torch.zeros(2, 1, tokens, 4))
+    assert layer.roomy[0].shape[2] == 20
+    assert layer.keys.shape[2] == 18

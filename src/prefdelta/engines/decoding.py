@@ -18,6 +18,8 @@ from prefdelta.engines.seeded_sampling import SeededSampling, entropies
 if TYPE_CHECKING:
     import torch
 
+_OWN_STATE = {"recurrent_gemma"}  # kinds of models whose state is in their modules
+_CHANGING_ROPE = {"longrope", "dynamic"}  # positions whose encoding depends on the length of the longest row
 _LEAVE_AT = 0.8  # ended replies leave once the others are at most this share of the batch: leaving copies the others
 
 
@@ -44,7 +46,7 @@ def decode(
 
     with torch.inference_mode():
         number_of = {prompt: number for number, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
-        batch = _Batch(model, list(number_of))
+        batch = _Batch(model, list(number_of), max_tokens)
         logits = batch.read_prompts()
         if len(number_of) < len(prompts):
             copies = torch.tensor([number_of[tuple(prompt)] for prompt in prompts], device=model.device)
@@ -77,10 +79,33 @@ def decode(
         return [Decoded(ids[:count], nats) for ids, count, nats in replies]
 
 
+def why_not_decoded(model: Any, longest: int) -> str | None:
+    """Why `decode` would get other tokens of a model than its own `generate`; None if it would not.
+
+    longest: tokens of the longest prompt with its reply, at most.
+    """
+    config = model.config
+    if "past_key_values" not in inspect.signature(model.forward).parameters or config.model_type in _OWN_STATE:
+        return f"a model of the kind {config.model_type} keeps its state in a way of its own"
+    text = config.get_text_config()
+    rope: dict[str, Any] = getattr(text, "rope_parameters", None) or {}
+    kinds = {str(part.get("rope_type")) for part in (rope, *rope.values()) if isinstance(part, dict)}
+    if changing := sorted(kinds & _CHANGING_ROPE):
+        original = rope.get("original_max_position_embeddings") or getattr(
+            text, "original_max_position_embeddings", text.max_position_embeddings
+        )
+        if longest > original:
+            return (
+                f"its positions ({changing[0]}) change beyond {original} tokens, and a prompt with its reply may have "
+                f"{longest}: choose a smaller max_tokens, or engine vllm"
+            )
+    return None
+
+
 class _Batch:
     """Sequences of one length, those of shorter prompts padded on the left, and the model's keys and values of them."""
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]]) -> None:
+    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], max_tokens: int) -> None:
         import torch
         from transformers import DynamicCache
         from transformers.cache_utils import DynamicLayer
@@ -89,8 +114,9 @@ class _Batch:
         self._accepted = inspect.signature(model.forward).parameters.keys()
         self._cache: Any = DynamicCache(config=model.config)
         # Layers of other kinds, such as those of a sliding window, stay as they are.
-        self._cache.layers = [_layer() if type(layer) is DynamicLayer else layer for layer in self._cache.layers]
         self._length = max(map(len, prompts))
+        room = self._length + max_tokens
+        self._cache.layers = [_layer(room) if type(layer) is DynamicLayer else layer for layer in self._cache.layers]
         padded = [[0] * (self._length - len(prompt)) + list(prompt) for prompt in prompts]
         self._prompts = torch.tensor(padded, device=model.device)
         self._padding = torch.tensor([self._length - len(prompt) for prompt in prompts], device=model.device)
@@ -128,9 +154,11 @@ class _Batch:
         return logits
 
 
-def _layer() -> Any:
-    """The keys and values of one layer, with room for more."""
-    return _layer_class()()
+def _layer(room: int) -> Any:
+    """The keys and values of one layer, with room for more, up to that of `room` tokens."""
+    layer = _layer_class()()
+    layer.most = room
+    return layer
 
 
 @cache
@@ -145,6 +173,7 @@ def _layer_class() -> type:
         keys: "torch.Tensor"
         values: "torch.Tensor"
         roomy: list["torch.Tensor"]
+        most: int  # columns
 
         def update(
             self, key_states: "torch.Tensor", value_states: "torch.Tensor", *_: Any, **__: Any
@@ -155,13 +184,16 @@ def _layer_class() -> type:
                 self.roomy = [key_states[:, :, :0], value_states[:, :, :0]]
             end = used + key_states.shape[2]
             if end > self.roomy[0].shape[2]:  # the room grows by half, so that all copying takes linear time
-                self.roomy = [_copied(old[:, :, :used], end + end // 2) for old in self.roomy]
+                room_for = max(end, min(end + end // 2, self.most))
+                self.roomy = [_copied(old[:, :, :used], room_for) for old in self.roomy]
             for room, states in zip(self.roomy, (key_states, value_states), strict=True):
                 room[:, :, used:end] = states
             self.keys, self.values = (room[:, :, :end] for room in self.roomy)
             return self.keys, self.values
 
         def reorder_cache(self, beam_idx: "torch.Tensor") -> None:
+            if not self.is_initialized:
+                return
             used = self.get_seq_length()
             self.roomy = [old.index_select(0, beam_idx) for old in self.roomy]
             self.keys, self.values = (new[:, :, :used] for new in self.roomy)

@@ -1,10 +1,11 @@
 """Engine `transformers`: a causal language model in this process, sampled with one seed per request.
 
 Noise is drawn from the request's own seed, so that a reply depends on its request and not on its batch, but for
-rounding: `decoding` says by how much logits move. Where the two largest sums of logit and noise differ by less than
-that, another batch gives another token. Batches are made from the full plan, by length of prompt, and run whole, so a
-resumed job gives the same bits. Only a batch that raises is asked again row by row, to find the prompt that is to
-blame.
+rounding: `decoding` says by how much float32 logits move; in 16 bits they move by more. Where the two largest sums of
+logit and noise differ by less than that, another batch gives another token. Batches are made from the full plan, by
+length of prompt, and run whole, so a resumed job gives the same bits. Another plan (more prompts, more samples) makes
+other batches: what it asks anew may differ, in that way, from what a fresh run would write. Only a batch that raises is
+asked again row by row, to find the prompt that is to blame.
 """
 
 import traceback
@@ -19,7 +20,7 @@ from prefdelta.core.asking.stored_reasoning import whole_reply
 from prefdelta.core.asking.template_settings import PLAIN, TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.memory import is_out_of_memory
-from prefdelta.engines.decoding import decode
+from prefdelta.engines.decoding import decode, why_not_decoded
 from prefdelta.engines.seeded_sampling import SeededSampling
 from prefdelta.models.chat_templates import Messages, in_key, render_all, token_ids_of_all
 from prefdelta.models.loading import load_model, load_tokenizer
@@ -75,6 +76,9 @@ class TransformersEngine:
             elif row.key in missing:
                 yield Failure(row.key, "too_long", permanent=True)
 
+        ends = (len(row.ids) + row.request.sampling.max_tokens for rows in rows_of.values() for row in rows)
+        if reason := why_not_decoded(model, max(ends, default=0)):
+            raise StudyError(f"engine transformers cannot ask {self._folder}: {reason}.")
         quarantine, size = CrashQuarantine(), self._options.batch_size
         for _, rows in sorted(rows_of.items()):
             rows.sort(key=lambda row: len(row.ids))

@@ -114,14 +114,14 @@ def _end(process: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:
 
 @contextmanager
 def _readable(files: Sequence[bytes]) -> Iterator[list[int]]:
-    """File descriptors from which `files` can be read; each fits into a pipe."""
+    """File descriptors from which `files` can be read. Not pipes, which may hold as little as one page."""
     numbers: list[int] = []
     try:
         for content in files:
-            reading, writing = os.pipe()
-            numbers.append(reading)
-            os.write(writing, content)
-            os.close(writing)
+            numbers.append(os.memfd_create("jail"))
+            with open(numbers[-1], "wb", closefd=False) as file:
+                file.write(content)
+            os.lseek(numbers[-1], 0, os.SEEK_SET)
         yield numbers
     finally:
         for number in numbers:

@@ -25,7 +25,7 @@ def completion_logps(
     """
     import torch
 
-    order = sorted(range(len(rows)), key=lambda index: (_length(rows[index]), index))
+    order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))
     for batch in _batches(order, rows, batch_tokens):
         # (batch, tokens)
         ids = torch.tensor([rows[index].prompt + rows[index].completion for index in batch], device=model.device)
@@ -47,15 +47,11 @@ def completion_logps(
             yield index, of_row[len(rows[index].prompt) - prompt :].sum().item()
 
 
-def _length(row: Tokens) -> int:
-    return len(row.prompt) + len(row.completion)
-
-
 def _batches(order: list[int], rows: Sequence[Tokens], batch_tokens: int) -> Iterator[list[int]]:
     batch: list[int] = []
     for index in order:
-        length = _length(rows[index])
-        if batch and (length != _length(rows[batch[0]]) or (len(batch) + 1) * length > batch_tokens):
+        length = len(rows[index])
+        if batch and (length != len(rows[batch[0]]) or (len(batch) + 1) * length > batch_tokens):
             yield batch
             batch = []
         batch.append(index)

@@ -72,3 +72,8 @@ class Method(Generic[R]):
         """Mean number of tokens in a row of the method, with the prompt, over these pairs."""
         lengths = [len(trace.prompt) + len(trace.completion) for pair in pairs for trace in self.read(pair)]
         return sum(lengths) / (self.rows_per_pair * len(pairs))
+
+    def longest_row(self, pairs: Sequence[PreferenceRow]) -> int:
+        """Tokens of the longest row at most: of any of these prompts with any of the completions."""
+        prompt = max(len(pair.prompt) for pair in pairs)
+        return prompt + max(len(trace.completion) for pair in pairs for trace in self.read(pair))

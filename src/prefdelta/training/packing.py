@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prefdelta.core.recipes import Precision
-from prefdelta.models.loading import products_in
 from prefdelta.system.log import say
 from prefdelta.training.tokens import Tokens
 
@@ -28,8 +26,8 @@ if TYPE_CHECKING:
 IGNORED = -100  # label of tokens that are not learnt
 ATTENTION = "prefdelta_packed"  # name of the attention function in transformers
 LONGEST = 1.2  # a row's tokens in attention at most, padding included, per real one
-# How far hidden states may be from those of single rows, per largest one, for a model to be packed.
-TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-2}
+TOLERANCE = 1e-4  # how far float32 hidden states may be from those of single rows, per largest one, to pack a model
+_ATTENTION = {"full_attention", "sliding_attention"}  # kinds of layers that see other tokens by attention alone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,20 +156,20 @@ def is_packed(model: "PreTrainedModel") -> bool:
     return bool(model.config._attn_implementation == ATTENTION)
 
 
-def allow_packing(model: "PreTrainedModel", traces: Sequence[Tokens], dtype: Precision) -> bool:
+def allow_packing(model: "PreTrainedModel", traces: Sequence[Tokens], longest: int) -> bool:
     """Prepare a model for `Unpadded`, if its hidden states of these traces are the same packed as one by one.
 
-    traces: some to try it with, the longest among them, since a model may look only so far back. Returns whether the
-    model is prepared; otherwise it is as before. dtype: precision of the matrix products.
+    traces: some to try it with; the model's weights are float32. longest: tokens of the longest row of the training, at
+    most. Returns whether the model is prepared; otherwise it is as before.
     """
     import torch
 
-    if hasattr(model.config.get_text_config(), "output_router_logits"):
-        return False  # a mixture of experts, whose loss for balance counts the tokens of padded rows
+    if reason := _unlike(model, longest):
+        return _refused(reason)
     backbone: Any = model.base_model
     before, hook = model.config._attn_implementation, None
     try:
-        with torch.inference_mode(), products_in(dtype):
+        with torch.inference_mode():
             alone = torch.cat([_alone(model, trace)[len(trace.prompt) - 1 :] for trace in traces])
             model.set_attn_implementation(_attention())
             hook = backbone.register_forward_hook(_only_predicting, with_kwargs=True)
@@ -179,14 +177,32 @@ def allow_packing(model: "PreTrainedModel", traces: Sequence[Tokens], dtype: Pre
             packed = backbone(
                 input_ids=rows.ids, position_ids=rows.positions, use_cache=False, packed=rows.places
             ).last_hidden_state[0]
-        if float((packed - alone).abs().max()) <= TOLERANCE[dtype] * float(alone.abs().max()):
+        if float((packed - alone).abs().max()) <= TOLERANCE * float(alone.abs().max()):
             return True
         reason = "its hidden states are others"
-    except (TypeError, ValueError) as error:  # it takes no packed rows, or no attention but its own
+    # It takes no packed rows, or no attention but its own.
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
         reason = str(error)
     if hook is not None:
         hook.remove()
     model.set_attn_implementation(before)
+    return _refused(reason)
+
+
+def _unlike(model: "PreTrainedModel", longest: int) -> str | None:
+    """Why a model's rows may not be packed, whatever its hidden states of some traces say."""
+    config: Any = model.config.get_text_config()
+    if hasattr(config, "output_router_logits"):
+        return "it is a mixture of experts, whose loss for balance counts the tokens of padded rows"
+    if others := set(getattr(config, "layer_types", None) or ()) - _ATTENTION:
+        return f"it has layers of the kind {', '.join(sorted(others))}"
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    if window and window < longest:
+        return f"it looks {window} tokens back, and a row may have {longest}"
+    return None
+
+
+def _refused(reason: str) -> bool:
     say(f"training pads its rows, because the policy cannot be packed: {reason}")
     return False
 

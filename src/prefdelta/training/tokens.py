@@ -24,6 +24,9 @@ class Tokens:
     prompt: list[int]
     completion: list[int]  # ends with the end-of-sequence token
 
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.completion)
+
 
 @dataclass(frozen=True, slots=True)
 class PreferenceRow:
@@ -97,11 +100,11 @@ class Tokeniser:
         asked = tuple(messages)
         prompt = self._prompts.get(asked) or self._prompts.setdefault(asked, _or_unfit(self._prompt, asked))
         if isinstance(prompt, UnfitTraceError):
-            raise prompt
+            raise prompt.with_traceback(None)  # raised again, it would keep the frames of each time
         key = asked, completion
         tokens = self._tokens.get(key) or self._tokens.setdefault(key, _or_unfit(self._completed, prompt, completion))
         if isinstance(tokens, UnfitTraceError):
-            raise tokens
+            raise tokens.with_traceback(None)
         return tokens
 
     def _prompt(self, messages: Messages) -> _Prompt:

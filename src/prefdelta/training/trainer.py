@@ -65,8 +65,8 @@ def train(
     if method.needs_reference:
         check_reference(model, pairs, recipe.dtype)
     rows = dataset_of(method.make_rows(model, pairs, recipe, seed))
-    longest = max(pairs, key=lambda pair: len(pair.prompt) + max(len(pair.chosen), len(pair.rejected)))
-    allow_packing(model, [*method.read(longest), *method.read(pairs[0])], recipe.dtype)
+    longest = max((trace for pair in pairs for trace in method.read(pair)), key=len)
+    allow_packing(model, [longest, *method.read(pairs[0])], method.longest_row(pairs))
     assert len(rows) == method.rows_per_pair * len(pairs), f"{method.name} lost rows, or made some"
     updates = count_updates(recipe.budget, len(rows), recipe.batch_size, method.mean_tokens(pairs))
     on_gpu = torch.cuda.is_available()

@@ -2,7 +2,8 @@ import pytest
 
 from prefdelta.training import trainer
 from prefdelta.training.packing import IGNORED, LONGEST, allow_packing, is_packed, pack
-from prefdelta.training.tokens import Tokens
+from prefdelta.training.registry import METHODS
+from prefdelta.training.tokens import PreferenceRow, Tokens
 
 from .by_hand import load
 from .making import RECIPES, train
@@ -64,7 +65,7 @@ TRACES = [Tokens([1, 2, 3], list(range(5, 30))), Tokens([1, 2, 3], [7, 8]), Toke
 def test_models_with_attention_to_all_earlier_tokens_are_packed(kind):
     groups = {} if kind == "gpt2" else {"num_key_value_heads": 2}  # two queries share a key
     model = model_of(kind, **groups)
-    assert allow_packing(model, TRACES, "float32")
+    assert allow_packing(model, TRACES, max(map(len, TRACES)))
     assert is_packed(model)
 
 
@@ -74,6 +75,25 @@ def test_models_with_attention_to_all_earlier_tokens_are_packed(kind):
 def test_a_model_that_looks_at_other_tokens_keeps_its_padding_and_its_attention(kind, more):
     model = model_of(kind, **more)
     before = model.config._attn_implementation
-    assert not allow_packing(model, TRACES, "float32")
+    assert not allow_packing(model, TRACES, max(map(len, TRACES)))
     assert model.config._attn_implementation == before
     assert not model.base_model._forward_hooks
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "longest"),
+    [
+        ("mistral", {"sliding_window": 60, "num_key_value_heads": 2}, 61),
+        ("lfm2", {"num_key_value_heads": 2, "full_attn_idxs": [1]}, 28),
+    ],
+)
+def test_a_model_that_may_look_at_other_tokens_is_not_packed_whatever_a_trial_says(kind, more, longest):
+    model = model_of(kind, **more)
+    assert not allow_packing(model, TRACES, longest)
+    assert not is_packed(model)
+
+
+def test_a_row_is_as_long_as_the_traces_that_the_method_reads():
+    pairs = [PreferenceRow([1, 2], [3] * 5, [4] * 60, None, None), PreferenceRow([1], [3] * 50, [4], None, None)]
+    assert METHODS["sft"].longest_row(pairs) == 2 + 50
+    assert METHODS["dpo"].longest_row(pairs) == 2 + 60

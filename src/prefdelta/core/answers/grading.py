@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
 from prefdelta.core.errors import StudyError
@@ -14,7 +13,7 @@ Grader = Callable[[str, Sequence[str]], tuple[str, bool] | None]
 
 _LONGEST_DETAIL = 300  # characters
 _MOST_DETAILS = 20
-_AT_ONCE = 8  # answers that one thread takes
+_AT_ONCE = 8  # answers that one thread takes, at most
 
 A = TypeVar("A")
 
@@ -56,16 +55,20 @@ class ModelAnswer(Protocol):
 
 def grade_all(plan: Iterable[tuple[Grader, ModelAnswer, Sequence[str]]], threads: int) -> list[Graded]:
     """Grade answers, `threads` at a time; results are in their order. Slow graders work in processes of their own."""
+    answers = list(plan)
     with ThreadPoolExecutor(threads) as pool:
-        parts = pool.map(lambda part: [grade(*item) for item in part], _in_parts(plan))
+        parts = pool.map(lambda part: [grade(*item) for item in part], _in_parts(answers, threads))
         return [graded for part in parts for graded in part]
 
 
-def _in_parts(plan: Iterable[A]) -> Iterator[list[A]]:
-    """A few items at a time, because handing one to a thread takes longer than grading a short text."""
-    left = iter(plan)
-    while part := list(islice(left, _AT_ONCE)):
-        yield part
+def _in_parts(answers: Sequence[A], threads: int) -> Iterator[Sequence[A]]:
+    """A few answers at a time, because handing one to a thread takes longer than grading a short text.
+
+    Of few answers one at a time, because they may be programs, and no thread shall wait for another's last ones.
+    """
+    size = max(1, min(_AT_ONCE, len(answers) // (_AT_ONCE * threads)))
+    for begin in range(0, len(answers), size):
+        yield answers[begin : begin + size]
 
 
 def grade(grader: Grader, answer: ModelAnswer, right: Sequence[str]) -> Graded:

@@ -72,6 +72,9 @@ class OfferedTraces:
         import numpy as np
         import pyarrow as pa
 
+        # A `string` column has room for 2 GiB of text, in one piece.
+        texts = traces.column("text").cast(pa.large_string())
+        traces = traces.set_column(traces.column_names.index("text"), "text", texts)
         place, sample = places(column(traces, "prompt_id"), prompts), numbers(traces, "sample")
         offered = place >= 0 if parity is None else (place >= 0) & (sample % 2 == parity)
         if not (offered.all() and increasing(place, sample)):

@@ -48,7 +48,7 @@ class Connection:
         async with self._session.post(self._url, data=content, proxy=self._proxy) as reply:
             received = await reply.read()
             if not 200 <= reply.status < 300:
-                text = await reply.text(errors="replace")
+                text = received.decode(errors="replace")
                 raise StatusError(reply.status, text, reply.headers.get("Retry-After"))
             return received
 

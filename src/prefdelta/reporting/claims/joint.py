@@ -23,7 +23,7 @@ def lack_of_fit(
         return ""
     rank = len(deltas) - 2
     statistic = float(values @ np.linalg.pinv(covariance, rcond=1e-8) @ values) / rank
-    return f"off the line: p = {float(fdtrc(rank, df, max(0.0, statistic))):.2f}"
+    return f"off the line: p = {float(fdtrc(rank, df, statistic if not statistic < 0 else 0.0)):.2f}"
 
 
 def retained_share(evidence: Evidence, kept: Weights, whole: Weights, evaluations: Sequence[Evaluation]) -> str:
