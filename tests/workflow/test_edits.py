@@ -413,7 +413,7 @@ SOURCE = [
     # Of the stages filter and report import it; study and config do too, but are no stage: 23 + 42 + 56 + 1.
     Case("a function of selections", in_function("core/pairs/selections", "select"), below("filter/*/*/*")),
     # Imported by pair alone: 7 + 42 + 23 + 42 + 56 + 1.
-    Case("a function that forms pairs", in_function("core/pairs/forming", "pool_pairs"), below("pair/*")),
+    Case("a function that forms pairs", in_function("core/pairs/forming", "form_pairs"), below("pair/*")),
     # Methods are plug-ins, in the digest of the jobs whose settings name them: 2 train + 4 evaluate + 1.
     Case(
         "a function of the method KTO",

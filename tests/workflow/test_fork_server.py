@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,7 +20,6 @@ from prefdelta.store import tables
 from prefdelta.system.instance import is_alive
 from prefdelta.workflow import source
 from prefdelta.workflow.fork_server import client, start
-from prefdelta.workflow.snakemake_options import runs_here
 from study.tiny import make_checkout, shrunk, started_snakemake
 
 ROOT = Path(__file__).parents[2]
@@ -280,8 +280,33 @@ def test_a_switch_leaves_jobs_plain(tmp_path: Path) -> None:
     run.end()
 
 
-def test_only_a_run_on_this_machine_has_a_server() -> None:
-    assert runs_here(["--profile", "mini"])
-    assert runs_here(["-j1", "all"])
-    assert not runs_here(["--profile", "slurm"])
-    assert not runs_here(["--executor", "slurm", "-j1"])
+def test_a_client_that_asks_for_nothing_ends_neither_the_server_nor_its_jobs(run: Run) -> None:
+    waiting, job = run.start_long()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+        silent.connect(f"\0{run.environment[client.SERVER]}")
+    code, _, errors = finished(run.start())
+    assert code == 0, errors
+    assert is_alive(job)
+    waiting.terminate()
+    finished(waiting)
+
+
+def test_a_job_without_a_standard_input_is_a_plain_process(run: Run) -> None:
+    command = ["bash", "-c", "exec python -m prefdelta.stages.prompts --help <&-"]
+    done = subprocess.run(command, env=run.environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert zygotes(run) == []
+
+
+def test_python_without_a_module_is_python(run: Run) -> None:
+    done = subprocess.run(["python"], env=run.environment, input=b"print(6 * 7)", capture_output=True, check=True)
+    assert done.stdout == b"42\n"
+
+
+def test_a_python_without_the_calls_that_it_needs_starts_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    before = dict(os.environ)
+    start.start(tmp_path)
+    assert dict(os.environ) == before

@@ -1,4 +1,4 @@
-"""What Snakemake's main process does while jobs wait for a core: nothing, unless somebody limits how many start."""
+"""What Snakemake's main process does while jobs wait for a core: next to nothing, also with a limit on their starts."""
 
 import subprocess
 import sys
@@ -20,8 +20,8 @@ rule each:
 """
 
 
-@pytest.mark.parametrize(("words", "timers"), [((), 0), (("--max-jobs-per-timespan", "100/2s"), 5)])
-def test_no_timer_is_set_but_for_a_limit_that_was_asked_for(
+@pytest.mark.parametrize(("words", "timers"), [((), 0), (("--max-jobs-per-timespan", "100/2s"), 1)])
+def test_a_limit_that_was_asked_for_has_one_timer_and_no_limit_has_none(
     tmp_path: Path, words: tuple[str, ...], timers: int
 ) -> None:
     _, handler, lines = COMMON.read_text().partition("onstart:")

@@ -54,10 +54,6 @@ try:
             from prefdelta.study.registration import register_claims
 
             register_claims(study)
-            if snakemake_options.runs_here(sys.argv[1:]):
-                from prefdelta.workflow.fork_server.start import start
-
-                start(Path(workflow.basedir, "workflow/bin/local"))
         else:
             say(summary(study))
 except StudyError as error:
@@ -77,4 +73,9 @@ wildcard_constraints:
 
 
 onstart:
-    rate_limit.lift(workflow)
+    if workflow.is_main_process:
+        rate_limit.tame(workflow)
+        if workflow.local_exec:
+            from prefdelta.workflow.fork_server.start import start
+
+            start(Path(workflow.basedir, "workflow/bin/local"))

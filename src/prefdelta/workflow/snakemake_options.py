@@ -17,13 +17,3 @@ def runs_jobs(arguments: Sequence[str]) -> bool:
 
     parsed, _ = get_argument_parser().parse_known_args(list(arguments))
     return not any(getattr(parsed, name, None) for name in _LOOKING)
-
-
-def runs_here(arguments: Sequence[str]) -> bool:
-    """Whether Snakemake, started with these arguments, runs its jobs on this machine."""
-    from snakemake.cli import get_argument_parser
-
-    parsed, _ = get_argument_parser().parse_known_args(list(arguments))
-    if parsed.profile:
-        parsed, _ = get_argument_parser(profiles=parsed.profile).parse_known_args(list(arguments))
-    return parsed.executor in (None, "local")

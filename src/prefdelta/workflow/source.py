@@ -11,13 +11,14 @@ import ast
 import hashlib
 import importlib.util
 import json
-import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
+
 
 PACKAGE = "prefdelta"
 ROOT = Path(__file__).parents[1]
@@ -37,17 +38,19 @@ def digest(module: str, plugins: tuple[str, ...] = (), within: tuple[str, ...] =
     decide, so that editing those modules recomputes nothing.
     Raises UntraceableImportError.
     """
-    hashed = hashlib.sha256()
-    for name in sorted(_closure((module, *sorted(plugins)))):
-        if any(f"{name}.".startswith(f"{part}.") for part in within):
-            hashed.update(f"{name} {_read(name).text}\n".encode())
-    return hashed.hexdigest()[:16]
+    covered = modules(module, plugins, within)
+    return hashlib.sha256("".join(f"{name} {_read(name).text}\n" for name in covered).encode()).hexdigest()[:16]
+
+
+def modules(module: str, plugins: tuple[str, ...] = (), within: tuple[str, ...] = (PACKAGE,)) -> list[str]:
+    """The modules that `digest` covers, in their order."""
+    reached = sorted(_closure((module, *sorted(plugins))))
+    return [name for name in reached if any(f"{name}.".startswith(f"{part}.") for part in within)]
 
 
 def sources(module: str, plugins: tuple[str, ...] = ()) -> dict[str, str]:
     """Digest of each module that `digest` covers, by name: shows which modules make two digests differ."""
-    names = sorted(_closure((module, *sorted(plugins))))
-    return {name: _read(name).text[:8] for name in names}
+    return {name: _read(name).text[:8] for name in modules(module, plugins)}
 
 
 def is_plumbing(module: str) -> bool:
@@ -134,7 +137,7 @@ _KEPT = Path(importlib.util.cache_from_source(__file__)).with_name("source_diges
 @cache
 def _kept() -> dict[str, _Module]:
     """What an earlier process read, by module; nothing, if that cannot be read or no longer holds."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         file = json.loads(_KEPT.read_text(encoding="utf-8"))
         if file["premises"] == _premises():
             return {name: _Module(*fields) for name, fields in file["modules"].items()}
@@ -149,7 +152,7 @@ def _keep(names: Iterable[str]) -> None:
     _kept().update(read)
     with suppress(OSError):
         _KEPT.parent.mkdir(exist_ok=True)
-        new = _KEPT.with_suffix(f".{os.getpid()}")
+        new = _KEPT.with_suffix(f".{uuid4().hex}")
         new.write_text(json.dumps({"premises": _premises(), "modules": _kept()}), encoding="utf-8")
         new.replace(_KEPT)
 

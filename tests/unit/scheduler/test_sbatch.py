@@ -2,8 +2,6 @@
 
 import os
 import subprocess
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from socket import gethostname
 
@@ -52,18 +50,13 @@ class Sbatch:
         )
 
     def run(
-        self,
-        *words: str,
-        patience: str = "60",
-        spacing: str = "2",
-        tagged: bool = True,
-        by: str = "host-7-0123abcd",
+        self, *words: str, patience: str = "60", tagged: bool = True, by: str = "host-7-0123abcd"
     ) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join([str(BIN), str(self._folder / "bin"), os.environ["PATH"]])
         tag = slurm.environment(self.results, by) if tagged else {}
         return subprocess.run(
             ["sbatch", *words],
-            env={"PATH": path, "PREFDELTA_SBATCH_PATIENCE": patience, "PREFDELTA_SBATCH_SPACING": spacing, **tag},
+            env={"PATH": path, "PREFDELTA_SBATCH_PATIENCE": patience, **tag},
             input="the script",
             capture_output=True,
             text=True,
@@ -134,34 +127,14 @@ def test_nothing_is_asked_for_again_before_the_queue_can_be_seen(sbatch: Sbatch,
     assert len((tmp_path / "looks.txt").read_text().splitlines()) == 2
 
 
-def test_nothing_is_asked_for_when_the_run_is_gone(sbatch: Sbatch, tmp_path: Path) -> None:
+def test_nothing_is_asked_for_when_the_run_is_gone(sbatch: Sbatch) -> None:
     with subprocess.Popen(["true"]) as main:
         pass
+    sbatch.answers([AWAY])
     done = sbatch.run(*WORDS, COMMAND, by=f"{gethostname()}-{main.pid}-0123abcd")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert not (tmp_path / "calls.txt").exists()
+    assert (done.returncode, done.stdout, sbatch.calls) == (1, "", 1)
     assert slurm.was_used(sbatch.results)
     assert slurm.submitted(sbatch.results) == []
-
-
-def test_nothing_is_asked_for_again_when_the_run_is_gone(sbatch: Sbatch, tmp_path: Path) -> None:
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as main:
-        sbatch.write("sbatch", f'echo . >> calls.txt; kill {main.pid}; echo "{AWAY}" >&2; exit 1')
-        reaper = threading.Thread(target=main.wait)
-        reaper.start()
-        done = sbatch.run(*WORDS, COMMAND, by=f"{gethostname()}-{main.pid}-0123abcd")
-        reaper.join()
-    assert (done.returncode, done.stdout, sbatch.calls) == (1, "", 1)
-
-
-def test_submissions_of_a_study_are_spaced_also_those_made_at_once(sbatch: Sbatch, tmp_path: Path) -> None:
-    sbatch.write("sbatch", "date +%s.%N >> at.txt; echo 41")
-    with ThreadPoolExecutor(3) as pool:
-        assert all(run.returncode == 0 for run in pool.map(lambda word: sbatch.run(word, spacing="0.5"), "abc"))
-    first, second, third = map(float, (tmp_path / "at.txt").read_text().split())
-    # From one turn to the next; a process may start its sbatch later within its turn than the next one does.
-    assert second - first > 0.4
-    assert third - second > 0.4
 
 
 def test_a_script_on_the_standard_input_is_given_again(sbatch: Sbatch, tmp_path: Path) -> None:

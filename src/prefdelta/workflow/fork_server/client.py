@@ -25,7 +25,8 @@ def main() -> NoReturn:
     words = sys.argv[1:]
     address = os.environ.pop(SERVER, "")
     os.environ.pop(CLIENT, None)
-    connection = _ask(address, words) if words[0] == "-m" and words[1].startswith(STAGES) else None
+    is_job = words[:1] == ["-m"] and words[1:2] and words[1].startswith(STAGES)
+    connection = _ask(address, words) if is_job else None
     # Until the job is there, a signal ends this process, and the server sees it.
     told = _told(connection) if connection else b""
     if connection is None or not told:
@@ -52,16 +53,18 @@ def main() -> NoReturn:
 def _ask(address: str, words: list[str]) -> _socket.socket | None:
     """The connection on which the job's process id comes, and then its exit code; None without a server."""
     try:
-        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-        connection.connect(f"\0{address}")
-        owner = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)[4:8]  # struct ucred: pid, uid, gid
-        if int.from_bytes(owner, sys.byteorder) != os.getuid():
-            return None
+        for number in (0, 1, 2):
+            os.fstat(number)  # a stream that is closed would be the connection
         environment = (b"=".join(item) for item in os.environb.items())
         head = [os.getcwdb(), str(len(words)).encode(), *map(os.fsencode, words)]  # noqa: PTH109 (pathlib neither)
         request = os.memfd_create("request")
         with open(request, "wb", closefd=False) as file:
             file.write(b"\0".join([*head, *environment]))
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+        connection.connect(f"\0{address}")
+        owner = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)[4:8]  # struct ucred: pid, uid, gid
+        if int.from_bytes(owner, sys.byteorder) != os.getuid():
+            return None
         streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2, request))
         connection.sendmsg([b"job"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
     except OSError:

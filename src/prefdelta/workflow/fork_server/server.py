@@ -36,8 +36,8 @@ def main(parent: int, lifeline: int) -> None:
     zygotes: dict[Hashable, _Zygote] = {}
     listener = socket.socket(fileno=os.dup(0))
     while lifeline not in select.select([listener.fileno(), lifeline], [], [])[0]:
-        connection, _ = listener.accept()
-        with connection, suppress(OSError, ValueError):  # a client whose connection is closed starts as a plain process
+        # A client whose connection is closed starts as a plain process.
+        with suppress(OSError, ValueError), listener.accept()[0] as connection:
             _serve(connection, zygotes)
     for zygote in zygotes.values():
         zygote.connection.close()
@@ -58,6 +58,8 @@ def _serve(connection: socket.socket, zygotes: dict[Hashable, _Zygote]) -> None:
         return
     _, files, *_ = socket.recv_fds(connection, 16, STREAMS)
     try:
+        if len(files) != STREAMS:  # the client has died, or the system has dropped some
+            return
         request = JobRequest.read(files[-1])
         installed = Path(sysconfig.get_path("purelib")).stat().st_mtime_ns
         key = kind_of(request.stage), request.for_imports, installed

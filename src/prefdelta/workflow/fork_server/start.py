@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -56,8 +57,12 @@ def start(programs: Path) -> None:
 
 
 def _kernel_fits() -> bool:
-    """Whether the system has what server, zygotes and clients need; `pidfd_open` is the youngest of it."""
-    if sys.platform != "linux":
+    """Whether the system has what server, zygotes and clients need; `pidfd_open` is the youngest of it.
+
+    A Python that was built for old systems (conda-forge's, some of uv's) leaves these calls out.
+    """
+    needed = ((os, "pidfd_open"), (os, "memfd_create"), (signal, "pidfd_send_signal"))
+    if sys.platform != "linux" or not all(hasattr(module, name) for module, name in needed):
         return False
     try:
         os.close(os.pidfd_open(os.getpid()))

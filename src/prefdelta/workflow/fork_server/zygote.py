@@ -78,6 +78,10 @@ class _Parent:
         message, files, *_ = socket.recv_fds(self._server, 16, _FILES)
         if not message:  # the run is over
             os._exit(0)
+        if len(files) != _FILES:  # the system has dropped some
+            for number in files:
+                os.close(number)
+            return None
         *streams, file, number = files
         client = socket.socket(fileno=number)
         request = JobRequest.read(file)
@@ -169,7 +173,8 @@ def _become(request: JobRequest, streams: list[int]) -> NoReturn:
         del os.environ[name]
     os.environ.update(request.environment)
     _seed()
-    _show(request.module)
+    with suppress(OSError, ValueError, IndexError):  # a /proc that does not tell
+        _show(request.module)
     sys.argv = request.words[1:]
     sys.modules.pop(request.module, None)
     try:
