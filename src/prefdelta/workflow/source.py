@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-
 PACKAGE = "prefdelta"
 ROOT = Path(__file__).parents[1]
 # Whole packages: a module that can change a result belongs in another one.
