@@ -1,25 +1,24 @@
 """What `make mini` costs: beside an earlier tree, beside its jobs' own work, and when a generator is added.
 
-    python benchmarks/mini_cost.py            mini alone on two idle cores, then a chosen generator more: some 12 min
-    python benchmarks/mini_cost.py --beside   mini of this tree and of the earlier one at once, a core each: some 40 min
+    python benchmarks/mini_cost.py      from the repository root, on two idle cores; about half an hour
 
-Both start from nothing but the environment, which must be set up. CPU seconds are user and system of all processes of
-a run, Snakemake's and servers' too: this script takes in every process that loses its parent. Lines:
+Runs mini from nothing, then with a chosen generator more, then the earlier tree's mini, one after the other. The
+environment is set up already. CPU seconds are user and system of all processes of a run, Snakemake's and servers' too:
+this script takes in every process that loses its parent. Lines:
 
-    mini-cpu     CPU seconds of the earlier tree's study (theirs) by ours; both trees have the same study
     overhead     wall seconds (ours) beside what two cores need at least for the jobs' own seconds (theirs): the longest
                  chain of jobs that wait for each other, or half of all jobs' seconds, whichever is more
     add-model    CPU seconds of a rerun with one chosen generator more (ours) beside those that its jobs and the report
                  used by their own count (theirs); no other job may run
+    mini-cpu     CPU seconds of ours, and of the earlier tree's (theirs); both trees have the same study
 
-Of the last two, the ratio is theirs by ours: 1 / 1.15 and 1 / 1.1 are what they should reach.
+Of the first two, the ratio is theirs by ours: 1 / 1.15 and 1 / 1.1 are what they should reach.
 """
 
 import argparse
 import ctypes
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -49,54 +48,25 @@ def checkout(tree: Path, folder: Path) -> Path:
     return folder
 
 
-def start(tree: Path, folder: Path, configfile: Path, core: int | None = None) -> subprocess.Popen[bytes]:
-    """Start a study of a tree, on one core or on all."""
+def run(tree: Path, folder: Path, configfile: Path) -> tuple[float, float]:
+    """(CPU seconds, wall seconds) of a study of a tree, with all that it leaves behind."""
     environment = os.environ | {"PYTHONPATH": str(tree / "src")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
-    command = [*pinned, str(Path(sys.executable).with_name("snakemake")), "--profile", "mini"]
-    with (folder / "output.txt").open("ab") as output:
-        return subprocess.Popen(
-            [*command, "--configfile", str(configfile)], cwd=folder, env=environment, stdout=output, stderr=output
-        )
-
-
-def finish(*runs: subprocess.Popen[bytes]) -> dict[int, tuple[float, float]]:
-    """Wait for runs and for all that they leave behind. Returns pid -> (CPU seconds, wall seconds) of each.
-
-    A process that loses its parent becomes a child of this one, and counts for the run whose session it is in.
-    """
-    began, used, wall = time.monotonic(), {run.pid: 0.0 for run in runs}, {}
-    owners: dict[int, int] = {}
+    snakemake = str(Path(sys.executable).with_name("snakemake"))
+    command = [snakemake, "--profile", "mini", "--configfile", str(configfile)]
+    began, used, wall, log = time.monotonic(), 0.0, 0.0, folder / "output.txt"
+    with log.open("ab") as output:
+        study = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
     while True:
-        for pid in _children():
-            owners.setdefault(pid, pid if pid in used else _owner(pid, list(used)))
         try:
-            pid, status, usage = os.wait3(os.WNOHANG)
+            pid, status, usage = os.wait3(0)  # also processes that have lost their parent: they are this one's now
         except ChildProcessError:
-            return {run: (used[run], wall[run]) for run in used}
-        if not pid:
-            time.sleep(0.02)
-            continue
-        run = owners.get(pid, pid)
-        used[run] += usage.ru_utime + usage.ru_stime
-        if pid in used:
-            wall[pid] = time.monotonic() - began
+            return used, wall
+        used += usage.ru_utime + usage.ru_stime
+        if pid == study.pid:
+            wall = time.monotonic() - began
             if status:
-                raise SystemExit(f"a study ended with status {status}: output.txt in its folder says why")
-
-
-def _children() -> list[int]:
-    return [int(pid) for pid in Path("/proc/self/task", str(os.getpid()), "children").read_text().split()]
-
-
-def _owner(pid: int, runs: list[int]) -> int:
-    """The run that an orphan belongs to: the one in whose folder it works."""
-    try:
-        folder = Path(f"/proc/{pid}/cwd").readlink()
-        return next(run for run in runs if Path(f"/proc/{run}/cwd").readlink() == folder)
-    except (OSError, StopIteration):
-        return runs[0]
+                raise SystemExit(f"the study of {tree} ended with status {status}:\n{log.read_text()[-3000:]}")
 
 
 def manifests(folder: Path) -> Manifests:
@@ -138,51 +108,46 @@ def with_one_more(study: dict[str, Any]) -> dict[str, Any]:
     return study
 
 
-def alone(scratch: Path) -> None:
-    """Print `overhead` and `add-model`."""
-    folder = checkout(ROOT, scratch / "mini")
-    run = start(ROOT, folder, ROOT / STUDY)
-    ((cpu, wall),) = finish(run).values()
-    jobs = manifests(folder)
+def main() -> None:
+    """Run the three studies."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    with tempfile.TemporaryDirectory() as scratch, earlier_tree() as earlier:
+        folder = checkout(ROOT, Path(scratch, "mini"))
+        cpu, wall = run(ROOT, folder, ROOT / STUDY)
+        jobs = manifests(folder)
+        tell(jobs, cpu, wall)
+        least = max(longest_chain(jobs), sum(job["run"]["seconds"] for job in jobs.values()) / 2)
+        line("overhead", least / wall, wall, least, "s")
+        add_model(folder, jobs)
+        before, wall = run(earlier, checkout(earlier, Path(scratch, "earlier")), ROOT / STUDY)
+        print(f"earlier tree: {wall:.0f} s, {before:.0f} CPU s", flush=True)
+        line("mini-cpu", before / cpu, cpu, before, "CPU-s")
+
+
+def tell(jobs: Manifests, cpu: float, wall: float) -> None:
+    """Print what the stages' jobs used."""
     own = sum(job["run"]["cpu_seconds"] for job in jobs.values())
-    least = max(longest_chain(jobs), sum(job["run"]["seconds"] for job in jobs.values()) / 2)
     print(f"mini: {wall:.0f} s, {cpu:.0f} CPU s, of which its {len(jobs)} jobs count {own:.0f}", flush=True)
     for stage in dict.fromkeys(job["stage"] for job in jobs.values()):
         its = [job["run"]["cpu_seconds"] for job in jobs.values() if job["stage"] == stage]
         print(f"  {stage:10}{len(its):5} jobs{sum(its):8.1f} CPU s, median {statistics.median(its):.2f}")
-    line("overhead", least / wall, wall, least, "s")
 
+
+def add_model(folder: Path, jobs: Manifests) -> None:
+    """Print `add-model`."""
     study = folder / "more.yaml"
     study.write_text(yaml.safe_dump(with_one_more(yaml.safe_load((ROOT / STUDY).read_text())), sort_keys=False))
-    ((cpu, _),) = finish(start(ROOT, folder, study)).values()
+    cpu, _ = run(ROOT, folder, study)
     after = manifests(folder)
     ran = {name: job for name, job in after.items() if job["run"] != jobs.get(name, {}).get("run")}
     foreign = [name for name in ran if "g5" not in name and "report" not in name]
     if foreign:
         raise SystemExit(f"jobs ran again that the new generator does not need: {', '.join(foreign)}")
     share = sum(job["run"]["cpu_seconds"] for job in ran.values())
+    print(f"one generator more: {len(ran)} jobs", flush=True)
     line("add-model", share / cpu, cpu, share, "CPU-s")
-
-
-def beside(scratch: Path) -> None:
-    """Print `mini-cpu`."""
-    with earlier_tree() as earlier:
-        theirs = start(earlier, checkout(earlier, scratch / "earlier"), ROOT / STUDY, core=0)
-        ours = start(ROOT, checkout(ROOT, scratch / "mini"), ROOT / STUDY, core=1)
-        used = finish(ours, theirs)
-    line("mini-cpu", used[theirs.pid][0] / used[ours.pid][0], used[ours.pid][0], used[theirs.pid][0], "CPU-s")
-    print(f"wall, a core each: {used[ours.pid][1]:.0f} s and {used[theirs.pid][1]:.0f} s")
-
-
-def main() -> None:
-    """Run what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--beside", action="store_true", help="the earlier tree beside this one")
-    chosen = beside if parser.parse_args().beside else alone
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with tempfile.TemporaryDirectory() as scratch:
-        chosen(Path(scratch))
 
 
 if __name__ == "__main__":
