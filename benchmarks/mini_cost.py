@@ -8,8 +8,9 @@ this script takes in every process that loses its parent. Lines:
 
     overhead     wall seconds (ours) beside what two cores need at least for the jobs' own seconds (theirs): the longest
                  chain of jobs that wait for each other, or half of all jobs' seconds, whichever is more
-    add-model    CPU seconds of a rerun with one chosen generator more (ours) beside those that its jobs and the report
-                 used by their own count (theirs); no other job may run
+    add-model    CPU seconds of a rerun with one chosen generator and one arm more (ours) beside its share of the work
+                 (theirs): what its jobs and the report used by their own count, and what an arm costs on average in the
+                 first run's batches of training and evaluation. Besides, only the new arm's batches may run
     mini-cpu     CPU seconds of ours, and of the earlier tree's (theirs); both trees have the same study
 
 Of the first two, the ratio is theirs by ours: 1 / 1.15 and 1 / 1.1 are what they should reach.
@@ -142,11 +143,14 @@ def add_model(folder: Path, jobs: Manifests) -> None:
     cpu, _ = run(ROOT, folder, study)
     after = manifests(folder)
     ran = {name: job for name, job in after.items() if job["run"] != jobs.get(name, {}).get("run")}
-    foreign = [name for name in ran if "g5" not in name and "report" not in name]
-    if foreign:
-        raise SystemExit(f"jobs ran again that the new generator does not need: {', '.join(foreign)}")
-    share = sum(job["run"]["cpu_seconds"] for job in ran.values())
-    print(f"one generator more: {len(ran)} jobs", flush=True)
+    own = {name: job for name, job in ran.items() if "g5" in name or job["stage"] == "report"}
+    batches = {name for name, job in ran.items() if job["stage"] in ("train", "evaluate")}
+    if foreign := ran.keys() - own.keys() - batches:
+        raise SystemExit(f"jobs ran again that the new generator does not need: {', '.join(sorted(foreign))}")
+    trained = sum(len(job["outputs"]) for job in jobs.values() if job["stage"] == "train")
+    in_batches = sum(job["run"]["cpu_seconds"] for job in jobs.values() if job["stage"] in ("train", "evaluate"))
+    share = sum(job["run"]["cpu_seconds"] for job in own.values()) + in_batches / trained
+    print(f"one generator more: {len(ran)} jobs, of which {len(ran) - len(own)} batches", flush=True)
     line("add-model", share / cpu, cpu, share, "CPU-s")
 
 
