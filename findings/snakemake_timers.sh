@@ -5,8 +5,8 @@
 # on, as long as a job waits. Every job that ends adds such a chain, so the cost grows with the square of the jobs.
 # Output seen, with snakemake 9.27.1, one core, jobs of 0.2 s:
 #   after 20 jobs: 19 timers; after 40 jobs: 39 timers; after 80 jobs: 79 timers
-# So a study of many jobs takes the limit off. A longer time makes fewer passes, but the process ends only when its last
-# timer has fired.
+# So a study of many jobs keeps one timer at a time, or takes the limit off. A longer time makes fewer passes, but the
+# process ends only when its last timer has fired.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
