@@ -106,7 +106,7 @@ def test_a_signal_at_any_moment_loses_no_answer_but_those_in_flight(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("seconds", "rows"), [pytest.param(0.0, 20_000, id="fast server"), pytest.param(0.3, 1_500, id="slow server")]
+    ("seconds", "rows"), [pytest.param(0.0, 80_000, id="fast server"), pytest.param(0.3, 1_500, id="slow server")]
 )
 def test_a_kill_loses_five_seconds_of_answers_and_progress_counts_all_that_came(
     tmp_path: Path, seconds: float, rows: int
@@ -122,7 +122,9 @@ def test_a_kill_loses_five_seconds_of_answers_and_progress_counts_all_that_came(
         done, per_second, seconds_left = (float(number.replace(",", "")) for number in report.groups())
         # What is told is what was answered before the line was written, a reply or two per request in flight ago.
         assert done <= len(server.served) <= done + 3 * IN_FLIGHT
-        assert seconds_left == pytest.approx((rows - done) / per_second, rel=0.1)
+        assert seconds_left == pytest.approx(
+            (rows - done) / per_second, rel=0.1, abs=0.5
+        )  # it is told in whole seconds
         time.sleep(random.uniform(0, WORTH_S))
         killed_at = time.monotonic()
         process.kill()
