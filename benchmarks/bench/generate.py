@@ -22,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from bench.earlier import ROOT
 from bench.side_by_side import ROUNDS, line, seconds
 from prefdelta.core.asking.engine_options import TransformersOptions
 from prefdelta.core.asking.requests import Reply, Request, Sampling
@@ -33,7 +34,7 @@ from prefdelta.store.ownership import Ownership
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.training.ladder import draw_rows, train_rung
 
-MINI = Path(__file__).parents[2] / "resources/studies/mini.yaml"
+MINI = ROOT / "resources/studies/mini.yaml"
 MAX_TOKENS = 80  # as in mini
 KINDS = [("maths", 2), ("maths", 3), ("maths", 4), ("maths", 5), ("stem", 1), ("stem", 2), ("stem", 3), ("code", 2)]
 KINDS += [("code", 3)]

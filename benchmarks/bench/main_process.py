@@ -19,9 +19,9 @@ from pathlib import Path
 
 import yaml
 
+from bench.earlier import ROOT
 from bench.side_by_side import at_most
 
-ROOT = Path(__file__).parents[2]
 JOBS = 200
 # A job's params are read anew whenever it waits, last just before it starts: the clocks that it writes down.
 SNAKEFILE = """

@@ -20,10 +20,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.earlier import ROOT
 from bench.side_by_side import side_by_side
 from prefdelta.commands.study_options import open_study
 
-ROOT = Path(__file__).parents[2]
 LINKED = ("Snakefile", "config.yaml", "workflow", "resources", "profiles", "slurm")
 BIN = Path(sys.executable).parent
 HEAD = """

@@ -30,7 +30,6 @@ from prefdelta.records.reference import ReferenceLogps
 from prefdelta.records.trace import Trace
 from prefdelta.stages import reference
 from prefdelta.store import checkpoints, tables
-from prefdelta.training.tokenizer import character_tokenizer
 from prefdelta.workflow.job import Job
 
 TRACES = 512
@@ -57,28 +56,11 @@ def make_inputs(folder: Path) -> None:
 
 def make_policy(work: Path) -> None:
     """Put a Llama with random weights into the record of `work`, and the file that points to it beside the record."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    tokenizer = character_tokenizer()
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=64,
-            intermediate_size=256,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=MAX_LENGTH,
-            pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
-    )
+    from bench.training_pairs import llama  # which imports torch: in the process that measures, that comes later
 
     def make(output: Path, _: object) -> dict[str, Any]:
-        model.save_pretrained(output)
-        tokenizer.save_pretrained(output)
+        for part in llama("mini"):
+            part.save_pretrained(output)
         return {}
 
     policy = checkpoints.get_or_make(work / "record", "models", "policy", "bench", make)

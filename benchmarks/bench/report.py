@@ -22,12 +22,12 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from bench.earlier import ROOT
 from bench.side_by_side import at_most
 from prefdelta.core.arms import Arm, Base
 from prefdelta.records.score import Score
 from prefdelta.store import tables
 
-ROOT = Path(__file__).parents[2]
 SEEDS = (0, 1, 2)
 BASE = Base("p")
 # benchmark -> (share of the items, samples of each)

@@ -29,12 +29,13 @@ from prefdelta.training import trainer  # noqa: E402
 from prefdelta.training.logps import completion_logps  # noqa: E402
 from prefdelta.training.registry import method_of  # noqa: E402
 from prefdelta.training.tokenizer import CHARACTERS, character_tokenizer  # noqa: E402
-from prefdelta.training.tokens import PreferenceRow, Tokeniser  # noqa: E402
+from prefdelta.training.tokens import PreferenceRow, Tokeniser, Tokens  # noqa: E402
 
 transformers_logging.set_verbosity_error()
 transformers_logging.disable_progress_bar()
 logging.disable(logging.WARNING)
-FOLDER = Path(tempfile.mkdtemp())
+_SCRATCH = tempfile.TemporaryDirectory()  # goes with this process
+FOLDER = Path(_SCRATCH.name)
 BATCH = 32
 Pair = tuple[str, str, str]  # problem, chosen trace, rejected trace
 SIZES = {"mini": (64, 2, 4, 2), "0.8m": (128, 4, 4, 3), "5m": (256, 6, 8, 3)}  # width, layers, heads, inner width
@@ -58,8 +59,8 @@ def pairs(n: int, median: int, longest: int, sigma: float = 0.7) -> list[Pair]:
     return made
 
 
-def policy(size: str) -> Path:
-    """The folder of a Llama with random weights and the character tokenizer."""
+def llama(size: str) -> tuple[LlamaForCausalLM, Any]:
+    """A Llama with random weights, and the character tokenizer."""
     width, layers, heads, inner = SIZES[size]
     torch.manual_seed(0)
     tokenizer = character_tokenizer()
@@ -76,16 +77,26 @@ def policy(size: str) -> Path:
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
+    return LlamaForCausalLM(shape), tokenizer
+
+
+def policy(size: str) -> Path:
+    """The folder of such a model with its tokenizer."""
     folder = FOLDER / size
-    LlamaForCausalLM(shape).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    for part in llama(size):
+        part.save_pretrained(folder)
     return folder
+
+
+def tokenised(texts: Sequence[Pair], tokenise: Tokeniser) -> list[list[Tokens]]:
+    """The chosen and the rejected trace of each pair."""
+    return [[tokenise([("user", problem)], trace) for trace in traces] for problem, *traces in texts]
 
 
 def reference(folder: Path, texts: Sequence[Pair], tokenise: Tokeniser) -> list[PreferenceRow]:
     """The pairs as token ids with their reference sums, as stage reference computes them."""
     model = load_model(folder, "float32", 1)
-    sides = [[tokenise([("user", problem)], trace) for trace in traces] for problem, *traces in texts]
+    sides = tokenised(texts, tokenise)
     flat = [side for of_pair in sides for side in of_pair]
     sums = dict(completion_logps(model, flat, 32_768))
     return [
@@ -106,12 +117,10 @@ def ours(folder: Path, rows: Sequence[PreferenceRow], recipe: Recipe) -> list[fl
 
 def without_reference(folder: Path, texts: Sequence[Pair]) -> list[PreferenceRow]:
     """The pairs as token ids, for a method that needs no reference."""
-    tokenise = Tokeniser(load_tokenizer(folder))
-    made = []
-    for problem, *traces in texts:
-        chosen, rejected = (tokenise([("user", problem)], trace) for trace in traces)
-        made.append(PreferenceRow(chosen.prompt, chosen.completion, rejected.completion, None, None))
-    return made
+    sides = tokenised(texts, Tokeniser(load_tokenizer(folder)))
+    return [
+        PreferenceRow(chosen.prompt, chosen.completion, rejected.completion, None, None) for chosen, rejected in sides
+    ]
 
 
 def theirs(kind: str, folder: Path, rows: Sequence[dict[str, Any]], recipe: Recipe, **more: Any) -> list[float]:

@@ -233,7 +233,7 @@ def test_more_items_are_measured_without_training_and_only_the_new_ones_are_aske
 
 def test_the_code_in_the_key_is_that_of_training_alone() -> None:
     counted = source.modules("prefdelta.training.ladder", within=ladder.TRAINING_CODE)
-    names = ("finite", "ladder", "muon", "spelling", "tokenizer", "tokens")
+    names = ("finite", "ladder", "spelling", "tokenizer", "tokens")
     assert set(counted) == {"prefdelta.training", *(f"prefdelta.training.{name}" for name in names)}
 
 

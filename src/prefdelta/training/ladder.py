@@ -16,7 +16,6 @@ from prefdelta.core.tasks.misconceptions import Misconceptions
 from prefdelta.store.snapshots import Snapshots
 from prefdelta.system.progress import Progress
 from prefdelta.training.finite import check_numbers, check_weights
-from prefdelta.training.muon import muon
 from prefdelta.training.tokenizer import character_tokenizer, encode
 from prefdelta.training.tokens import tokenise
 
@@ -159,15 +158,13 @@ def _optimizers(model: "PreTrainedModel", section: LadderSection) -> Optimizers:
     embeddings = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
     head: torch.nn.Module = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     ends = {id(module.weight) for module in [*embeddings, head]}
-    inner: list[torch.nn.Parameter] = []
-    rest: list[torch.nn.Parameter] = []
+    inner: list[torch.Tensor] = []
+    rest: list[torch.Tensor] = []
     for parameter in model.parameters():
         (inner if parameter.ndim == 2 and id(parameter) not in ends else rest).append(parameter)
+    muon = torch.optim.Muon(inner, lr=section.muon_learning_rate, weight_decay=0.0)
     adamw = torch.optim.AdamW(rest, lr=section.adamw_learning_rate, weight_decay=0.0)
-    return [
-        (muon(inner, section.muon_learning_rate), section.muon_learning_rate),
-        (adamw, section.adamw_learning_rate),
-    ]
+    return [(muon, section.muon_learning_rate), (adamw, section.adamw_learning_rate)]
 
 
 def _rate(step: int, steps: int, section: LadderSection) -> float:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 T = TypeVar("T")
-Messages = tuple[tuple[str, str], ...]  # (role, content)
+_Asked = tuple[tuple[str, str], ...]  # messages, as a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ class Tokeniser:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", rendering: TemplateSettings = PLAIN) -> None:
         self._tokenizer, self._rendering = tokenizer, rendering
-        self._prompts: dict[Messages, _Prompt | UnfitTraceError] = {}
-        self._tokens: dict[tuple[Messages, str], Tokens | UnfitTraceError] = {}
+        self._prompts: dict[_Asked, _Prompt | UnfitTraceError] = {}
+        self._tokens: dict[tuple[_Asked, str], Tokens | UnfitTraceError] = {}
         self._control: dict[str, set[int]] = {}  # what the template writes around the messages -> control tokens
 
     def __call__(self, messages: Sequence[tuple[str, str]], completion: str) -> Tokens:
@@ -107,7 +107,7 @@ class Tokeniser:
             raise tokens.with_traceback(None)
         return tokens
 
-    def _prompt(self, messages: Messages) -> _Prompt:
+    def _prompt(self, messages: _Asked) -> _Prompt:
         text = render(self._tokenizer, messages, self._rendering)
         frame = text
         for _, content in messages:
