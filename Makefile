@@ -42,6 +42,10 @@ setup: .venv/.ready
 	@$(INSTALL) --no-deps --editable .
 	@touch $@
 
+.venv/.ready-test: .venv/.ready envs/test.txt
+	@$(INSTALL) -r envs/test.txt
+	@touch $@
+
 .venv/.ready-check: .venv/.ready envs/check.txt
 	@$(INSTALL) -r envs/check.txt
 	@touch $@
@@ -67,7 +71,7 @@ bench: .venv/.ready-bench
 
 # Whole files go to the processes, in the order of tests/conftest.py, because the tests of a file share its fixtures.
 WORKERS ?= auto
-test: setup
+test: .venv/.ready-test
 	@tests/needed.sh
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20
 

@@ -240,7 +240,7 @@ def _ask_plan(job: Job[EvaluateSettings], arm: str, requests: list[Request], onl
     )
     if policy.removed:
         engine = _EngineWithoutWeights(engine, pointers)
-    return calls.AskPlan(engine, requests, job.record / "calls" / "evaluate" / policy.key)
+    return calls.AskPlan(engine, requests, calls.policy_calls(job.record, policy.key))
 
 
 def _check_precision(job: Job[EvaluateSettings]) -> None:

@@ -294,7 +294,7 @@ def _ask_plan(job: Job[JudgeSettings], only_look: bool = False) -> calls.AskPlan
         _server_identity(settings.engine, weights, settings.rendering),
         Spending.of(settings.engine, job.record / "spending"),
     )
-    return calls.AskPlan(engine, [], job.record / "calls" / "judge" / f"{settings.form}~{settings.generator}")
+    return calls.AskPlan(engine, [], calls.judge_calls(job.record, settings.form, settings.generator))
 
 
 def _verdicts(

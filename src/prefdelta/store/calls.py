@@ -20,6 +20,16 @@ from prefdelta.system.log import say
 from prefdelta.system.progress import Progress
 
 
+def judge_calls(record: Path, form: str, generator: str) -> Path:
+    """The partition of a judge's replies on the traces of a generator. record: `results/<study>/record`."""
+    return record / "calls" / "judge" / f"{form}~{generator}"
+
+
+def policy_calls(record: Path, policy_key: str) -> Path:
+    """The partition of a policy's answers to benchmark items. policy_key: the `key` of its checkpoint or weights."""
+    return record / "calls" / "evaluate" / policy_key
+
+
 @dataclass(frozen=True, slots=True)
 class AskedCalls:
     """The calls for a list of requests, in its order, and how many of them were made now."""

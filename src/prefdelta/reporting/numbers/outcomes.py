@@ -21,7 +21,8 @@ OUTCOME_COLUMNS = ("correct", "failure")
 def read_outcomes(path: Path, row_type: type[Grade | Score], columns: Sequence[str]) -> "pd.DataFrame":
     """The given columns of a table, its failure, and outcome: 1 right, 0 wrong, missing: the row does not count."""
     table = tables.read_arrow(path, row_type, [*columns, *OUTCOME_COLUMNS])
-    return table.select([*columns, "failure"]).to_pandas().assign(outcome=outcomes(table))
+    frame: pd.DataFrame = table.select([*columns, "failure"]).to_pandas()
+    return frame.assign(outcome=outcomes(table))
 
 
 def outcomes(table: "pa.Table") -> "NDArray[np.float64]":
