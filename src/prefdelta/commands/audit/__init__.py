@@ -1,12 +1,20 @@
-"""Hold a study's results against another way of measuring them. Asks no model; read-only.
+"""Hold a study's results against another way of measuring them, or against a rule. Asks no model; read-only.
 
-`prefdelta audit graders`: the same recorded answers, graded by other graders of mathematics.
+Each audit prints tables, and in its last line what to conclude and what not. Exit code 1: a limit is passed.
 """
 
 import argparse
+from types import ModuleType
 
-from prefdelta.commands.audit import graders
-from prefdelta.commands.study_options import add_configfile
+from prefdelta.commands.audit import graders, length, ties, truncation
+from prefdelta.commands.output import print_line
+from prefdelta.commands.study_options import add_configfile, open_study
+
+_LIMITED: dict[str, tuple[ModuleType, str]] = {
+    "length": (length, "whether deltas, selections and gains are a matter of length"),
+    "truncation": (truncation, "which texts were cut at the token limit, and what that does"),
+    "ties": (ties, "how much of each selection is drawn among equal pairs"),
+}
 
 
 def define(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +35,24 @@ def define(parser: argparse.ArgumentParser) -> None:
         "all verdicts (default: %(default)s)",
     )
     graded.set_defaults(run_audit=graders.run)
+    for name, (module, summary) in _LIMITED.items():
+        audit = audits.add_parser(
+            name, help=summary, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        add_configfile(audit)
+        audit.add_argument("--json", action="store_true", help="for a program")
+        module.define(audit)
+        audit.set_defaults(run_audit=_run_limited)
 
 
 def run(arguments: argparse.Namespace) -> None:
     arguments.run_audit(arguments)
+
+
+def _run_limited(arguments: argparse.Namespace) -> None:
+    """Print what an audit found. Exits with code 1 if its limit is passed."""
+    module, _ = _LIMITED[arguments.audit]
+    found = module.find(open_study(arguments.configfile), arguments)
+    print_line(found.as_json() if arguments.json else found.text())
+    if found.over_limit:
+        raise SystemExit(1)
