@@ -6,13 +6,14 @@ Each audit prints tables, and in its last line what to conclude and what not. Ex
 import argparse
 from types import ModuleType
 
-from prefdelta.commands.audit import graders, length, ties, truncation
+from prefdelta.commands.audit import contamination, graders, length, ties, truncation
 from prefdelta.commands.output import print_line
 from prefdelta.commands.study_options import add_configfile, open_study
 
 _LIMITED: dict[str, tuple[ModuleType, str]] = {
     "length": (length, "whether deltas, selections and gains are a matter of length"),
     "truncation": (truncation, "which texts were cut at the token limit, and what that does"),
+    "contamination": (contamination, "whether prompts that are trained on overlap with items of a benchmark"),
     "ties": (ties, "how much of each selection is drawn among equal pairs"),
 }
 
