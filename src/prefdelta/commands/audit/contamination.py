@@ -9,42 +9,70 @@ than --limit. Asks no model. Read-only.
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefdelta.commands.audit.finding import Column, Finding, FoundTable, count
-from prefdelta.commands.report_inputs import present
+from prefdelta.commands.audit.finding import Finding, FoundTable
+from prefdelta.commands.audit.report_inputs import present
+from prefdelta.commands.output import Column
 from prefdelta.core import layout
 from prefdelta.core.arms import Pairing
 from prefdelta.core.data.contamination import Contamination, Rule, counts_by_benchmark, overlaps
 from prefdelta.core.errors import StudyError
 from prefdelta.core.stage_names import TRAINING_PROMPTS
+from prefdelta.reading.study_tables import StudyTables
 from prefdelta.records.pair import Pair
 from prefdelta.records.prompt import Prompt
 from prefdelta.records.selection import SelectedPair
 from prefdelta.records.trace import Trace
+from prefdelta.reporting import formats
 from prefdelta.store import tables
 from prefdelta.study.study import Study
 
 _RULES: tuple[Rule, ...] = ("words", "characters")
 _EXCERPT = 100  # characters of a text that are shown
-_BENCHMARKS = (
-    Column("benchmark", "benchmark"),
-    Column("items", "items", count),
-    Column("items_by_words", "by words", count),
-    Column("prompts_by_words", "with prompts", count),
-    Column("items_by_characters", "by characters", count),
-    Column("prompts_by_characters", "with prompts", count),
-    Column("items_in_traces", "in traces", count),
+TABLES = ("benchmarks", "overlaps")
+
+
+@dataclass(frozen=True, slots=True)
+class ContaminatedBenchmark:
+    benchmark: str
+    items: int
+    items_by_words: int  # that overlap with a prompt by words in a row
+    prompts_by_words: int
+    items_by_characters: int
+    prompts_by_characters: int
+    items_in_traces: int | None  # None: not looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    prompt_id: str
+    item: str  # <benchmark>:<item>
+    rule: str  # words or characters
+    arms: int  # that train on a pair of the prompt
+    prompt_text: str  # the beginnings of both
+    item_text: str
+
+
+_BENCHMARKS: Sequence[Column[ContaminatedBenchmark]] = (
+    Column("benchmark", lambda row: row.benchmark),
+    Column("items", lambda row: formats.count(row.items), right=True),
+    Column("by words", lambda row: formats.count(row.items_by_words), right=True),
+    Column("with prompts", lambda row: formats.count(row.prompts_by_words), right=True),
+    Column("by characters", lambda row: formats.count(row.items_by_characters), right=True),
+    Column("with prompts", lambda row: formats.count(row.prompts_by_characters), right=True),
+    Column("in traces", lambda row: formats.count(row.items_in_traces), right=True),
 )
-_OVERLAPS = (
-    Column("prompt_id", "prompt"),
-    Column("item", "item"),
-    Column("rule", "by"),
-    Column("arms", "arms", count),
-    Column("prompt", "text of the prompt"),
-    Column("text", "text of the item"),
+_OVERLAPS: Sequence[Column[Overlap]] = (
+    Column("prompt", lambda row: row.prompt_id),
+    Column("item", lambda row: row.item),
+    Column("by", lambda row: row.rule),
+    Column("arms", lambda row: formats.count(row.arms), right=True),
+    Column("text of the prompt", lambda row: row.prompt_text),
+    Column("text of the item", lambda row: row.item_text),
 )
 
 
@@ -66,48 +94,54 @@ def define(parser: argparse.ArgumentParser) -> None:
 def find(study: Study, arguments: argparse.Namespace) -> Finding:
     gate = study.config.prompts.contamination
     ngram = gate.ngram if gate else int(Contamination.model_fields["ngram"].default)
-    arms_of, traces = _trained_on(study)
-    texts = {row.prompt_id: row.text for row in _prompts(study, TRAINING_PROMPTS)}
+    outputs = StudyTables(study.outputs, study.config.study)
+    arms_of, pairs_of = _trained_on(study, outputs)
+    texts = _prompts(outputs, TRAINING_PROMPTS)
     trained = {prompt: texts[prompt] for prompt in sorted(arms_of)}
-    items = {name: {f"{name}:{row.prompt_id}": row.text for row in _prompts(study, name)} for name in study.benchmarks}
-    all_items = {name: text for its in items.values() for name, text in its.items()}
-    overlapping = overlaps(trained.items(), all_items.items(), ngram)
-    in_traces = Counter[str]()
+    items = {name: _prompts(outputs, name) for name in study.benchmarks}
+    named = {f"{name}:{item}": text for name, its in items.items() for item, text in its.items()}
+    overlapping = overlaps(trained.items(), named.items(), ngram)
+    in_traces: Counter[str] | None = None
     if arguments.traces:
-        rules = overlaps(_texts(study, traces), all_items.items(), ngram)
-        in_traces.update(item.partition(":")[0] for item in {item for found in rules.values() for item in found})
+        found = overlaps(_texts(outputs, pairs_of), named.items(), ngram)
+        in_traces = Counter(item.partition(":")[0] for item in {item for rules in found.values() for item in rules})
     by_rule = {rule: counts_by_benchmark(overlapping, rule) for rule in _RULES}
-    rows: list[list[Any]] = []
-    for name, its in items.items():
-        counts = [number for rule in _RULES for number in by_rule[rule].get(name, (0, 0))]
-        rows.append([name, len(its), *counts, in_traces[name] if arguments.traces else None])
+    rows = [
+        ContaminatedBenchmark(
+            name,
+            len(its),
+            *by_rule["words"].get(name, (0, 0)),
+            *by_rule["characters"].get(name, (0, 0)),
+            items_in_traces=None if in_traces is None else in_traces[name],
+        )
+        for name, its in items.items()
+    ]
     listed = [
-        [prompt, item, rule, arms_of[prompt], _excerpt(trained[prompt]), _excerpt(all_items[item])]
+        Overlap(prompt, item, rule, arms_of[prompt], _excerpt(trained[prompt]), _excerpt(named[item]))
         for prompt, found in overlapping.items()
         for item, rule in found.items()
-    ][: arguments.list]
-    hit = {item for found in overlapping.values() for item in found}
-    pairs = sum(map(len, traces.values()))
+    ]
+    hit = {one.item for one in listed}
+    title = (
+        f"{len(trained):,} of {len(texts):,} training prompts are trained on, in "
+        f"{sum(map(len, pairs_of.values())):,} different pairs: items that overlap with them, by {ngram} words in a "
+        "row or by all characters of a shorter text"
+    )
+    found_tables: list[FoundTable[Any]] = [FoundTable("benchmarks", title, ContaminatedBenchmark, _BENCHMARKS, rows)]
+    if arguments.list:
+        shown = listed[: arguments.list]
+        found_tables.append(FoundTable("overlaps", f"{len(listed):,} overlaps", Overlap, _OVERLAPS, shown))
     return Finding(
         audit="contamination",
         study=study.config.study,
-        tables=[
-            FoundTable(
-                "benchmarks",
-                f"{len(trained):,} of {len(texts):,} training prompts are trained on, in {pairs:,} different pairs. Items "
-                f"that overlap with them, by {ngram} words in a row or by all characters of a shorter text",
-                _BENCHMARKS,
-                rows,
-            ),
-            *([FoundTable("overlaps", "overlaps", _OVERLAPS, listed)] if arguments.list else []),
-        ],
+        tables=found_tables,
         conclusion=_conclusion(len(hit), len(overlapping), arguments.limit),
         over_limit=len(hit) > arguments.limit,
         limit={"--limit": arguments.limit},
     )
 
 
-def _trained_on(study: Study) -> tuple[Counter[str], dict[Pairing, set[str]]]:
+def _trained_on(study: Study, outputs: StudyTables) -> tuple[Counter[str], dict[Pairing, set[str]]]:
     """(Prompt -> how many arms train on a pair of it, pairing -> the pairs of it that some arm trains on).
 
     Raises StudyError if no pairs have been selected yet.
@@ -118,8 +152,10 @@ def _trained_on(study: Study) -> tuple[Counter[str], dict[Pairing, set[str]]]:
         pairing = arm.pairing
         for path in present([Path(study.results) / f"{study.filter_job(arm)}{layout.TABLE}"]):
             if pairing not in prompt_of:
-                table = tables.read_arrow(_path(study, "pair", **pairing.axes), Pair, ["pair_id", "prompt_id"])
-                prompt_of[pairing] = dict(zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True))
+                table = outputs.arrow("pair", Pair, ["pair_id", "prompt_id"], **pairing.axes)
+                prompt_of[pairing] = dict(
+                    zip(*(table.column(name).to_pylist() for name in ("pair_id", "prompt_id")), strict=True)
+                )
             chosen = tables.read_arrow(path, SelectedPair, ["pair_id"]).column("pair_id").to_pylist()
             pairs_of.setdefault(pairing, set()).update(chosen)
             arms_of.update({prompt_of[pairing][pair] for pair in chosen})
@@ -131,26 +167,22 @@ def _trained_on(study: Study) -> tuple[Counter[str], dict[Pairing, set[str]]]:
     return arms_of, pairs_of
 
 
-def _texts(study: Study, pairs_of: Mapping[Pairing, set[str]]) -> Iterable[tuple[str, str]]:
+def _texts(outputs: StudyTables, pairs_of: Mapping[Pairing, set[str]]) -> Iterator[tuple[str, str]]:
     """(Name, text) of each trace of these pairs, each once."""
     wanted: dict[str, set[tuple[str, int | None]]] = {}
     for pairing, pairs in pairs_of.items():
-        for pair in tables.read(_path(study, "pair", **pairing.axes), Pair):
+        for pair in outputs.rows("pair", Pair, None, **pairing.axes):
             if pair.pair_id in pairs:
-                for generator, sample in ((pairing.chosen, pair.chosen_sample), (pairing.rejected, pair.rejected_sample)):
-                    wanted.setdefault(generator, set()).add((pair.prompt_id, sample))
+                wanted.setdefault(pairing.chosen, set()).add((pair.prompt_id, pair.chosen_sample))
+                wanted.setdefault(pairing.rejected, set()).add((pair.prompt_id, pair.rejected_sample))
     for generator, keys in wanted.items():
-        for trace in tables.read(_path(study, "generate", generator=generator), Trace):
+        for trace in outputs.rows("generate", Trace, generator=generator):
             if (trace.prompt_id, trace.sample) in keys and trace.text:
                 yield f"{generator}/{trace.prompt_id}/{trace.sample}", trace.text
 
 
-def _prompts(study: Study, source: str) -> list[Prompt]:
-    return tables.read(_path(study, "prompts", source=source), Prompt)
-
-
-def _path(study: Study, kind: str, **axes: str) -> Path:
-    return Path(study.results) / layout.output(kind, **axes)
+def _prompts(outputs: StudyTables, source: str) -> dict[str, str]:
+    return {row.prompt_id: row.text for row in outputs.rows("prompts", Prompt, source=source)}
 
 
 def _excerpt(text: str) -> str:
@@ -161,11 +193,11 @@ def _conclusion(items: int, prompts: int, limit: int) -> str:
     if items > limit:
         return (
             f"{items:,} items overlap with {prompts:,} prompts that are trained on (--limit {limit}): gains on their "
-            "benchmarks may be memory. Exclude these prompts with `prefdelta decontaminate`; --list names them. It does "
-            "not follow that a gain is memory: compare it on the other items."
+            "benchmarks may be memory. Exclude these prompts with `prefdelta decontaminate`; --list names them. It "
+            "does not follow that a gain is memory: compare it on the other items."
         )
     return (
-        f"{items:,} items overlap with prompts that are trained on (--limit {limit}). It does not follow that the models "
-        "have never seen the items: what the base models were trained on is not known here, and a paraphrase is not "
-        "found."
+        f"{items:,} items overlap with prompts that are trained on (--limit {limit}). It does not follow that the "
+        "models have never seen the items: what the base models were trained on is not known here, and a paraphrase is "
+        "not found."
     )

@@ -1,53 +1,36 @@
-"""What an audit found: tables of values, what to conclude of them and what not, and whether a limit is passed."""
+"""What an audit found: tables, what to conclude of them and what not, and whether a limit is passed."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
 
-from prefdelta.commands.text_table import table, wrapped
+from prefdelta.commands.output import (
+    ANSWER_IS_NO,
+    Column,
+    print_csv,
+    print_heading,
+    print_json,
+    print_line,
+    print_quoted,
+    print_table,
+)
+from prefdelta.commands.text_table import wrapped
+from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting import formats
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table: its key for programs, its head for people, and how a value is shown to them."""
-
-    key: str
-    head: str
-    show: Callable[[Any], str] | None = None  # None: a text, as it is
-
-    @property
-    def is_text(self) -> bool:
-        return self.show is None
-
-
-@dataclass(frozen=True, slots=True)
-class FoundTable:
-    """A table; a value is a text, a number, None, or an Estimate."""
+class FoundTable(Generic[R]):
+    """A table. Its rows are dataclasses."""
 
     key: str
     title: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Any]]
-
-    def lines(self) -> list[str]:
-        """The table for a person; only its title if it has no rows."""
-        if not self.rows:
-            return [self.title]
-        cells = [
-            [str(value) if column.show is None else column.show(value) for column, value in zip(self.columns, row, strict=True)]
-            for row in self.rows
-        ]
-        right = {place for place, column in enumerate(self.columns) if not column.is_text}
-        return [self.title, *(f"  {line}" for line in table([[column.head for column in self.columns], *cells], right))]
-
-    def records(self) -> list[dict[str, Any]]:
-        """The rows for a program. An Estimate is an object: value, low, high, n."""
-        return [
-            {column.key: _plain(value) for column, value in zip(self.columns, row, strict=True)} for row in self.rows
-        ]
+    row_type: type[R]
+    columns: Sequence[Column[R]]
+    rows: Sequence[R]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,61 +39,49 @@ class Finding:
 
     audit: str
     study: str
-    tables: Sequence[FoundTable]
+    tables: Sequence[FoundTable[Any]]
     conclusion: str  # what to conclude, and what not
     over_limit: bool
-    limit: Mapping[str, Any]  # name of the limit -> its value
-
-    def text(self) -> str:
-        parts = [lines for one in self.tables if (lines := one.lines())]
-        return "\n\n".join("\n".join(part) for part in [*parts, [wrapped(self.conclusion)]])
-
-    def as_json(self) -> str:
-        content = {
-            "audit": self.audit,
-            "study": self.study,
-            **{one.key: one.records() for one in self.tables},
-            "limit": self.limit,
-            "over_limit": self.over_limit,
-            "conclusion": self.conclusion,
-        }
-        return json.dumps(content, indent=2, ensure_ascii=False)
+    limit: Mapping[str, float]  # where the limit is set -> its value
+    quoted: Sequence[tuple[str, str]] = ()  # (heading, somebody's text) that is printed for people after the tables
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Estimate):
-        return {name: getattr(value, name) for name in ("value", "low", "high", "n")}
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+def add_choice(parser: argparse.ArgumentParser, keys: Sequence[str]) -> None:
+    """Add --table. keys: of the tables that the audit prints."""
+    parser.add_argument(
+        "--table",
+        choices=keys,
+        help=f"print this table alone (default: all; with --csv, {keys[0]})",
+    )
 
 
-# --- how values are shown -----------------------------------------------------------------------------------------
+def show(found: Finding, arguments: argparse.Namespace) -> int:
+    """Print what was found. Returns the exit code: 1 if the limit is passed."""
+    chosen = [one for one in found.tables if arguments.table in (None, one.key)]
+    if arguments.json:
+        tables = {one.key: [asdict(row) for row in one.rows] for one in chosen}
+        facts = {"limit": found.limit, "over_limit": found.over_limit, "conclusion": found.conclusion}
+        print_json({"audit": found.audit, "study": found.study, **tables, **facts})
+    elif arguments.csv:
+        if not chosen:
+            raise StudyError(f"--table {arguments.table}: this table is only made with --list N.")
+        print_csv(chosen[0].row_type, chosen[0].rows)
+    else:
+        print_line(f"study {found.study}, audit {found.audit}")
+        for one in chosen:
+            print_heading(one.title)
+            if one.rows:
+                print_table(one.columns, one.rows)
+        for heading, text in found.quoted:
+            print_heading(heading)
+            print_quoted(text)
+        print_line()
+        print_line(wrapped(found.conclusion))
+    return ANSWER_IS_NO if found.over_limit else 0
 
 
-def percent(value: "float | Estimate | None") -> str:
-    """A share as per cent, with its interval if it has one."""
-    return _shown(value, formats.percent)
-
-
-def points(value: "float | Estimate | None") -> str:
-    """A difference of shares in percentage points."""
-    return _shown(value, formats.points)
-
-
-def signed(value: "float | Estimate | None") -> str:
-    return _shown(value, formats.signed)
-
-
-def count(value: "int | None") -> str:
-    return formats.count(value)
-
-
-def decimal(digits: int) -> Callable[[float | None], str]:
-    return lambda value: formats.decimal(value, digits)
-
-
-def _shown(value: "float | Estimate | None", show: Callable[[float | None], str]) -> str:
-    if not isinstance(value, Estimate):
-        return show(value)
-    if value.low is None or value.value is None:
-        return show(value.value)
-    return f"{show(value.value)} [{show(value.low)}, {show(value.high)}]"
+def interval(estimate: Estimate | None, text: Callable[[float | None], str]) -> str:
+    """An estimate with its interval, in words of `reporting.formats`."""
+    if estimate is None or estimate.value is None or estimate.low is None:
+        return text(None if estimate is None else estimate.value)
+    return f"{text(estimate.value)} [{text(estimate.low)}, {text(estimate.high)}]"

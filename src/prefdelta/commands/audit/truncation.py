@@ -9,13 +9,14 @@ and answers by their ids. Exit code 1 if a generator or an arm is cut more often
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prefdelta.commands.audit.finding import Column, Finding, FoundTable, count, percent, points
-from prefdelta.commands.audit.length import score_tables
-from prefdelta.commands.report_inputs import present
+from prefdelta.commands.audit.finding import Finding, FoundTable, interval
+from prefdelta.commands.audit.length import mean_by_item, score_tables
+from prefdelta.commands.audit.report_inputs import present
+from prefdelta.commands.output import Column
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.pairs.matching import pass_rates
 from prefdelta.core.statistics import Estimate, mean_interval, wilson_interval
@@ -23,7 +24,9 @@ from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
 from prefdelta.records.score import Score
 from prefdelta.records.trace import Trace
+from prefdelta.reporting import formats
 from prefdelta.reporting.arms import families
+from prefdelta.stages.generate import GenerateSettings
 from prefdelta.store import tables
 from prefdelta.study.study import Study
 
@@ -33,48 +36,105 @@ if TYPE_CHECKING:
 
 CUT = "length"  # the finish reason of a text that reached its token limit
 _SIDES = ("chosen", "rejected")
-_GENERATORS = (
-    Column("generator", "generator"),
-    Column("traces", "traces", count),
-    Column("cut", "cut", count),
-    Column("share", "cut %", percent),
-    Column("max_tokens", "max_tokens", count),
+TABLES = ("generators", "pairings", "arms", "traces", "answers")
+
+
+@dataclass(frozen=True, slots=True)
+class CutGenerator:
+    generator: str
+    traces: int
+    cut: int
+    share: Estimate
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class CutPairing:
+    """The pool's pairs that were dropped because a side was cut, beside those that stayed."""
+
+    pairing: str
+    prompts: int
+    chosen_cut: int
+    rejected_cut: int  # but not chosen
+    dropped: int
+    other_right: Estimate  # share of right traces on the other side of dropped pairs
+    kept_right: Estimate  # share of right traces on both sides of kept pairs
+    pass_rate_dropped: Estimate  # of their prompts: share of all generators' whole traces that are right
+    pass_rate_kept: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class CutArms:
+    family: str
+    group: str
+    benchmark: str
+    answers: int
+    share: float
+    base: float | None  # share of the base's answers
+    difference: Estimate | None  # arms minus base, over items
+
+
+@dataclass(frozen=True, slots=True)
+class CutTrace:
+    generator: str
+    prompt_id: str
+    sample: int
+    n_tokens: int | None
+    call_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutAnswer:
+    arm: str
+    group: str
+    benchmark: str
+    prompt_id: str
+    sample: int
+    n_tokens: int | None
+    call_key: str
+
+
+_GENERATORS: Sequence[Column[CutGenerator]] = (
+    Column("generator", lambda row: row.generator),
+    Column("traces", lambda row: formats.count(row.traces), right=True),
+    Column("cut", lambda row: formats.count(row.cut), right=True),
+    Column("cut %", lambda row: interval(row.share, formats.percent), right=True),
+    Column("max_tokens", lambda row: formats.count(row.max_tokens), right=True),
 )
-_PAIRINGS = (
-    Column("pairing", "pairing"),
-    Column("prompts", "prompts", count),
-    Column("chosen_cut", "chosen cut", count),
-    Column("rejected_cut", "rejected cut", count),
-    Column("dropped", "dropped", count),
-    Column("dropped_other_right", "other side right %", percent),
-    Column("kept_right", "kept, right %", percent),
-    Column("dropped_pass_rate", "pass rate of dropped %", percent),
-    Column("kept_pass_rate", "of kept %", percent),
+_PAIRINGS: Sequence[Column[CutPairing]] = (
+    Column("pairing", lambda row: row.pairing),
+    Column("prompts", lambda row: formats.count(row.prompts), right=True),
+    Column("chosen cut", lambda row: formats.count(row.chosen_cut), right=True),
+    Column("rejected cut", lambda row: formats.count(row.rejected_cut), right=True),
+    Column("other side right %", lambda row: interval(row.other_right, formats.percent), right=True),
+    Column("kept, right %", lambda row: interval(row.kept_right, formats.percent), right=True),
+    Column("pass rate, dropped %", lambda row: interval(row.pass_rate_dropped, formats.percent), right=True),
+    Column("kept %", lambda row: interval(row.pass_rate_kept, formats.percent), right=True),
 )
-_ARMS = (
-    Column("family", "arms"),
-    Column("group", "group"),
-    Column("benchmark", "benchmark"),
-    Column("answers", "answers", count),
-    Column("share", "cut %", percent),
-    Column("base", "base cut %", percent),
-    Column("difference", "arms − base, points", points),
+_ARMS: Sequence[Column[CutArms]] = (
+    Column("arms", lambda row: row.family),
+    Column("group", lambda row: row.group),
+    Column("benchmark", lambda row: row.benchmark),
+    Column("answers", lambda row: formats.count(row.answers), right=True),
+    Column("cut %", lambda row: formats.percent(row.share), right=True),
+    Column("base cut %", lambda row: formats.percent(row.base), right=True),
+    Column("arms − base, points", lambda row: interval(row.difference, formats.points), right=True),
 )
-_TRACES = (
-    Column("generator", "generator"),
-    Column("prompt_id", "prompt"),
-    Column("sample", "sample", count),
-    Column("n_tokens", "tokens", count),
-    Column("call_key", "call"),
+_TRACES: Sequence[Column[CutTrace]] = (
+    Column("generator", lambda row: row.generator),
+    Column("prompt", lambda row: row.prompt_id),
+    Column("sample", lambda row: str(row.sample), right=True),
+    Column("tokens", lambda row: formats.count(row.n_tokens), right=True),
+    Column("call", lambda row: row.call_key),
 )
-_ANSWERS = (
-    Column("arm", "arm"),
-    Column("group", "group"),
-    Column("benchmark", "benchmark"),
-    Column("prompt_id", "item"),
-    Column("sample", "sample", count),
-    Column("n_tokens", "tokens", count),
-    Column("call_key", "call"),
+_ANSWERS: Sequence[Column[CutAnswer]] = (
+    Column("arm", lambda row: row.arm),
+    Column("group", lambda row: row.group),
+    Column("benchmark", lambda row: row.benchmark),
+    Column("item", lambda row: row.prompt_id),
+    Column("sample", lambda row: str(row.sample), right=True),
+    Column("tokens", lambda row: formats.count(row.n_tokens), right=True),
+    Column("call", lambda row: row.call_key),
 )
 
 
@@ -101,27 +161,21 @@ def find(study: Study, arguments: argparse.Namespace) -> Finding:
     generators, cut_traces = _generators(study, arguments.list)
     pairings = _pairings(study)
     arms, cut_answers = _arms(study, arguments.list)
-    dropping, cutting = [row for row in pairings if row[4]], [row for row in arms if row[4] or row[5]]
-    found = [
-        FoundTable("generators", "traces", _GENERATORS, generators),
-        FoundTable(
-            "pairings",
-            f"pools that lost pairs because a side was cut: {len(dropping)} of {len(pairings)}",
-            _PAIRINGS,
-            dropping,
-        ),
-        FoundTable(
-            "arms",
-            f"families of arms and benchmarks with cut answers, their own or their base's: {len(cutting)} of {len(arms)}",
-            _ARMS,
-            cutting,
-        ),
+    dropping, cutting = [row for row in pairings if row.dropped], [row for row in arms if row.share or row.base]
+    lost = f"pools that lost pairs because a side was cut: {len(dropping)} of {len(pairings)}"
+    cut = f"families of arms and benchmarks with cut answers, their own or their base's: {len(cutting)} of {len(arms)}"
+    found: list[FoundTable[Any]] = [
+        FoundTable("generators", "traces that were cut", CutGenerator, _GENERATORS, generators),
+        FoundTable("pairings", lost, CutPairing, _PAIRINGS, dropping),
+        FoundTable("arms", cut, CutArms, _ARMS, cutting),
     ]
-    if arguments.list:
-        found.append(FoundTable("traces", f"cut traces: the first {arguments.list} of each generator", _TRACES, cut_traces))
-        found.append(FoundTable("answers", f"cut answers: the first {arguments.list} of each arm", _ANSWERS, cut_answers))
-    shares = {f"traces of {row[0]}": row[3].value for row in generators if row[1]}
-    shares |= {f"answers of {row[0]}, {row[1]}, to {row[2]}": row[4] for row in arms}
+    if first := arguments.list:
+        title = f"cut traces: the first {first} of each generator"
+        found.append(FoundTable("traces", title, CutTrace, _TRACES, cut_traces))
+        title = f"cut answers: the first {first} of each arm and group"
+        found.append(FoundTable("answers", title, CutAnswer, _ANSWERS, cut_answers))
+    shares = {f"traces of {row.generator}": row.share.value or 0.0 for row in generators if row.traces}
+    shares |= {f"answers of {row.family}, {row.group}, to {row.benchmark}": row.share for row in arms}
     name = "generate.max_failure_share" if arguments.limit is None else "--limit"
     over = [place for place, share in shares.items() if share > limit]
     conclusion = _conclusion(shares, over, limit, name)
@@ -131,7 +185,7 @@ def find(study: Study, arguments: argparse.Namespace) -> Finding:
 # --- traces and pairs ---------------------------------------------------------------------------------------------
 
 
-def _generators(study: Study, listed: int) -> tuple[list[list[Any]], list[list[Any]]]:
+def _generators(study: Study, listed: int) -> tuple[list[CutGenerator], list[CutTrace]]:
     """(A row per generator and draw, the rows of cut traces that are listed)."""
     rows, cut_traces = [], []
     for job in study.jobs("generate"):
@@ -141,13 +195,11 @@ def _generators(study: Study, listed: int) -> tuple[list[list[Any]], list[list[A
         for path in present(job.outputs):
             table = tables.read_arrow(path, Trace, ["prompt_id", "sample", "finish_reason", "n_tokens", "call_key"])
             cut = _cut(table)
-            share = wilson_interval(len(cut), len(table))
-            settings: Any = job.typed_settings
-            rows.append([name, len(table), len(cut), share, settings.sampling.max_tokens])
-            cut_traces += [
-                [name, *(row[key] for key in ("prompt_id", "sample", "n_tokens", "call_key"))]
-                for row in cut.slice(0, listed).to_pylist()
-            ]
+            share, settings = wilson_interval(len(cut), len(table)), job.typed_settings
+            assert isinstance(settings, GenerateSettings)
+            rows.append(CutGenerator(name, len(table), len(cut), share, settings.sampling.max_tokens))
+            columns = ["prompt_id", "sample", "n_tokens", "call_key"]
+            cut_traces += [CutTrace(name, **row) for row in cut.select(columns).slice(0, listed).to_pylist()]
     return rows, cut_traces
 
 
@@ -157,7 +209,7 @@ def _cut(table: "pa.Table") -> "pa.Table":
     return table.filter(pc.fill_null(pc.equal(table.column("finish_reason"), CUT), False))
 
 
-def _pairings(study: Study) -> list[list[Any]]:
+def _pairings(study: Study) -> list[CutPairing]:
     """A row per pairing, in all draws."""
     rates = _difficulty(study)
     rows = []
@@ -167,16 +219,21 @@ def _pairings(study: Study) -> list[list[Any]]:
             dropped = [pair for pair in pool if _side_cut(pair)]
             kept = [pair for pair in pool if pair.eligible]
             sides = Counter(_side_cut(pair) for pair in dropped)
+            others = (
+                getattr(pair, f"{side}_correct") for pair in dropped for side in _SIDES if side != _side_cut(pair)
+            )
             rows.append(
-                [
-                    str(Pairing(job.axes["chosen"], job.axes["rejected"])),
-                    len(pool),
-                    *(sides[side] for side in _SIDES),
-                    len(dropped),
-                    _right(getattr(pair, f"{other}_correct") for pair in dropped for other in _SIDES if other != _side_cut(pair)),
-                    _right(getattr(pair, f"{side}_correct") for pair in kept for side in _SIDES),
-                    *(mean_interval([rates[pair.prompt_id] for pair in part if pair.prompt_id in rates]) for part in (dropped, kept)),
-                ]
+                CutPairing(
+                    pairing=str(Pairing(job.axes["chosen"], job.axes["rejected"])),
+                    prompts=len(pool),
+                    chosen_cut=sides["chosen"],
+                    rejected_cut=sides["rejected"],
+                    dropped=len(dropped),
+                    other_right=_right(others),
+                    kept_right=_right(getattr(pair, f"{side}_correct") for pair in kept for side in _SIDES),
+                    pass_rate_dropped=_pass_rate(rates, dropped),
+                    pass_rate_kept=_pass_rate(rates, kept),
+                )
             )
     return rows
 
@@ -192,8 +249,12 @@ def _right(correct: Iterator[bool | None]) -> Estimate:
     return wilson_interval(sum(known), len(known))
 
 
+def _pass_rate(rates: Mapping[str, float], pairs: Sequence[Pair]) -> Estimate:
+    return mean_interval([rates[pair.prompt_id] for pair in pairs if pair.prompt_id in rates])
+
+
 def _difficulty(study: Study) -> dict[str, float]:
-    """prompt_id -> share of all generators' traces that are right. Cut traces do not count: they make no prompt hard."""
+    """prompt_id -> share of all generators' traces that are right. Cut ones do not count: they make no prompt hard."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -209,30 +270,28 @@ def _difficulty(study: Study) -> dict[str, float]:
 # --- answers ------------------------------------------------------------------------------------------------------
 
 
-def _arms(study: Study, listed: int) -> tuple[list[list[Any]], list[list[Any]]]:
+def _arms(study: Study, listed: int) -> tuple[list[CutArms], list[CutAnswer]]:
     """(A row per family of arms, group and benchmark, the rows of cut answers that are listed)."""
     shares, counts, cut_answers = {}, {}, []
     for (arm, group), path in score_tables(study).items():
-        columns = ["benchmark", "prompt_id", "sample", "finish_reason", "n_tokens", "call_key"]
-        table = tables.read_arrow(path, Score, columns)
+        columns = ["benchmark", "prompt_id", "sample", "n_tokens", "call_key"]
+        table = tables.read_arrow(path, Score, [*columns, "finish_reason"])
         shares[arm, group], counts[arm, group] = _by_item(table)
-        cut_answers += [
-            [str(arm), group, *(row[key] for key in ("benchmark", "prompt_id", "sample", "n_tokens", "call_key"))]
-            for row in _cut(table).slice(0, listed).to_pylist()
-        ]
+        cut = _cut(table).select(columns).slice(0, listed)
+        cut_answers += [CutAnswer(str(arm), group, **row) for row in cut.to_pylist()]
     rows = []
     for group in dict.fromkeys(group for _, group in shares):
         for family in families(arm for arm, of in shares if of == group and isinstance(arm, Arm)):
             base = shares.get((family[0].base, group))
-            mean = sum(shares[arm, group] for arm in family) / len(family)
+            mean = mean_by_item(shares[arm, group] for arm in family)
             for benchmark, its in mean.groupby(level="benchmark"):
-                row = [family[0].family, group, str(benchmark)]
                 answers = sum(int(counts[arm, group][benchmark]) for arm in family)
-                against: list[Any] = [None, None]
+                of_base, difference = None, None
                 if base is not None:
-                    of_base = base[base.index.isin(its.index)]
-                    against = [float(of_base.mean()), mean_interval((its - of_base).dropna().tolist())]
-                rows.append([*row, answers, float(its.mean()), *against])
+                    the_same = base[base.index.isin(its.index)]
+                    of_base, difference = float(the_same.mean()), mean_interval((its - the_same).dropna().tolist())
+                row = (family[0].family, group, str(benchmark), answers, float(its.mean()), of_base, difference)
+                rows.append(CutArms(*row))
     return rows, cut_answers
 
 
@@ -250,11 +309,11 @@ def _conclusion(shares: dict[str, float], over: Sequence[str], limit: float, nam
     if over:
         return (
             f"{len(over)} of {len(shares)} are cut more often than {limit:.1%} ({name}); the most are {most}: "
-            f"{percent(shares[most])}%. The pairs that stayed are no fair sample of the prompts, and a gain may be one of "
-            "shorter answers: raise max_tokens and ask anew. It does not follow that the cut texts are wrong."
+            f"{formats.percent(shares[most])}%. The pairs that stayed are no fair sample of the prompts, and a gain may "
+            "be one of shorter answers: raise max_tokens and ask anew. It does not follow that cut texts are wrong."
         )
-    where = f"the most are {most}: {percent(shares[most])}%" if shares[most] else "nothing is cut at all"
+    where = f"the most are {most}: {formats.percent(shares[most])}%" if shares[most] else "nothing is cut at all"
     return (
-        f"No generator's traces and no arm's answers are cut more often than {limit:.1%} ({name}); {where}. It does not "
-        "follow that lengths play no part: `prefdelta audit length` says so."
+        f"No generator's traces and no arm's answers are cut more often than {limit:.1%} ({name}); {where}. It "
+        "does not follow that lengths play no part: `prefdelta audit length` says so."
     )

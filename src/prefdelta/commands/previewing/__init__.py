@@ -1,0 +1,1 @@
+"""What `prefdelta preview` renders, asks and reckons."""
