@@ -25,7 +25,9 @@ COMMANDS = {
     "invalidate": "forget outputs with all that they were made from, so that they are made from scratch",
     "worlds": "what the ledger of claims concludes where the truth is planted",
     "sweep": "choose the learning rates of a study by a rule",
-    "audit": "hold results against another way of measuring them",
+    "audit": "hold results against another way of measuring them, or against a limit",
+    "judge-report": "how the judges judged: scores, ties, agreement, length, cost, failures",
+    "preview": "render and ask some rows of every stage, before anything is paid at full size",
 }
 
 
@@ -38,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="prefdelta", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    module = import_module(f"prefdelta.commands.{words[0]}") if words and words[0] in COMMANDS else None
+    module = (
+        import_module(f"prefdelta.commands.{words[0].replace('-', '_')}") if words and words[0] in COMMANDS else None
+    )
     for name, summary in COMMANDS.items():
         about = str(module.__doc__) if module and name == words[0] else summary
         command = commands.add_parser(

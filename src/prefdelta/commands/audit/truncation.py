@@ -309,8 +309,8 @@ def _conclusion(shares: dict[str, float], over: Sequence[str], limit: float, nam
     if over:
         return (
             f"{len(over)} of {len(shares)} are cut more often than {limit:.1%} ({name}); the most are {most}: "
-            f"{formats.percent(shares[most])}%. The pairs that stayed are no fair sample of the prompts, and a gain may "
-            "be one of shorter answers: raise max_tokens and ask anew. It does not follow that cut texts are wrong."
+            f"{formats.percent(shares[most])}%. The pairs that stayed are no fair sample of the prompts, and a gain "
+            "may be one of shorter answers: raise max_tokens and ask anew. It does not follow that cut texts are wrong."
         )
     where = f"the most are {most}: {formats.percent(shares[most])}%" if shares[most] else "nothing is cut at all"
     return (
