@@ -17,7 +17,7 @@ from typing import Any
 from prefdelta.commands.audit.finding import Finding, FoundTable
 from prefdelta.commands.checks.templates import describe_template
 from prefdelta.commands.output import Column
-from prefdelta.commands.previewing.messages import Asked, Messages, asked_by, tokenizer_folder
+from prefdelta.commands.preview.messages import Asked, Messages, asked_by, tokenizer_folder
 from prefdelta.core.asking.stored_reasoning import as_generated, closed_by, opened_by
 from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.errors import StudyError

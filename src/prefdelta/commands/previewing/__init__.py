@@ -1,1 +1,0 @@
-"""What `prefdelta preview` renders, asks and reckons."""
