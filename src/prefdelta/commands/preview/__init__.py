@@ -99,8 +99,16 @@ def make_preview(study: Study, rows: int, stages: Sequence[str], limit_usd: floa
     with tempfile.TemporaryDirectory(prefix="prefdelta-preview-") as folder:
         scratch = Scratch(Path(folder), study)
         previewer = Previewer(study, scratch, PreviewRows(study, scratch, rows), limit_usd)
-        jobs = [job for stage in stages for job in _PREVIEWS[stage](previewer)]
+        jobs = [job for stage in stages for job in _previewed(stage, previewer)]
     return Preview(study.config.study, rows, jobs, full_size(study, jobs, stages))
+
+
+def _previewed(stage: str, previewer: Previewer) -> Iterator[PreviewedJob]:
+    """The previewed jobs of a stage; an error that concerns them all, such as a data set that is not here, is one."""
+    try:
+        yield from _PREVIEWS[stage](previewer)
+    except StudyError as error:
+        yield PreviewedJob(stage, stage, None, not_asked=str(error))
 
 
 def _fields(cost: StageCost) -> dict[str, Any]:
@@ -135,7 +143,7 @@ def _print(preview: Preview, full: bool) -> None:
 
 def _print_job(job: PreviewedJob, full: bool) -> None:
     print_heading(job.name)
-    facts = {"model": job.model or "none", "template": job.template or ""}
+    facts = {name: text for name, text in (("model", job.model), ("template", job.template)) if text}
     if job.not_asked:
         facts["not asked"] = job.not_asked
     elif job.seconds is not None:

@@ -214,7 +214,10 @@ class Previewer:
         if folder is not None:
             effort = None if isinstance(settings, ReferenceSettings) else settings.sampling.reasoning_effort
             prompt, rendered = render(load_tokenizer(folder), asked.messages, self.study.rendering(model), effort), True
-        shown = {"template": asked.template, "prompt": prompt, "rendered": rendered}
+        shown: dict[str, Any] = {"template": asked.template, "prompt": prompt, "rendered": rendered}
+        if isinstance(settings, JudgeSettings):
+            engine = settings.engine
+            shown["facts"] = {"judge": f"{engine.model}, {engine.server.name if engine.server else engine.base_url}"}
         return {"stage": job.stage, "name": job.name, "model": model, **shown}
 
     def why_not(self, engine: Any, job: StudyJob) -> str | None:

@@ -43,7 +43,7 @@ class Scratch:
         """A record of its own, with the models of the study's."""
         record = self.results / "record"
         record.mkdir(parents=True, exist_ok=True)
-        if not (models := record / "models").exists():
+        if not (models := record / "models").is_symlink():
             models.symlink_to(Path(self.study.record, "models").resolve())
         return record
 

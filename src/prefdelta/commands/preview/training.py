@@ -76,7 +76,7 @@ def _reference(previewer: Previewer, job: StudyJob) -> PreviewedJob:
 
 
 def preview_train(previewer: Previewer) -> Iterator[PreviewedJob]:
-    """Each policy: pairs of the first pairing of its arms whose generators have traces, as its tokens."""
+    """Each policy: pairs of the first pairing of its arms, of two generators that have traces, as its tokens."""
     for job in _first_of_policies(previewer, "reference"):
         yield _train(previewer, job)
 
@@ -86,6 +86,7 @@ def _train(previewer: Previewer, job: StudyJob) -> PreviewedJob:
     assert isinstance(settings, ReferenceSettings)
     study, rows = previewer.study, previewer.rows
     pairings = list(dict.fromkeys(arm.pairing.undrawn for arm in study.arms if arm.policy == policy))
+    pairings.sort(key=lambda one: one.chosen == one.rejected)  # of one with itself, a first sample has no other side
     pairing = next((one for one in pairings if all(map(rows.traces, one.generators))), pairings[0])
     shown = previewer.shown(job, rows.prompts(TRAINING_PROMPTS)[0].text) | {"stage": "train"}
     shown["name"] = f"train/{policy}/{pairing}"
