@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from .audited import make_audited
 from .examining import Lines, examine, make_place
 from .fake_slurm import FakeSlurm
 from .made import make_checkout, make_results
@@ -26,6 +27,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def checkout(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, as the working directory."""
     monkeypatch.chdir(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def made_audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small study whose numbers can be reckoned by hand."""
+    folder, before = make_checkout(tmp_path_factory.mktemp("audited")), Path.cwd()
+    os.chdir(folder)
+    try:
+        make_audited()
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def audited(made_audited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, as the working directory."""
+    monkeypatch.chdir(shutil.copytree(made_audited, tmp_path, dirs_exist_ok=True))
     return tmp_path
 
 
