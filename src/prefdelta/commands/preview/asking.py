@@ -122,11 +122,10 @@ class Previewer:
         settings, generator = job.typed_settings, job.axes["generator"]
         assert isinstance(settings, JudgeSettings)
         traces = self.rows.traces(generator)
-        prompts = self.rows.prompts(TRAINING_PROMPTS)
-        problems = {prompt.prompt_id: prompt.text for prompt in prompts}
+        problems = self.rows.problems()
         first = traces[0] if traces else None
         shown = self.shown(
-            job, problems[first.prompt_id] if first else prompts[0].text, str(first.text) if first else ""
+            job, problems[first.prompt_id] if first else next(iter(problems.values())), str(first.text) if first else ""
         )
         if not traces:
             return PreviewedJob(**shown, not_asked=f"there is no usable trace of {generator} yet to show it")
@@ -136,7 +135,7 @@ class Previewer:
         changes = {"samples": 1, "votes": 1, "prompts": None, "max_failure_share": 1.0, "engine": engine}
         small = settings.model_copy(update=changes)
         inputs = {
-            "prompts": [self.rows.table(TRAINING_PROMPTS)],
+            "prompts": [self.rows.table(TRAINING_PROMPTS, traces)],
             "traces": [self.scratch.write(Trace, traces, "generate", generator=generator)],
             "template": _paths(job, "template"),
             "rubrics": _paths(job, "rubrics"),

@@ -40,14 +40,14 @@ def _reference(previewer: Previewer, job: StudyJob) -> PreviewedJob:
     settings, generator = job.typed_settings, job.axes["generator"]
     assert isinstance(settings, ReferenceSettings)
     traces = previewer.rows.traces(generator)
-    prompts = previewer.rows.prompts(TRAINING_PROMPTS)
-    shown = previewer.shown(job, prompts[0].text)
+    problems = previewer.rows.problems()
+    shown = previewer.shown(job, problems[traces[0].prompt_id] if traces else next(iter(problems.values())))
     if why := previewer.why_not(None, job):
         return PreviewedJob(**shown, not_asked=why)
     if not traces:
         return PreviewedJob(**shown, not_asked=f"there is no usable trace of {generator} yet to score")
     inputs = {
-        "prompts": [previewer.rows.table(TRAINING_PROMPTS)],
+        "prompts": [previewer.rows.table(TRAINING_PROMPTS, traces)],
         "traces": [previewer.scratch.write(Trace, traces, "generate", generator=generator)],
         "template": list(map(Path, job.inputs["template"])),
         "weights": list(map(Path, job.inputs["weights"])),
@@ -88,8 +88,9 @@ def _train(previewer: Previewer, job: StudyJob) -> PreviewedJob:
     pairings = list(dict.fromkeys(arm.pairing.undrawn for arm in study.arms if arm.policy == policy))
     pairings.sort(key=lambda one: one.chosen == one.rejected)  # of one with itself, a first sample has no other side
     pairing = next((one for one in pairings if all(map(rows.traces, one.generators))), pairings[0])
-    shown = previewer.shown(job, rows.prompts(TRAINING_PROMPTS)[0].text) | {"stage": "train"}
-    shown["name"] = f"train/{policy}/{pairing}"
+    problems = rows.problems()
+    shown = previewer.shown(job, next(iter(problems.values())))
+    shown |= {"stage": "train", "name": f"train/{policy}/{pairing}"}
     folder = tokenizer_folder(study, policy)
     if folder is None:
         return PreviewedJob(**shown, not_asked="the tokenizer of its policy is not on this machine")
@@ -97,7 +98,6 @@ def _train(previewer: Previewer, job: StudyJob) -> PreviewedJob:
     if not sides:
         return PreviewedJob(**shown, not_asked=f"there are no usable traces of both generators of {pairing} yet")
     tokeniser = Tokeniser(load_tokenizer(folder), study.rendering(policy))
-    problems = {prompt.prompt_id: prompt.text for prompt in rows.prompts(TRAINING_PROMPTS)}
     found = []
     for prompt_id, (chosen, rejected) in sides.items():
         messages = asked_by(job, problems[prompt_id]).messages
