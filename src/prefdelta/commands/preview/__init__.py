@@ -135,8 +135,8 @@ def _print(preview: Preview, full: bool) -> None:
         print_line()
         print_line(
             wrapped(
-                "measured: means of these rows, or of finished jobs. at most: hours by so few rows, most of which is "
-                "the start, are an upper bound. `prefdelta plan` says what is still missing, and its price by claim."
+                "The words behind numbers are those of `prefdelta plan`, which says what is still missing. Tokens are "
+                "by these rows. Hours by so few rows, most of which is the start, are an upper bound: at most."
             )
         )
 

@@ -216,7 +216,8 @@ class Previewer:
         shown: dict[str, Any] = {"template": asked.template, "prompt": prompt, "rendered": rendered}
         if isinstance(settings, JudgeSettings):
             engine = settings.engine
-            shown["facts"] = {"judge": f"{engine.model}, {engine.server.name if engine.server else engine.base_url}"}
+            place = f"a server {engine.server.name} of the job's own" if engine.server else engine.base_url
+            shown["facts"] = {"judge": f"{engine.model}, {place}"}
         return {"stage": job.stage, "name": job.name, "model": model, **shown}
 
     def why_not(self, engine: Any, job: StudyJob) -> str | None:
