@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from prefdelta.commands.main import main
 from prefdelta.core.pairs.overlap import overlap_between
 from prefdelta.models.loading import load_tokenizer
 from prefdelta.records.details.filter import TieCounts
+from prefdelta.records.trace import Trace
+from prefdelta.store import tables
 from study.miniature import make_model
 
 from .audited import DELTAS
-from .made import ALL, BENCHMARK, CONFIG, SWAPPED
+from .made import ALL, BENCHMARK, CONFIG, RESULTS, SWAPPED
 
 pytestmark = pytest.mark.usefixtures("audited")
 
@@ -176,6 +179,17 @@ def test_template_fails_for_a_model_that_cannot_be_trained(audit: Any) -> None:
     code, found = audit("template")
     failed = {(row["model"], row["role"]) for row in found["templates"] if row["failed"]}
     assert (code, failed) == (1, {("pa", "reference")})
+
+
+def test_a_trace_that_a_policy_cannot_spell_is_no_failure_of_its_template(audit: Any) -> None:
+    local_models("pa")
+    path = RESULTS / "generate/g3.parquet"
+    traces = tables.read(path, Trace)
+    tables.write(path, Trace, [replace(trace, text="so <|eot|> ends it. A:1") for trace in traces])
+    code, found = audit("template")
+    rows = {row["role"]: row for row in found["templates"] if row["model"] == "pa"}
+    assert "'<|eot|>'" in rows["reference"]["problem"]
+    assert (code, rows["reference"]["failed"]) == (0, False)
 
 
 # --- ways of output -----------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from prefdelta.workflow.job import Job
 from study.miniature import judge as scripted_judge
 from study.miniature import make_model
 
-from .made import CONFIG, RECORD, RESULTS, study_here
+from .made import CONFIG, DIMENSIONS, RECORD, RESULTS, study_here
 
 KEY = "PREVIEW_JUDGE_KEY"
 COMMAND = ["preview", "--configfile", CONFIG, "--rows", "2", "--json"]
@@ -184,3 +184,21 @@ def test_what_the_previewed_replies_cost_is_reckoned_up(
     one = (3 * 1.0 + 7 * 4.0) / 1e6  # the scripted judge's count of tokens
     assert [row["usd"] for row in found["jobs"][0]["rows"]] == pytest.approx([one, one])
     assert cost["usd_by_preview"] == pytest.approx(4000 * one)
+
+
+def test_the_limit_is_one_for_all_forms(
+    place: Path, server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A request may cost 25.6 USD and costs 0.7: a second one does not fit into 26."""
+    Path("dear.yaml").write_text("models: { example-judge: { input: 0, output: 100000 } }\n")
+    write_study(base_url=server.base_url, provider="dear", prices="dear.yaml")
+    study = yaml.safe_load(Path(CONFIG).read_text())
+    study["judge"]["forms"] = {dimension: [dimension] for dimension in DIMENSIONS}
+    Path(CONFIG).write_text(yaml.safe_dump(study, sort_keys=False))
+    assert study["judge"]["sampling"]["max_tokens"] == 256
+    before = len(server.seen)
+    assert main([*COMMAND, "--rows", "1", "--stage", "judge", "--limit-usd", "26"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["jobs"]
+    assert (first["asked"], first["not_asked"]) == (1, None)
+    assert "limit_usd" in second["not_asked"]
+    assert len(server.seen) == before + 1

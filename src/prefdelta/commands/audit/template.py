@@ -22,7 +22,7 @@ from prefdelta.core.asking.stored_reasoning import as_generated, closed_by, open
 from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.stage_names import TRAINING_PROMPTS
-from prefdelta.models.chat_templates import render, token_ids
+from prefdelta.models.chat_templates import render
 from prefdelta.models.loading import load_tokenizer
 from prefdelta.reading.study_tables import StudyTables
 from prefdelta.records.prompt import Prompt
@@ -30,6 +30,7 @@ from prefdelta.records.trace import Trace
 from prefdelta.stages.evaluate import EvaluateSettings
 from prefdelta.study.job import StudyJob
 from prefdelta.study.study import Study
+from prefdelta.training.spelling import UnfitTraceError, text_ids
 from prefdelta.training.tokens import check_beginning, tokenise
 
 TABLES = ("templates",)
@@ -171,12 +172,14 @@ def _row(
     rendering = study.rendering(model)
     try:
         prompt = render(tokenizer, asked.messages, rendering)
-        ids = token_ids(tokenizer, prompt)
+        ids = text_ids(tokenizer, prompt)
         beginnings = check_beginning(tokenizer, ids)
         remarks = describe_template(tokenizer, asked.messages, rendering)
         before = render(tokenizer, asked.messages, rendering, reply=False)
         another = render(tokenizer, asked.messages, rendering.model_copy(update={"date": _ANOTHER_DAY}))
         prefix = _prefix(tokenizer, asked.messages, prompt, completion, rendering) if role == "reference" else None
+    except UnfitTraceError as error:  # of the example, and not of the model
+        return _absent(model, role, asked.template, f"not looked at with this example: {error}", failed=False)
     except StudyError as error:
         return _absent(model, role, asked.template, str(error), failed=True)
     return RenderedPrompt(
@@ -200,7 +203,7 @@ def _row(
 def _prefix(tokenizer: Any, messages: Messages, prompt: str, completion: str, rendering: TemplateSettings) -> str:
     """How a trace is tokenised after its prompt. Raises StudyError if training cannot use it."""
     tokens = tokenise(tokenizer, messages, completion, rendering)
-    whole = token_ids(tokenizer, prompt + as_generated(prompt, completion))
+    whole = text_ids(tokenizer, prompt + as_generated(prompt, completion))
     return "yes" if whole[: len(tokens.prompt)] == tokens.prompt else "apart"
 
 
@@ -211,7 +214,7 @@ def _word(value: object) -> str:
 
 
 def _conclusion(looked: int, failed: Sequence[str], absent: Sequence[str]) -> str:
-    unseen = f" Not looked at, as their files are not here: {', '.join(absent)}." if absent else ""
+    unseen = f" Not looked at, or not in every role: {', '.join(absent)}." if absent else ""
     if failed:
         return (
             f"{len(failed)} of {looked} models cannot be asked or trained as they are: {', '.join(failed)}. Mend what "

@@ -36,6 +36,7 @@ from prefdelta.commands.output import (
     print_table,
 )
 from prefdelta.commands.planning.amounts import BASES, Amount, Basis
+from prefdelta.commands.planning.dollars import account
 from prefdelta.commands.preview.asking import USUAL_LIMIT, Previewer
 from prefdelta.commands.preview.full_size import StageCost, full_size
 from prefdelta.commands.preview.previewed import PreviewedJob, PreviewedRow
@@ -98,7 +99,9 @@ def run(arguments: argparse.Namespace) -> None:
 def make_preview(study: Study, rows: int, stages: Sequence[str], limit_usd: float | None) -> Preview:
     with tempfile.TemporaryDirectory(prefix="prefdelta-preview-") as folder:
         scratch = Scratch(Path(folder), study)
-        previewer = Previewer(study, scratch, PreviewRows(study, scratch, rows), limit_usd)
+        spent = account(study)
+        budget = (spent.spent if spent else 0.0, limit_usd)
+        previewer = Previewer(study, scratch, PreviewRows(study, scratch, rows), *budget)
         jobs = [job for stage in stages for job in _previewed(stage, previewer)]
     return Preview(study.config.study, rows, jobs, full_size(study, jobs, stages))
 
@@ -136,7 +139,8 @@ def _print(preview: Preview, full: bool) -> None:
         print_line(
             wrapped(
                 "The words behind numbers are those of `prefdelta plan`, which says what is still missing. Tokens are "
-                "by these rows. Hours by so few rows, most of which is the start, are an upper bound: at most."
+                "by these rows. Hours are assumed where single requests were timed, as many at once as in a run; by "
+                "rows that were answered together they are an upper bound (at most), for a start is most of it."
             )
         )
 
@@ -178,6 +182,7 @@ def _amount(amount: Amount, digits: int = 0) -> str:
 _ROWS: Sequence[Column[PreviewedRow]] = (
     Column("about", lambda row: row.about),
     Column("tokens", lambda row: formats.count(row.tokens), right=True),
+    Column("seconds", lambda row: formats.decimal(row.seconds, 2), right=True),
     Column("ended by", lambda row: row.finish_reason or ""),
     Column("result", lambda row: row.result),
     Column("reply", lambda row: _beginning(row.reply)),

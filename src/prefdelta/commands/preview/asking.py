@@ -15,7 +15,7 @@ from prefdelta.core.asking.costs import TokenUsage, cost
 from prefdelta.core.asking.engine_options import OpenAIOptions
 from prefdelta.core.errors import StudyError
 from prefdelta.core.stage_names import TRAINING_PROMPTS
-from prefdelta.engines.openai.account import Spending, read_prices
+from prefdelta.engines.openai.account import read_prices
 from prefdelta.models.chat_templates import render
 from prefdelta.models.loading import load_tokenizer
 from prefdelta.models.vllm_install import versions
@@ -50,7 +50,8 @@ class Previewer:
     study: Study
     scratch: Scratch
     rows: PreviewRows
-    limit_usd: float | None  # None: none was given
+    spent: float  # USD, by the whole study before this preview
+    limit_usd: float | None  # of this preview; None: none was given
 
     # --- generate -----------------------------------------------------------------------------------------------
 
@@ -148,7 +149,7 @@ class Previewer:
             return PreviewedJob(**shown, not_asked=str(error))
         partition = calls.judge_calls(Path(self.study.record), settings.form, generator)
         rows = _verdicts(partition, tables.read(output, Judgement), settings.engine)
-        return PreviewedJob(**shown, rows=rows, **_measured(manifest), kept=True)
+        return PreviewedJob(**shown, rows=rows, **_measured(manifest), kept=True, at_once=settings.engine.in_flight)
 
     def _guarded(self, engine: OpenAIOptions) -> OpenAIOptions | str:
         """How to ask a judge within the limit, at once and not in a batch; or why it is not asked."""
@@ -158,8 +159,7 @@ class Previewer:
             return "--limit-usd cannot be kept: judge.engine.prices names no prices of this model"
         changes: dict[str, Any] = {"batch": None}
         if engine.prices is not None:
-            spent = Spending.of(engine, Path(self.study.record) / "spending").spent()
-            most = spent + (USUAL_LIMIT if self.limit_usd is None else self.limit_usd)
+            most = self.spent + (USUAL_LIMIT if self.limit_usd is None else self.limit_usd)
             changes["limit_usd"] = most if engine.limit_usd is None else min(most, engine.limit_usd)
         return engine.model_copy(update=changes)
 
@@ -278,6 +278,7 @@ def _verdicts(partition: Path, judgements: Sequence[Judgement], engine: OpenAIOp
                 finish_reason=call.finish_reason if call else None,
                 result=judgement.failure or scores,
                 good=judgement.failure is None,
+                seconds=call.seconds if call else None,
                 usd=_usd(engine, call),
             )
         )

@@ -35,13 +35,13 @@ class PreviewedSpeed(ObservedSpeed):
     def __init__(self, study: Study, previewed: Sequence[PreviewedJob]) -> None:
         super().__init__(study)
         self._tokens: dict[tuple[str, str], list[int]] = {}
-        self._rates: dict[tuple[str, str], float] = {}  # tokens per second
+        self._rates: dict[tuple[str, str], Amount] = {}  # tokens per second
         for job in previewed:
             counts = [row.tokens for row in job.rows if row.tokens is not None]
             if counts:
                 self._tokens.setdefault(_key(job.stage, job.model, job.name), []).extend(counts)
-            if job.asked and job.seconds:
-                self._rates.setdefault((job.stage, job.model or ""), sum(counts) / job.seconds)
+            if counts and (rate := _rate(job, sum(counts))):
+                self._rates.setdefault((job.stage, job.model or ""), rate)
 
     def tokens_per_call(self, stage: str, model: str | None, *names: str) -> Amount:
         for name in names or ("",):
@@ -50,10 +50,20 @@ class PreviewedSpeed(ObservedSpeed):
         return super().tokens_per_call(stage, model, *names)
 
     def tokens_per_s(self, stage: str, model: str | None) -> Amount:
-        """As above; of a preview an upper bound of the time: a few rows fill no batch, and a start is most of it."""
         known = super().tokens_per_s(stage, model)
-        rate = self._rates.get((stage, model or ""))
-        return Amount(rate, Basis.AT_MOST) if rate and not known.value else known
+        return known if known.value else self._rates.get((stage, model or ""), known)
+
+
+def _rate(job: PreviewedJob, tokens: int) -> Amount | None:
+    """Tokens per second of a job, as far as a preview shows them; None if it shows nothing.
+
+    By the seconds of single requests, as many at once as in a run, if the server bears that. Or else by the seconds of
+    the whole preview, an upper bound of the time: a few rows fill no batch, and a start is most of it.
+    """
+    seconds = [row.seconds for row in job.rows if row.tokens is not None]
+    if known := [one for one in seconds if one]:
+        return Amount(tokens / len(seconds) * len(known) / sum(known) * job.at_once, Basis.ASSUMED)
+    return Amount(tokens / job.seconds, Basis.AT_MOST) if job.asked and job.seconds else None
 
 
 def _key(stage: str, model: str | None, name: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ class PreviewedRow:
     finish_reason: str | None = None
     result: str = ""  # right, wrong, scores, or why there is none
     good: bool = True  # whether it can be used: parsed, graded, scored, fits
+    seconds: float | None = None  # from request to reply; None: a batch of requests was answered together
     usd: float | None = None  # that the reply cost; None: no prices, or the tokens are not known
 
 
@@ -32,5 +33,6 @@ class PreviewedJob:
     asked: int = 0  # requests that were made now
     kept: bool = False  # whether the replies are in the study's record: the run will not ask them again
     seconds: float | None = None  # of the job, with its start
+    at_once: int = 1  # requests that a run has in flight
     facts: Mapping[str, str] = field(default_factory=dict)  # more, in words
     not_asked: str | None = None  # why nothing was asked
