@@ -160,7 +160,8 @@ def _print_job(job: PreviewedJob, full: bool) -> None:
         print_line("first prompt" if job.rendered else "first prompt, as messages")
         print_quoted(job.prompt)
     if job.rows:
-        print_table(_ROWS, job.rows)
+        said = [column for column in _ROWS if any(column.cell(row) not in ("", formats.NONE) for row in job.rows)]
+        print_table(said, job.rows)
     for row in job.rows if full else ():
         for name, text in (("reasoning", row.reasoning), ("reply", row.reply)):
             if text:
