@@ -15,6 +15,10 @@ from prefdelta.system import environment
 COMMANDS = {
     "plan": "what would run, why, and what it would cost",
     "status": "how a study stands: done, running, failed and why, time left",
+    "show": "one trace, judgement, pair, arm, selection or benchmark item, whole",
+    "pairs": "find pairs: by deltas, scores, grades, lengths",
+    "lineage": "where a pair comes from, and which arms train on it",
+    "compare": "hold one arm against another on the same items, with intervals and a verdict",
     "doctor": "look whether this machine or cluster has what a study needs",
     "pin": "write down the commits of the models and data sets that a study uses",
     "decontaminate": "keep prompts out of the training set that overlap with a benchmark",
