@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prefdelta.commands.looking.names import TraceName
-from prefdelta.commands.looking.origins import JudgeOrigin, judge_origin
+from prefdelta.commands.looking.origins import JudgeOrigin, judge_origin, short
 from prefdelta.commands.looking.results import Results
 from prefdelta.commands.output import Column, print_line, print_quoted, print_table
 from prefdelta.core.asking.judges import at_judge, judge_in
@@ -65,7 +65,7 @@ def print_judgement(judgement: FormJudgement) -> None:
     for number, vote in enumerate(judgement.votes, 1):
         count = f"vote {number} of {len(judgement.votes)}" if len(judgement.votes) > 1 else "vote"
         again = f", attempt {vote.attempt + 1}" if vote.attempt else ""
-        print_line(f"{count}{again}, by {vote.judge or 'an unknown judge'}{_failed(vote)}; call {vote.call_key[:16]}")
+        print_line(f"{count}{again}, by {vote.judge or 'an unknown judge'}{_failed(vote)}; call {short(vote.call_key)}")
         if vote.reasoning:
             print_line("reasoning:")
             print_quoted(vote.reasoning.strip())

@@ -48,7 +48,7 @@ class GeneratorOrigin:
         if self.repository:
             where = f"{self.repository} at {self.commit or 'a folder, or a commit that is not pinned'}"
         elif self.weights:
-            where = f"model {self.model}, trained by this study; weights {self.weights}"
+            where = f"model {self.model}, trained by this study; weights {short(self.weights)}"
         else:
             where = f"model {self.model} (not there yet)"
         return f"{self.generator}: {where}"
@@ -79,6 +79,11 @@ class JudgeOrigin:
         at = f" at {self.commit}" if self.commit else ""
         name = f"{self.judge}, " if self.judge else ""
         return f"{self.form}: {name}model {self.model or '(not asked yet)'}" + (f", {where}{at}" if where else "")
+
+
+def short(digest: str) -> str:
+    """A digest or key as people read it: its beginning. --json has all of it."""
+    return digest[:16]
 
 
 def prompt_origin(results: Results, source: str) -> PromptOrigin:

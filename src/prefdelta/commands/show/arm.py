@@ -24,6 +24,7 @@ from prefdelta.commands.looking.answers import (
     truncated,
 )
 from prefdelta.commands.looking.names import find_arms
+from prefdelta.commands.looking.origins import short
 from prefdelta.commands.looking.results import Results
 from prefdelta.commands.looking.selected import SelectionOrder, orders_of
 from prefdelta.commands.output import Column, print_facts, print_heading, print_line, print_table
@@ -214,7 +215,7 @@ def _facts(arm: ShownArm) -> dict[str, str]:
         facts["differs from base"] = "yes" if arm.differs_from_base else "no"
     if arm.policy_key:
         kept = "" if arm.weights_kept else " (weights removed)"
-        facts["weights"] = f"{arm.folder}{kept}; sha256 {arm.weights_sha256}"
+        facts["weights"] = f"{arm.folder}{kept}; sha256 {short(arm.weights_sha256 or '')}"
     return facts
 
 

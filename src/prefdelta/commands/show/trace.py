@@ -9,7 +9,7 @@ from typing import Literal
 
 from prefdelta.commands.looking.judged import DimensionScore, judged, print_scores
 from prefdelta.commands.looking.names import TraceName, find_trace, read_prompt, read_trace
-from prefdelta.commands.looking.origins import GeneratorOrigin, PromptOrigin, generator_origin, prompt_origin
+from prefdelta.commands.looking.origins import GeneratorOrigin, PromptOrigin, generator_origin, prompt_origin, short
 from prefdelta.commands.looking.results import Results
 from prefdelta.commands.output import print_facts, print_heading, print_line, print_quoted
 from prefdelta.records.grade import Grade
@@ -103,7 +103,7 @@ def show(document: TraceDocument, arguments: argparse.Namespace) -> None:
             "sampling": ", ".join(f"{name} {value}" for name, value in document.made_by.sampling.items()) or NONE,
             "template": template_line(document.made_by.template, document.made_by.template_sha256),
             "seed": str(document.seed),
-            "call": document.call_key,
+            "call": short(document.call_key),
             "prompt": f"{document.prompt_id}, {document.prompt.line}",
         }
     )
@@ -130,7 +130,7 @@ def answer_line(extracted: str | None, correct: bool | None, failure: str | None
 
 
 def template_line(path: str | None, sha256: str | None) -> str:
-    return f"{path}, sha256 {sha256}" if path else NONE
+    return f"{path}, sha256 {short(sha256)}" if path and sha256 else NONE
 
 
 def _pairs(results: Results, name: TraceName) -> list[PairSide]:
