@@ -34,11 +34,19 @@ def report_settings(results: Results) -> ReportSettings:
     return settings
 
 
-def read_answers(results: Results, groups: Collection[str]) -> Answered:
-    """All answers that are there in some groups: the variance between runs is that of all arms, as in the report."""
+def read_answers(results: Results, groups: Collection[str], benchmarks: Collection[str] | None = None) -> Answered:
+    """All answers that are there in some groups: the variance between runs is that of all arms, as in the report.
+
+    benchmarks: those to be looked at; None: all.
+    """
     settings = report_settings(results)
     shown = {
-        name: BenchmarkGroup(group.title, group.benchmarks, name in groups, group.temperature)
+        name: BenchmarkGroup(
+            group.title,
+            [one for one in group.benchmarks if benchmarks is None or one in benchmarks],
+            name in groups,
+            group.temperature,
+        )
         for name, group in settings.groups.items()
     }
     labels = {
