@@ -71,7 +71,7 @@ def print_judgement(judgement: FormJudgement) -> None:
             print_quoted(vote.reasoning.strip())
         if vote.reply:
             print_line("reply:")
-            print_quoted(vote.reply)
+            print_quoted(vote.reply.strip())
 
 
 def print_scores(scores: Sequence[DimensionScore]) -> None:

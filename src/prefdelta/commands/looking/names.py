@@ -34,7 +34,7 @@ def find_trace(results: Results, name: str) -> TraceName:
     if generator not in results.study.generators:
         raise unknown("generator", generator, list(results.study.generators))
     table = results.tables.arrow("generate", Trace, ["prompt_id", "sample"], generator=generator)
-    prompt_id = _whole_id(rest[0], table.column("prompt_id").to_pylist(), f"of {generator}'s traces, a prompt")
+    prompt_id = _whole_id(rest[0], table.column("prompt_id").to_pylist(), f"the prompts of {generator}'s traces")
     samples = [row["sample"] for row in table.to_pylist() if row["prompt_id"] == prompt_id]
     sample = rest[1] if len(rest) == 2 else "0"
     if not sample.isdecimal() or int(sample) not in samples:
@@ -84,8 +84,8 @@ def find_pair(results: Results, name: str) -> tuple[Pairing, Pair]:
     ]
     if len(found) != 1:
         listed = [f"{pairing}/{pair_id}" for pairing, pair_id in found]
-        where = f"of the pairing {asked}" if asked else f"of {len(places)} pairings"
-        raise _not_one(f"{where}, a pair", beginning, listed)
+        where = str(asked) if asked else f"{len(places)} pairings"
+        raise _not_one(f"the pairs of {where}", beginning, listed)
     ((pairing, pair_id),) = found
     (pair,) = results.tables.rows("pair", Pair, {"pair_id": pair_id}, **pairing.axes)
     return pairing, pair
@@ -131,24 +131,23 @@ def find_item(results: Results, name: str) -> Prompt:
     if benchmark not in results.study.config.benchmarks:
         raise unknown("benchmark", benchmark, list(results.study.config.benchmarks))
     ids = results.tables.arrow("prompts", Prompt, ["prompt_id"], source=benchmark).column("prompt_id").to_pylist()
-    return read_prompt(results, _whole_id(beginning, ids, f"of {benchmark}, an item"), benchmark)
+    return read_prompt(results, _whole_id(beginning, ids, f"the items of {benchmark}"), benchmark)
 
 
-def _whole_id(beginning: str, ids: Collection[str], what: str) -> str:
+def _whole_id(beginning: str, ids: Collection[str], among: str) -> str:
     """The one id that begins so, or is it. Raises StudyError if there is none, or if several do."""
     found = sorted({whole for whole in ids if whole.startswith(beginning)})
     if beginning in found:
         return beginning
     if len(found) != 1:
-        raise _not_one(what, beginning, found)
+        raise _not_one(among, beginning, found)
     return found[0]
 
 
-def _not_one(what: str, beginning: str, found: list[str]) -> StudyError:
+def _not_one(among: str, beginning: str, found: list[str]) -> StudyError:
     if not found:
-        return StudyError(f"{what} whose id begins with {beginning!r} was looked for: there is none.")
+        return StudyError(f"no id among {among} begins with {beginning!r}.")
     more = " ..." if len(found) > _SHOWN else ""
     return StudyError(
-        f"{what} whose id begins with {beginning!r} was looked for: {len(found):,} do. Give more of the id: "
-        f"{', '.join(found[:_SHOWN])}{more}"
+        f"{len(found):,} ids among {among} begin with {beginning!r}. Give more of it: {', '.join(found[:_SHOWN])}{more}"
     )

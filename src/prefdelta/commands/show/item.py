@@ -73,7 +73,7 @@ def show(document: ItemDocument, arguments: argparse.Namespace) -> None:
     print_quoted(document.problem)
     print_facts({"right": " or ".join(document.right_answers) or formats.NONE})
     print_heading(f"{len(document.answers):,} answers" if document.answers else "no answers yet")
-    if any(answer.text is not None for answer in document.answers):
+    if arguments.arm:
         for answer in document.answers:
             print_heading(f"{answer.arm}, {answer.group}, sample {answer.sample}: {_verdict(answer)}")
             print_quoted(answer.text if answer.text is not None else "(its reply is not in this study's record)")
