@@ -177,6 +177,7 @@ def test_items_are_a_table_as_csv_whose_names_are_known_to_show(compare: Callabl
     assert main(["compare", ALL, "pa/base", *words, "--configfile", CONFIG]) == 0
     row = next(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert main(["show", "item", row["item"], "--configfile", CONFIG]) == 0
+    assert row["item"] in capsys.readouterr().out
     assert main(["compare", ALL, "pa/base", "--csv", "--configfile", CONFIG]) == 0
     lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [line["over"] for line in lines] == ["Maths, easy", "Maths, hard", "Code"]

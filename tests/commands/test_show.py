@@ -3,7 +3,11 @@
 import csv
 import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -309,3 +313,13 @@ def test_a_reply_that_is_not_in_the_record_is_told(partly: Look) -> None:
     _remove("record/calls")
     assert "its reply is not in this study's record" in partly("show", "judgement", "g3/aa01")
     assert "its reply is not in this study's record" in partly("show", "item", "mini_code/code01", "--arm", "pa/base")
+
+
+def test_whoever_reads_may_stop_reading(study: Path) -> None:
+    """As `head` does: a command ends like any other program, without a traceback."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "prefdelta.commands.main", "show", "pair", "f1", "--configfile", CONFIG]
+    done = subprocess.run(words, cwd=study, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from prefdelta.commands.text_table import csv_text, table, visible
 from prefdelta.study.study import Study
@@ -94,8 +94,9 @@ def print_table(columns: Sequence[Column[R]], rows: Sequence[R]) -> None:
     from rich.text import Text
 
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
-        shown.add_column(Text(visible(column.title)), justify="right" if column.right else "left", overflow="fold")
+    for number, column in enumerate(columns):  # the first names the row: it stays whole, to be copied
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        shown.add_column(Text(visible(column.title)), justify=justify, overflow="fold", no_wrap=number == 0)
     for row_cells in cells:
         shown.add_row(*map(Text, row_cells))
     console.print(shown)

@@ -64,7 +64,8 @@ def read(results: Results, arguments: argparse.Namespace) -> ItemDocument:
                 rows = _rows(path, prompt.source, prompt.prompt_id)
                 texts = _texts(results, job, arm, rows) if asked else {}
                 answers += [_answer(arm, path.stem, row, texts) for row in rows]
-    answers.sort(key=lambda answer: (answer.group, answer.arm.split("/")[0], "/base" not in answer.arm))
+    groups = list(results.study.config.evaluate.groups)
+    answers.sort(key=lambda answer: (groups.index(answer.group), answer.arm.split("/")[0], "/base" not in answer.arm))
     return ItemDocument(results.name, f"{prompt.source}/{prompt.prompt_id}", prompt.text, prompt.answers, answers)
 
 
