@@ -74,7 +74,7 @@ def find_pair(results: Results, name: str) -> tuple[Pairing, Pair]:
     axes = asked.axes if asked else {}
     places = list(results.tables.places("pair", **axes))
     if not places:
-        path = f"{results.study.results}/pair/{asked or ''}"
+        path = f"{results.study.results}/pair{f'/{asked}' if asked else ''}"
         raise StudyError(f"{path}: there are no pairs yet. `prefdelta status` says how far the study is.")
     found = [
         (pairing_at(place), pair_id)
