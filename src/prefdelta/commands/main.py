@@ -1,11 +1,14 @@
 """Commands for a study's results. Each has its own --help; they run in the repository's root, as snakemake does."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
+from prefdelta.commands.text_table import visible
 from prefdelta.core.errors import StudyError
 from prefdelta.system import environment
 
@@ -13,6 +16,10 @@ from prefdelta.system import environment
 COMMANDS = {
     "plan": "what would run, why, and what it would cost",
     "status": "how a study stands: done, running, failed and why, time left",
+    "show": "one trace, judgement, pair, arm, selection or benchmark item, whole",
+    "pairs": "find pairs: by deltas, scores, grades, lengths",
+    "lineage": "where a pair comes from, and which arms train on it",
+    "compare": "hold one arm against another on the same items, with intervals and a verdict",
     "doctor": "look whether this machine or cluster has what a study needs",
     "pin": "write down the commits of the models and data sets that a study uses",
     "decontaminate": "keep prompts out of the training set that overlap with a benchmark",
@@ -48,16 +55,23 @@ def parser_of(words: Sequence[str]) -> tuple[argparse.ArgumentParser, ModuleType
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 2 something a person can put right."""
+    """Run one command and return its exit code.
+
+    0 done; 1 the answer is no, of a command that was asked to exit by its answer; 2 something a person can put right.
+    """
     environment.silence()
     words = list(sys.argv[1:] if argv is None else argv)
     parser, module = parser_of(words)
     arguments = parser.parse_args(words)
     assert module is not None  # argparse refuses other names
     try:
-        module.run(arguments)
+        code = int(module.run(arguments) or 0)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except StudyError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {visible(str(error))}\n")
         return 2
     except PermissionError as error:
         sys.stderr.write(f"error: {error}\nOnce that is put right, the same command does the rest.\n")
@@ -65,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("stopped: the same command again does the rest\n")
         return 130
-    return 0
+    return code
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.commands.output import print_line
+from prefdelta.commands.text_table import no_formula
 from prefdelta.core import layout
 from prefdelta.core.arms import Pairing
 from prefdelta.core.errors import StudyError
@@ -25,7 +26,6 @@ from prefdelta.system.files import publish_text
 TEMPLATE = Path("resources/templates/annotate.html")
 ROW_COLUMNS = ("sheet", "row", "problem", *SIDES)
 NOTE = "note"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def csv_text(sheet: Sheet, shown: list[ShownRow]) -> str:
     columns = score_columns(sheet.dimensions)
     writer.writerow([*ROW_COLUMNS, *columns, NOTE])
     for row in shown:
-        texts = [_no_formula(text) for text in (row.problem, row.first, row.second)]
+        texts = [no_formula(text) for text in (row.problem, row.first, row.second)]
         writer.writerow([sheet.sheet, row.row, *texts, *([""] * (len(columns) + 1))])
     return stream.getvalue()
 
@@ -152,7 +152,3 @@ def _output(study: Study, kind: str, **axes: str) -> Path:
     if not path.is_file():
         raise StudyError(f"{path}: is not there yet. Run the study up to its deltas, then export.")
     return path
-
-
-def _no_formula(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
