@@ -23,6 +23,7 @@ COMMANDS = {
     "worlds": "what the ledger of claims concludes where the truth is planted",
     "sweep": "choose the learning rates of a study by a rule",
     "export": "write pairs, results or a policy in forms that others read",
+    "bundle": "write a whole study into one archive with checksums, or check one",
     "audit": "hold results against another way of measuring them",
 }
 

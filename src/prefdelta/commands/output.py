@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 
 from prefdelta.commands.text_table import table
 from prefdelta.study.study import Study
@@ -9,6 +10,14 @@ from prefdelta.study.study import Study
 
 def print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
+
+
+def prefdelta_version() -> str:
+    """The version of this package; "unknown" if its source runs from a folder."""
+    try:
+        return version("prefdelta")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def format_bytes(count: float) -> str:

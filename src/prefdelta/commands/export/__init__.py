@@ -12,6 +12,7 @@ from pathlib import Path
 from prefdelta.commands.export.columns import FORMATS
 from prefdelta.commands.export.data_set import write_data_set
 from prefdelta.commands.export.pairs import find_arm, pairs_of_arm, pairs_of_pairing
+from prefdelta.commands.export.policy import write_policy
 from prefdelta.commands.export.results import SCHEMA, write_results
 from prefdelta.commands.output import print_line
 from prefdelta.commands.study_options import add_configfile, open_study
@@ -44,6 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
     match arguments.what, arguments.pairing:
         case ["results"], None:
             _export_results(study, arguments)
+        case ["policy", name], None:
+            _export_policy(study, arguments, name)
         case [name], None:
             _export_pairs(study, arguments, name)
         case [], str():
@@ -64,8 +67,7 @@ def _export_pairs(study: Study, arguments: argparse.Namespace, arm: str | None) 
         export = pairs_of_pairing(study, Pairing.parse(arguments.pairing))
     rows = write_data_set(export, form, arguments.out, arguments.license)
     print_line(f"written: {arguments.out}, {rows:,} rows of {len(export.pairs):,} pairs ({form}), with card and Croissant")
-    if arguments.license is None:
-        print_line('licence: "unknown" is written; choose one with --license before you share the data')
+    _tell_of_license(arguments)
 
 
 def _export_results(study: Study, arguments: argparse.Namespace) -> None:
@@ -78,3 +80,16 @@ def _export_results(study: Study, arguments: argparse.Namespace) -> None:
         f"written: {arguments.out}, {written.results:,} results of {written.policies:,} policies "
         f"({EVERY_EVAL_EVER} {SCHEMA}){f', {written.items:,} answers' if arguments.items else ''}"
     )
+
+
+def _export_policy(study: Study, arguments: argparse.Namespace, arm: str) -> None:
+    if arguments.format is not None:
+        raise StudyError(f"--format {arguments.format}: a policy has one form only; leave it out.")
+    results = write_policy(study, find_arm(study, arm), arguments.out, arguments.license)
+    print_line(f"written: {arguments.out}, the policy with its card, lineage and {results:,} results")
+    _tell_of_license(arguments)
+
+
+def _tell_of_license(arguments: argparse.Namespace) -> None:
+    if arguments.license is None:
+        print_line('licence: "unknown" is written; choose one with --license before you share it')

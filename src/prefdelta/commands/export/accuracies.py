@@ -7,7 +7,6 @@ from pathlib import Path
 from prefdelta.commands.export.lineage import read_manifest
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Base
-from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import Estimate
 from prefdelta.records.manifest import Manifest
 from prefdelta.reporting.arms import arm_at
@@ -37,12 +36,10 @@ def measured(study: Study) -> Mapping[Arm | Base, list[Measured]]:
     """Every evaluated policy, untrained ones first, with its results in the order of the config.
 
     An untrained policy at a temperature of its own is a control of the report, and not among them.
-    Raises StudyError if nothing is evaluated yet.
+    Empty if nothing is evaluated yet.
     """
     jobs = [job for job in study.jobs("evaluate") if job.kind != "evaluate_sharpened" and Path(job.manifest).is_file()]
     tables = {path: job for job in jobs for path in job.outputs if Path(path).is_file()}
-    if not tables:
-        raise StudyError(f"{study.results}/evaluate: nothing is evaluated yet. Run the study, then export its results.")
     section = study.config.evaluate
     groups = {
         name: BenchmarkGroup(group.title, group.benchmarks, group.primary, group.sampling.temperature)

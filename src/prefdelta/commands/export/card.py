@@ -4,6 +4,7 @@ import json
 
 from prefdelta.commands.export import wording
 from prefdelta.commands.export.columns import Column, Format
+from prefdelta.commands.export.markdown import listed, table
 from prefdelta.commands.export.pairs import PairsExport
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -28,10 +29,10 @@ def card(
         f"# {export.name}\n\n{wording.what_it_is(export)} {wording.order(export)}\n",
         _licence(license_name),
         _loading(export, form, data),
-        "## Columns\n\n" + _table(["column", "what it is"], [[f"`{c.name}`", c.about] for c in columns]),
+        "## Columns\n\n" + table(["column", "what it is"], [[f"`{c.name}`", c.about] for c in columns]),
         _made(export),
         _left_out(export),
-        "## Known limits\n\n" + _list([*wording.LIMITS, *wording.BIASES, *wording.USES]),
+        "## Known limits\n\n" + listed([*wording.LIMITS, *wording.BIASES, *wording.USES]),
     ]
     return "\n".join(parts)
 
@@ -72,8 +73,8 @@ def _made(export: PairsExport) -> str:
         )
     lines.append(f"prefdelta at commit {', '.join(lineage.commits) or 'unknown'}; last job {lineage.last}.")
     texts = {path: sha256 for judge in lineage.judges for path, sha256 in judge.texts.items()}
-    digests = _table(["text that the judge read", "sha256"], [[f"`{path}`", sha256] for path, sha256 in texts.items()])
-    return f"## How it was made\n\n{_list(lines)}\n{digests}"
+    digests = table(["text that the judge read", "sha256"], [[f"`{path}`", sha256] for path, sha256 in texts.items()])
+    return f"## How it was made\n\n{listed(lines)}\n{digests}"
 
 
 def _left_out(export: PairsExport) -> str:
@@ -86,13 +87,4 @@ def _left_out(export: PairsExport) -> str:
         told = ", ".join(f"{reason}: {count:,}" for reason, count in reasons.items()) or "none"
         total = len(export.pairs) + sum(reasons.values())
         rows.append([f"training of `{export.name}`", f"{total:,}", told])
-    return "## What was left out, and why\n\n" + _table(["job", "rows", "left out"], rows)
-
-
-def _list(lines: list[str] | tuple[str, ...]) -> str:
-    return "".join(f"- {line}\n" for line in lines)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return "## What was left out, and why\n\n" + table(["job", "rows", "left out"], rows)

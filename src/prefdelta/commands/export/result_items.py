@@ -69,7 +69,7 @@ def _line(row: Score, solved: int, prompt: Prompt, call: Call | None) -> dict[st
     }
     line: dict[str, Any] = {
         "sample_id": f"{row.prompt_id}/{row.sample}",
-        "sample_hash": hashlib.sha256(json.dumps([prompt.text, prompt.answers]).encode("utf-8")).hexdigest(),
+        "sample_hash": hashlib.sha256((prompt.text + "".join(prompt.answers)).encode("utf-8")).hexdigest(),
         "interaction_type": "single_turn",
         "input": {"raw": prompt.text, "reference": prompt.answers},
         "output": {"raw": [] if answer is None else [answer]},

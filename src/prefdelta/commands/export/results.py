@@ -17,6 +17,7 @@ from prefdelta.commands.export.accuracies import Measured, interval_method, meas
 from prefdelta.commands.export.lineage import model_and_revision
 from prefdelta.commands.export.pairs import trained_arm
 from prefdelta.commands.export.result_items import write_items
+from prefdelta.commands.output import prefdelta_version
 from prefdelta.commands.staged import new_folder
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.data.sources import DataSource
@@ -45,6 +46,8 @@ def write_results(
     Raises StudyError if nothing is evaluated, if an arm of `only` is not, or as `new_folder`.
     """
     found = measured(study)
+    if not found:
+        raise StudyError(f"{study.results}/evaluate: nothing is evaluated yet. Run the study, then export its results.")
     if unknown := set(only or []) - {str(policy) for policy in found}:
         raise StudyError(
             f"no results of {', '.join(sorted(unknown))}: not evaluated yet, or not in the study. Evaluated are "
@@ -91,8 +94,8 @@ def _uuid(name: str) -> UUID:
 
 
 def _log(study: Study, policy: Arm | Base, values: Sequence[Measured], organization: str, now: str) -> dict[str, Any]:
-    model = _model(study, policy, organization)
     first = values[0].manifest.run
+    model = _model(study, policy, organization, first.versions)
     return {
         "schema_version": SCHEMA,
         "evaluation_id": f"{_collection(study)}/{model['id']}/{now}",
@@ -106,7 +109,7 @@ def _log(study: Study, policy: Arm | Base, values: Sequence[Measured], organizat
         },
         "eval_library": {
             "name": "prefdelta",
-            "version": "0.1.0",
+            "version": prefdelta_version(),
             "additional_details": {"commit": first.commit or "unknown"},
         },
         "model_info": model,
@@ -114,7 +117,9 @@ def _log(study: Study, policy: Arm | Base, values: Sequence[Measured], organizat
     }
 
 
-def _model(study: Study, policy: Arm | Base, organization: str) -> dict[str, Any]:
+def _model(
+    study: Study, policy: Arm | Base, organization: str, versions: Mapping[str, str]
+) -> dict[str, Any]:
     base, revision = model_and_revision(study, policy.policy, Path(study.record))
     engine = study.config.evaluate.engine.name
     details = {"deployment_type": "self_deployed", "base_model": base, "base_revision": revision or "unknown"}
@@ -140,7 +145,7 @@ def _model(study: Study, policy: Arm | Base, organization: str) -> dict[str, Any
         "name": str(policy),
         "id": identity,
         "developer": identity.partition("/")[0],
-        "inference_engine": {"name": engine},
+        "inference_engine": {"name": engine, "version": versions.get(engine, "unknown")},
         "additional_details": details,
     }
 
