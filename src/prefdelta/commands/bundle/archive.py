@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
-from prefdelta.commands.staged import new_file
 from prefdelta.core.errors import DamagedError, StudyError
+from prefdelta.system.staged import new_file
 
 SUMS = "SHA256SUMS"  # as `sha256sum --check` reads it
 ENDINGS = (".tar.zst", ".tar.gz")
@@ -29,14 +29,16 @@ def ending_of(path: Path) -> str:
 def write(out: Path, folder: str, files: Iterable[tuple[str, bytes]], date: str) -> int:
     """Write an archive with everything below `folder`, and return its size in bytes.
 
-    files: (name, content), in their order in the archive; SHA256SUMS is added at the end. date: ISO, of all files in it.
+    files: (name, content), in their order in the archive; SHA256SUMS is added at the end. date: ISO,
+    of all files in it.
     """
     seconds = int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp())
     sums = []
     with new_file(out) as path:
-        with _compressed(path, ending_of(out)) as stream, tarfile.open(
-            fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT
-        ) as tar:
+        with (
+            _compressed(path, ending_of(out)) as stream,
+            tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+        ):
             for name, content in files:
                 sums.append(f"{hashlib.sha256(content).hexdigest()}  {name}\n")
                 _add(tar, f"{folder}/{name}", content, seconds)
@@ -90,7 +92,7 @@ def _members(path: Path, ending: str) -> Iterator[tuple[str, bytes]]:
 
 
 @contextmanager
-def _compressed(path: Path, ending: str) -> Iterator[IO[bytes]]:
+def _compressed(path: Path, ending: str) -> Iterator[Any]:
     import pyarrow as pa
 
     if ending == ".tar.gz":

@@ -29,7 +29,7 @@ _SHORT = 8  # characters: a shorter value stands in many files by chance
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class BundledFile:
     """One file of a bundle."""
 
     name: str  # its path in the bundle, which is that below the repository's root
@@ -42,32 +42,32 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    members: list[Member]  # by name
+class BundleContents:
+    members: list[BundledFile]  # by name
     missing: list[str]  # outputs of the study that are not there yet
     last: str  # start of the study's last job, UTC; "" without manifests
 
 
-def contents_of(study: Study, config: Path, without_texts: bool) -> Contents:
+def contents_of(study: Study, config: Path, without_texts: bool) -> BundleContents:
     """The files of a bundle. Raises StudyError if the study has no outputs yet, or if a file holds a secret."""
     jobs = list(study.all_jobs)
     outputs = {path: job.stage for job in jobs for path in job.outputs}
     missing = [path for path in outputs if not Path(path).exists()]
     if len(missing) == len(outputs):
         raise StudyError(f"{study.results}: the study has no outputs yet, so there is nothing to bundle. Run it first.")
-    found: dict[str, Member] = {}
+    found: dict[str, BundledFile] = {}
     for path, about in _given(study, config):
-        found[path.as_posix()] = Member(path.as_posix(), path, about)
+        found[path.as_posix()] = BundledFile(path.as_posix(), path, about)
     for job in jobs:
         if Path(job.manifest).is_file():
-            found[job.manifest] = Member(job.manifest, Path(job.manifest), f"account of the job {job.name}")
+            found[job.manifest] = BundledFile(job.manifest, Path(job.manifest), f"account of the job {job.name}")
     for name, stage in outputs.items():
         for member in _output(Path(name), stage, without_texts):
             found[member.name] = member
     members = [found[name] for name in sorted(found)]
     _check_no_secret(study, members)
     started = (_started(member) for member in members if member.name.endswith(layout.MANIFEST))
-    return Contents(members, missing, max(filter(None, started), default=""))
+    return BundleContents(members, missing, max(filter(None, started), default=""))
 
 
 def _given(study: Study, config: Path) -> Iterator[tuple[Path, str]]:
@@ -89,20 +89,20 @@ def _given(study: Study, config: Path) -> Iterator[tuple[Path, str]]:
             yield (absolute.relative_to(root) if absolute.is_relative_to(root) else Path(path.name)), about
 
 
-def _output(path: Path, stage: str, without_texts: bool) -> Iterator[Member]:
+def _output(path: Path, stage: str, without_texts: bool) -> Iterator[BundledFile]:
     name = path.as_posix()
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file() and not file.name.startswith("."):
-                yield Member(file.as_posix(), file, "figure of the report")
+                yield BundledFile(file.as_posix(), file, "figure of the report")
     elif not path.exists() or (without_texts and stage == "report"):  # the page quotes traces
         return
     elif without_texts and stage in TEXT_COLUMNS:
         row_type, column = TEXT_COLUMNS[stage]
-        yield Member(name, path, f"table of {row_type.__name__}, without {column}", (row_type, column))
+        yield BundledFile(name, path, f"table of {row_type.__name__}, without {column}", (row_type, column))
     else:
         about = "page of the report" if stage == "report" else f"output of stage {stage}"
-        yield Member(name, path, about)
+        yield BundledFile(name, path, about)
 
 
 def _blanked(path: Path, row_type: type[Row], column: str) -> bytes:
@@ -118,12 +118,12 @@ def _blanked(path: Path, row_type: type[Row], column: str) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _started(member: Member) -> str | None:
+def _started(member: BundledFile) -> str | None:
     match = re.search(rb'"started": "([0-9TZ:.+-]+)"', member.read())
     return match[1].decode() if match else None
 
 
-def _check_no_secret(study: Study, members: list[Member]) -> None:
+def _check_no_secret(study: Study, members: list[BundledFile]) -> None:
     """Raise StudyError if a text holds the value of an environment variable that looks like a secret."""
     named = {judge.engine.api_key_env for judge in study.config.judge.judges().values()}
     secrets = {

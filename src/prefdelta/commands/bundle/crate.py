@@ -5,7 +5,7 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-from prefdelta.commands.bundle.contents import Contents, Member
+from prefdelta.commands.bundle.contents import BundleContents, BundledFile
 from prefdelta.commands.output import prefdelta_version
 from prefdelta.study.study import Study
 
@@ -24,7 +24,7 @@ _TYPES = {
 _PROGRAM = "#prefdelta"
 
 
-def crate(study: Study, contents: Contents, license_name: str | None, without_texts: bool) -> bytes:
+def crate(study: Study, contents: BundleContents, license_name: str | None, without_texts: bool) -> bytes:
     """The metadata of a bundle: what each file is, and who made it."""
     missing = f" {len(contents.missing):,} of its outputs were not made yet." if contents.missing else ""
     texts = " The texts that models wrote are left out." if without_texts else ""
@@ -52,7 +52,7 @@ def crate(study: Study, contents: Contents, license_name: str | None, without_te
     return (json.dumps({"@context": _CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-def _file(member: Member) -> dict[str, Any]:
+def _file(member: BundledFile) -> dict[str, Any]:
     content, path = member.read(), PurePosixPath(member.name)
     return {
         "@id": member.name,

@@ -9,7 +9,7 @@ that is not there yet.
 import argparse
 from pathlib import Path
 
-from prefdelta.commands.export.columns import FORMATS
+from prefdelta.commands.export.columns import FORMATS, Format
 from prefdelta.commands.export.data_set import write_data_set
 from prefdelta.commands.export.pairs import find_arm, pairs_of_arm, pairs_of_pairing
 from prefdelta.commands.export.policy import write_policy
@@ -53,20 +53,21 @@ def run(arguments: argparse.Namespace) -> None:
             _export_pairs(study, arguments, None)
         case _:
             raise StudyError(
-                "say what to export: an arm (`prefdelta status` lists them), results, policy ARM, or --pairing P."
+                f"say what to export: an arm such as {study.arms[0]}, results, policy ARM, or --pairing P. Nothing "
+                "else goes with it."
             )
 
 
 def _export_pairs(study: Study, arguments: argparse.Namespace, arm: str | None) -> None:
-    form = arguments.format or "trl"
-    if form == EVERY_EVAL_EVER:
-        raise StudyError(f"--format {form}: is a form of results, not of pairs; pairs have {', '.join(FORMATS)}.")
+    if arguments.format == EVERY_EVAL_EVER:
+        raise StudyError(f"--format {EVERY_EVAL_EVER}: is of results, not of pairs; pairs have {', '.join(FORMATS)}.")
+    form: Format = arguments.format or "trl"
     if arm is not None:
         export = pairs_of_arm(study, find_arm(study, arm))
     else:
         export = pairs_of_pairing(study, Pairing.parse(arguments.pairing))
     rows = write_data_set(export, form, arguments.out, arguments.license)
-    print_line(f"written: {arguments.out}, {rows:,} rows of {len(export.pairs):,} pairs ({form}), with card and Croissant")
+    print_line(f"written: {arguments.out}, {rows:,} rows of {len(export.pairs):,} pairs ({form})")
     _tell_of_license(arguments)
 
 

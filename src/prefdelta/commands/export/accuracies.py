@@ -8,6 +8,7 @@ from prefdelta.commands.export.lineage import read_manifest
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import Estimate
+from prefdelta.reading.study_tables import StudyTables
 from prefdelta.records.manifest import Manifest
 from prefdelta.reporting.arms import arm_at
 from prefdelta.reporting.numbers.accuracies import BenchmarkGroup, Evaluation, Scores
@@ -16,7 +17,7 @@ from prefdelta.study.study import Study
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredAccuracy:
     """A policy's accuracy on one benchmark, asked as one group asks it."""
 
     group: str
@@ -32,11 +33,11 @@ class Measured:
     manifest: Manifest  # of the job that evaluated
 
 
-def measured(study: Study) -> Mapping[Arm | Base, list[Measured]]:
+def measured(study: Study) -> Mapping[Arm | Base, list[MeasuredAccuracy]]:
     """Every evaluated policy, untrained ones first, with its results in the order of the config.
 
     An untrained policy at a temperature of its own is a control of the report, and not among them.
-    Empty if nothing is evaluated yet.
+    Empty if nothing is evaluated yet. Raises StudyError if the items of a benchmark are not there.
     """
     jobs = [job for job in study.jobs("evaluate") if job.kind != "evaluate_sharpened" and Path(job.manifest).is_file()]
     tables = {path: job for job in jobs for path in job.outputs if Path(path).is_file()}
@@ -46,9 +47,10 @@ def measured(study: Study) -> Mapping[Arm | Base, list[Measured]]:
         for name, group in section.groups.items()
     }
     bootstrap = Bootstrap(study.config.report.resamples, study.config.seed)
+    found_tables = StudyTables(study.outputs, study.config.study)
     scores = Scores.read(map(Path, tables), study.config.study, study.config.benchmarks, groups, bootstrap)
     manifests = {job.manifest: read_manifest(Path(job.manifest)) for job in jobs}
-    found: dict[Arm | Base, list[Measured]] = {}
+    found: dict[Arm | Base, list[MeasuredAccuracy]] = {}
     for path, job in tables.items():
         place = layout.place_of(path, study.config.study)
         policy, group = arm_at(place), place.axes["group"]
@@ -62,7 +64,7 @@ def measured(study: Study) -> Mapping[Arm | Base, list[Measured]]:
                 line = scores.base(policy.policy, evaluation)
             answers = scores.answers(evaluation)
             assert answers is not None
-            result = Measured(
+            result = MeasuredAccuracy(
                 group=group,
                 benchmark=benchmark,
                 accuracy=line.accuracy,
@@ -72,7 +74,7 @@ def measured(study: Study) -> Mapping[Arm | Base, list[Measured]]:
                 truncated=line.truncated,
                 problems=answers.n_problems,
                 table=Path(path),
-                prompts=Path(study.results) / layout.output("prompts", source=benchmark),
+                prompts=found_tables.path("prompts", source=benchmark),
                 manifest=manifests[job.manifest],
             )
             if line.accuracy.value is not None:

@@ -3,7 +3,7 @@
 import json
 
 from prefdelta.commands.export import wording
-from prefdelta.commands.export.columns import Column, Format
+from prefdelta.commands.export.columns import ExportColumn, Format
 from prefdelta.commands.export.markdown import listed, table
 from prefdelta.commands.export.pairs import PairsExport
 
@@ -11,7 +11,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 
 
 def card(
-    export: PairsExport, form: Format, columns: list[Column], data: str, rows: int, license_name: str | None
+    export: PairsExport, form: Format, columns: list[ExportColumn], data: str, rows: int, license_name: str | None
 ) -> str:
     """The text of the card. data: path of the data in the folder. license_name: as on the hub; None: not chosen."""
     from huggingface_hub import DatasetCardData
@@ -64,11 +64,13 @@ def _made(export: PairsExport) -> str:
     lines += [f"Generator {wording.generator_sentence(one)}." for one in lineage.generators.values()]
     lines += [f"Judge, {wording.judge_sentence(judge)}." for judge in lineage.judges]
     lines.append(f"Template of the problem: `{template}`, sha256 {sha256}.")
-    lines.append(f"System prompt: {json.dumps(export.system, ensure_ascii=False)}." if export.system else "No system prompt.")
+    lines.append(
+        f"System prompt: {json.dumps(export.system, ensure_ascii=False)}." if export.system else "No system prompt."
+    )
     if export.trained:
         trained = export.trained
         lines.append(
-            f"Training: {trained.method}, {trained.details.updates} updates of {trained.recipe.get('batch_size')} rows; "
+            f"Training: {trained.method}, {trained.details.updates} updates of {trained.recipe['batch_size']} rows; "
             f"recipe `{json.dumps(trained.recipe)}`."
         )
     lines.append(f"prefdelta at commit {', '.join(lineage.commits) or 'unknown'}; last job {lineage.last}.")
@@ -83,8 +85,8 @@ def _left_out(export: PairsExport) -> str:
         reasons = ", ".join(f"{reason}: {count:,}" for reason, count in job.reasons.items()) or "none"
         rows.append([f"`{job.job}`", f"{job.rows:,}", reasons])
     if export.trained:
-        reasons = {reason: count for reason, count in export.trained.details.left_out.items() if count}
-        told = ", ".join(f"{reason}: {count:,}" for reason, count in reasons.items()) or "none"
-        total = len(export.pairs) + sum(reasons.values())
+        unfit = {reason: count for reason, count in export.trained.details.left_out.items() if count}
+        told = ", ".join(f"{reason}: {count:,}" for reason, count in unfit.items()) or "none"
+        total = len(export.pairs) + sum(unfit.values())
         rows.append([f"training of `{export.name}`", f"{total:,}", told])
     return "## What was left out, and why\n\n" + table(["job", "rows", "left out"], rows)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from prefdelta.commands.export.lineage import Lineage
+from prefdelta.commands.export.lineage import ExportLineage
 from prefdelta.commands.export.pairs import PAIRS, ExportedPair, PairsExport
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _TURN_NAMES = {"user": "human", "assistant": "gpt", "system": "system"}
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ExportColumn:
     name: str
     kind: Kind
     about: str
@@ -42,7 +42,7 @@ class Column:
         return self.kind in ("messages", "turns")
 
 
-def columns_of(export: PairsExport, form: Format) -> list[Column]:
+def columns_of(export: PairsExport, form: Format) -> list[ExportColumn]:
     """The columns of every row, in order."""
     return [*_shape(form, export.method).columns, *_more_columns(export.dimensions)]
 
@@ -56,13 +56,13 @@ def rows_of(export: PairsExport, form: Format) -> Iterator[Row]:
             yield leading | more
 
 
-def arrow_schema(columns: list[Column]) -> "pa.Schema":
+def arrow_schema(columns: list[ExportColumn]) -> "pa.Schema":
     """The Arrow schema of the columns."""
     import pyarrow as pa
 
     plain = {"text": pa.string(), "whole": pa.int64(), "number": pa.float64(), "yes_no": pa.bool_()}
 
-    def kind(column: Column) -> pa.DataType:
+    def kind(column: ExportColumn) -> pa.DataType:
         if column.keys is None:
             return plain[column.kind]
         message = pa.struct([(key, pa.string()) for key in column.keys])
@@ -76,7 +76,7 @@ def arrow_schema(columns: list[Column]) -> "pa.Schema":
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    columns: list[Column]
+    columns: list[ExportColumn]
     rows: Callable[[ExportedPair], list[Row]]
 
 
@@ -114,12 +114,16 @@ def _both(pair: ExportedPair) -> list[tuple[str, bool]]:
     return [(pair.chosen.text, True), (pair.rejected.text, False)]
 
 
-_PROMPT = Column("prompt", "messages", "system prompt, if any, and problem in the template, as in training")
-_SYSTEM = Column("system", "text", "system prompt; null: none")
-_LABEL = Column("label", "yes_no", "whether the completion is the wanted side of its pair")
+_PROMPT = ExportColumn("prompt", "messages", "system prompt, if any, and problem in the template, as in training")
+_SYSTEM = ExportColumn("system", "text", "system prompt; null: none")
+_LABEL = ExportColumn("label", "yes_no", "whether the completion is the wanted side of its pair")
 _SHAPES: Mapping[tuple[str, str], _Shape] = {
     ("trl", "dpo"): _Shape(
-        [_PROMPT, Column("chosen", "messages", "the wanted trace"), Column("rejected", "messages", "the other trace")],
+        [
+            _PROMPT,
+            ExportColumn("chosen", "messages", "the wanted trace"),
+            ExportColumn("rejected", "messages", "the other trace"),
+        ],
         lambda pair: [
             {
                 "prompt": _messages(pair),
@@ -129,21 +133,21 @@ _SHAPES: Mapping[tuple[str, str], _Shape] = {
         ],
     ),
     ("trl", "kto"): _Shape(
-        [_PROMPT, Column("completion", "messages", "one trace of the pair"), _LABEL],
+        [_PROMPT, ExportColumn("completion", "messages", "one trace of the pair"), _LABEL],
         lambda pair: [
             {"prompt": _messages(pair), "completion": [_reply(text)], "label": label} for text, label in _both(pair)
         ],
     ),
     ("trl", "sft"): _Shape(
-        [_PROMPT, Column("completion", "messages", "the wanted trace: the only part that is learnt")],
+        [_PROMPT, ExportColumn("completion", "messages", "the wanted trace: the only part that is learnt")],
         lambda pair: [{"prompt": _messages(pair), "completion": [_reply(pair.chosen.text)]}],
     ),
     ("llamafactory", "dpo"): _Shape(
         [
             _SYSTEM,
-            Column("conversations", "turns", "the problem in the template, as in training"),
-            Column("chosen", "turn", "the wanted trace"),
-            Column("rejected", "turn", "the other trace"),
+            ExportColumn("conversations", "turns", "the problem in the template, as in training"),
+            ExportColumn("chosen", "turn", "the wanted trace"),
+            ExportColumn("rejected", "turn", "the other trace"),
         ],
         lambda pair: [
             {
@@ -155,23 +159,25 @@ _SHAPES: Mapping[tuple[str, str], _Shape] = {
         ],
     ),
     ("llamafactory", "kto"): _Shape(
-        [_SYSTEM, Column("conversations", "turns", "the problem in the template, and one trace of the pair"), _LABEL],
+        [
+            _SYSTEM,
+            ExportColumn("conversations", "turns", "the problem in the template, and one trace of the pair"),
+            _LABEL,
+        ],
         lambda pair: [
             {"system": _system(pair), "conversations": [*_asked(pair), _turn(_reply(text))], "label": label}
             for text, label in _both(pair)
         ],
     ),
     ("llamafactory", "sft"): _Shape(
-        [_SYSTEM, Column("conversations", "turns", "the problem in the template, and the wanted trace")],
-        lambda pair: [
-            {"system": _system(pair), "conversations": [*_asked(pair), _turn(_reply(pair.chosen.text))]}
-        ],
+        [_SYSTEM, ExportColumn("conversations", "turns", "the problem in the template, and the wanted trace")],
+        lambda pair: [{"system": _system(pair), "conversations": [*_asked(pair), _turn(_reply(pair.chosen.text))]}],
     ),
     ("axolotl", "dpo"): _Shape(
         [
-            Column("messages", "messages", _PROMPT.about),
-            Column("chosen", "message", "the wanted trace"),
-            Column("rejected", "message", "the other trace"),
+            ExportColumn("messages", "messages", _PROMPT.about),
+            ExportColumn("chosen", "message", "the wanted trace"),
+            ExportColumn("rejected", "message", "the other trace"),
         ],
         lambda pair: [
             {
@@ -184,8 +190,8 @@ _SHAPES: Mapping[tuple[str, str], _Shape] = {
     ("axolotl", "kto"): _Shape(
         [
             _SYSTEM,
-            Column("prompt", "text", "the problem in the template, as in training"),
-            Column("completion", "text", "one trace of the pair"),
+            ExportColumn("prompt", "text", "the problem in the template, as in training"),
+            ExportColumn("completion", "text", "one trace of the pair"),
             _LABEL,
         ],
         lambda pair: [
@@ -194,7 +200,7 @@ _SHAPES: Mapping[tuple[str, str], _Shape] = {
         ],
     ),
     ("axolotl", "sft"): _Shape(
-        [Column("messages", "messages", "system prompt, if any, problem in the template, and the wanted trace")],
+        [ExportColumn("messages", "messages", "system prompt, if any, problem in the template, and the wanted trace")],
         lambda pair: [{"messages": [*_messages(pair), _reply(pair.chosen.text)]}],
     ),
 }
@@ -215,26 +221,30 @@ _OF_SIDE: tuple[tuple[str, Kind, str], ...] = (
 SIDES = ("chosen", "rejected")
 
 
-def _more_columns(dimensions: Sequence[str]) -> list[Column]:
+def _more_columns(dimensions: Sequence[str]) -> list[ExportColumn]:
     columns = [
-        Column("pair_id", "text", "hash of prompt, generators and samples: the same in every export of the study"),
-        Column("prompt_id", "text", "hash of the problem"),
-        Column("part", "text", "always train: pairs are made from training prompts only"),
-        Column("rank", "whole", "place in the selection, from 0; null: no selection"),
-        Column("swapped", "yes_no", "whether the arm trained with both sides exchanged; then all columns are, too"),
+        ExportColumn(
+            "pair_id", "text", "hash of prompt, generators and samples: the same in every export of the study"
+        ),
+        ExportColumn("prompt_id", "text", "hash of the problem"),
+        ExportColumn("part", "text", "always train: pairs are made from training prompts only"),
+        ExportColumn("rank", "whole", "place in the selection, from 0; null: no selection"),
+        ExportColumn(
+            "swapped", "yes_no", "whether the arm trained with both sides exchanged; then all columns are, too"
+        ),
     ]
     for side in SIDES:
-        columns += [Column(f"{side}_{name}", kind, about.format(side)) for name, kind, about in _OF_SIDE]
+        columns += [ExportColumn(f"{side}_{name}", kind, about.format(side)) for name, kind, about in _OF_SIDE]
     for dimension in dimensions:
         columns += [
-            Column(f"{side}_score_{dimension}", "number", f"the judge's score of the {side} trace, 1 to 5")
+            ExportColumn(f"{side}_score_{dimension}", "number", f"the judge's score of the {side} trace, 1 to 5")
             for side in SIDES
         ]
-        columns.append(Column(f"delta_{dimension}", "number", "score of chosen minus score of rejected, -4 to 4"))
+        columns.append(ExportColumn(f"delta_{dimension}", "number", "score of chosen minus score of rejected, -4 to 4"))
     return columns
 
 
-def _more(pair: ExportedPair, lineage: Lineage) -> Row:
+def _more(pair: ExportedPair, lineage: ExportLineage) -> Row:
     row: Row = {
         "pair_id": pair.pair_id,
         "prompt_id": pair.prompt_id,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from prefdelta.commands.export import wording
-from prefdelta.commands.export.columns import Column
+from prefdelta.commands.export.columns import ExportColumn
 from prefdelta.commands.export.pairs import PairsExport
 
 _TYPES = {"text": "sc:Text", "whole": "sc:Integer", "number": "sc:Float", "yes_no": "sc:Boolean"}
@@ -31,10 +31,11 @@ _CONTEXT = {
 
 
 def croissant(
-    export: PairsExport, columns: list[Column], data: str, sha256: str, size: int, license_name: str | None
+    export: PairsExport, columns: list[ExportColumn], data: str, sha256: str, size: int, license_name: str | None
 ) -> dict[str, Any]:
     """The metadata. data: path of the data in the folder, of `size` bytes."""
     lineage = export.lineage
+    votes = max((judge.votes for judge in lineage.judges), default=0)
     texts = {path: digest for judge in lineage.judges for path, digest in judge.texts.items()}
     return {
         "@context": _CONTEXT,
@@ -85,7 +86,7 @@ def croissant(
             + ", ".join(f"{path} (sha256 {digest})" for path, digest in texts.items()),
         ],
         "rai:dataAnnotationPlatform": ["prefdelta"],
-        "rai:annotationsPerItem": f"{max((judge.votes for judge in lineage.judges), default=0)} per trace and dimension",
+        "rai:annotationsPerItem": f"{votes} per trace and dimension",
         "rai:annotatorDemographics": ["No person annotated the data."],
         "rai:machineAnnotationTools": [wording.judge_sentence(judge) for judge in lineage.judges]
         + ["A program compared final answers with the right ones (prefdelta's graders)."],
@@ -97,7 +98,7 @@ def croissant(
     }
 
 
-def _field(column: Column) -> dict[str, Any]:
+def _field(column: ExportColumn) -> dict[str, Any]:
     of = f"{_RECORDS}/{column.name}"
     field: dict[str, Any] = {
         "@type": "cr:Field",

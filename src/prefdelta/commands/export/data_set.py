@@ -6,21 +6,24 @@ from itertools import islice
 from pathlib import Path
 
 from prefdelta.commands.export.card import card
-from prefdelta.commands.export.columns import Column, Format, Row, arrow_schema, columns_of, rows_of
+from prefdelta.commands.export.columns import ExportColumn, Format, Row, arrow_schema, columns_of, rows_of
 from prefdelta.commands.export.croissant import croissant
+from prefdelta.commands.export.json_lines import json_line
 from prefdelta.commands.export.pairs import PairsExport
 from prefdelta.commands.export.trainers import trainer_files
-from prefdelta.commands.staged import new_folder
 from prefdelta.core.errors import StudyError
 from prefdelta.system.files import sha256_of
-
+from prefdelta.system.staged import new_folder
 
 _AT_ONCE = 1_000  # rows held in memory as columns
 DATA = {"trl": "data/train.parquet", "jsonl": "data/train.jsonl"}  # of other formats: train.jsonl
 
 
 def write_data_set(export: PairsExport, form: Format, out: Path, license_name: str | None) -> int:
-    """Write the folder `out`, and return the number of rows. Raises StudyError if there are none, or as `new_folder`."""
+    """Write the folder `out`, and return the number of rows.
+
+    Raises StudyError if there are none, or as `new_folder`.
+    """
     if not export.pairs:
         raise StudyError(f"{export.name}: has no pairs, so there is nothing to export.")
     columns, data = columns_of(export, form), DATA.get(form, "train.jsonl")
@@ -40,7 +43,7 @@ def write_data_set(export: PairsExport, form: Format, out: Path, license_name: s
     return rows
 
 
-def _write_parquet(path: Path, columns: list[Column], rows: Iterable[Row]) -> int:
+def _write_parquet(path: Path, columns: list[ExportColumn], rows: Iterable[Row]) -> int:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -52,11 +55,11 @@ def _write_parquet(path: Path, columns: list[Column], rows: Iterable[Row]) -> in
     return count
 
 
-def _write_lines(path: Path, columns: list[Column], rows: Iterable[Row]) -> int:
+def _write_lines(path: Path, columns: list[ExportColumn], rows: Iterable[Row]) -> int:
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as stream:
         for row in rows:
-            stream.write(json.dumps({column.name: row[column.name] for column in columns}, ensure_ascii=False) + "\n")
+            stream.write(json_line({column.name: row[column.name] for column in columns}))
             count += 1
     return count
 

@@ -38,7 +38,7 @@ class JudgeLineage:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class RowsLeftOut:
     """What one job left out."""
 
     job: str
@@ -47,16 +47,16 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Lineage:
+class ExportLineage:
     generators: Mapping[str, GeneratorLineage]  # by name
     judges: Sequence[JudgeLineage]
-    left_out: Sequence[LeftOut]
+    left_out: Sequence[RowsLeftOut]
     prompts: str  # where the training prompts come from
     commits: Sequence[str]  # of prefdelta's source
     last: str  # start of the last job behind the pairs, UTC
 
 
-def lineage_of(study: Study, pairing: Pairing, dimensions: Sequence[str], *more: str) -> Lineage:
+def lineage_of(study: Study, pairing: Pairing, dimensions: Sequence[str], *more: str) -> ExportLineage:
     """The lineage of a pairing's pairs. more: names of further jobs, for example the selection's.
 
     Raises StudyError for a manifest that cannot be read; one that is missing is left out.
@@ -75,7 +75,7 @@ def lineage_of(study: Study, pairing: Pairing, dimensions: Sequence[str], *more:
     names += [*judging, layout.job_name("pair", **pairing.axes)]
     names += [layout.job_name("delta", **pairing.axes, dimension=dimension) for dimension in dimensions]
     manifests = dict(_manifests(study, [*names, *more]))
-    return Lineage(
+    return ExportLineage(
         generators={name: _generator(study, name, manifests) for name in pairing.generators},
         judges=_judges(manifests, judging),
         left_out=[_left_out(name, manifest) for name, manifest in manifests.items()],
@@ -156,11 +156,11 @@ def _judge(form: str, manifest: Manifest) -> JudgeLineage:
     )
 
 
-def _left_out(name: str, manifest: Manifest) -> LeftOut:
+def _left_out(name: str, manifest: Manifest) -> RowsLeftOut:
     reasons = dict(manifest.failures)
     if manifest.not_selected:
         reasons["not selected"] = manifest.not_selected
-    return LeftOut(name, manifest.rows, reasons)
+    return RowsLeftOut(name, manifest.rows, reasons)
 
 
 def _prompts(manifests: Mapping[str, Manifest]) -> str:

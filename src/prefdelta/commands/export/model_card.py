@@ -2,32 +2,40 @@
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from prefdelta.commands.export import wording
-from prefdelta.commands.export.accuracies import Measured, interval_method
-from prefdelta.commands.export.lineage import Lineage
+from prefdelta.commands.export.accuracies import MeasuredAccuracy, interval_method
+from prefdelta.commands.export.lineage import ExportLineage
 from prefdelta.commands.export.markdown import listed, table
-from prefdelta.commands.export.pairs import Trained
+from prefdelta.commands.export.pairs import ArmTraining
 from prefdelta.core.data.sources import DataSource
 from prefdelta.core.hub import is_local
 from prefdelta.core.statistics import Estimate
 from prefdelta.study.study import Study
 
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
 _NOT_FOR = (
-    "Not for any use in which people rely on its answers. It was trained to measure what preference pairs teach; "
-    "nobody looked at its safety, its biases or its behaviour outside the benchmarks below.",
-    "Not as evidence that a method or a data set is good in general: it is one run with one seed. The study's report "
-    "compares arms, with intervals.",
+    (
+        "Not for any use in which people rely on its answers. It was trained to measure what preference pairs teach; "
+        "nobody looked at its safety, its biases or its behaviour outside the benchmarks below."
+    ),
+    (
+        "Not as evidence that a method or a data set is good in general: it is one run with one seed. The study's "
+        "report compares arms, with intervals."
+    ),
     "Not as a judge or a source of labels.",
 )
 
 
 def model_card(
     study: Study,
-    trained: Trained,
-    lineage: Lineage,
+    trained: ArmTraining,
+    lineage: ExportLineage,
     base: tuple[str, str | None],
-    results: Sequence[Measured],
+    results: Sequence[MeasuredAccuracy],
     license_name: str | None,
 ) -> str:
     """The text of the card. base: name and revision of the model that was trained. license_name: None: not chosen."""
@@ -47,26 +55,32 @@ def model_card(
     recipe = json.dumps(trained.recipe)
     made = [
         f"Base model: {model}, revision {revision or 'not known'}.",
-        f"Pairs: {trained.details.pairs:,} of the selection {arm.selection} of the pairing {arm.pairing} "
-        f"(`prefdelta export {arm}` writes them).",
+        (
+            f"Pairs: {trained.details.pairs:,} of the selection {arm.selection} of the pairing {arm.pairing} "
+            f"(`prefdelta export {arm}` writes them)."
+        ),
         f"Method: {trained.method}, {trained.details.updates} updates, seed {arm.seed}; recipe `{recipe}`.",
         *(f"Generator {wording.generator_sentence(one)}." for one in lineage.generators.values()),
         *(f"Judge, {wording.judge_sentence(judge)}." for judge in lineage.judges),
         f"Problems: {lineage.prompts}.",
-        f"prefdelta at commit {trained.manifest.run.commit or 'unknown'}; `lineage.json` has the rest, with a sha256 of "
-        "each file.",
+        (
+            f"prefdelta at commit {trained.manifest.run.commit or 'unknown'}; `lineage.json` has the rest, and the "
+            "sha256 of each file."
+        ),
     ]
     licence = (
         f"Licence: {license_name}, chosen by whoever exported it."
         if license_name
-        else "Licence: **unknown**. Nobody has chosen one. The terms of the base model and of the data decide which are "
-        "possible; export again with `--license`."
+        else "Licence: **unknown**. Nobody has chosen one. The terms of the base model and of the data decide which "
+        "are possible; export again with `--license`."
     )
     return "\n".join(
         [
             f"---\n{header.to_yaml()}\n---\n",
-            f"# {arm}\n\nOne trained policy (an arm) of the prefdelta study {study.config.study}: a measurement, not a "
-            f"product.\n\n{licence}\n",
+            (
+                f"# {arm}\n\nOne trained policy (an arm) of the prefdelta study {study.config.study}: a measurement, "
+                f"not a product.\n\n{licence}\n"
+            ),
             f"## What it must not be used for\n\n{listed(_NOT_FOR)}",
             f"## How it was made\n\n{listed(made)}",
             f"## Results\n\n{_results(study, results)}",
@@ -74,7 +88,7 @@ def model_card(
     )
 
 
-def _eval_result(study: Study, result: Measured) -> object:
+def _eval_result(study: Study, result: MeasuredAccuracy) -> "EvalResult":
     from huggingface_hub import EvalResult
 
     benchmark = study.benchmarks[result.benchmark]
@@ -93,7 +107,7 @@ def _eval_result(study: Study, result: Measured) -> object:
     )
 
 
-def _results(study: Study, results: Sequence[Measured]) -> str:
+def _results(study: Study, results: Sequence[MeasuredAccuracy]) -> str:
     if not results:
         return "It is not evaluated yet.\n"
     rows = [

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from prefdelta.commands.export.lineage import Lineage, lineage_of, read_manifest
+from prefdelta.commands.export.lineage import ExportLineage, lineage_of, read_manifest
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.asking.prompt_template import ask_problem
@@ -34,7 +34,7 @@ Messages = tuple[tuple[str, str], ...]  # (role, content)
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class PairSide:
     """One trace of a pair."""
 
     generator: str
@@ -47,7 +47,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredSides:
     """A pair's scores on one dimension."""
 
     chosen: float | None
@@ -64,13 +64,13 @@ class ExportedPair:
     rank: int | None  # in its selection, from 0
     swapped: bool
     messages: Messages
-    chosen: Side
-    rejected: Side
-    scores: Mapping[str, Scored]  # by dimension
+    chosen: PairSide
+    rejected: PairSide
+    scores: Mapping[str, ScoredSides]  # by dimension
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class ArmTraining:
     """How an arm was trained on the pairs."""
 
     arm: Arm
@@ -90,10 +90,10 @@ class PairsExport:
     pairing: Pairing
     pairs: Sequence[ExportedPair]  # in the order of training
     dimensions: Sequence[str]
-    lineage: Lineage
+    lineage: ExportLineage
     template: tuple[str, str]  # (path, sha256) of the prompt's template
     system: str | None
-    trained: Trained | None  # None: all pairs of a pairing, without an arm
+    trained: ArmTraining | None  # None: all pairs of a pairing, without an arm
 
     @property
     def method(self) -> str:
@@ -121,13 +121,13 @@ def batch_of(study: Study, arm: Arm) -> ArmBatch:
     return batch
 
 
-def trained_arm(study: Study, arm: Arm) -> Trained:
+def trained_arm(study: Study, arm: Arm) -> ArmTraining:
     """How an arm was trained. Raises StudyError if it was not."""
     manifest = read_manifest(Path(batch_of(study, arm).manifest))
     details = manifest.details.arms.get(str(arm)) if isinstance(manifest.details, TrainDetails) else None
     if details is None:
         raise StudyError(f"{arm}: the manifest of its job does not name it. Run the study, then export.")
-    return Trained(arm, dict(manifest.settings["recipe"]), details, manifest)
+    return ArmTraining(arm, dict(manifest.settings["recipe"]), details, manifest)
 
 
 def pairs_of_arm(study: Study, arm: Arm) -> PairsExport:
@@ -139,10 +139,10 @@ def pairs_of_arm(study: Study, arm: Arm) -> PairsExport:
     settings = TrainSettings.model_validate(trained.manifest.settings)
     found = StudyTables(study.outputs, study.config.study)
     selection = layout.place_of_job(study.filter_job(arm))
-    chosen_from = _Pairs(found, arm.pairing, Path(batch.inputs["template"][0]), settings.system)
+    chosen_from = _PairsWithTexts(found, arm.pairing, Path(batch.inputs["template"][0]), settings.system)
     used = [*chosen_from.files, found.path("filter", **selection.axes)]
     _check_unchanged(arm, trained.manifest, [path for path in used if path in map(Path, batch.reads)])
-    selected = found.rows("filter", SelectedPair, **selection.axes)
+    selected = found.rows("filter", SelectedPair, None, **selection.axes)
     pairs = [chosen_from.pair(row.pair_id, row.rank, row.swapped) for row in selected]
     if sum(trained.details.left_out.values()):
         pairs = _trained_on(pairs, batch, settings, Path(study.record))
@@ -169,7 +169,9 @@ def pairs_of_pairing(study: Study, pairing: Pairing) -> PairsExport:
     known = [Pairing(job.axes["chosen"], job.axes["rejected"]) for job in study.jobs("pair")]
     if pairing not in known:
         raise StudyError(f"--pairing: the study has no pairing {pairing}; it has {', '.join(map(str, known))}.")
-    read = _Pairs(StudyTables(study.outputs, study.config.study), pairing, Path(study.config.reference.template), None)
+    read = _PairsWithTexts(
+        StudyTables(study.outputs, study.config.study), pairing, Path(study.config.reference.template), None
+    )
     return PairsExport(
         name=str(pairing),
         study=study.config.study,
@@ -192,7 +194,7 @@ def in_order(method: str, pairs: Sequence[ExportedPair], seed: int) -> Sequence[
     return ordered
 
 
-class _Pairs:
+class _PairsWithTexts:
     """The pairs of one pairing with texts and scores."""
 
     def __init__(self, found: StudyTables, pairing: Pairing, template: Path, system: str | None) -> None:
@@ -201,7 +203,7 @@ class _Pairs:
         self.template = (str(template), sha256_of(template))
         self.files = [template, found.path("prompts", source=TRAINING_PROMPTS), found.path("pair", **pairing.axes)]
         self._problems = {row.prompt_id: row.text for row in found.rows("prompts", Prompt, source=TRAINING_PROMPTS)}
-        self._pairs = {row.pair_id: row for row in found.rows("pair", Pair, **pairing.axes)}
+        self._pairs = {row.pair_id: row for row in found.rows("pair", Pair, None, **pairing.axes)}
         self._traces: dict[tuple[str, str, int], Trace] = {}
         for generator in pairing.generators:
             self.files.append(found.path("generate", generator=generator))
@@ -210,7 +212,7 @@ class _Pairs:
         self.dimensions = [place.axes["dimension"] for place in found.places("delta", **pairing.axes)]
         self._deltas = {
             dimension: {
-                row.pair_id: row for row in found.rows("delta", Delta, **pairing.axes, dimension=dimension)
+                row.pair_id: row for row in found.rows("delta", Delta, None, **pairing.axes, dimension=dimension)
             }
             for dimension in self.dimensions
         }
@@ -229,19 +231,19 @@ class _Pairs:
         sides = (rejected, chosen) if swapped else (chosen, rejected)
         return ExportedPair(pair_id, pair.prompt_id, rank, swapped, messages, *sides, scores)
 
-    def _side(self, pair: Pair, generator: str, side: str) -> Side:
+    def _side(self, pair: Pair, generator: str, side: str) -> PairSide:
         sample = getattr(pair, f"{side}_sample")
         trace = self._traces[generator, pair.prompt_id, sample]
         tokens, characters, correct = (getattr(pair, f"{side}_{what}") for what in ("tokens", "characters", "correct"))
-        return Side(generator, sample, str(trace.text), trace.finish_reason, tokens, characters, correct)
+        return PairSide(generator, sample, str(trace.text), trace.finish_reason, tokens, characters, correct)
 
     @staticmethod
-    def _scored(row: Delta | None, swapped: bool) -> Scored:
+    def _scored(row: Delta | None, swapped: bool) -> ScoredSides:
         if row is None:
-            return Scored(None, None, None)
+            return ScoredSides(None, None, None)
         if swapped:
-            return Scored(row.rejected_score, row.chosen_score, None if row.delta is None else 0 - row.delta)
-        return Scored(row.chosen_score, row.rejected_score, row.delta)
+            return ScoredSides(row.rejected_score, row.chosen_score, None if row.delta is None else 0 - row.delta)
+        return ScoredSides(row.chosen_score, row.rejected_score, row.delta)
 
 
 def _check_unchanged(arm: Arm, manifest: Manifest, paths: Sequence[Path]) -> None:

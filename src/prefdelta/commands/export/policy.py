@@ -7,11 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from prefdelta.commands.export.accuracies import Measured, interval_method, measured
-from prefdelta.commands.export.lineage import Lineage, lineage_of, model_and_revision
+from prefdelta.commands.export.accuracies import MeasuredAccuracy, interval_method, measured
+from prefdelta.commands.export.lineage import ExportLineage, lineage_of, model_and_revision
 from prefdelta.commands.export.model_card import model_card
-from prefdelta.commands.export.pairs import Trained, trained_arm
-from prefdelta.commands.staged import new_folder
+from prefdelta.commands.export.pairs import ArmTraining, trained_arm
 from prefdelta.core.arms import Arm
 from prefdelta.core.data.sources import DataSource
 from prefdelta.core.errors import StudyError
@@ -20,6 +19,7 @@ from prefdelta.reading.study_tables import StudyTables
 from prefdelta.store import checkpoints
 from prefdelta.store.snapshots import SEAL, read_seal
 from prefdelta.study.study import Study
+from prefdelta.system.staged import new_folder
 
 _KEPT_HERE = {SEAL, checkpoints.DETAILS}  # files of the record that are no part of the model
 
@@ -60,7 +60,7 @@ def write_policy(study: Study, arm: Arm, out: Path, license_name: str | None) ->
     return len(results)
 
 
-def eval_results(study: Study, results: Sequence[Measured]) -> dict[str, str]:
+def eval_results(study: Study, results: Sequence[MeasuredAccuracy]) -> dict[str, str]:
     """Path -> text of the hub's `.eval_results/*.yaml` (its docs, "Evaluation Results"): one per benchmark of the hub.
 
     The hub shows them only for data sets that are registered as benchmarks there, under the id of a task that the data
@@ -88,14 +88,12 @@ def eval_results(study: Study, results: Sequence[Measured]) -> dict[str, str]:
     }
 
 
-def _notes(study: Study, result: Measured) -> str:
+def _notes(study: Study, result: MeasuredAccuracy) -> str:
     asked, accuracy = result.manifest.settings["benchmarks"][result.benchmark], result.accuracy
     sampling = result.manifest.settings["sampling"]
     interval = ""
     if accuracy.low is not None and accuracy.high is not None:
-        interval = (
-            f" 95% interval {100 * accuracy.low:.2f} to {100 * accuracy.high:.2f} ({interval_method(accuracy)});"
-        )
+        interval = f" 95% interval {100 * accuracy.low:.2f} to {100 * accuracy.high:.2f} ({interval_method(accuracy)});"
     return (
         f"accuracy in percent, avg@{asked['samples']} over {accuracy.n:,} problems;{interval} temperature "
         f"{sampling['temperature']}, at most {sampling['max_tokens']} tokens; prefdelta's grader {asked['grader']}, "
@@ -104,7 +102,7 @@ def _notes(study: Study, result: Measured) -> str:
 
 
 def _account(
-    trained: Trained, lineage: Lineage, base: tuple[str, str | None], key: str, files: dict[str, str]
+    trained: ArmTraining, lineage: ExportLineage, base: tuple[str, str | None], key: str, files: dict[str, str]
 ) -> dict[str, Any]:
     details = {name: value for name, value in asdict(trained.details).items() if name not in ("curve", "seconds")}
     run = trained.manifest.run

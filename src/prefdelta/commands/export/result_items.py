@@ -1,12 +1,12 @@
 """Every answer of a policy as a JSON line of Every Eval Ever 0.3 (`instance_level_eval.schema.json`)."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prefdelta.commands.export.accuracies import Measured
+from prefdelta.commands.export.accuracies import MeasuredAccuracy
+from prefdelta.commands.export.json_lines import json_line
 from prefdelta.core.answers.accuracy import outcome
 from prefdelta.core.arms import Arm, Base
 from prefdelta.models.weights import open_weights
@@ -20,7 +20,7 @@ from prefdelta.study.study import Study
 
 
 def write_items(
-    study: Study, policy: Arm | Base, values: Sequence[Measured], log: Mapping[str, Any], path: Path
+    study: Study, policy: Arm | Base, values: Sequence[MeasuredAccuracy], log: Mapping[str, Any], path: Path
 ) -> int:
     """Write one line per answer that counts, and return how many. log: the aggregate that they belong to."""
     calls = Record(policy_calls(Path(study.record), _key(study, policy)), Call, only_look=True)
@@ -42,7 +42,7 @@ def write_items(
                     "evaluation_name": result["evaluation_name"],
                     "evaluation_result_id": result["evaluation_result_id"],
                 }
-                stream.write(json.dumps(known | line, ensure_ascii=False) + "\n")
+                stream.write(json_line(known | line))
                 count += 1
     return count
 

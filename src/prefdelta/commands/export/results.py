@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefdelta.commands.export.accuracies import Measured, interval_method, measured
+from prefdelta.commands.export.accuracies import MeasuredAccuracy, interval_method, measured
 from prefdelta.commands.export.lineage import model_and_revision
 from prefdelta.commands.export.pairs import trained_arm
 from prefdelta.commands.export.result_items import write_items
 from prefdelta.commands.output import prefdelta_version
-from prefdelta.commands.staged import new_folder
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.data.sources import DataSource
 from prefdelta.core.errors import StudyError
@@ -27,12 +26,13 @@ from prefdelta.core.statistics import LEVEL, Estimate
 from prefdelta.store import checkpoints
 from prefdelta.study.study import Study
 from prefdelta.system.files import sha256_of
+from prefdelta.system.staged import new_folder
 
 SCHEMA = "0.3.0"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenResults:
     policies: int
     results: int
     items: int
@@ -40,7 +40,7 @@ class Written:
 
 def write_results(
     study: Study, out: Path, organization: str, only: Sequence[str] | None = None, items: bool = False
-) -> Written:
+) -> WrittenResults:
     """Write the folder `out`. only: names of arms and bases; None: all. items: also every answer, with its texts.
 
     Raises StudyError if nothing is evaluated, if an arm of `only` is not, or as `new_folder`.
@@ -75,7 +75,7 @@ def write_results(
             text = json.dumps(log, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
             (folder / place / f"{name}.json").write_text(text, encoding="utf-8")
             results += len(values)
-    return Written(len(chosen), results, lines)
+    return WrittenResults(len(chosen), results, lines)
 
 
 def _collection(study: Study) -> str:
@@ -93,7 +93,9 @@ def _uuid(name: str) -> UUID:
     return UUID(bytes=hashlib.sha256(name.encode("utf-8")).digest()[:16], version=4)
 
 
-def _log(study: Study, policy: Arm | Base, values: Sequence[Measured], organization: str, now: str) -> dict[str, Any]:
+def _log(
+    study: Study, policy: Arm | Base, values: Sequence[MeasuredAccuracy], organization: str, now: str
+) -> dict[str, Any]:
     first = values[0].manifest.run
     model = _model(study, policy, organization, first.versions)
     return {
@@ -117,9 +119,7 @@ def _log(study: Study, policy: Arm | Base, values: Sequence[Measured], organizat
     }
 
 
-def _model(
-    study: Study, policy: Arm | Base, organization: str, versions: Mapping[str, str]
-) -> dict[str, Any]:
+def _model(study: Study, policy: Arm | Base, organization: str, versions: Mapping[str, str]) -> dict[str, Any]:
     base, revision = model_and_revision(study, policy.policy, Path(study.record))
     engine = study.config.evaluate.engine.name
     details = {"deployment_type": "self_deployed", "base_model": base, "base_revision": revision or "unknown"}
@@ -150,7 +150,7 @@ def _model(
     }
 
 
-def _result(study: Study, policy: Arm | Base, value: Measured) -> dict[str, Any]:
+def _result(study: Study, policy: Arm | Base, value: MeasuredAccuracy) -> dict[str, Any]:
     group = study.config.evaluate.groups[value.group]
     asked = value.manifest.settings["benchmarks"][value.benchmark]
     sampling = value.manifest.settings["sampling"]
@@ -202,7 +202,7 @@ def _result(study: Study, policy: Arm | Base, value: Measured) -> dict[str, Any]
     }
 
 
-def result_id(policy: Arm | Base, value: Measured) -> str:
+def result_id(policy: Arm | Base, value: MeasuredAccuracy) -> str:
     return f"{policy}/{value.group}/{value.benchmark}/accuracy"
 
 
@@ -226,7 +226,7 @@ def _difference(estimate: Estimate) -> Mapping[str, str]:
     return told | {"method": f"paired by item; {interval_method(estimate)}"}
 
 
-def _source(study: Study, value: Measured) -> dict[str, Any]:
+def _source(study: Study, value: MeasuredAccuracy) -> dict[str, Any]:
     source = study.benchmarks[value.benchmark].source
     title = study.benchmarks[value.benchmark].title
     if isinstance(source, DataSource) and not is_local(source.dataset):
@@ -244,5 +244,9 @@ def _source(study: Study, value: Measured) -> dict[str, Any]:
     return {
         "dataset_name": title,
         "source_type": "other",
-        "additional_details": {"origin": kind, "problems": str(value.problems), "prompts_sha256": sha256_of(value.prompts)},
+        "additional_details": {
+            "origin": kind,
+            "problems": str(value.problems),
+            "prompts_sha256": sha256_of(value.prompts),
+        },
     }

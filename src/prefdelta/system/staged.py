@@ -1,4 +1,4 @@
-"""What a command writes for others: whole under its name, or not there at all."""
+"""Folders and large files that appear whole under their name, or not at all."""
 
 import shutil
 from collections.abc import Iterator
