@@ -52,9 +52,16 @@ def _loading(export: PairsExport, form: Format, data: str) -> str:
     if form == "axolotl":
         return "## Use\n\n`axolotl.yaml` is the part of a config that reads the data.\n"
     kind = {"kto": "KTO", "sft": "SFT"}.get(export.method, "DPO")
+    again = ""
+    if export.trained:
+        precision = export.trained.recipe["dtype"]
+        again = (
+            f"\nTo make the arm's own updates again, take its base model and recipe (below), seed "
+            f"{export.trained.arm.seed}, max_length=None and the precision {precision}; TRL's default is bf16.\n"
+        )
     return (
         "## Use\n\n```python\nfrom datasets import load_dataset\n\n"
-        f'pairs = load_dataset("<this folder or repository>", split="train")  # for TRL\'s {kind}Trainer\n```\n'
+        f'pairs = load_dataset("<this folder or repository>", split="train")  # for TRL\'s {kind}Trainer\n```\n{again}'
     )
 
 
