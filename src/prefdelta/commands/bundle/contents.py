@@ -91,18 +91,19 @@ def _given(study: Study, config: Path) -> Iterator[tuple[Path, str]]:
 
 def _output(path: Path, stage: str, without_texts: bool) -> Iterator[BundledFile]:
     name = path.as_posix()
+    quotes = stage == "report" and not name.endswith(layout.FIGURES)  # the page shows traces
+    if not path.exists() or (without_texts and quotes):
+        return
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file() and not file.name.startswith("."):
-                yield BundledFile(file.as_posix(), file, "figure of the report")
-    elif not path.exists() or (without_texts and stage == "report"):  # the page quotes traces
-        return
+                about = "part of the report" if quotes else "figure of the report"
+                yield BundledFile(file.as_posix(), file, about)
     elif without_texts and stage in TEXT_COLUMNS:
         row_type, column = TEXT_COLUMNS[stage]
         yield BundledFile(name, path, f"table of {row_type.__name__}, without {column}", (row_type, column))
     else:
-        about = "page of the report" if stage == "report" else f"output of stage {stage}"
-        yield BundledFile(name, path, about)
+        yield BundledFile(name, path, "page of the report" if quotes else f"output of stage {stage}")
 
 
 def _blanked(path: Path, row_type: type[Row], column: str) -> bytes:

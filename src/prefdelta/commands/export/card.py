@@ -48,7 +48,10 @@ def _licence(license_name: str | None) -> str:
 
 def _loading(export: PairsExport, form: Format, data: str) -> str:
     if form == "llamafactory":
-        return "## Use\n\n`dataset_dir: <this folder>` and `dataset: prefdelta` in LLaMA-Factory's config.\n"
+        return (
+            "## Use\n\n`dataset_dir: <this folder>` and `dataset: prefdelta` in LLaMA-Factory's config. Where `system` "
+            "is null, it takes its template's default system prompt.\n"
+        )
     if form == "axolotl":
         return "## Use\n\n`axolotl.yaml` is the part of a config that reads the data.\n"
     kind = {"kto": "KTO", "sft": "SFT"}.get(export.method, "DPO")
