@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from .examining import Lines, examine, make_place
+from .export_made import make_exportable
 from .fake_slurm import FakeSlurm
 from .made import make_checkout, make_results
 
@@ -26,6 +27,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def checkout(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, as the working directory."""
     monkeypatch.chdir(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def exportable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small study whose pairs, policies and results can be exported."""
+    folder, before = make_checkout(tmp_path_factory.mktemp("exportable")), Path.cwd()
+    os.chdir(folder)
+    try:
+        make_exportable()
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def exporting(exportable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, as the working directory."""
+    monkeypatch.chdir(shutil.copytree(exportable, tmp_path, dirs_exist_ok=True))
     return tmp_path
 
 

@@ -30,6 +30,8 @@ COMMANDS = {
     "invalidate": "forget outputs with all that they were made from, so that they are made from scratch",
     "worlds": "what the ledger of claims concludes where the truth is planted",
     "sweep": "choose the learning rates of a study by a rule",
+    "export": "write pairs, results or a policy in forms that others read",
+    "bundle": "write a whole study into one archive with checksums, or check one",
     "audit": "hold results against another way of measuring them",
 }
 

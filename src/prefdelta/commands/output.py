@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from prefdelta.commands.text_table import csv_text, table, visible
@@ -165,6 +166,14 @@ def _terminal() -> "Console | None":
 
 
 # --- words --------------------------------------------------------------------------------------------------------
+
+
+def prefdelta_version() -> str:
+    """The version of this package; "unknown" if its source runs from a folder."""
+    try:
+        return version("prefdelta")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def format_bytes(count: float) -> str:
