@@ -10,6 +10,7 @@
 # make bench    our way of each piece of work beside what one would pick instead (ONLY="pairs plan"; BENCH_ROUNDS=1)
 # make setup    set up only .venv
 # make check    lint, types, import rules, schema, workflow rules
+# make vendor   update what the pair browser uses of others, after a change of resources/browser/package.json (npm)
 # make schema   update workflow/schemas/ and docs/config.md, after a change of a type or description of the config
 
 SHELL := bash
@@ -27,7 +28,7 @@ else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help setup setup-gpu mini sweep worlds bench test test-faults test-slurm slurm-up slurm-down test-vllm check schema
+.PHONY: help setup setup-gpu mini sweep worlds bench test test-faults test-slurm slurm-up slurm-down test-vllm check schema vendor
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -117,6 +118,17 @@ setup-gpu: .venv-gpu/.ready
 
 schema: setup
 	$(BIN)/python -m prefdelta.study.config.schema
+
+BROWSER := resources/browser
+NODE := $(BROWSER)/node_modules
+vendor:
+	npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund
+	rm -rf $(BROWSER)/vendor
+	mkdir -p $(BROWSER)/vendor/tabulator $(BROWSER)/vendor/katex/fonts
+	cp $(addprefix $(NODE)/tabulator-tables/,LICENSE dist/js/tabulator.min.js dist/css/tabulator_simple.min.css) $(BROWSER)/vendor/tabulator
+	cp $(addprefix $(NODE)/katex/,LICENSE dist/katex.min.js dist/katex.min.css) $(BROWSER)/vendor/katex
+	cp $(NODE)/katex/dist/fonts/*.woff2 $(BROWSER)/vendor/katex/fonts
+	rm -rf $(NODE)
 
 check: .venv/.ready-check
 	$(BIN)/ruff check --quiet

@@ -1,0 +1,85 @@
+'use strict';
+
+/* A benchmark's items, one per row, and the arms, one per column: who got what right. */
+{
+  const {element, formats, links, solved} = prefdelta;
+
+  let shown = {}; // {benchmark, items, options, listing, grid, current}
+
+  const list = (benchmark, options) => links.make('items', [prefdelta.study.benchmarks[benchmark].name], options);
+  const item = (benchmark, items, row, options) =>
+    links.make('item', [prefdelta.study.benchmarks[benchmark].name, items.prompt_ids[row]], options);
+  prefdelta.itemLinks = {list, item};
+
+  const change = options => links.go(list(shown.benchmark, {...shown.options, ...options}), {step: true});
+  const open = row => links.go(item(shown.benchmark, shown.items, row, shown.options));
+  const sorted = key => change(prefdelta.nextOrder(key, shown.options, key === 'order' ? 'asc' : 'desc'));
+
+  const makeGrid = () => {
+    const {items, benchmark} = shown;
+    const text = words => document.createTextNode(words);
+    const sign = at => row => {
+      const {text: shownSign, kind} = solved.sign(items, at, row);
+      return element('span', {class: `sign ${kind}`, title: solved.words(items, at, row), 'aria-label': solved.words(items, at, row)}, shownSign);
+    };
+    const columns = [
+      {key: 'order', title: 'item', width: 168, cell: row => element('a', {href: item(benchmark, items, row, shown.options)}, items.prompt_ids[row])},
+      {key: 'solved', title: 'arms that solve it', width: 92, number: true, cell: row => text(formats.number(shown.listing.solvers[row]))},
+      {key: 'apart', title: 'first − second', width: 92, number: true, cell: row => text(formats.signed(shown.listing.apart[row]))},
+      ...items.policies.map((policy, at) => ({key: `arm.${policy}`, title: prefdelta.study.policies[policy], width: 30,
+        sortable: false, headingClass: 'upright', cssClass: 'sign-cell', cell: sign(at)})),
+    ];
+    shown.grid?.destroy();
+    return prefdelta.grid(document.getElementById('items-table'), items.prompt_ids.length, columns,
+      {opened: open, sorted, placeholder: 'No item is listed by these choices.'});
+  };
+
+  const makeBar = () => {
+    const {study} = prefdelta;
+    const {items, options, listing} = shown;
+    const arms = items.policies.map(policy => [study.policies[policy], study.policies[policy]]);
+    const benchmarks = study.benchmarks.map((one, n) => [n, `${one.title ?? one.name} (${formats.count(one.items)})`]);
+    document.getElementById('items-bar').replaceChildren(
+      prefdelta.choice('benchmark', benchmarks, shown.benchmark, n => links.go(list(Number(n), {a: options.a, b: options.b}))),
+      prefdelta.choice('first', arms, arms[listing.compared[0]]?.[0], a => change({a})),
+      prefdelta.choice('second', arms, arms[listing.compared[1]]?.[0], b => change({b})),
+      prefdelta.choice('list', Object.entries(prefdelta.itemListing.ONLY), options.only ?? '', only => change({only})));
+  };
+
+  const legend = items => items.samples > 1 ? `each number: how many of ${items.samples} draws are right · ? not counted`
+    : '● right · ○ wrong · – no answer (counts as not solved) · ? not counted';
+
+  /* The number of a benchmark that a link names. */
+  prefdelta.benchmarkOf = part => {
+    const names = prefdelta.study.benchmarks.map(one => one.name);
+    if (names.length === 0) throw new Error('No benchmark of this study was evaluated yet.');
+    const benchmark = links.numberOf(names, part);
+    if (benchmark < 0) throw new Error(`There is no benchmark ${part}. There are ${names.join(', ')}.`);
+    return benchmark;
+  };
+
+  prefdelta.views.items = {
+    title: () => `Items · ${prefdelta.study.benchmarks[shown.benchmark].name}`,
+    show: async ({parts, options}, current) => {
+      const benchmark = prefdelta.benchmarkOf(parts[0] || '0');
+      const items = await prefdelta.shard(`items/${benchmark}`);
+      if (!current()) return;
+      const other = shown.items !== items;
+      if (other) {
+        shown.grid?.destroy();
+        shown = {benchmark, items, current: null};
+      }
+      shown.options = options;
+      shown.listing = prefdelta.itemListing(prefdelta.study, benchmark, items, options);
+      if (other) shown.grid = await makeGrid();
+      shown.grid.show(shown.listing, options);
+      makeBar();
+      document.getElementById('items-count').textContent = `${formats.count(shown.listing.rows.length)} of ${
+        formats.plural(items.prompt_ids.length, 'item')}, ${formats.plural(items.policies.length, 'arm')} · ${legend(items)}`;
+      if (shown.current !== null) shown.grid.mark(shown.current);
+      shown.current = null;
+    },
+    keys: {next: () => shown.grid.move(1), previous: () => shown.grid.move(-1), open: () => shown.grid.open()},
+    looked: (benchmark, row) => { if (shown.benchmark === benchmark) shown.current = row; },
+  };
+}

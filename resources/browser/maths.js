@@ -1,0 +1,77 @@
+'use strict';
+
+/* Texts of models with their maths rendered. All else stays text. */
+{
+  const LONGEST = 4000; // characters of one formula; a longer one stays text
+  const MOST = 1500; // formulas of one text; later ones stay text
+  const OPTIONS = {
+    throwOnError: true, // caught below: KaTeX would mark an error by a style attribute, which the page's policy forbids
+    trust: false, strict: 'ignore', maxExpand: 200, maxSize: 20,
+    // Both of these would get a style attribute in MathML.
+    macros: {'\\pmb': '\\boldsymbol{#1}', '\\fcolorbox': '\\fbox{#3}'},
+  };
+  const DISPLAY = {'$$': '$$', '\\[': '\\]'};
+
+  /* Where the maths that opens at `at` ends: {from, to, end, display}, or null if none opens there. */
+  const formulaAt = (text, at) => {
+    const two = text.slice(at, at + 2);
+    for (const [open, close] of [['$$', '$$'], ['\\[', '\\]'], ['\\(', '\\)']]) {
+      if (two !== open) continue;
+      const to = text.indexOf(close, at + 2);
+      return to < 0 || to === at + 2 ? null : {from: at + 2, to, end: to + 2, display: open in DISPLAY};
+    }
+    return text[at] === '$' ? dollarsAt(text, at) : null;
+  };
+
+  /* Single dollars are maths only in one line, tight around it, and with no digit after: "$5 and $6" is money. */
+  const dollarsAt = (text, at) => {
+    if (/[\s$]/.test(text[at + 1] ?? ' ') || /[\\\w$]/.test(text[at - 1] ?? ' ')) return null;
+    for (let to = at + 1; to < text.length && text[to] !== '\n'; to++) {
+      if (text[to] === '\\') to++;
+      else if (text[to] === '$') {
+        return /\s/.test(text[to - 1]) || /[\d$]/.test(text[to + 1] ?? '') ? null : {from: at + 1, to, end: to + 1, display: false};
+      }
+    }
+    return null;
+  };
+
+  /* The parts of a text: strings, and {source, tex, display} for maths. What stands between ``` is no maths. */
+  const parts = text => {
+    const found = [];
+    let plain = 0;
+    const finder = /```|\$|\\[[(]/g;
+    for (let match; (match = finder.exec(text));) {
+      if (match[0] === '```') {
+        const end = text.indexOf('```', match.index + 3);
+        if (end > 0) finder.lastIndex = end + 3;
+        continue;
+      }
+      const formula = text[match.index - 1] === '\\' ? null : formulaAt(text, match.index);
+      if (formula === null || formula.to - formula.from > LONGEST) continue;
+      if (match.index > plain) found.push(text.slice(plain, match.index));
+      found.push({source: text.slice(match.index, formula.end), tex: text.slice(formula.from, formula.to), display: formula.display});
+      finder.lastIndex = plain = formula.end;
+    }
+    if (plain < text.length) found.push(text.slice(plain));
+    return found;
+  };
+
+  const rendered = ({source, tex, display}) => {
+    const place = prefdelta.element('span', {class: display ? 'maths display' : 'maths'});
+    try {
+      katex.render(tex, place, {...OPTIONS, macros: {...OPTIONS.macros}, displayMode: display});
+    } catch (error) { // a formula that is wrong, or too deep for the stack
+      return prefdelta.element('span', {class: 'maths-error', title: error.message}, source);
+    }
+    return place;
+  };
+
+  /* A text: as it is where raw, else with its maths rendered. */
+  prefdelta.text = (text, {raw = false} = {}) => {
+    let left = MOST;
+    return prefdelta.element('div', {class: raw ? 'text raw' : 'text', dir: 'auto', tabindex: 0},
+      raw ? text : parts(text).map(part => typeof part === 'string' ? part : left-- > 0 ? rendered(part) : part.source));
+  };
+
+  prefdelta.mathsParts = parts;
+}

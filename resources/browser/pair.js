@@ -1,0 +1,124 @@
+'use strict';
+
+/* One pair: its problem, both sides beside each other, scores, the judge's words, lineage, selections and arms. */
+{
+  const {element, formats, links} = prefdelta;
+
+  let here = null; // {pairing, pairs, row, listing, options}
+
+  const walk = () => {
+    const {listing, row} = here;
+    const place = listing.places[row];
+    const button = (words, key, by) => element('button', {type: 'button', disabled: !listing.rows[place + by] && listing.rows[place + by] !== 0,
+      title: `key ${key}`, click: () => step(by)}, words);
+    return element('div', {class: 'walk'},
+      element('a', {href: prefdelta.pairLinks.list(here.pairing, here.options), title: 'key Esc'}, 'list'),
+      button('← previous', 'k', -1), button('next →', 'j', 1),
+      element('span', {class: 'muted'}, place < 0 ? 'not among the listed pairs' :
+        `${formats.count(place + 1)} of ${formats.count(listing.rows.length)}${here.options.filter ? ' in this filter' : ''}`),
+      prefdelta.raw.button());
+  };
+
+  const step = by => {
+    const {listing, row, pairing, pairs, options} = here;
+    const place = listing.places[row];
+    const next = listing.rows[place < 0 ? 0 : place + by];
+    if (next !== undefined) links.go(prefdelta.pairLinks.pair(pairing, pairs, next, options), {step: true});
+  };
+
+  const scores = () => {
+    const {pairs, row} = here;
+    const {study} = prefdelta;
+    const dimensions = study.dimensions.filter(name => name in pairs.deltas);
+    if (dimensions.length === 0) return prefdelta.notice('No pair of this pairing has scores: its traces were not judged.');
+    const name = dimension => study.judged?.[dimension]
+      ? [formats.words(dimension), element('span', {class: 'muted'}, ` of ${study.judged[dimension].map(formats.words).join(', ')}`)] : formats.words(dimension);
+    return prefdelta.table(['score', 'chosen', 'rejected', 'Δ'], dimensions.map(dimension => [name(dimension),
+      formats.number(pairs.chosen_scores[dimension]?.[row]), formats.number(pairs.rejected_scores[dimension]?.[row]),
+      formats.signed(pairs.deltas[dimension][row])]));
+  };
+
+  const lengths = () => {
+    const {pairs, row} = here;
+    const line = (name, chosen, rejected) => [name, formats.count(chosen), formats.count(rejected), formats.signed(chosen - rejected)];
+    return prefdelta.table(['length', 'chosen', 'rejected', 'Δ'], [
+      line('tokens', pairs.chosen_tokens[row], pairs.rejected_tokens[row]),
+      line('characters', pairs.chosen_characters[row], pairs.rejected_characters[row])]);
+  };
+
+  const armsOf = selection => prefdelta.study.arms.filter(arm => arm.pairing === here.pairing && arm.selection === selection)
+    .map(arm => arm.name);
+
+  const selections = () => {
+    const {pairs, row, pairing} = here;
+    const names = prefdelta.study.pairings[pairing].selections;
+    const held = names.map((name, n) => [name, n, prefdelta.ranksOf(pairs, n).get(row)]).filter(([,, rank]) => rank);
+    if (held.length === 0) return prefdelta.notice('No selection holds this pair, so no arm trained on it.');
+    return prefdelta.table(['selection', 'rank', 'sides', 'arms that trained on it'], held.map(([name, n, [rank, swapped]]) => [
+      element('a', {href: prefdelta.pairLinks.list(pairing, {filter: `in=${name}`, sort: 'rank', dir: 'asc'})}, name),
+      formats.count(rank), swapped ? 'swapped: the rejected one is learned' : 'as here',
+      armsOf(n).length ? element('ul', {}, armsOf(n).map(arm => element('li', {}, arm))) : formats.DASH]));
+  };
+
+  const side = async (words, generator, sample) => {
+    const {study} = prefdelta;
+    const {pairs, row} = here;
+    const {name} = study.generators[generator];
+    const heading = link => [element('h2', {class: words}, `${words} · `, link)];
+    if (sample === null || sample === undefined) {
+      return element('section', {class: 'trace'}, ...heading(name), prefdelta.notice(`There is no ${words} trace: ${pairs.reason[row] ? formats.words(pairs.reason[row]) : 'none was usable'}.`));
+    }
+    try {
+      const trace = await prefdelta.traceOf(generator, pairs.prompt[row], sample);
+      const href = links.make('trace', [name, study.prompt_ids[pairs.prompt[row]], String(sample)]);
+      const panel = prefdelta.tracePanel(heading(element('a', {href}, name)), trace, prefdelta.raw.now());
+      panel.append(prefdelta.lineage(study.generators[generator], trace));
+      return panel;
+    } catch (error) {
+      return element('section', {class: 'trace'}, ...heading(name), prefdelta.notice(error.message));
+    }
+  };
+
+  prefdelta.views.pair = {
+    title: () => `Pair ${here.pairs.pair_id[here.row]}`,
+    show: async ({parts, options}, current) => {
+      const {study} = prefdelta;
+      const pairing = prefdelta.pairingOf(parts[0]);
+      const pairs = await prefdelta.shard(`pairs/${pairing}`);
+      const row = pairs.pair_id.indexOf(parts[1]);
+      if (row < 0) throw new Error(`${study.pairings[pairing].name} has no pair ${parts[1]}.`);
+      here = {pairing, pairs, row, options, listing: prefdelta.listing(study, pairing, pairs, options)};
+      const {chosen, rejected} = study.pairings[pairing];
+      const [prompt, ...sides] = await Promise.all([
+        prefdelta.problemOf(pairs.prompt[row]),
+        side('chosen', chosen, pairs.chosen_sample[row]),
+        side('rejected', rejected, pairs.rejected_sample[row]),
+      ]);
+      if (!current()) return;
+      document.getElementById('pair').replaceChildren(
+        walk(),
+        element('h1', {}, 'Pair ', element('span', {class: 'name'}, pairs.pair_id[row])),
+        prefdelta.facts([
+          ['pairing', study.pairings[pairing].name],
+          ['chosen-rejected', pairs.cell[row]],
+          ['eligible', pairs.eligible[row] ? 'yes' : `no: ${formats.words(pairs.reason[row] ?? 'no reason recorded')}`],
+          ['in the pool', pairs.pool[row] ? 'yes' : 'no'],
+        ]),
+        prefdelta.problem(prompt, prefdelta.raw.now()),
+        element('div', {class: 'sides'}, ...sides),
+        element('h2', {}, 'Scores and lengths'),
+        element('div', {class: 'sides'}, scores(), lengths()),
+        element('h2', {}, 'Selections and arms'),
+        selections(),
+        element('h2', {}, 'The judge'),
+        prefdelta.facts((study.judges ?? []).map(judge => [judge.dimensions.map(formats.words).join(', '),
+          `${judge.model}${judge.revision ? ` @ ${judge.revision}` : ''}${judge.where ? ` · ${judge.where}` : ''}`])),
+        ...prefdelta.judgeTexts());
+      prefdelta.views.pairs.looked(pairing, row);
+    },
+    keys: {
+      next: () => step(1), previous: () => step(-1), raw: () => prefdelta.raw.change(),
+      back: () => links.go(prefdelta.pairLinks.list(here.pairing, here.options)),
+    },
+  };
+}
