@@ -101,9 +101,7 @@ def _answers(path: Path, benchmark: BenchmarkItems, prompt_ids: "pa.Array") -> _
     )
 
 
-def _means(
-    values: "np.ndarray[Any, np.dtype[np.float64]]", axis: int = 1
-) -> "np.ndarray[Any, np.dtype[np.float64]]":
+def _means(values: "np.ndarray[Any, np.dtype[np.float64]]", axis: int = 1) -> "np.ndarray[Any, np.dtype[np.float64]]":
     """Means of the values that are known; NaN where none is."""
     import numpy as np
 
@@ -121,5 +119,7 @@ def _most_different(prompt_ids: Sequence[str], answers: Sequence[_Answers]) -> l
         return []
     shares = np.stack([its.shares for its in answers])
     spread = np.nan_to_num(_means((shares - _means(shares, 0)) ** 2, 0))
-    ranked = zip(np.round(-spread, 9).tolist(), (fraction("browse", prompt) for prompt in prompt_ids), prompt_ids, strict=True)
+    ranked = zip(
+        np.round(-spread, 9).tolist(), (fraction("browse", prompt) for prompt in prompt_ids), prompt_ids, strict=True
+    )
     return [prompt for *_, prompt in sorted(ranked)]

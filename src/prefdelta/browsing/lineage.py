@@ -60,7 +60,10 @@ def _generator(name: str, manifest: Manifest, weights: Mapping[str, Path], templ
         return line | {"model": hub.get("name"), "revision": hub.get("revision")}
     for path in manifest.inputs:
         if path in weights:
-            return line | {"model": weights[path].parent.name, "revision": checkpoints.read_pointer(weights[path]).weights}
+            return line | {
+                "model": weights[path].parent.name,
+                "revision": checkpoints.read_pointer(weights[path]).weights,
+            }
     return line
 
 
