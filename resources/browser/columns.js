@@ -11,7 +11,7 @@
   const numbers = (key, title, values, shown, more) =>
     column(key, title, 'number', row => values[row], row => shown(values[row]), more);
 
-  const difference = (chosen, rejected) => chosen.map((value, row) => value - rejected[row]);
+  const difference = (chosen, rejected) => chosen.map((value, row) => value === null || rejected[row] === null ? null : value - rejected[row]);
 
   /* Ranks in a selection, by row: row -> [rank, swapped]. */
   const ranksOf = (pairs, selection) => {
@@ -25,12 +25,12 @@
   const made = (study, pairing, pairs) => {
     const verdict = side => row => formats.verdict(pairs[`${side}_correct`][row]);
     const rare = {usual: false};
-    const deltas = study.dimensions.filter(name => name in pairs.deltas);
+    const deltas = study.dimensions.filter(name => pairs.deltas[name]?.some(value => value !== null));
     return [
       column('pair', 'pair', 'text', row => pairs.pair_id[row]),
       column('prompt', 'prompt', 'text', row => study.prompt_ids[pairs.prompt[row]], null, rare),
       column('cell', 'chosen-rejected', 'choice', row => pairs.cell[row] ?? 'not graded'),
-      ...deltas.map(name => numbers(`delta.${name}`, `Δ ${formats.words(name)}`, pairs.deltas[name], formats.signed)),
+      ...deltas.map(name => numbers(`delta.${name}`, `Δ ${formats.words(name)}`, pairs.deltas[name], formats.signedLike(pairs.deltas[name]))),
       ...deltas.flatMap(name => ['chosen', 'rejected'].map(side =>
         numbers(`${side}.${name}`, `${side}: ${formats.words(name)}`, pairs[`${side}_scores`][name] ?? [], formats.number, rare))),
       numbers('tokens.chosen', 'tokens chosen', pairs.chosen_tokens, formats.count),

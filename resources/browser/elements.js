@@ -39,6 +39,13 @@
           element('th', {scope: 'row'}, first), cells.map(cell => element('td', {}, cell)))))));
   };
 
+  /* Such a table whose cells are words. */
+  prefdelta.wordTable = (headings, rows) => {
+    const made = prefdelta.table(headings, rows);
+    made.classList.add('words');
+    return made;
+  };
+
   prefdelta.notice = (...texts) => prefdelta.element('p', {class: 'notice'}, ...texts);
 
   /* A choice of one: options are [value, shown]. */

@@ -24,7 +24,7 @@
       columnDefaults: {resizable: false, headerSort: false},
       placeholder: element('p', {class: 'notice'}, placeholder),
       columns: columns.map((column, at) => ({
-        title: column.title, titleFormatter: heading(column, sorted), width: column.width,
+        title: column.title, titleFormatter: heading(column, sorted), width: column.width, minWidth: Math.min(column.width, 40),
         formatter: cell => column.cell(cell.getRow().getData().row), cssClass: column.number ? 'number' : column.cssClass ?? '',
         ...(at === 0 ? {field: 'row', frozen: true, sorter: (a, b) => listing.places[a] - listing.places[b]} : {}),
       })),

@@ -23,10 +23,10 @@
       return element('span', {class: `sign ${kind}`, title: solved.words(items, at, row), 'aria-label': solved.words(items, at, row)}, shownSign);
     };
     const columns = [
-      {key: 'order', title: 'item', width: 168, cell: row => element('a', {href: item(benchmark, items, row, shown.options)}, items.prompt_ids[row])},
+      {key: 'order', title: 'item', width: 156, cell: row => element('a', {href: item(benchmark, items, row, shown.options)}, items.prompt_ids[row])},
       {key: 'solved', title: 'arms that solve it', width: 92, number: true, cell: row => text(formats.number(shown.listing.solvers[row]))},
       {key: 'apart', title: 'first − second', width: 92, number: true, cell: row => text(formats.signed(shown.listing.apart[row]))},
-      ...items.policies.map((policy, at) => ({key: `arm.${policy}`, title: prefdelta.study.policies[policy], width: 30,
+      ...items.policies.map((policy, at) => ({key: `arm.${policy}`, title: prefdelta.study.policies[policy], width: 26,
         sortable: false, headingClass: 'upright', cssClass: 'sign-cell', cell: sign(at)})),
     ];
     shown.grid?.destroy();

@@ -6,7 +6,7 @@
 
   const block = (title, text, missing) => [
     element('h5', {}, title),
-    text === null || text === undefined ? prefdelta.notice(missing) : element('pre', {dir: 'auto', tabindex: 0}, text),
+    text === null || text === undefined ? prefdelta.notice(missing) : element('pre', {dir: 'auto', tabindex: 0}, prefdelta.visible(text)),
   ];
 
   const vote = (trace, {score, failure, attempt, reply, key}, n) => {

@@ -5,7 +5,7 @@
   const OPERATORS = {
     number: {'>=': 'at least', '<=': 'at most', '=': 'is', '!=': 'is not'},
     choice: {'=': 'is', '!=': 'is not'},
-    selection: {'=': 'holds it', '!=': 'does not hold it'},
+    selection: {'=': 'in', '!=': 'not in'},
     text: {'~': 'contains'},
   };
   const CONDITION = /^([\w.]+)(>=|<=|!=|=|~)(.*)$/s;
@@ -38,14 +38,12 @@
   /* Rows in the order of a column. What has no value comes last in both directions; equal ones keep the order of ids. */
   const ordered = (rows, column, descending) => {
     if (column === undefined || column.kind === 'selection') return rows;
-    const last = value => value === null || value === undefined;
-    const keyed = rows.map(row => ({row, value: column.value(row)}));
-    keyed.sort((a, b) => {
-      if (last(a.value) || last(b.value)) return last(a.value) - last(b.value) || a.row - b.row;
-      const order = a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
-      return (descending ? -order : order) || a.row - b.row;
-    });
-    return keyed.map(({row}) => row);
+    const values = rows.map(column.value);
+    const missing = value => value === null || value === undefined;
+    const compare = (a, b) => values[a] < values[b] ? -1 : values[a] > values[b] ? 1 : 0;
+    const known = rows.map((_, at) => at).filter(at => !missing(values[at]));
+    known.sort(descending ? (a, b) => compare(b, a) || a - b : (a, b) => compare(a, b) || a - b);
+    return [...known.map(at => rows[at]), ...rows.filter((_, at) => missing(values[at]))];
   };
 
   /* The columns of a listing: those of the pairing, and the rank where one selection is asked for. */

@@ -56,22 +56,42 @@
     return found;
   };
 
+  /* Control and direction marks by their code, such as ⟨U+202E⟩: they would be obeyed or unseen. */
+  const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+  const visible = text => text.replace(HIDDEN, sign => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
+
   const rendered = ({source, tex, display}) => {
     const place = prefdelta.element('span', {class: display ? 'maths display' : 'maths'});
     try {
       katex.render(tex, place, {...OPTIONS, macros: {...OPTIONS.macros}, displayMode: display});
     } catch (error) { // a formula that is wrong, or too deep for the stack
-      return prefdelta.element('span', {class: 'maths-error', title: error.message}, source);
+      return prefdelta.element('span', {class: 'maths-error', title: error.message}, visible(source));
     }
     return place;
+  };
+
+  /* Paragraphs: [[part, ...], ...]. The browser lays out only those in sight (content-visibility in browser.css). */
+  const paragraphs = found => {
+    const made = [[]];
+    for (const part of found) {
+      const pieces = typeof part === 'string' ? part.split(/(?<=\n\n)(?!\n)/) : [part];
+      pieces.forEach((piece, n) => {
+        if (n > 0) made.push([]);
+        made.at(-1).push(piece);
+      });
+    }
+    return made;
   };
 
   /* A text: as it is where raw, else with its maths rendered. */
   prefdelta.text = (text, {raw = false} = {}) => {
     let left = MOST;
-    return prefdelta.element('div', {class: raw ? 'text raw' : 'text', dir: 'auto', tabindex: 0},
-      raw ? text : parts(text).map(part => typeof part === 'string' ? part : left-- > 0 ? rendered(part) : part.source));
+    const shown = part => typeof part === 'string' ? visible(part) : left-- > 0 ? rendered(part) : visible(part.source);
+    return prefdelta.element('div', {class: raw ? 'text raw' : 'text', tabindex: 0}, paragraphs(raw ? [text] : parts(text))
+      .map(paragraph => prefdelta.element('div', {class: 'paragraph', dir: 'auto'}, paragraph.map(shown))));
   };
+
+  prefdelta.visible = visible;
 
   prefdelta.mathsParts = parts;
 }

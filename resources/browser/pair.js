@@ -26,24 +26,23 @@
     if (next !== undefined) links.go(prefdelta.pairLinks.pair(pairing, pairs, next, options), {step: true});
   };
 
+  /* Scores per dimension and lengths: a column each, with the delta below both sides. */
   const scores = () => {
     const {pairs, row} = here;
     const {study} = prefdelta;
-    const dimensions = study.dimensions.filter(name => name in pairs.deltas);
-    if (dimensions.length === 0) return prefdelta.notice('No pair of this pairing has scores: its traces were not judged.');
-    const name = dimension => study.judged?.[dimension]
-      ? [formats.words(dimension), element('span', {class: 'muted'}, ` of ${study.judged[dimension].map(formats.words).join(', ')}`)] : formats.words(dimension);
-    return prefdelta.table(['score', 'chosen', 'rejected', 'Δ'], dimensions.map(dimension => [name(dimension),
-      formats.number(pairs.chosen_scores[dimension]?.[row]), formats.number(pairs.rejected_scores[dimension]?.[row]),
-      formats.signed(pairs.deltas[dimension][row])]));
-  };
-
-  const lengths = () => {
-    const {pairs, row} = here;
-    const line = (name, chosen, rejected) => [name, formats.count(chosen), formats.count(rejected), formats.signed(chosen - rejected)];
-    return prefdelta.table(['length', 'chosen', 'rejected', 'Δ'], [
-      line('tokens', pairs.chosen_tokens[row], pairs.rejected_tokens[row]),
-      line('characters', pairs.chosen_characters[row], pairs.rejected_characters[row])]);
+    const dimensions = study.dimensions.filter(name => pairs.deltas[name]);
+    const title = name => study.judged?.[name] ? `the mean of ${study.judged[name].map(formats.words).join(', ')}` : null;
+    const lengths = [['tokens', pairs.chosen_tokens, pairs.rejected_tokens], ['characters', pairs.chosen_characters, pairs.rejected_characters]];
+    const line = (words, score, length) => [element('span', {class: words}, words), ...dimensions.map(score), ...lengths.map(length)];
+    return [
+      prefdelta.table(['', ...dimensions.map(name => element('span', {title: title(name)}, formats.words(name))), ...lengths.map(([name]) => name)], [
+        line('chosen', name => formats.number(pairs.chosen_scores[name]?.[row]), ([, chosen]) => formats.count(chosen[row])),
+        line('rejected', name => formats.number(pairs.rejected_scores[name]?.[row]), ([,, rejected]) => formats.count(rejected[row])),
+        line('Δ', name => formats.signed(pairs.deltas[name][row]), ([, chosen, rejected]) => formats.difference(chosen[row], rejected[row])),
+      ]),
+      dimensions.every(name => pairs.deltas[name][row] === null)
+        ? prefdelta.notice('This pair has no scores: its traces were not judged, or a judgement failed (see below).') : '',
+    ];
   };
 
   const armsOf = selection => prefdelta.study.arms.filter(arm => arm.pairing === here.pairing && arm.selection === selection)
@@ -54,7 +53,7 @@
     const names = prefdelta.study.pairings[pairing].selections;
     const held = names.map((name, n) => [name, n, prefdelta.ranksOf(pairs, n).get(row)]).filter(([,, rank]) => rank);
     if (held.length === 0) return prefdelta.notice('No selection holds this pair, so no arm trained on it.');
-    return prefdelta.table(['selection', 'rank', 'sides', 'arms that trained on it'], held.map(([name, n, [rank, swapped]]) => [
+    return prefdelta.wordTable(['selection', 'rank', 'sides', 'arms that trained on it'], held.map(([name, n, [rank, swapped]]) => [
       element('a', {href: prefdelta.pairLinks.list(pairing, {filter: `in=${name}`, sort: 'rank', dir: 'asc'})}, name),
       formats.count(rank), swapped ? 'swapped: the rejected one is learned' : 'as here',
       armsOf(n).length ? element('ul', {}, armsOf(n).map(arm => element('li', {}, arm))) : formats.DASH]));
@@ -105,14 +104,13 @@
           ['in the pool', pairs.pool[row] ? 'yes' : 'no'],
         ]),
         prefdelta.problem(prompt, prefdelta.raw.now()),
+        ...scores(),
         element('div', {class: 'sides'}, ...sides),
-        element('h2', {}, 'Scores and lengths'),
-        element('div', {class: 'sides'}, scores(), lengths()),
         element('h2', {}, 'Selections and arms'),
         selections(),
         element('h2', {}, 'The judge'),
-        prefdelta.facts((study.judges ?? []).map(judge => [judge.dimensions.map(formats.words).join(', '),
-          `${judge.model}${judge.revision ? ` @ ${judge.revision}` : ''}${judge.where ? ` · ${judge.where}` : ''}`])),
+        prefdelta.wordTable(['scores', 'model', 'commit', 'asked through'], study.judges.map(judge => [
+          judge.dimensions.map(formats.words).join(', '), judge.model, judge.revision ?? formats.DASH, judge.where ?? formats.DASH])),
         ...prefdelta.judgeTexts());
       prefdelta.views.pairs.looked(pairing, row);
     },

@@ -21,12 +21,16 @@
   const cellOf = column => row => column.key !== 'pair' ? document.createTextNode(column.shown(row)) :
     element('a', {href: pair(shown.pairing, shown.pairs, row, shown.options)}, column.shown(row));
 
+  /* Pixels: the longest word of the title fits. */
+  const widthOf = ({key, kind, title}) => key === 'pair' ? 156
+    : Math.max(kind === 'number' ? 84 : 116, 16 + 8.2 * Math.max(...title.split(' ').map(word => word.length)));
+
   const makeGrid = columns => {
     shown.grid?.destroy();
     shown.keys = columns.map(column => column.key).join();
     return prefdelta.grid(document.getElementById('pairs-table'), shown.pairs.pair_id.length, columns.map(column => ({
       ...column, cell: cellOf(column), number: column.kind === 'number',
-      width: column.key === 'pair' ? 168 : column.kind === 'number' ? 106 : 126,
+      width: widthOf(column),
     })), {opened: open, sorted, placeholder: 'No pair fulfils these conditions.'});
   };
 
@@ -44,11 +48,11 @@
     document.getElementById('pairs-bar').replaceChildren(
       prefdelta.choice('pairing', options, shown.pairing, n =>
         links.go(list(Number(n), {sort: shown.options.sort, dir: shown.options.dir}))),
+      columnChoice(columns),
       prefdelta.filterBar(columns, shown.pairs.pair_id.length, shown.listing.conditions, conditions => {
         shown.told = prefdelta.conditions.write(conditions);
         change({filter: shown.told});
-      }),
-      columnChoice(columns));
+      }));
   };
 
   const refresh = async () => {

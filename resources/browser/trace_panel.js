@@ -8,7 +8,7 @@
 
   prefdelta.traceFacts = trace => prefdelta.facts([
     ['grade', prefdelta.mark(trace.correct)],
-    ['extracted answer', trace.extracted],
+    ['extracted answer', trace.extracted && prefdelta.visible(trace.extracted)],
     ['tokens', formats.count(trace.tokens)],
     ['characters', trace.text === null ? null : formats.count([...trace.text].length)],
     ['finish', formats.finish(trace.finish_reason)],
@@ -39,7 +39,7 @@
       ['draw', generator.draw === null || generator.draw === undefined ? null : String(generator.draw)],
       ['sampling', shownSampling(generator.sampling)],
       ['sample', String(trace.sample)],
-      ['seed', trace.seed === null ? null : String(trace.seed)],
+      ['seed', trace.seed],
       ['call', trace.call_key],
       ['judged by', judgesOf(trace)],
     ]),
