@@ -13,7 +13,7 @@ PARAGRAPHS = (
     "Wait, let me check this again. If we take %d apples from %d, some are left; hmm, that is not what was asked.",
     "| n | f(n) |\n|---|---|\n| %d | %d |",
     "Пусть $n = %d$; 設 $m = %d$; \u05d0\u05d1\u05d2 \u202e right to left, \U0001d4d0 and \u00e9.",
-    "\\href{javascript:alert(%d)}{a link} \\htmlData{x=%d}{y} must not be obeyed, and $\\unknown{x}$ is shown as it is.",
+    "\\href{javascript:alert(%d)}{a link} \\htmlData{x=%d}{y} must not be obeyed; $\\unknown{x}$ is shown as it is.",
     "So the answer is close to %d. Let us go on with case %d, which is the long one.\n",
 )
 _POOL = 2_000  # different paragraphs

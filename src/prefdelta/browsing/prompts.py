@@ -1,6 +1,6 @@
 """The training prompts: numbered in the order of their ids, in pages of the same size everywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 R = TypeVar("R", bound=Row)
-_STRETCH_PAGES = 20  # texts of so many pages are in memory at a time
+T = TypeVar("T")
+STRETCH = 20  # pages whose texts are in memory at a time
 _BATCH_ROWS = 250
 
 
@@ -41,17 +42,17 @@ class NumberedPrompts:
             shown = [{"id": row.prompt_id, "text": row.text, "answers": row.answers} for row in rows]
             scripts.write(f"prompts/{number}", shown)
 
-    def pages(self, rows: list[R], first: int = 0) -> Iterator[tuple[int, list[R]]]:
-        """(number of the page, its entries). rows: one entry per prompt, from the first prompt of page `first`."""
-        for number, start in enumerate(range(0, len(rows), self._page), first):
-            yield number, rows[start : start + self._page]
+    def pages(self, entries: Sequence[T], first: int = 0) -> Iterator[tuple[int, Sequence[T]]]:
+        """(number of a page, its entries). entries: one per prompt, from the first prompt of page `first`."""
+        for number, start in enumerate(range(0, len(entries), self._page), first):
+            yield number, entries[start : start + self._page]
 
     def stretches(self, path: Path, row_type: type[R]) -> Iterator[list[list[R]]]:
         """The rows of a table by prompt, for some pages of prompts at a time. The table is sorted by `prompt_id`.
 
         Raises as `store.tables.read_arrow` does.
         """
-        size, total = self._page * _STRETCH_PAGES, len(self.numbers)
+        size, total = self._page * STRETCH, len(self.numbers)
         first, held = 0, [list[R]() for _ in range(min(size, total))]
         for batch in tables.batches(path, row_type, _BATCH_ROWS):
             for row in tables.rows_of(path, batch, row_type):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefdelta.browsing.prompts import NumberedPrompts
+from prefdelta.browsing.prompts import STRETCH, NumberedPrompts
 from prefdelta.browsing.scripts import Scripts
 from prefdelta.reading.votes import ReadVote, votes_in
 from prefdelta.records.call import Call
@@ -37,23 +37,22 @@ class GeneratorTables:
 
 def write_traces(scripts: Scripts, index: int, files: GeneratorTables, prompts: NumberedPrompts) -> int:
     """Write `traces/<index>/<page>`. Returns how many of the judge's replies are not recorded."""
-    lost, page = 0, 0
+    lost = 0
     streams = zip(
         prompts.stretches(files.traces, Trace),
         prompts.stretches(files.grades, Grade),
         *(_judged(form, prompts) for form in files.forms),
         strict=True,
     )
-    for traces, grades, *judged in streams:
+    for stretch, (traces, grades, *judged) in enumerate(streams):
         entries = []
         for place, its in enumerate(traces):
             by_sample = {grade.sample: grade for grade in grades[place]}
             votes = [one for form in judged for one in form[place]]
             entries.append([_entry(trace, by_sample.get(trace.sample), votes) for trace in its])
         lost += sum(_lost(entry) for its in entries for entry in its)
-        for page, shown in prompts.pages(entries, page):
+        for page, shown in prompts.pages(entries, stretch * STRETCH):
             scripts.write(f"traces/{index}/{page}", shown)
-        page += 1
     return lost
 
 

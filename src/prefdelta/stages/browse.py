@@ -136,14 +136,16 @@ def _write_pairs(
     lines, rows = [], 0
     for index, place in enumerate(found.places("pair")):
         pairing = Pairing(place.axes["chosen"], place.axes["rejected"])
-        pairs = found.arrow("pair", Pair, **place.axes)
+        pairs = found.arrow("pair", Pair, None, **place.axes)
         computed = {delta.axes["dimension"] for delta in found.places("delta", **place.axes)}
         deltas = {
-            dimension: found.arrow("delta", Delta, **place.axes, dimension=dimension) if dimension in computed else None
+            dimension: found.arrow("delta", Delta, None, **place.axes, dimension=dimension)
+            if dimension in computed
+            else None
             for dimension in settings.dimensions
         }
         selected = list(found.places("filter", **place.axes))
-        tables = [found.arrow("filter", SelectedPair, **selection.axes) for selection in selected]
+        tables = [found.arrow("filter", SelectedPair, None, **selection.axes) for selection in selected]
         scripts.write(f"pairs/{index}", pair_columns(pairs, prompts.ids, deltas, tables))
         line = {"name": str(pairing), "pairs": len(pairs)}
         line |= {side: settings.generators.index(name) for side, name in place.axes.items()}
@@ -170,8 +172,10 @@ def _tables_of(found: StudyTables, generator: str, job: Job[BrowseSettings]) -> 
 def _policies(settings: BrowseSettings) -> list[Arm | Base]:
     """The untrained policies, each followed by its arms."""
     arms = list(map(Arm.parse, settings.arms))
-    bases = dict.fromkeys(arm.base for arm in arms)
-    return [policy for base in bases for policy in (base, *(arm for arm in arms if arm.base == base))]
+    policies: list[Arm | Base] = []
+    for base in dict.fromkeys(arm.base for arm in arms):
+        policies += [base, *(arm for arm in arms if arm.base == base)]
+    return policies
 
 
 def _write_answers(

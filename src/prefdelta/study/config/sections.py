@@ -232,7 +232,7 @@ class Config(Settings):
     evaluate: EvaluateSection
     """Stage `evaluate`: the policies' answers to benchmarks."""
 
-    browse: BrowseSection = BrowseSection()
+    browse: BrowseSection = Field(default_factory=BrowseSection)
     """Stage `browse`: the pair browser."""
 
     report: ReportSection
