@@ -28,6 +28,8 @@
     const deltas = study.dimensions.filter(name => pairs.deltas[name]?.some(value => value !== null));
     return [
       column('pair', 'pair', 'text', row => pairs.pair_id[row]),
+      // Of the selection that the listing holds to; shown only then.
+      numbers('rank', 'rank in the selection', pairs.rank ??= new Array(pairs.pair_id.length).fill(null), formats.count, rare),
       column('prompt', 'prompt', 'text', row => study.prompt_ids[pairs.prompt[row]], null, rare),
       column('cell', 'chosen-rejected', 'choice', row => pairs.cell[row] ?? 'not graded'),
       ...deltas.map(name => numbers(`delta.${name}`, `Δ ${formats.words(name)}`, pairs.deltas[name], formats.signedLike(pairs.deltas[name]))),
@@ -53,12 +55,6 @@
   prefdelta.columns = (study, pairing, pairs) => {
     if (!kept.has(pairs)) kept.set(pairs, made(study, pairing, pairs));
     return kept.get(pairs);
-  };
-
-  /* The column "rank": in the selection that a filter names. */
-  prefdelta.rankColumn = (study, pairing, pairs, selection) => {
-    const ranks = ranksOf(pairs, study.pairings[pairing].selections.indexOf(selection));
-    return numbers('rank', `rank in ${selection}`, pairs.pair_id.map((_, row) => ranks.get(row)?.[0] ?? null), formats.count);
   };
 
   prefdelta.ranksOf = ranksOf;

@@ -19,14 +19,14 @@
     let listing = {rows: [], places: new Int32Array(n)};
     let current = null;
     const table = new Tabulator(place, {
-      data: Array.from({length: n}, (_, row) => ({row})), index: 'row',
+      data: Array.from({length: n}, (_, row) => ({row})), index: 'row', nestedFieldSeparator: false,
       height: '100%', rowHeight: ROW_HEIGHT, renderVerticalBuffer: 150, layout: 'fitData',
       columnDefaults: {resizable: false, headerSort: false},
       placeholder: element('p', {class: 'notice'}, placeholder),
       columns: columns.map((column, at) => ({
         title: column.title, titleFormatter: heading(column, sorted), width: column.width, minWidth: Math.min(column.width, 40),
         formatter: cell => column.cell(cell.getRow().getData().row), cssClass: column.number ? 'number' : column.cssClass ?? '',
-        ...(at === 0 ? {field: 'row', frozen: true, sorter: (a, b) => listing.places[a] - listing.places[b]} : {}),
+        ...(at > 0 ? {field: column.key} : {field: 'row', frozen: true, sorter: (a, b) => listing.places[a] - listing.places[b]}),
       })),
       rowFormatter: row => row.getElement().classList.toggle('current', row.getData().row === current),
     });
@@ -41,9 +41,14 @@
     };
 
     return {
-      show: (now, {sort, dir}) => {
+      /* out: keys of columns that are out of sight. */
+      show: (now, {sort, dir}, out = []) => {
         listing = now;
         table.blockRedraw();
+        for (const column of table.getColumns()) {
+          const seen = !out.includes(column.getField());
+          if (column.isVisible() !== seen) column.toggle();
+        }
         table.setFilter(({row}) => listing.places[row] >= 0);
         table.setSort('row', 'asc');
         table.restoreRedraw();

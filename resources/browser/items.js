@@ -4,7 +4,7 @@
 {
   const {element, formats, links, solved} = prefdelta;
 
-  let shown = {}; // {benchmark, items, options, listing, grid, current}
+  let shown = {}; // {benchmark, items, options, listing, grid: a promise, current: the row to be marked}
 
   const list = (benchmark, options) => links.make('items', [prefdelta.study.benchmarks[benchmark].name], options);
   const item = (benchmark, items, row, options) =>
@@ -15,7 +15,8 @@
   const open = row => links.go(item(shown.benchmark, shown.items, row, shown.options));
   const sorted = key => change(prefdelta.nextOrder(key, shown.options, key === 'order' ? 'asc' : 'desc'));
 
-  const makeGrid = () => {
+  const makeGrid = async before => {
+    (await before)?.destroy();
     const {items, benchmark} = shown;
     const text = words => document.createTextNode(words);
     const sign = at => row => {
@@ -29,7 +30,6 @@
       ...items.policies.map((policy, at) => ({key: `arm.${policy}`, title: prefdelta.study.policies[policy], width: 26,
         sortable: false, headingClass: 'upright', cssClass: 'sign-cell', cell: sign(at)})),
     ];
-    shown.grid?.destroy();
     return prefdelta.grid(document.getElementById('items-table'), items.prompt_ids.length, columns,
       {opened: open, sorted, placeholder: 'No item is listed by these choices.'});
   };
@@ -65,21 +65,21 @@
       const items = await prefdelta.shard(`items/${benchmark}`);
       if (!current()) return;
       const other = shown.items !== items;
-      if (other) {
-        shown.grid?.destroy();
-        shown = {benchmark, items, current: null};
-      }
+      if (other) shown = {benchmark, items, current: null, grid: shown.grid};
       shown.options = options;
       shown.listing = prefdelta.itemListing(prefdelta.study, benchmark, items, options);
-      if (other) shown.grid = await makeGrid();
-      shown.grid.show(shown.listing, options);
+      if (other) shown.grid = makeGrid(shown.grid);
+      const grid = await shown.grid;
+      grid.show(shown.listing, options);
       makeBar();
       document.getElementById('items-count').textContent = `${formats.count(shown.listing.rows.length)} of ${
         formats.plural(items.prompt_ids.length, 'item')}, ${formats.plural(items.policies.length, 'arm')} · ${legend(items)}`;
-      if (shown.current !== null) shown.grid.mark(shown.current);
+      if (shown.current !== null) grid.mark(shown.current);
       shown.current = null;
     },
-    keys: {next: () => shown.grid.move(1), previous: () => shown.grid.move(-1), open: () => shown.grid.open()},
+    keys: {
+      next: async () => (await shown.grid).move(1), previous: async () => (await shown.grid).move(-1), open: async () => (await shown.grid).open(),
+    },
     looked: (benchmark, row) => { if (shown.benchmark === benchmark) shown.current = row; },
   };
 }

@@ -7,7 +7,7 @@
   const decode = text => {
     try { return decodeURIComponent(text); } catch { return text; }
   };
-  const encode = text => encodeURIComponent(text).replace(/%(2F|40|3A|3D|3E|3C|2C|3B)/g, decodeURIComponent);
+  const encode = text => encodeURIComponent(text).replace(/%(2F|40|3A|3D|2C|3B)/g, decodeURIComponent);
 
   /* {view, parts: the parts of its value, options: the rest by name}; view is null where no view is named. */
   const parse = hash => {

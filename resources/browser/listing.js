@@ -46,29 +46,33 @@
     return [...known.map(at => rows[at]), ...rows.filter((_, at) => missing(values[at]))];
   };
 
-  /* The columns of a listing: those of the pairing, and the rank where one selection is asked for. */
-  const columnsOf = (study, pairing, pairs, conditions) => {
-    const columns = prefdelta.columns(study, pairing, pairs);
-    const selection = conditions.find(({key, operator, value}) =>
-      key === 'in' && operator === '=' && study.pairings[pairing].selections.includes(value));
-    return selection ? [columns[0], prefdelta.rankColumn(study, pairing, pairs, selection.value), ...columns.slice(1)] : columns;
+  /* The selection that the conditions hold to, or undefined. */
+  const selectionOf = (study, pairing, conditions) => conditions.find(({key, operator, value}) =>
+    key === 'in' && operator === '=' && study.pairings[pairing].selections.includes(value))?.value;
+
+  /* Fills the column of ranks: those in a selection, or none. */
+  const fillRanks = (pairs, number) => {
+    pairs.rank.fill(null);
+    if (number >= 0) for (const [row, [rank]] of prefdelta.ranksOf(pairs, number)) pairs.rank[row] = rank;
   };
 
   let last = {key: null};
 
-  /* {rows: numbers of pairs in their order, places: the place of each pair or -1, columns, conditions}. */
+  /* {rows: numbers of pairs in their order, places: the place of each pair or -1, columns, conditions, selection}. */
   prefdelta.listing = (study, pairing, pairs, {filter, sort, dir}) => {
     const key = JSON.stringify([pairing, filter, sort, dir]);
     if (last.key === key && last.pairs === pairs) return last;
     const conditions = parse(filter);
-    const columns = columnsOf(study, pairing, pairs, conditions);
+    const columns = prefdelta.columns(study, pairing, pairs);
+    const selection = selectionOf(study, pairing, conditions);
+    fillRanks(pairs, study.pairings[pairing].selections.indexOf(selection));
     const tests = conditions.map(condition => test(condition, columns, pairs));
     const found = [];
     for (let row = 0; row < pairs.pair_id.length; row++) if (tests.every(holds => holds(row))) found.push(row);
     const rows = ordered(found, columns.find(column => column.key === sort), dir === 'desc');
     const places = new Int32Array(pairs.pair_id.length).fill(-1);
     rows.forEach((row, place) => { places[row] = place; });
-    last = {key, pairs, rows, places, columns, conditions};
+    last = {key, pairs, rows, places, columns, conditions, selection};
     return last;
   };
 

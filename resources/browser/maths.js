@@ -7,8 +7,8 @@
   const OPTIONS = {
     throwOnError: true, // caught below: KaTeX would mark an error by a style attribute, which the page's policy forbids
     trust: false, strict: 'ignore', maxExpand: 200, maxSize: 20,
-    // Both of these would get a style attribute in MathML.
-    macros: {'\\pmb': '\\boldsymbol{#1}', '\\fcolorbox': '\\fbox{#3}'},
+    // Both of these would get a style attribute in MathML. The box loses its two colours.
+    macros: {'\\pmb': '\\boldsymbol{#1}', '\\fcolorbox': context => { context.consumeArgs(2); return '\\fbox'; }},
   };
   const DISPLAY = {'$$': '$$', '\\[': '\\]'};
 

@@ -4,11 +4,12 @@
 {
   const {element, formats, links} = prefdelta;
 
-  let shown = {}; // {pairing, pairs, options, listing, grid, keys: of its columns, told: the filter that the bar holds, current}
+  let shown = {}; // {pairing, pairs, options, listing, grid: a promise, keys: of its columns, told: the filter that the bar holds,
+  // current: the row to be marked}
   const extra = new Set(); // keys of columns shown beside the usual ones
   const hidden = new Set(); // keys of usual columns that are not shown
 
-  const visible = column => column.kind !== 'selection' && !hidden.has(column.key) && (column.usual || extra.has(column.key));
+  const visible = column => column.key === 'rank' || column.kind !== 'selection' && !hidden.has(column.key) && (column.usual || extra.has(column.key));
   const name = pairing => prefdelta.study.pairings[pairing].name;
   const list = (pairing, options) => links.make('pairs', [name(pairing)], options);
   const pair = (pairing, pairs, row, options) => links.make('pair', [name(pairing), pairs.pair_id[row]], options);
@@ -25,17 +26,16 @@
   const widthOf = ({key, kind, title}) => key === 'pair' ? 156
     : Math.max(kind === 'number' ? 84 : 116, 16 + 8.2 * Math.max(...title.split(' ').map(word => word.length)));
 
-  const makeGrid = columns => {
-    shown.grid?.destroy();
-    shown.keys = columns.map(column => column.key).join();
+  /* A promise of the grid of some columns. The grid before it goes first: both stand in one place. */
+  const makeGrid = async (columns, before) => {
+    (await before)?.destroy();
     return prefdelta.grid(document.getElementById('pairs-table'), shown.pairs.pair_id.length, columns.map(column => ({
-      ...column, cell: cellOf(column), number: column.kind === 'number',
-      width: widthOf(column),
+      ...column, cell: cellOf(column), number: column.kind === 'number', width: widthOf(column),
     })), {opened: open, sorted, placeholder: 'No pair fulfils these conditions.'});
   };
 
   const columnChoice = columns => prefdelta.fold('columns', () => element('div', {class: 'checks'},
-    columns.filter(column => column.kind !== 'selection').slice(1).map(column => element('label', {},
+    columns.filter(column => !['pair', 'rank', 'in'].includes(column.key)).map(column => element('label', {},
       element('input', {type: 'checkbox', checked: visible(column), change: event => {
         const set = column.usual ? hidden : extra;
         if (event.target.checked === column.usual) set.delete(column.key); else set.add(column.key);
@@ -44,7 +44,7 @@
 
   const makeBar = () => {
     const options = prefdelta.study.pairings.map(({name: title, pairs}, n) => [n, `${title} (${formats.count(pairs)})`]);
-    const columns = shown.listing.columns.filter(column => column.key !== 'rank');
+    const columns = shown.listing.columns;
     document.getElementById('pairs-bar').replaceChildren(
       prefdelta.choice('pairing', options, shown.pairing, n =>
         links.go(list(Number(n), {sort: shown.options.sort, dir: shown.options.dir}))),
@@ -58,8 +58,15 @@
   const refresh = async () => {
     shown.listing = prefdelta.listing(prefdelta.study, shown.pairing, shown.pairs, shown.options);
     const columns = shown.listing.columns.filter(visible);
-    if (shown.keys !== columns.map(column => column.key).join()) shown.grid = await makeGrid(columns);
-    shown.grid.show(shown.listing, shown.options);
+    const keys = columns.map(column => column.key).join();
+    if (shown.keys !== keys) {
+      shown.keys = keys;
+      shown.grid = makeGrid(columns, shown.grid);
+    }
+    const grid = await shown.grid;
+    grid.show(shown.listing, shown.options, shown.listing.selection ? [] : ['rank']);
+    if (shown.current !== null) grid.mark(shown.current);
+    shown.current = null;
     document.getElementById('pairs-count').textContent =
       `${formats.count(shown.listing.rows.length)} of ${formats.plural(shown.pairs.pair_id.length, 'pair')}`;
   };
@@ -70,20 +77,17 @@
       const pairing = prefdelta.pairingOf(parts[0] || '0');
       const pairs = await prefdelta.shard(`pairs/${pairing}`);
       if (!current()) return;
-      if (shown.pairs !== pairs) {
-        shown.grid?.destroy();
-        shown = {pairing, pairs, current: null};
-      }
+      if (shown.pairs !== pairs) shown = {pairing, pairs, current: null, grid: shown.grid};
       shown.options = options;
       await refresh();
       if (shown.told !== (options.filter ?? '')) { // else the bar itself told it, and somebody may be typing there
         shown.told = options.filter ?? '';
         makeBar();
       }
-      if (shown.current !== null) shown.grid.mark(shown.current);
-      shown.current = null;
     },
-    keys: {next: () => shown.grid.move(1), previous: () => shown.grid.move(-1), open: () => shown.grid.open()},
+    keys: {
+      next: async () => (await shown.grid).move(1), previous: async () => (await shown.grid).move(-1), open: async () => (await shown.grid).open(),
+    },
     /* The pair that was looked at last is marked in the list. */
     looked: (pairing, row) => { if (shown.pairing === pairing) shown.current = row; },
   }};

@@ -49,4 +49,7 @@ const prefdelta = {};
     promise.then(() => forget(kindOf(name)), () => kept.delete(name));
     return promise;
   };
+
+  /* The names of the shards in memory. */
+  prefdelta.keptShards = () => [...kept.keys()];
 }
