@@ -3,7 +3,6 @@
 /* Texts of models with their maths rendered. All else stays text. */
 {
   const LONGEST = 4000; // characters of one formula; a longer one stays text
-  const MOST = 1500; // formulas of one text; later ones stay text
   const OPTIONS = {
     throwOnError: true, // caught below: KaTeX would mark an error by a style attribute, which the page's policy forbids
     trust: false, strict: 'ignore', maxExpand: 200, maxSize: 20,
@@ -83,13 +82,28 @@
     return made;
   };
 
+  /* Renders the formulas of paragraphs that come near the part in sight; the others wait as text. */
+  const NEAR = '400px 0px';
+  const watcher = new IntersectionObserver((seen, self) => {
+    for (const {target, isIntersecting} of seen) {
+      if (!isIntersecting) continue;
+      self.unobserve(target);
+      target.replaceChildren(...formulas.get(target).map(part => typeof part === 'string' ? visible(part) : rendered(part)));
+      formulas.delete(target);
+    }
+  }, {rootMargin: NEAR, scrollMargin: NEAR});
+  const formulas = new WeakMap(); // paragraph -> its parts
+
   /* A text: as it is where raw, else with its maths rendered. */
-  prefdelta.text = (text, {raw = false} = {}) => {
-    let left = MOST;
-    const shown = part => typeof part === 'string' ? visible(part) : left-- > 0 ? rendered(part) : visible(part.source);
-    return prefdelta.element('div', {class: raw ? 'text raw' : 'text', tabindex: 0}, paragraphs(raw ? [text] : parts(text))
-      .map(paragraph => prefdelta.element('div', {class: 'paragraph', dir: 'auto'}, paragraph.map(shown))));
-  };
+  prefdelta.text = (text, {raw = false} = {}) => prefdelta.element('div', {class: raw ? 'text raw' : 'text', tabindex: 0},
+    paragraphs(raw ? [text] : parts(text)).map(paragraph => {
+      const made = prefdelta.element('div', {class: 'paragraph', dir: 'auto'}, paragraph.map(part => visible(part.source ?? part)));
+      if (paragraph.some(part => part.tex !== undefined)) {
+        formulas.set(made, paragraph);
+        watcher.observe(made);
+      }
+      return made;
+    }));
 
   prefdelta.visible = visible;
 
