@@ -20,7 +20,7 @@
     let current = null;
     const table = new Tabulator(place, {
       data: Array.from({length: n}, (_, row) => ({row})), index: 'row', nestedFieldSeparator: false,
-      height: '100%', rowHeight: ROW_HEIGHT, renderVerticalBuffer: 150, layout: 'fitData',
+      height: '100%', rowHeight: ROW_HEIGHT, renderVerticalBuffer: 150, layout: 'fitDataFill',
       columnDefaults: {resizable: false, headerSort: false},
       placeholder: element('p', {class: 'notice'}, placeholder),
       columns: columns.map((column, at) => ({

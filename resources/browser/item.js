@@ -46,7 +46,7 @@
     const policy = items.policies[at];
     return element('section', {class: 'trace'},
       element('h2', {}, prefdelta.study.policies[policy]),
-      element('p', {class: 'muted'}, solved.words(items, at, row)),
+      draws?.length && items.samples === 1 ? '' : element('p', {class: 'muted'}, solved.words(items, at, row)),
       ...(draws ?? []).flatMap(draw => answer(draw, prefdelta.raw.now())));
   };
 

@@ -1,5 +1,6 @@
 """A small made-up study in the form that the stage `browse` writes, with all that a page may stumble over."""
 
+import json
 import random
 import shutil
 from pathlib import Path
@@ -79,7 +80,7 @@ class Study:
         if generator == 1:
             text = {HOSTILE: f"{TAGS}\n\n{text}", MONEY: f"{PRICES}\n\n{text}"}.get(number, text)
         judged = (generator, number) != (1, UNJUDGED)
-        scores = {name: self.rng.randint(2, 5) if right else self.rng.randint(1, 4) for name in DIMENSIONS}
+        scores = {name: self.rng.randint(3, 5) if right else self.rng.randint(1, 4) for name in DIMENSIONS}
         return {
             "sample": 0,
             "text": None if (generator, number) == (1, UNWRITTEN) else text,
@@ -93,7 +94,11 @@ class Study:
             "grade_failure": None if judged else "truncated",
             "judgements": self._judgements(scores if judged else None),
             "replies": [
-                {"reasoning": f"Problem {number}: each step follows.", "reply": str(scores), "judge": "judge-120b"}
+                {
+                    "reasoning": f"Problem {number}: each step follows.",
+                    "reply": json.dumps(scores),
+                    "judge": "judge-120b",
+                }
             ]
             if judged
             else [],
