@@ -640,7 +640,7 @@ def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_pa
     every = [*prices["claims"].values(), prices["rest"]]
     assert all(price["alone"]["value"] <= price["hours"]["value"] <= 3500 for price in every)
     assert prices["together"]["value"] < found["totals"]["gpu_hours"]["value"]
-    assert found["slurm"] == {"jobs": 1108, "with_gpus": 60 + 32 + 13 + 174 + 534}
+    assert found["slurm"] == {"jobs": 1109, "with_gpus": 60 + 32 + 13 + 174 + 534}
     assert not (tmp_path / "results").exists()
 
 
