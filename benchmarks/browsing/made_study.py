@@ -9,6 +9,7 @@ minutes; in between it takes three times the texts on disk.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -22,7 +23,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from made_texts import paragraphs, texts
+from made_texts import lengthy, paragraphs
+from pyarrow import parquet
 
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Base, Pairing
@@ -41,10 +43,10 @@ from prefdelta.records.trace import Trace
 from prefdelta.stages import browse, delta, pair
 from prefdelta.stages import filter as filter_stage
 from prefdelta.store import calls, checkpoints, tables
+from prefdelta.study import texts
 from prefdelta.workflow.job import Job, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
-BROWSER = ROOT / "resources/browser"
 STUDY, POLICY, GROUP = "made", "policy", "all"
 PAIRING = Pairing("strong", "weak")
 FORMS = {
@@ -83,7 +85,7 @@ class Made:
     def texts(self, count: int, kilobytes: float) -> list[str]:
         """Texts whose lengths are spread around the mean as those of reasoning are."""
         lengths = self.rng.gamma(4.0, kilobytes * 1000 / 4, count)
-        return texts(self.rng, self.pool, lengths)
+        return lengthy(self.rng, self.pool, lengths)
 
 
 def write(path: Path, row_type: type[Row], count: int, **columns: object) -> None:
@@ -95,7 +97,9 @@ def write(path: Path, row_type: type[Row], count: int, **columns: object) -> Non
         if isinstance(given, np.ndarray):
             given = given.tolist()
         arrays.append(pa.array(given if isinstance(given, list) else [given] * count, field.type))
-    tables._publish(path, pa.Table.from_arrays(arrays, schema=schema))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    parquet.write_table(table, path, compression="zstd", write_page_checksum=True)
 
 
 def make_prompts(made: Made) -> list[str]:
@@ -301,9 +305,11 @@ def settings_of_browse(made: Made) -> browse.BrowseSettings:
 
 def browse_it(made: Made) -> Manifest:
     """The stage, in a process of its own."""
+    with contextlib.chdir(ROOT):
+        application = texts.browser_application()
     inputs: dict[str, Sequence[Path]] = {
-        "page": [BROWSER / "index.html"],
-        "app": sorted(path for path in BROWSER.rglob("*") if path.is_file() and path != BROWSER / "index.html"),
+        "page": [ROOT / texts.BROWSER_PAGE],
+        "app": [ROOT / path for path in application],
         "template": [ROOT / "resources/templates/maths.md"],
         "judge_template": [ROOT / "resources/templates/judge.md"],
         "rubrics": [ROOT / f"resources/rubrics/{name}.md" for name in DIMENSIONS],

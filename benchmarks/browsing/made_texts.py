@@ -29,7 +29,7 @@ def paragraphs(rng: np.random.Generator) -> list[str]:
     ]
 
 
-def texts(rng: np.random.Generator, pool: list[str], characters: np.ndarray) -> list[str]:
+def lengthy(rng: np.random.Generator, pool: list[str], characters: np.ndarray) -> list[str]:
     """Texts of about so many characters each."""
     mean = sum(map(len, pool)) / len(pool) + 2
     found = []

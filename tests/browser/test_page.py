@@ -17,6 +17,7 @@ LINKS = (
     f"#trace=0/{prompt_id(TYPICAL)}/0",
     "#items=0",
     f"#item=0/{prompt_id(2)}",
+    f"#item=0/{prompt_id(2)}&two=1",
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from prefdelta.browsing.prompts import STRETCH, NumberedPrompts
 from prefdelta.browsing.scripts import Scripts
+from prefdelta.core.asking.reasoning_marks import CLOSE, OPEN
 from prefdelta.reading.votes import ReadVote, votes_in
 from prefdelta.records.call import Call
 from prefdelta.records.grade import Grade
@@ -74,7 +75,7 @@ def _entry(trace: Trace, grade: Grade | None, judged: Sequence[_Judged]) -> dict
         for vote in votes:
             if vote.call_key not in replies:
                 replies[vote.call_key] = len(shown)
-                shown.append({"reasoning": vote.reasoning, "reply": vote.reply, "judge": vote.judge})
+                shown.append(_reply(vote))
         judgements[row.dimension] = {
             "score": None if row.score is None else float(row.score),
             "failure": row.failure,
@@ -104,6 +105,12 @@ def _entry(trace: Trace, grade: Grade | None, judged: Sequence[_Judged]) -> dict
         "judgements": judgements,
         "replies": shown,
     }
+
+
+def _reply(vote: ReadVote) -> dict[str, str | None]:
+    """What a judge said. Its reasoning stands apart, so it needs no marks."""
+    reasoning = vote.reasoning and vote.reasoning.strip().removeprefix(OPEN).removesuffix(CLOSE).strip()
+    return {"reasoning": reasoning, "reply": vote.reply and vote.reply.strip(), "judge": vote.judge}
 
 
 def _lost(entry: dict[str, Any]) -> int:

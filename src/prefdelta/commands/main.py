@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from prefdelta.core.errors import StudyError
 from prefdelta.system import environment
@@ -26,20 +27,31 @@ COMMANDS = {
 }
 
 
+def parser_of(words: Sequence[str]) -> tuple[argparse.ArgumentParser, ModuleType | None]:
+    """The parser of a command line, and the module of the command that it names; None if it names none."""
+    parser = argparse.ArgumentParser(prog="prefdelta", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    module = None
+    for name, summary in COMMANDS.items():
+        asked = bool(words) and words[0] == name
+        if asked:
+            module = import_module(f"prefdelta.commands.{name.replace('-', '_')}")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=str(module.__doc__) if asked and module else summary,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if asked and module:
+            module.define(command)
+    return parser, module
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 something a person can put right."""
     environment.silence()
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="prefdelta", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    module = import_module(f"prefdelta.commands.{words[0]}") if words and words[0] in COMMANDS else None
-    for name, summary in COMMANDS.items():
-        about = str(module.__doc__) if module and name == words[0] else summary
-        command = commands.add_parser(
-            name, help=summary, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        if module and name == words[0]:
-            module.define(command)
+    parser, module = parser_of(words)
     arguments = parser.parse_args(words)
     assert module is not None  # argparse refuses other names
     try:

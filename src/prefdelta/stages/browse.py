@@ -19,6 +19,7 @@ from prefdelta.browsing.scripts import Scripts
 from prefdelta.browsing.traces import GeneratorTables, JudgedForm, write_traces
 from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.hub import HubModel
+from prefdelta.core.layout import Place
 from prefdelta.core.settings import Settings
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.models.weights import Weights, open_weights
@@ -81,10 +82,10 @@ class BrowseSettings(BrowseSection):
     """Form of the study's judge -> its dimensions."""
 
     generators: list[str]
-    """Generators with their draws, in order."""
+    """Generators with their draws."""
 
     arms: dict[str, str]
-    """Arm -> its selection, as <selection>/t<order>, in order."""
+    """Arm -> its selection, as <selection>/t<order>."""
 
     benchmarks: dict[str, BrowseBenchmark]
     """Name -> benchmark, in order."""
@@ -134,7 +135,8 @@ def _write_pairs(
 ) -> tuple[list[dict[str, Any]], int]:
     """Write `pairs/<pairing>`. Returns a line per pairing, and the number of pairs."""
     lines, rows = [], 0
-    for index, place in enumerate(found.places("pair")):
+    places = sorted(found.places("pair"), key=lambda place: (place.axes["chosen"], place.axes["rejected"]))
+    for index, place in enumerate(places):
         pairing = Pairing(place.axes["chosen"], place.axes["rejected"])
         pairs = found.arrow("pair", Pair, None, **place.axes)
         computed = {delta.axes["dimension"] for delta in found.places("delta", **place.axes)}
@@ -144,19 +146,23 @@ def _write_pairs(
             else None
             for dimension in settings.dimensions
         }
-        selected = list(found.places("filter", **place.axes))
+        selected = sorted(found.places("filter", **place.axes), key=_selection_of)
         tables = [found.arrow("filter", SelectedPair, None, **selection.axes) for selection in selected]
         scripts.write(f"pairs/{index}", pair_columns(pairs, prompts.ids, deltas, tables))
         line = {"name": str(pairing), "pairs": len(pairs)}
         line |= {side: settings.generators.index(name) for side, name in place.axes.items()}
-        line["selections"] = [f"{its.axes['selection']}/t{its.axes['order']}" for its in selected]
+        line["selections"] = list(map(_selection_of, selected))
         lines.append(line)
         rows += len(pairs)
     return lines, rows
 
 
+def _selection_of(place: Place) -> str:
+    return f"{place.axes['selection']}/t{place.axes['order']}"
+
+
 def _tables_of(found: StudyTables, generator: str, job: Job[BrowseSettings]) -> GeneratorTables:
-    forms = [place.axes["form"] for place in found.places("judge", generator=generator)]
+    forms = sorted(place.axes["form"] for place in found.places("judge", generator=generator))
     return GeneratorTables(
         found.path("generate", generator=generator),
         found.path("grade", generator=generator),

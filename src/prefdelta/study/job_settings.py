@@ -258,7 +258,7 @@ class JobSettings:
 
     def _browse(self, job: StudyJob) -> Settings:
         config, axes = self._config, self._axes
-        policies = dict.fromkeys(arm.policy for arm in axes.arms)
+        policies = {arm.policy for arm in axes.arms}
         group_of = {
             benchmark: name
             for name, group in config.evaluate.groups.items()
@@ -279,12 +279,14 @@ class JobSettings:
             **dict(config.browse),
             study=config.study,
             title=config.report.title,
-            dimensions={name: axes.components(name) for name in axes.deltas},
-            forms=config.judge.forms,
-            generators=axes.generators,
-            arms={str(arm): "{selection}/t{order}".format(**axes.filter_axes(arm)) for arm in axes.arms},
+            dimensions={name: sorted(axes.components(name)) for name in axes.deltas},
+            forms=dict(sorted(config.judge.forms.items())),
+            generators=sorted(axes.generators),
+            arms={
+                str(arm): "{selection}/t{order}".format(**axes.filter_axes(arm)) for arm in sorted(axes.arms, key=str)
+            },
             benchmarks=benchmarks,
-            hub={name: hub for name in policies if (hub := self._hub.model(name))},
+            hub={name: hub for name in sorted(policies) if (hub := self._hub.model(name))},
         )
 
     def _report(self, job: StudyJob) -> Settings:

@@ -29,9 +29,9 @@ def rubric(dimension: str) -> str:
 
 
 def browser_application() -> list[str]:
-    """The files of the pair browser besides its page."""
-    files = sorted(path.as_posix() for path in Path(_BROWSER).rglob("*") if path.is_file())
-    return [path for path in files if path != BROWSER_PAGE]
+    """The files of the pair browser besides its page, without npm's own."""
+    files = (path for path in Path(_BROWSER).rglob("*") if path.is_file() and path.suffix != ".json")
+    return sorted(path.as_posix() for path in files if "node_modules" not in path.parts and path != Path(BROWSER_PAGE))
 
 
 def text_digest(paths: Iterable[str]) -> str:
