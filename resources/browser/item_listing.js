@@ -5,8 +5,12 @@
   const {links, solved} = prefdelta;
 
   const ONLY = {
-    '': 'all items', differ: 'where the two differ', a: 'only the first solves', b: 'only the second solves',
-    none: 'that no arm solves', all: 'that all arms solve',
+    '': 'all items',
+    differ: 'where the two differ',
+    a: 'only the first solves',
+    b: 'only the second solves',
+    none: 'that no arm solves',
+    all: 'that all arms solve',
   };
 
   /* The places in items.policies of the two policies that are compared; the first and last ones if none is named. */
@@ -29,16 +33,25 @@
     const two = compared(study, items, options);
     const solvers = solved.solvers(items);
     const shares = two.map(at => items.prompt_ids.map((_, row) => solved.share(items, at, row)));
-    const apart = items.prompt_ids.map((_, row) => shares[0][row] === null || shares[1][row] === null ? null : shares[0][row] - shares[1][row]);
-    const holds = {
-      '': () => true, differ: row => apart[row] !== null && apart[row] !== 0, a: row => apart[row] > 0, b: row => apart[row] < 0,
-      none: row => solvers[row] === 0, all: row => solvers[row] === items.policies.length,
-    }[only] ?? (() => true);
+    const apart = items.prompt_ids.map((_, row) =>
+      shares[0][row] === null || shares[1][row] === null ? null : shares[0][row] - shares[1][row],
+    );
+    const holds =
+      {
+        '': () => true,
+        differ: row => apart[row] !== null && apart[row] !== 0,
+        a: row => apart[row] > 0,
+        b: row => apart[row] < 0,
+        none: row => solvers[row] === 0,
+        all: row => solvers[row] === items.policies.length,
+      }[only] ?? (() => true);
     const value = {solved: row => solvers[row], apart: row => Math.abs(apart[row] ?? -1)}[sort] ?? (row => row);
     const rows = items.prompt_ids.map((_, row) => row).filter(holds);
     rows.sort((one, other) => (dir === 'desc' ? value(other) - value(one) : value(one) - value(other)) || one - other);
     const places = new Int32Array(items.prompt_ids.length).fill(-1);
-    rows.forEach((row, place) => { places[row] = place; });
+    rows.forEach((row, place) => {
+      places[row] = place;
+    });
     last = {key, items, rows, places, solvers, apart, compared: two};
     return last;
   };

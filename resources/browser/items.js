@@ -21,17 +21,48 @@
     const text = words => document.createTextNode(words);
     const sign = at => row => {
       const {text: shownSign, kind} = solved.sign(items, at, row);
-      return element('span', {class: `sign ${kind}`, title: solved.words(items, at, row), 'aria-label': solved.words(items, at, row)}, shownSign);
+      return element(
+        'span',
+        {class: `sign ${kind}`, title: solved.words(items, at, row), 'aria-label': solved.words(items, at, row)},
+        shownSign,
+      );
     };
     const columns = [
-      {key: 'order', title: 'item', width: 156, cell: row => element('a', {href: item(benchmark, items, row, shown.options)}, items.prompt_ids[row])},
-      {key: 'solved', title: 'arms that solve it', width: 92, number: true, cell: row => text(formats.number(shown.listing.solvers[row]))},
-      {key: 'apart', title: 'first − second', width: 92, number: true, cell: row => text(formats.signed(shown.listing.apart[row]))},
-      ...items.policies.map((policy, at) => ({key: `arm.${policy}`, title: prefdelta.study.policies[policy], width: 26,
-        sortable: false, headingClass: 'upright', cssClass: 'sign-cell', cell: sign(at)})),
+      {
+        key: 'order',
+        title: 'item',
+        width: 156,
+        cell: row => element('a', {href: item(benchmark, items, row, shown.options)}, items.prompt_ids[row]),
+      },
+      {
+        key: 'solved',
+        title: 'arms that solve it',
+        width: 76,
+        number: true,
+        cell: row => text(formats.number(shown.listing.solvers[row])),
+      },
+      {
+        key: 'apart',
+        title: 'first − second',
+        width: 76,
+        number: true,
+        cell: row => text(formats.signed(shown.listing.apart[row])),
+      },
+      ...items.policies.map((policy, at) => ({
+        key: `arm.${policy}`,
+        title: prefdelta.study.policies[policy],
+        width: 26,
+        sortable: false,
+        headingClass: 'upright',
+        cssClass: 'sign-cell',
+        cell: sign(at),
+      })),
     ];
-    return prefdelta.grid(document.getElementById('items-table'), items.prompt_ids.length, columns,
-      {opened: open, sorted, placeholder: 'No item is listed by these choices.'});
+    return prefdelta.grid(document.getElementById('items-table'), items.prompt_ids.length, columns, {
+      opened: open,
+      sorted,
+      placeholder: 'No item is listed by these choices.',
+    });
   };
 
   const makeBar = () => {
@@ -40,14 +71,19 @@
     const arms = items.policies.map(policy => [study.policies[policy], study.policies[policy]]);
     const benchmarks = study.benchmarks.map((one, n) => [n, `${one.title ?? one.name} (${formats.count(one.items)})`]);
     document.getElementById('items-bar').replaceChildren(
-      prefdelta.choice('benchmark', benchmarks, shown.benchmark, n => links.go(list(Number(n), {a: options.a, b: options.b}))),
+      prefdelta.choice('benchmark', benchmarks, shown.benchmark, n =>
+        links.go(list(Number(n), {a: options.a, b: options.b})),
+      ),
       prefdelta.choice('first', arms, arms[listing.compared[0]]?.[0], a => change({a})),
       prefdelta.choice('second', arms, arms[listing.compared[1]]?.[0], b => change({b})),
-      prefdelta.choice('list', Object.entries(prefdelta.itemListing.ONLY), options.only ?? '', only => change({only})));
+      prefdelta.choice('list', Object.entries(prefdelta.itemListing.ONLY), options.only ?? '', only => change({only})),
+    );
   };
 
-  const legend = items => items.samples > 1 ? `each number: how many of ${items.samples} draws are right · ? not counted`
-    : '● right · ○ wrong · – no answer (counts as not solved) · ? not counted';
+  const legend = items =>
+    items.samples > 1
+      ? `each number: how many of ${items.samples} draws are right · ? not counted`
+      : '● right · ○ wrong · – no answer (counts as not solved) · ? not counted';
 
   /* The number of a benchmark that a link names. */
   prefdelta.benchmarkOf = part => {
@@ -72,14 +108,21 @@
       const grid = await shown.grid;
       grid.show(shown.listing, options);
       makeBar();
-      document.getElementById('items-count').textContent = `${formats.count(shown.listing.rows.length)} of ${
-        formats.plural(items.prompt_ids.length, 'item')}, ${formats.plural(items.policies.length, 'arm')} · ${legend(items)}`;
+      document.getElementById('items-count').textContent =
+        `${formats.count(shown.listing.rows.length)} of ${formats.plural(
+          items.prompt_ids.length,
+          'item',
+        )}, ${formats.plural(items.policies.length, 'arm')} · ${legend(items)}`;
       if (shown.current !== null) grid.mark(shown.current);
       shown.current = null;
     },
     keys: {
-      next: async () => (await shown.grid).move(1), previous: async () => (await shown.grid).move(-1), open: async () => (await shown.grid).open(),
+      next: async () => (await shown.grid).move(1),
+      previous: async () => (await shown.grid).move(-1),
+      open: async () => (await shown.grid).open(),
     },
-    looked: (benchmark, row) => { if (shown.benchmark === benchmark) shown.current = row; },
+    looked: (benchmark, row) => {
+      if (shown.benchmark === benchmark) shown.current = row;
+    },
   };
 }

@@ -5,7 +5,11 @@
   const VIEWS = ['pairs', 'pair', 'trace', 'items', 'item'];
 
   const decode = text => {
-    try { return decodeURIComponent(text); } catch { return text; }
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;
+    }
   };
   const encode = text => encodeURIComponent(text).replace(/%(2F|40|3A|3D|2C|3B)/g, decodeURIComponent);
 
@@ -27,8 +31,9 @@
   /* The link to a view; options that are empty or null are left out. */
   const make = (view, parts, options = {}) => {
     const rest = Object.entries(options).filter(([, value]) => value !== null && value !== undefined && value !== '');
-    return `#${view}=${parts.map(part => encodeURIComponent(part).replace(/%40/g, '@')).join('/')}${
-      rest.map(([name, value]) => `&${name}=${encode(String(value)).replaceAll('&', '%26')}`).join('')}`;
+    return `#${view}=${parts.map(part => encodeURIComponent(part).replace(/%40/g, '@')).join('/')}${rest
+      .map(([name, value]) => `&${name}=${encode(String(value)).replaceAll('&', '%26')}`)
+      .join('')}`;
   };
 
   /* The number of a name in a list. Links may hold either. */

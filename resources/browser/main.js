@@ -49,14 +49,23 @@
   const start = () => {
     const {study} = prefdelta;
     if (study === null) {
-      fail(new Error('data/study.js is not there: the data of this study were not written to the end. Run the study again; it goes on where it stopped.'));
+      fail(
+        new Error(
+          'data/study.js is not there: the data of this study were not written to the end. Run the study again; it goes on where it stopped.',
+        ),
+      );
       return;
     }
     document.getElementById('study').textContent = study.title ?? study.study;
     document.getElementById('facts').textContent = [
-      prefdelta.formats.plural(study.pairings.length, 'pairing'), prefdelta.formats.plural(study.prompts, 'problem'),
-      prefdelta.formats.plural(study.generators.length, 'generator'), prefdelta.formats.plural(study.arms.length, 'arm'),
-      study.versions?.commit ? `commit ${study.versions.commit.slice(0, 10)}` : null].filter(Boolean).join(' · ');
+      prefdelta.formats.plural(study.pairings.length, 'pairing'),
+      prefdelta.formats.plural(study.prompts, 'problem'),
+      prefdelta.formats.plural(study.generators.length, 'generator'),
+      prefdelta.formats.plural(study.arms.length, 'arm'),
+      study.versions?.commit ? `commit ${study.versions.commit.slice(0, 10)}` : null,
+    ]
+      .filter(Boolean)
+      .join(' · ');
     const help = document.getElementById('help');
     document.getElementById('help-button').addEventListener('click', () => help.showModal());
     document.getElementById('help-close').addEventListener('click', () => help.close());

@@ -9,14 +9,32 @@
   const walk = () => {
     const {listing, row} = here;
     const place = listing.places[row];
-    const button = (words, key, by) => element('button', {type: 'button', disabled: !listing.rows[place + by] && listing.rows[place + by] !== 0,
-      title: `key ${key}`, click: () => step(by)}, words);
-    return element('div', {class: 'walk'},
+    const button = (words, key, by) =>
+      element(
+        'button',
+        {
+          type: 'button',
+          disabled: !listing.rows[place + by] && listing.rows[place + by] !== 0,
+          title: `key ${key}`,
+          click: () => step(by),
+        },
+        words,
+      );
+    return element(
+      'div',
+      {class: 'walk'},
       element('a', {href: prefdelta.pairLinks.list(here.pairing, here.options), title: 'key Esc'}, 'list'),
-      button('← previous', 'k', -1), button('next →', 'j', 1),
-      element('span', {class: 'muted'}, place < 0 ? 'not among the listed pairs' :
-        `${formats.count(place + 1)} of ${formats.count(listing.rows.length)}${here.options.filter ? ' in this filter' : ''}`),
-      prefdelta.raw.button());
+      button('← previous', 'k', -1),
+      button('next →', 'j', 1),
+      element(
+        'span',
+        {class: 'muted'},
+        place < 0
+          ? 'not among the listed pairs'
+          : `${formats.count(place + 1)} of ${formats.count(listing.rows.length)}${here.options.filter ? ' in this filter' : ''}`,
+      ),
+      prefdelta.raw.button(),
+    );
   };
 
   const step = by => {
@@ -31,32 +49,73 @@
     const {pairs, row} = here;
     const {study} = prefdelta;
     const dimensions = study.dimensions.filter(name => pairs.deltas[name]);
-    const title = name => study.judged?.[name] ? `the mean of ${study.judged[name].map(formats.words).join(', ')}` : null;
-    const lengths = [['tokens', pairs.chosen_tokens, pairs.rejected_tokens], ['characters', pairs.chosen_characters, pairs.rejected_characters]];
-    const line = (words, score, length) => [element('span', {class: words}, words), ...dimensions.map(score), ...lengths.map(length)];
+    const title = name =>
+      study.judged?.[name] ? `the mean of ${study.judged[name].map(formats.words).join(', ')}` : null;
+    const lengths = [
+      ['tokens', pairs.chosen_tokens, pairs.rejected_tokens],
+      ['characters', pairs.chosen_characters, pairs.rejected_characters],
+    ];
+    const line = (words, score, length) => [
+      element('span', {class: words}, words),
+      ...dimensions.map(score),
+      ...lengths.map(length),
+    ];
     return [
-      prefdelta.table(['', ...dimensions.map(name => element('span', {title: title(name)}, formats.words(name))), ...lengths.map(([name]) => name)], [
-        line('chosen', name => formats.number(pairs.chosen_scores[name]?.[row]), ([, chosen]) => formats.count(chosen[row])),
-        line('rejected', name => formats.number(pairs.rejected_scores[name]?.[row]), ([,, rejected]) => formats.count(rejected[row])),
-        line('Δ', name => formats.signed(pairs.deltas[name][row]), ([, chosen, rejected]) => formats.difference(chosen[row], rejected[row])),
-      ]),
+      prefdelta.table(
+        [
+          '',
+          ...dimensions.map(name => element('span', {title: title(name)}, formats.words(name))),
+          ...lengths.map(([name]) => name),
+        ],
+        [
+          line(
+            'chosen',
+            name => formats.number(pairs.chosen_scores[name]?.[row]),
+            ([, chosen]) => formats.count(chosen[row]),
+          ),
+          line(
+            'rejected',
+            name => formats.number(pairs.rejected_scores[name]?.[row]),
+            ([, , rejected]) => formats.count(rejected[row]),
+          ),
+          line(
+            'Δ',
+            name => formats.signed(pairs.deltas[name][row]),
+            ([, chosen, rejected]) => formats.difference(chosen[row], rejected[row]),
+          ),
+        ],
+      ),
       dimensions.every(name => pairs.deltas[name][row] === null)
-        ? prefdelta.notice('This pair has no scores: its traces were not judged, or a judgement failed (see below).') : '',
+        ? prefdelta.notice('This pair has no scores: its traces were not judged, or a judgement failed (see below).')
+        : '',
     ];
   };
 
-  const armsOf = selection => prefdelta.study.arms.filter(arm => arm.pairing === here.pairing && arm.selection === selection)
-    .map(arm => arm.name);
+  const armsOf = selection =>
+    prefdelta.study.arms
+      .filter(arm => arm.pairing === here.pairing && arm.selection === selection)
+      .map(arm => arm.name);
 
   const selections = () => {
     const {pairs, row, pairing} = here;
     const names = prefdelta.study.pairings[pairing].selections;
-    const held = names.map((name, n) => [name, n, prefdelta.ranksOf(pairs, n).get(row)]).filter(([,, rank]) => rank);
+    const held = names.map((name, n) => [name, n, prefdelta.ranksOf(pairs, n).get(row)]).filter(([, , rank]) => rank);
     if (held.length === 0) return prefdelta.notice('No selection holds this pair, so no arm trained on it.');
-    return prefdelta.wordTable(['selection', 'rank', 'sides', 'arms that trained on it'], held.map(([name, n, [rank, swapped]]) => [
-      element('a', {href: prefdelta.pairLinks.list(pairing, {filter: `in=${name}`, sort: 'rank', dir: 'asc'})}, name),
-      formats.count(rank), swapped ? 'swapped: the rejected one is learned' : 'as here',
-      armsOf(n).length ? element('ul', {}, armsOf(n).map(arm => element('li', {}, arm))) : formats.DASH]));
+    return prefdelta.wordTable(
+      ['selection', 'rank', 'sides', 'arms that trained on it'],
+      held.map(([name, n, [rank, swapped]]) => [
+        element('a', {href: prefdelta.pairLinks.list(pairing, {filter: `in=${name}`, sort: 'rank', dir: 'asc'})}, name),
+        formats.count(rank),
+        swapped ? 'swapped: the rejected one is learned' : 'as here',
+        armsOf(n).length
+          ? element(
+              'ul',
+              {},
+              armsOf(n).map(arm => element('li', {}, arm)),
+            )
+          : formats.DASH,
+      ]),
+    );
   };
 
   const side = async (words, generator, sample) => {
@@ -65,7 +124,14 @@
     const {name} = study.generators[generator];
     const heading = link => [element('h2', {class: words}, `${words} · `, link)];
     if (sample === null || sample === undefined) {
-      return element('section', {class: 'trace'}, ...heading(name), prefdelta.notice(`There is no ${words} trace: ${pairs.reason[row] ? formats.words(pairs.reason[row]) : 'none was usable'}.`));
+      return element(
+        'section',
+        {class: 'trace'},
+        ...heading(name),
+        prefdelta.notice(
+          `There is no ${words} trace: ${pairs.reason[row] ? formats.words(pairs.reason[row]) : 'none was usable'}.`,
+        ),
+      );
     }
     try {
       const trace = await prefdelta.traceOf(generator, pairs.prompt[row], sample);
@@ -109,13 +175,23 @@
         element('h2', {}, 'Selections and arms'),
         selections(),
         element('h2', {}, 'The judge'),
-        prefdelta.wordTable(['scores', 'model', 'commit', 'asked through'], study.judges.map(judge => [
-          judge.dimensions.map(formats.words).join(', '), judge.model, judge.revision ?? formats.DASH, judge.where ?? formats.DASH])),
-        ...prefdelta.judgeTexts());
+        prefdelta.wordTable(
+          ['scores', 'model', 'commit', 'asked through'],
+          study.judges.map(judge => [
+            judge.dimensions.map(formats.words).join(', '),
+            judge.model,
+            judge.revision ?? formats.DASH,
+            judge.where ?? formats.DASH,
+          ]),
+        ),
+        ...prefdelta.judgeTexts(),
+      );
       prefdelta.views.pairs.looked(pairing, row);
     },
     keys: {
-      next: () => step(1), previous: () => step(-1), raw: () => prefdelta.raw.change(),
+      next: () => step(1),
+      previous: () => step(-1),
+      raw: () => prefdelta.raw.change(),
       back: () => links.go(prefdelta.pairLinks.list(here.pairing, here.options)),
     },
   };

@@ -23,22 +23,25 @@ const prefdelta = {};
     for (const name of names.slice(0, Math.max(0, names.length - KEPT[kind]))) kept.delete(name);
   };
 
-  const fetch = name => new Promise((resolve, reject) => {
-    const script = document.createElement('script');
-    const done = (settle, value) => {
-      clearTimeout(timer);
-      waiting.delete(name);
-      script.remove();
-      settle(value);
-    };
-    const missing = why => done(reject, new Error(`data/${name}.js ${why}`));
-    const timer = setTimeout(missing, LARGEST_WAIT, 'did not load in time.');
-    waiting.set(name, data => done(resolve, data));
-    script.onerror = () => missing('is not there. The folder is incomplete: was it copied without its data?');
-    script.onload = () => { if (waiting.has(name)) missing('cannot be read: it is cut or not of this study.'); };
-    script.src = `data/${name}.js`;
-    document.head.append(script);
-  });
+  const fetch = name =>
+    new Promise((resolve, reject) => {
+      const script = document.createElement('script');
+      const done = (settle, value) => {
+        clearTimeout(timer);
+        waiting.delete(name);
+        script.remove();
+        settle(value);
+      };
+      const missing = why => done(reject, new Error(`data/${name}.js ${why}`));
+      const timer = setTimeout(missing, LARGEST_WAIT, 'did not load in time.');
+      waiting.set(name, data => done(resolve, data));
+      script.onerror = () => missing('is not there. The folder is incomplete: was it copied without its data?');
+      script.onload = () => {
+        if (waiting.has(name)) missing('cannot be read: it is cut or not of this study.');
+      };
+      script.src = `data/${name}.js`;
+      document.head.append(script);
+    });
 
   /* A promise of the data of a shard, such as "traces/0/12". */
   prefdelta.shard = name => {
@@ -46,7 +49,10 @@ const prefdelta = {};
     const promise = kept.get(name) ?? fetch(name);
     kept.delete(name);
     kept.set(name, promise);
-    promise.then(() => forget(kindOf(name)), () => kept.delete(name));
+    promise.then(
+      () => forget(kindOf(name)),
+      () => kept.delete(name),
+    );
     return promise;
   };
 
