@@ -21,11 +21,8 @@
     const text = words => document.createTextNode(words);
     const sign = at => row => {
       const {text: shownSign, kind} = solved.sign(items, at, row);
-      return element(
-        'span',
-        {class: `sign ${kind}`, title: solved.words(items, at, row), 'aria-label': solved.words(items, at, row)},
-        shownSign,
-      );
+      const words = solved.words(items, at, row);
+      return element('span', {class: `sign ${kind}`, role: 'img', title: words, 'aria-label': words}, shownSign);
     };
     const columns = [
       {

@@ -91,6 +91,13 @@
     ];
   };
 
+  /* An arm's name, which leads to what it answers where it was evaluated. */
+  const answersOf = arm => {
+    const {policies, benchmarks} = prefdelta.study;
+    if (!policies.includes(arm) || benchmarks.length === 0) return arm;
+    return element('a', {href: prefdelta.itemLinks.list(0, {b: arm}), title: 'its answers to benchmark items'}, arm);
+  };
+
   const armsOf = selection =>
     prefdelta.study.arms
       .filter(arm => arm.pairing === here.pairing && arm.selection === selection)
@@ -111,7 +118,7 @@
           ? element(
               'ul',
               {},
-              armsOf(n).map(arm => element('li', {}, arm)),
+              armsOf(n).map(arm => element('li', {}, answersOf(arm))),
             )
           : formats.DASH,
       ]),

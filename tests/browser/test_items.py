@@ -24,9 +24,9 @@ def test_items_are_ordered_by_how_many_arms_solve_them(visit: Visit) -> None:
 
 def test_items_where_two_arms_differ(visit: Visit) -> None:
     page = visit.open("#items=quadratics")
-    page.select_option("label:has-text('second') select", POLICIES[1])
+    page.select_option("label:has(span:text-is('second')) select", POLICIES[1])
     visit.shown()
-    page.select_option("label:has-text('list') select", "a")
+    page.select_option("label:has(span:text-is('list')) select", "a")
     visit.shown()
     signs = [row.locator(".sign").all_inner_texts()[:2] for row in page.locator("#items-table .tabulator-row").all()]
     assert prompt_id(2) in visit.rows("items")
@@ -51,7 +51,7 @@ def test_an_item_shows_every_answer_or_those_of_two_arms(visit: Visit) -> None:
     assert page.locator("#item .trace .katex").count() > 10
     page.click("text=show two arms")
     visit.shown()
-    page.select_option("#item label:has-text('second') select", POLICIES[3])
+    page.select_option("#item label:has(span:text-is('second')) select", POLICIES[3])
     visit.shown()
     assert page.locator("#item .trace h2").all_inner_texts() == [POLICIES[0], POLICIES[3]]
     page = visit.press("j")

@@ -128,6 +128,13 @@ def test_selections_and_the_arms_that_trained_on_the_pair(visit: Visit) -> None:
     assert visit.rows() == [pair_id(row) for row in range(5)]
 
 
+def test_an_arm_leads_to_its_answers(visit: Visit) -> None:
+    page = visit.open(pair(HOSTILE))
+    page.click(f"#pair a:has-text('{POLICIES[2]}')")
+    visit.shown()
+    assert page.locator("label:has(span:text-is('second')) select").input_value() == POLICIES[2]
+
+
 def test_what_is_missing_is_said(visit: Visit) -> None:
     page = visit.open(pair(UNWRITTEN))
     assert "The text of this trace was not written." in page.inner_text("#pair .trace >> nth=1")
