@@ -202,4 +202,4 @@ def test_a_made_up_study_is_browsed(tmp_path: Path) -> None:
     assert [line["pairs"] for line in read_script(data, "study")["pairings"]] == [70]
     found = [path.relative_to(data).with_suffix("").as_posix() for path in data.rglob("*.js")]
     assert all(read_script(data, name) for name in found)
-    assert len(found) == 1 + 1 + 3 + 2 * 3 + 3 + 3 * 20
+    assert len(found) == 1 + 1 + 14 + 2 * 14 + 3 + 3 * 100

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
-STRETCH = 20  # pages whose texts are in memory at a time
+_STRETCH = 500  # prompts, about, whose texts are in memory at a time
 _BATCH_ROWS = 250
 
 
@@ -25,6 +25,7 @@ class NumberedPrompts:
     def __init__(self, path: Path, page: int) -> None:
         self._path = path
         self._page = page
+        self.stretch = max(1, _STRETCH // page)  # pages
 
     @cached_property
     def ids(self) -> "pa.Array":
@@ -52,7 +53,7 @@ class NumberedPrompts:
 
         Raises as `store.tables.read_arrow` does.
         """
-        size, total = self._page * STRETCH, len(self.numbers)
+        size, total = self._page * self.stretch, len(self.numbers)
         first, held = 0, [list[R]() for _ in range(min(size, total))]
         for batch in tables.batches(path, row_type, _BATCH_ROWS):
             for row in tables.rows_of(path, batch, row_type):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefdelta.browsing.prompts import STRETCH, NumberedPrompts
+from prefdelta.browsing.prompts import NumberedPrompts
 from prefdelta.browsing.scripts import Scripts
 from prefdelta.core.asking.reasoning_marks import CLOSE, OPEN
 from prefdelta.reading.votes import ReadVote, votes_in
@@ -52,7 +52,7 @@ def write_traces(scripts: Scripts, index: int, files: GeneratorTables, prompts: 
             votes = [one for form in judged for one in form[place]]
             entries.append([_entry(trace, by_sample.get(trace.sample), votes) for trace in its])
         lost += sum(_lost(entry) for its in entries for entry in its)
-        for page, shown in prompts.pages(entries, stretch * STRETCH):
+        for page, shown in prompts.pages(entries, stretch * prompts.stretch):
             scripts.write(f"traces/{index}/{page}", shown)
     return lost
 

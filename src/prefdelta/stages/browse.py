@@ -46,7 +46,7 @@ class BrowseSection(Settings):
     """Number of items per benchmark whose answers are shown as text: those on which the policies differ most. Of all
     other items the browser shows whether each answer is right. An answer takes its length on disk, for every policy."""
 
-    page: Annotated[int, Field(ge=1)] = 25
+    page: Annotated[int, Field(ge=1)] = 5
     """Prompts (or benchmark items) per file. A file holds all samples of one generator for its prompts, and is read as
     a whole when one of them is shown."""
 
