@@ -30,6 +30,7 @@ html_copy_source = False
 SECTIONS = {
     "Using it": ["docs/fears", "docs/full", "docs/cluster", "docs/reruns", "docs/faults"],
     "Reading results": [
+        "docs/browser",
         "docs/claims",
         "docs/worlds",
         "docs/intervals",
