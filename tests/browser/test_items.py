@@ -10,7 +10,7 @@ def test_signs_tell_right_from_wrong_without_colour(visit: Visit) -> None:
     assert rows.nth(0).locator(".sign").all_inner_texts() == ["●"] * len(POLICIES)
     assert rows.nth(1).locator(".sign").all_inner_texts() == ["○"] * len(POLICIES)
     assert rows.nth(2).locator(".sign").all_inner_texts() == ["●", *"○" * (len(POLICIES) - 1)]
-    assert page.text_content("#items-count").startswith("30 of 30 items, 7 arms")  # type: ignore[union-attr]
+    assert page.text_content("#items-count").startswith("30 of 30 items, 7 arms")
 
 
 def test_items_are_ordered_by_how_many_arms_solve_them(visit: Visit) -> None:

@@ -52,7 +52,7 @@ def test_nothing_is_cut_at_400_pixels(chromium: Browser, folder: Path, link: str
         page = visit.open(link)
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
         if link.startswith("#pair="):
-            tops = [page.locator("#pair .trace").nth(n).bounding_box()["y"] for n in range(2)]  # type: ignore[index]
+            tops = [page.locator("#pair .trace").nth(n).bounding_box()["y"] for n in range(2)]
             assert tops[0] < tops[1]
         assert visit.complaints == []
 

@@ -59,7 +59,7 @@ def test_money_is_no_maths(visit: Visit) -> None:
 def test_tags_of_a_model_are_text_and_do_not_run(visit: Visit) -> None:
     page = visit.open(pair(HOSTILE))
     text = page.locator("#pair .trace .text").nth(1)
-    assert text.text_content().startswith(TAGS)  # type: ignore[union-attr]
+    assert text.text_content().startswith(TAGS)
     assert page.locator("#pair .text script, #pair .text img").count() == 0
     assert page.title() == f"Pair {pair_id(HOSTILE)} · made"
 
