@@ -23,9 +23,20 @@
     return [at(a, 0), at(b, names.length - 1)];
   };
 
+  /* What the two solve of the items that count for both: {of, solved: [first, second], only: [first, second]}. */
+  const totals = (shares, apart) => {
+    const both = apart.map((_, row) => row).filter(row => apart[row] !== null);
+    const sum = values => values.reduce((total, value) => total + value, 0);
+    return {
+      of: both.length,
+      solved: shares.map(of => sum(both.map(row => of[row]))),
+      only: [both.filter(row => apart[row] > 0).length, both.filter(row => apart[row] < 0).length],
+    };
+  };
+
   let last = {key: null};
 
-  /* {rows, places, solvers: arms that solve each item, apart: by how much the two differ, compared}. */
+  /* {rows, places, solvers: arms that solve each item, apart: first minus second, compared, totals}. */
   prefdelta.itemListing = (study, benchmark, items, options) => {
     const {only = '', sort = 'order', dir} = options;
     const key = JSON.stringify([benchmark, options.a, options.b, only, sort, dir]);
@@ -52,7 +63,7 @@
     rows.forEach((row, place) => {
       places[row] = place;
     });
-    last = {key, items, rows, places, solvers, apart, compared: two};
+    last = {key, items, rows, places, solvers, apart, compared: two, totals: totals(shares, apart)};
     return last;
   };
 

@@ -34,14 +34,14 @@
       {
         key: 'solved',
         title: 'arms that solve it',
-        width: 76,
+        width: 88,
         number: true,
         cell: row => text(formats.number(shown.listing.solvers[row])),
       },
       {
         key: 'apart',
         title: 'first − second',
-        width: 76,
+        width: 88,
         number: true,
         cell: row => text(formats.signed(shown.listing.apart[row])),
       },
@@ -77,6 +77,10 @@
     );
   };
 
+  const compared = ({of, solved: both, only}) =>
+    `of ${formats.count(of)} items the first solves ${formats.number(both[0])}, the second ${formats.number(both[1])}; ` +
+    `the first does better on ${formats.count(only[0])}, the second on ${formats.count(only[1])}`;
+
   const legend = items =>
     items.samples > 1
       ? `each number: how many of ${items.samples} draws are right · ? not counted`
@@ -105,11 +109,14 @@
       const grid = await shown.grid;
       grid.show(shown.listing, options);
       makeBar();
-      document.getElementById('items-count').textContent =
-        `${formats.count(shown.listing.rows.length)} of ${formats.plural(
-          items.prompt_ids.length,
-          'item',
-        )}, ${formats.plural(items.policies.length, 'arm')} · ${legend(items)}`;
+      document
+        .getElementById('items-count')
+        .replaceChildren(
+          `${formats.count(shown.listing.rows.length)} of ${formats.plural(items.prompt_ids.length, 'item')}, ` +
+            `${formats.plural(items.policies.length, 'arm')} · ${legend(items)}`,
+          element('br'),
+          compared(shown.listing.totals),
+        );
       if (shown.current !== null) grid.mark(shown.current);
       shown.current = null;
     },

@@ -32,6 +32,9 @@ def test_items_where_two_arms_differ(visit: Visit) -> None:
     assert prompt_id(2) in visit.rows("items")
     assert signs
     assert all(first == "●" and second != "●" for first, second in signs)
+    told = page.inner_text("#items-count").splitlines()
+    assert told[0].startswith(f"{len(signs)} of 30 items")
+    assert f"; the first does better on {len(signs)}, the second on " in told[1]
 
 
 def test_several_draws_are_counted(visit: Visit) -> None:
