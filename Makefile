@@ -11,6 +11,7 @@
 # make setup    set up only .venv
 # make check    lint, types, import rules, schema, workflow rules, documentation
 # make docs     the documentation as a site: docs/_build/index.html
+# make vendor   update what the pair browser uses of others, after a change of resources/browser/package.json (npm)
 # make schema   update workflow/schemas/ and docs/config.md, after a change of a type or description of the config
 
 SHELL := bash
@@ -28,7 +29,7 @@ else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help setup setup-gpu mini sweep worlds bench test test-faults test-slurm slurm-up slurm-down test-vllm check docs schema
+.PHONY: help setup setup-gpu mini sweep worlds bench test test-faults test-slurm slurm-up slurm-down test-vllm check docs schema vendor
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -122,6 +123,17 @@ docs: .venv/.ready-check
 
 schema: setup
 	$(BIN)/python -m prefdelta.study.config.schema
+
+BROWSER := resources/browser
+NODE := $(BROWSER)/node_modules
+vendor:
+	npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund
+	rm -rf $(BROWSER)/vendor
+	mkdir -p $(BROWSER)/vendor/tabulator $(BROWSER)/vendor/katex/fonts
+	cp $(addprefix $(NODE)/tabulator-tables/,LICENSE dist/js/tabulator.min.js dist/css/tabulator_simple.min.css) $(BROWSER)/vendor/tabulator
+	cp $(addprefix $(NODE)/katex/,LICENSE dist/katex.min.js dist/katex.min.css) $(BROWSER)/vendor/katex
+	cp $(NODE)/katex/dist/fonts/*.woff2 $(BROWSER)/vendor/katex/fonts
+	rm -rf $(NODE)
 
 check: .venv/.ready-check
 	$(BIN)/ruff check --quiet

@@ -30,6 +30,7 @@ html_copy_source = False
 SECTIONS = {
     "Using it": ["docs/fears", "docs/full", "docs/cluster", "docs/reruns", "docs/faults"],
     "Reading results": [
+        "docs/browser",
         "docs/claims",
         "docs/worlds",
         "docs/intervals",
@@ -38,7 +39,15 @@ SECTIONS = {
         "docs/mini",
         "docs/sweep",
     ],
-    "Its parts": ["docs/config", "docs/pins", "docs/judges", "docs/graders", "docs/training", "docs/vocabulary"],
+    "Its parts": [
+        "docs/config",
+        "docs/browsing",
+        "docs/pins",
+        "docs/judges",
+        "docs/graders",
+        "docs/training",
+        "docs/vocabulary",
+    ],
     "Changing it": [
         "docs/extending",
         "docs/adding-a-method",

@@ -79,6 +79,7 @@ def test_mini_plans_one_job_per_combination_of_axes_and_shows_no_secret(checkout
         "train": 5 + 1 + 1 + 1,
         # Untrained: 2 in 3 groups, and at 4 temperatures. Sampled 73 and 3, half 15 and 3, greedy 15 + 3 + 9 and 3.
         "evaluate": 2 * 3 + 2 * 4 + (5 + 1) + (1 + 1) + (2 + 1),
+        "browse": 1,
         "report": 1,
         "all": 1,
     }
