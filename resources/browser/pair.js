@@ -151,14 +151,22 @@
     }
   };
 
+  /* The row of the pair whose id begins so; as many characters as tell it from the others are enough. */
+  const rowOf = (ids, part, pairing) => {
+    const begin = ids.flatMap((id, row) => (id.startsWith(part) ? [row] : []));
+    const exact = ids.indexOf(part);
+    if (exact >= 0) return exact;
+    if (begin.length === 1) return begin[0];
+    throw new Error(`${pairing} has ${begin.length || 'no'} pair${begin.length ? 's that begin with' : ''} ${part}.`);
+  };
+
   prefdelta.views.pair = {
     title: () => `Pair ${here.pairs.pair_id[here.row]}`,
     show: async ({parts, options}, current) => {
       const {study} = prefdelta;
       const pairing = prefdelta.pairingOf(parts[0]);
       const pairs = await prefdelta.shard(`pairs/${pairing}`);
-      const row = pairs.pair_id.indexOf(parts[1]);
-      if (row < 0) throw new Error(`${study.pairings[pairing].name} has no pair ${parts[1]}.`);
+      const row = rowOf(pairs.pair_id, parts[1], study.pairings[pairing].name);
       here = {pairing, pairs, row, options, listing: prefdelta.listing(study, pairing, pairs, options)};
       const {chosen, rejected} = study.pairings[pairing];
       const [prompt, ...sides] = await Promise.all([

@@ -167,6 +167,15 @@ def test_a_link_to_nothing_says_what_there_is(visit: Visit) -> None:
         assert words in visit.open(link).inner_text("#failure")
 
 
+def test_an_id_may_be_shortened_as_long_as_it_tells_the_pair(visit: Visit) -> None:
+    ids = [pair_id(row) for row in range(PAIRS)]
+    short = next(ids[0][:n] for n in range(1, 99) if sum(one.startswith(ids[0][:n]) for one in ids) == 1)
+    page = visit.open(f"#pair=strong~weak/{short}")
+    assert ids[0] in page.inner_text("#pair h1")
+    several = sum(one.startswith(short[:-1]) for one in ids)
+    assert f"has {several} pairs that begin with" in visit.open(f"#pair=strong~weak/{short[:-1]}").inner_text("#failure")
+
+
 def test_few_pages_stay_in_memory(visit: Visit) -> None:
     visit.open(pair(0))
     for row in range(0, PAIRS, 5):
