@@ -9,7 +9,9 @@
 # make worlds   what the ledger of claims concludes where the truth is planted: 200 studies per world, of both configs
 # make bench    our way of each piece of work beside what one would pick instead (ONLY="pairs plan"; BENCH_ROUNDS=1)
 # make setup    set up only .venv
-# make check    lint, types, import rules, schema, workflow rules
+# make check    lint, types, import rules, schema, workflow rules, documentation
+# make docs     the documentation as a site: docs/_build/index.html
+# make vendor   update what the pair browser uses of others, after a change of resources/browser/package.json (npm)
 # make schema   update workflow/schemas/ and docs/config.md, after a change of a type or description of the config
 
 SHELL := bash
@@ -27,7 +29,7 @@ else
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 endif
 
-.PHONY: help setup setup-gpu mini sweep worlds bench test test-faults test-slurm slurm-up slurm-down test-vllm check schema
+.PHONY: help setup setup-gpu mini sweep worlds bench test test-faults test-slurm slurm-up slurm-down test-vllm check docs schema vendor
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -115,8 +117,23 @@ setup-gpu: .venv-gpu/.ready
 	.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
+# Any warning is an error, a link that leads nowhere among them.
+docs: .venv/.ready-check
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . docs/_build
+
 schema: setup
 	$(BIN)/python -m prefdelta.study.config.schema
+
+BROWSER := resources/browser
+NODE := $(BROWSER)/node_modules
+vendor:
+	npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund
+	rm -rf $(BROWSER)/vendor
+	mkdir -p $(BROWSER)/vendor/tabulator $(BROWSER)/vendor/katex/fonts
+	cp $(addprefix $(NODE)/tabulator-tables/,LICENSE dist/js/tabulator.min.js dist/css/tabulator_simple.min.css) $(BROWSER)/vendor/tabulator
+	cp $(addprefix $(NODE)/katex/,LICENSE dist/katex.min.js dist/katex.min.css) $(BROWSER)/vendor/katex
+	cp $(NODE)/katex/dist/fonts/*.woff2 $(BROWSER)/vendor/katex/fonts
+	rm -rf $(NODE)
 
 check: .venv/.ready-check
 	$(BIN)/ruff check --quiet
@@ -127,3 +144,4 @@ check: .venv/.ready-check
 	$(BIN)/python -m prefdelta.study.config.schema --check
 	$(BIN)/python tests/workflow/snakemake_lint.py
 	$(BIN)/python -m pytest tests/workflow/test_lint.py
+	$(MAKE) --no-print-directory docs

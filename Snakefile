@@ -16,6 +16,7 @@ include: "workflow/rules/filter.smk"
 include: "workflow/rules/reference.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/browse.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -36,6 +36,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bench.earlier import ROOT, earlier_tree
 from bench.side_by_side import line
 
+from prefdelta.core.stage_names import PAGES
+
 STUDY = "resources/studies/mini.yaml"
 PR_SET_CHILD_SUBREAPER = 36
 Manifests = Mapping[str, Any]  # path of a manifest -> its content
@@ -143,7 +145,7 @@ def add_model(folder: Path, jobs: Manifests) -> None:
     cpu, _ = run(ROOT, folder, study)
     after = manifests(folder)
     ran = {name: job for name, job in after.items() if job["run"] != jobs.get(name, {}).get("run")}
-    own = {name: job for name, job in ran.items() if "g5" in name or job["stage"] == "report"}
+    own = {name: job for name, job in ran.items() if "g5" in name or job["stage"] in PAGES}
     batches = {name for name, job in ran.items() if job["stage"] in ("train", "evaluate")}
     if foreign := ran.keys() - own.keys() - batches:
         raise SystemExit(f"jobs ran again that the new generator does not need: {', '.join(sorted(foreign))}")

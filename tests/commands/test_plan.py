@@ -190,7 +190,7 @@ def edit_rubric() -> None:
 
 
 JUDGE_FIRST = {"judge": 2}
-BELOW_JUDGE = {"delta": 3, "filter": 1, "train": 1, "evaluate": 1, "report": 1}
+BELOW_JUDGE = {"delta": 3, "filter": 1, "train": 1, "evaluate": 1, "browse": 1, "report": 1}
 
 
 @pytest.mark.usefixtures("checkout")
@@ -203,7 +203,8 @@ def test_a_finished_study_has_nothing_to_do(capsys):
 def test_an_edited_rubric_is_named_and_a_run_makes_exactly_the_calls_that_the_plan_counts(capsys):
     edit_rubric()
     found = planned(capsys)
-    assert found["why"] == [{"cause": f"{RUBRIC} changed", "own": JUDGE_FIRST, "below": BELOW_JUDGE}]
+    below = {stage: count for stage, count in BELOW_JUDGE.items() if stage != "browse"}  # which shows the rubric, too
+    assert found["why"] == [{"cause": f"{RUBRIC} changed", "own": {**JUDGE_FIRST, "browse": 1}, "below": below}]
     assert found["jobs"] == 2 + sum(BELOW_JUDGE.values())
     judge = found["stages"]["judge"]
     assert judge["why"] == {f"{RUBRIC} changed": 2}
@@ -269,7 +270,7 @@ def test_a_new_generator_is_named_and_costs_its_own_rows(capsys):
     found = planned(capsys)
     (why,) = found["why"]
     assert why["cause"] == "generator hot is new"
-    assert why["below"] == {"report": 1}
+    assert why["below"] == {"browse": 1, "report": 1}
     assert why["own"] == {
         "generate": 1, "grade": 1, "judge": 1, "pair": 1, "delta": 3, "filter": 1, "train": 1, "evaluate": 1
     }  # fmt: skip
@@ -319,7 +320,7 @@ def test_a_new_seed_selects_only_where_ties_are_drawn(capsys):
     write_study(content)
     found = planned(capsys)
     (why,) = found["why"]
-    assert (why["cause"], why["below"]) == ("seed s1 is new", {"report": 1})
+    assert (why["cause"], why["below"]) == ("seed s1 is new", {"browse": 1, "report": 1})
     assert why["own"] == {"filter": 1, "train": 1, "evaluate": 1}  # of three arms, the one on top-mean-4
     assert found["stages"]["train"]["missing"]["value"] == 3
 
@@ -640,7 +641,7 @@ def test_the_full_study_is_planned_in_seconds_with_its_assumptions_marked(tmp_pa
     every = [*prices["claims"].values(), prices["rest"]]
     assert all(price["alone"]["value"] <= price["hours"]["value"] <= 3500 for price in every)
     assert prices["together"]["value"] < found["totals"]["gpu_hours"]["value"]
-    assert found["slurm"] == {"jobs": 1108, "with_gpus": 60 + 32 + 13 + 174 + 534}
+    assert found["slurm"] == {"jobs": 1109, "with_gpus": 60 + 32 + 13 + 174 + 534}
     assert not (tmp_path / "results").exists()
 
 

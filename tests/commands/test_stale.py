@@ -14,7 +14,7 @@ from .made import CONFIG, DIMENSIONS, RESULTS, study_here, write_text
 
 RUBRIC = Path(f"resources/rubrics/{DIMENSIONS[0]}.md")
 JUDGE = RESULTS / "judge/g3/both.parquet"
-BELOW_JUDGE = {"delta": 3, "filter": 1, "train": 1, "evaluate": 1, "report": 1}
+BELOW_JUDGE = {"delta": 3, "filter": 1, "train": 1, "evaluate": 1, "browse": 1, "report": 1}
 
 
 @pytest.fixture
@@ -72,17 +72,17 @@ def test_what_was_made_as_it_would_be_now_is_done(capsys):
 @pytest.mark.usefixtures("finished")
 def test_an_edit_of_the_config_makes_stale_what_reads_it_and_what_stands_on_it(capsys):
     edit(lambda content: content["judge"]["sampling"].update(temperature=0.7))
-    assert stale(capsys) == ({"judge": 2, **BELOW_JUDGE}, {"other_settings": 2, "other_inputs": 7})
+    assert stale(capsys) == ({"judge": 2, **BELOW_JUDGE}, {"other_settings": 2, "other_inputs": 8})
     told = " ".join(look(capsys).split())
-    assert "16 of 25 jobs done, 9 stale" in told
-    assert "stale: 7 by other inputs, 2 by other settings; the next run makes them anew (prefdelta plan" in told
-    assert "left: roughly 4 min 30 s of jobs" in told  # 9 of 30 s
+    assert "16 of 26 jobs done, 10 stale" in told
+    assert "stale: 8 by other inputs, 2 by other settings; the next run makes them anew (prefdelta plan" in told
+    assert "left: roughly 5 min of jobs" in told  # 10 of 30 s
 
 
 @pytest.mark.usefixtures("finished")
 def test_an_edited_rubric_makes_stale_what_was_judged_by_it(capsys):
     RUBRIC.write_text(RUBRIC.read_text() + "Be strict.\n")
-    assert stale(capsys) == ({"judge": 2, **BELOW_JUDGE}, {"other_texts": 2, "other_inputs": 7})
+    assert stale(capsys) == ({"judge": 2, **BELOW_JUDGE}, {"other_texts": 3, "other_inputs": 7})
 
 
 @pytest.mark.usefixtures("finished")
@@ -99,7 +99,7 @@ def test_a_table_that_was_made_anew_makes_stale_what_stands_on_it_only_if_it_is_
     if not same:
         JUDGE.write_bytes(JUDGE.read_bytes() + b"other")
     pin(next(job for job in study_here().all_jobs if str(JUDGE) in job.outputs))
-    assert stale(capsys) == (({}, {}) if same else (BELOW_JUDGE, {"other_inputs": 7}))
+    assert stale(capsys) == (({}, {}) if same else (BELOW_JUDGE, {"other_inputs": 8}))
 
 
 @pytest.mark.usefixtures("finished")
@@ -112,7 +112,7 @@ def test_what_stands_on_a_table_that_is_gone_is_not_done(capsys):
 @pytest.mark.usefixtures("finished")
 def test_a_new_selection_leaves_the_tables_of_others_done(capsys):
     edit(lambda content: content["experiments"]["selections"]["selections"].append("random-4-s1"))
-    assert stale(capsys)[0] == {"report": 1}
+    assert stale(capsys)[0] == {"browse": 1, "report": 1}
 
 
 @pytest.mark.usefixtures("finished")

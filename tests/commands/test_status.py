@@ -116,7 +116,7 @@ def cluster(checkout, monkeypatch):
 def test_before_anything_ran(capsys):
     RESULTS.rename("elsewhere")
     told = look(capsys)
-    assert "results/mini: 0 of 25 jobs done, 25 missing\nno run yet\nleft: unknown for prompts, ladder," in told
+    assert "results/mini: 0 of 26 jobs done, 26 missing\nno run yet\nleft: unknown for prompts, ladder," in told
     assert "failed:" not in told
     assert not RESULTS.exists()
 
@@ -124,7 +124,7 @@ def test_before_anything_ran(capsys):
 def test_when_all_is_done(capsys):
     write_run(ended="2026-01-02 04:00:00 UTC")
     told = look(capsys)
-    assert told.startswith("results/mini: 25 of 25 jobs done\nended 2026-01-02 04:00:00 UTC: snakemake --profile mini")
+    assert told.startswith("results/mini: 26 of 26 jobs done\nended 2026-01-02 04:00:00 UTC: snakemake --profile mini")
     assert re.search(r"^judge +2 +2$", told, re.MULTILINE)
     assert "left:" not in told
     assert look(capsys, "--failed") == "results/mini: nothing failed\n"
@@ -142,7 +142,7 @@ def test_while_it_runs(capsys):
         claim("judge/g3/both", f"{gethostname()}-{process.pid}-0123abcd")
         told, found = look(capsys), json.loads(look(capsys, "--json"))
         process.kill()
-    assert "22 of 25 jobs done, 2 running, 1 missing\nrunning: snakemake --profile mini" in told
+    assert "23 of 26 jobs done, 2 running, 1 missing\nrunning: snakemake --profile mini" in told
     assert "judge/g3/both\n    1,500/2,000 requests, 12.5/s; 40 s left; log written 0 s ago; process" in told
     assert "judge/g1/both\n    log written 0 s ago" in told  # it has just started
     assert found["left"] == {"job_seconds": 70.0, "at_once": 2, "seconds": 35.0, "unknown": ["judge"]}
@@ -184,7 +184,7 @@ def test_a_killed_run_and_what_it_was_at(capsys):
     take_away("judge/g1/both", "judge g1 both: 3 requests, 1 of them recorded\n")
     write_run()
     told = look(capsys)
-    assert "23 of 25 jobs done, 1 failed, 1 stopped\nkilled: the process is gone" in told
+    assert "24 of 26 jobs done, 1 failed, 1 stopped\nkilled: the process is gone" in told
     assert "judge/g3/both: killed" in told
     assert "judge/g1/both: stopped" in told
     assert "| judge g3 both, attempt 1: 1,500/2,000 requests, 12.5/s, 40 s left" in told
@@ -196,7 +196,7 @@ def test_a_run_on_another_machine_is_not_judged(capsys):
     claim("judge/g3/both", "node7-12-0123abcd")
     write_run(host="node7")
     told = look(capsys)
-    assert "24 of 25 jobs done, 1 running\nnot ended, but whether it is alive can only be seen on node7" in told
+    assert "25 of 26 jobs done, 1 running\nnot ended, but whether it is alive can only be seen on node7" in told
     write_run(host="node7", ended="2026-01-02 04:00:00 UTC")
     assert jobs(capsys)["judge/g3/both"]["state"] == "failed"
 
@@ -231,7 +231,7 @@ def test_a_job_that_failed(log, why, advice, capsys):
     take_away("judge/g3/both", log, ended(why))
     write_run(ended="2026-01-02 04:00:00 UTC")
     told = look(capsys)
-    assert "24 of 25 jobs done, 1 failed" in told
+    assert "25 of 26 jobs done, 1 failed" in told
     assert f"judge/g3/both: {why}\n" in told
     assert f"log: {LOG} (written 0 s ago)" in told
     assert all(f"    | {line}" in told for line in log.splitlines())
@@ -404,7 +404,7 @@ def test_the_state_in_which_slurm_ended_a_job(state, shown, advice, capsys):
     take_away("judge/g3/both", *HALF_JUDGED)
     submit(state=state, at=time.time() - 5)
     told = look(capsys)
-    assert f"24 of 25 jobs done, 1 {shown}" in told
+    assert f"25 of 26 jobs done, 1 {shown}" in told
     assert f"judge/g3/both: {state}\n" in told
     assert f"SLURM job 7 on n1, 2:00:00 of 4:00:00\n    SLURM's log: {SLURM_LOG}\n    log: {LOG}" in told
     assert "| judge g3 both, attempt 1: 1,500/2,000" in told
@@ -451,7 +451,7 @@ def test_jobs_that_wait_and_run(capsys):
     submit(f"{batch.rule}:", "10", state="PENDING", reason="Priority")
     submit("judge:generator=gx,form=both", "11", state="PENDING")
     told = look(capsys)
-    assert "22 of 25 jobs done, 1 running, 2 queued" in told
+    assert "23 of 26 jobs done, 1 running, 2 queued" in told
     assert "1/2 requests, 0.1/s; 10 s left; log written 0 s ago; SLURM 8 on n1 for 2:00:00" in told
     assert "waiting in SLURM's queue:\n  1 for Resources\n  1 for Priority\n\n" in told
     assert "nobody waits for them (prefdelta stop ends them):\n  11 PENDING for 2:00:00: rule_judge\n" in told
@@ -504,7 +504,7 @@ def test_where_slurm_cannot_be_asked(checkout, capsys, monkeypatch):
     submit(state="TIMEOUT")
     write_text(Path("bin/squeue"), "#!/bin/sh\necho 'Unable to contact slurm controller' >&2; exit 1\n")
     told = look(capsys)
-    assert "24 of 25 jobs done, 1 missing" in told
+    assert "25 of 26 jobs done, 1 missing" in told
     assert "Unable to contact slurm controller" in told
     monkeypatch.setenv("PATH", str(checkout))
     assert "note: this machine has no squeue" in look(capsys)

@@ -49,7 +49,8 @@ def test_a_code_change_that_changes_no_result_computes_nothing(checkout: Checkou
     computed = checkout.run()
     # Everything but the prompts is planned: below the ladder stands all the rest.
     assert computed.stages == {
-        "ladder", "generate", "grade", "judge", "pair", "delta", "filter", "reference", "train", "evaluate", "report"
+        "ladder", "generate", "grade", "judge", "pair", "delta", "filter", "reference", "train", "evaluate", "browse",
+        "report",
     }  # fmt: skip
     assert (computed.calls, computed.served, computed.logps) == (nothing_but(), 0, 0)
     assert set(computed.said.values()) == {0}
@@ -92,7 +93,7 @@ def test_a_new_generator_costs_its_own_rows(checkout: Checkout) -> None:
     assert computed.logps == checkout.usable("hot")
     assert computed.trained == ["pa/hot~g1/all/dpo/s0"]
     assert computed.stages == {
-        "generate", "grade", "judge", "pair", "delta", "filter", "reference", "train", "evaluate", "report"
+        "generate", "grade", "judge", "pair", "delta", "filter", "reference", "train", "evaluate", "browse", "report"
     }  # fmt: skip
     after = checkout.tables()
     assert {name: after[name] for name in before} == before
@@ -107,7 +108,7 @@ def test_a_new_dimension_costs_its_verdicts_and_trains_nothing(checkout: Checkou
     assert computed.calls == nothing_but(judge=new)
     assert computed.served == new
     assert (computed.logps, computed.trained) == (0, [])
-    assert computed.stages == {"judge", "delta", "report"}
+    assert computed.stages == {"judge", "delta", "browse", "report"}
     after = checkout.tables()
     assert {name: after[name] for name in before} == before
 
@@ -120,7 +121,7 @@ def test_an_edited_rubric_costs_the_verdicts_of_its_form(checkout: Checkout) -> 
     new = checkout.judged("g3", "g1", "hot")
     assert computed.calls == nothing_but(judge=new)
     assert computed.served == new
-    assert computed.stages == {"judge", "delta", "report"}
+    assert computed.stages == {"judge", "delta", "browse", "report"}
     assert all(checkout.tables()[name] == content for name, content in before.items() if "fact" not in name)
 
 
@@ -145,7 +146,7 @@ def test_more_selections_in_a_batch_train_only_their_own_arms(checkout: Checkout
     computed = checkout.run()
     assert computed.calls == nothing_but(evaluate=2 * ITEMS)
     assert computed.trained == ["pa/g3~g1/random-4-s1/dpo/s0"]
-    assert computed.stages == {"filter", "train", "evaluate", "report"}
+    assert computed.stages == {"filter", "train", "evaluate", "browse", "report"}
 
 
 def test_more_answers_of_the_untrained_policy_cost_these_alone_and_fewer_nothing(checkout: Checkout) -> None:
@@ -153,10 +154,10 @@ def test_more_answers_of_the_untrained_policy_cost_these_alone_and_fewer_nothing
     checkout.study["evaluate"]["base_samples"] = 3
     computed = checkout.run()
     assert computed.calls == nothing_but(evaluate=(3 - 1) * 2 * ITEMS)
-    assert computed.stages == {"evaluate", "report"}
+    assert computed.stages == {"evaluate", "browse", "report"}
     checkout.study["evaluate"]["base_samples"] = 1
     computed = checkout.run()
-    assert (computed.calls, computed.stages) == (nothing_but(), {"evaluate", "report"})
+    assert (computed.calls, computed.stages) == (nothing_but(), {"evaluate", "browse", "report"})
     assert checkout.tables() == before
 
 
@@ -183,7 +184,7 @@ def test_a_new_seed_draws_ties_anew_and_trains_only_its_own_arms(checkout: Check
     arms = [f"pa/g3~g1/{selection}/dpo/s1" for selection in experiment["selections"]]
     assert sorted(computed.trained) == sorted(arms)
     assert computed.calls == nothing_but(evaluate=len(arms) * 2 * ITEMS)
-    assert computed.stages == {"filter", "train", "evaluate", "report"}
+    assert computed.stages == {"filter", "train", "evaluate", "browse", "report"}
     after = checkout.tables()
     assert {name: after[name] for name in before} == before
     filtered = {
@@ -217,7 +218,7 @@ def test_a_run_without_an_edit_computes_nothing_at_all(checkout: Checkout) -> No
 
 def test_gc_takes_what_is_left_of_a_generator_and_nothing_that_the_rest_stands_on(checkout: Checkout) -> None:
     del checkout.study["generators"]["hot"], checkout.study["experiments"]["hot"]
-    assert checkout.run().stages == {"report"}
+    assert checkout.run().stages == {"browse", "report"}
     before = checkout.tables()
     done = started(checkout.folder, sys.executable, "-m", "prefdelta.commands.main", "gc", "--configfile", CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr

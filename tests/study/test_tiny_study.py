@@ -64,7 +64,7 @@ def test_every_job_left_a_manifest_and_a_log(manifests: dict[str, list[Any]], re
     counts = {stage: len(found) for stage, found in manifests.items()}
     assert counts == {
         "prompts": 3, "ladder": 2, "generate": 2, "grade": 2, "judge": 2, "pair": 1, "delta": 3, "filter": 3,
-        "reference": 2, "train": 3, "evaluate": 4, "report": 1,
+        "reference": 2, "train": 3, "evaluate": 4, "browse": 1, "report": 1,
     }  # fmt: skip
     assert len(list((results / "logs").rglob("*.log"))) == sum(counts.values())
 

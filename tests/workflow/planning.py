@@ -7,7 +7,7 @@ e.g. `judge/g0/logic` or `train/pa/g4~g0/all/dpo/s0/policy`. With one arm per jo
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 COPIED = ("Snakefile", "src", "workflow", "resources", "profiles", "mini")
 CONFIG = "resources/studies/mini.yaml"
 RESULTS = "results/mini"
-FIGURES = f"{RESULTS}/report/figures"  # the one output that is a folder
-# Touching a job waits 0.1 s, so that files made later are newer. 0.01 s does that too, and there are 220 jobs.
+FOLDERS = [f"{RESULTS}/{name}" for name in ("browse/app", "browse/data", "report/figures")]  # outputs that are folders
+# Touching a job waits 0.1 s, so that files made later are newer. 0.01 s does that too, and there are 221 jobs.
 _TOUCH = (
     "from snakemake.executors import touch; from snakemake.cli import main; touch.Executor.SLEEPING_TIME = 0.01; main()"
 )
@@ -66,7 +66,7 @@ def _run(folder: Path, command: list[str]) -> str:
 def pretend_to_have_run(folder: Path) -> Path:
     """Write every output with content of its own, and have Snakemake record every job as done."""
     for path in outputs_planned(folder):
-        file = folder / path / "a.svg" if path == FIGURES else folder / path
+        file = folder / path / "a.svg" if path in FOLDERS else folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"what {path} would hold\n")
     touch(folder, "--forceall")
@@ -94,7 +94,7 @@ def graph_planned(folder: Path) -> Graph:
     made_by: dict[str, str] = {}
     for block in blocks:
         (outputs,) = _lines(block, "output") or [[]]
-        tables = [path for path in outputs if not path.endswith(".manifest.json") and path != FIGURES]
+        tables = [path for path in outputs if not path.endswith(".manifest.json") and path not in FOLDERS]
         if not outputs:
             assert block.startswith(("rule all:", "localrule all:")), block
             continue
@@ -136,7 +136,9 @@ class StudyGraph:
             for policy in study["policies"]:
                 for degrees in ("", *(f"@{temperature:g}" for temperature in group.get("base_temperatures", []))):
                     self._add(f"evaluate/{policy}/base{degrees}/{name}", *asked, f"ladder/{policy}/model")
-        self._add("report/index", *self._graph)
+        read = set(self._graph)
+        self._add("report/index", *read)
+        self._add("browse/index", *(job for job in read if self._is_browsed(job, {arm[1] for arm in trained})))
 
     @property
     def graph(self) -> Graph:
@@ -162,6 +164,20 @@ class StudyGraph:
         while more := {job for job, parents in self._graph.items() if parents & reached} - reached:
             reached |= more
         return frozenset(reached)
+
+    def _is_browsed(self, job: str, pairings: Container[str]) -> bool:
+        """Whether the pair browser shows it: scores of the study's judge, pairs of arms, answers to primary groups."""
+        stage, first, *rest = job.split("/")
+        match stage:
+            case "reference":
+                return False
+            case "judge" | "delta":
+                return "@" not in rest[-1]
+            case "pair":
+                return first in pairings
+            case "evaluate":
+                return "base@" not in job and self._study["evaluate"]["groups"][rest[-1]].get("primary", True)
+        return True
 
     def _add(self, job: str, *parents: str) -> None:
         self._graph[job] = frozenset(parents)

@@ -79,6 +79,7 @@ def test_mini_plans_one_job_per_combination_of_axes_and_shows_no_secret(checkout
         "train": 5 + 1 + 1 + 1,
         # Untrained: 2 in 3 groups, and at 4 temperatures. Sampled 73 and 3, half 15 and 3, greedy 15 + 3 + 9 and 3.
         "evaluate": 2 * 3 + 2 * 4 + (5 + 1) + (1 + 1) + (2 + 1),
+        "browse": 1,
         "report": 1,
         "all": 1,
     }
@@ -142,3 +143,10 @@ def test_a_name_that_the_study_does_not_have_is_no_rules(checkout: Path, target:
     assert done.returncode != 0
     assert f"No rule to produce results/mini/{target}" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_the_snakefile_where_the_catalogue_of_workflows_looks_plans_the_same_jobs(checkout: Path) -> None:
+    planned = jobs_planned(snakemake(checkout, "--profile", "mini").stdout)
+    there = jobs_planned(snakemake(checkout, "--snakefile", "workflow/Snakefile", "--profile", "mini").stdout)
+    assert planned["report"] == 1
+    assert there == planned - Counter(all=1) + Counter(study=1)  # its own target

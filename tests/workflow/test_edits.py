@@ -59,6 +59,7 @@ STAGES = (
 )
 SOURCES = ("Snakefile", "src", "workflow", "resources", "profiles")
 RUBRICS, TEMPLATES = Path("resources/rubrics"), Path("resources/templates")
+BROWSER = Path("resources/browser")
 Study = dict[str, Any]  # a parsed config
 Edit = Callable[[Path], None]  # changes a checkout; fails if it leaves all as it was
 Expected = Callable[[StudyGraph], frozenset[str]]  # the jobs planned, from the graph of the edited study
@@ -107,7 +108,7 @@ def test_every_output_is_recorded_with_code_params_and_the_checksum_of_every_inp
     # An output without a record counts as up to date, whatever changes: each row below would hold of any code.
     outputs = outputs_planned(fresh)
     recorded = [record_of(finished, path) for path in outputs]
-    assert len(outputs) == 2 * len(StudyGraph(read_study(fresh)).jobs) + 1  # table and manifest; the report's figures
+    assert len(outputs) == 2 * len(StudyGraph(read_study(fresh)).jobs) + 3  # table and manifest; the pages' folders
     assert all(record["params"] and record["code"].startswith("exec python -m prefdelta.") for record in recorded)
     assert all(record["input_checksums"].keys() == set(record["input"]) for record in recorded)
 
@@ -386,8 +387,21 @@ def only_the_report(study: StudyGraph) -> frozenset[str]:
     return study.some("report/index")
 
 
+def only_the_browser(study: StudyGraph) -> frozenset[str]:
+    return study.some("browse/index")
+
+
+def only_the_pages(study: StudyGraph) -> frozenset[str]:
+    return study.some("browse/index", "report/index")
+
+
 def some(*patterns: str) -> Expected:
-    """The report, and the jobs of these patterns alone."""
+    """The pages, and the jobs of these patterns alone."""
+    return lambda study: study.some(*patterns, "browse/index", "report/index")
+
+
+def unbrowsed(*patterns: str) -> Expected:
+    """The report, and the jobs of these patterns alone, whose results the browser does not show."""
     return lambda study: study.some(*patterns, "report/index")
 
 
@@ -396,8 +410,8 @@ def below(*patterns: str) -> Expected:
     return lambda study: study.below(*patterns)
 
 
-# Counts in comments: 220 jobs in all, of these 6 generate, 12 judge, 7 pair, 42 delta, 23 filter, 42 train, 60 evaluate
-# (of which 4 untrained policies), 1 report.
+# Counts in comments: 221 jobs in all, of these 6 generate, 12 judge, 7 pair, 42 delta, 23 filter, 42 train, 60 evaluate
+# (of which 4 untrained policies), 1 report, 1 browse. The 1 at the end of a count is the report; browse comes on top.
 TIMES = [
     Case(f"{what} are touched, {when}", set_times(seconds, *names), nothing)
     for what, names in (("all sources", SOURCES), ("all outputs", (RESULTS,)))
@@ -452,6 +466,11 @@ TEXTS = [
         ),
         below("evaluate/*/base/*", "evaluate/*/*/*/*/*/*"),
     ),
+    Case("the pair browser's page", reword(BROWSER / "index.html"), only_the_browser),
+    Case(
+        "the pair browser's page, by a clock that is a day late", reword(BROWSER / "index.html", -DAY), only_the_browser
+    ),
+    Case("a further script of the pair browser", create(str(BROWSER / "more.js"), "more();\n"), only_the_browser),
     Case("the report's template", reword(TEMPLATES / "report.html"), only_the_report),
     Case("the paper's claims", reword(Path("resources/claims.yaml")), only_the_report),
     Case(
@@ -467,7 +486,7 @@ TEXTS = [
     Case(
         "a benchmark's title",
         rewrite("resources/benchmarks/mini_stem.yaml", lambda text: text.replace("title: ", "title: The ")),
-        only_the_report,
+        only_the_pages,
     ),
     Case(
         "a comment in a benchmark",
@@ -530,7 +549,7 @@ SETTINGS = [
     Case(
         "a further temperature of the untrained policies",
         set_in_config("evaluate", "groups", "sampled", "base_temperatures", to=[0.5]),
-        some("evaluate/*/base@0.5/sampled"),
+        unbrowsed("evaluate/*/base@0.5/sampled"),
     ),
     Case(
         "the learning rate of the anchor dpo, which two recipes inherit",
@@ -548,6 +567,7 @@ SETTINGS = [
         "the share of drawn pairs that is marked", set_in_config("filter", "max_drawn_share", to=0.3), only_the_report
     ),
     Case("the seed of ties", set_in_config("filter", "tie_seed", to=1), below("filter/*/*/*")),
+    Case("the prompts per page of the pair browser", set_in_config("browse", "page", to=10), only_the_browser),
     Case("the colour of the plots", set_in_config("report", "colour", to="#883322"), only_the_report),
     Case("an experiment's title", set_in_config("experiments", "cells", "title", to="Cells"), only_the_report),
 ]
@@ -640,12 +660,12 @@ ADDED = [
     ),
 ]
 REMOVED = [
-    Case("a selection, listed first", in_config(remove_first_filtering_selection), only_the_report),
-    Case("an experiment, listed in the middle", in_config(remove_cells), only_the_report),
+    Case("a selection, listed first", in_config(remove_first_filtering_selection), only_the_pages),
+    Case("an experiment, listed in the middle", in_config(remove_cells), only_the_pages),
     Case(
         "an experiment, listed last",
         in_config(lambda study: study["experiments"].pop("equal_updates")),
-        only_the_report,
+        only_the_pages,
     ),
 ]
 ORDER = [
@@ -664,11 +684,11 @@ ORDER = [
     Case("seeds", turn_round("experiments", "scaling", "seeds"), nothing),
     Case("the dimensions of a mean", turn_round("delta", "composites", "mean"), nothing),
     Case("the experiments of a group", turn_round("evaluate", "groups", "greedy", "experiments"), nothing),
-    # The page shows these in the order of the config: that is the report's setting, and no other job's.
+    # The pages show these in the order of the config: that is a setting of theirs, and no other job's.
     Case(
         "dimensions, benchmarks and groups",
         all_of(turn_round("dimensions"), turn_round("benchmarks"), turn_round("evaluate", "groups")),
-        only_the_report,
+        only_the_pages,
     ),
     Case("the benchmarks of a group", turn_round("evaluate", "groups", "sampled", "benchmarks"), only_the_report),
     Case("experiments", turn_round("experiments"), only_the_report),
@@ -739,5 +759,5 @@ def test_with_one_dimension_per_form_a_rubric_plans_only_its_own_judging_and_wha
         *(f"filter/g3~g1/{selection}/t0" for selection in ON_FACTUALITY),  # 4, and so many train and evaluate
         *(f"train/pa/g3~g1/{selection}/dpo/s0/policy" for selection in ON_FACTUALITY),
         *(f"evaluate/pa/g3~g1/{selection}/dpo/s0/sampled" for selection in ON_FACTUALITY),
-        "report/index",
+        *("browse/index", "report/index"),
     )

@@ -62,6 +62,7 @@ JOBS = {
     "reference": 13,  # one policy, 5 generators, 4 of them in two more draws
     "train": ARMS,
     "evaluate": (ARMS + 4) * 3,  # with the untrained policy at 4 temperatures, on maths, STEM and code
+    "browse": 1,
     "report": 1,
 }
 

@@ -109,8 +109,8 @@ def test_a_rule_writes_where_the_table_of_paths_says(stage: str) -> None:
     for rule, text in rules_of(stage).items():
         name = layout.JOBS[rule]
         output = layout.OUTPUTS[rule] + layout.ENDINGS.get(rule, layout.TABLE)
-        figures = [layout.FIGURES] if rule == "report" else []
-        assert written(text, "output") == [f"{{RESULTS}}/{path}" for path in (output, *figures, layout.manifest(name))]
+        outputs = (output, *layout.FOLDERS.get(rule, ()), layout.manifest(name))
+        assert written(text, "output") == [f"{{RESULTS}}/{path}" for path in outputs]
         assert [path.replace("{LOGS}", "logs") for path in written(text, "log")] == [layout.log(name)]
 
 

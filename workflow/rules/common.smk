@@ -14,10 +14,12 @@ from prefdelta.study.texts import REPORT_CLAIMS, REPORT_TEMPLATE
 # A plan makes millions of objects that stay: looking for circles among them takes a seventh of its time.
 gc.set_threshold(200_000, 20, 100)
 
+COMMANDS = Path(str(workflow.current_basedir)).parent / "bin"
+
 # Jobs run the interpreter that runs Snakemake, whatever is active in the shell. Our sbatch and sacct precede SLURM's.
 os.environ["PATH"] = os.pathsep.join(
     [
-        str(Path(workflow.basedir, "workflow/bin")),
+        str(COMMANDS),
         str(Path(sys.executable).parent),
         os.environ["PATH"],
     ]
@@ -78,4 +80,4 @@ onstart:
         if workflow.local_exec:
             from prefdelta.workflow.fork_server.start import start
 
-            start(Path(workflow.basedir, "workflow/bin/local"))
+            start(COMMANDS / "local")

@@ -41,7 +41,7 @@ from prefdelta.commands.exclusive import exclusive_use
 from prefdelta.commands.output import print_line, print_sums
 from prefdelta.commands.study_options import add_options, open_study
 from prefdelta.core.errors import DamagedError
-from prefdelta.core.layout import EVENTS, LOG, events_of
+from prefdelta.core.layout import EVENTS, LOG, events_of, is_folder
 from prefdelta.core.stage_names import STAGES
 from prefdelta.records.call import Call
 from prefdelta.store.checkpoints import are_removed, remove_weights
@@ -299,6 +299,6 @@ def _kind(
 def _remove_empty_folders(results: Path) -> None:
     for folder in _folders(results):
         for parent, _, _ in os.walk(folder, topdown=False):
-            if Path(parent) not in (folder, results / "report" / "figures"):
+            if Path(parent) != folder and not is_folder(parent):
                 with suppress(OSError):  # it is not empty
                     Path(parent).rmdir()

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from prefdelta.commands.text_table import visible
 from prefdelta.core.errors import StudyError
@@ -15,6 +16,10 @@ from prefdelta.system import environment
 COMMANDS = {
     "plan": "what would run, why, and what it would cost",
     "status": "how a study stands: done, running, failed and why, time left",
+    "show": "one trace, judgement, pair, arm, selection or benchmark item, whole",
+    "pairs": "find pairs: by deltas, scores, grades, lengths",
+    "lineage": "where a pair comes from, and which arms train on it",
+    "compare": "hold one arm against another on the same items, with intervals and a verdict",
     "doctor": "look whether this machine or cluster has what a study needs",
     "pin": "write down the commits of the models and data sets that a study uses",
     "decontaminate": "keep prompts out of the training set that overlap with a benchmark",
@@ -25,10 +30,32 @@ COMMANDS = {
     "invalidate": "forget outputs with all that they were made from, so that they are made from scratch",
     "worlds": "what the ledger of claims concludes where the truth is planted",
     "sweep": "choose the learning rates of a study by a rule",
+    "export": "write pairs, results or a policy in forms that others read",
+    "bundle": "write a whole study into one archive with checksums, or check one",
     "audit": "hold results against another way of measuring them, or against a limit",
     "judge-report": "how the judges judged: scores, ties, agreement, length, cost, failures",
     "preview": "render and ask some rows of every stage, before anything is paid at full size",
 }
+
+
+def parser_of(words: Sequence[str]) -> tuple[argparse.ArgumentParser, ModuleType | None]:
+    """The parser of a command line, and the module of the command that it names; None if it names none."""
+    parser = argparse.ArgumentParser(prog="prefdelta", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    module = None
+    for name, summary in COMMANDS.items():
+        asked = bool(words) and words[0] == name
+        if asked:
+            module = import_module(f"prefdelta.commands.{name.replace('-', '_')}")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=str(module.__doc__) if asked and module else summary,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if asked and module:
+            module.define(command)
+    return parser, module
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,18 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     environment.silence()
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="prefdelta", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    module = (
-        import_module(f"prefdelta.commands.{words[0].replace('-', '_')}") if words and words[0] in COMMANDS else None
-    )
-    for name, summary in COMMANDS.items():
-        about = str(module.__doc__) if module and name == words[0] else summary
-        command = commands.add_parser(
-            name, help=summary, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        if module and name == words[0]:
-            module.define(command)
+    parser, module = parser_of(words)
     arguments = parser.parse_args(words)
     assert module is not None  # argparse refuses other names
     try:

@@ -8,7 +8,8 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from prefdelta.commands.text_table import csv_text, table, visible
 from prefdelta.study.study import Study
@@ -94,8 +95,9 @@ def print_table(columns: Sequence[Column[R]], rows: Sequence[R]) -> None:
     from rich.text import Text
 
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
-        shown.add_column(Text(visible(column.title)), justify="right" if column.right else "left", overflow="fold")
+    for number, column in enumerate(columns):  # the first names the row: it stays whole, to be copied
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        shown.add_column(Text(visible(column.title)), justify=justify, overflow="fold", no_wrap=number == 0)
     for row_cells in cells:
         shown.add_row(*map(Text, row_cells))
     console.print(shown)
@@ -164,6 +166,14 @@ def _terminal() -> "Console | None":
 
 
 # --- words --------------------------------------------------------------------------------------------------------
+
+
+def prefdelta_version() -> str:
+    """The version of this package; "unknown" if its source runs from a folder."""
+    try:
+        return version("prefdelta")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def format_bytes(count: float) -> str:

@@ -33,6 +33,7 @@ JOBS: Mapping[str, str] = {
     "evaluate": f"evaluate/{{policy}}/{_PAIRING}/{{batch}}",
     "evaluate_base": "evaluate/{policy}/base-{group}",
     "evaluate_sharpened": "evaluate/{policy}/base@{temperature}-{group}",
+    "browse": "browse/index",
     "report": "report/index",
 }
 # Kind of job -> the path of an output, without its ending. It is the job's name unless a job has an output per arm.
@@ -43,9 +44,14 @@ OUTPUTS: Mapping[str, str] = {
     "evaluate_base": "evaluate/{policy}/base/{group}",
     "evaluate_sharpened": "evaluate/{policy}/base@{temperature}/{group}",
 }
-FIGURES = "report/figures"  # a folder: the report's other output
+# Kind of job -> the paths of its further outputs, which are folders.
+FOLDERS: Mapping[str, tuple[str, ...]] = {
+    "browse": ("browse/app", "browse/data"),
+    "report": ("report/figures",),
+}
 TABLE, MANIFEST, LOG, EVENTS = ".parquet", ".manifest.json", ".log", ".events.jsonl"
-ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "report": ".html"}  # of outputs that are not tables
+# Of outputs that are not tables.
+ENDINGS: Mapping[str, str] = {"ladder": ".json", "train": ".json", "browse": ".html", "report": ".html"}
 _WHOLE = "[0-9]+"
 # Axis -> a regular expression of its values; of all others, no slash and no tilde.
 _NUMBERS = {"shard": _WHOLE, "of": _WHOLE, "seed": _WHOLE, "order": _WHOLE, "temperature": "[0-9.]+"}
@@ -85,6 +91,11 @@ def job_name(kind: str, **axes: object) -> str:
 def output(kind: str, **axes: object) -> str:
     """The path of an output below `results/<study>/`."""
     return OUTPUTS[kind].format(**axes) + ENDINGS.get(kind, TABLE)
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether an output is a folder."""
+    return Path(path).as_posix().endswith(tuple(f"/{folder}" for each in FOLDERS.values() for folder in each))
 
 
 def manifest(name: str) -> str:

@@ -13,6 +13,8 @@ STAGES = (
     "reference",
     "train",
     "evaluate",
+    "browse",
     "report",
 )
+PAGES = ("browse", "report")  # nothing depends on these stages
 TRAINING_PROMPTS = "train"  # the source from which pairs are made; all other sources are benchmarks

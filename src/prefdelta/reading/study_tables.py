@@ -25,7 +25,7 @@ class StudyTables:
         """
         self._by_kind: dict[str, list[tuple[layout.Place, Path]]] = {}
         for path in map(Path, outputs):
-            if str(path).endswith(layout.FIGURES):
+            if layout.is_folder(path):
                 continue
             place = layout.place_of(path, study)
             self._by_kind.setdefault(place.kind, []).append((place, path))

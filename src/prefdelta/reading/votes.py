@@ -31,8 +31,13 @@ def read_votes(partition: Path, rows: Iterable[Judgement]) -> Iterator[tuple[Jud
     form. A reply that is not recorded here (a study whose record was left behind) is a vote with the failure
     "not_recorded".
     """
+    return votes_in(Record(partition, Call, only_look=True), rows)
+
+
+def votes_in(record: Record[Call], rows: Iterable[Judgement]) -> Iterator[tuple[Judgement, list[ReadVote]]]:
+    """`read_votes` from a partition that is open: it may be asked again for further rows."""
     judged = list(rows)
-    calls = Record(partition, Call, only_look=True).fetch({key for row in judged for key in row.call_keys})
+    calls = record.fetch({key for row in judged for key in row.call_keys})
     asked: dict[tuple[str, ...], set[str]] = {}
     for row in judged:
         asked.setdefault(tuple(row.call_keys), set()).add(row.dimension)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
+from prefdelta.records.details.browse import BrowseDetails
 from prefdelta.records.details.contract import OMITTED, Details, NoDetails
 from prefdelta.records.details.delta import DeltaDetails
 from prefdelta.records.details.evaluate import EvaluateDetails
@@ -34,6 +35,7 @@ DETAILS: Mapping[str, type[Details]] = {
     "reference": ReferenceDetails,
     "train": TrainDetails,
     "evaluate": EvaluateDetails,
+    "browse": BrowseDetails,
     "report": ReportDetails,
 }
 

@@ -58,11 +58,8 @@ class PairDeltas(Protocol):
         ...
 
 
-class Evidence(Protocol):
-    """A study's results, as claims and figures read them."""
-
-    @property
-    def experiments(self) -> Mapping[str, ExperimentArms]: ...
+class AnsweredBenchmarks(Protocol):
+    """The answers of arms to benchmarks, and what the benchmarks are."""
 
     @property
     def benchmarks(self) -> Mapping[str, BenchmarkLabel]: ...
@@ -72,6 +69,13 @@ class Evidence(Protocol):
 
     @property
     def scores(self) -> Scores: ...
+
+
+class Evidence(AnsweredBenchmarks, Protocol):
+    """A study's results, as claims and figures read them."""
+
+    @property
+    def experiments(self) -> Mapping[str, ExperimentArms]: ...
 
     @property
     def grades(self) -> GeneratorGaps: ...
@@ -84,7 +88,7 @@ class Evidence(Protocol):
         ...
 
 
-def title_of(evidence: Evidence, evaluation: Evaluation) -> str:
+def title_of(evidence: AnsweredBenchmarks, evaluation: Evaluation) -> str:
     """The benchmark's title, with the group's if several primary (or several secondary) groups have it."""
     title, group = evidence.benchmarks[evaluation.benchmark].title, evidence.groups[evaluation.group]
     alike = [

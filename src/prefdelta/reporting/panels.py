@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from prefdelta.core.arms import Arm
 from prefdelta.core.statistics import Estimate, scaled
 from prefdelta.reporting.arms import Repeats
-from prefdelta.reporting.evidence import Evidence, title_of
+from prefdelta.reporting.evidence import AnsweredBenchmarks, Evidence, title_of
 from prefdelta.reporting.figures.marks import Head, Point
 from prefdelta.reporting.formats import span
 from prefdelta.reporting.numbers.accuracies import Evaluation, Scores
@@ -28,7 +28,7 @@ class Panel:
     evaluations: Sequence[Evaluation]
 
 
-def panels(evidence: Evidence) -> list[Panel]:
+def panels(evidence: AnsweredBenchmarks) -> list[Panel]:
     """The primary benchmarks, in order of first appearance."""
     alike: dict[tuple[str, bool], list[Evaluation]] = {}
     for evaluation in evidence.scores.evaluations(primary=True):
@@ -60,7 +60,7 @@ def panel_head(evidence: Evidence, panel: Panel, members: Iterable[Repeats]) -> 
     return Head(panel.title, f"{panel.note}; n\u00a0=\u00a0{problems}", panel.in_domain)
 
 
-def _panel(evidence: Evidence, note: str, in_domain: bool, evaluations: Sequence[Evaluation]) -> Panel:
+def _panel(evidence: AnsweredBenchmarks, note: str, in_domain: bool, evaluations: Sequence[Evaluation]) -> Panel:
     if len(evaluations) == 1:
         return Panel(title_of(evidence, evaluations[0]), note, in_domain, evaluations)
     domain, comma, difficulty = note.partition(", ")

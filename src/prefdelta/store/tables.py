@@ -3,7 +3,8 @@
 import os
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from itertools import pairwise
 from operator import attrgetter
@@ -16,8 +17,10 @@ from prefdelta.system.files import publish
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow import parquet
 
 R = TypeVar("R", bound=Row)
+_BUFFER = 1 << 20  # bytes
 
 
 class MissingTableError(StudyError):
@@ -129,15 +132,24 @@ def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None
     Raises MissingTableError; DamagedError if it is damaged (every page has a checksum) or of another type; and
     StudyError if it may be whole, but cannot be read now, or not by this source.
     """
+    with _reading(path) as file:
+        later = _check_schema(path, file.schema_arrow, row_type)
+        read = file.read(columns=None if columns is None else [name for name in columns if name not in later])
+        read.validate(full=True)  # Parquet does not check texts
+        return _complete(read, row_type, columns) if later else read
+
+
+@contextmanager
+def _reading(path: Path, buffered: bool = False) -> Iterator["parquet.ParquetFile"]:
+    """A table's file, open. Raises as `read_arrow`, also for what is read inside. buffered: read in small parts."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            later = _check_schema(path, file.schema_arrow, row_type)
-            read = file.read(columns=None if columns is None else [name for name in columns if name not in later])
-            read.validate(full=True)  # Parquet does not check texts
-            return _complete(read, row_type, columns) if later else read
+        with parquet.ParquetFile(
+            path, page_checksum_verification=True, buffer_size=_BUFFER if buffered else 0, pre_buffer=not buffered
+        ) as file:
+            yield file
     except FileNotFoundError:
         raise MissingTableError(f"{path}: there is no such table.") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -148,6 +160,22 @@ def read_arrow(path: Path, row_type: type[Row], columns: list[str] | None = None
                 "stays as it is. See to it that it can be read, and run the same command again."
             ) from None
         raise _damaged(path, error) from None
+
+
+def batches(path: Path, row_type: type[Row], rows: int, columns: list[str] | None = None) -> Iterator["pa.Table"]:
+    """A table (or some of its columns) in parts of at most so many rows, in its order: for tables of long texts.
+
+    Raises as `read_arrow` does, once it comes to a damaged part.
+    """
+    import pyarrow as pa
+
+    with _reading(path, buffered=True) as file:
+        later = _check_schema(path, file.schema_arrow, row_type)
+        wanted = None if columns is None else [name for name in columns if name not in later]
+        for batch in file.iter_batches(rows, columns=wanted, use_threads=False):
+            read = pa.Table.from_batches([batch])
+            read.validate(full=True)
+            yield _complete(read, row_type, columns) if later else read
 
 
 def _check_schema(path: Path, stored: "pa.Schema", row_type: type[Row]) -> set[str]:

@@ -22,7 +22,6 @@ class Files:
         """The log of a job. name: the job's."""
         return f"{self.results}/{layout.log(name)}"
 
-    @property
-    def figures(self) -> str:
-        """The folder of the report's figures."""
-        return f"{self.results}/{layout.FIGURES}"
+    def folders(self, kind: str) -> list[str]:
+        """A job's further outputs: folders."""
+        return [f"{self.results}/{folder}" for folder in layout.FOLDERS.get(kind, ())]

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prefdelta.core import layout
-from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.asking.judges import PEOPLE, judge_in
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.pairs.selections import parse_selection
-from prefdelta.core.stage_names import STAGES, TRAINING_PROMPTS
+from prefdelta.core.stage_names import PAGES, STAGES, TRAINING_PROMPTS
 from prefdelta.study import texts
 from prefdelta.study.axes import Axes
 from prefdelta.study.config.sections import Config
@@ -50,6 +50,7 @@ class Inputs:
             "evaluate": self._evaluate,
             "evaluate_base": self._evaluate,
             "evaluate_sharpened": self._evaluate,
+            "browse": self._browse,
             "report": self._report,
         }
 
@@ -172,8 +173,48 @@ class Inputs:
             "weights": trained or self.weights(job.axes["policy"]),
         }
 
+    def _browse(self, job: StudyJob) -> _Inputs:
+        generators, pairings, arms = self._axes.generators, self._axes.pairings, self._axes.arms
+        groups = [name for name, group in self._config.evaluate.groups.items() if group.primary]
+        judgements = self._judgements(generators, self._config.judge.forms)
+        traces = [self._traces(name) for name in generators]
+        models = [generator.model for generator in self._config.generators.values() if generator.model]
+        weights = [path for model in dict.fromkeys([*models, *self._policies]) for path in self.weights(model)]
+        selected = dict.fromkeys(self._files.output("filter", **self._axes.filter_axes(arm)) for arm in arms)
+        return {
+            "page": [texts.BROWSER_PAGE],
+            "app": texts.browser_application(),
+            "template": [self._config.generate.template],
+            "judge_template": [self._config.judge.template],
+            "rubrics": [texts.rubric(name) for name in self._config.dimensions],
+            "prompts": [self._files.output("prompts", source=name) for name in self._axes.sources],
+            "traces": traces,
+            "grades": [self._files.output("grade", generator=name) for name in generators],
+            "judgements": judgements,
+            "pairs": [self._pairs(pairing) for pairing in pairings],
+            "deltas": [
+                self._files.output("delta", **pairing.axes, dimension=delta)
+                for pairing, delta in self._axes.deltas_of_pairings
+                if delta in self._axes.deltas
+            ],
+            "selected": list(selected),
+            "weights": [*weights, *(self._files.output("train", **arm.axes) for arm in arms)],
+            "scores": [
+                self._files.output(kind, **policy.axes, group=group)
+                for group in groups
+                for kind, policies in (("evaluate_base", map(Base, self._policies)), ("evaluate", arms))
+                for policy in policies
+            ],
+            "manifests": [path.removesuffix(layout.TABLE) + layout.MANIFEST for path in (*traces, *judgements)],
+        }
+
+    @property
+    def _policies(self) -> list[str]:
+        """The models that arms are trained from."""
+        return list(dict.fromkeys(arm.policy for arm in self._axes.arms))
+
     def _report(self, job: StudyJob) -> _Inputs:
-        above = [job for stage in STAGES if stage != "report" for job in self._jobs(stage)]
+        above = [job for stage in STAGES if stage not in PAGES for job in self._jobs(stage)]
         return {
             "template": [texts.REPORT_TEMPLATE],
             "claims": [texts.REPORT_CLAIMS],

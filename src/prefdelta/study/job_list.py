@@ -39,7 +39,7 @@ class JobList:
             kind=kind,
             axes=axes,
             name=name,
-            outputs=[self._files.output(kind, **axes), *([self._files.figures] if kind == "report" else [])],
+            outputs=[self._files.output(kind, **axes), *self._files.folders(kind)],
             manifest=self._files.manifest(name),
             log=self._files.log(name),
             lookups=self._lookups,
@@ -84,5 +84,5 @@ class JobList:
                 selected = [(policy, arm.pairing.rejected) for arm in axes.arms if (policy := axes.asked_policy(arm))]
                 for policy, generator in dict.fromkeys([*trained, *selected]):
                     yield "reference", {"policy": policy, "generator": generator}
-            case "report":
-                yield "report", {}
+            case "browse" | "report":
+                yield stage, {}

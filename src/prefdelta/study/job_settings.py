@@ -14,6 +14,7 @@ from prefdelta.core.ids import seed_of
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.core.settings import Settings
 from prefdelta.core.stage_names import TRAINING_PROMPTS
+from prefdelta.stages.browse import BrowseBenchmark, BrowseSettings
 from prefdelta.stages.delta import DeltaSettings
 from prefdelta.stages.evaluate import STANDS_BESIDE, AskedBenchmark, EvaluateSettings
 from prefdelta.stages.filter import FilterSettings
@@ -51,6 +52,7 @@ SETTINGS: Mapping[str, type[Settings]] = {  # by stage
     "reference": ReferenceSettings,
     "train": TrainSettings,
     "evaluate": EvaluateSettings,
+    "browse": BrowseSettings,
     "report": ReportSettings,
 }
 
@@ -78,6 +80,7 @@ class JobSettings:
             "evaluate": self._evaluate,
             "evaluate_base": self._evaluate,
             "evaluate_sharpened": self._evaluate,
+            "browse": self._browse,
             "report": self._report,
         }
 
@@ -252,6 +255,39 @@ class JobSettings:
             max_failure_share=section.max_failure_share,
         )
         return settings if is_base else settings.model_copy(update={"min_update_cosine": section.min_update_cosine})
+
+    def _browse(self, job: StudyJob) -> Settings:
+        config, axes = self._config, self._axes
+        policies = {arm.policy for arm in axes.arms}
+        group_of = {
+            benchmark: name
+            for name, group in config.evaluate.groups.items()
+            if group.primary
+            for benchmark in group.benchmarks
+        }
+        benchmarks = {}
+        for name, benchmark in self._benchmarks.items():
+            group = config.evaluate.groups[group_of[name]]
+            benchmarks[name] = BrowseBenchmark(
+                title=benchmark.title,
+                domain=benchmark.domain,
+                group=group_of[name],
+                samples=group.samples.get(name, benchmark.samples),
+                temperature=group.sampling.temperature,
+            )
+        return BrowseSettings(
+            **dict(config.browse),
+            study=config.study,
+            title=config.report.title,
+            dimensions={name: sorted(axes.components(name)) for name in axes.deltas},
+            forms=dict(sorted(config.judge.forms.items())),
+            generators=sorted(axes.generators),
+            arms={
+                str(arm): "{selection}/t{order}".format(**axes.filter_axes(arm)) for arm in sorted(axes.arms, key=str)
+            },
+            benchmarks=benchmarks,
+            hub={name: hub for name in sorted(policies) if (hub := self._hub.model(name))},
+        )
 
     def _report(self, job: StudyJob) -> Settings:
         config = self._config

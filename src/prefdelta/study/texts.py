@@ -14,7 +14,10 @@ from prefdelta.system.files import sha256_of
 
 REPORT_TEMPLATE = "resources/templates/report.html"
 REPORT_CLAIMS = "resources/claims.yaml"
-TEXT_INPUTS = ("lock", "template", "claims", "rubrics")  # the inputs of rules that are texts
+_BROWSER = "resources/browser"
+BROWSER_PAGE = f"{_BROWSER}/index.html"
+# The inputs of rules that people edit.
+TEXT_INPUTS = ("lock", "template", "judge_template", "claims", "rubrics", "page", "app")
 _RUBRICS = "resources/rubrics"
 _PROBLEM_SLOTS = ("problem",)
 _ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
@@ -23,6 +26,12 @@ _ASKING = ("generate", "reference", "evaluate")  # stages with a template for pr
 def rubric(dimension: str) -> str:
     """The path of the rubric of a dimension."""
     return f"{_RUBRICS}/{dimension}.md"
+
+
+def browser_application() -> list[str]:
+    """The files of the pair browser besides its page, without npm's own."""
+    files = (path for path in Path(_BROWSER).rglob("*") if path.is_file() and path.suffix != ".json")
+    return sorted(path.as_posix() for path in files if "node_modules" not in path.parts and path != Path(BROWSER_PAGE))
 
 
 def text_digest(paths: Iterable[str]) -> str:

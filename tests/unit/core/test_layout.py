@@ -58,6 +58,7 @@ def test_paths_of_each_kind_of_job():
         "evaluate": "evaluate/nemotron-8b/s1.1-32b~r1/top-step_coherence-5000/dpo-lora/s0/maths-1.parquet",
         "evaluate_base": "evaluate/nemotron-8b/base/maths-1.parquet",
         "evaluate_sharpened": "evaluate/nemotron-8b/base@0.7/maths-1.parquet",
+        "browse": "browse/index.html",
         "report": "report/index.html",
     }
     assert layout.job_name("judge", **AXES) == "judge/s1.1-32b/logic"

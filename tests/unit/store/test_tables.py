@@ -167,6 +167,30 @@ def test_some_columns_can_be_read_alone(wanted, tmp_path):
     assert sorted(table.column_names) == sorted(wanted)
 
 
+def test_a_table_comes_in_parts_in_its_order(tmp_path):
+    path = tmp_path / "traces.parquet"
+    tables.write(path, Trace, traces(7))
+    parts = list(tables.batches(path, Trace, 3))
+    assert [len(part) for part in parts] == [3, 3, 1]
+    assert [row for part in parts for row in tables.rows_of(path, part, Trace)] == tables.read(path, Trace)
+    (texts,) = tables.batches(path, Trace, 10, ["text"])
+    assert texts.column_names == ["text"]
+
+
+def test_a_table_that_is_read_in_parts_is_refused_as_one_that_is_read_whole(tmp_path):
+    path = tmp_path / "traces.parquet"
+    with pytest.raises(tables.MissingTableError):
+        list(tables.batches(path, Trace, 3))
+    tables.write(path, Prompt, [])
+    with pytest.raises(DamagedError, match="is not a table of Trace"):
+        list(tables.batches(path, Trace, 3))
+    tables.write(path, Trace, traces(50))
+    data = path.read_bytes()
+    path.write_bytes(data[:200] + bytes(100) + data[300:])
+    with pytest.raises(DamagedError):
+        list(tables.batches(path, Trace, 3))
+
+
 def test_a_table_of_another_noun_is_refused_with_its_path(tmp_path):
     tables.write(tmp_path / "t.parquet", SelectedPair, [SelectedPair("a", 0, False)])
     with pytest.raises(StudyError, match=r"t\.parquet: is not a table of Delta version 1\. Delete it"):

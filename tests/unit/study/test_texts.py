@@ -3,7 +3,7 @@
 import pytest
 
 from prefdelta.core.errors import StudyError
-from prefdelta.study.texts import text_digest
+from prefdelta.study.texts import BROWSER_PAGE, browser_application, text_digest
 
 
 def test_a_template_without_a_slot_is_refused_with_its_path(mini, tmp_path):
@@ -31,3 +31,16 @@ def test_the_digest_is_of_content_in_its_order_and_not_of_names(tmp_path):
     other.write_text("y")
     assert text_digest([str(one)]) == text_digest([str(same)])
     assert text_digest([str(one), str(other)]) != text_digest([str(other), str(one)])
+
+
+def test_the_browsers_application_is_what_lies_beside_its_page_without_what_npm_keeps(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = ["resources/browser/browser.css", "resources/browser/vendor/fonts/a.woff2"]
+    for path in (
+        BROWSER_PAGE,
+        *kept,
+        *(f"resources/browser/{name}" for name in ("package.json", "node_modules/a/b.js")),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("x")
+    assert browser_application() == kept

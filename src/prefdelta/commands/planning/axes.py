@@ -40,8 +40,8 @@ def why_absent(study: Study, output: Path, known: set[tuple[str, str]] | None) -
 
 
 def _values(study: Study, output: Path) -> list[tuple[str, str]]:
-    """(axis, value) of an output, in the order of AXES. The report has no axes."""
-    if output.relative_to(study.results).parts[0] == "report":
+    """(axis, value) of an output, in the order of AXES. Pages have no axes."""
+    if layout.is_folder(output):
         return []
     axes = dict(layout.place_of(output, study.config.study).axes)
     if axes.get("order", "0") != "0":

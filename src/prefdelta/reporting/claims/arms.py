@@ -7,7 +7,7 @@ from typing import Literal
 from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.paper_claims import Against, ArmPatterns, Over
 from prefdelta.reporting.arms import Repeats, families, seed_names, selection_of
-from prefdelta.reporting.evidence import Evidence
+from prefdelta.reporting.evidence import AnsweredBenchmarks, Evidence
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import mean_weights
 from prefdelta.reporting.numbers.sharpening import base_at_entropy
@@ -16,7 +16,7 @@ from prefdelta.reporting.panels import panels
 Weights = dict[Arm | Base, float]
 
 
-def places_to_measure(evidence: Evidence, over: Over) -> list[tuple[str, Sequence[Evaluation]]]:
+def places_to_measure(evidence: AnsweredBenchmarks, over: Over) -> list[tuple[str, Sequence[Evaluation]]]:
     """Benchmarks that are averaged, with a title for them; each benchmark has equal weight."""
     if over == "panels":
         return [(panel.title, panel.evaluations) for panel in panels(evidence)]

@@ -13,6 +13,7 @@ from prefdelta.core.data.contamination import Contamination
 from prefdelta.core.data.sources import Domain, MadeSource, Source, TraceFields
 from prefdelta.core.rungs import LadderSection, Rung
 from prefdelta.core.settings import Settings
+from prefdelta.stages.browse import BrowseSection
 from prefdelta.stages.delta import DeltaSection
 from prefdelta.stages.evaluate import EvaluateSection
 from prefdelta.stages.filter import FilterSection
@@ -230,6 +231,9 @@ class Config(Settings):
 
     evaluate: EvaluateSection
     """Stage `evaluate`: the policies' answers to benchmarks."""
+
+    browse: BrowseSection = Field(default_factory=BrowseSection)
+    """Stage `browse`: the pair browser."""
 
     report: ReportSection
     """Stage `report`: the page."""

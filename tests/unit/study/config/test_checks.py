@@ -39,7 +39,11 @@ from unit.study.config.edits import DROP, EXPERIMENT, ITEMS, MINI, ROOT, WHERE, 
             {"mean": ["factualty"]},
             r"composites\.mean: 'factualty' is .* did you mean 'factuality'",
         ),
-        ("compute__jugde", {}, r"compute: 'jugde' is not known; did you mean 'judge'\? allowed: delta, evaluate"),
+        (
+            "compute__jugde",
+            {},
+            r"compute: 'jugde' is not known; did you mean 'judge'\? allowed: browse, delta, evaluate",
+        ),
         (
             "delta__composites",
             {"factuality": ["factuality"]},
