@@ -181,6 +181,16 @@ def test_template_fails_for_a_model_that_cannot_be_trained(audit: Any) -> None:
     assert (code, failed) == (1, {("pa", "reference")})
 
 
+def test_template_fails_for_marks_of_thinking_that_are_no_tokens(audit: Any) -> None:
+    local_models("g3")
+    marks = {"opening": "<|im_start|>think\n", "closing": "<|im_start|>answer\n"}
+    edit(models={"g3": {"hub": "./hub/g3", "thinking": marks}})
+    code, found = audit("template")
+    (row,) = (row for row in found["templates"] if row["model"] == "g3")
+    assert "'<|im_start|>think\\n'" in row["problem"]
+    assert (code, row["failed"]) == (1, True)
+
+
 def test_a_trace_that_a_policy_cannot_spell_is_no_failure_of_its_template(audit: Any) -> None:
     local_models("pa")
     path = RESULTS / "generate/g3.parquet"

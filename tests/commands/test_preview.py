@@ -1,5 +1,7 @@
 """`prefdelta preview`: models of random weights in this machine's processes, and a judge of the test's own."""
 
+import contextlib
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -76,9 +78,6 @@ def missing() -> int:
 @pytest.fixture(scope="module")
 def previewed(place: Path) -> dict[str, Any]:
     """A preview of all stages, and what it changed."""
-    import contextlib
-    import io
-
     before, asked_before = files(), missing()
     with contextlib.redirect_stdout(io.StringIO()) as out:
         assert main(COMMAND) == 0

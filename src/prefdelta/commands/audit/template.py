@@ -16,6 +16,7 @@ from typing import Any
 
 from prefdelta.commands.audit.finding import Finding, FoundTable
 from prefdelta.commands.checks.templates import describe_template
+from prefdelta.commands.checks.tokenizers import check_marks
 from prefdelta.commands.output import Column
 from prefdelta.commands.preview.messages import Asked, Messages, asked_by, tokenizer_folder
 from prefdelta.core.asking.stored_reasoning import as_generated, closed_by, opened_by
@@ -175,6 +176,9 @@ def _row(
         ids = text_ids(tokenizer, prompt)
         beginnings = check_beginning(tokenizer, ids)
         remarks = describe_template(tokenizer, asked.messages, rendering)
+        if marks := study.config.models[model].thinking:
+            check_marks(tokenizer, marks)
+            remarks.append("its marks of thinking are tokens")
         before = render(tokenizer, asked.messages, rendering, reply=False)
         another = render(tokenizer, asked.messages, rendering.model_copy(update={"date": _ANOTHER_DAY}))
         prefix = _prefix(tokenizer, asked.messages, prompt, completion, rendering) if role == "reference" else None
