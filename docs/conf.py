@@ -31,6 +31,7 @@ SECTIONS = {
     "Using it": ["docs/fears", "docs/full", "docs/cluster", "docs/reruns", "docs/faults"],
     "Reading results": [
         "docs/browser",
+        "docs/auditing",
         "docs/claims",
         "docs/worlds",
         "docs/intervals",

@@ -19,6 +19,7 @@ LONGEST_FIRST = (
     "workflow/test_edits.py",
     "unit/training/processes/test_launcher.py",
     "commands/test_plan.py",
+    "commands/test_preview.py",
     "unit/reporting/worlds/test_ledger.py",
     "engines/test_openai.py",
     "unit/training/test_resume.py",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from .audited import make_audited
 from .examining import Lines, examine, make_place
 from .export_made import make_exportable
 from .fake_slurm import FakeSlurm
@@ -31,15 +32,33 @@ def checkout(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.fixture(scope="session")
+def made_audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small study whose numbers can be reckoned by hand."""
+    return _made_in(tmp_path_factory.mktemp("audited"), make_audited)
+
+
+@pytest.fixture(scope="session")
 def exportable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small study whose pairs, policies and results can be exported."""
-    folder, before = make_checkout(tmp_path_factory.mktemp("exportable")), Path.cwd()
+    return _made_in(tmp_path_factory.mktemp("exportable"), make_exportable)
+
+
+def _made_in(folder: Path, make: Callable[[], None]) -> Path:
+    make_checkout(folder)
+    before = Path.cwd()
     os.chdir(folder)
     try:
-        make_exportable()
+        make()
     finally:
         os.chdir(before)
     return folder
+
+
+@pytest.fixture
+def audited(made_audited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, as the working directory."""
+    monkeypatch.chdir(shutil.copytree(made_audited, tmp_path, dirs_exist_ok=True))
+    return tmp_path
 
 
 @pytest.fixture

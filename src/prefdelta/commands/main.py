@@ -32,7 +32,9 @@ COMMANDS = {
     "sweep": "choose the learning rates of a study by a rule",
     "export": "write pairs, results or a policy in forms that others read",
     "bundle": "write a whole study into one archive with checksums, or check one",
-    "audit": "hold results against another way of measuring them",
+    "audit": "hold results against another way of measuring them, or against a limit",
+    "judge-report": "how the judges judged: scores, ties, agreement, length, cost, failures",
+    "preview": "render and ask some rows of every stage, before anything is paid at full size",
 }
 
 

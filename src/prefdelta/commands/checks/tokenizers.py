@@ -75,7 +75,7 @@ def _check_tokenizer(subject: Subject, name: str, folder: Path) -> CheckResult:
         render(tokenizer, messages, rendering, effort)  # raises if the template has no setting for it
     remarks = describe_template(tokenizer, messages, rendering)
     if model.thinking:
-        _check_marks(tokenizer, model.thinking)
+        check_marks(tokenizer, model.thinking)
         remarks.append("its marks of thinking are tokens" + (", but it is taught <think>" if is_policy else ""))
     if not is_policy:
         return ok(f"{name}: {'; '.join(remarks)}")
@@ -103,7 +103,7 @@ def _efforts(subject: Subject, name: str) -> set[str]:
     return {sampling.reasoning_effort for sampling in asked if sampling.reasoning_effort is not None}
 
 
-def _check_marks(tokenizer: Any, marks: ThinkingMarks) -> None:
+def check_marks(tokenizer: Any, marks: ThinkingMarks) -> None:
     """Raise StudyError unless replies can hold the marks as the config has them."""
     for mark in (marks.opening, marks.closing):
         ids = tokenizer(mark, add_special_tokens=False)["input_ids"]

@@ -7,6 +7,7 @@ Every other job is estimated from the config and the existing tables, as if the 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prefdelta.commands.planning.amounts import NOTHING, UNKNOWN, Amount, Basis, total
@@ -70,7 +71,17 @@ class Reckoning:
         self._changing: dict[str, bool] = {}
 
     def of(self, job: PlannedJob) -> JobWork:
-        missing, arms = self._lack(job)
+        return self._work(job, *self._lack(job))
+
+    def whole(self, job: PlannedJob) -> JobWork:
+        """The work of a job for which the record has nothing."""
+        settings: Any = _settings(job)
+        if not _asks(job, settings):
+            return self._work(job, NOTHING, [])
+        arms = _arms(job, job.writes)
+        return self._work(job, self._reckoned(job, settings, arms), arms if job.stage == "train" else [])
+
+    def _work(self, job: PlannedJob, missing: Amount, arms: list[str]) -> JobWork:
         tokens = self._tokens(job, missing, arms)
         hours = self._hours(job, missing, tokens)
         usd = self._usd(job, missing, tokens)
@@ -95,8 +106,7 @@ class Reckoning:
 
     def _find_lack(self, job: PlannedJob) -> tuple[Amount, list[str]]:
         settings: Any = _settings(job)
-        # A data set that ships traces is not a model; a job that merges shards asks nothing.
-        if job.stage not in UNITS or getattr(settings, "shipped", None) or job.inputs.get("shards"):
+        if not _asks(job, settings):
             return NOTHING, []
         above = [self._made_by[path] for path in job.reads if path in self._made_by]
         if not any(map(self._changes, above)) and (lack := self._counted(job, settings)) is not None:
@@ -105,7 +115,7 @@ class Reckoning:
             return Amount(count, basis), lack if isinstance(lack, list) else []
         absent = [path for path in job.writes if not path.exists()]
         made = absent if self._causes[job.name].only_absent else job.writes
-        arms = [path.parent.relative_to(job.record.parent / job.stage).as_posix() for path in made]
+        arms = _arms(job, made)
         amount = self._reckoned(job, settings, arms)
         # Some of the rows to be recomputed may be in the record.
         return (amount if made == absent else amount.at_most()), arms if job.stage == "train" else []
@@ -260,6 +270,16 @@ class Reckoning:
 
 def _settings(job: PlannedJob) -> Any:
     return SETTINGS[job.stage].model_validate_json(job.settings)
+
+
+def _asks(job: PlannedJob, settings: Any) -> bool:
+    """Whether a job asks or trains. Data sets that ship traces are no models; a job that merges shards asks nothing."""
+    return job.stage in UNITS and not getattr(settings, "shipped", None) and not job.inputs.get("shards")
+
+
+def _arms(job: PlannedJob, outputs: Sequence[Path]) -> list[str]:
+    """The names of the arms, or of the model, that some outputs of a job are of."""
+    return [path.parent.relative_to(job.record.parent / job.stage).as_posix() for path in outputs]
 
 
 def _rows_left(manifest: Mapping[str, Any]) -> int:

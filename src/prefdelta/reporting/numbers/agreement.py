@@ -70,16 +70,20 @@ def agreements(
             sides = (scores[scores["dimension"] == dimension] for scores in (first[form], second[other]))
             both = next(sides).merge(next(sides), on=_KEY, suffixes=("_main", "_other"), validate="one_to_one")
             counts = (len(forms[form]), len(dimensions))
-            line = _agreement_line(dimension, (form, other), counts, both, bootstrap)
+            line = agreement_line(dimension, (form, other), counts, both, bootstrap)
             if line.votes == 1 and list(dimensions) == list(forms[form]):
                 line = replace(line, noise=_noise(both, other in same_judge))
             lines.append(line)
     return lines
 
 
-def _agreement_line(
+def agreement_line(
     dimension: str, names: tuple[str, str], asked: tuple[int, int], both: "pd.DataFrame", bootstrap: Bootstrap
 ) -> AgreementLine:
+    """The line of one dimension, without noise. names, asked: of the two judgings, and their numbers of dimensions.
+
+    both: prompt_id, and score_sum and votes of the first judging (`_main`) and of the second (`_other`).
+    """
     import numpy as np
 
     scored = both.dropna(subset=["score_sum_main", "score_sum_other"])
@@ -123,7 +127,7 @@ def _noise(both: "pd.DataFrame", same_judge: bool) -> NoiseShares:
 
 
 def weighted_kappa(means: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Cohen's kappa with quadratic weights (Cohen 1968), from the columns of `_agreement_line`; NaN if nothing varies.
+    """Cohen's kappa with quadratic weights (Cohen 1968), from the columns of `agreement_line`; NaN if nothing varies.
 
     The squared distance expected of unrelated ratings with the same marginals is var x + var y + (mean x - mean y)^2.
     It needs no categories, so it is defined for means of votes too: there it is the concordance correlation coefficient
