@@ -31,7 +31,9 @@ SECTIONS = {
     "Using it": ["docs/fears", "docs/full", "docs/cluster", "docs/reruns", "docs/faults"],
     "Reading results": [
         "docs/browser",
+        "docs/looking",
         "docs/auditing",
+        "docs/sharing",
         "docs/claims",
         "docs/worlds",
         "docs/intervals",

@@ -173,7 +173,8 @@ def test_an_id_may_be_shortened_as_long_as_it_tells_the_pair(visit: Visit) -> No
     page = visit.open(f"#pair=strong~weak/{short}")
     assert ids[0] in page.inner_text("#pair h1")
     several = sum(one.startswith(short[:-1]) for one in ids)
-    assert f"has {several} pairs that begin with" in visit.open(f"#pair=strong~weak/{short[:-1]}").inner_text("#failure")
+    page = visit.open(f"#pair=strong~weak/{short[:-1]}")
+    assert f"has {several} pairs that begin with" in page.inner_text("#failure")
 
 
 def test_few_pages_stay_in_memory(visit: Visit) -> None:

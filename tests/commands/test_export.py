@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from prefdelta.commands.export.columns import FORMATS
-from prefdelta.commands.export.pairs import ExportedPair, PairSide, in_order
+from prefdelta.commands.export.pairs import ExportedPair, ExportedSide, in_order
 from prefdelta.training.methods import kto
 from prefdelta.training.tokens import PreferenceRow
 
@@ -93,7 +93,7 @@ def test_kto_rows_stand_in_the_order_in_which_the_method_trains():
     """The order is compared with that of the rows that the method makes, on thirty pairs told apart by their length."""
     from transformers import AutoModelForCausalLM
 
-    sides = [PairSide("g", 0, "", "stop", number, None, None) for number in range(30)]
+    sides = [ExportedSide("g", 0, "", "stop", number, None, None) for number in range(30)]
     pairs = [ExportedPair(str(side.tokens), "", side.tokens, False, (), side, side, {}) for side in sides]
     rows = [PreferenceRow([1], [5] * (side.tokens + 1), [6] * (side.tokens + 1), -1.0, -1.0) for side in sides]
     model = AutoModelForCausalLM.from_pretrained(RECORD / "models" / MODELS["pa"])

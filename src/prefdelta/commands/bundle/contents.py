@@ -51,7 +51,8 @@ class BundleContents:
 def contents_of(study: Study, config: Path, without_texts: bool) -> BundleContents:
     """The files of a bundle. Raises StudyError if the study has no outputs yet, or if a file holds a secret."""
     jobs = list(study.all_jobs)
-    outputs = {path: job.stage for job in jobs for path in job.outputs}
+    # The pair browser repeats the tables' texts; its folder can be handed on by itself.
+    outputs = {path: job.stage for job in jobs if job.stage != "browse" for path in job.outputs}
     missing = [path for path in outputs if not Path(path).exists()]
     if len(missing) == len(outputs):
         raise StudyError(f"{study.results}: the study has no outputs yet, so there is nothing to bundle. Run it first.")
@@ -91,7 +92,7 @@ def _given(study: Study, config: Path) -> Iterator[tuple[Path, str]]:
 
 def _output(path: Path, stage: str, without_texts: bool) -> Iterator[BundledFile]:
     name = path.as_posix()
-    quotes = stage == "report" and not name.endswith(layout.FIGURES)  # the page shows traces
+    quotes = stage == "report" and not layout.is_folder(path)  # the page shows traces, its folder has the figures
     if not path.exists() or (without_texts and quotes):
         return
     if path.is_dir():

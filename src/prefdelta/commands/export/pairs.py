@@ -34,7 +34,7 @@ Messages = tuple[tuple[str, str], ...]  # (role, content)
 
 
 @dataclass(frozen=True, slots=True)
-class PairSide:
+class ExportedSide:
     """One trace of a pair."""
 
     generator: str
@@ -64,8 +64,8 @@ class ExportedPair:
     rank: int | None  # in its selection, from 0
     swapped: bool
     messages: Messages
-    chosen: PairSide
-    rejected: PairSide
+    chosen: ExportedSide
+    rejected: ExportedSide
     scores: Mapping[str, ScoredSides]  # by dimension
 
 
@@ -231,11 +231,11 @@ class _PairsWithTexts:
         sides = (rejected, chosen) if swapped else (chosen, rejected)
         return ExportedPair(pair_id, pair.prompt_id, rank, swapped, messages, *sides, scores)
 
-    def _side(self, pair: Pair, generator: str, side: str) -> PairSide:
+    def _side(self, pair: Pair, generator: str, side: str) -> ExportedSide:
         sample = getattr(pair, f"{side}_sample")
         trace = self._traces[generator, pair.prompt_id, sample]
         tokens, characters, correct = (getattr(pair, f"{side}_{what}") for what in ("tokens", "characters", "correct"))
-        return PairSide(generator, sample, str(trace.text), trace.finish_reason, tokens, characters, correct)
+        return ExportedSide(generator, sample, str(trace.text), trace.finish_reason, tokens, characters, correct)
 
     @staticmethod
     def _scored(row: Delta | None, swapped: bool) -> ScoredSides:
