@@ -51,7 +51,10 @@ class RunDisplayHandler(LogHandlerBase):
         if self._own is not None:
             try:
                 self._own.handle(record)
-            except OSError:  # the reader of a pipe has gone away
+            except BrokenPipeError:
+                from snakemake_logger_plugin_prefdelta.outputs import leave_to_nobody
+
+                leave_to_nobody(self._stream())
                 self._own = None
 
     def close(self) -> None:
@@ -95,7 +98,8 @@ class RunDisplayHandler(LogHandlerBase):
         others: dict[str, Any] = getattr(self.common_settings, "log_handler_settings", {})
         for name in others:
             if name != NAME:
-                kind = LoggerPluginRegistry().get_plugin(name).log_handler
+                plugin: Any = LoggerPluginRegistry().get_plugin(name)
+                kind = plugin.log_handler
                 try:
                     if kind.writes_to_stream.fget(object.__new__(kind)):
                         return True

@@ -1,9 +1,9 @@
 """What a run shows, event by event: on a terminal with a bottom line, and in plain lines elsewhere."""
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
-from logging import ERROR, WARNING, LogRecord
+from logging import ERROR, INFO, WARNING, LogRecord
 from pathlib import Path
 from threading import RLock
 from typing import Any, TextIO
@@ -22,6 +22,7 @@ _TOLD = ("Nothing to be done", "Will exit after finishing")  # during a run, of 
 _STOPPING = "Terminating processes on user request"
 _AT_THE_END = ("--keep-incomplete mode is set", "At least one job did not complete")  # also after Ctrl-C
 _LOG = "Complete log(s): "
+_KEPT = 20  # exceptions
 
 
 class Display:
@@ -38,10 +39,12 @@ class Display:
         self._configfiles: list[Any] = []
         self._said = 0.0  # when progress was last said
         self._log = ""  # of Snakemake
+        self._exceptions: deque[str] = deque(maxlen=_KEPT)  # of commands that failed, which Snakemake tells first
         self._report: Path | None = None  # the results in which this run made the report
-        self._quietly = "all" in self._quiet and not self._dry
+        # With `progress`, Snakemake tells of no job that has finished.
+        self._quietly = bool(self._quiet & {"all", "progress"}) and not self._dry
         on_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
-        bottom = None if self._dry or self._quiet & {"all", "progress"} else self._bottom_line
+        bottom = None if self._dry or self._quietly else self._bottom_line
         self._output: Output = TerminalOutput(stream, settings.nocolor, bottom) if on_terminal else PlainOutput(stream)
         if on_terminal and not self._dry:
             os.environ[SHOWN] = "yes"  # jobs then leave the terminal alone
@@ -97,7 +100,7 @@ class Display:
         if self._state.jobs:  # a dry run says it twice
             return
         self._state.plan(stats)
-        if not self._dry and "progress" not in self._quiet:
+        if not self._dry:
             self._say(texts.jobs(self._state.jobs))
             self._output.begin()
 
@@ -112,20 +115,22 @@ class Display:
         self._say_progress(at)
 
     def _fail(self, fields: dict[str, Any]) -> None:
-        job = self._state.fail(fields["jobid"])
-        if self._stopped:
+        if self._stopped:  # it was stopped with the run
+            self._state.running.pop(fields["jobid"], None)
             return
+        job = self._state.fail(fields["jobid"])
         if job is None:
             self._say(f"{fields['rule_name']} failed: {texts.printable(str(fields.get('rule_msg')))}", "bold red")
             return
-        head, *rest = texts.failure(job, fields)
+        head, *rest = texts.failure(job, fields, self._exceptions)
         self._output.line(head, "bold red")
         for line in rest:
             self._output.line(line, "")
 
     def _message(self, record: LogRecord) -> None:
-        text = str(record.msg or "").strip()
-        if not text or record.levelno < 20 or text.startswith(_NOISE):
+        said = str(record.msg or "")
+        text = said.strip()
+        if not text or record.levelno < INFO or text.startswith(_NOISE):
             return
         if text.startswith(_STOPPING):
             self._stopped = True
@@ -133,15 +138,16 @@ class Display:
         elif text.startswith(_LOG):
             self._log = text.removeprefix(_LOG)
         elif record.levelno >= WARNING:
-            if not (self._is_of_a_failed_job(record, text) or (self._stopped and any(end in text for end in _AT_THE_END))):
-                self._output.line(texts.printable(text), "red" if record.levelno >= ERROR else "yellow")
+            self._problem(record, text)
         elif not self._begun or text.startswith(_TOLD):
-            self._say(texts.printable(text))
+            self._say(texts.printable(said))
 
-    @staticmethod
-    def _is_of_a_failed_job(record: LogRecord, text: str) -> bool:
-        """Whether it repeats, with the whole command, that a job's command failed."""
-        return getattr(record, "exception", "") == "RuleException" and "CalledProcessError in file" in text
+    def _problem(self, record: LogRecord, text: str) -> None:
+        """A warning or an error of Snakemake's."""
+        if getattr(record, "exception", "") == "RuleException" and "CalledProcessError in file" in text:
+            self._exceptions.append(text)  # with the job's whole command; the job's own failure comes next
+        elif not (self._stopped and any(end in text for end in _AT_THE_END)):
+            self._output.line(texts.printable(text), "red" if record.levelno >= ERROR else "yellow")
 
     # --- lines ----------------------------------------------------------------------------------------------------
 
@@ -151,7 +157,7 @@ class Display:
 
     def _say_progress(self, at: float) -> None:
         """Say how far the run is, where there is no bottom line that does."""
-        if self._output.has_bottom or self._quiet & {"all", "progress"}:
+        if self._output.has_bottom:
             return
         if at - self._said >= PROGRESS_EVERY and self._said:
             self._output.line(texts.progress(self._state, at), "")
@@ -172,10 +178,13 @@ class Display:
     def _say_end(self) -> None:
         state = self._state
         failed = f", {len(state.failed):,} failed" if state.failed else ""
+        failed += ", stopped" if self._stopped else ""
         log = f"; Snakemake's log: {_shortened(self._log)}" if self._log else ""
         self._say(f"{state.done.total():,} of {state.total:,} jobs done{failed}{log}")
         for name in state.failed[:5]:
             self._say(f"  failed: {name}")
+        if state.failed and not self._stopped:
+            self._say("what is done is kept: the same command does the rest")
         if self._report is not None and not self._stopped:
             for line in texts.verdicts(self._report):
                 self._say(line)

@@ -1,5 +1,6 @@
 """Where the lines of a run go: to a terminal, above a bottom line that is drawn anew; or to a file or pipe, plainly."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +10,14 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PER_SECOND = 1.0  # how often the bottom line is drawn anew
+
+
+def leave_to_nobody(stream: TextIO) -> None:
+    """Let what a stream has not written, and will be given, vanish; else Python fails as it ends."""
+    with suppress(OSError, ValueError):
+        nobody = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nobody, stream.fileno())
+        os.close(nobody)
 
 
 class Output(Protocol):
@@ -39,7 +48,10 @@ class PlainOutput:
         try:
             self._stream.write(f"{text}\n")
             self._stream.flush()
-        except (OSError, ValueError):  # the reader of a pipe has gone away, the disk is full: that stops no run
+        except BrokenPipeError:  # its reader has gone away: that stops no run
+            leave_to_nobody(self._stream)
+            self._stream = None
+        except (OSError, ValueError):  # the disk is full, or the stream is closed
             self._stream = None
 
     def begin(self) -> None:
@@ -56,7 +68,9 @@ class TerminalOutput:
         """bottom: the text of the bottom line at a time, in seconds since the epoch; None: there is none."""
         from rich.console import Console
 
-        self.console = Console(file=stream, force_terminal=True, no_color=no_color or None, highlight=False, markup=False)
+        self.console = Console(
+            file=stream, force_terminal=True, no_color=no_color or None, highlight=False, markup=False
+        )
         self.has_bottom = bottom is not None
         self._bottom = bottom
         self._live: Any = None

@@ -34,9 +34,13 @@ class ShownJob:
     left: float | None = None  # seconds, as it reports
     looked: float = 0.0
 
+    @property
+    def manifest(self) -> Path:
+        return self.results / layout.manifest(self.name)
+
     @classmethod
     def of(cls, fields: Mapping[str, Any], at: float) -> "ShownJob | None":
-        """The job of an event of Snakemake's; None for the rule `all`, which has no log. at: seconds since the epoch."""
+        """The job of an event of Snakemake's at a time; None for the rule `all`, which has no log."""
         for path in fields.get("log") or []:
             log = Path(path.partition(" (")[0])
             with suppress(StudyError, IndexError):

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from prefdelta.commands.overview.logs import read_log
+from prefdelta.commands.overview.signals import death_in
+from prefdelta.commands.overview.summary import ADVICE
 from prefdelta.core import layout
 from prefdelta.core.durations import duration
 from prefdelta.core.stage_names import STAGES
@@ -19,6 +21,7 @@ from snakemake_logger_plugin_prefdelta.run_state import RunState, ShownJob
 LAST_LINES = 8  # shown of the log of a job that failed
 NAME = 44  # characters of the column of names
 NAMED = 2  # jobs that run now, by name
+_SHORT = 5.0  # seconds left that say nothing beside stages that are not measured yet
 _PATHS_SHOWN = 2  # changed files, by name
 GOES_ON = "the same command goes on where it stopped"
 
@@ -29,6 +32,7 @@ def finished(job: ShownJob, seconds: float) -> str:
     rows = ""
     if found and found.ending and found.ending.how == "done":
         rows = found.ending.message.removeprefix("done: ").removesuffix(", 0 of them failed")
+        rows = "1 row" if rows == "1 rows" else rows
     return f"{job.name:<{NAME}} {duration(seconds):>10}   {rows}".rstrip()
 
 
@@ -48,11 +52,7 @@ def progress(state: RunState, now: float) -> str:
     if (rate := state.rate(now)) is not None:
         parts.append(f"{rate * 60:.0f}/min" if rate * 60 >= 1 else f"{rate * 3600:.1f}/h")
     if state.total > state.done.total() + len(state.failed):
-        left, unknown = state.seconds_left(now)
-        if left is not None and (left > 0 or not unknown):
-            parts.append(f"{duration(left)} left{f', and {_list(unknown)}' if unknown else ''}")
-        else:
-            parts.append("time left not known yet")
+        parts.append(_time_left(*state.seconds_left(now)))
     if state.running:
         parts.append(f"now {_now(list(state.running.values()), now)}")
     return ", ".join(parts)
@@ -72,19 +72,27 @@ def _now(jobs: Sequence[ShownJob], now: float) -> str:
     return f"{', '.join(shown)}{f' and {more:,} more' if more else ''}"
 
 
-def _list(stages: Sequence[str]) -> str:
-    return f"{', '.join(stages)} (not measured yet)"
+def _time_left(seconds: float | None, unknown: Sequence[str]) -> str:
+    """unknown: the stages of which no job has been measured."""
+    if seconds is None or (unknown and seconds < _SHORT):
+        return "time left not known yet"
+    if not unknown:
+        return f"{duration(seconds)} left"
+    which = ", ".join(unknown) if len(unknown) <= NAMED else f"{len(unknown)} stages"
+    return f"over {duration(seconds)} left ({which} not measured yet)"
 
 
-def failure(job: ShownJob, fields: Mapping[str, Any]) -> list[str]:
-    """A failed job: its reason, where its log is, and the log's last lines. fields: of Snakemake's event."""
+def failure(job: ShownJob, fields: Mapping[str, Any], exceptions: Iterable[str]) -> list[str]:
+    """A failed job: its reason, where its log is, and the log's last lines.
+
+    fields: of Snakemake's event. exceptions: what Snakemake has told of commands that failed, with the command.
+    """
     log = read_log(job.log)
-    ending = log.ending if log else None
-    its = printable(str(fields.get("rule_msg") or "")).strip()
-    reason = _reason(ending) if ending else its or "it ended without saying why"
-    lines = [f"{job.name} failed: {reason}"]
-    if ending and its:
-        lines.append(f"  {its}")
+    told = printable(str(fields.get("rule_msg") or "")).strip()  # of an executor, e.g. a state of SLURM
+    death = death_in((line for text in exceptions for line in text.splitlines()), str(job.manifest))
+    reasons = [_reason(log.ending) if log and log.ending else ADVICE.get(death or "", death or ""), told]
+    first, *more = [*filter(None, reasons), ""]
+    lines = [f"{job.name} failed: {first or 'it ended without saying why'}", *(f"  {line}" for line in more if line)]
     lines.append(f"  log: {job.log}{'' if log else ' (there is none)'}")
     lines += [f"  see also: {path}" for path in (fields.get("log") or [])[1:]]
     return [*lines, *(f"  | {line}" for line in (log.last(LAST_LINES) if log else []))]
@@ -92,14 +100,14 @@ def failure(job: ShownJob, fields: Mapping[str, Any]) -> list[str]:
 
 def _reason(ending: events.Ending) -> str:
     first, *_ = ending.message.splitlines() or [""]
-    if ending.how == "stopped":
-        return f"stopped by {first}"
-    return printable(first.removeprefix("error: "))
+    return f"stopped by {first}" if ending.how == "stopped" else printable(first.removeprefix("error: "))
 
 
 def printable(text: str) -> str:
     """Text without signs that control a terminal: they are shown."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text.replace("\t", "    "))
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text.replace("\t", "    ")
+    )
 
 
 def jobs(counts: Mapping[str, int]) -> str:

@@ -16,6 +16,7 @@ COMMANDS = {
     "pin": "write down the commits of the models and data sets that a study uses",
     "decontaminate": "keep prompts out of the training set that overlap with a benchmark",
     "annotate": "let people score pairs as the judge does, blinded, and take their scores in",
+    "run-by-hand": "print the command that runs one job without Snakemake",
     "stop": "end a run and take its jobs out of SLURM's queue, and nobody else's",
     "gc": "remove what no current output refers to",
     "retry": "ask again what failed in one way, and only that",
@@ -32,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="prefdelta", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    module = import_module(f"prefdelta.commands.{words[0]}") if words and words[0] in COMMANDS else None
+    module = (
+        import_module(f"prefdelta.commands.{words[0].replace('-', '_')}") if words and words[0] in COMMANDS else None
+    )
     for name, summary in COMMANDS.items():
         about = str(module.__doc__) if module and name == words[0] else summary
         command = commands.add_parser(
