@@ -81,8 +81,12 @@ class TerminalOutput:
         shown = Text(text, style=style)
         if head:
             shown.stylize("cyan", 0, head)
+        self.print(shown)
+
+    def print(self, text: "Text") -> None:
+        """Show a text above the bottom line."""
         with suppress(OSError):  # the terminal is gone
-            self.console.print(shown, soft_wrap=True)
+            self.console.print(text, soft_wrap=True)
 
     def begin(self) -> None:
         if self._bottom is None or self._live is not None:
