@@ -15,7 +15,7 @@ from terminal import COLUMNS, Terminal
 from .tiny import ROOT, environment, snakemake
 
 VERDICTS = len(yaml.safe_load((ROOT / "resources/claims.yaml").read_text())["claims"])
-# Snakemake, with a picture of its terminal as the ninth job has finished: what is shown, by rich's own means.
+# Snakemake, with a picture of its terminal as the 21st job has finished: what is shown, by rich's own means.
 _PICTURED = f"""
 import io, re, sys
 from rich.console import Console
@@ -26,9 +26,9 @@ class Pictured(TerminalOutput):
     def print(self, text):
         shown.append(text)
         super().print(text)
-        if len(shown) == 10:
+        if len(shown) == 22:
             console = Console(record=True, width={COLUMNS}, file=io.StringIO())
-            for text in [*shown, self.bottom()]:
+            for text in [*shown[-12:], self.bottom()]:
                 console.print(text)
             drawn = console.export_svg(title="snakemake --profile mini")
             # Its fonts lie on a server of somebody else's: a terminal has one of its own.
