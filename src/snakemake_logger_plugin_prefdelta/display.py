@@ -37,7 +37,8 @@ class Display:
         self._begun = self._stopped = self._closed = False
         self._causes: Counter[tuple[str, str]] = Counter()  # of a dry run
         self._configfiles: list[Any] = []
-        self._said = 0.0  # when progress was last said
+        self._said: float | None = None  # when progress was last said
+        self._drawn = ""  # the last bottom line
         self._log = ""  # of Snakemake
         self._exceptions: deque[str] = deque(maxlen=_KEPT)  # of commands that failed, which Snakemake tells first
         self._report: Path | None = None  # the results in which this run made the report
@@ -159,15 +160,20 @@ class Display:
         """Say how far the run is, where there is no bottom line that does."""
         if self._output.has_bottom:
             return
-        if at - self._said >= PROGRESS_EVERY and self._said:
+        if self._said is None:  # the first finished job
+            self._said = at
+        elif at - self._said >= PROGRESS_EVERY:
             self._output.line(texts.progress(self._state, at), "")
-        elif self._said:
-            return
-        self._said = at
+            self._said = at
 
     def _bottom_line(self, now: float) -> str:
-        with self._lock:
-            return texts.progress(self._state, now) if self._state.jobs else ""
+        """Called by the thread that draws, which holds the terminal's lock: it must not wait for ours."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._drawn = texts.progress(self._state, now) if self._state.jobs else ""
+            finally:
+                self._lock.release()
+        return self._drawn
 
     def _say_plan(self) -> None:
         counts = self._state.jobs or jobs_by_stage(Counter(stage for stage, _ in self._causes))

@@ -83,7 +83,8 @@ class RunState:
         self.jobs = jobs_by_stage(stats)
 
     def start(self, number: int, job: ShownJob) -> None:
-        self.began = self.began or job.began
+        if self.began is None:
+            self.began = job.began
         self._results = job.results
         self.running[number] = job
 
