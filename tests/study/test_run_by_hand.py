@@ -10,7 +10,7 @@ import pytest
 
 from once import copied
 from prefdelta.commands.main import main
-from prefdelta.commands.run_by_hand import HandCommand, commands_by_hand
+from prefdelta.commands.run_by_hand.job_command import HandCommand, commands_by_hand
 from prefdelta.core import layout
 
 from .tiny import environment
