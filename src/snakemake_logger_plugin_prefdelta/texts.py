@@ -141,7 +141,7 @@ def planned(causes: Mapping[tuple[str, str], int], counts: Mapping[str, int], pl
     width = max(map(len, STAGES))
     for stage, count in counts.items():
         its = {why: number for (other, why), number in causes.items() if other == stage} or {"": count}
-        lines += [f"  {stage:<{width}} {number:>6,}  {why}".rstrip() for why, number in its.items()]
+        lines += [f"  {stage:<{width}} {number:>6,}  {why}".rstrip() for why, number in sorted(its.items())]
     return [
         *lines,
         f"why, to the file and key that changed, and what it costs: {plan}",

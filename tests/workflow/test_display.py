@@ -31,6 +31,7 @@ rule delta:
     log: "results/toy/logs/delta/{name}.log"
     shell: "sleep 0.1 2> {log}; echo x > {output}"
 """
+UNTIL_GO = "while ! test -e go; do sleep 0.05; done"  # what a job does until there is a file `go`
 DISPLAY = ("--cores", "2", "--logger", "prefdelta", "--keep-going")
 
 
@@ -120,9 +121,10 @@ def test_a_reader_that_goes_away_stops_nothing(folder: Path, option: str) -> Non
 
 
 def test_on_a_terminal_there_is_a_bottom_line_below_the_finished_jobs_and_it_goes_at_the_end(folder: Path) -> None:
-    write(folder, "sleep 1.5")
+    write(folder, UNTIL_GO)
     terminal = on_terminal(folder)
     terminal.until("now pair/")
+    (folder / "go").touch()
     assert terminal.wait() == 0
     bottom = re.findall(r"pair  [0-9] of 4 jobs, [^\x1b]+", terminal.written)
     assert bottom[0].startswith("pair  0 of 4 jobs, time left not known yet, now pair/")
@@ -135,7 +137,7 @@ def test_on_a_terminal_there_is_a_bottom_line_below_the_finished_jobs_and_it_goe
 
 
 def test_ctrl_c_says_that_the_same_command_goes_on_and_it_does(folder: Path) -> None:
-    write(folder, "sleep 3")
+    write(folder, UNTIL_GO)
     terminal = on_terminal(folder)
     terminal.until("now pair/")
     terminal.press(CTRL_C)
@@ -243,9 +245,10 @@ def test_beside_another_logger_that_writes_to_the_terminal_it_is_silent(folder: 
 
 
 def test_sigterm_says_that_running_jobs_finish(folder: Path) -> None:
-    write(folder, "sleep 2")
+    write(folder, UNTIL_GO)
     terminal = on_terminal(folder)
     terminal.until("now pair/")
     terminal.process.send_signal(signal.SIGTERM)
+    terminal.until("Will exit after finishing currently running jobs")
+    (folder / "go").touch()
     assert terminal.wait() != 0
-    assert "Will exit after finishing currently running jobs" in terminal.written
