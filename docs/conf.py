@@ -28,7 +28,7 @@ html_copy_source = False
 
 # Heading of the sidebar -> its pages, in order.
 SECTIONS = {
-    "Using it": ["docs/fears", "docs/full", "docs/cluster", "docs/reruns", "docs/faults"],
+    "Using it": ["docs/fears", "docs/running", "docs/full", "docs/cluster", "docs/reruns", "docs/faults"],
     "Reading results": [
         "docs/browser",
         "docs/looking",
