@@ -21,7 +21,7 @@ _PLOT, _NARROW_PLOT = 94, 84  # px: the least width of a plot
 _BETWEEN = 16  # px: between two plots
 _FOOT = 24  # px: the numbers of pairs
 _MARGIN = 0.12  # share of a plot's width, on both sides of its marks
-_CLOSEST = 0.3  # share of it: the least distance of all pairs from the largest k
+_CLOSEST = 0.5  # share of it: the least distance of all pairs from the largest k
 _KEY = 26  # px: room for the mark of a key, left of its words
 _SQUEEZES = 2.0  # as often as large may a scale become by what other experiments lend
 Sizes = Mapping[int | None, Point]  # k -> its gain; None: a selection without a size
@@ -35,7 +35,7 @@ class Course:
     points: Sizes
     last: str  # what None stands for: all, or other
     borrowed: bool  # whether it is a control of other experiments
-    remarks: Mapping[int | None, str]  # a sign beside a mark
+    remarks: Mapping[int | None, str]  # a sign beside a mark, which is open then
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,7 @@ class BudgetFigure:
         line = [(places[k], point) for k, point in sorted(course.points.items(), key=_size) if k and point.is_known]
         colour = palette.ink if course.borrowed else palette.series[0]
         axes.plot([x for x, _ in line], [point.value for _, point in line], color=colour, lw=1.3, zorder=2)
+        last = -1.0
         for size, point, kind in _points(panel, course):
             if not point.is_known:
                 continue
@@ -173,10 +174,14 @@ class BudgetFigure:
             if kind == "reference" and size is not None:
                 axes.plot([x], [point.value], "|", color=palette.muted, markersize=5, gid=f"mark-{next(numbers)}")
                 continue
-            filled, own = kind == "mean", palette.muted if kind == "reference" else colour
-            _draw_point(axes, x, point, own, numbers, palette, filled=filled)
-            if remark := course.remarks.get(size) if kind == "mean" else "":
-                text_at(axes, (4, 2), (x, point.value), remark, own, fontsize=SMALL)
+            remark = course.remarks.get(size, "") if kind == "mean" else ""
+            own = palette.muted if kind == "reference" else colour
+            _draw_point(axes, x, point, own, numbers, palette, "D" if kind == "reference" else "o", filled=not remark)
+            if remark and (x - last) * px > width(remark, SMALL) + 2:
+                is_high = point.value > sum(axes.get_ylim()) / 2
+                at = (4, -2 if is_high else 2)
+                text_at(axes, at, (x, point.value), remark, own, fontsize=SMALL, va="top" if is_high else "bottom")
+                last = x
 
     def _keys(self, panels: Sequence[BudgetPanel], px: float) -> dict[str, str]:
         """Kind of mark -> what it stands for, as wide as the figure."""
@@ -198,7 +203,7 @@ class BudgetFigure:
 def _points(panel: BudgetPanel, course: Course) -> Iterator[tuple[int | None, Point, str]]:
     """(size, gain, kind) of a plot, in the order of drawing."""
     for size, point in sorted(panel.random.items(), key=_size):
-        yield size, point, "reference"
+        yield size, point.alone, "reference"
     if panel.whole is not None and None not in course.points:
         yield None, panel.whole, "reference"
     for size, point in sorted(course.points.items(), key=_size):
@@ -239,13 +244,20 @@ def _draw_band(axes: "Axes", band: Sequence[tuple[float, Point]], palette: Palet
 
 
 def _draw_point(
-    axes: "Axes", x: float, point: Point, colour: str, numbers: "count[int]", palette: Palette, *, filled: bool
+    axes: "Axes",
+    x: float,
+    point: Point,
+    colour: str,
+    numbers: "count[int]",
+    palette: Palette,
+    shape: str,
+    *,
+    filled: bool,
 ) -> None:
     estimate = point.estimate
     if estimate.low is not None and estimate.high is not None:
         axes.plot([x, x], [estimate.low, estimate.high], color=colour, linewidth=1.2, alpha=0.8, zorder=2)
-    style = mark_style(colour, palette, size=5.5, edge=1.3, filled=filled)
-    shape = "o" if filled else "D"
+    style = mark_style(colour, palette, size=5.5, edge=1.3, filled=filled and shape == "o")
     axes.plot([x], [point.value], shape, zorder=4, gid=f"mark-{next(numbers)}", **style)
     for run in point.runs:
         small = mark_style(palette.muted, palette, size=2.4, edge=0, filled=True)

@@ -24,7 +24,7 @@ STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # part of matplotlib, so widths are the same everywhere
     "font.size": 11.5,
 }
-_MARGIN: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15}  # margins of files
+_MARGIN = 0.15  # inches, around the figure in files
 WIDE, NARROW = 920, 340  # px
 _OVER = 12  # px: by which labels of ticks may stick out at the ends of an axis
 
@@ -92,14 +92,16 @@ def inline(drawing: Drawing, name: str, *, narrow: bool) -> str:
 def as_files(drawing: Drawing, accent: str) -> dict[str, bytes]:
     """The figure as files, by ending: one drawing as SVG (text as outlines) and PDF, and its values as CSV."""
     from matplotlib import rc_context
+    from matplotlib.transforms import Bbox
 
     with rc_context(STYLE | {"svg.fonttype": "path"}):
         figure = drawing.draw(print_palette(accent), narrow=False)
         figure.set_facecolor("#ffffff")
+        whole = {"bbox_inches": Bbox([[0, 0], figure.get_size_inches()]).padded(_MARGIN)}
         stream = io.BytesIO()
         nothing = {"CreationDate": None, "Producer": None, "Creator": None}
-        figure.savefig(stream, format="pdf", metadata=nothing, **_MARGIN)
-        svg = _svg(figure, transparent=False, **_MARGIN)
+        figure.savefig(stream, format="pdf", metadata=nothing, **whole)
+        svg = _svg(figure, transparent=False, **whole)
     return {"svg": svg.encode(), "pdf": stream.getvalue(), "csv": csv_text(drawing.marks()).encode()}
 
 

@@ -1,7 +1,7 @@
 """The parts that panels share: a title, a note, whether the benchmark is in domain, points with intervals."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.statistics import Estimate
@@ -81,6 +81,11 @@ class Point:
     def runs(self) -> Sequence[Repeat]:
         """The repeats that are drawn, as small marks: those of a mean over several."""
         return self.repeats if len(self.repeats) > 1 and self.is_known else ()
+
+    @property
+    def alone(self) -> "Point":
+        """Without its runs, where these are not drawn."""
+        return replace(self, repeats=())
 
     def values(self) -> list[float]:
         """All values that must lie inside the axes."""

@@ -50,7 +50,7 @@ class ScatterFigure:
         """See Drawing."""
         crossings = [crossing for panel in self.panels for crossing in panel.crossings if crossing.is_known]
         across = limits(value for crossing in crossings for value in Point(crossing.x).values())
-        up = limits(value for crossing in crossings for value in crossing.y.values())
+        up = limits(value for crossing in crossings for value in crossing.y.alone.values())
         ticks = signed_ticks(up, _BODY, 5, tall=True)
         left = widest(ticks[1], SMALL) + 28
         columns = Columns(NARROW, 1, left, 0) if narrow else Columns(WIDE, min(len(self.panels), 3), left, left + 8)
@@ -95,7 +95,7 @@ class ScatterFigure:
             for panel in self.panels
             for one in panel.crossings
             if one.x.value is not None
-            for mark in one.y.marks(panel.head.title, "", one.x.value, self.y_unit, one.x)
+            for mark in one.y.alone.marks(panel.head.title, "", one.x.value, self.y_unit, one.x)
         ]
 
 

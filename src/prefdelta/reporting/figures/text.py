@@ -82,4 +82,4 @@ def _width(line: str, bold: bool) -> float:
 def _font(bold: bool) -> "FT2Font":
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    return get_font(findfont(FontProperties("DejaVu Sans", weight="bold" if bold else "normal")))
+    return get_font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))

@@ -1,0 +1,76 @@
+"""Figures hold whatever arms a study has: nothing is cut, no label hides another, and the CSV has what was drawn."""
+
+import csv
+import io
+import random
+
+import pytest
+
+from prefdelta.core.statistics import Estimate
+from prefdelta.reporting.figures.canvas import as_files
+from prefdelta.reporting.figures.marks import Head, Point
+from prefdelta.reporting.figures.scaling import Place, ScalingFigure, ScalingPanel, Series
+
+from .drawn import KINDS, draw, labels, made, values
+
+
+@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_label_hides_another_or_leaves_the_canvas(kind, narrow):
+    for seed in range(12):
+        figure = draw(made(kind, random.Random(seed)), narrow=narrow)
+        width, height = (72 * inches for inches in figure.get_size_inches())
+        placed = labels(figure)
+        for place, (text, box) in enumerate(placed):
+            assert box.x0 > -1, (seed, text)
+            assert box.y0 > -1, (seed, text)
+            assert box.x1 < width + 1, (seed, text)
+            assert box.y1 < height + 1, (seed, text)
+            for other, second in placed[:place]:
+                across = min(box.x1, second.x1) - max(box.x0, second.x0)
+                up = min(box.y1, second.y1) - max(box.y0, second.y0)
+                assert min(across, up) < 1, (seed, text, other)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "heat"])
+def test_the_values_are_those_that_were_drawn(kind):
+    """Rows of dots have their value across, all others up."""
+    for seed in range(6):
+        drawing = made(kind, random.Random(seed))
+        for narrow in (False, True):
+            drawn = values(draw(drawing, narrow=narrow))
+            written = dict(enumerate(drawing.marks()))
+            assert sorted(drawn) == sorted(written)
+            for number, mark in written.items():
+                x, y = drawn[number]
+                assert mark.y == pytest.approx(x if kind == "dots" else y)
+                if kind in ("scaling", "scatter"):
+                    assert mark.x == pytest.approx(x)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_are_one_drawing_and_its_values(kind):
+    drawing = made(kind, random.Random(3))
+    files = as_files(drawing, "#2b6cb0")
+    assert set(files) == {"svg", "pdf", "csv"}
+    read = list(csv.DictReader(io.StringIO(files["csv"].decode())))
+    assert [float(row["y"]) for row in read] == [mark.y for mark in drawing.marks()]
+    assert files == as_files(drawing, "#2b6cb0")
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_text():
+    point = Point(Estimate(1.0, None, None, 9))
+    head = Head("=1+1", "")
+    drawing = ScalingFigure([ScalingPanel(head, [Series("-x", [point])])], [Place("p", point.estimate, "")], "x", "y")
+    (row,) = csv.DictReader(io.StringIO(as_files(drawing, "#000000")["csv"].decode()))
+    assert (row["panel"], row["series"]) == ("'=1+1", "'-x")
+
+
+def test_a_line_joins_generators_of_one_family():
+    at = [Estimate(float(x), None, None, 9) for x in range(5)]
+    families = ["s1", "s1", "s1", "r1", None]
+    places = [Place(str(number), x, family) for number, (x, family) in enumerate(zip(at, families, strict=True))]
+    series = Series("", [Point(Estimate(3.0, 2.0, 4.0, 9))] * 5)
+    figure = draw(ScalingFigure([ScalingPanel(Head("", ""), [series])], places, "x", "y"), narrow=False)
+    joined = [list(line.get_xdata()) for line in figure.axes[0].get_lines() if len(line.get_xdata()) > 2]
+    assert joined == [[0, 1, 2]]
