@@ -146,7 +146,7 @@ def against_random(content: Content, experiment: ExperimentArms) -> list[Against
     firsts = [replace(one, over="") for one in firsts]
     return [
         AgainstRandom(
-            f"{label}{content.mark(*both[0])}",
+            _marked(content, label, both[0]),
             common_part(firsts),
             len(both[1]),
             [
@@ -159,6 +159,12 @@ def against_random(content: Content, experiment: ExperimentArms) -> list[Against
         )
         for label, both in zip(short_names(firsts), sides, strict=True)
     ]
+
+
+def _marked(content: Content, label: str, repeats: Repeats) -> str:
+    """A label, with the mark of some arms behind the name of their selection."""
+    name = repeats[0].selection
+    return label.replace(name, f"{name}{content.mark(*repeats)}", 1)
 
 
 def gains_table(content: Content, experiment: ExperimentArms) -> list[GainsRow]:

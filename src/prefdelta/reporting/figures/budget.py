@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefdelta.reporting.figures.canvas import NARROW, WIDE, Palette, bare, moved, signed_ticks, text_at
 from prefdelta.reporting.figures.grid import Columns, Grid
@@ -23,6 +23,7 @@ _FOOT = 24  # px: the numbers of pairs
 _MARGIN = 0.12  # share of a plot's width, on both sides of its marks
 _CLOSEST = 0.5  # share of it: the least distance of all pairs from the largest k
 _KEY = 26  # px: room for the mark of a key, left of its words
+_TOLD = 8  # as many sizes are told one by one
 _SQUEEZES = 2.0  # as often as large may a scale become by what other experiments lend
 Sizes = Mapping[int | None, Point]  # k -> its gain; None: a selection without a size
 
@@ -84,17 +85,21 @@ class BudgetFigure:
         numbers = count()
         for index, panel in enumerate(panels):
             panel.head.draw(grid.blank_axes(figure, index), (0, rows * row), whole - left, palette)
-            for place, name in enumerate(names):
-                course = next((one for one in panel.courses if one.name == name), None)
-                if course is None:
-                    continue
-                across, down = place % per_row, place // per_row
-                corner = (across * (px + _BETWEEN), (rows - 1 - down) * row + _FOOT)
-                axes = grid.axes_within(figure, index, corner, (px, _BODY))
+            courses = {course.name: course for course in panel.courses}
+            for down in range(rows):
+                corner = (0, (rows - 1 - down) * row + _FOOT)
+                axes = grid.axes_within(figure, index, corner, (whole - left, _BODY))
+                axes.set_xlim(0, whole - left)
                 axes.set_ylim(*spans[index])
-                axes.set_yticks(ticks[index][0], ticks[index][1] if across == 0 else [""] * len(ticks[index][0]))
-                self._draw(axes, panel, course, px, palette, numbers)
-                text_at(axes, (0, 3), (0, spans[index][1]), titles[name], palette.ink, fontsize=TINY, weight="bold")
+                bare(axes, palette, [])
+                axes.set_xticks([])
+                axes.set_yticks(*ticks[index])
+                axes.tick_params(axis="y", length=0, pad=2)
+                for across, name in enumerate(names[down * per_row : (down + 1) * per_row]):
+                    if name in courses:
+                        plot = _Plot(axes, across * (px + _BETWEEN), px, self._places(), palette, numbers)
+                        self._draw(plot, panel, courses[name], ticks[index][0])
+                        plot.text((0, 3), 0, spans[index][1], titles[name], palette.ink, weight="bold")
         _draw_keys(grid, figure, keys, legend, palette)
         return figure
 
@@ -133,7 +138,7 @@ class BudgetFigure:
             for panel in self.panels
         ]
 
-    def _places(self, px: float) -> dict[int | None, float]:
+    def _places(self) -> dict[int | None, float]:
         """Size -> its place on the x axis of a plot, 0 to 1: a log scale, and what has no size at the right."""
         logs = [math.log10(k) for k in self.ks] or [0.0]
         length = max(logs[-1] - logs[0], 0.3)
@@ -143,49 +148,38 @@ class BudgetFigure:
         }
         return {**places, None: 1 - _MARGIN}
 
-    def _draw(
-        self, axes: "Axes", panel: BudgetPanel, course: Course, px: float, palette: Palette, numbers: "count[int]"
-    ) -> None:
-        places = self._places(px)
-        axes.set_xlim(0, 1)
-        bare(axes, palette, ["bottom"])
-        axes.set_axisbelow(True)
-        axes.grid(axis="y", color=palette.rule, linewidth=0.6)
-        axes.tick_params(axis="y", length=0, pad=2)
-        axes.axhline(0, color=palette.ink, linewidth=1.2, linestyle=DOTTED, zorder=1)
+    def _draw(self, plot: "_Plot", panel: BudgetPanel, course: Course, levels: Sequence[float]) -> None:
+        palette, places = plot.palette, plot.places
+        plot.frame(levels)
         has_last = None in course.points or (panel.whole is not None and panel.whole.is_known)
-        labels = _labels(
-            {places[k]: f"{k:,}" for k in self.ks},
-            px,
-            (course.last if None in course.points else "all") if has_last else "",
-        )
-        axes.set_xticks([places[k] for k in (*self.ks, *([None] if has_last else []))], labels)
-        axes.tick_params(axis="x", labelsize=TINY)
-        band = [(places[k], point) for k, point in sorted(panel.random.items(), key=_size) if point.is_known]
-        _draw_band(axes, band, palette)
-        line = [(places[k], point) for k, point in sorted(course.points.items(), key=_size) if k and point.is_known]
+        last = (course.last if None in course.points else "all") if has_last else ""
+        for place, label in _labels({places[k]: f"{k:,}" for k in self.ks}, plot.px, last).items():
+            plot.text((0, -4), place, plot.axes.get_ylim()[0], label, palette.muted, va="top", ha="center")
+        plot.band([(k, point) for k, point in sorted(panel.random.items(), key=_size) if point.is_known])
         colour = palette.ink if course.borrowed else palette.series[0]
-        axes.plot([x for x, _ in line], [point.value for _, point in line], color=colour, lw=1.3, zorder=2)
-        last = -1.0
+        line = [(k, point.value) for k, point in sorted(course.points.items(), key=_size) if k and point.is_known]
+        plot.line([places[k] for k, _ in line], [value for _, value in line], color=colour, linewidth=1.3, zorder=2)
+        marked = -1.0
         for size, point, kind in _points(panel, course):
             if not point.is_known:
                 continue
-            x = places[size]
             if kind == "reference" and size is not None:
-                axes.plot([x], [point.value], "|", color=palette.muted, markersize=5, gid=f"mark-{next(numbers)}")
+                plot.line([places[size]], [point.value], marker="|", color=palette.muted, markersize=5, gid=plot.gid())
                 continue
             remark = course.remarks.get(size, "") if kind == "mean" else ""
             own = palette.muted if kind == "reference" else colour
-            _draw_point(axes, x, point, own, numbers, palette, "D" if kind == "reference" else "o", filled=not remark)
-            if remark and (x - last) * px > width(remark, SMALL) + 2:
-                is_high = point.value > sum(axes.get_ylim()) / 2
-                at = (4, -2 if is_high else 2)
-                text_at(axes, at, (x, point.value), remark, own, fontsize=SMALL, va="top" if is_high else "bottom")
-                last = x
+            plot.point(size, point, own, "D" if kind == "reference" else "o", filled=not remark)
+            if remark and (places[size] - marked) * plot.px > width(remark, SMALL) + 2:
+                is_high = point.value > sum(plot.axes.get_ylim()) / 2
+                aside, align = (4, -2 if is_high else 2), "top" if is_high else "bottom"
+                plot.text(aside, places[size], point.value, remark, own, fontsize=SMALL, va=align)
+                marked = places[size]
 
     def _keys(self, panels: Sequence[BudgetPanel], px: float) -> dict[str, str]:
         """Kind of mark -> what it stands for, as wide as the figure."""
-        words = {"": f"Up: {self.unit}. Across: pairs trained on, a log scale; all of them at the right."}
+        sizes = [f"{k:,}" for k in self.ks]
+        told = ", ".join(sizes) if len(sizes) <= _TOLD else f"{sizes[0]} to {sizes[-1]}"
+        words = {"": f"Up: {self.unit}. Across: pairs trained on ({told}), a log scale; all of them at the right."}
         if any(point.is_known for panel in panels for point in panel.random.values()):
             words["random"] = "as many random pairs: the mean of their draws, and its interval"
         if any(panel.whole is not None and panel.whole.is_known for panel in panels):
@@ -221,48 +215,69 @@ def _span(panel: BudgetPanel, courses: Sequence[Course]) -> tuple[float, float]:
     return limits(value for point in points for value in point.values())
 
 
-def _labels(at: Mapping[float, str], px: float, last: str) -> list[str]:
-    """The labels of an x axis: those that fit, the last one and the ends before others."""
+def _labels(at: Mapping[float, str], px: float, last: str) -> dict[float, str]:
+    """The labels of an x axis that fit, by place: the last one and the ends before others."""
     shown: dict[float, str] = {1 - _MARGIN: last} if last else {}
     places = list(at)
     for place in [*places[:1], *places[-1:], *places[1:-1]]:
         room = width(at[place], TINY) / 2 + 2
         if all(abs(place - other) * px >= room + width(text, TINY) / 2 + 2 for other, text in shown.items()):
             shown[place] = at[place]
-    return [*(shown.get(place, "") for place in places), *([last] if last else [])]
+    return shown
 
 
-def _draw_band(axes: "Axes", band: Sequence[tuple[float, Point]], palette: Palette) -> None:
-    if not band:
-        return
-    at = [(x + side, point) for x, point in band for side in ([-0.05, 0.05] if len(band) == 1 else [0.0])]
-    x, values = [place for place, _ in at], [point.value for _, point in at]
-    low = [point.value if point.estimate.low is None else point.estimate.low for _, point in at]
-    high = [point.value if point.estimate.high is None else point.estimate.high for _, point in at]
-    axes.fill_between(x, low, high, color=palette.muted, alpha=0.22, linewidth=0, zorder=0.5)
-    axes.plot(x, values, color=palette.muted, linewidth=1.3, linestyle=DASHED, zorder=1.5)
+@dataclass(frozen=True, slots=True)
+class _Plot:
+    """A small plot among others in one row. x goes from 0 to 1."""
 
+    axes: "Axes"
+    left: float  # px
+    px: float  # width
+    places: Mapping[int | None, float]
+    palette: Palette
+    numbers: "count[int]"
 
-def _draw_point(
-    axes: "Axes",
-    x: float,
-    point: Point,
-    colour: str,
-    numbers: "count[int]",
-    palette: Palette,
-    shape: str,
-    *,
-    filled: bool,
-) -> None:
-    estimate = point.estimate
-    if estimate.low is not None and estimate.high is not None:
-        axes.plot([x, x], [estimate.low, estimate.high], color=colour, linewidth=1.2, alpha=0.8, zorder=2)
-    style = mark_style(colour, palette, size=5.5, edge=1.3, filled=filled and shape == "o")
-    axes.plot([x], [point.value], shape, zorder=4, gid=f"mark-{next(numbers)}", **style)
-    for run in point.runs:
-        small = mark_style(palette.muted, palette, size=2.4, edge=0, filled=True)
-        beside = moved(axes, 4)
-        axes.plot([x], [run.value], "o", transform=beside, zorder=3, gid=f"mark-{next(numbers)}", **small)
+    def gid(self) -> str:
+        return f"mark-{next(self.numbers)}"
+
+    def text(self, offset: tuple[float, float], x: float, y: float, text: str, colour: str, **style: Any) -> None:
+        text_at(self.axes, offset, (self.left + x * self.px, y), text, colour, **{"fontsize": TINY} | style)
+
+    def line(self, x: Sequence[float], y: Sequence[float], **style: Any) -> None:
+        self.axes.plot([self.left + place * self.px for place in x], y, **style)
+
+    def frame(self, levels: Sequence[float]) -> None:
+        """Lines along some levels, the lower end of the axis, and 0."""
+        ends = (self.left, self.left + self.px)
+        self.axes.hlines([*levels, self.axes.get_ylim()[0]], *ends, color=self.palette.rule, linewidth=0.6, zorder=0.4)
+        ticks = [place for size, place in self.places.items() if size]
+        low = [self.axes.get_ylim()[0]] * len(ticks)
+        self.line(ticks, low, marker="|", linestyle="none", color=self.palette.muted, markersize=5, clip_on=False)
+        self.axes.hlines(0, *ends, color=self.palette.ink, linewidth=1.2, linestyle=DOTTED, zorder=1)
+
+    def band(self, points: Sequence[tuple[int | None, Point]]) -> None:
+        """Random draws by size: a dashed line, and their intervals as a band."""
+        if not points:
+            return
+        sides = [-0.05, 0.05] if len(points) == 1 else [0.0]  # a band needs a width
+        at = [(self.places[size] + side, point) for size, point in points for side in sides]
+        x, values = [place for place, _ in at], [point.value for _, point in at]
+        low = [point.value if point.estimate.low is None else point.estimate.low for _, point in at]
+        high = [point.value if point.estimate.high is None else point.estimate.high for _, point in at]
+        colour, px = self.palette.muted, [self.left + place * self.px for place in x]
+        self.axes.fill_between(px, low, high, color=colour, alpha=0.22, linewidth=0, zorder=0.5)
+        self.line(x, values, color=colour, linewidth=1.3, linestyle=DASHED, zorder=1.5)
+
+    def point(self, size: int | None, point: Point, colour: str, shape: str, *, filled: bool) -> None:
+        """A mark, its interval, and its runs beside it."""
+        x, estimate = self.places[size], point.estimate
+        if estimate.low is not None and estimate.high is not None:
+            self.line([x, x], [estimate.low, estimate.high], color=colour, linewidth=1.2, alpha=0.8, zorder=2)
+        style = mark_style(colour, self.palette, size=5.5, edge=1.3, filled=filled and shape == "o")
+        self.line([x], [point.value], marker=shape, zorder=4, gid=self.gid(), **style)
+        small = mark_style(self.palette.muted, self.palette, size=2.4, edge=0, filled=True)
+        for run in point.runs:
+            self.line([x], [run.value], marker="o", transform=moved(self.axes, 4), zorder=3, gid=self.gid(), **small)
 
 
 def _draw_keys(grid: Grid, figure: "Figure", keys: Mapping[str, str], legend: float, palette: Palette) -> None:

@@ -97,11 +97,12 @@ def as_files(drawing: Drawing, accent: str) -> dict[str, bytes]:
     with rc_context(STYLE | {"svg.fonttype": "path"}):
         figure = drawing.draw(print_palette(accent), narrow=False)
         figure.set_facecolor("#ffffff")
-        whole = {"bbox_inches": Bbox([[0, 0], figure.get_size_inches()]).padded(_MARGIN)}
+        width, height = figure.get_size_inches()
+        whole = Bbox.from_extents(0, 0, width, height).padded(_MARGIN)
         stream = io.BytesIO()
         nothing = {"CreationDate": None, "Producer": None, "Creator": None}
-        figure.savefig(stream, format="pdf", metadata=nothing, **whole)
-        svg = _svg(figure, transparent=False, **whole)
+        figure.savefig(stream, format="pdf", metadata=nothing, bbox_inches=whole)
+        svg = _svg(figure, transparent=False, bbox_inches=whole)
     return {"svg": svg.encode(), "pdf": stream.getvalue(), "csv": csv_text(drawing.marks()).encode()}
 
 

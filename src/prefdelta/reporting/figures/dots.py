@@ -113,7 +113,7 @@ class DotFigure:
 def _points(panel: DotPanel) -> Iterator[tuple[str, Point, str]]:
     """(row, what is drawn in it, its kind), in the order of drawing; a band is a mark of its own."""
     for band in panel.bands:
-        yield f"{panel.dots[band.first].label} to {panel.dots[band.last].label}", band.point, "reference"
+        yield f"{panel.dots[band.first].label} to {panel.dots[band.last].label}", band.point.alone, "reference"
     for dot in panel.dots:
         yield dot.label, dot.point, "mean"
 

@@ -49,13 +49,13 @@ def values(figure: Figure) -> dict[int, tuple[float, float]]:
 def made(kind: str, rng: random.Random) -> Drawing:
     """A figure of 1 to 40 arms, with long names, extreme values and missing intervals among them."""
     names = list(dict.fromkeys(_name(rng) for _ in range(rng.choice([1, 2, 5, 12, 40]))))
-    panels = [_head(rng) for _ in range(rng.randint(1, 6))]
+    panels = [_head(rng) for _ in range(rng.randint(1, 3))]
     size = rng.choice([1e-3, 1.0, 30.0, 1e6])
     match kind:
         case "scaling":
             spread = rng.choice([0.0, 1.0, 60.0])
             places = [Place(name, _estimate(rng, spread), rng.choice(["a", "b", None])) for name in names]
-            series = [_name(rng) for _ in range(rng.choice([1, 1, 3, 9]))]
+            series = [_name(rng) for _ in range(rng.choice([1, 1, 3]))]
             return ScalingFigure(
                 [
                     ScalingPanel(head, [Series(one, [_point(rng, size) for _ in names]) for one in series])
@@ -76,7 +76,7 @@ def made(kind: str, rng: random.Random) -> Drawing:
             )
         case "budget":
             ks = sorted(
-                {rng.choice([1, 250, 700, 2500]) * rng.randint(1, 30) for _ in range(rng.choice([1, 2, 5, 40]))}
+                {rng.choice([1, 250, 700, 2500]) * rng.randint(1, 30) for _ in range(rng.choice([1, 2, 5, 12]))}
             )
             return BudgetFigure([_budget(rng, head, names, ks, size) for head in panels], ks, "percentage points")
         case "scatter":
