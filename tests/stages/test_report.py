@@ -903,8 +903,10 @@ def test_the_ledger_stands_first_and_says_what_would_decide(study):
     rows = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows]
     (row,) = [row for row in rows if "confounded with length" in row]
     assert row[0].endswith("exploratory: not registered")
-    assert row[2].startswith("Is it so? slope of the gain along weak, mid, big over small;")
-    assert "Every number here: all · dpo · pico · seeds 0, 1 · Sums · T = 1." in page
+    assert row[2].startswith(
+        "Is it so? slope of the gain along weak, mid, big over small · all · dpo · pico · seeds 0, 1 · Sums · T = 1;"
+    )
+    assert "All of: all · dpo · pico · seeds 0, 1 · Sums · T = 1." in page
     assert row[3].startswith("+4.00 [")
     assert row[4:] == ["400", "0, 1"]
     assert "To decide it: arms that take length apart from it" in page

@@ -63,12 +63,21 @@ class ClaimNumber:
     arms: Sequence[Arm | Base] = ()  # of the sums
     obstacle: str = ""  # why the number decides nothing, wherever its interval lies; empty: it may decide
 
-    told: Sequence[int] = ()  # the parts of its name that are said once, above all numbers
+    told: Sequence[int] = ()  # the parts of its name that all numbers of its claim have in common
 
     @property
     def title(self) -> str:
-        """What it is of, but for what is said once; and why it decides nothing, if it does not."""
-        return f"{self.contrast.without(self.told)}{f' ({self.obstacle})' if self.obstacle else ''}"
+        """What it is of, and why it decides nothing, if it does not."""
+        return f"{self.contrast}{self._remark}"
+
+    @property
+    def label(self) -> str:
+        """The title without what its claim says once."""
+        return f"{self.contrast.without(self.told)}{self._remark}"
+
+    @property
+    def _remark(self) -> str:
+        return f" ({self.obstacle})" if self.obstacle else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,14 +258,22 @@ def _grid(test: GridSlopes, evidence: Evidence, arms: Sequence[Arm]) -> list[Cla
         if slopes is None:
             continue
         members = [repeats for _, _, repeats in cells]
-        named = f"of {len(cells)} pairings ({listed(repeats[0].pairing.undrawn for repeats in members)})"
+        named = _grid_name([repeats[0].pairing.undrawn for repeats in members])
         for place in places_to_measure(evidence, test.over):
             for side, weights, above in zip(("chosen", "rejected"), slopes, (True, False), strict=True):
                 parts = list(zip(members, weights, strict=True))
-                how = f"slope of the gain along the {side} generators"
+                how = f"slope of the gain along the {side} side of"
                 name = along(how, members, place, pairings=named)
                 numbers.append(_number(evidence, name, combined(parts, gain=True), place, above=above))
     return numbers
+
+
+def _grid_name(pairings: Sequence[Pairing]) -> str:
+    """Chosen over rejected generators where all of them meet; else every pairing."""
+    chosen, rejected = (dict.fromkeys(getattr(one, side) for one in pairings) for side in ("chosen", "rejected"))
+    if len(pairings) == len(chosen) * len(rejected):
+        return f"{listed(chosen)} over {listed(rejected)}"
+    return listed(pairings)
 
 
 def _delta_trend(test: DeltaTrend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:

@@ -78,6 +78,11 @@ class ClaimResult:
         return [*self.numbers, *(number for confound in self.confounds for number in confound.numbers)]
 
     @property
+    def common(self) -> str:
+        """What all its numbers have in common, which their labels do not say."""
+        return common_part([number.number.contrast for number in self.all_numbers])
+
+    @property
     def word(self) -> str:
         """The verdict, without its causes."""
         if not self.numbers:
@@ -136,7 +141,6 @@ class PaperClaims:
     source: str
     note: str
     results: Sequence[ClaimResult]
-    common: str = ""  # what all numbers have in common, which their titles do not say
 
 
 def read_claims(path: Path) -> Claims:
@@ -169,11 +173,8 @@ def judge_claims(claims: Claims, evidence: Evidence, note: str) -> PaperClaims:
     - not seen: it could have seen them, with a power of 80%, and did not.
     """
     results = [_measured(claim, evidence) for claim in claims.claims]
-    contrasts = [number.number.contrast for result in results for number in result.all_numbers]
-    results = [_saying_once(result, shared_parts(contrasts)) for result in results]
     failing = _failing([number for result in results for number in result.numbers])
-    judged = [_with_failures(result, failing) for result in results]
-    return PaperClaims(claims.source, note, judged, common_part(contrasts))
+    return PaperClaims(claims.source, note, [_saying_once(_with_failures(result, failing)) for result in results])
 
 
 def _measured(claim: Claim, evidence: Evidence) -> ClaimResult:
@@ -223,8 +224,9 @@ def _failing(results: Sequence[NumberResult]) -> set[int]:
     return {id(result) for result, p in zip(tested, holm(against), strict=True) if p <= LEVEL_AGAINST}
 
 
-def _saying_once(result: ClaimResult, told: Sequence[int]) -> ClaimResult:
-    """The result, whose numbers leave out some parts of their names."""
+def _saying_once(result: ClaimResult) -> ClaimResult:
+    """The result, whose numbers have labels without what is said once."""
+    told = shared_parts([number.number.contrast for number in result.all_numbers])
 
     def short(numbers: Sequence[NumberResult]) -> list[NumberResult]:
         return [replace(number, number=replace(number.number, told=told)) for number in numbers]

@@ -147,7 +147,7 @@ def signed_ticks(
         labels = {at: signed(at) for at in map(float, MaxNLocator(number, steps=[1, 2, 5, 10]).tick_values(low, high))}
         rooms = {at: SMALL * 1.3 if tall else width(label, SMALL) + 6 for at, label in labels.items()}
         places = {at: (at - low) / (high - low) * px for at in labels}
-        below, above = (0.0, SMALL) if tall else (_OVER, _OVER)
+        below, above = (3.0, SMALL) if tall else (_OVER, _OVER)
         inside = [at for at in labels if rooms[at] / 2 - below <= places[at] <= px + above - rooms[at] / 2]
         shown = [labels[at] for at in inside]
         apart = all(places[b] - places[a] >= (rooms[a] + rooms[b]) / 2 for a, b in pairwise(inside))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from prefdelta.core.statistics import Estimate
+from prefdelta.reporting.figures.budget import BudgetFigure, BudgetPanel, Course
 from prefdelta.reporting.figures.canvas import as_files
 from prefdelta.reporting.figures.marks import Head, Point
 from prefdelta.reporting.figures.scaling import Place, ScalingFigure, ScalingPanel, Series
@@ -63,6 +64,18 @@ def test_a_name_that_a_spreadsheet_would_run_is_text():
     drawing = ScalingFigure([ScalingPanel(head, [Series("-x", [point])])], [Place("p", point.estimate, "")], "x", "y")
     (row,) = csv.DictReader(io.StringIO(as_files(drawing, "#000000")["csv"].decode()))
     assert (row["panel"], row["series"]) == ("'=1+1", "'-x")
+
+
+@pytest.mark.parametrize(("borrowed", "value", "drawn"), [(True, 90.0, False), (True, 9.0, True), (False, 90.0, True)])
+def test_a_control_of_another_experiment_that_squeezes_the_rest_is_left_to_the_table(borrowed, value, drawn):
+    def course(name, at, is_borrowed):
+        return Course(name, {5: Point(Estimate(at, at - 1, at + 1, 9))}, "all", is_borrowed, {})
+
+    panel = BudgetPanel(Head("", ""), [course("own", 8.0, False), course("lent", value, borrowed)], {}, None, None)
+    drawing = BudgetFigure([panel], [5], "points")
+    assert ({"lent"} <= {mark.series for mark in drawing.marks()}) == drawn
+    told = [text for text, _ in labels(draw(drawing, narrow=False)) if "squeeze the rest" in text]
+    assert [text.endswith("lent.") for text in told] == ([] if drawn else [True])
 
 
 def test_a_line_joins_generators_of_one_family():
