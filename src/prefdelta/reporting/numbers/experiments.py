@@ -73,7 +73,7 @@ def scaling(content: Content, experiment: ExperimentArms) -> ScalingFigure:
         for pairing in pairings
     ]
     if known := [place for place in places if place.x.value is not None]:
-        axis += f"; n = {span([place.x.n for place in known])} prompts"
+        axis += f"; n\u00a0=\u00a0{span([place.x.n for place in known])} prompts"
     return ScalingFigure(shown_panels, places, axis, UNIT)
 
 
