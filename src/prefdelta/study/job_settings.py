@@ -296,6 +296,7 @@ class JobSettings:
             max_drawn_share=config.filter.max_drawn_share,
             plan=plan_in_order(config) if config.report.worlds else None,
             people=self._people(),
+            example=str(self._axes.example) if self._axes.example else None,
         )
 
     def _people(self) -> ReportPeople | None:

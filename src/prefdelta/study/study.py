@@ -38,12 +38,15 @@ _BENCHMARKS = Path("resources/benchmarks")
 class Study:
     """Files and settings of every job."""
 
-    def __init__(self, content: Mapping[str, Any], where: str) -> None:
+    def __init__(self, content: Mapping[str, Any], where: str, files: Sequence[str] = ()) -> None:
         """Read a study from a parsed config file. `where` names it in errors.
+
+        files: the files that the config was read from, of which the report shows the settings as they are written.
 
         Raises StudyError that lists the mistakes in the config, its benchmarks, rubrics or templates.
         """
         self.config: Config = parse(content, where)
+        self.config_files = list(files)
         self.benchmarks: dict[str, Benchmark] = {
             name: read_benchmark(_BENCHMARKS / f"{name}.yaml") for name in self.config.benchmarks
         }
@@ -122,6 +125,10 @@ class Study:
     def texts(self, kind: str) -> Callable[[Wildcards], str]:
         """A param: the digest of the texts that a job reads."""
         return lambda wildcards: self._job(kind, wildcards).texts
+
+    def written(self) -> Callable[[Wildcards], str]:
+        """A param: the digest of the settings and marks that the report shows of the config's files."""
+        return lambda wildcards: texts.written_digest(self.config_files)
 
     def threads(self, stage: str) -> int:
         return self._compute.threads(stage)

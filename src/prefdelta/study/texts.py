@@ -1,6 +1,7 @@
 """The texts that people edit (rubrics, templates, claims, prices): their paths, checks and digest."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from prefdelta.core.asking import judge_prompt
@@ -8,13 +9,16 @@ from prefdelta.core.asking.prompt_template import fill
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
+from prefdelta.core.written_settings import written_settings
 from prefdelta.engines.openai.account import read_prices
 from prefdelta.study.config.sections import Config
 from prefdelta.system.files import sha256_of
 
 REPORT_TEMPLATE = "resources/templates/report.html"
+REPORT_PARTS = tuple(f"resources/templates/report/{name}" for name in ("style.css", "page.js", "tablesort.min.js", "tablesort.LICENCE"))
 REPORT_CLAIMS = "resources/claims.yaml"
-TEXT_INPUTS = ("lock", "template", "claims", "rubrics")  # the inputs of rules that are texts
+REPORT_PAPER = "resources/paper_values.yaml"
+TEXT_INPUTS = ("lock", "template", "parts", "claims", "paper", "rubrics")  # the inputs of rules that are texts
 _RUBRICS = "resources/rubrics"
 _PROBLEM_SLOTS = ("problem",)
 _ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
@@ -28,6 +32,12 @@ def rubric(dimension: str) -> str:
 def text_digest(paths: Iterable[str]) -> str:
     """A digest of the content of some files, in their order."""
     return digest([sha256_of(Path(path)) for path in paths])[:16]
+
+
+def written_digest(paths: Iterable[str]) -> str:
+    """A digest of the settings in config files as the report shows them: an edit of anything else does not change it."""
+    shown = [line for path in paths for line in written_settings(Path(path).read_text(encoding="utf-8"))]
+    return digest([asdict(line) for line in shown])[:16]
 
 
 def check_texts(config: Config, benchmarks: Mapping[str, Benchmark]) -> None:

@@ -1,0 +1,89 @@
+"""Rows that failed: how many of which stage, for which reason, and of which generator."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from prefdelta.core.arms import undrawn
+from prefdelta.reporting.manifests import FinishedJob
+
+# Stage -> what its failed rows are left out of.
+CONSEQUENCES: Mapping[str, str] = {
+    "prompts": "from everything: nobody is asked",
+    "generate": "from grading, judging and pairs",
+    "grade": "a truncated trace is in no eligible pair; one without a verdict is in no cell, and counts neither as right nor as wrong",
+    "judge": "from deltas by the dimension, so from selections by it",
+    "pair": "from deltas and selections: nothing is trained on such a pair",
+    "delta": "from selections by the dimension, and from its means",
+    "reference": "from training",
+    "train": "from evaluation",
+    "evaluate": "nothing: a truncated answer, or none, counts as not solved; what could not be run or graded is not counted",
+}
+_OF_GENERATORS = ("generate", "grade", "judge")
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLine:
+    stage: str
+    reason: str
+    failed: int  # rows
+    rows: int  # of the stage
+    left_out: str  # what such rows are left out of
+
+    @property
+    def share(self) -> float:
+        return self.failed / self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorFailures:
+    """Of all draws of a generator's traces."""
+
+    generator: str
+    traces: int
+    by_stage: Mapping[str, tuple[Mapping[str, int], int]]  # stage -> (reason -> rows), rows
+
+    def share(self, stage: str, *reasons: str) -> float | None:
+        """The share of a stage's rows that failed for these reasons, or for any; None without rows."""
+        failed, rows = self.by_stage[stage]
+        return sum(failed.get(reason, 0) for reason in reasons or failed) / rows if rows else None
+
+    def otherwise(self, stage: str, *reasons: str) -> float | None:
+        """The share of a stage's rows that failed for other reasons; None without rows."""
+        failed, rows = self.by_stage[stage]
+        return sum(number for reason, number in failed.items() if reason not in reasons) / rows if rows else None
+
+
+def failure_lines(jobs: Iterable[FinishedJob]) -> list[FailureLine]:
+    """One line per stage and reason: stages in order, frequent reasons first."""
+    rows: Counter[str] = Counter()
+    failed: dict[str, Counter[str]] = {}
+    for job in jobs:
+        rows[job.stage] += job.manifest.rows
+        failed.setdefault(job.stage, Counter()).update(job.manifest.failures)
+    return [
+        FailureLine(stage, reason, number, rows[stage], CONSEQUENCES.get(stage, ""))
+        for stage, reasons in failed.items()
+        for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        if rows[stage]
+    ]
+
+
+def generator_failures(jobs: Sequence[FinishedJob]) -> list[GeneratorFailures]:
+    """One line per generator that made traces, by name."""
+    rows: dict[str, Counter[str]] = {}
+    failed: dict[tuple[str, str], Counter[str]] = {}
+    for job in jobs:
+        if job.stage not in _OF_GENERATORS or "/shard-" in job.name:
+            continue
+        generator = undrawn(job.name.partition("/")[0])
+        rows.setdefault(generator, Counter())[job.stage] += job.manifest.rows
+        failed.setdefault((generator, job.stage), Counter()).update(job.manifest.failures)
+    return [
+        GeneratorFailures(
+            generator,
+            counts["generate"],
+            {stage: (failed.get((generator, stage), {}), counts[stage]) for stage in _OF_GENERATORS},
+        )
+        for generator, counts in sorted(rows.items())
+    ]
