@@ -173,8 +173,7 @@ def _variables(content: Content, drawings: Mapping[str, Drawing], beside: Beside
         "paper_figures": beside.paper.figures,
         "by_key": sections,
         "controls": [section for key, section in sections.items() if key not in shown],
-        "written": _by_section(beside.written),
-        "n_written": len(beside.written),
+        "written": beside.written,
         "marked": Counter(mark for row in beside.written for mark in row.marks or [OURS]),
         "spent_usd": beside.spent_usd,
         "study": content.study,
@@ -185,13 +184,6 @@ def _variables(content: Content, drawings: Mapping[str, Drawing], beside: Beside
         **_results(content, drawings),
         **_jobs(content),
     }
-
-
-def _by_section(written: Sequence[WrittenSetting]) -> dict[str, list[WrittenSetting]]:
-    sections: dict[str, list[WrittenSetting]] = {}
-    for line in written:
-        sections.setdefault(line.section, []).append(line)
-    return sections
 
 
 def _sections(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, ExperimentSection]:

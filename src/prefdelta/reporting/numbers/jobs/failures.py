@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from prefdelta.core.arms import undrawn
 from prefdelta.reporting.manifests import FinishedJob
 
-# Stage -> what its failed rows are left out of.
+# Stage -> what becomes of a row that failed there.
 CONSEQUENCES: Mapping[str, str] = {
-    "prompts": "from everything: nobody is asked",
-    "generate": "from grading, judging and pairs",
-    "grade": "a truncated trace is in no eligible pair; one without a verdict is in no cell, and counts neither as right nor as wrong",
-    "judge": "from deltas by the dimension, so from selections by it",
-    "pair": "from deltas and selections: nothing is trained on such a pair",
-    "delta": "from selections by the dimension, and from its means",
-    "reference": "from training",
-    "train": "from evaluation",
-    "evaluate": "nothing: a truncated answer, or none, counts as not solved; what could not be run or graded is not counted",
+    "prompts": "nobody is asked it",
+    "generate": "is not graded, judged or paired",
+    "grade": "a truncated trace is in no eligible pair; one without a verdict is in no cell, neither right nor wrong",
+    "judge": "its pair has no delta by the dimension, so no selection by it takes the pair",
+    "pair": "has no deltas, and nothing is trained on it",
+    "delta": "no selection by the dimension takes the pair, and means lack it",
+    "reference": "nothing is trained on a pair with it",
+    "train": "is not evaluated",
+    "evaluate": "not solved, if truncated or without an answer; not counted, if it could not be run or graded",
 }
 _OF_GENERATORS = ("generate", "grade", "judge")
 
@@ -28,7 +28,7 @@ class FailureLine:
     reason: str
     failed: int  # rows
     rows: int  # of the stage
-    left_out: str  # what such rows are left out of
+    consequence: str  # what becomes of such a row
 
     @property
     def share(self) -> float:
