@@ -139,7 +139,11 @@ def _same_speed(monkeypatch):
 
 @pytest.fixture
 def study(tmp_path):
-    made = Study(tmp_path)
+    return small_study(tmp_path)
+
+
+def small_study(folder):
+    made = Study(folder)
     made.evaluate("pico/base", BASE)
     # Solves c besides a and b, has f truncated too and d time out: of a, b, c, f one is gained.
     top = [score("d", None, "time_out"), *(score(name, name in "abc") for name in "abce")]
@@ -196,7 +200,6 @@ class Cells(HTMLParser):
         """The first row whose first cell begins so, in a table with that many columns."""
         rows = ([" ".join(cell.split()) for cell in row] for row in self.rows)
         return next(row for row in rows if row[0].startswith(first) and columns in (None, len(row)))
-
 
     def generator(self, name):
         """The row of a generator in the table of how often generators are right."""

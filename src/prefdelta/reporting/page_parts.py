@@ -36,7 +36,9 @@ class PageParts:
 
     def script(self) -> "Markup":
         """The scripts: those of others with their licences first, then ours."""
-        licences = "\n".join(f"/*\n{self._texts[name]}\n*/" for name in sorted(self._texts) if name.endswith(".LICENCE"))
+        licences = "\n".join(
+            f"/*\n{self._texts[name]}\n*/" for name in sorted(self._texts) if name.endswith(".LICENCE")
+        )
         return _raw(f"{licences}\n{self._joined('.js', last='page.js')}".strip(), "script")
 
     def _joined(self, ending: str, last: str = "") -> str:

@@ -15,7 +15,9 @@ from prefdelta.study.config.sections import Config
 from prefdelta.system.files import sha256_of
 
 REPORT_TEMPLATE = "resources/templates/report.html"
-REPORT_PARTS = tuple(f"resources/templates/report/{name}" for name in ("style.css", "page.js", "tablesort.min.js", "tablesort.LICENCE"))
+REPORT_PARTS = tuple(
+    f"resources/templates/report/{name}" for name in ("style.css", "page.js", "tablesort.min.js", "tablesort.LICENCE")
+)
 REPORT_CLAIMS = "resources/claims.yaml"
 REPORT_PAPER = "resources/paper_values.yaml"
 TEXT_INPUTS = ("lock", "template", "parts", "claims", "paper", "rubrics")  # the inputs of rules that are texts
