@@ -77,7 +77,7 @@ class Study:
         self.inputs: dict[str, list[Path]] = {name: [] for name in tables_of}
         self.inputs |= {"template": [TEMPLATE], "claims": [RESOURCES / "claims.yaml"]}
         self.inputs |= {"parts": sorted((RESOURCES / "templates/report").iterdir())}
-        self.inputs |= {"paper": [RESOURCES / "paper_values.yaml"], "example": [], "config": []}
+        self.inputs |= {"paper": [RESOURCES / "paper_values.yaml"], "example": []}
 
     def table(self, kind, path, row_type, rows):
         self.inputs[kind].append(self.root / path)

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from prefdelta.core.errors import StudyError
+from prefdelta.core.written_settings import written_digest
 from prefdelta.records.call import Call
 from prefdelta.records.delta import Delta
 from prefdelta.records.grade import Grade
@@ -115,9 +116,11 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with_example(made)
     config = made.root / "config.yaml"
     config.write_text(CONFIG)
-    made.inputs["config"] = [config]
     made.run(
-        experiments={"scaling": arms["line"], "ours": experiment("Ours", "rows", *RISING[:2])}, example="big~small"
+        experiments={"scaling": arms["line"], "ours": experiment("Ours", "rows", *RISING[:2])},
+        example="big~small",
+        config=[str(config)],
+        written=written_digest([CONFIG]),
     )
     return made.path("report.html")
 
@@ -268,6 +271,14 @@ def test_every_setting_is_shown_with_the_marks_beside_it(page_file):
     assert cells.row("judge.votes", 3) == ["judge.votes", "1", "ours"]
     assert cells.row("judge.sampling", 3)[2] == "[R] [R], but max_tokens is ours"
     assert not any(row[0].startswith("compute") for row in cells.rows if row)
+
+
+def test_a_config_that_was_edited_since_it_was_planned_is_not_shown(tmp_path):
+    made = small_study(tmp_path)
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    with pytest.raises(StudyError, match="was edited since this job was planned"):
+        made.run(config=[str(config)], written=written_digest([CONFIG.replace("votes: 1", "votes: 2")]))
 
 
 def test_failures_are_told_by_stage_and_reason_with_what_becomes_of_the_row(page_file):

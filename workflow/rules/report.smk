@@ -40,13 +40,11 @@ rule report:
     params:
         settings=study.settings("report"),
         texts=study.texts("report"),
-        config=study.config_files,
-        written=study.written(),
         code=study.code("report"),
         record=RECORD,
     shell:
         "exec python -m prefdelta.stages.report"
-        " --in template={input.template:q} parts={input.parts:q} paper={input.paper:q} config={params.config:q}"
+        " --in template={input.template:q} parts={input.parts:q} paper={input.paper:q}"
         " example={input.example:q} scores={input.scores:q} deltas={input.deltas:q}"
         " pairs={input.pairs:q} grades={input.grades:q}"
         " claims={input.claims:q} judgements={input.judgements:q} compared={input.compared:q}"

@@ -7,11 +7,14 @@ chart, [I] inferred from it, [card] the card of a model or data set. A value wit
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
+from prefdelta.core.errors import StudyError
+from prefdelta.core.ids import digest
 
 OURS = "ours"
 NOT_SHOWN = ("compute", "cluster")  # what jobs ask of the machine changes no result
@@ -37,9 +40,13 @@ def written_settings(text: str) -> list[WrittenSetting]:
     """The settings of a config (YAML), in its order. Values in braces or brackets, and lists, are one setting.
 
     A comment belongs to the key on its line, or else to the key on the next line. Keys that a link (`<<: *name`) takes
-    over are settings of their own, with the marks of the place that they are taken from. Raises yaml.YAMLError.
+    over are settings of their own, with the marks of the place that they are taken from. Raises StudyError for a text that is
+    not YAML.
     """
-    root = yaml.compose(text, Loader=_LOADER)
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        raise StudyError(f"the config cannot be read as YAML: {error}. Mend the file, or restore it.") from None
     if not isinstance(root, yaml.MappingNode):
         return []
     comments = _comments(text)
@@ -50,6 +57,27 @@ def written_settings(text: str) -> list[WrittenSetting]:
         if path.partition(".")[0] not in NOT_SHOWN and (value or marks):
             found.append(WrittenSetting(path, value, marks, comment if marks else ""))
     return found
+
+
+def written_digest(texts: Iterable[str]) -> str:
+    """A digest of the settings and marks in configs, whatever their order, style and other comments."""
+    found = []
+    for text in texts:
+        for line in written_settings(text):
+            found += [[path, value] for path, value in _leaves(line.path, json.loads(line.value or "null"))]
+            found += [[line.path, *line.marks, line.comment]] if line.marks else []
+    return digest(sorted(map(json.dumps, found)))[:16]
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The values below a key by their dotted paths, with lists in alphabetical order."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _leaves(f"{path}.{name}", inner)
+    elif isinstance(value, list):
+        yield path, sorted(json.dumps(list(_leaves("", item))) for item in value)
+    elif value is not None:
+        yield path, value
 
 
 def _lines(node: yaml.MappingNode, above: str) -> Iterator[tuple[str, yaml.Node, str]]:

@@ -42,7 +42,7 @@ class JudgeReply:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ExampleSide:
     name: str  # chosen, rejected
     trace: Trace
     text: Text
@@ -59,7 +59,7 @@ class Example:
     among: int  # pairs of moderate length whose chosen trace alone is right
     problem: Text
     answers: Sequence[str]
-    sides: Sequence[Side]  # chosen, rejected
+    sides: Sequence[ExampleSide]  # chosen, rejected
     deltas: Mapping[str, float]  # dimension -> chosen minus rejected
 
     @property
@@ -158,7 +158,7 @@ def _side(
     prompt_id: str,
     sample: int,
     dimensions: Sequence[str],
-) -> Side:
+) -> ExampleSide:
     trace = _trace(outputs.path("generate", generator=generator), prompt_id, sample)
     (grade,) = outputs.rows("grade", Grade, {"prompt_id": prompt_id, "sample": sample}, generator=generator)
     scores: dict[str, float | None] = {}
@@ -172,7 +172,7 @@ def _side(
             for _, votes in read[:1]  # all dimensions of a form have the same votes
             for number in range(1, len(votes) + 1)
         ]
-    return Side(
+    return ExampleSide(
         name=name,
         trace=trace,
         text=shortened(trace.text or ""),

@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from prefdelta.core.arms import Pairing
+from prefdelta.core.errors import StudyError
 from prefdelta.core.people.sheet import JudgeVersion
 from prefdelta.core.settings import Settings
-from prefdelta.core.written_settings import written_settings
+from prefdelta.core.written_settings import WrittenSetting, written_digest, written_settings
 from prefdelta.engines.openai.account import Spending
 from prefdelta.reporting import calibration
 from prefdelta.reporting.arms import read_arm
@@ -183,6 +184,12 @@ class ReportSettings(ReportSection):
     example: str | None = None
     """The pairing of which a pair is shown, <chosen generator>~<rejected generator>. None: none is."""
 
+    config: list[str] = Field(default_factory=list)
+    """The config files, whose settings are shown with the marks in their comments."""
+
+    written: str = ""
+    """A digest of those settings and marks."""
+
 
 def run(job: Job[ReportSettings]) -> Outcome:
     settings = job.settings
@@ -257,7 +264,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
     beside = Beside(
         parts=PageParts(job.inputs["parts"]),
         paper=read_paper_figures(job.input("paper")),
-        written=[line for path in job.inputs["config"] for line in written_settings(path.read_text(encoding="utf-8"))],
+        written=_written(settings),
         example=_example(job),
         spent_usd=_spent(job.record),
     )
@@ -272,6 +279,17 @@ def _example(job: Job[ReportSettings]) -> Example | None:
         return None
     files = [path for name in ("example", "pairs", "deltas", "grades") for path in job.inputs[name]]
     return find_example(files, settings.study, Pairing.parse(settings.example), settings.dimensions, job.record)
+
+
+def _written(settings: ReportSettings) -> list[WrittenSetting]:
+    """The settings of the config files. Raises StudyError if they were edited since the job was planned."""
+    texts = [Path(path).read_text(encoding="utf-8") for path in settings.config]
+    if texts and written_digest(texts) != settings.written:
+        raise StudyError(
+            f"{', '.join(settings.config)}: was edited since this job was planned, and the report shows its settings. "
+            "Run the same snakemake command again: it plans with the new text."
+        )
+    return [line for text in texts for line in written_settings(text)]
 
 
 def _spent(record: Path) -> float | None:
@@ -313,7 +331,6 @@ if __name__ == "__main__":
             "parts": "its style sheet and scripts, with the licences of those by others",
             "paper": "what the paper reports in its figures (YAML)",
             "example": "tables of Prompt, Trace and Judgement for the pair that is shown whole",
-            "config": "the study's config file, whose settings and marks are shown",
             "annotations": "tables of Annotation, annotations/<study>/<sheet>.parquet",
             "sheets": "their keys, annotations/<study>/<sheet>.key.json",
             "manifests": "manifests of all other jobs, <stage>/<job>.manifest.json",

@@ -46,7 +46,6 @@ class Study:
         Raises StudyError that lists the mistakes in the config, its benchmarks, rubrics or templates.
         """
         self.config: Config = parse(content, where)
-        self.config_files = list(files)
         self.benchmarks: dict[str, Benchmark] = {
             name: read_benchmark(_BENCHMARKS / f"{name}.yaml") for name in self.config.benchmarks
         }
@@ -58,7 +57,7 @@ class Study:
         self._compute = JobCompute(self.config)
         self._code = PlannedSource()
         self._inputs = Inputs(self.config, self.benchmarks, self._axes, self._files, self.jobs)
-        self._job_settings = JobSettings(self.config, self.benchmarks, self._axes, self.hub)
+        self._job_settings = JobSettings(self.config, self.benchmarks, self._axes, self.hub, texts.below_here(files))
         lookups = JobLookups(self._inputs.of, self._job_settings.of, self._code.digest)
         self._batches = ArmBatches(self.config, self._axes, self._files, self._compute, lookups)
         self._jobs = JobList(self.config, self._axes, self._files, self._batches, lookups)
@@ -125,10 +124,6 @@ class Study:
     def texts(self, kind: str) -> Callable[[Wildcards], str]:
         """A param: the digest of the texts that a job reads."""
         return lambda wildcards: self._job(kind, wildcards).texts
-
-    def written(self) -> Callable[[Wildcards], str]:
-        """A param: the digest of the settings and marks that the report shows of the config's files."""
-        return lambda wildcards: texts.written_digest(self.config_files)
 
     def threads(self, stage: str) -> int:
         return self._compute.threads(stage)

@@ -1,7 +1,6 @@
 """The texts that people edit (rubrics, templates, claims, prices): their paths, checks and digest."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prefdelta.core.asking import judge_prompt
@@ -9,7 +8,7 @@ from prefdelta.core.asking.prompt_template import fill
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
-from prefdelta.core.written_settings import written_settings
+from prefdelta.core.written_settings import written_digest
 from prefdelta.engines.openai.account import read_prices
 from prefdelta.study.config.sections import Config
 from prefdelta.system.files import sha256_of
@@ -36,10 +35,15 @@ def text_digest(paths: Iterable[str]) -> str:
     return digest([sha256_of(Path(path)) for path in paths])[:16]
 
 
-def written_digest(paths: Iterable[str]) -> str:
-    """A digest of the settings in config files as the report shows them: an edit of anything else does not change it."""
-    shown = [line for path in paths for line in written_settings(Path(path).read_text(encoding="utf-8"))]
-    return digest([asdict(line) for line in shown])[:16]
+def below_here(paths: Iterable[str]) -> list[str]:
+    """Paths relative to the working directory, if they lie below it: a checkout that is moved is the same."""
+    here = Path.cwd()
+    return [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in map(Path, paths)]
+
+
+def written_in(paths: Sequence[str]) -> str:
+    """The digest of the settings that the report shows of config files. Raises StudyError if one cannot be read."""
+    return written_digest([_read_text(Path(path), "the config") for path in paths]) if paths else ""
 
 
 def check_texts(config: Config, benchmarks: Mapping[str, Benchmark]) -> None:
