@@ -40,8 +40,8 @@ def written_settings(text: str) -> list[WrittenSetting]:
     """The settings of a config (YAML), in its order. Values in braces or brackets, and lists, are one setting.
 
     A comment belongs to the key on its line, or else to the key on the next line. Keys that a link (`<<: *name`) takes
-    over are settings of their own, with the marks of the place that they are taken from. Raises StudyError for a text that is
-    not YAML.
+    over are settings of their own, with the marks of the place that they are taken from. Raises StudyError for a text
+    that is not YAML.
     """
     try:
         root = yaml.compose(text, Loader=_LOADER)
