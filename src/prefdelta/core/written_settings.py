@@ -93,7 +93,8 @@ def _lines(node: yaml.MappingNode, above: str) -> Iterator[tuple[str, yaml.Node,
 
 def _keys(node: yaml.MappingNode) -> Mapping[str, tuple[yaml.Node, yaml.Node]]:
     """The keys of a mapping with their values, those of its links first, as YAML merges them."""
-    own, linked = {}, {}
+    own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+    linked: dict[str, tuple[yaml.Node, yaml.Node]] = {}
     for key, value in node.value:
         if key.tag == "tag:yaml.org,2002:merge":
             for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
@@ -120,10 +121,10 @@ def _comments(text: str) -> Mapping[int, str]:
             ends[line] = end.column if line == end.line else sys.maxsize
     found: dict[int, str] = {}
     above: list[str] = []
-    for number, line in enumerate(text.splitlines()):
-        rest = line[ends.get(number, 0) :].strip()
+    for number, written in enumerate(text.splitlines()):
+        rest = written[ends.get(number, 0) :].strip()
         comment = rest.removeprefix("#").strip() if rest.startswith("#") else ""
-        if number in ends and line.strip() != rest:
+        if number in ends and written.strip() != rest:
             found[number] = comment or " ".join(above)
             above = []
         elif comment:

@@ -83,10 +83,10 @@ def find_example(
     if not judged:
         return None
     dimension = COMPOSITE if COMPOSITE in judged else judged[0]
-    deltas = {row.pair_id: row for row in outputs.rows("delta", Delta, dimension=dimension, **pairing.axes)}
+    deltas = {row.pair_id: row for row in outputs.rows("delta", Delta, None, dimension=dimension, **pairing.axes)}
     pairs = [
         pair
-        for pair in outputs.rows("pair", Pair, **pairing.axes)
+        for pair in outputs.rows("pair", Pair, None, **pairing.axes)
         if pair.pool and pair.eligible and pair.cell == "right-wrong" and _delta(deltas, pair) is not None
     ]
     moderate = _of_moderate_length(pairs)
