@@ -27,7 +27,8 @@ def experiment_caption(content: Content, experiment: ExperimentArms) -> str:
 def against_caption(content: Content, experiment: ExperimentArms, rows: Sequence[AgainstRandom]) -> str:
     """What the differences between selections and random ones rest on."""
     arms = content.with_controls(experiment).arms
-    return caption([one for row in rows for one in row.estimates], arms=arms, paired=PAIRED_ARMS)
+    told = caption([one for row in rows for one in row.estimates], arms=arms, paired=PAIRED_ARMS)
+    return f"{rows[0].common}. {told}" if rows else told
 
 
 def one_seed(content: Content) -> str:

@@ -62,6 +62,7 @@ _FORMATS = ("percent", "small_share", "points", "signed", "decimal", "count", "r
 @dataclass(frozen=True, slots=True)
 class Picture:
     kind: str  # wide, narrow
+    file: str  # name of its files: figures/<file>.svg, .pdf and .csv
     svg: "Markup"
 
 
@@ -329,6 +330,6 @@ def _pictures(drawings: Mapping[str, Drawing], key: str) -> list[Picture]:
         return []
     name = f"f{1 + list(drawings).index(key)}"
     return [
-        Picture(kind, Markup(without_styles(inline(drawings[key], f"{name}{kind[0]}", narrow=kind == "narrow"))))
+        Picture(kind, key, Markup(without_styles(inline(drawings[key], f"{name}{kind[0]}", narrow=kind == "narrow"))))
         for kind in ("wide", "narrow")
     ]

@@ -1,5 +1,7 @@
 """A report of the full study's size: 150 arms on nine benchmarks."""
 
+import csv
+import html
 import pickle
 import re
 import subprocess
@@ -52,9 +54,30 @@ def test_every_experiment_is_a_figure_and_every_benchmark_a_table(made):
 
 def test_several_sizes_are_drawn_along_an_axis(made):
     page = (made[2] / "index.html").read_text(encoding="utf-8")
-    for k in KS:
+    assert f"pairs trained on ({', '.join(f'{k:,}' for k in KS)})" in page
+    for k in (KS[0], KS[-1]):
         assert f">{k:,}</text>" in page
     assert ">step_coherence</text>" in page
+
+
+def test_one_name_is_of_one_number(made):
+    """On the page and in the CSV files, wherever a contrast is shown."""
+    page = (made[2] / "index.html").read_text(encoding="utf-8")
+    shown = [
+        (html.unescape(name), value.replace("−", "-"))
+        for name, value in re.findall(r'data-contrast="([^"]*)">([^<]*)<', page)
+    ]
+    numbers = {(name, value.strip()) for name, value in shown if value not in ("", "—")}
+    for path in (made[2] / "figures").glob("*.csv"):
+        if path.stem in experiments():
+            numbers |= {(row["contrast"], row["y"]) for row in csv.DictReader(path.open(encoding="utf-8"))}
+    by_name: dict[str, list[float]] = {}
+    for name, value in numbers:
+        by_name.setdefault(name, []).append(float(value))
+    assert len(by_name) > 1000
+    assert {name: found for name, found in by_name.items() if max(found) - min(found) > 0.11} == {}
+    # Not one name for many: contrasts that are told apart have numbers of their own, with a few chance exceptions.
+    assert len({round(found[0], 1) for found in by_name.values()}) > 100
 
 
 def test_what_a_data_set_ships_is_marked(made):

@@ -26,7 +26,7 @@ def _number(result: NumberResult) -> NumberDetails:
     number, estimate = result.number, result.number.estimate
     return NumberDetails(
         question=result.question,
-        title=number.title,
+        title=number.contrast.name,
         unit=result.unit,
         above=number.above,
         value=estimate.value,
