@@ -189,6 +189,8 @@ def write(root: Path, *names: str) -> Path:
         table("deltas", f"delta/{pairing}/alpha.parquet", Delta, deltas)
     (folder / "claims.yaml").write_text(yaml.safe_dump(claims()))
     inputs |= {"claims": [folder / "claims.yaml"], "template": [ROOT / "resources/templates/report.html"]}
+    inputs |= {"parts": sorted((ROOT / "resources/templates/report").iterdir()), "example": []}
+    inputs |= {"paper": [ROOT / "resources/paper_values.yaml"]}
     settings = report.ReportSettings(
         study="planted",
         seed=1,
