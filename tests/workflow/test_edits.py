@@ -564,6 +564,7 @@ SETTINGS = [
     ),
     Case("the seed of ties", set_in_config("filter", "tie_seed", to=1), below("filter/*/*/*")),
     Case("the colour of the plots", set_in_config("report", "colour", to="#883322"), only_the_report),
+    Case("a generator's family", set_in_config("generators", "g1", "family", to="small"), only_the_report),
     Case("an experiment's title", set_in_config("experiments", "cells", "title", to="Cells"), only_the_report),
 ]
 ADDED = [

@@ -9,7 +9,7 @@ from prefdelta.reporting.figures.dots import Dot, DotFigure, DotPanel
 from prefdelta.reporting.figures.heatmap import HeatFigure, HeatPanel, Shared
 from prefdelta.reporting.figures.marks import Head, Point
 from prefdelta.reporting.figures.scatter import Crossing, ScatterFigure, ScatterPanel
-from prefdelta.reporting.figures.values import Source
+from prefdelta.reporting.figures.values import MarkSource
 from prefdelta.reporting.formats import span
 from prefdelta.reporting.numbers.deltas import DeltaLine
 from prefdelta.reporting.numbers.experiments import draw_experiment
@@ -64,7 +64,7 @@ def _deltas(content: Content, lines: list[DeltaLine]) -> DotFigure:
 
 
 def _judged(mean: Estimate, name: str, pairing: Pairing, dimension: str) -> Point:
-    return Point(mean, (), Source(name, f"mean delta in {dimension} of {pairing}, all eligible pairs"))
+    return Point(mean, (), MarkSource(name, f"mean delta in {dimension} of {pairing}, all eligible pairs"))
 
 
 def _gaps(content: Content, lines: list[DeltaLine]) -> ScatterFigure:

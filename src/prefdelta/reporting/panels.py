@@ -14,7 +14,7 @@ from prefdelta.reporting.arms import Repeats, seed_names
 from prefdelta.reporting.contrasts import Where, gain, where
 from prefdelta.reporting.evidence import Evidence, title_of
 from prefdelta.reporting.figures.marks import Head, Point, Repeat
-from prefdelta.reporting.figures.values import Source
+from prefdelta.reporting.figures.values import MarkSource
 from prefdelta.reporting.formats import span
 from prefdelta.reporting.numbers.accuracies import Evaluation, Scores
 from prefdelta.reporting.numbers.gains import POINTS, difference_weights, gain_weights
@@ -73,8 +73,8 @@ def panel_head(evidence: Evidence, panel: Panel, members: Iterable[Repeats]) -> 
     return Head(panel.title, f"{panel.note}; n\u00a0=\u00a0{problems}", panel.in_domain)
 
 
-def _source(name: str, repeats: Repeats, place: Where) -> Source:
-    return Source(name, gain(repeats, place).name, len(repeats), seed_names(repeats))
+def _source(name: str, repeats: Repeats, place: Where) -> MarkSource:
+    return MarkSource(name, gain(repeats, place).name, len(repeats), seed_names(repeats))
 
 
 def _panel(evidence: Evidence, note: str, in_domain: bool, evaluations: Sequence[Evaluation]) -> Panel:

@@ -14,7 +14,7 @@ _GAP = 6  # px: between two names of one row
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
+class _LaneName:
     text: str
     x: float  # px from the panel's left edge: the place that it names
     left: float  # px: of its text
@@ -26,7 +26,7 @@ class Lane:
     """Names in their places. Sizes in px."""
 
     height: float
-    names: tuple[_Name, ...]
+    names: tuple[_LaneName, ...]
 
     @classmethod
     def of(cls, places: Mapping[str, float], px: float) -> "Lane":
@@ -43,9 +43,9 @@ class Lane:
             if free is None:
                 rows.append(free := [])
             free.append((text, x, left, size))
-        names, bottom = list[_Name](), 3.0
+        names, bottom = list[_LaneName](), 3.0
         for row in rows:
-            names += [_Name(text, x, left, bottom) for text, x, left, _ in row]
+            names += [_LaneName(text, x, left, bottom) for text, x, left, _ in row]
             bottom += height(max(text.count("\n") + 1 for text, *_ in row), TINY) + 2
         return cls(bottom + 2, tuple(names))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.figures.canvas import Palette, text_at
 from prefdelta.reporting.figures.text import SMALL, fitted, height
-from prefdelta.reporting.figures.values import Mark, Source
+from prefdelta.reporting.figures.values import Mark, MarkSource
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ class Repeat:
 
     value: float
     n: int  # items
-    source: Source
+    source: MarkSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Point:
 
     estimate: Estimate
     repeats: Sequence[Repeat] = ()
-    source: Source = field(default_factory=Source)
+    source: MarkSource = field(default_factory=MarkSource)
 
     @property
     def is_known(self) -> bool:
@@ -102,7 +102,7 @@ class Point:
             return []
         source, ends = self.source, (across.low, across.high) if across else (None, None)
 
-        def row(kind: str, of: Source, own: Estimate, ends: tuple[float | None, float | None]) -> Mark:
+        def row(kind: str, of: MarkSource, own: Estimate, ends: tuple[float | None, float | None]) -> Mark:
             return Mark(
                 panel=panel,
                 series=series,

@@ -23,7 +23,7 @@ _BESIDE = 5  # px: between marks of several series at one place, and from a mean
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ScalingPlace:
     """A pairing, at its generator delta."""
 
     name: str
@@ -48,7 +48,7 @@ class ScalingFigure:
     """A point and its intervals per place, small points for repeats, a dotted line along 0; names above the panels."""
 
     panels: Sequence[ScalingPanel]
-    places: Sequence[Place]
+    places: Sequence[ScalingPlace]
     axis: str  # title of the x axis
     unit: str
 

@@ -9,7 +9,7 @@ from prefdelta.core.spreadsheets import no_formula
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class MarkSource:
     """Whose value a mark shows."""
 
     name: str = ""  # of an arm, a pairing or a dimension, as the figure shows it

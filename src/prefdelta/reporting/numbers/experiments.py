@@ -9,7 +9,7 @@ from prefdelta.reporting.content import CONFOUNDED, Content
 from prefdelta.reporting.evidence import ExperimentArms
 from prefdelta.reporting.figures.canvas import Drawing
 from prefdelta.reporting.figures.dots import Band, Dot, DotFigure, DotPanel
-from prefdelta.reporting.figures.scaling import Place, ScalingFigure, ScalingPanel, Series
+from prefdelta.reporting.figures.scaling import ScalingFigure, ScalingPanel, ScalingPlace, Series
 from prefdelta.reporting.formats import span
 from prefdelta.reporting.numbers.budgets import budgets
 from prefdelta.reporting.numbers.gains import POINTS, UNIT
@@ -65,7 +65,7 @@ def scaling(content: Content, experiment: ExperimentArms) -> ScalingFigure:
     if any(map(content.is_confounded, pairings)):
         axis += f"; open: {CONFOUNDED}"
     places = [
-        Place(
+        ScalingPlace(
             shown_names[pairing],
             _delta(content, pairing),
             None if content.is_confounded(pairing) else content.families.get(pairing.chosen, ""),
@@ -73,7 +73,7 @@ def scaling(content: Content, experiment: ExperimentArms) -> ScalingFigure:
         for pairing in pairings
     ]
     if known := [place for place in places if place.x.value is not None]:
-        axis += f"; n = {span([place.x.n for place in known])} prompts"
+        axis += f"; n\u00a0=\u00a0{span([place.x.n for place in known])} prompts"
     return ScalingFigure(shown_panels, places, axis, UNIT)
 
 

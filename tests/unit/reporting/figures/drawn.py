@@ -14,9 +14,9 @@ from prefdelta.reporting.figures.canvas import STYLE, Drawing, print_palette
 from prefdelta.reporting.figures.dots import Band, Dot, DotFigure, DotPanel
 from prefdelta.reporting.figures.heatmap import HeatFigure, HeatPanel, Shared
 from prefdelta.reporting.figures.marks import Head, Point, Repeat
-from prefdelta.reporting.figures.scaling import Place, ScalingFigure, ScalingPanel, Series
+from prefdelta.reporting.figures.scaling import ScalingFigure, ScalingPanel, ScalingPlace, Series
 from prefdelta.reporting.figures.scatter import Crossing, ScatterFigure, ScatterPanel
-from prefdelta.reporting.figures.values import Source
+from prefdelta.reporting.figures.values import MarkSource
 
 KINDS = ("scaling", "dots", "budget", "scatter", "heat")
 
@@ -54,7 +54,7 @@ def made(kind: str, rng: random.Random) -> Drawing:
     match kind:
         case "scaling":
             spread = rng.choice([0.0, 1.0, 60.0])
-            places = [Place(name, _estimate(rng, spread), rng.choice(["a", "b", None])) for name in names]
+            places = [ScalingPlace(name, _estimate(rng, spread), rng.choice(["a", "b", None])) for name in names]
             series = [_name(rng) for _ in range(rng.choice([1, 1, 3]))]
             return ScalingFigure(
                 [
@@ -127,6 +127,6 @@ def _estimate(rng: random.Random, size: float) -> Estimate:
 
 def _point(rng: random.Random, size: float) -> Point:
     runs = [
-        Repeat(rng.gauss(0, size), 9, Source("a run", "gain of a run", 1, ["0"])) for _ in range(rng.choice([0, 3]))
+        Repeat(rng.gauss(0, size), 9, MarkSource("a run", "gain of a run", 1, ["0"])) for _ in range(rng.choice([0, 3]))
     ]
-    return Point(_estimate(rng, size), runs, Source("an arm", "gain of an arm", 3, ["0", "1"]))
+    return Point(_estimate(rng, size), runs, MarkSource("an arm", "gain of an arm", 3, ["0", "1"]))

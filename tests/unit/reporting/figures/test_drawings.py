@@ -11,7 +11,7 @@ from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.figures.budget import BudgetFigure, BudgetPanel, Course
 from prefdelta.reporting.figures.canvas import as_files
 from prefdelta.reporting.figures.marks import Head, Point
-from prefdelta.reporting.figures.scaling import Place, ScalingFigure, ScalingPanel, Series
+from prefdelta.reporting.figures.scaling import ScalingFigure, ScalingPanel, ScalingPlace, Series
 
 from .drawn import KINDS, draw, labels, made, values
 
@@ -61,7 +61,9 @@ def test_files_are_one_drawing_and_its_values(kind):
 def test_a_name_that_a_spreadsheet_would_run_is_text():
     point = Point(Estimate(1.0, None, None, 9))
     head = Head("=1+1", "")
-    drawing = ScalingFigure([ScalingPanel(head, [Series("-x", [point])])], [Place("p", point.estimate, "")], "x", "y")
+    drawing = ScalingFigure(
+        [ScalingPanel(head, [Series("-x", [point])])], [ScalingPlace("p", point.estimate, "")], "x", "y"
+    )
     (row,) = csv.DictReader(io.StringIO(as_files(drawing, "#000000")["csv"].decode()))
     assert (row["panel"], row["series"]) == ("'=1+1", "'-x")
 
@@ -81,7 +83,7 @@ def test_a_control_of_another_experiment_that_squeezes_the_rest_is_left_to_the_t
 def test_a_line_joins_generators_of_one_family():
     at = [Estimate(float(x), None, None, 9) for x in range(5)]
     families = ["s1", "s1", "s1", "r1", None]
-    places = [Place(str(number), x, family) for number, (x, family) in enumerate(zip(at, families, strict=True))]
+    places = [ScalingPlace(str(number), x, family) for number, (x, family) in enumerate(zip(at, families, strict=True))]
     series = Series("", [Point(Estimate(3.0, 2.0, 4.0, 9))] * 5)
     figure = draw(ScalingFigure([ScalingPanel(Head("", ""), [series])], places, "x", "y"), narrow=False)
     joined = [list(line.get_xdata()) for line in figure.axes[0].get_lines() if len(line.get_xdata()) > 2]
