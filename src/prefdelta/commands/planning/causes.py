@@ -16,13 +16,14 @@ from prefdelta.study.study import Study
 from prefdelta.workflow.job_source import job_sources, job_texts
 from prefdelta.workflow.source import PACKAGE
 
-# Settings that list axes: a job of a batch, or the report, gets another list when an axis gets or loses a value.
+# Settings that list axes: a job of a batch, or the report, gets another list when an axis gets or loses a value. And
+# `written`, the digest of all settings.
 _LISTS = {
     "train": ("arms",),
     "evaluate": ("arms",),
     "report": (
         *("dimensions", "benchmarks", "experiments", "groups", "plan"),
-        *("forms", "compared", "same_judge", "people"),
+        *("forms", "compared", "same_judge", "people", "example", "written"),
     ),
 }
 
