@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 
 from prefdelta.core.arms import undrawn
 from prefdelta.reporting.manifests import FinishedJob
@@ -58,7 +59,7 @@ def failure_lines(jobs: Iterable[FinishedJob]) -> list[FailureLine]:
     """One line per stage and reason: stages in order, frequent reasons first."""
     rows: Counter[str] = Counter()
     failed: dict[str, Counter[str]] = {}
-    for job in jobs:
+    for job in filterfalse(_is_shard, jobs):
         rows[job.stage] += job.manifest.rows
         failed.setdefault(job.stage, Counter()).update(job.manifest.failures)
     return [
@@ -74,7 +75,7 @@ def generator_failures(jobs: Sequence[FinishedJob]) -> list[GeneratorFailures]:
     rows: dict[str, Counter[str]] = {}
     failed: dict[tuple[str, str], Counter[str]] = {}
     for job in jobs:
-        if job.stage not in _OF_GENERATORS or "/shard-" in job.name:
+        if job.stage not in _OF_GENERATORS or _is_shard(job):
             continue
         generator = undrawn(job.name.partition("/")[0])
         rows.setdefault(generator, Counter())[job.stage] += job.manifest.rows
@@ -87,3 +88,8 @@ def generator_failures(jobs: Sequence[FinishedJob]) -> list[GeneratorFailures]:
         )
         for generator, counts in sorted(rows.items())
     ]
+
+
+def _is_shard(job: FinishedJob) -> bool:
+    """Whether its rows are those of another job, too."""
+    return "/shard-" in job.name
