@@ -46,14 +46,10 @@ class Contrast:
     runs: str = ""
     over: str = ""
     at: str = ""
-    graded: str = ""  # by which other grader, or how
 
     @property
     def parts(self) -> tuple[str, ...]:
-        return (
-            *(self.what, self.pairing, self.recipe, self.policy),
-            *(self.runs, self.over, self.at, self.graded),
-        )
+        return self.what, self.pairing, self.recipe, self.policy, self.runs, self.over, self.at
 
     @property
     def name(self) -> str:
@@ -98,9 +94,9 @@ def where(evidence: Evidence, title: str, evaluations: Sequence[Evaluation]) -> 
     return Where(own, _temperatures(evidence, evaluations), evaluations)
 
 
-def gain(repeats: Repeats, place: Where, against: Against = "base", graded: str = "") -> Contrast:
+def gain(repeats: Repeats, place: Where, against: Against = "base") -> Contrast:
     """The mean of some repeats minus their untrained policy."""
-    return contrast("gain of", [[repeats]], place, against=against, graded=graded)
+    return contrast("gain of", [[repeats]], place, against=against)
 
 
 def beside(repeats: Repeats, place: Where, what: str) -> Contrast:
@@ -116,7 +112,6 @@ def contrast(
     *,
     against: Against = "base",
     between: str = MINUS,
-    graded: str = "",
 ) -> Contrast:
     """Families of arms, or their mean, minus others: in `what` stands only that in which the sides differ.
 
@@ -133,7 +128,7 @@ def contrast(
     what = " ".join(filter(None, [how, between.join(heads), _BEYOND if against == "sharpened" else ""]))
     first = parts[0]
     pairing, recipe, policy, runs = (first[at] if alike[at] else "" for at in range(1, 5))
-    return Contrast(what, pairing, recipe, policy, runs, place.title, place.at, graded)
+    return Contrast(what, pairing, recipe, policy, runs, place.title, place.at)
 
 
 def along(

@@ -72,6 +72,8 @@ def scaling(content: Content, experiment: ExperimentArms) -> ScalingFigure:
         )
         for pairing in pairings
     ]
+    if unknown := [place.name for place in places if place.x.value is None]:
+        axis += f"; not drawn, as no grades tell where: {', '.join(unknown)}"
     if known := [place for place in places if place.x.value is not None]:
         axis += f"; n\u00a0=\u00a0{span([place.x.n for place in known])} prompts"
     return ScalingFigure(shown_panels, places, axis, UNIT)
