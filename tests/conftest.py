@@ -24,6 +24,7 @@ LONGEST_FIRST = (
     "engines/test_openai.py",
     "unit/training/test_resume.py",
     "stages/test_report.py",
+    "stages/test_report_page.py",
     "stages/test_judge_killed.py",
     "stages/test_train.py",
     "study/test_full_data.py",

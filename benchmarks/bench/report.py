@@ -117,6 +117,8 @@ def make_page(root: Path, number: int, answer: Connection) -> None:
     none = ("pairs", "deltas", "grades", "judgements", "compared", "manifests", "annotations", "sheets")
     inputs: dict[str, list[Path]] = {name: [] for name in none}
     inputs |= {"template": [ROOT / "resources/templates/report.html"], "claims": [ROOT / "resources/claims.yaml"]}
+    inputs |= {"parts": sorted((ROOT / "resources/templates/report").iterdir())}
+    inputs |= {"paper": [ROOT / "resources/paper_values.yaml"], "example": []}
     inputs["scores"] = [path_of(root, arm) for arm in [BASE, *planned]]
     outputs = {"page": [root / "index.html"], "figures": [root / "figures"]}
     outcome = report.run(Job(settings, inputs, outputs, root / f"results/{STUDY}/record"))

@@ -80,7 +80,7 @@ def make_checkout(folder: Path) -> Path:
 
 
 def study_here() -> Study:
-    return Study(yaml.safe_load(Path(CONFIG).read_text()), CONFIG)
+    return Study(yaml.safe_load(Path(CONFIG).read_text()), CONFIG, [CONFIG])
 
 
 def make_results() -> None:

@@ -157,6 +157,7 @@ def write(root: Path, *names: str) -> Path:
     """A finished study of some experiments: its tables, and its report. Returns results/planted."""
     folder, experiments = root / "results/planted", {name: EXPERIMENTS[name] for name in names or EXPERIMENTS}
     inputs: dict[str, list[Any]] = {"judgements": [""], "compared": [""], "annotations": [""], "sheets": [""]}
+    inputs["example"] = [""]
     arms = list(dict.fromkeys(arm for arms in experiments.values() for arm in arms))
 
     def table(kind: str, path: str, row_type: type[Any], rows: list[Any]) -> None:
@@ -189,6 +190,8 @@ def write(root: Path, *names: str) -> Path:
         table("deltas", f"delta/{pairing}/alpha.parquet", Delta, deltas)
     (folder / "claims.yaml").write_text(yaml.safe_dump(claims()))
     inputs |= {"claims": [folder / "claims.yaml"], "template": [ROOT / "resources/templates/report.html"]}
+    inputs |= {"parts": sorted((ROOT / "resources/templates/report").iterdir())}
+    inputs |= {"paper": [ROOT / "resources/paper_values.yaml"]}
     settings = report.ReportSettings(
         study="planted",
         seed=1,

@@ -77,6 +77,8 @@ class Study:
         )
         self.inputs: dict[str, list[Path]] = {name: [] for name in tables_of}
         self.inputs |= {"template": [TEMPLATE], "claims": [RESOURCES / "claims.yaml"]}
+        self.inputs |= {"parts": sorted((RESOURCES / "templates/report").iterdir())}
+        self.inputs |= {"paper": [RESOURCES / "paper_values.yaml"], "example": []}
 
     def table(self, kind, path, row_type, rows):
         self.inputs[kind].append(self.root / path)
@@ -138,7 +140,11 @@ def _same_speed(monkeypatch):
 
 @pytest.fixture
 def study(tmp_path):
-    made = Study(tmp_path)
+    return small_study(tmp_path)
+
+
+def small_study(folder):
+    made = Study(folder)
     made.evaluate("pico/base", BASE)
     # Solves c besides a and b, has f truncated too and d time out: of a, b, c, f one is gained.
     top = [score("d", None, "time_out"), *(score(name, name in "abc") for name in "abce")]
@@ -196,6 +202,11 @@ class Cells(HTMLParser):
         rows = ([" ".join(cell.split()) for cell in row] for row in self.rows)
         return next(row for row in rows if row[0].startswith(first) and columns in (None, len(row)))
 
+    def generator(self, name):
+        """The row of a generator in the table of how often generators are right."""
+        rows = ([" ".join(cell.split()) for cell in row] for row in self.rows if len(row) == 6)
+        return next(row for row in rows if f"{row[0]} ".startswith(f"{name} ") and " of " in row[2])
+
 
 def shown(successes, n):
     found = wilson_interval(successes, n)
@@ -242,7 +253,7 @@ def test_draws_of_traces_are_shown_with_their_mean(study):
     assert mean[2].startswith("+15.0 [")  # the mean of 40, -20, 40 and 0
     assert mean[-1] == "0, 1, 0@1, 1@1"
     assert cells.row("seed 0@1")[2].startswith("+40.0 [")
-    big = cells.row("big", 6)
+    big = cells.generator("big")
     assert big[1].startswith("44.4 [")  # 2 of 9 prompts in both draws, 4 in one
     assert big[2] == "17 of 18"
     assert not any(row and row[0].startswith("big@1~small@1") for row in cells.rows)
@@ -301,7 +312,7 @@ def test_a_gain_that_depends_on_the_grader_is_marked(study):
 
 def test_generators_and_deltas(study):
     cells = Cells(study.run())
-    big = cells.row("big")
+    big = cells.generator("big")
     assert big == ["big", shown(6, 9), "9 of 10", "10.0", "0.0", "time_out 1, truncated 1"]
     lengths = cells.row("big~small", 4)  # 10 to 15 tokens against 10
     assert lengths[1].startswith("+2.50 [")
@@ -324,8 +335,8 @@ def test_training_counts_versions(study):
     assert trained[3].split() == ["0.69310", "−4.7e−05"]
     assert (trained[4], trained[6], trained[8]) == ("0.2500", "1.2500", "differ")
     assert page.count("the same</span>") == 1
-    assert cells.row("generate") == ["generate", "1", "1,234", "7", "too_long 7", "90.0", "2.5", "1.2", "2", "321", ""]
-    assert cells.row("evaluate")[1:3] == ["2", "24"]
+    assert cells.row("generate", 11) == ["generate", "1", "1,234", "7", "—", "90.0", "2.5", "1.2", "2", "321", ""]
+    assert cells.row("evaluate", 11)[1:3] == ["2", "24"]
     assert cells.row("torch")[1] == "2.8.0 (1 jobs), 2.9.0 (4 jobs)"
     assert "5 jobs that ran 96.0 s" in page
     assert "1 of 2 families of arms ran with one seed; their intervals hold the variance between runs" in page
@@ -339,7 +350,7 @@ def test_names_are_escaped(study):
     page = study.run(
         title=EVIL, about=EVIL, experiments={"one": experiment(EVIL, "filtering", TOP)}, benchmarks={"sums": bench}
     )
-    assert "script" not in {tag for tag, _ in Cells(page).tags}
+    assert [tag for tag, _ in Cells(page).tags].count("script") == 1  # the page's own
     assert "<h1>&lt;script&gt;" in page
     assert "{{ 7 * 7 }}" in page
 
@@ -360,7 +371,7 @@ def test_the_page_needs_nothing_from_outside(study):
     assert links
     files = [link for link in links if not link.startswith("#")]
     assert all((study.path("report.html").parent / link).is_file() for link in files)  # beside the page
-    assert not re.search(r"@import|url\((?!#)|https?://", page)
+    assert not re.search(r"@import|url\((?!#)|https?://", re.sub(r"/\*.*?\*/", "", page, flags=re.DOTALL))
 
 
 def test_ids_are_unique_and_links_have_a_target(study):
@@ -564,9 +575,9 @@ def test_budgets_are_held_at_the_speed_of_the_reference(study):
     study.manifest("generate", "small", rows=1, seconds=1.0)  # 2.5 CPU seconds, so 5.0 with the other, or 2.5 there
     page = study.run()
     cells = Cells(page)
-    assert cells.row("generate")[6:9] == ["5.0", "2.5", "2 over"]
-    assert cells.row("train")[6:9] == ["5.0", "2.5", "100"]
-    assert cells.row("report")[6:9] == ["3.0", "1.5", "60"]
+    assert cells.row("generate", 11)[6:9] == ["5.0", "2.5", "2 over"]
+    assert cells.row("train", 11)[6:9] == ["5.0", "2.5", "100"]
+    assert cells.row("report", 11)[6:9] == ["3.0", "1.5", "60"]
     assert "This machine is 2.00 times as slow" in page
 
 
@@ -734,7 +745,7 @@ def test_a_generator_from_a_data_set_is_a_confounded_point(study):
     assert "A confounded point" in page
     assert "Open, and in no line: pairings with big: traces from a data set, so another prompt" in page
     assert study.path("figures/line.svg").read_bytes() != filled  # an open mark
-    assert Cells(page).row("big", 6)[0] == "big traces from a data set, so another prompt and sampling"
+    assert Cells(page).generator("big")[0] == "big traces from a data set, so another prompt and sampling"
 
 
 def test_deltas_of_a_generator_from_a_data_set_are_marked(study):
@@ -911,7 +922,7 @@ def test_the_ledger_stands_first_and_says_what_would_decide(study):
     assert row[4:] == ["400", "0, 1"]
     assert "To decide it: arms that take length apart from it" in page
     assert "Only a test." in page
-    assert "script" not in {tag for tag, _ in Cells(page).tags}
+    assert [tag for tag, _ in Cells(page).tags].count("script") == 1  # the page's own
 
 
 def test_a_number_of_matched_pairs_leads_to_how_alike_they_are(study):

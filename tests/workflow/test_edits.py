@@ -475,6 +475,16 @@ TEXTS = [
     Case("the report's template", reword(TEMPLATES / "report.html"), only_the_report),
     Case("the paper's claims", reword(Path("resources/claims.yaml")), only_the_report),
     Case(
+        "what the paper reports in its figures",
+        rewrite("resources/paper_values.yaml", lambda text: f"# Low trust.\n{text}"),
+        only_the_report,
+    ),
+    Case(
+        "the page's style sheet",
+        rewrite("resources/templates/report/style.css", lambda text: f"{text}b {{ color: red; }}\n"),
+        only_the_report,
+    ),
+    Case(
         "the report's template, by a clock that is a day late",
         reword(TEMPLATES / "report.html", -DAY),
         only_the_report,
@@ -497,6 +507,11 @@ TEXTS = [
 ]
 SETTINGS = [
     Case("the config without comments and anchors", write_config_anew, nothing),
+    Case(
+        "a mark in the config of where a value comes from",
+        rewrite(CONFIG, lambda text: text.replace("seed: 20260423", "seed: 20260423 # [V]", 1)),
+        only_the_report,
+    ),
     Case(
         "a table of misconceptions, which only the models that hold it see",
         in_config(lambda study: study["ladder"]["misconceptions"]["held"].pop()),
@@ -562,8 +577,8 @@ SETTINGS = [
         set_in_config("train", "recipes", "dpo", "learning_rate", to=0.0002),
         below("train/*/*/*/dpo/*/policy"),
     ),
-    # Seed 0 has the order 0 both ways, and mini trains no other seed on a selection by a delta.
-    Case("one order of ties for all seeds", set_in_config("filter", "tie_order", to="fixed"), nothing),
+    # Seed 0 has the order 0 both ways, and mini trains no other seed on a selection by a delta; the page says so.
+    Case("one order of ties for all seeds", set_in_config("filter", "tie_order", to="fixed"), only_the_report),
     Case(
         "the share of drawn pairs that is marked", set_in_config("filter", "max_drawn_share", to=0.3), only_the_report
     ),

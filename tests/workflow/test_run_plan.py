@@ -29,7 +29,7 @@ def test_a_study_knows_of_each_job_what_snakemake_gives_it(checkout: Path, monke
     Path("lock.json").write_text("{}")
     CONFIG.write_text(yaml.safe_dump(content, sort_keys=False))
     given = {str(job.manifest): job for job in planned_jobs(["--profile", "mini"])}
-    planned = {job.manifest: job for job in Study(content, str(CONFIG)).all_jobs}
+    planned = {job.manifest: job for job in Study(content, str(CONFIG), [str(CONFIG)]).all_jobs}
     assert planned.keys() == given.keys()
     for manifest, job in planned.items():
         snakemakes = given[manifest]

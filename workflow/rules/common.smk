@@ -38,10 +38,13 @@ if planned is None and not workflow.config_settings.configfiles:
 
 
 try:
+    config_files = list(map(str, workflow.config_settings.configfiles)) or [
+        "config.yaml"
+    ]
     study = Study(
         config if planned is None else planned,
-        where=", ".join(map(str, workflow.config_settings.configfiles))
-        or "config.yaml",
+        where=", ".join(config_files),
+        files=config_files,
     )
     if workflow.is_main_process:
         study.export_planned()

@@ -46,4 +46,4 @@ def open_study(path: Path | None) -> Study:
             f"{path}: is not the config of a study: it must be a mapping with the keys of "
             "workflow/schemas/config.schema.json."
         )
-    return Study(content, str(path))
+    return Study(content, str(path), [str(path)])

@@ -14,6 +14,15 @@ def percent(share: float | None) -> str:
     return NONE if share is None else f"{100 * share:.1f}"
 
 
+def small_share(share: float | None) -> str:
+    """A share that may be tiny as a number of percent: 0.06, and < 0.01 for what is not 0."""
+    if share is None:
+        return NONE
+    if 0 < share < 0.0001:
+        return "< 0.01"
+    return "0" if share == 0 else f"{100 * share:.2f}"
+
+
 def points(share: float | None) -> str:
     """A difference of shares in percentage points, with its sign."""
     return NONE if share is None else _minus(f"{100 * share:+.1f}")

@@ -1,6 +1,7 @@
 """From content and figures to HTML. The template escapes everything but the figures made here."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from prefdelta.core.arms import Pairing, parse_arm
 from prefdelta.core.durations import duration
 from prefdelta.core.errors import StudyError
 from prefdelta.core.statistics import Estimate
+from prefdelta.core.written_settings import OURS, WrittenSetting
 from prefdelta.reporting import calibration, formats
 from prefdelta.reporting.arm_tables import (
     AgainstRandom,
@@ -28,6 +30,7 @@ from prefdelta.reporting.claims.verdicts import PaperClaims
 from prefdelta.reporting.content import CONFOUNDED, Content
 from prefdelta.reporting.drawings import DELTAS, GAPS, OVERLAP
 from prefdelta.reporting.evidence import ExperimentArms, title_of
+from prefdelta.reporting.example import Example
 from prefdelta.reporting.figures.canvas import Drawing, inline
 from prefdelta.reporting.graders import MARGIN, TITLES
 from prefdelta.reporting.judging.reliability import MORE_VOTES
@@ -38,19 +41,22 @@ from prefdelta.reporting.numbers.components import components
 from prefdelta.reporting.numbers.drift import check_drift
 from prefdelta.reporting.numbers.generators import source_lines
 from prefdelta.reporting.numbers.jobs.curves import ladder_rows, training_rows
+from prefdelta.reporting.numbers.jobs.failures import failure_lines, generator_failures
 from prefdelta.reporting.numbers.jobs.ladder import ladder
 from prefdelta.reporting.numbers.jobs.spending import stage_lines
 from prefdelta.reporting.numbers.jobs.upstream import upstream_lines
 from prefdelta.reporting.numbers.replication import beyond_runs, replication
 from prefdelta.reporting.numbers.training import training
+from prefdelta.reporting.page_parts import PageParts, security_policy, without_styles
 from prefdelta.reporting.panels import panels
+from prefdelta.reporting.paper_figures import PaperFigures
 from prefdelta.reporting.sharpening_tables import sharpening_tables
 from prefdelta.reporting.worlds.table import WorldsTable
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-_FORMATS = ("percent", "points", "signed", "decimal", "count", "reasons", "breakable", "span")
+_FORMATS = ("percent", "small_share", "points", "signed", "decimal", "count", "reasons", "breakable", "span")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,17 @@ class Picture:
     kind: str  # wide, narrow
     file: str  # name of its files: figures/<file>.svg, .pdf and .csv
     svg: "Markup"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the page shows besides the measurements."""
+
+    parts: PageParts
+    paper: PaperFigures
+    written: Sequence[WrittenSetting]  # the settings of the config file; empty: there was no file
+    example: Example | None
+    spent_usd: float | None  # by the whole study, with hosted models; None: nothing was counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +124,7 @@ def render(
     claims: PaperClaims,
     registrations: Mapping[str, Standing],
     worlds: WorldsTable | None,
+    beside: Beside,
 ) -> str:
     """The page. registrations: by the id of a claim. Raises StudyError if the template cannot be used."""
     import jinja2
@@ -125,7 +143,7 @@ def render(
     try:
         source = environment.from_string(template.read_text(encoding="utf-8"))
         judged = {"paper": claims, "registrations": registrations, "worlds": worlds}
-        return source.render(_variables(content, drawings) | judged)
+        return source.render(_variables(content, drawings, beside) | judged)
     except jinja2.TemplateError as error:
         line = getattr(error, "lineno", None)
         raise StudyError(f"{template}{f', line {line}' if line else ''}: {error}. Mend the template.") from None
@@ -143,12 +161,25 @@ def hex_colour(colour: str) -> str:
         ) from None
 
 
-def _variables(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any]:
+def _variables(content: Content, drawings: Mapping[str, Drawing], beside: Beside) -> dict[str, Any]:
+    style = beside.parts.style({"accent": hex_colour(content.colour)})
+    script = beside.parts.script()
+    sections = _sections(content, drawings)
+    shown = {figure.shows for figure in beside.paper.figures}
     return {
+        "style": style,
+        "script": script,
+        "policy": security_policy(style, script),
+        "example": beside.example,
+        "paper_figures": beside.paper.figures,
+        "by_key": sections,
+        "controls": [section for key, section in sections.items() if key not in shown],
+        "written": beside.written,
+        "marked": Counter(mark for row in beside.written for mark in row.marks or [OURS]),
+        "spent_usd": beside.spent_usd,
         "study": content.study,
         "title": content.title,
         "about": [" ".join(part.split()) for part in content.about.split("\n\n") if part.strip()],
-        "accent": hex_colour(content.colour),
         "resamples": content.resamples,
         "seed": content.seed,
         **_results(content, drawings),
@@ -156,19 +187,20 @@ def _variables(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, A
     }
 
 
-def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any]:
-    figures = {
-        name: _pictures(drawing, name, f"f{number}") for number, (name, drawing) in enumerate(drawings.items(), 1)
+def _sections(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, ExperimentSection]:
+    return {
+        key: _section(content, key, experiment, _pictures(drawings, key))
+        for key, experiment in content.experiments.items()
     }
+
+
+def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any]:
     arms = content.all_arms()
     trained = training(content.jobs)
     scores = content.scores
     primary = scores.evaluations(primary=True)
     pairings = list(dict.fromkeys(line.pairing for line in content.pairings.lines()))
     return {
-        "experiments": [
-            _section(content, key, experiment, figures.get(key, [])) for key, experiment in content.experiments.items()
-        ],
         "drift": (drift := check_drift(arms, scores, {line.arm: line.method for line in trained})),
         "overview": overview(content),
         "replication": replication(content),
@@ -207,12 +239,12 @@ def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any
         "primary_tables": [accuracy_table(content, evaluation) for evaluation in primary],
         "secondary_tables": [accuracy_table(content, evaluation) for evaluation in scores.evaluations(primary=False)],
         "overlaps": content.overlaps,
-        "overlap_figures": figures.get(OVERLAP, []),
+        "overlap_figures": _pictures(drawings, OVERLAP),
         "generators": content.grades.lines(),
         "deltas": content.pairings.lines(),
-        "delta_figures": figures.get(DELTAS, []),
+        "delta_figures": _pictures(drawings, DELTAS),
         "gaps": [(pairing, content.grades.gap(pairing)) for pairing in pairings],
-        "gap_figures": figures.get(GAPS, []),
+        "gap_figures": _pictures(drawings, GAPS),
         "lengths": content.pairings.lengths(),
         "with_length": _with_length(content),
         "ladder": ladder_rows(ladder(content.jobs)),
@@ -236,6 +268,8 @@ def _jobs(content: Content) -> dict[str, Any]:
         "seconds": float(jobs["seconds"].sum()),
         "wall": wall_seconds(content.jobs),
         "stages": stages,
+        "failures": failure_lines(content.jobs),
+        "by_generator": generator_failures(content.jobs),
         "total": sum(line.cpu_seconds for line in stages),
         "budget": sum(content.cpu_budget.values()),
         "most": max([line.cpu_seconds for line in stages] + [0.001]),
@@ -288,11 +322,14 @@ def _section(content: Content, key: str, experiment: ExperimentArms, figures: Se
     )
 
 
-def _pictures(drawing: Drawing, file: str, name: str) -> list[Picture]:
-    """The same figure for wide and for narrow windows; the style sheet shows one of them."""
+def _pictures(drawings: Mapping[str, Drawing], key: str) -> list[Picture]:
+    """The same figure for wide and for narrow windows; the style sheet shows one of them. None without a drawing."""
     from markupsafe import Markup
 
+    if key not in drawings:
+        return []
+    name = f"f{1 + list(drawings).index(key)}"
     return [
-        Picture(kind, file, Markup(inline(drawing, f"{name}{kind[0]}", narrow=kind == "narrow")))
+        Picture(kind, key, Markup(without_styles(inline(drawings[key], f"{name}{kind[0]}", narrow=kind == "narrow"))))
         for kind in ("wide", "narrow")
     ]

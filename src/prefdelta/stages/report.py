@@ -3,13 +3,17 @@
 Every number has an interval, its n and its seeds; arms that answer the same items are compared item by item.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from prefdelta.core.arms import Pairing
+from prefdelta.core.errors import StudyError
 from prefdelta.core.people.sheet import JudgeVersion
 from prefdelta.core.settings import Settings
+from prefdelta.core.written_settings import WrittenSetting, written_digest, written_settings
+from prefdelta.engines.openai.account import Spending
 from prefdelta.reporting import calibration
 from prefdelta.reporting.arms import read_arm
 from prefdelta.reporting.claims.account import account
@@ -18,6 +22,7 @@ from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
 from prefdelta.reporting.content import Content, Overlaps
 from prefdelta.reporting.drawings import drawings
 from prefdelta.reporting.evidence import BenchmarkLabel, ExperimentArms
+from prefdelta.reporting.example import Example, find_example
 from prefdelta.reporting.figures.folder import publish_figures
 from prefdelta.reporting.graders import audit_graders
 from prefdelta.reporting.judging.people import people_lines
@@ -29,7 +34,9 @@ from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.numbers.deltas import Pairings
 from prefdelta.reporting.numbers.generators import Grades
 from prefdelta.reporting.numbers.ties import tie_lines
-from prefdelta.reporting.page import hex_colour, render
+from prefdelta.reporting.page import Beside, hex_colour, render
+from prefdelta.reporting.page_parts import PageParts
+from prefdelta.reporting.paper_figures import read_paper_figures
 from prefdelta.reporting.worlds.shape import StudyPlan
 from prefdelta.reporting.worlds.table import worlds_table
 from prefdelta.store import registrations
@@ -177,6 +184,15 @@ class ReportSettings(ReportSection):
     people: ReportPeople | None = None
     """None: no sheets were scored by people."""
 
+    example: str | None = None
+    """The pairing of which a pair is shown, <chosen generator>~<rejected generator>. None: none is."""
+
+    config: list[str] = Field(default_factory=list)
+    """The config files, whose settings are shown with the marks in their comments."""
+
+    written: str = ""
+    """A digest of those settings and marks."""
+
 
 def run(job: Job[ReportSettings]) -> Outcome:
     settings = job.settings
@@ -249,9 +265,41 @@ def run(job: Job[ReportSettings]) -> Outcome:
     if settings.worlds and settings.plan:
         code = job_code("report", settings)[1]
         worlds = worlds_table(content, asked, settings.plan, settings.worlds, job.record, code)
-    publish_text(job.output("page"), render(job.input("template"), content, figures, claims, standings, worlds))
+    beside = Beside(
+        parts=PageParts(job.inputs["parts"]),
+        paper=read_paper_figures(job.input("paper")),
+        written=_written(settings),
+        example=_example(job),
+        spent_usd=_spent(job.record),
+    )
+    publish_text(job.output("page"), render(job.input("template"), content, figures, claims, standings, worlds, beside))
     not_counted = {"not_counted": scores.not_counted} if scores.not_counted else {}
     return Outcome(scores.rows, not_counted, account(claims, standings))
+
+
+def _example(job: Job[ReportSettings]) -> Example | None:
+    settings = job.settings
+    if settings.example is None:
+        return None
+    files = [path for name in ("example", "pairs", "deltas", "grades") for path in job.inputs[name]]
+    return find_example(files, settings.study, Pairing.parse(settings.example), settings.dimensions, job.record)
+
+
+def _written(settings: ReportSettings) -> list[WrittenSetting]:
+    """The settings of the config files. Raises StudyError if they were edited since the job was planned."""
+    texts = [Path(path).read_text(encoding="utf-8") for path in settings.config]
+    if texts and written_digest(texts) != settings.written:
+        raise StudyError(
+            f"{', '.join(settings.config)}: was edited since this job was planned, and the report shows its settings. "
+            "Run the same snakemake command again: it plans with the new text."
+        )
+    return [line for text in texts for line in written_settings(text)]
+
+
+def _spent(record: Path) -> float | None:
+    """USD that the study has spent on hosted models; None if it has no account."""
+    folder = record / "spending"
+    return Spending(folder).spent() if folder.is_dir() else None
 
 
 def _experiment(experiment: ReportExperiment) -> ExperimentArms:
@@ -284,6 +332,9 @@ if __name__ == "__main__":
             "compared": "those others, judge/<generator>/<other form>.parquet",
             "claims": "a paper's claims as data (YAML)",
             "template": "the page as a Jinja template (HTML)",
+            "parts": "its style sheet and scripts, with the licences of those by others",
+            "paper": "what the paper reports in its figures (YAML)",
+            "example": "tables of Prompt, Trace and Judgement for the pair that is shown whole",
             "annotations": "tables of Annotation, annotations/<study>/<sheet>.parquet",
             "sheets": "their keys, annotations/<study>/<sheet>.key.json",
             "manifests": "manifests of all other jobs, <stage>/<job>.manifest.json",

@@ -29,6 +29,14 @@ class Axes:
         """The pairings of the arms."""
         return list(dict.fromkeys(arm.pairing for arm in self.arms))
 
+    @cached_property
+    def example(self) -> Pairing | None:
+        """The pairing of which the report shows a pair: that of its overlaps, or else the last of two generators."""
+        if self._config.report.overlap is not None:
+            return Pairing.parse(self._config.report.overlap.pairing)
+        pairings = [pairing for pairing in self.pairings if pairing.draw == 0 and len(set(pairing.generators)) == 2]
+        return pairings[-1] if pairings else None
+
     def arms_evaluated(self, group: str) -> list[Arm]:
         """The trained arms that a group of benchmarks is asked of."""
         experiments = self._config.evaluate.groups[group].experiments

@@ -217,7 +217,10 @@ class Inputs:
         above = [job for stage in STAGES if stage not in PAGES for job in self._jobs(stage)]
         return {
             "template": [texts.REPORT_TEMPLATE],
+            "parts": list(texts.REPORT_PARTS),
             "claims": [texts.REPORT_CLAIMS],
+            "paper": [texts.REPORT_PAPER],
+            "example": self._example(),
             "scores": [path for job in above if job.stage == "evaluate" for path in job.outputs],
             "deltas": [path for job in above if job.stage == "delta" for path in job.outputs],
             "pairs": [self._pairs(pairing) for pairing in self._axes.pairings],
@@ -235,6 +238,17 @@ class Inputs:
             "sheets": self._annotations(layout.sheet_key),
             "manifests": [job.manifest for job in above],
         }
+
+    def _example(self) -> list[str]:
+        """What is shown of the pair that the report takes as its example: problem, traces, judgements."""
+        pairing = self._axes.example
+        if pairing is None:
+            return []
+        return [
+            self._prompts_path,
+            *map(self._traces, dict.fromkeys(pairing.generators)),
+            *self._judgements(dict.fromkeys(pairing.generators), self._config.judge.forms),
+        ]
 
     def _annotations(self, path_of: Callable[[str, str], str]) -> list[str]:
         return [path_of(self._config.study, sheet) for sheet in self._config.annotations]

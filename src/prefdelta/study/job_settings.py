@@ -4,7 +4,7 @@ A job's settings hold only its own axes (of generators, dimensions, selections, 
 jobs and repeats none.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Base
@@ -33,6 +33,7 @@ from prefdelta.stages.report import (
     ReportSettings,
 )
 from prefdelta.stages.train import TrainSettings
+from prefdelta.study import texts
 from prefdelta.study.axes import Axes, arms_of
 from prefdelta.study.config.sections import Config
 from prefdelta.study.hub import Hub
@@ -60,11 +61,15 @@ SETTINGS: Mapping[str, type[Settings]] = {  # by stage
 class JobSettings:
     """`of(job)` looks a job's settings up by its kind."""
 
-    def __init__(self, config: Config, benchmarks: Mapping[str, Benchmark], axes: Axes, hub: Hub) -> None:
+    def __init__(
+        self, config: Config, benchmarks: Mapping[str, Benchmark], axes: Axes, hub: Hub, files: Sequence[str]
+    ) -> None:
+        """files: those that the config was read from, if any."""
         self._config = config
         self._benchmarks = benchmarks
         self._axes = axes
         self._hub = hub
+        self._files = files
         self._by_kind: Mapping[str, Callable[[StudyJob], Settings]] = {
             "prompts": lambda job: self.prompts(job.axes["source"]),
             "ladder": self._ladder,
@@ -333,6 +338,9 @@ class JobSettings:
             max_drawn_share=config.filter.max_drawn_share,
             plan=plan_in_order(config) if config.report.worlds else None,
             people=self._people(),
+            config=list(self._files),
+            written=texts.written_in(self._files),
+            example=str(self._axes.example) if self._axes.example else None,
         )
 
     def _people(self) -> ReportPeople | None:

@@ -38,8 +38,10 @@ _BENCHMARKS = Path("resources/benchmarks")
 class Study:
     """Files and settings of every job."""
 
-    def __init__(self, content: Mapping[str, Any], where: str) -> None:
+    def __init__(self, content: Mapping[str, Any], where: str, files: Sequence[str] = ()) -> None:
         """Read a study from a parsed config file. `where` names it in errors.
+
+        files: the files that the config was read from, of which the report shows the settings as they are written.
 
         Raises StudyError that lists the mistakes in the config, its benchmarks, rubrics or templates.
         """
@@ -55,7 +57,7 @@ class Study:
         self._compute = JobCompute(self.config)
         self._code = PlannedSource()
         self._inputs = Inputs(self.config, self.benchmarks, self._axes, self._files, self.jobs)
-        self._job_settings = JobSettings(self.config, self.benchmarks, self._axes, self.hub)
+        self._job_settings = JobSettings(self.config, self.benchmarks, self._axes, self.hub, texts.below_here(files))
         lookups = JobLookups(self._inputs.of, self._job_settings.of, self._code.digest)
         self._batches = ArmBatches(self.config, self._axes, self._files, self._compute, lookups)
         self._jobs = JobList(self.config, self._axes, self._files, self._batches, lookups)

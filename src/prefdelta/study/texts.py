@@ -1,6 +1,6 @@
 """The texts that people edit (rubrics, templates, claims, prices): their paths, checks and digest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prefdelta.core.asking import judge_prompt
@@ -8,16 +8,21 @@ from prefdelta.core.asking.prompt_template import fill
 from prefdelta.core.data.sources import Benchmark
 from prefdelta.core.errors import StudyError
 from prefdelta.core.ids import digest
+from prefdelta.core.written_settings import written_digest
 from prefdelta.engines.openai.account import read_prices
 from prefdelta.study.config.sections import Config
 from prefdelta.system.files import sha256_of
 
 REPORT_TEMPLATE = "resources/templates/report.html"
+REPORT_PARTS = tuple(
+    f"resources/templates/report/{name}" for name in ("style.css", "page.js", "tablesort.min.js", "tablesort.LICENCE")
+)
 REPORT_CLAIMS = "resources/claims.yaml"
+REPORT_PAPER = "resources/paper_values.yaml"
 _BROWSER = "resources/browser"
 BROWSER_PAGE = f"{_BROWSER}/index.html"
 # The inputs of rules that people edit.
-TEXT_INPUTS = ("lock", "template", "judge_template", "claims", "rubrics", "page", "app")
+TEXT_INPUTS = ("lock", "template", "judge_template", "parts", "claims", "paper", "rubrics", "page", "app")
 _RUBRICS = "resources/rubrics"
 _PROBLEM_SLOTS = ("problem",)
 _ASKING = ("generate", "reference", "evaluate")  # stages with a template for problems
@@ -37,6 +42,17 @@ def browser_application() -> list[str]:
 def text_digest(paths: Iterable[str]) -> str:
     """A digest of the content of some files, in their order."""
     return digest([sha256_of(Path(path)) for path in paths])[:16]
+
+
+def below_here(paths: Iterable[str]) -> list[str]:
+    """Paths relative to the working directory, if they lie below it: a checkout that is moved is the same."""
+    here = Path.cwd()
+    return [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in map(Path, paths)]
+
+
+def written_in(paths: Sequence[str]) -> str:
+    """The digest of the settings that the report shows of config files. Raises StudyError if one cannot be read."""
+    return written_digest([_read_text(Path(path), "the config") for path in paths]) if paths else ""
 
 
 def check_texts(config: Config, benchmarks: Mapping[str, Benchmark]) -> None:

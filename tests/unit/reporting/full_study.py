@@ -150,6 +150,9 @@ def make(root: Path, scale: float) -> Job[report.ReportSettings]:
         manifests.append(_manifest(folder, "train", arm, {}, {"arms": {arm: {**details, "method": method}}}))
     inputs = {
         "template": [RESOURCES / "templates/report.html"],
+        "parts": sorted((RESOURCES / "templates/report").iterdir()),
+        "paper": [RESOURCES / "paper_values.yaml"],
+        "example": [],
         "claims": [RESOURCES / "claims.yaml"],
         "manifests": manifests,
         "scores": [path for arm in ("nemotron/base", *arms) for path in _scores(folder, arm, scale)],

@@ -106,6 +106,7 @@ def test_a_browser_shows_every_label_of_the_figures(made, width):
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": width, "height": 900})
         page.goto((made[2] / "index.html").as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
         assert page.locator("svg.figure >> visible=true").count() >= len(experiments())
         assert page.evaluate(CUT_OR_HIDDEN) == []
         browser.close()

@@ -16,14 +16,15 @@ from prefdelta.study.study import Study
 from prefdelta.workflow.job_source import job_sources, job_texts
 from prefdelta.workflow.source import PACKAGE
 
-# Settings that list axes: a job of a batch, or a page, gets another list when an axis gets or loses a value.
+# Settings that list axes: a job of a batch, or a page, gets another list when an axis gets or loses a value. And
+# `written`, the digest of all settings.
 _LISTS = {
     "train": ("arms",),
     "evaluate": ("arms",),
     "browse": ("dimensions", "forms", "generators", "arms", "benchmarks", "hub"),
     "report": (
         *("dimensions", "benchmarks", "experiments", "groups", "plan"),
-        *("forms", "compared", "same_judge", "people"),
+        *("forms", "compared", "same_judge", "people", "example", "written"),
     ),
 }
 

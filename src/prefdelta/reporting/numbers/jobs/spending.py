@@ -1,5 +1,6 @@
 """Time, memory and budgets of the stages."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ class StageLine:
     jobs: int | None  # None: this page's own job, which has no manifest yet
     rows: int | None
     failed: int | None
-    failures: Mapping[str, int]
+    computed: Mapping[str, int]  # work that was not in the record: calls, tokens, updates, ...
     seconds: float | None
     cpu_seconds: float
     peak_mib: int | None
@@ -30,13 +31,16 @@ def stage_lines(
     jobs: Sequence[FinishedJob], budget: Mapping[str, float], factor: float, report_seconds: float
 ) -> list[StageLine]:
     """One line per stage that ran or has a budget, in order. report_seconds: CPU seconds of this page so far."""
+    computed: dict[str, Counter[str]] = defaultdict(Counter)
+    for job in jobs:
+        computed[job.stage].update(job.manifest.run.computed)
     lines = [
         StageLine(
             stage=str(row["stage"]),
             jobs=int(row["jobs"]),
             rows=int(row["rows"]),
             failed=int(row["failed"]),
-            failures=row["failures"],
+            computed=computed[str(row["stage"])],
             seconds=float(row["seconds"]),
             cpu_seconds=float(row["cpu_seconds"]),
             peak_mib=int(row["peak_mib"]),
