@@ -34,6 +34,7 @@ SECTIONS = {
         "docs/looking",
         "docs/auditing",
         "docs/sharing",
+        "docs/report",
         "docs/report-figures",
         "docs/claims",
         "docs/worlds",
