@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from prefdelta.commands.main import main
+from prefdelta.records.call import Call
+from prefdelta.records.judgement import Judgement
+from prefdelta.store import tables
 
 from .looked_at import EVIL, EVIL_SHOWN, make_study
-from .made import CONFIG, RESULTS, make_checkout, snapshot
+from .made import CONFIG, RESULTS, make_checkout, record_calls, snapshot
 
 Look = Callable[..., str]
 ALL, TOP = "pa/g3~g1/all/dpo", "pa/g3~g1/top-mean-2/dpo"
@@ -101,6 +105,25 @@ def test_a_judgement_has_every_vote_its_reasoning_and_what_was_asked(look: Look)
     assert "g1 errs in aa01" in vote["reasoning"]
     assert judgement["asked"]["template"] == "resources/templates/judge.md"
     assert judgement["asked"]["rubrics"]["signal_to_noise"]["path"] == "resources/rubrics/signal_to_noise.md"
+
+
+def test_a_second_judge_has_its_votes_too(partly: Look) -> None:
+    """The judges of a study share the partition of a form's replies."""
+    study = yaml.safe_load(Path(CONFIG).read_text())
+    study["judge"]["others"] = {"second": {"pairings": ["g3~g1"], "prompts": "all"}}
+    Path(CONFIG).write_text(yaml.safe_dump(study))
+    scores = {"computational_precision": 1, "signal_to_noise": 3}
+    rows = [Judgement("aa01", "g3", 0, name, score, 1, 1, ["again"], None) for name, score in scores.items()]
+    tables.write(RESULTS / "judge/g3/both@second.parquet", Judgement, rows)
+    record_calls(
+        "judge/both~g3", [Call("again", "again", 0, json.dumps(scores), "stop", 4, None, "other", 0.1, 1.0, "host")]
+    )
+    own, second = document(partly, "show", "judgement", "g3/aa01/0")["judgements"]
+    assert [score["dimension"] for score in second["scores"]] == [f"{name}@second" for name in scores]
+    assert [(vote["failure"], vote["judge"], vote["scores"]) for vote in second["votes"]] == [(None, "other", scores)]
+    assert own["votes"][0]["judge"] == "rules"
+    chosen, _ = document(partly, "show", "pair", "f1")["sides"]
+    assert chosen["judgements"][1]["votes"] == second["votes"]
 
 
 def test_the_text_that_a_judge_was_asked_is_put_together_and_an_edit_since_is_told(partly: Look) -> None:
