@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.csv:
         print_csv(Contrast, document.contrasts)
     else:
-        print_comparison(document)
+        print_comparison(document, arguments.configfile)
     if arguments.expect and not as_expected(document.contrasts, arguments.expect):
         return ANSWER_IS_NO
     return 0
