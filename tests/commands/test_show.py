@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import yaml
 from prefdelta.commands.main import main
 from prefdelta.records.call import Call
 from prefdelta.records.judgement import Judgement
+from prefdelta.records.selection import SelectedPair
 from prefdelta.store import tables
 
 from .looked_at import EVIL, EVIL_SHOWN, make_study
@@ -328,8 +330,61 @@ def test_before_pairs_and_judgements_a_trace_is_shown_alone(partly: Look) -> Non
     assert "not graded yet" in text
     assert "not judged, or not yet" in text
     assert "in no pair, or not paired yet" in text
-    assert "is not judged, or not yet" in partly("show", "judgement", "g3/aa01", code=2)
+    assert "is not judged yet" in partly("show", "judgement", "g3/aa01", code=2)
     assert "there are no pairs yet" in partly("show", "pair", "f1", code=2)
+
+
+def test_a_dimension_that_is_not_judged_yet_is_not_called_unknown(partly: Look) -> None:
+    def why(name: str) -> str:
+        return partly("show", "judgement", name, code=2)
+
+    assert "'mean' is the mean of computational_precision, signal_to_noise" in why("g3/aa01/0/mean")
+    _remove("judge")
+    assert "g3/aa01/0 is not judged yet in the form both" in why("g3/aa01/0/signal_to_noise")
+    assert "the study has no dimension 'signal'" in why("g3/aa01/0/signal")
+    assert "'mean' is the mean of" in why("g3/aa01/0/mean")
+
+
+def test_a_trace_that_a_judge_is_not_asked_about_is_told_apart_from_one_that_waits(partly: Look) -> None:
+    study = yaml.safe_load(Path(CONFIG).read_text())
+    study["judge"]["others"] = {"second": {"pairings": ["g3~g1"], "prompts": 1}}
+    Path(CONFIG).write_text(yaml.safe_dump(study, sort_keys=False))
+    for generator in ("g3", "g1"):
+        tables.write(RESULTS / f"judge/{generator}/both@second.parquet", Judgement, [])
+    assert "is not asked about in the form both@second" in partly(
+        "show", "judgement", "g3/aa01/0/signal_to_noise@second", code=2
+    )
+
+
+def test_a_side_that_is_not_graded_yet_is_told_apart_from_one_that_cannot_be(partly: Look) -> None:
+    _remove("grade")
+    assert partly("show", "pair", "f1").count("answer not graded yet;") == 2
+    assert [side["graded"] for side in document(partly, "show", "pair", "f1")["sides"]] == [False, False]
+
+
+@pytest.mark.parametrize("command", ["show", "lineage"])
+def test_that_no_selection_took_a_pair_is_final_or_not_yet(partly: Look, command: str) -> None:
+    words = ("show", "pair") if command == "show" else ("lineage",)
+    assert "no selection takes it: it is not eligible" in partly(*words, "f4")
+    (RESULTS / "filter/g3~g1/top-mean-2/t1.parquet").unlink()
+    assert "not there yet: top-mean-2" in partly(*words, "f1")
+    assert document(partly, *words, "f1")["not_selected_yet"] == ["top-mean-2"]
+    for path in RESULTS.glob("filter/**/*.parquet"):
+        rows = tables.read(path, SelectedPair)
+        tables.write(path, SelectedPair, [row for row in rows if row.pair_id != "f1"])
+    assert "no selection took it yet" in partly(*words, "f1")
+    tables.write(RESULTS / "filter/g3~g1/top-mean-2/t1.parquet", SelectedPair, [])
+    assert "no selection took it\n" in partly(*words, "f1")
+
+
+@pytest.mark.parametrize("words", [["show", "trace", "g1/aa01/0"], ["pairs", "g3~g1"]], ids=lambda words: words[0])
+def test_a_command_that_is_printed_runs_when_it_is_pasted(look: Look, words: list[str]) -> None:
+    (hint,) = [line for line in look(*words).splitlines() if "why: prefdelta " in line]
+    assert main(shlex.split(hint.partition("why: prefdelta ")[2])) == 0
+
+
+def test_a_group_that_does_not_exist_is_told(look: Look) -> None:
+    assert "sampled, greedy" in look("show", "item", "mini_code/code00", "--group", "nope", code=2)
 
 
 def test_a_reply_that_is_not_in_the_record_is_told(partly: Look) -> None:

@@ -15,7 +15,7 @@ from prefdelta.commands.looking.answers import (
     truncated,
     weights_of,
 )
-from prefdelta.commands.looking.names import find_arms
+from prefdelta.commands.looking.names import find_arms, find_group
 from prefdelta.commands.looking.results import Results
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.errors import StudyError
@@ -119,7 +119,8 @@ def compare(results: Results, first: str, second: str, *, on: str, level: str | 
     if set(members(sides[0])) & set(members(sides[1])):
         raise StudyError(f"{first} and {second}: have an arm in common. Name two arms, or two families of arms.")
     settings = report_settings(results)
-    groups = _groups(settings, group)
+    primary = [name for name, one in settings.groups.items() if one.primary]
+    groups = primary if group is None else [find_group(results, group)]
     benchmarks = _benchmarks(settings, groups, on, level)
     answered = read_answers(results, groups, benchmarks)
     places = _places(answered, on)
@@ -192,14 +193,6 @@ def _why_none(answered: Answered, names: tuple[str, str], sides: tuple[Side, Sid
         f"{'; '.join(lacking)}. `prefdelta status` says how far the study is; a group may ask only the arms of some "
         "experiments (evaluate.groups)."
     )
-
-
-def _groups(settings: ReportSettings, group: str | None) -> list[str]:
-    if group is None:
-        return [name for name, one in settings.groups.items() if one.primary]
-    if group not in settings.groups:
-        raise StudyError(f"--group: the study has no group {group!r}; it has {', '.join(settings.groups)}.")
-    return [group]
 
 
 def _benchmarks(settings: ReportSettings, groups: Collection[str], on: str, level: str | None) -> set[str]:

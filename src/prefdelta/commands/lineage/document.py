@@ -13,7 +13,7 @@ from prefdelta.commands.looking.origins import (
     prompt_origin,
 )
 from prefdelta.commands.looking.results import Results
-from prefdelta.commands.looking.selected import TakenPair, orders_of, taken
+from prefdelta.commands.looking.selected import TakenPair, not_selected_yet, taken
 from prefdelta.commands.show.pair import PairDelta, read_deltas, sides_of
 
 
@@ -49,7 +49,6 @@ def read(results: Results, name: str) -> LineageDocument:
     """Raises StudyError if there is no such pair, or several."""
     pairing, pair = find_pair(results, name)
     prompt = read_prompt(results, pair.prompt_id)
-    waiting = (order for _, _, order in orders_of(results, pairing) if order.state != "selected")
     return LineageDocument(
         study=results.name,
         pairing=str(pairing),
@@ -61,7 +60,7 @@ def read(results: Results, name: str) -> LineageDocument:
         traces=[_trace(results, side, trace) for side, trace in sides_of(pairing, pair).items()],
         deltas=read_deltas(results, pairing, pair.pair_id),
         selections=taken(results, pairing, pair.pair_id),
-        not_selected_yet=list(dict.fromkeys(order.selection for order in waiting)),
+        not_selected_yet=not_selected_yet(results, pairing),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefdelta.commands.lineage.document import LineageDocument, TraceLineage
 from prefdelta.commands.looking.origins import GeneratorOrigin, JudgeOrigin, short
-from prefdelta.commands.looking.selected import TakenPair
+from prefdelta.commands.looking.selected import TakenPair, none_took_it
 from prefdelta.commands.output import Branch
 from prefdelta.reporting import formats
 
@@ -19,8 +19,8 @@ def tree(document: LineageDocument) -> Branch:
         up.append(Branch("judged by", judges))
     down = [Branch(_deltas(document)), *map(_selection, document.selections)]
     if not document.selections:
-        down.append(Branch("no selection took it yet" if document.not_selected_yet else "no selection took it"))
-    if document.not_selected_yet:
+        down.append(Branch(none_took_it(document.eligible, document.not_selected_yet)))
+    if document.eligible and document.not_selected_yet:
         down.append(Branch(f"not there yet: {', '.join(document.not_selected_yet)}"))
     name = f"pair {document.pairing}/{document.pair_id} of the study {document.study} ({state})"
     return Branch(name, [Branch("made from", up), Branch("went into", down)])

@@ -123,6 +123,14 @@ def bases_of(results: Results) -> list[Base]:
     return list(dict.fromkeys(arm for arm in evaluated if isinstance(arm, Base)))
 
 
+def find_group(results: Results, name: str) -> str:
+    """A group of `evaluate`. Raises StudyError if the study has none of this name."""
+    groups = results.study.config.evaluate.groups
+    if name not in groups:
+        raise StudyError(f"--group: the study has no group {name!r}; it has {', '.join(groups)}.")
+    return name
+
+
 def find_item(results: Results, name: str) -> Prompt:
     """A benchmark's item by `<benchmark>/<prompt_id>`. Raises StudyError if there is none, or if several fit."""
     benchmark, slash, beginning = name.partition("/")

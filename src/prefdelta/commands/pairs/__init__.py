@@ -15,13 +15,14 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from prefdelta.commands.looking.names import find_pairing
 from prefdelta.commands.looking.results import Results
 from prefdelta.commands.output import Column, add_formats, print_csv, print_json, print_line, print_table
 from prefdelta.commands.pairs.conditions import parse_condition
 from prefdelta.commands.pairs.rows import PairRow, read_rows, value_of
-from prefdelta.commands.study_options import add_configfile, open_study
+from prefdelta.commands.study_options import add_configfile, command_line, open_study
 from prefdelta.reporting import formats
 
 
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.csv:
         print_csv(PairRow, document.rows)
     else:
-        _print(document, list(dict.fromkeys(keys)))
+        _print(document, list(dict.fromkeys(keys)), arguments.configfile)
 
 
 def _ordered(rows: Sequence[PairRow], key: str, *, descending: bool) -> list[PairRow]:
@@ -87,7 +88,7 @@ def _ordered(rows: Sequence[PairRow], key: str, *, descending: bool) -> list[Pai
     return [*known, *(row for row in rows if value_of(row, key) is None)]
 
 
-def _print(document: PairsDocument, keys: Sequence[str]) -> None:
+def _print(document: PairsDocument, keys: Sequence[str], configfile: Path | None) -> None:
     print_line(f"{document.matching:,} of {document.pairs:,} pairs of {document.pairing} in the study {document.study}")
     if document.with_best > 1:
         print_line(f"{document.with_best:,} of them have the first {document.sorted_by}, {_cell(document.best)}")
@@ -110,7 +111,8 @@ def _print(document: PairsDocument, keys: Sequence[str]) -> None:
     )
     left = document.matching - len(document.rows)
     more = f"and {left:,} more (--top); " if left else ""
-    print_line(f"{more}why: prefdelta show pair {document.rows[0].pairing}/{document.rows[0].pair_id}")
+    first = f"{document.rows[0].pairing}/{document.rows[0].pair_id}"
+    print_line(f"{more}why: {command_line(configfile, 'show', 'pair', first)}")
 
 
 def _column(key: str) -> Column[PairRow]:

@@ -12,6 +12,7 @@ from prefdelta.commands.looking.names import TraceName, find_trace, read_prompt,
 from prefdelta.commands.looking.origins import GeneratorOrigin, PromptOrigin, generator_origin, prompt_origin, short
 from prefdelta.commands.looking.results import Results
 from prefdelta.commands.output import print_facts, print_heading, print_line, print_quoted
+from prefdelta.commands.study_options import command_line
 from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
 from prefdelta.reporting.arms import pairing_at
@@ -115,7 +116,7 @@ def show(document: TraceDocument, arguments: argparse.Namespace) -> None:
     print_heading("scores" if document.scores else "not judged, or not yet")
     if document.scores:
         print_scores(document.scores)
-        print_line(f"why: prefdelta show judgement {document.trace}")
+        print_line(f"why: {command_line(arguments.configfile, 'show', 'judgement', document.trace)}")
     print_heading("pairs" if document.pairs else "in no pair, or not paired yet")
     for pair in document.pairs:
         why = "" if pair.eligible else f", not eligible: {pair.reason}"
