@@ -263,8 +263,9 @@ def _changes(answered: Answered, sides: ArmWeights, evaluation: Evaluation) -> "
     changes = answers.weighted(sides)
     if answers.problems is None:
         return changes
-    known = ~np.isnan(changes)
-    return np.bincount(answers.problems[known], changes[known]).round(12)
+    sums = np.zeros(int(answers.problems.max()) + 1)
+    np.add.at(sums, answers.problems, np.nan_to_num(changes))
+    return sums.round(12)
 
 
 def _verdict(difference: Estimate) -> Verdict:

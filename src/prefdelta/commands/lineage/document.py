@@ -26,7 +26,7 @@ class TraceLineage:
     seed: int
     call_key: str
     made_by: GeneratorOrigin
-    judged_by: list[JudgeOrigin]  # by form; empty: not judged, or not yet
+    judged_by: list[JudgeOrigin]  # by form, of those that asked about it; empty: not judged, or not yet
     scores: list[DimensionScore]
 
 
@@ -74,6 +74,6 @@ def _trace(results: Results, side: Literal["chosen", "rejected"], name: TraceNam
         seed=trace.seed,
         call_key=trace.call_key,
         made_by=generator_origin(results, name.generator),
-        judged_by=[judgement.asked for judgement in judgements],
+        judged_by=[judgement.asked for judgement in judgements if judgement.votes],
         scores=[score for judgement in judgements for score in judgement.scores],
     )

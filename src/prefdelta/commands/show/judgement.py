@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prefdelta.commands.looking.judged import FormJudgement, judged, print_judgement
 from prefdelta.commands.looking.names import TraceName, find_trace, read_prompt, read_trace
-from prefdelta.commands.looking.origins import JudgeOrigin
+from prefdelta.commands.looking.origins import JudgeOrigin, listed
 from prefdelta.commands.looking.results import Results, unknown
 from prefdelta.commands.output import print_facts, print_heading, print_line, print_quoted
 from prefdelta.commands.show.trace import template_line
@@ -62,9 +62,8 @@ def show(document: JudgementDocument, arguments: argparse.Namespace) -> None:
         print_judgement(judgement)
         asked = judgement.asked
         rubrics = {f"rubric {name}": template_line(**text) for name, text in asked.rubrics.items()}
-        sampling = ", ".join(f"{name} {value}" for name, value in asked.sampling.items())
         print_facts({"template": template_line(asked.template, asked.template_sha256)} | rubrics)
-        print_line(f"sampling: {sampling or NONE}")
+        print_line(f"sampling: {listed(asked.sampling) or NONE}")
     for text in document.asked:
         same = "" if text.as_then else "; its template or a rubric was edited since, so the judge saw another text"
         print_heading(f"asked in {text.form}{same}")

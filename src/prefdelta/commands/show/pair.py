@@ -155,7 +155,7 @@ def print_taken(selections: list[TakenPair]) -> None:
         [
             Column("selection", lambda row: row.selection),
             Column("order", lambda row: str(row.order), right=True),
-            Column("rank", lambda row: f"{row.rank + 1:,} of {row.of:,}", right=True),
+            Column("rank (from 0)", lambda row: f"{row.rank:,} of {row.of:,}", right=True),
             Column(
                 "drawn among ties", lambda row: {True: "yes", False: "no", None: formats.NONE}[row.drawn_among_ties]
             ),
