@@ -1,6 +1,6 @@
 # Decomposing the Delta (arXiv 2604.08723), from prompts to report. This file is the table of contents.
 #   make mini                        the small study, on two CPU cores
-#   snakemake --profile mini -n      what would run, and why
+#   prefdelta plan --configfile resources/studies/mini.yaml          what would run, and why
 #   snakemake --profile mini results/mini/judge/g4/logic.parquet      one table and all tables that it needs
 
 

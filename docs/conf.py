@@ -28,12 +28,13 @@ html_copy_source = False
 
 # Heading of the sidebar -> its pages, in order.
 SECTIONS = {
-    "Using it": ["docs/fears", "docs/full", "docs/cluster", "docs/reruns", "docs/faults"],
+    "Using it": ["docs/fears", "docs/running", "docs/full", "docs/cluster", "docs/reruns", "docs/faults"],
     "Reading results": [
         "docs/browser",
         "docs/looking",
         "docs/auditing",
         "docs/sharing",
+        "docs/report-figures",
         "docs/claims",
         "docs/worlds",
         "docs/intervals",

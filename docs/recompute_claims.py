@@ -135,7 +135,7 @@ for claim, number in ((name, n) for name, x in REPORT.details["claims"].items() 
     measured = all(map(len, found))
     ours = [np.mean([x.mean() for x in found]), sum(map(len, found))] if measured else [np.nan, 0]
     if len(sums) > 1:  # a steadiness: selections x sizes
-        sizes = number["title"].rpartition(" = ")[2].count(", ") + 1
+        sizes = number["title"].partition(" over k = ")[2].partition(":")[0].count(", ") + 1
         first, *others = np.mean([x.mean(axis=0) for x in found], axis=0).reshape(-1, sizes).var(axis=1, ddof=1)
         ours[0] = first - np.mean(others)
     elif number["df"] is not None:

@@ -32,6 +32,9 @@ LONGEST_FIRST = (
     "unit/scheduler/test_sbatch.py",
     "workflow/test_fork_server.py",
     "study/test_tiny_study.py",
+    "study/test_run_by_hand.py",
+    "workflow/test_display.py",
+    "study/test_display.py",
 )
 _PLACES = {f"tests/{name}": place for place, name in enumerate(LONGEST_FIRST)}
 

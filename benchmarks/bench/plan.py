@@ -91,12 +91,8 @@ def main() -> None:
             return done.stdout + done.stderr
 
         def same(one: str, other: str) -> None:
-            counts = [re.findall(r"^total\s+(\d+)$", printed, re.MULTILINE)[0] for printed in (one, other)]
-            assert counts == [str(jobs)] * 2, counts
-
-        def same_jobs(one: str, other: str) -> None:
-            same(other, other)
-            assert f"{jobs - 1:,} jobs" in one, one
+            assert re.findall(r"^total\s+(\d+)$", other, re.MULTILINE)[0] == str(jobs), other
+            assert f"{jobs - 1:,} jobs would run" in one, one
 
         by_hand = lambda: run(plain, "snakemake", "-n", "--cores", "1")  # noqa: E731
         side_by_side(
@@ -106,7 +102,7 @@ def main() -> None:
             same=same,
             measure="cpu",
         )
-        side_by_side("plan-command", lambda: run(ours, "prefdelta", "plan"), by_hand, same=same_jobs, measure="cpu")
+        side_by_side("plan-command", lambda: run(ours, "prefdelta", "plan"), by_hand, same=same, measure="cpu")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def test_what_is_current_is_what_snakemake_plans(checkout):
     change(widen)
     for name in ("Snakefile", "workflow", "mini"):
         (checkout / name).symlink_to(ROOT / name)
-    snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "mini", "-n", "--forceall"]
+    snakemake = [str(Path(sys.executable).with_name("snakemake")), "--profile", "mini", "-n", "-p", "--forceall"]
     done = subprocess.run(snakemake, capture_output=True, text=True, check=True)
     lines = re.findall(r"^    (?:output|log): (.+?)(?: \(.*)?$", done.stdout + done.stderr, flags=re.MULTILINE)
     assert {Path(path) for line in lines for path in line.split(", ")} == planned()

@@ -242,6 +242,9 @@ def test_a_changed_temperature_is_named_with_its_old_and_its_new_value(capsys):
     assert "judge.sampling.temperature: 0.6 -> 0.7: judge 2; and what stands on it: delta 3, filter 1" in out
     assert re.search(rf"^judge +2 +{2 * PROMPTS - CUT} calls counted +[\d.]+ k measured", out, flags=re.MULTILINE)
     assert "measured: means of finished jobs" in out
+    assert "smallest effect" not in out
+    assert main([*WORDS, "--claims"]) == 0
+    assert re.search(r"^  claim +arms .* smallest effect", capsys.readouterr().out, flags=re.MULTILINE)
 
 
 @pytest.mark.usefixtures("checkout")

@@ -395,7 +395,7 @@ def test_7_an_instance_that_was_overtaken_publishes_nothing(checkout: Checkout, 
 def test_8_a_second_attempt_asks_for_more_memory_and_time(checkout: Checkout) -> None:
     asked = {}
     for attempt in (1, 2, 3):
-        code, output = checkout.run("-n", "--attempt", str(attempt), JUDGED)
+        code, output = checkout.run("-n", "--printshellcmds", "--attempt", str(attempt), JUDGED)
         assert code == 0, output
         asked[attempt] = [int(re.findall(rf"{name}=(\d+)", output)[-1]) for name in ("mem_mb", "runtime")]
     assert asked == {1: [1000, 30], 2: [2000, 60], 3: [3000, 90]}

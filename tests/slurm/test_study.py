@@ -155,7 +155,7 @@ def test_a_training_in_a_job_that_its_rule_asks_for_makes_the_same_policy(checko
     policy.unlink()
     shutil.rmtree(results / "record" / json.loads(before)["folder"])
     target = str(policy.relative_to(checkout))
-    printed = Run(checkout, target, "--profile", "slurm", "--configfile", "study.yaml").finish()
+    printed = Run(checkout, target, "--profile", "slurm", "--configfile", "study.yaml", "--printshellcmds").finish()
     assert len(re.findall(r"^localrule train_", printed, flags=re.MULTILINE)) == 1
     (job,) = submitted(results)[asked_for:]  # no job of Snakemake's besides
     assert job.target == str(policy.parent.relative_to(results / "train"))

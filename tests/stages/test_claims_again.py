@@ -292,5 +292,10 @@ def test_gains_are_paired_by_prompt_where_the_untrained_policy_answers_more_ofte
         for words in map(str.split, gains.splitlines()[3:])
     }
     told = json.loads((finished / MANIFEST).read_text())["details"]["claims"]["gains"]["tests"]
-    (told_gain,) = (number["value"] for number in told if number["title"] == "Hard: top-alpha-5 · g4~g0 · p")
+    (told_gain,) = (
+        number["value"]
+        for number in told
+        if number["title"].startswith("gain of top-alpha-5 · g4~g0 · dpo · p · seed")
+        and " · Hard · " in number["title"]
+    )
     assert found[f"{WIDEST}/top-alpha-5/dpo/s0"]["hard"] == pytest.approx(told_gain, abs=0.051)

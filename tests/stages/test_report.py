@@ -1,5 +1,6 @@
 """The report of a tiny study whose numbers can be worked out by hand."""
 
+import csv
 import json
 import re
 import subprocess
@@ -357,7 +358,8 @@ def test_the_page_needs_nothing_from_outside(study):
         if name in ("src", "href", "xlink:href", "data", "action", "poster", "srcset")
     ]
     assert links
-    assert all(link.startswith("#") for link in links)
+    files = [link for link in links if not link.startswith("#")]
+    assert all((study.path("report.html").parent / link).is_file() for link in files)  # beside the page
     assert not re.search(r"@import|url\((?!#)|https?://", page)
 
 
@@ -365,7 +367,9 @@ def test_ids_are_unique_and_links_have_a_target(study):
     tags = Cells(study.run()).tags
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert {attributes["href"][1:] for _, attributes in tags if "href" in attributes} <= set(ids)
+    links = {attributes["href"] for _, attributes in tags if "href" in attributes}
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+    assert {link for link in links if "one" in link} == {f"figures/one.{ending}" for ending in ("svg", "pdf", "csv")}
 
 
 def test_same_inputs_same_bytes_in_any_order(study):
@@ -431,8 +435,15 @@ def test_one_cell_of_the_scaling_figure_by_hand(study):
     figure = study.path("figures/line.svg").read_text()
     assert "<svg" in figure
     page = study.path("report.html").read_text(encoding="utf-8")
-    # A generator paired with itself comes first, though it was given last; labels tell how often generators are right.
-    assert page.index(">small</text>") < page.index(">20.0%</text>") < page.index(">66.7%</text>")
+    for name in ("big", "small"):
+        assert page.count(f">{name}</text>") >= 2  # above their places, in the wide figure and in the narrow one
+    marks = list(csv.DictReader(study.path("figures/line.csv").open(encoding="utf-8")))
+    means = {mark["name"]: mark for mark in marks if mark["kind"] == "mean"}
+    # Of the nine prompts that both answered, `big` is right on 6 and `small` on 2. With itself it has no delta.
+    assert (float(means["big"]["x"]), float(means["small"]["x"])) == (pytest.approx(400 / 9), 0)
+    assert (float(means["big"]["y"]), means["big"]["n"], means["big"]["runs"]) == (pytest.approx(30), "40", "2")
+    assert means["big"]["contrast"] == "gain of all · big~small · dpo · pico · seeds 0, 1 · Sums · T = 1"
+    assert [float(mark["y"]) for mark in marks if mark["kind"] == "run"][:2] == pytest.approx([40, 20])
 
 
 def test_a_pairing_with_itself_that_changes_nothing_passes(study):
@@ -458,7 +469,7 @@ def test_random_draws_are_one_row_and_the_reference_of_their_size(study):
     study.evaluate(draws[1], [score(name, name in "a") for name in "abcdef"])
     page = study.run(experiments={"which": experiment("Which", "filtering", *ALL, TOP, *draws)})
     rows = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows]
-    against = next(row for row in rows if row[0] == "top-clarity-2" and row[-1] == "2")
+    against = next(row for row in rows if row[0] == "top-clarity-2 − random-2-s0,1" and row[-1] == "2")
     assert against[1].startswith("+30.0 [")  # a, b, c, e, f: b half and c whole, of 5, and e is not counted by top
     assert page.count(">random-2</text>") == 2  # one row, in the wide figure and in the narrow one
     assert "Dashed, with its interval" in page
@@ -495,7 +506,7 @@ def test_figures_are_files_with_the_same_bytes_every_time(study):
         study.run(experiments=experiments, overlap=overlap)
         folders.append({path.name: path.read_bytes() for path in study.path("figures").iterdir()})
     names = ("line", "again", "overlap", "deltas", "gaps")
-    assert set(folders[0]) == {f"{name}.{ending}" for name in names for ending in ("svg", "pdf")}
+    assert set(folders[0]) == {f"{name}.{ending}" for name in names for ending in ("svg", "pdf", "csv")}
     assert folders[0] == folders[1]
     assert [path.name for path in study.path("figures").parent.iterdir() if path.name.startswith(".")] == []
     assert all(content.startswith(b"%PDF") for name, content in folders[0].items() if name.endswith("pdf"))
@@ -623,14 +634,15 @@ def test_several_sizes_are_drawn_against_their_size(study):
     for name, solved in zip(["pico/base", *arms], (20, 24, 28, 21, 30), strict=True):
         study.evaluate(name, [score(f"{i:02}", i < solved) for i in range(40)])
     page = study.run(experiments={"one": experiment("One", "filtering", *arms)})
-    for text in (">1</text>", ">2</text>", ">all</text>", ">clarity</text>", ">random</text>"):
+    for text in (">1</text>", ">2</text>", ">all</text>", ">clarity</text>"):
         assert page.count(text) >= 2, text  # in the wide figure and in the narrow one
     assert "pairs trained on" in page
+    assert page.count(">as many random pairs: the mean of their draws, and its interval</text>") == 1  # wraps if narrow
     rows = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows]
     gained = {row[0]: row[1] for row in rows if len(row) == 3 and row[1].endswith("n = 40")}
     assert gained["top-clarity-2"].startswith("+20.0 [")
     assert gained["random-1 1 draws"].startswith("+2.5 [")
-    (against,) = [row for row in rows if row[0] == "top-clarity-1" and row[-1] == "1" and row[1].startswith("+7.5")]
+    (against,) = [row for row in rows if row[0].startswith("top-clarity-1 − random-1-s0") and row[1].startswith("+7.5")]
     assert against[1].endswith("n = 40")
 
 
@@ -643,7 +655,7 @@ def test_controls_of_other_experiments_are_shown_beside_selections_of_their_size
     page = study.run(experiments={"one": experiment("One", "filtering", *arms[:2])})
     assert "2 arms are controls of other experiments" in page  # random-3 is of another size
     assert page.count(">bottom-clarity</text>") == 2
-    against = next(row for row in Cells(page).rows if row[0] == "top-clarity-1" and row[-1] == "1")
+    against = next(row for row in Cells(page).rows if row[0].startswith("top-clarity-1 − random-1-s0"))
     assert against[1].startswith("+7.5 ")
 
 
@@ -662,7 +674,8 @@ def test_an_arm_that_is_mostly_drawn_among_ties_is_marked_wherever_it_is_shown(s
     # The table of every arm, that of the benchmark, that of trainings.
     for columns in (4, 7, 9):
         assert cells.row("top-clarity-2† big~small", columns)
-    assert not re.search(r"top-clarity-2(?!†)", page.partition("<summary>Every job")[0])
+    shown = re.sub(r'data-contrast="[^"]*"', "", page.partition("<summary>Every job")[0])
+    assert not re.search(r"top-clarity-2(?!†)", shown)
     assert "all†" not in page
     # The figure, every arm, the trainings.
     assert page.count('† More than 40.0% of its pairs were <a href="#ties">drawn among pairs of equal delta</a>.') == 3
@@ -890,7 +903,10 @@ def test_the_ledger_stands_first_and_says_what_would_decide(study):
     rows = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows]
     (row,) = [row for row in rows if "confounded with length" in row]
     assert row[0].endswith("exploratory: not registered")
-    assert row[2].startswith("Is it so? In domain: weak, mid, big;")
+    assert row[2].startswith(
+        "Is it so? slope of the gain along weak, mid, big over small · all · dpo · pico · seeds 0, 1 · Sums · T = 1;"
+    )
+    assert "All of: all · dpo · pico · seeds 0, 1 · Sums · T = 1." in page
     assert row[3].startswith("+4.00 [")
     assert row[4:] == ["400", "0, 1"]
     assert "To decide it: arms that take length apart from it" in page

@@ -60,13 +60,13 @@ def shrunk() -> dict[str, Any]:
 def started(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a checkout, with the source that lies in it, or else the project's."""
     return subprocess.run(
-        words, cwd=folder, env=_environment(folder), capture_output=True, text=True, check=False, timeout=900
+        words, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False, timeout=900
     )
 
 
 def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the workflow in a checkout, in forks: it and its jobs find their libraries imported."""
-    return forking.run(_command(*words), folder, _environment(folder), 900, forked_jobs=True)
+    return forking.run(_command(*words), folder, environment(folder), 900, forked_jobs=True)
 
 
 def started_snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -78,7 +78,7 @@ def _command(*words: str) -> list[str]:
     return [str(Path(sys.executable).with_name("snakemake")), "--profile", "mini", *words]
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     source = folder / "src" if (folder / "src").is_dir() else ROOT / "src"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return environment | {"PYTHONPATH": str(source), "HOME": str(folder), "CUDA_VISIBLE_DEVICES": ""}

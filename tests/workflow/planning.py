@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 COPIED = ("Snakefile", "src", "workflow", "resources", "profiles", "mini")
 CONFIG = "resources/studies/mini.yaml"
 RESULTS = "results/mini"
+DRY = ("-n", "--printshellcmds")  # a dry run in Snakemake's own words, job by job
 FOLDERS = [f"{RESULTS}/{name}" for name in ("browse/app", "browse/data", "report/figures")]  # outputs that are folders
 # Touching a job waits 0.1 s, so that files made later are newer. 0.01 s does that too, and there are 221 jobs.
 _TOUCH = (
@@ -75,7 +76,7 @@ def pretend_to_have_run(folder: Path) -> Path:
 
 def outputs_planned(folder: Path) -> list[str]:
     """The outputs of all jobs of a dry run."""
-    return [path for paths in _lines(snakemake(folder, "-n"), "output") for path in paths]
+    return [path for paths in _lines(snakemake(folder, *DRY), "output") for path in paths]
 
 
 def jobs_planned(folder: Path) -> frozenset[str]:
@@ -85,7 +86,7 @@ def jobs_planned(folder: Path) -> frozenset[str]:
 
 def graph_planned(folder: Path) -> Graph:
     """The jobs of a dry run, each with those that make its inputs. It finds only jobs that are planned too."""
-    printed = snakemake(folder, "-n")
+    printed = snakemake(folder, *DRY)
     if "Job stats:" not in printed:
         assert "Nothing to be done (all requested files are present and up to date)." in printed, printed[-4000:]
         return {}

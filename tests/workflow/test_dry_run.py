@@ -12,6 +12,8 @@ import yaml
 
 import forking
 
+from .planning import DRY
+
 ROOT = Path(__file__).parents[2]
 MINI = ROOT / "resources/studies/mini.yaml"
 SECRET = "sk-never-to-be-shown"
@@ -28,7 +30,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def snakemake(folder: Path, *words: str, dry: bool = True, forked: bool = True) -> subprocess.CompletedProcess[str]:
     """A dry run, or another, in a fork or a process of its own; stdout and stderr together."""
-    command = [str(Path(sys.executable).with_name("snakemake")), *(["-n"] if dry else []), *words]
+    command = [str(Path(sys.executable).with_name("snakemake")), *(DRY if dry else []), *words]
     env = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),
@@ -60,7 +62,7 @@ def jobs_planned(output: str) -> Counter[str]:
 
 
 def test_mini_plans_one_job_per_combination_of_axes_and_shows_no_secret(checkout: Path) -> None:
-    done = snakemake(checkout, "--profile", "mini", "--printshellcmds", forked=False)
+    done = snakemake(checkout, "--profile", "mini", forked=False)
     assert done.returncode == 0, done.stdout
     expected = {  # counted by hand from the axes in mini.yaml, not through the code under test
         "prompts": 1 + 4,  # the training prompts and each benchmark

@@ -125,7 +125,7 @@ def test_a_touched_job_is_recorded_as_a_real_run_records_it(finished: Path, tmp_
         if way == "touched":
             touch(folder, *job)
         else:
-            assert "1 of 1 steps (100%) done" in snakemake(folder, *job)
+            assert "1 of 1 steps (100%) done" in snakemake(folder, "--printshellcmds", *job)
             assert tables.read(folder / made, Grade) == []  # it did run: this was a line of text
         found[way] = record_of(folder, made)
     of_this_run = {"starttime", "endtime", "job_hash"}  # times, and a hash that Python seeds anew in every process
@@ -424,6 +424,7 @@ SOURCE = [
     Case("a new engine that no job uses, and an edit in it", NEW_ENGINE, nothing),
     Case("a new training method that no recipe names", NEW_METHOD, nothing),
     Case("plumbing, and what reads the config", IN_PLUMBING, nothing),
+    Case("the display of a run", in_function("../snakemake_logger_plugin_prefdelta/texts", "progress"), nothing),
     # Of the stages filter and report import it; study and config do too, but are no stage: 23 + 42 + 56 + 1.
     Case("a function of selections", in_function("core/pairs/selections", "select"), below("filter/*/*/*")),
     # Imported by pair alone: 7 + 42 + 23 + 42 + 56 + 1.
@@ -569,6 +570,7 @@ SETTINGS = [
     Case("the seed of ties", set_in_config("filter", "tie_seed", to=1), below("filter/*/*/*")),
     Case("the prompts per page of the pair browser", set_in_config("browse", "page", to=10), only_the_browser),
     Case("the colour of the plots", set_in_config("report", "colour", to="#883322"), only_the_report),
+    Case("a generator's family", set_in_config("generators", "g1", "family", to="small"), only_the_report),
     Case("an experiment's title", set_in_config("experiments", "cells", "title", to="Cells"), only_the_report),
 ]
 ADDED = [

@@ -25,6 +25,7 @@ COMMANDS = {
     "pin": "write down the commits of the models and data sets that a study uses",
     "decontaminate": "keep prompts out of the training set that overlap with a benchmark",
     "annotate": "let people score pairs as the judge does, blinded, and take their scores in",
+    "run-by-hand": "print the command that runs one job without Snakemake",
     "stop": "end a run and take its jobs out of SLURM's queue, and nobody else's",
     "gc": "remove what no current output refers to",
     "retry": "ask again what failed in one way, and only that",

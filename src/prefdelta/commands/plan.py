@@ -53,6 +53,7 @@ from prefdelta.workflow import run_file
 def define(parser: argparse.ArgumentParser) -> None:
     add_configfile(parser)
     parser.add_argument("--json", action="store_true", help="for a program")
+    parser.add_argument("--claims", action="store_true", help="also what each claim costs, and what it could see")
     parser.add_argument(
         "--read-mb",
         type=int,
@@ -66,7 +67,7 @@ def define(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     study = open_study(arguments.configfile)
     plan = make_plan(study, profile_options(arguments.configfile), arguments.read_mb * 10**6)
-    print_line(json.dumps(plan.as_json(), indent=2) if arguments.json else text(plan))
+    print_line(json.dumps(plan.as_json(), indent=2) if arguments.json else text(plan, arguments.claims))
 
 
 def make_plan(study: Study, options: list[str], most_read: int) -> Plan:

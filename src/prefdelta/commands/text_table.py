@@ -8,11 +8,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from prefdelta.core.spreadsheets import no_formula
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 WIDTH = 120
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so
 # Control characters (C0 without newline and tab, DEL, C1), line and paragraph separators, and the marks that change the
 # direction of text.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -48,11 +49,6 @@ def visible(text: str) -> str:
     of text. Newlines and tabs stay.
     """
     return _OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
-
-
-def no_formula(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe before it."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def csv_text(

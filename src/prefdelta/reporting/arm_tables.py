@@ -1,7 +1,7 @@
 """Tables of arms: what all of them gained, how each answered each benchmark, and selections against random ones."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from prefdelta.core.arms import Arm, Base
@@ -9,11 +9,12 @@ from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.arms import Repeats, families, seed_names, selection_of
 from prefdelta.reporting.captions import PAIRED, caption
 from prefdelta.reporting.content import Content
+from prefdelta.reporting.contrasts import common_part, contrast, gain, named, short_names, where
 from prefdelta.reporting.evidence import ExperimentArms, title_of
 from prefdelta.reporting.numbers.accuracies import AccuracyLine, Evaluation
 from prefdelta.reporting.numbers.experiments import filtering_rows, references
 from prefdelta.reporting.numbers.training import training
-from prefdelta.reporting.panels import panel_difference, panel_gain, panels
+from prefdelta.reporting.panels import panel_difference, panel_gain, panel_place, panels
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class AccuracyTable:
 class AgainstRandom:
     """A selection minus the mean of `draws` random selections of its size."""
 
-    label: str
+    label: str  # without what all rows have in common: `common`
+    common: str
     draws: int
     estimates: Sequence[Estimate]  # one per panel
 
@@ -76,7 +78,7 @@ def overview(content: Content) -> list[OverviewRow]:
     """Every arm with its gains on the primary benchmarks: their mean, if it ran with several seeds."""
     evaluations = content.scores.evaluations(primary=True)
     return [
-        OverviewRow(repeats, [content.scores.against_base(repeats, evaluation) for evaluation in evaluations])
+        OverviewRow(repeats, [_line(content, repeats, evaluation) for evaluation in evaluations])
         for repeats in families(content.all_arms())
     ]
 
@@ -113,9 +115,17 @@ def _rows(content: Content, evaluation: Evaluation, base: Base, arms: Sequence[A
         yield AccuracyRow("base", content.scores.base(base.policy, evaluation))
     for repeats in families(arms):
         if len(repeats) > 1:
-            yield AccuracyRow("mean", content.scores.against_base(repeats, evaluation))
+            yield AccuracyRow("mean", _line(content, repeats, evaluation))
         for arm in repeats:
-            yield AccuracyRow("seed" if len(repeats) > 1 else "arm", content.scores.against_base((arm,), evaluation))
+            yield AccuracyRow("seed" if len(repeats) > 1 else "arm", _line(content, (arm,), evaluation))
+
+
+def _line(content: Content, repeats: Repeats, evaluation: Evaluation) -> AccuracyLine:
+    """Some repeats on a benchmark, with the name of their gain."""
+    line = content.scores.against_base(repeats, evaluation)
+    if line.difference is None:
+        return line
+    return replace(line, difference=named(line.difference, gain(repeats, where(content, "", [evaluation]))))
 
 
 def against_random(content: Content, experiment: ExperimentArms) -> list[AgainstRandom]:
@@ -123,15 +133,38 @@ def against_random(content: Content, experiment: ExperimentArms) -> list[Against
     if experiment.figure != "filtering":
         return []
     members = filtering_rows(content.with_controls(experiment))
-    labels = content.labels(members)
-    rows = []
-    for at, (first, last) in references(members).items():
-        for row in range(first, last + 1):
-            if row != at:
-                sides = members[row], members[at]
-                estimates = [panel_difference(content.scores, *sides, panel) for panel in panels(content)]
-                rows.append(AgainstRandom(labels[row], len(members[at]), estimates))
-    return rows
+    sides = [
+        (members[row], members[at])
+        for at, (first, last) in references(members).items()
+        for row in range(first, last + 1)
+        if row != at
+    ]
+    shown = panels(content)
+    if not sides or not shown:
+        return []
+    firsts = [contrast("", [[one] for one in both], panel_place(content, shown[0])) for both in sides]
+    firsts = [replace(one, over="") for one in firsts]
+    return [
+        AgainstRandom(
+            _marked(content, label, both[0]),
+            common_part(firsts),
+            len(both[1]),
+            [
+                named(
+                    panel_difference(content.scores, *both, panel),
+                    contrast("", [[one] for one in both], panel_place(content, panel)),
+                )
+                for panel in shown
+            ],
+        )
+        for label, both in zip(short_names(firsts), sides, strict=True)
+    ]
+
+
+def _marked(content: Content, label: str, repeats: Repeats) -> str:
+    """A label, with the mark of some arms behind the name of their selection."""
+    name = repeats[0].selection
+    return label.replace(name, f"{name}{content.mark(*repeats)}", 1)
 
 
 def gains_table(content: Content, experiment: ExperimentArms) -> list[GainsRow]:
@@ -144,7 +177,10 @@ def gains_table(content: Content, experiment: ExperimentArms) -> list[GainsRow]:
     return [
         GainsRow(
             label=label,
-            gains=[panel_gain(content.scores, repeats, panel) for panel in shown],
+            gains=[
+                named(panel_gain(content.scores, repeats, panel), gain(repeats, panel_place(content, panel)))
+                for panel in shown
+            ],
             seeds=seed_names(repeats),
             draws=_random_draws(repeats),
             confounded=content.is_confounded(repeats[0].pairing),

@@ -1,7 +1,7 @@
 """All that the page shows, before it is put into sentences, tables and figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prefdelta.core.arms import Arm, Base, Pairing
@@ -66,6 +66,7 @@ class Content:
     people: Sequence[PeopleLine]  # the judge held against people
     ties: Sequence[TieLine]  # of the selections by delta
     max_drawn_share: float  # `filter.max_drawn_share`
+    families: Mapping[str, str] = field(default_factory=dict)  # generator -> its family; without one: the same for all
     graders: GraderAudit | None = None  # other graders' verdicts on the same answers; None: no other was asked
 
     def all_arms(self) -> list[Arm]:

@@ -1,13 +1,15 @@
 """All figures of the report, by the names of their files."""
 
+from prefdelta.core.arms import Pairing
 from prefdelta.core.errors import StudyError
-from prefdelta.core.statistics import NOTHING, scaled
+from prefdelta.core.statistics import NOTHING, Estimate, scaled
 from prefdelta.reporting.content import Content, Overlaps
 from prefdelta.reporting.figures.canvas import Drawing
 from prefdelta.reporting.figures.dots import Dot, DotFigure, DotPanel
-from prefdelta.reporting.figures.heatmap import HeatFigure, HeatPanel
+from prefdelta.reporting.figures.heatmap import HeatFigure, HeatPanel, Shared
 from prefdelta.reporting.figures.marks import Head, Point
 from prefdelta.reporting.figures.scatter import Crossing, ScatterFigure, ScatterPanel
+from prefdelta.reporting.figures.values import MarkSource
 from prefdelta.reporting.formats import span
 from prefdelta.reporting.numbers.deltas import DeltaLine
 from prefdelta.reporting.numbers.experiments import draw_experiment
@@ -41,7 +43,7 @@ def _overlap(overlaps: Overlaps) -> HeatFigure:
         of_k = [overlap for overlap in overlaps.overlaps if overlap.k == k]
         ends = [end for overlap in of_k for end in (overlap.chance.low, overlap.chance.high) if end is not None]
         by_chance = span([round(100 * end) for end in ends])
-        shares = {(overlap.first, overlap.second): overlap.share for overlap in of_k}
+        shares = {(overlap.first, overlap.second): Shared(overlap.share, overlap.chance) for overlap in of_k}
         panels.append(HeatPanel(Head(f"Top {k:,}", f"% in common; by chance, same ties: {by_chance}"), shares))
     names = list(dict.fromkeys(name for overlap in overlaps.overlaps for name in (overlap.first, overlap.second)))
     return HeatFigure(panels, names)
@@ -53,9 +55,16 @@ def _deltas(content: Content, lines: list[DeltaLine]) -> DotFigure:
     panels = []
     for pairing in dict.fromkeys(line.pairing for line in lines):
         means = {line.dimension: line.mean for line in lines if line.pairing == pairing}
-        dots = [Dot(name, Point(means.get(name, NOTHING)), content.is_confounded(pairing)) for name in dimensions]
+        dots = [
+            Dot(name, _judged(means.get(name, NOTHING), str(pairing), pairing, name), content.is_confounded(pairing))
+            for name in dimensions
+        ]
         panels.append(DotPanel(Head(str(pairing), f"{span([mean.n for mean in means.values()])} pairs"), dots))
     return DotFigure(panels, "score points")
+
+
+def _judged(mean: Estimate, name: str, pairing: Pairing, dimension: str) -> Point:
+    return Point(mean, (), MarkSource(name, f"mean delta in {dimension} of {pairing}, all eligible pairs"))
 
 
 def _gaps(content: Content, lines: list[DeltaLine]) -> ScatterFigure:
@@ -68,7 +77,7 @@ def _gaps(content: Content, lines: list[DeltaLine]) -> ScatterFigure:
             Crossing(
                 line.pairing.chosen if len(rejected) == 1 else str(line.pairing),
                 scaled(gap, 100),
-                line.mean,
+                _judged(line.mean, str(line.pairing), line.pairing, dimension),
                 content.is_confounded(line.pairing),
             )
             for line in lines

@@ -7,27 +7,31 @@ from prefdelta.reporting.arms import families
 from prefdelta.reporting.captions import PAIRED, PAIRED_ARMS, caption
 from prefdelta.reporting.content import Content
 from prefdelta.reporting.evidence import ExperimentArms
-from prefdelta.reporting.formats import count
+from prefdelta.reporting.formats import count, listed
 from prefdelta.reporting.numbers.drift import DriftCheck
 from prefdelta.reporting.numbers.generators import source_lines
 from prefdelta.reporting.numbers.jobs.ladder import ladder
 from prefdelta.reporting.numbers.jobs.upstream import upstream_lines
 from prefdelta.reporting.numbers.replication import run_df
-from prefdelta.reporting.panels import panel_gain, panels
+from prefdelta.reporting.panels import panel_gain, panel_place, panels
 
 
 def experiment_caption(content: Content, experiment: ExperimentArms) -> str:
     """What the gains of an experiment's figure rest on."""
     shown = content.with_controls(experiment).arms
     members = families(shown, merge_draws=experiment.figure == "filtering")
-    gains = [panel_gain(content.scores, repeats, panel) for panel in panels(content) for repeats in members]
-    return caption(gains, arms=shown, paired=PAIRED)
+    shown_panels = panels(content)
+    gains = [panel_gain(content.scores, repeats, panel) for panel in shown_panels for repeats in members]
+    temperatures = dict.fromkeys(panel_place(content, panel).at for panel in shown_panels)
+    told = caption(gains, arms=shown, paired=PAIRED)
+    return f"{listed(temperatures)}; {told}" if temperatures else told
 
 
 def against_caption(content: Content, experiment: ExperimentArms, rows: Sequence[AgainstRandom]) -> str:
     """What the differences between selections and random ones rest on."""
     arms = content.with_controls(experiment).arms
-    return caption([one for row in rows for one in row.estimates], arms=arms, paired=PAIRED_ARMS)
+    told = caption([one for row in rows for one in row.estimates], arms=arms, paired=PAIRED_ARMS)
+    return f"{rows[0].common}. {told}" if rows else told
 
 
 def one_seed(content: Content) -> str:

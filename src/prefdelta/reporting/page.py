@@ -56,6 +56,7 @@ _FORMATS = ("percent", "points", "signed", "decimal", "count", "reasons", "break
 @dataclass(frozen=True, slots=True)
 class Picture:
     kind: str  # wide, narrow
+    file: str  # name of its files: figures/<file>.svg, .pdf and .csv
     svg: "Markup"
 
 
@@ -156,7 +157,9 @@ def _variables(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, A
 
 
 def _results(content: Content, drawings: Mapping[str, Drawing]) -> dict[str, Any]:
-    figures = {name: _pictures(drawing, f"f{number}") for number, (name, drawing) in enumerate(drawings.items(), 1)}
+    figures = {
+        name: _pictures(drawing, name, f"f{number}") for number, (name, drawing) in enumerate(drawings.items(), 1)
+    }
     arms = content.all_arms()
     trained = training(content.jobs)
     scores = content.scores
@@ -285,11 +288,11 @@ def _section(content: Content, key: str, experiment: ExperimentArms, figures: Se
     )
 
 
-def _pictures(drawing: Drawing, name: str) -> list[Picture]:
+def _pictures(drawing: Drawing, file: str, name: str) -> list[Picture]:
     """The same figure for wide and for narrow windows; the style sheet shows one of them."""
     from markupsafe import Markup
 
     return [
-        Picture(kind, Markup(inline(drawing, f"{name}{kind[0]}", narrow=kind == "narrow")))
+        Picture(kind, file, Markup(inline(drawing, f"{name}{kind[0]}", narrow=kind == "narrow")))
         for kind in ("wide", "narrow")
     ]

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from prefdelta.core.arms import Arm
 from prefdelta.core.statistics import Estimate, scaled
-from prefdelta.reporting.arms import Repeats
+from prefdelta.reporting.arms import Repeats, seed_names
+from prefdelta.reporting.contrasts import Where, gain, where
 from prefdelta.reporting.evidence import AnsweredBenchmarks, Evidence, title_of
-from prefdelta.reporting.figures.marks import Head, Point
+from prefdelta.reporting.figures.marks import Head, Point, Repeat
+from prefdelta.reporting.figures.values import MarkSource
 from prefdelta.reporting.formats import span
 from prefdelta.reporting.numbers.accuracies import Evaluation, Scores
 from prefdelta.reporting.numbers.gains import POINTS, difference_weights, gain_weights
@@ -47,17 +49,32 @@ def panel_difference(scores: Scores, arms: Sequence[Arm], others: Sequence[Arm],
     return scores.weighted_difference(difference_weights(arms, others), panel.evaluations)
 
 
-def panel_point(evidence: Evidence, repeats: Repeats, panel: Panel) -> Point:
-    """A gain as figures show it: in percentage points, with the gains of the repeats."""
-    singles = [panel_gain(evidence.scores, [arm], panel) for arm in repeats] if len(repeats) > 1 else []
-    values = [POINTS * single.value for single in singles if single.value is not None]
-    return Point(scaled(panel_gain(evidence.scores, repeats, panel), POINTS), values)
+def panel_place(evidence: AnsweredBenchmarks, panel: Panel) -> Where:
+    """Where a panel's numbers are measured, for their names."""
+    return where(evidence, panel.title, panel.evaluations)
+
+
+def panel_point(evidence: Evidence, repeats: Repeats, panel: Panel, name: str) -> Point:
+    """A gain as figures show it: in percentage points, with the gains of the repeats. name: of the arms."""
+    place = panel_place(evidence, panel)
+    singles = [((arm,), panel_gain(evidence.scores, [arm], panel)) for arm in repeats] if len(repeats) > 1 else []
+    runs = [
+        Repeat(POINTS * single.value, single.n, _source(str(arm[0]), arm, place))
+        for arm, single in singles
+        if single.value is not None
+    ]
+    whole = scaled(panel_gain(evidence.scores, repeats, panel), POINTS)
+    return Point(whole, runs, _source(name, repeats, place))
 
 
 def panel_head(evidence: Evidence, panel: Panel, members: Iterable[Repeats]) -> Head:
     """A panel's title, and on how many problems it rests."""
     problems = span([panel_gain(evidence.scores, repeats, panel).n for repeats in members])
     return Head(panel.title, f"{panel.note}; n\u00a0=\u00a0{problems}", panel.in_domain)
+
+
+def _source(name: str, repeats: Repeats, place: Where) -> MarkSource:
+    return MarkSource(name, gain(repeats, place).name, len(repeats), seed_names(repeats))
 
 
 def _panel(evidence: AnsweredBenchmarks, note: str, in_domain: bool, evaluations: Sequence[Evaluation]) -> Panel:

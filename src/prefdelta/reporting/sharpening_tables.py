@@ -1,7 +1,7 @@
 """Tables of what sharper sampling alone gains: by temperature, per arm, and pass@k."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from prefdelta.core.arms import Base
@@ -9,6 +9,7 @@ from prefdelta.core.statistics import Estimate
 from prefdelta.reporting.arms import Repeats, families
 from prefdelta.reporting.captions import PAIRED, caption
 from prefdelta.reporting.content import Content
+from prefdelta.reporting.contrasts import ContrastName, beside, gain, named, where
 from prefdelta.reporting.evidence import title_of
 from prefdelta.reporting.formats import count, decimal, listed
 from prefdelta.reporting.numbers.accuracies import Evaluation
@@ -142,8 +143,34 @@ def _rows(content: Content) -> Iterable[SharpeningRow]:
         for side in sides(content):
             if not all(_has_grid(content, repeats, evaluation) for evaluation in side.evaluations):
                 continue
-            found = sharpening(content.scores, repeats, side.evaluations, inside, _elsewhere(content, side.evaluations))
-            yield SharpeningRow(side.title, found, *_matched(content, side.evaluations, found))
+            elsewhere = _elsewhere(content, side.evaluations)
+            found = sharpening(content.scores, repeats, side.evaluations, inside, elsewhere)
+            remarks = _matched(content, side.evaluations, found)
+            yield SharpeningRow(side.title, _named(content, found, side, elsewhere), *remarks)
+
+
+def _named(
+    content: Content, found: Sharpening, side: Side, elsewhere: Mapping[float, Sequence[Evaluation]]
+) -> Sharpening:
+    """The same numbers, with the names of what they are of."""
+    place, repeats = where(content, side.title, side.evaluations), found.arms
+    at = {
+        temperature: named(one, gain(repeats, where(content, side.title, elsewhere[temperature])))
+        for temperature, one in found.at.items()
+    }
+    best = found.best and (
+        found.best[0],
+        named(found.best[1], ContrastName(f"gain of {found.best[0]}", over=place.title)),
+    )
+    return replace(
+        found,
+        gain=named(found.gain, gain(repeats, place)),
+        sharpened=named(found.sharpened, beside(repeats, place, "gain of base@entropy of")),
+        beyond=named(found.beyond, gain(repeats, place, "sharpened")),
+        beyond_gain=named(found.beyond_gain, beside(repeats, place, "what is beyond base@gain of")),
+        at=at,
+        best=best,
+    )
 
 
 def _has_grid(content: Content, repeats: Repeats, evaluation: Evaluation) -> bool:

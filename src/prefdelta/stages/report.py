@@ -156,6 +156,9 @@ class ReportSettings(ReportSection):
     experiments: dict[str, ReportExperiment]
     """Name -> experiment, in order."""
 
+    families: dict[str, str] = Field(default_factory=dict)
+    """Generator -> its family, if the config names one: figures join generators of one family."""
+
     forms: dict[str, list[str]] = Field(default_factory=dict)
     """Form of the judge -> its dimensions."""
 
@@ -233,6 +236,7 @@ def run(job: Job[ReportSettings]) -> Outcome:
         ),
         ties=tie_lines(jobs),
         max_drawn_share=settings.max_drawn_share,
+        families=settings.families,
         graders=audit_graders(job.inputs["scores"], study, scores, groups, bootstrap),
     )
     figures = drawings(content)
@@ -284,5 +288,5 @@ if __name__ == "__main__":
             "sheets": "their keys, annotations/<study>/<sheet>.key.json",
             "manifests": "manifests of all other jobs, <stage>/<job>.manifest.json",
         },
-        outputs={"page": "HTML", "figures": "folder with every figure as SVG and PDF"},
+        outputs={"page": "HTML", "figures": "folder with every figure as SVG, PDF and CSV"},
     )

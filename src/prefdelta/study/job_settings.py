@@ -329,6 +329,7 @@ class JobSettings:
             benchmarks=benchmarks,
             experiments=experiments,
             groups=groups,
+            families={name: one.family for name, one in config.generators.items() if one.family},
             max_drawn_share=config.filter.max_drawn_share,
             plan=plan_in_order(config) if config.report.worlds else None,
             people=self._people(),

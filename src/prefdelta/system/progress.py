@@ -1,5 +1,6 @@
 """Progress of a piece of work: lines for people, and reports for programs (`system.events`)."""
 
+import os
 import sys
 import time
 from collections import deque
@@ -8,6 +9,7 @@ from contextlib import suppress
 from prefdelta.system import events
 from prefdelta.system.log import say
 
+SHOWN = "PREFDELTA_PROGRESS_SHOWN"  # set in the environment: another process shows the progress on the terminal
 _MARKS = 12  # lines over which a rate is measured
 
 
@@ -60,7 +62,7 @@ class Progress:
         say(line)
         seconds_left = 0.0 if self._done >= self._total else round(left, 1) if rate else None
         events.report(events.Report(self._what, self._done, self._total, self._unit, round(rate, 3), seconds_left))
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and not os.environ.get(SHOWN):
             with suppress(OSError):  # the terminal may be gone
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from prefdelta.commands.text_table import csv_text, no_formula, table, visible
+from prefdelta.commands.text_table import csv_text, table, visible
+from prefdelta.core.spreadsheets import no_formula
 
 
 @dataclass

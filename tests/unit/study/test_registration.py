@@ -28,7 +28,7 @@ def test_every_claim_is_registered_with_what_the_study_could_see(study):
     assert found.claims == {name: claim.digest() for name, claim in claims.items()}
     assert found.trained == 0
     slope = found.planned["generator-delta"][0]
-    assert slope.title == "Out of domain: g1, gx, g2, g3, g4"
+    assert slope.title.startswith("slope of the gain along g1, gx, g2, g3, g4 over g0 · common-scaling · dpo · pa · ")
     assert slope.n == 1000
     assert slope.detectable is not None
     assert 0 < slope.detectable < slope.effect

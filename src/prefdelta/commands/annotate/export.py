@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.commands.output import print_line
-from prefdelta.commands.text_table import no_formula
 from prefdelta.core import layout
 from prefdelta.core.arms import Pairing
 from prefdelta.core.errors import StudyError
 from prefdelta.core.people.sheet import SCORES, SIDES, Sheet, make_sheet
+from prefdelta.core.spreadsheets import no_formula
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.records.delta import Delta
 from prefdelta.records.pair import Pair

@@ -224,7 +224,7 @@ def _places(answered: Answered, on: str) -> Places:
     if on in answered.benchmarks or on == "benchmarks":
         return [(title_of(answered, one), [one]) for one in answered.scores.evaluations(primary=True)]
     over: Over = on if on in get_args(Over) else "panels"  # type: ignore[assignment]
-    return places_to_measure(answered, over)
+    return [(place.title, place.evaluations) for place in places_to_measure(answered, over)]
 
 
 def _contrast(answered: Answered, sides: tuple[Side, Side], title: str, evaluations: Sequence[Evaluation]) -> Contrast:

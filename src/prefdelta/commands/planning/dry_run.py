@@ -36,6 +36,8 @@ class PlannedJob:
     reason: str
     gpus: int
     minutes: int  # its time limit
+    threads: int = 1
+    command: str = ""  # as its rule has it
 
     @property
     def reads(self) -> list[Path]:
@@ -94,4 +96,6 @@ def _job(parser: ArgumentParser, event: Mapping[str, Any]) -> PlannedJob:
         reason=event["reason"],
         gpus=event["gpu"],
         minutes=event["runtime"],
+        threads=event["threads"],
+        command=event["command"],
     )

@@ -45,6 +45,7 @@ class LogHandler(LogHandlerBase):
         elif fields.get("event") == LogEvent.JOB_INFO:
             resources = fields["resources"]
             numbers = {name: int(resources.get(name, 0)) for name in ("gpu", "runtime")}
+            numbers["threads"] = int(fields["threads"])
             self._write(
                 {"rule": fields["rule_name"], "command": fields["shellcmd"], "reason": fields["reason"], **numbers}
             )

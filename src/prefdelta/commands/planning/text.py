@@ -12,6 +12,7 @@ from prefdelta.commands.text_table import table, wrapped
 from prefdelta.reporting.worlds.power import SmallestEffect
 
 MOST_CAUSES = MOST_TIES = 15
+_ABOUT_CLAIMS = "--claims: what each claim of the paper costs, and the smallest true effect that it could see"
 _MEANINGS = {
     Basis.COUNTED: "counted: made and looked up in the record",
     Basis.STANDING: "as it stands: counted, if what is made anew above comes out the same",
@@ -23,7 +24,8 @@ _MEANINGS = {
 }
 
 
-def text(plan: Plan) -> str:
+def text(plan: Plan, claims: bool = False) -> str:
+    """claims: also what each claim could see, and what it costs."""
     if not plan.jobs:
         lines = [f"study {plan.study}: nothing to do: every output is there and up to date"]
         return "\n\n".join("\n".join(part) for part in [[*lines, *_notes(plan)], _ties(plan)] if part)
@@ -32,7 +34,8 @@ def text(plan: Plan) -> str:
         f"as SLURM jobs: {plan.jobs:,}, of which {plan.gpu_jobs:,} ask for GPUs",
     ]
     remarks = [*_dollars(plan), *_disk(plan), *_notes(plan)]
-    parts = [head, _table(plan), _causes(plan), _power(plan), _ties(plan), remarks, _legend(plan)]
+    parts = [head, _table(plan), _causes(plan), _ties(plan), remarks, _legend(plan)]
+    parts.insert(3, _power(plan) if claims else [_ABOUT_CLAIMS])
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 

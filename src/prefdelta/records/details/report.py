@@ -32,6 +32,7 @@ class ClaimDetails:
     registered: bool  # before the first arm was trained
     tests: Sequence[NumberDetails] = ()
     controls: Sequence[NumberDetails] = ()
+    title: str = ""  # the claim in a sentence
 
 
 @dataclass(frozen=True, slots=True)

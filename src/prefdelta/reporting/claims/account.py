@@ -16,6 +16,7 @@ def account(claims: PaperClaims, standings: Mapping[str, Standing]) -> ReportDet
                 standings[result.claim.id].registered,
                 [_number(number) for number in result.numbers],
                 [_number(number) for confound in result.confounds for number in confound.numbers],
+                result.claim.claim,
             )
             for result in claims.results
         }
@@ -26,7 +27,7 @@ def _number(result: NumberResult) -> NumberDetails:
     number, estimate = result.number, result.number.estimate
     return NumberDetails(
         question=result.question,
-        title=number.title,
+        title=number.contrast.name,
         unit=result.unit,
         above=number.above,
         value=estimate.value,

@@ -7,27 +7,27 @@ from typing import Literal
 from prefdelta.core.arms import Arm, Base, Pairing
 from prefdelta.core.paper_claims import Against, ArmPatterns, Over
 from prefdelta.reporting.arms import Repeats, families, seed_names, selection_of
+from prefdelta.reporting.contrasts import Where, where
 from prefdelta.reporting.evidence import AnsweredBenchmarks, Evidence
-from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import mean_weights
 from prefdelta.reporting.numbers.sharpening import base_at_entropy
-from prefdelta.reporting.panels import panels
+from prefdelta.reporting.panels import panel_place, panels
 
 Weights = dict[Arm | Base, float]
 
 
-def places_to_measure(evidence: AnsweredBenchmarks, over: Over) -> list[tuple[str, Sequence[Evaluation]]]:
-    """Benchmarks that are averaged, with a title for them; each benchmark has equal weight."""
+def places_to_measure(evidence: AnsweredBenchmarks, over: Over) -> list[Where]:
+    """Benchmarks that are averaged; each benchmark has equal weight."""
     if over == "panels":
-        return [(panel.title, panel.evaluations) for panel in panels(evidence)]
+        return [panel_place(evidence, panel) for panel in panels(evidence)]
     primary = evidence.scores.evaluations(primary=True)
     if over == "all":
-        return [("All benchmarks", primary)] if primary else []
+        return [where(evidence, "all benchmarks", primary)] if primary else []
     inside = over == "in_domain"
     evaluations = [
         evaluation for evaluation in primary if evidence.benchmarks[evaluation.benchmark].in_domain is inside
     ]
-    return [(f"{'In' if inside else 'Out of'} domain", evaluations)] if evaluations else []
+    return [where(evidence, f"{'in' if inside else 'out of'} domain", evaluations)] if evaluations else []
 
 
 def matching(arms: Sequence[Arm], patterns: ArmPatterns, k: int | None = None) -> list[Arm]:
@@ -46,14 +46,12 @@ def matching(arms: Sequence[Arm], patterns: ArmPatterns, k: int | None = None) -
     return matched if complete else []
 
 
-def by_pairing(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
-    """Title -> the arms of one pairing and policy. The title names the policy if there are several."""
-    several = len({arm.policy for arm in arms}) > 1
-    by_title: dict[str, list[Arm]] = {}
+def by_pairing(arms: Sequence[Arm]) -> list[list[Arm]]:
+    """The arms of one pairing and policy each, in order of first appearance."""
+    groups: dict[tuple[str, Pairing], list[Arm]] = {}
     for arm in arms:
-        pairing = arm.pairing.undrawn
-        by_title.setdefault(f"{arm.policy} · {pairing}" if several else str(pairing), []).append(arm)
-    return by_title
+        groups.setdefault((arm.policy, arm.pairing.undrawn), []).append(arm)
+    return list(groups.values())
 
 
 def by_size(arms: Sequence[Arm]) -> dict[str, dict[int, Repeats]]:

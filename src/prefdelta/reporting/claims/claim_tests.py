@@ -1,7 +1,7 @@
 """The kinds of tests that claims name: each turns arms into a few numbers that a claim says are above or below zero."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from prefdelta.core.arms import Arm, Base, Pairing
@@ -17,7 +17,7 @@ from prefdelta.core.paper_claims import (
     Trend,
 )
 from prefdelta.core.statistics import NOTHING, Estimate, scaled
-from prefdelta.reporting.arms import Repeats, families, short_labels
+from prefdelta.reporting.arms import Repeats, families
 from prefdelta.reporting.claims.arms import (
     Weights,
     by_pairing,
@@ -33,7 +33,9 @@ from prefdelta.reporting.claims.arms import (
 from prefdelta.reporting.claims.delta_slopes import delta_slope
 from prefdelta.reporting.claims.joint import lack_of_fit, retained_share
 from prefdelta.reporting.claims.slopes import half_slopes, plane, slope
+from prefdelta.reporting.contrasts import ContrastName, Where, along, contrast, gain, named
 from prefdelta.reporting.evidence import Evidence
+from prefdelta.reporting.formats import listed
 from prefdelta.reporting.numbers.accuracies import Evaluation
 from prefdelta.reporting.numbers.gains import POINTS, ArmWeights, mean_weights
 from prefdelta.reporting.numbers.sharpening import MatchedBase, match
@@ -50,7 +52,7 @@ NO_MATCH = "its entropy is not known"
 class ClaimNumber:
     """A number that is above 0 if the claim is true (or below 0)."""
 
-    title: str  # which arms, over which benchmarks
+    contrast: ContrastName  # what it is of
     estimate: Estimate  # in the unit of its test
     above: bool = True  # whether the claim says above 0
     seeds: Sequence[str] = ()  # training seeds; empty: no arms are involved
@@ -61,6 +63,22 @@ class ClaimNumber:
     arms: Sequence[Arm | Base] = ()  # of the sums
     obstacle: str = ""  # why the number decides nothing, wherever its interval lies; empty: it may decide
 
+    told: Sequence[int] = ()  # the parts of its name that all numbers of its claim have in common
+
+    @property
+    def title(self) -> str:
+        """What it is of, and why it decides nothing, if it does not."""
+        return f"{self.contrast}{self._remark}"
+
+    @property
+    def label(self) -> str:
+        """The title without what its claim says once."""
+        return f"{self.contrast.without(self.told)}{self._remark}"
+
+    @property
+    def _remark(self) -> str:
+        return f" ({self.obstacle})" if self.obstacle else ""
+
 
 @dataclass(frozen=True, slots=True)
 class _Series:
@@ -68,10 +86,6 @@ class _Series:
 
     deltas: Sequence[float]  # units of 10 points, rising
     families: Sequence[Repeats]
-
-    @property
-    def names(self) -> str:
-        return ", ".join(repeats[0].pairing.undrawn.chosen for repeats in self.families)
 
 
 def unit(test: Test) -> str:
@@ -120,6 +134,7 @@ def _of_kind(test: Test, evidence: Evidence) -> list[ClaimNumber]:
 def _trend(test: Trend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     """One number per series and group of benchmarks. Beside it stands how well a line fits, if it is the whole line."""
     numbers = []
+    how = "slope of the gain" if test.part == "all" else f"slope of the gain over the {test.part}"
     for series in _along_generators(evidence, arms):
         halves = half_slopes(series.deltas)
         weights = slope(series.deltas) if test.part == "all" else halves and halves[0]
@@ -127,9 +142,10 @@ def _trend(test: Trend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNu
             continue
         sums = combined(list(zip(series.families, weights, strict=True)), against=test.against)
         whole_line = test.part == "all" and test.against == "base"
-        for title, evaluations in places_to_measure(evidence, test.over):
-            note = lack_of_fit(evidence, series.deltas, series.families, evaluations) if whole_line else ""
-            numbers.append(_number(evidence, f"{title}: {series.names}", sums, evaluations, note=note))
+        for place in places_to_measure(evidence, test.over):
+            note = lack_of_fit(evidence, series.deltas, series.families, place.evaluations) if whole_line else ""
+            name = along(how, series.families, place, against=test.against)
+            numbers.append(_number(evidence, name, sums, place, note=note))
     return numbers
 
 
@@ -145,54 +161,56 @@ def _levels_off(test: LevelsOff, evidence: Evidence, arms: Sequence[Arm]) -> lis
         first = series.families[begins]
         for sign, words, above in ((-1, "minus", False), (1, "plus", True)):
             sums = combined([*change, (first, sign * test.share)], gain=True)
-            name = f"change beyond {first[0].pairing.undrawn.chosen} {words} {test.share:g} × its gain: {series.names}"
-            for title, evaluations in places_to_measure(evidence, test.over):
-                numbers.append(_number(evidence, f"{title}, {name}", sums, evaluations, above=above))
+            middle = first[0].pairing.undrawn.chosen
+            how = f"change of the gain beyond {middle} {words} {test.share:g} × the gain of {middle},"
+            for place in places_to_measure(evidence, test.over):
+                numbers.append(_number(evidence, along(how, series.families, place), sums, place, above=above))
     return numbers
 
 
 def _gains(test: Gains, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     matched = [arm for arm in matching(arms, test.arms) if arm.pairing.chosen != arm.pairing.rejected]
-    members = families(matched)
     return [
         _number(
             evidence,
-            f"{title}: {label}",
+            gain(repeats, place, test.against),
             combined([(repeats, 1.0)], gain=True, against=test.against),
-            evaluations,
+            place,
         )
-        for title, evaluations in places_to_measure(evidence, test.over)
-        for label, repeats in zip(short_labels(members), members, strict=True)
+        for place in places_to_measure(evidence, test.over)
+        for repeats in families(matched)
     ]
 
 
 def _difference(test: Difference, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     """One number per policy and pairing. Random draws of one size are repeats; selections have equal weights."""
     numbers = []
-    for name, left, right in _sides(test, evidence, arms):
+    for left, right in _sides(test, evidence, arms):
         sums = combined([*left, *((repeats, -share) for repeats, share in right)], against=test.against)
-        for title, where in places_to_measure(evidence, test.over):
-            numbers.append(_number(evidence, f"{title}: {name}", sums, where))
+        sides = [[repeats for repeats, _ in side] for side in (left, right)]
+        for place in places_to_measure(evidence, test.over):
+            numbers.append(_number(evidence, contrast("", sides, place, against=test.against), sums, place))
     return numbers
 
 
 def _retains(test: Retains, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     numbers = []
-    for name, left, right in _sides(test, evidence, arms):
+    for left, right in _sides(test, evidence, arms):
         kept, whole = combined(left, gain=True), combined(right, gain=True)
         rest = combined([*left, *((repeats, -test.keeps * share) for repeats, share in right)], gain=True)
-        for title, where in places_to_measure(evidence, test.over):
-            numbers.append(_number(evidence, f"{title}: {name}, gain of the right side", whole, where))
-            note = retained_share(evidence, kept, whole, where)
-            label = f"{title}: {name}, left minus {test.keeps:g} × right"
-            numbers.append(_number(evidence, label, rest, where, note=note))
+        sides = [[repeats for repeats, _ in side] for side in (left, right)]
+        for place in places_to_measure(evidence, test.over):
+            numbers.append(_number(evidence, contrast("gain of", sides[1:], place), whole, place))
+            note = retained_share(evidence, kept, whole, place.evaluations)
+            name = contrast("gain of", sides, place, between=f" − {test.keeps:g} × gain of ")
+            numbers.append(_number(evidence, name, rest, place, note=note))
     return numbers
 
 
 def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
     """The difference of the sides' mean variances over the sizes that all selections share, if at least three."""
     numbers = []
-    for name, own in by_pairing(arms).items():
+    for own in by_pairing(arms):
         left, right = (by_size(matching(own, side)) for side in (test.left, test.right))
         sides = [*left.values(), *right.values()]
         ks = sorted(set.intersection(*(set(side) for side in sides))) if left and right else []
@@ -208,15 +226,21 @@ def _steadiness(test: Steadiness, evidence: Evidence, arms: Sequence[Arm]) -> li
             difference: NDArray[np.float64] = variances[..., :n].mean(axis=-1) - variances[..., n:].mean(axis=-1)
             return difference
 
-        sizes = ", ".join(f"{k:,}" for k in ks)
+        how = f"variance of the gain over k = {', '.join(f'{k:,}' for k in ks)}: {_mean_of(left)} − {_mean_of(right)}"
         seeds = seeds_of(arm for weights in sums for arm in weights)
-        for title, evaluations in places_to_measure(evidence, test.over):
-            estimate = scaled(evidence.scores.of_accuracies(sums, evaluations, spread, "steadiness"), POINTS**2)
-            label, by_name = f"{title}: {name}, k = {sizes}", list(map(_by_name, sums))
-            over = _names(evaluations)
+        for place in places_to_measure(evidence, test.over):
+            estimate = scaled(evidence.scores.of_accuracies(sums, place.evaluations, spread, "steadiness"), POINTS**2)
+            of_all = contrast("", [[side[k] for side in sides for k in ks]], place)
+            name, by_name = replace(of_all, what=how), list(map(_by_name, sums))
+            over = _names(place.evaluations)
             used = list(dict.fromkeys(arm for weights in sums for arm in weights))
-            numbers.append(ClaimNumber(label, estimate, above=False, seeds=seeds, sums=by_name, over=over, arms=used))
+            estimate = named(estimate, name)
+            numbers.append(ClaimNumber(name, estimate, above=False, seeds=seeds, sums=by_name, over=over, arms=used))
     return numbers
+
+
+def _mean_of(names: Collection[str]) -> str:
+    return f"mean of {listed(names)}" if len(names) > 1 else listed(names)
 
 
 def _grid(test: GridSlopes, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
@@ -233,12 +257,23 @@ def _grid(test: GridSlopes, evidence: Evidence, arms: Sequence[Arm]) -> list[Cla
         slopes = plane([chosen for chosen, _, _ in cells], [rejected for _, rejected, _ in cells])
         if slopes is None:
             continue
-        for title, evaluations in places_to_measure(evidence, test.over):
+        members = [repeats for _, _, repeats in cells]
+        named = _grid_name([repeats[0].pairing.undrawn for repeats in members])
+        for place in places_to_measure(evidence, test.over):
             for side, weights, above in zip(("chosen", "rejected"), slopes, (True, False), strict=True):
-                parts = [(repeats, weight) for (_, _, repeats), weight in zip(cells, weights, strict=True)]
-                label = f"{title}: along the {side} generators, over {len(cells)} pairings"
-                numbers.append(_number(evidence, label, combined(parts, gain=True), evaluations, above=above))
+                parts = list(zip(members, weights, strict=True))
+                how = f"slope of the gain along the {side} side of"
+                name = along(how, members, place, pairings=named)
+                numbers.append(_number(evidence, name, combined(parts, gain=True), place, above=above))
     return numbers
+
+
+def _grid_name(pairings: Sequence[Pairing]) -> str:
+    """Chosen over rejected generators where all of them meet; else every pairing."""
+    chosen, rejected = (dict.fromkeys(getattr(one, side) for one in pairings) for side in ("chosen", "rejected"))
+    if len(pairings) == len(chosen) * len(rejected):
+        return f"{listed(chosen)} over {listed(rejected)}"
+    return listed(pairings)
 
 
 def _delta_trend(test: DeltaTrend, evidence: Evidence, arms: Sequence[Arm]) -> list[ClaimNumber]:
@@ -246,7 +281,10 @@ def _delta_trend(test: DeltaTrend, evidence: Evidence, arms: Sequence[Arm]) -> l
     pairings = [pairing for pairing in trained if _is_dose(evidence, pairing)]
     found = delta_slope(evidence, pairings, test.dimension, given_length=test.given_length)
     over = [test.dimension, *(["length"] if test.given_length else [])]
-    return [ClaimNumber(found.title, found.estimate, sums=[found.weights], over=over)] if found else []
+    if found is None:
+        return []
+    name = ContrastName(found.title)
+    return [ClaimNumber(name, named(found.estimate, name), note=found.note, sums=[found.weights], over=over)]
 
 
 def _along_generators(evidence: Evidence, arms: Sequence[Arm]) -> list[_Series]:
@@ -269,43 +307,43 @@ def _is_dose(evidence: Evidence, pairing: Pairing) -> bool:
 
 def _sides(
     test: Difference | Retains, evidence: Evidence, arms: Sequence[Arm]
-) -> list[tuple[str, list[tuple[Repeats, float]], list[tuple[Repeats, float]]]]:
-    """(title, left, right) per policy and pairing that has both sides: families with equal weights of the sum 1."""
+) -> list[tuple[list[tuple[Repeats, float]], list[tuple[Repeats, float]]]]:
+    """(left, right) per policy and pairing that has both sides: families with equal weights of the sum 1."""
     found = []
-    for name, own in by_pairing(arms).items():
+    for own in by_pairing(arms):
         k = nearest_k(evidence, own, test.share) if test.share is not None else None
         if test.share is not None and k is None:
             continue
         left, right = (families(matching(own, side, k), merge_draws=True) for side in (test.left, test.right))
         if not left or not right:
             continue
-        label = f"{name}, k = {k:,}" if k is not None else name
-        if evidence.is_confounded(own[0].pairing):
-            label += " (traces from a data set)"
         sides = ([(repeats, 1 / len(side)) for repeats in side] for side in (left, right))
-        found.append((label, next(sides), next(sides)))
+        found.append((next(sides), next(sides)))
     return found
 
 
 def _number(
     evidence: Evidence,
-    title: str,
+    name: ContrastName,
     weights: Weights,
-    evaluations: Sequence[Evaluation],
+    place: Where,
     *,
     above: bool = True,
     note: str = "",
 ) -> ClaimNumber:
     """The number; it has no value if it is over a sharpened base that the study cannot make."""
+    evaluations = place.evaluations
     sharpened = [base for base in weights if isinstance(base, MatchedBase)]
     matches = [match(evidence.scores, base, evaluation) for base in sharpened for evaluation in evaluations]
     obstacle = LEAVES_GRID if any(found and found.outside == "cooler" for found in matches) else ""
     estimate = scaled(evidence.scores.weighted_difference(weights, evaluations), POINTS) if evaluations else NOTHING
     if None in matches:
         obstacle, estimate = NO_MATCH, NOTHING
+    if any(evidence.is_confounded(arm.pairing) for arm in weights if isinstance(arm, Arm)):
+        note = "; ".join(filter(None, [note, "traces from a data set"]))
     sums, over = [_by_name(weights)], _names(evaluations)
-    title += f" ({obstacle})" if obstacle else ""
-    return ClaimNumber(title, estimate, above, seeds_of(weights), note, sums, over, list(weights), obstacle)
+    estimate = named(estimate, name)
+    return ClaimNumber(name, estimate, above, seeds_of(weights), note, sums, over, list(weights), obstacle)
 
 
 def _by_name(weights: ArmWeights) -> dict[str, float]:

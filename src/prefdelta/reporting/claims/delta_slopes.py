@@ -8,12 +8,13 @@ from prefdelta.core.statistics import Estimate, mean_interval
 from prefdelta.reporting.claims.arms import generator_delta
 from prefdelta.reporting.claims.slopes import slope
 from prefdelta.reporting.evidence import Evidence
-from prefdelta.reporting.formats import signed
+from prefdelta.reporting.formats import listed, signed
 
 
 @dataclass(frozen=True, slots=True)
 class DeltaSlope:
     title: str
+    note: str  # the mean deltas at both ends
     estimate: Estimate  # score points per 10 points of generator delta
     weights: Mapping[str, float]  # of the pairings' mean deltas
 
@@ -53,8 +54,11 @@ def delta_slope(
     means = [sum(both[prompt][0] for prompt in prompts) / len(prompts) for _, _, both in measured]
     (_, first, _), (_, last, _) = measured[0], measured[-1]
     ends = f"{first} {signed(means[0])} to {last} {signed(means[-1])}"
+    names = listed(pairing for _, pairing, _ in measured)
+    given = ", given the difference in length," if given_length else ""
     return DeltaSlope(
-        f"{dimension}, on the prompts of all pairings: {ends}",
+        f"slope of the mean delta in {dimension}{given} along {names}, on the prompts of all",
+        ends,
         mean_interval(values, max(map(abs, weights))),
         {str(pairing): weight for weight, (_, pairing, _) in zip(weights, measured, strict=True)},
     )

@@ -13,6 +13,7 @@ from prefdelta.core.settings import mistakes
 from prefdelta.core.statistics import holm, minimum_detectable, p_above, p_below
 from prefdelta.reporting.arms import selection_of
 from prefdelta.reporting.claims.claim_tests import LEAVES_GRID, NO_MATCH, ClaimNumber, measure, unit
+from prefdelta.reporting.contrasts import common_part, shared_parts
 from prefdelta.reporting.evidence import Evidence
 
 LEVEL = 0.025  # of a one-sided test: that of a 95% interval
@@ -72,6 +73,16 @@ class ClaimResult:
     missing: Sequence[str]  # questions of tests and controls for which the study lacks arms
 
     @property
+    def all_numbers(self) -> list[NumberResult]:
+        """Those of its tests, then those of its controls."""
+        return [*self.numbers, *(number for confound in self.confounds for number in confound.numbers)]
+
+    @property
+    def common(self) -> str:
+        """What all its numbers have in common, which their labels do not say."""
+        return common_part([number.number.contrast for number in self.all_numbers])
+
+    @property
     def word(self) -> str:
         """The verdict, without its causes."""
         if not self.numbers:
@@ -99,8 +110,7 @@ class ClaimResult:
     def deciding(self) -> NumberResult | None:
         """The number that is furthest from holding: the one to look at first."""
         rank = {"fails": 0, "open": 1, "holds": 2}
-        numbers = [*self.numbers, *(number for confound in self.confounds for number in confound.numbers)]
-        return min(numbers, key=lambda number: (rank[number.outcome], -_p(number.number)), default=None)
+        return min(self.all_numbers, key=lambda number: (rank[number.outcome], -_p(number.number)), default=None)
 
     @property
     def needs(self) -> str:
@@ -164,7 +174,7 @@ def judge_claims(claims: Claims, evidence: Evidence, note: str) -> PaperClaims:
     """
     results = [_measured(claim, evidence) for claim in claims.claims]
     failing = _failing([number for result in results for number in result.numbers])
-    return PaperClaims(claims.source, note, [_with_failures(result, failing) for result in results])
+    return PaperClaims(claims.source, note, [_saying_once(_with_failures(result, failing)) for result in results])
 
 
 def _measured(claim: Claim, evidence: Evidence) -> ClaimResult:
@@ -212,6 +222,17 @@ def _failing(results: Sequence[NumberResult]) -> set[int]:
         for result in tested
     ]
     return {id(result) for result, p in zip(tested, holm(against), strict=True) if p <= LEVEL_AGAINST}
+
+
+def _saying_once(result: ClaimResult) -> ClaimResult:
+    """The result, whose numbers have labels without what is said once."""
+    told = shared_parts([number.number.contrast for number in result.all_numbers])
+
+    def short(numbers: Sequence[NumberResult]) -> list[NumberResult]:
+        return [replace(number, number=replace(number.number, told=told)) for number in numbers]
+
+    confounds = [replace(confound, numbers=short(confound.numbers)) for confound in result.confounds]
+    return replace(result, numbers=short(result.numbers), confounds=confounds)
 
 
 def _with_failures(result: ClaimResult, failing: set[int]) -> ClaimResult:

@@ -2,16 +2,19 @@
 
 import io
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 from xml.etree import ElementTree
 
+from prefdelta.reporting.figures.text import SMALL, width
+from prefdelta.reporting.figures.values import Mark, csv_text
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
@@ -21,11 +24,9 @@ STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # part of matplotlib, so widths are the same everywhere
     "font.size": 11.5,
 }
-CHARACTER = 6.4  # px: width of an average character at this size
-LINE = 15  # px
-_MARGIN: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15}  # margins of files
-SMALL = 10.5  # px: size of secondary text
+_MARGIN = 0.15  # inches, around the figure in files
 WIDE, NARROW = 920, 340  # px
+_OVER = 12  # px: by which labels of ticks may stick out at the ends of an axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ _PAGE_COLOURS = {
 
 def print_palette(accent: str) -> Palette:
     """The colours of files, for white paper."""
-    series = (accent, "#b0561a", "#4a7a3a", "#7a4a9c", "#a62f5d", "#157f82")
+    series = (accent, "#d55e00", "#009e73", "#b3608f", "#8a6d00", "#2f8fc4")  # after Okabe and Ito, darker
     return Palette("#1c1d1f", "#63666c", "#dcdde0", "#ffffff", series)
 
 
@@ -69,7 +70,14 @@ class Drawing(Protocol):
     """A figure before it is drawn."""
 
     def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
-        """Draw it at 72 dots per inch, so that one unit is one px. narrow: one column, for phones."""
+        """Draw it at 72 dots per inch, so that one unit is one px. narrow: one column, for phones.
+
+        The mark of row i of `marks` has the group id `mark-<i>`.
+        """
+        ...
+
+    def marks(self) -> list[Mark]:
+        """The values of all marks, in the order in which they are drawn."""
         ...
 
 
@@ -82,22 +90,20 @@ def inline(drawing: Drawing, name: str, *, narrow: bool) -> str:
 
 
 def as_files(drawing: Drawing, accent: str) -> dict[str, bytes]:
-    """The same figure as files that stand alone, by ending: SVG with text as outlines, and PDF."""
+    """The figure as files, by ending: one drawing as SVG (text as outlines) and PDF, and its values as CSV."""
     from matplotlib import rc_context
+    from matplotlib.transforms import Bbox
 
     with rc_context(STYLE | {"svg.fonttype": "path"}):
         figure = drawing.draw(print_palette(accent), narrow=False)
         figure.set_facecolor("#ffffff")
+        width, height = figure.get_size_inches()
+        whole = Bbox.from_extents(0, 0, width, height).padded(_MARGIN)
         stream = io.BytesIO()
         nothing = {"CreationDate": None, "Producer": None, "Creator": None}
-        figure.savefig(stream, format="pdf", metadata=nothing, **_MARGIN)
-        return {"svg": _svg(figure, transparent=False, **_MARGIN).encode(), "pdf": stream.getvalue()}
-
-
-def wrapped(text: str, px: float, size: float = 11.5) -> str:
-    """A text, wrapped to the width."""
-    characters = max(int(px / (CHARACTER * size / 11.5)) - 1, 12)
-    return "\n".join(textwrap.wrap(text, characters)) or text
+        figure.savefig(stream, format="pdf", metadata=nothing, bbox_inches=whole)
+        svg = _svg(figure, transparent=False, bbox_inches=whole)
+    return {"svg": svg.encode(), "pdf": stream.getvalue(), "csv": csv_text(drawing.marks()).encode()}
 
 
 def text_at(
@@ -115,17 +121,39 @@ def text_at(
     )
 
 
+def moved(axes: "Axes", x: float, y: float = 0.0) -> "Transform":
+    """The axes' data, moved by px: marks beside each other keep their values."""
+    from matplotlib.transforms import offset_copy
+
+    return offset_copy(axes.transData, axes.get_figure(root=True), x, y, units="points")
+
+
 def signed(value: float) -> str:
     """A tick label: +2, 0, −1.5."""
     return f"{value:+g}".replace("-", "−") if value else "0"
 
 
-def signed_ticks(axis: "Axis", most: int) -> None:
-    """Signed ticks at round values, at most `most` + 1."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+def signed_ticks(
+    span: tuple[float, float], px: float, most: int, *, tall: bool = False
+) -> tuple[list[float], list[str]]:
+    """Round values on an axis of this length, about `most` of them, with labels that neither touch nor stick out far.
 
-    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: signed(value)))
+    tall: the axis stands upright, so that labels need their height.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = span
+    for number in range(most, 0, -1):
+        labels = {at: signed(at) for at in map(float, MaxNLocator(number, steps=[1, 2, 5, 10]).tick_values(low, high))}
+        rooms = {at: SMALL * 1.3 if tall else width(label, SMALL) + 6 for at, label in labels.items()}
+        places = {at: (at - low) / (high - low) * px for at in labels}
+        below, above = (3.0, SMALL) if tall else (_OVER, _OVER)
+        inside = [at for at in labels if rooms[at] / 2 - below <= places[at] <= px + above - rooms[at] / 2]
+        shown = [labels[at] for at in inside]
+        apart = all(places[b] - places[a] >= (rooms[a] + rooms[b]) / 2 for a, b in pairwise(inside))
+        if apart and len(set(shown)) == len(shown):
+            return inside, shown
+    return [], []
 
 
 def bare(axes: "Axes", palette: Palette, keep: Sequence[str]) -> None:

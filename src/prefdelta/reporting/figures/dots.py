@@ -1,20 +1,23 @@
 """Rows of dots with intervals, along one x axis that all panels share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, count
 from typing import TYPE_CHECKING, Literal
 
-from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.figures.canvas import NARROW, SMALL, WIDE, Palette, bare, signed_ticks, text_at
+from prefdelta.reporting.figures.canvas import NARROW, WIDE, Palette, bare, moved, signed_ticks, text_at
 from prefdelta.reporting.figures.grid import Columns, Grid
-from prefdelta.reporting.figures.marks import Head, Point, draw_head, limits, mark_style, width_of
+from prefdelta.reporting.figures.marks import DASHED, DOTTED, Head, Point, limits, mark_style
+from prefdelta.reporting.figures.text import SMALL, fitted, height, widest
+from prefdelta.reporting.figures.values import Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ROW, _NARROW_ROW = 26, 36  # px
+_ROW, _DOT = 26.0, 18.0  # px: the least height of a row; the room of a dot below its label
 _FOOT = 46  # px: tick labels and the unit
+_MOST = 330.0  # px: width of labels beside the dots
 Labels = Literal["left", "above", "none"]  # where the labels of a panel's rows are
 
 
@@ -33,7 +36,7 @@ class Band:
 
     first: int  # row
     last: int
-    estimate: Estimate
+    point: Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,19 @@ class DotPanel:
     head: Head
     dots: Sequence[Dot]  # the same labels in every panel
     bands: Sequence[Band] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Labels as they fit, and the rows that they stand in. Sizes in px."""
+
+    labels: Sequence[str]
+    heights: Sequence[float]
+
+    @property
+    def tops(self) -> list[float]:
+        """Where rows begin, from the top; and where the last one ends."""
+        return [0.0, *accumulate(self.heights)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,61 +71,84 @@ class DotFigure:
 
     def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
         """See Drawing."""
-        columns = Columns(NARROW, 1, left=8, gap=22) if narrow else self._columns()
-        room = columns.panel + columns.gap  # for titles
-        head = max(panel.head.height(room) for panel in self.panels)
-        body = max(len(panel.dots) for panel in self.panels) * (_NARROW_ROW if narrow else _ROW)
-        grid = Grid(columns, len(self.panels), columns.panel, head, body, foot=_FOOT, between=columns.gap)
+        names = [dot.label for dot in self.panels[0].dots]
+        columns = Columns(NARROW, 1, left=8, gap=22) if narrow else self._columns(names)
+        px = columns.panel
+        labels = [fitted(name, px if narrow else columns.left - 20) for name in names]
+        lines = [height(label.count("\n") + 1) for label in labels]
+        rows = _Rows(labels, [line + _DOT if narrow else max(line + 8, _ROW) for line in lines])
+        head = max(panel.head.height(px) for panel in self.panels)
+        grid = Grid(columns, len(self.panels), px, head, rows.tops[-1], foot=_FOOT, between=columns.gap)
         span = limits(value for panel in self.panels for dot in panel.dots for value in dot.point.values())
+        ticks = signed_ticks(span, px, 5 if narrow else 4)
         figure = grid.figure()
+        numbers = count()
         for index, panel in enumerate(self.panels):
             axes = grid.axes(figure, index)
-            labels: Labels = "above" if narrow else "left" if grid.is_first_in_row(index) else "none"
-            _draw(axes, panel, self.unit, span, labels, palette)
-            draw_head(axes, panel.head, (span[0], -0.5), room, palette)
+            axes.set_xlim(*span)
+            axes.set_ylim(rows.tops[-1], 0)
+            axes.set_xticks(*ticks)
+            where: Labels = "above" if narrow else "left" if grid.is_first_in_row(index) else "none"
+            _draw(axes, panel, self.unit, rows, where, palette, numbers)
+            panel.head.draw(axes, (span[0], 0), px, palette)
         return figure
 
-    def _columns(self) -> Columns:
-        left = min(round(width_of(dot.label for panel in self.panels for dot in panel.dots)) + 20, 330)
-        count = max(1, min(len(self.panels), 4, (WIDE - left) // 150))
+    def marks(self) -> list[Mark]:
+        """See Drawing."""
+        return [
+            mark
+            for panel in self.panels
+            for label, point, kind in _points(panel)
+            for mark in point.marks(panel.head.title, "", label, self.unit, kind=kind)
+        ]
+
+    def _columns(self, names: Sequence[str]) -> Columns:
+        left = min(widest(names) + 1, _MOST) + 20
+        count = max(1, min(len(self.panels), 4, int((WIDE - left) // 150)))
         if len(self.panels) > count:  # rows of equal length
             count = -(-len(self.panels) // -(-len(self.panels) // count))
         return Columns(WIDE, count, left, gap=24)
 
 
+def _points(panel: DotPanel) -> Iterator[tuple[str, Point, str]]:
+    """(row, what is drawn in it, its kind), in the order of drawing; a band is a mark of its own."""
+    for band in panel.bands:
+        yield f"{panel.dots[band.first].label} to {panel.dots[band.last].label}", band.point.alone, "reference"
+    for dot in panel.dots:
+        yield dot.label, dot.point, "mean"
+
+
 def _draw(
-    axes: "Axes", panel: DotPanel, unit: str, span: tuple[float, float], labels: Labels, palette: Palette
+    axes: "Axes", panel: DotPanel, unit: str, rows: _Rows, labels: Labels, palette: Palette, numbers: "count[int]"
 ) -> None:
-    axes.set_xlim(*span)
-    axes.set_ylim(len(panel.dots) - 0.5, -0.5)
     bare(axes, palette, ["bottom"])
     axes.set_yticks([])
-    signed_ticks(axes.xaxis, 5 if labels == "above" else 4)
     axes.set_xlabel(unit, color=palette.muted, fontsize=SMALL, labelpad=2)
-    axes.axvline(0, color=palette.ink, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+    axes.axvline(0, color=palette.ink, linewidth=1, linestyle=DOTTED, zorder=1)
+    tops, left = rows.tops, axes.get_xlim()[0]
     for band in panel.bands:
-        _draw_band(axes, band, palette)
-    shift = 0.24 if labels == "above" else 0.0  # the dots are below the label
-    for place, dot in enumerate(panel.dots):
-        _draw_dot(axes, dot, place + shift, palette)
+        _draw_band(axes, band, tops[band.first] + 1, tops[band.last + 1] - 1, palette, numbers)
+    for dot, label, top, tall in zip(panel.dots, rows.labels, tops, rows.heights, strict=False):
+        y = top + tall - _DOT / 2 if labels == "above" else top + tall / 2
+        _draw_dot(axes, dot, y, palette, numbers)
         if labels == "above":
             behind = {"facecolor": palette.paper, "edgecolor": "none", "pad": 1}
-            text_at(axes, (0, 0), (span[0], place - 0.02), dot.label, palette.ink, bbox=behind)
+            text_at(axes, (0, 0), (left, top + 1), label, palette.ink, va="top", bbox=behind)
         elif labels == "left":
-            text_at(axes, (-12, 0), (span[0], place), dot.label, palette.ink, ha="right", va="center")
+            text_at(axes, (-12, 0), (left, y), label, palette.ink, ha="right", va="center")
 
 
-def _draw_band(axes: "Axes", band: Band, palette: Palette) -> None:
-    value, low, high = band.estimate.value, band.estimate.low, band.estimate.high
-    if value is None:
+def _draw_band(axes: "Axes", band: Band, top: float, bottom: float, palette: Palette, numbers: "count[int]") -> None:
+    estimate, colour = band.point.estimate, palette.series[0]
+    if estimate.value is None:
         return
-    top, bottom = band.first - 0.45, band.last + 0.45
-    if low is not None and high is not None:
-        axes.fill_between([low, high], top, bottom, color=palette.series[0], alpha=0.13, linewidth=0, zorder=0.5)
-    axes.plot([value, value], [top, bottom], color=palette.series[0], linewidth=1, linestyle=(0, (4, 3)), zorder=1.5)
+    if estimate.low is not None and estimate.high is not None:
+        axes.fill_between([estimate.low, estimate.high], top, bottom, color=colour, alpha=0.13, linewidth=0, zorder=0.5)
+    line = [estimate.value, estimate.value], [top, bottom]
+    axes.plot(*line, color=colour, linewidth=1, linestyle=DASHED, zorder=1.5, gid=f"mark-{next(numbers)}")
 
 
-def _draw_dot(axes: "Axes", dot: Dot, y: float, palette: Palette) -> None:
+def _draw_dot(axes: "Axes", dot: Dot, y: float, palette: Palette, numbers: "count[int]") -> None:
     axes.axhline(y, color=palette.rule, linewidth=0.6, zorder=0)
     estimate, colour = dot.point.estimate, palette.series[0]
     if estimate.value is None:
@@ -117,8 +156,9 @@ def _draw_dot(axes: "Axes", dot: Dot, y: float, palette: Palette) -> None:
     if estimate.low is not None and estimate.high is not None:
         ends = [estimate.low, estimate.high]
         axes.plot(ends, [y, y], color=colour, linewidth=1.8, solid_capstyle="round", zorder=2)
-    if len(dot.point.repeats) > 1:
-        nearby = [y + 0.2] * len(dot.point.repeats)
-        axes.plot(dot.point.repeats, nearby, "o", color=palette.muted, markersize=2.6, markeredgewidth=0, zorder=3)
     style = mark_style(colour, palette, size=5.5 if dot.apart else 6.5, edge=1.6, filled=not dot.apart)
-    axes.plot([estimate.value], [y], "o", zorder=4, **style)
+    axes.plot([estimate.value], [y], "o", zorder=4, gid=f"mark-{next(numbers)}", **style)
+    for run in dot.point.runs:
+        style = mark_style(palette.muted, palette, size=2.6, edge=0, filled=True)
+        below = moved(axes, 0, -5)
+        axes.plot([run.value], [y], "o", transform=below, zorder=3, gid=f"mark-{next(numbers)}", **style)

@@ -9,7 +9,7 @@ from prefdelta.reporting.figures.canvas import Drawing, as_files
 
 
 def publish_figures(folder: Path, drawings: Mapping[str, Drawing], accent: str) -> None:
-    """Write <name>.svg and <name>.pdf of every drawing. The folder has all its old files or all its new ones."""
+    """Write <name>.{svg,pdf,csv} of every drawing. The folder has all its old files or all its new ones."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{state}") for state in ("new", "old"))
     try:

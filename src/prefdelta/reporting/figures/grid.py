@@ -64,14 +64,22 @@ class Grid:
         x, y = self.corner(index)
         return self._axes(figure, x, y, self.panel_width, self.body)
 
-    def legend_axes(self, figure: "Figure") -> "Axes":
-        """Axes over the legend's room, right of the labels, with px as their units."""
-        width = self.columns.width - self.columns.left
-        axes = self._axes(figure, self.columns.left, self.height - self.legend, width, self.legend)
-        axes.set_axis_off()
-        axes.set_xlim(0, width)
-        axes.set_ylim(0, self.legend)
-        return axes
+    def axes_within(
+        self, figure: "Figure", index: int, corner: tuple[float, float], size: tuple[float, float]
+    ) -> "Axes":
+        """Axes in a part of a panel's place. corner: its lower left one, from the panel's own."""
+        x, y = self.corner(index)
+        return self._axes(figure, x + corner[0], y + corner[1], *size)
+
+    def blank_axes(self, figure: "Figure", index: int) -> "Axes":
+        """Axes over a panel's place, with px as their units and nothing drawn."""
+        return _blank(self.axes(figure, index), self.panel_width, self.body)
+
+    def legend_axes(self, figure: "Figure", *, whole: bool = False) -> "Axes":
+        """Axes over the legend's room, with px as their units. whole: not right of the labels, but all of the width."""
+        left = 0 if whole else self.columns.left
+        width = self.columns.width - left
+        return _blank(self._axes(figure, left, self.height - self.legend, width, self.legend), width, self.legend)
 
     @property
     def _row(self) -> float:
@@ -80,3 +88,10 @@ class Grid:
     def _axes(self, figure: "Figure", x: float, y: float, width: float, height: float) -> "Axes":
         size = self.columns.width, self.height
         return figure.add_axes((x / size[0], y / size[1], width / size[0], height / size[1]))
+
+
+def _blank(axes: "Axes", width: float, height: float) -> "Axes":
+    axes.set_axis_off()
+    axes.set_xlim(0, width)
+    axes.set_ylim(0, height)
+    return axes

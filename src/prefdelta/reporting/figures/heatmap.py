@@ -1,12 +1,16 @@
 """The share that every two of some sets have in common: a triangle of shaded cells per panel."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count as counting
 from typing import TYPE_CHECKING
 
-from prefdelta.reporting.figures.canvas import LINE, NARROW, SMALL, WIDE, Palette, text_at
+from prefdelta.core.statistics import Estimate
+from prefdelta.reporting.figures.canvas import NARROW, WIDE, Palette, text_at
 from prefdelta.reporting.figures.grid import Columns, Grid
-from prefdelta.reporting.figures.marks import Head, draw_head, width_of
+from prefdelta.reporting.figures.marks import Head
+from prefdelta.reporting.figures.text import SMALL, fitted, height, widest
+from prefdelta.reporting.figures.values import Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,12 +18,22 @@ if TYPE_CHECKING:
 
 _CELL = 30  # px
 _FOOT = 4  # px
+_ROOM = 20  # px: the least cell that has its number inside
+_MOST, _NARROW_MOST = 230.0, 120.0  # px: width of the names
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What two sets have in common."""
+
+    share: float  # 0 to 1
+    chance: Estimate  # the share by chance; n: the pairs that both sets were taken from
 
 
 @dataclass(frozen=True, slots=True)
 class HeatPanel:
     head: Head
-    shares: Mapping[tuple[str, str], float]  # 0 to 1, by names in order
+    shares: Mapping[tuple[str, str], Shared]  # by names in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,49 +45,79 @@ class HeatFigure:
 
     def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
         """See Drawing."""
-        left = round(width_of(self.names)) + 40
-        body = _CELL * (len(self.names) - 1)
-        if narrow:
-            cell = min(_CELL, (NARROW - left - 8) / (len(self.names) - 1))
-            body = round(cell * (len(self.names) - 1))
-            columns = Columns(NARROW, 1, left, gap=24)
-        else:
-            count = max(1, min(len(self.panels), (WIDE - left + 40) // (body + 40)))
-            columns = Columns(WIDE, count, left, gap=40)
-        room = columns.width - left if columns.count == 1 else body + columns.gap - 6
-        head = max(panel.head.height(room) for panel in self.panels) + LINE
-        grid = Grid(columns, len(self.panels), body, head, body, foot=_FOOT, between=columns.gap - _FOOT)
+        width = NARROW if narrow else WIDE
+        labels = [
+            fitted(f"{name}\u00a0\u00a0{number}", _NARROW_MOST if narrow else _MOST)
+            for number, name in enumerate(self.names, 1)
+        ]
+        left = widest(labels) + 22
+        tall = max(height(label.count("\n") + 1) for label in labels) + 3
+        cells = len(self.names) - 1
+        across = min(_CELL, (width - left - 16) / cells)
+        down = max(across, tall)
+        count = 1 if narrow else max(1, min(len(self.panels), int((width - left + 40) // (cells * across + 40))))
+        columns = Columns(width, count, left, gap=40)
+        room = width - left - 8 if count == 1 else cells * across + columns.gap - 6
+        head = max(panel.head.height(room) for panel in self.panels) + height(1, SMALL) + tall
+        grid = Grid(columns, len(self.panels), cells * across, head, cells * down, foot=_FOOT, between=24)
         figure = grid.figure()
+        numbers = counting()
         for index, panel in enumerate(self.panels):
             axes = grid.axes(figure, index)
-            self._draw(axes, panel, palette, labelled=grid.is_first_in_row(index))
-            draw_head(axes, panel.head, (0, -0.5), room, palette)  # above the first number
+            axes.set_xlim(0, cells)
+            axes.set_ylim(cells, 0)
+            axes.set_axis_off()
+            self._draw(axes, panel, palette, across, numbers)
+            if grid.is_first_in_row(index):
+                for row, label in enumerate(labels[1:]):
+                    text_at(axes, (-8, 0), (0, row + 0.5), label, palette.ink, ha="right", va="center")
+                text_at(axes, (-8, 3), (0, 0), labels[0], palette.ink, ha="right")
+            panel.head.draw(axes, (0, 0), room, palette, tall + height(1, SMALL) - 6)  # above the first name and number
         return figure
 
-    def _draw(self, axes: "Axes", panel: HeatPanel, palette: Palette, *, labelled: bool) -> None:
+    def marks(self) -> list[Mark]:
+        """See Drawing."""
+        return [
+            Mark(
+                panel=panel.head.title,
+                series=first,
+                name=second,
+                contrast=f"share of {panel.head.title} by {first} that is in {panel.head.title} by {second}",
+                kind="mean",
+                x=first,
+                x_low=None,
+                x_high=None,
+                y=100 * shared.share,
+                low=None if shared.chance.low is None else 100 * shared.chance.low,
+                high=None if shared.chance.high is None else 100 * shared.chance.high,
+                unit="%; low to high: 95% of unrelated deltas",
+                n=shared.chance.n,
+                runs=None,
+                seeds="",
+            )
+            for panel in self.panels
+            for first, second, shared in self._cells(panel)
+        ]
+
+    def _cells(self, panel: HeatPanel) -> Iterator[tuple[str, str, Shared]]:
+        for column, first in enumerate(self.names[:-1]):
+            for second in self.names[column + 1 :]:
+                if (first, second) in panel.shares:
+                    yield first, second, panel.shares[first, second]
+
+    def _draw(self, axes: "Axes", panel: HeatPanel, palette: Palette, across: float, numbers: "counting[int]") -> None:
         from matplotlib.patches import Rectangle
 
-        size = len(self.names) - 1
-        axes.set_xlim(0, size)
-        axes.set_ylim(size, 0)
-        axes.set_axis_off()
-        for column, first in enumerate(self.names[:-1]):
-            text_at(axes, (0, 3), (column + 0.5, column), str(column + 1), palette.muted, ha="center", fontsize=SMALL)
-            for row, second in enumerate(self.names[1:]):
-                share = panel.shares.get((first, second))
-                if row < column or share is None:
-                    continue
-                axes.add_patch(
-                    Rectangle(
-                        (column + 0.03, row + 0.03), 0.94, 0.94, color=palette.series[0], alpha=0.75 * share, lw=0
-                    )
-                )
-                text = f"{100 * share:.0f}"
-                text_at(
-                    axes, (0, 0), (column + 0.5, row + 0.5), text, palette.ink, ha="center", va="center", fontsize=SMALL
-                )
-        if labelled:
-            for row, name in enumerate(self.names[1:]):
-                label = f"{name}  {row + 2}"
-                text_at(axes, (-8, 0), (0, row + 0.5), label, palette.ink, ha="right", va="center")
-            text_at(axes, (-8, 3), (0, 0), f"{self.names[0]}  1", palette.ink, ha="right")
+        small = {"fontsize": min(SMALL, 0.5 * across)}
+        for column in range(len(self.names) - 1):
+            text_at(axes, (0, 3), (column + 0.5, column), str(column + 1), palette.muted, ha="center", **small)
+        for first, second, shared in self._cells(panel):
+            column, row = self.names.index(first), self.names.index(second) - 1
+            cell = Rectangle((column + 0.03, row + 0.03), 0.94, 0.94, gid=f"mark-{next(numbers)}", lw=0)
+            cell.set_color(palette.series[0])
+            cell.set_alpha(0.75 * shared.share)
+            axes.add_patch(cell)
+            if across >= _ROOM:
+                place = (column + 0.5, row + 0.5)
+                text = f"{100 * shared.share:.0f}"
+                text_at(axes, (0, 0), place, text, palette.ink, ha="center", va="center", **small)

@@ -1,14 +1,19 @@
 """The parts that panels share: a title, a note, whether the benchmark is in domain, points with intervals."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from prefdelta.core.statistics import Estimate
-from prefdelta.reporting.figures.canvas import CHARACTER, LINE, SMALL, Palette, text_at, wrapped
+from prefdelta.reporting.figures.canvas import Palette, text_at
+from prefdelta.reporting.figures.text import SMALL, fitted, height
+from prefdelta.reporting.figures.values import Mark, MarkSource
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d")
+DOTTED, DASHED = (0, (1, 2)), (0, (4, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +28,35 @@ class Head:
     def domain(self) -> str:
         return {True: "in domain", False: "out of domain", None: ""}[self.in_domain]
 
-    def lines(self, px: float) -> tuple[str, str]:
-        """Title and note, wrapped to the width."""
-        return wrapped(self.title, px), wrapped(self.note, px, SMALL)
+    def height(self, px: float) -> float:
+        """The height that it needs if it may be so wide, in px."""
+        return sum(height(text.count("\n") + 1, size) for text, size, _ in self._parts(px)) + 8
 
-    def height(self, px: float) -> int:
-        """The height that it needs, in px."""
-        title, note = self.lines(px)
-        return LINE * (title.count("\n") + note.count("\n") + 2 + (self.in_domain is not None)) + 6
+    def draw(self, axes: "Axes", at: tuple[float, float], px: float, palette: Palette, above: float = 0) -> None:
+        """Draw it above a point of the data, the upper left corner of the axes, and so many px more."""
+        above += 6.0
+        for text, size, style in self._parts(px):
+            colour = palette.muted if style == {} else palette.ink
+            text_at(axes, (0, above), at, text, colour, fontsize=size, **style)
+            above += height(text.count("\n") + 1, size)
+
+    def _parts(self, px: float) -> list[tuple[str, float, dict[str, str]]]:
+        """(text, size, style), from below: the note, the domain, the title."""
+        parts: list[tuple[str, float, dict[str, str]]] = []
+        if self.note:
+            parts.append((fitted(self.note, px, SMALL), SMALL, {}))
+        if self.in_domain is not None:
+            parts.append((f"{'●' if self.in_domain else '○'} {self.domain}", SMALL, {"style": "italic"}))
+        return [*parts, (fitted(self.title, px, bold=True), 11.5, {"weight": "bold"})]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """One of the runs behind a mean."""
+
+    value: float
+    n: int  # items
+    source: MarkSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +64,68 @@ class Point:
     """An estimate and, if it is a mean of repeats, their values."""
 
     estimate: Estimate
-    repeats: Sequence[float] = ()
+    repeats: Sequence[Repeat] = ()
+    source: MarkSource = field(default_factory=MarkSource)
+
+    @property
+    def is_known(self) -> bool:
+        return self.estimate.value is not None
+
+    @property
+    def value(self) -> float:
+        """Its value, which is known."""
+        assert self.estimate.value is not None
+        return self.estimate.value
+
+    @property
+    def runs(self) -> Sequence[Repeat]:
+        """The repeats that are drawn, as small marks: those of a mean over several."""
+        return self.repeats if len(self.repeats) > 1 and self.is_known else ()
+
+    @property
+    def alone(self) -> "Point":
+        """Without its runs, where these are not drawn."""
+        return replace(self, repeats=())
 
     def values(self) -> list[float]:
         """All values that must lie inside the axes."""
-        ends = (self.estimate.value, self.estimate.low, self.estimate.high, *self.repeats)
+        if not self.is_known:
+            return []
+        ends = (self.estimate.value, self.estimate.low, self.estimate.high, *(run.value for run in self.runs))
         return [value for value in ends if value is not None]
+
+    def marks(
+        self, panel: str, series: str, x: float | str, unit: str, across: Estimate | None = None, kind: str = "mean"
+    ) -> list[Mark]:
+        """Its row of the CSV, and one for each run that is drawn; none if its value is not known."""
+        if not self.is_known:
+            return []
+        source, ends = self.source, (across.low, across.high) if across else (None, None)
+
+        def row(kind: str, of: MarkSource, own: Estimate, ends: tuple[float | None, float | None]) -> Mark:
+            return Mark(
+                panel=panel,
+                series=series,
+                name=of.name,
+                contrast=of.contrast,
+                kind=kind,
+                x=x,
+                x_low=ends[0],
+                x_high=ends[1],
+                y=own.value,
+                low=own.low,
+                high=own.high,
+                unit=unit,
+                n=own.n,
+                runs=of.runs,
+                seeds=" ".join(of.seeds),
+            )
+
+        of_runs = [Estimate(run.value, None, None, run.n) for run in self.runs]
+        return [
+            row(kind, source, self.estimate, ends),
+            *(row("run", run.source, own, (None, None)) for run, own in zip(self.runs, of_runs, strict=True)),
+        ]
 
 
 def limits(values: Iterable[float]) -> tuple[float, float]:
@@ -54,19 +136,6 @@ def limits(values: Iterable[float]) -> tuple[float, float]:
     return low - air, high + air
 
 
-def draw_head(axes: "Axes", head: Head, at: tuple[float, float], px: float, palette: Palette) -> None:
-    """Draw the head above a point, the upper left corner of the axes. Out of domain has its own colour."""
-    title, note = head.lines(px)
-    above = 8
-    text_at(axes, (0, above), at, note, palette.muted, fontsize=SMALL)
-    above += LINE * (note.count("\n") + 1)
-    if head.in_domain is not None:
-        mark = "●" if head.in_domain else "○"
-        text_at(axes, (0, above), at, f"{mark} {head.domain}", palette.ink, fontsize=SMALL, style="italic")
-        above += LINE
-    text_at(axes, (0, above + 2), at, title, palette.ink, weight="bold")
-
-
 def mark_style(colour: str, palette: Palette, *, size: float, edge: float, filled: bool) -> dict[str, Any]:
     """How matplotlib draws a mark, filled or open. edge: width of the line around an open one."""
     return {
@@ -74,9 +143,5 @@ def mark_style(colour: str, palette: Palette, *, size: float, edge: float, fille
         "markerfacecolor": colour if filled else palette.paper,
         "markeredgecolor": colour,
         "markeredgewidth": 0 if filled else edge,
+        "linestyle": "none",
     }
-
-
-def width_of(labels: Iterable[str]) -> float:
-    """The width of the longest label, in px."""
-    return max((len(line) for label in labels for line in label.split("\n")), default=0) * CHARACTER

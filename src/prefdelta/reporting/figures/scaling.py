@@ -1,71 +1,61 @@
-"""Gains along the generators: one panel per benchmark, one line per series."""
+"""Gains against the measured generator delta: one panel per benchmark, one line per series and family of generators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING
 
-from prefdelta.reporting.figures.canvas import (
-    LINE,
-    NARROW,
-    SMALL,
-    WIDE,
-    Palette,
-    bare,
-    signed_ticks,
-    text_at,
-    wrapped,
-)
+from prefdelta.core.statistics import Estimate
+from prefdelta.reporting.figures.canvas import NARROW, WIDE, Palette, bare, moved, signed_ticks, text_at
 from prefdelta.reporting.figures.grid import Columns, Grid
-from prefdelta.reporting.figures.marks import Head, Point, draw_head, limits, mark_style, width_of
+from prefdelta.reporting.figures.lane import Lane
+from prefdelta.reporting.figures.marks import DOTTED, SHAPES, Head, Point, limits, mark_style
+from prefdelta.reporting.figures.text import SMALL, columns, fitted, height, widest
+from prefdelta.reporting.figures.values import Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _BODY = 170  # px
-_MARKERS = ("o", "s", "^", "D")
-_TILTED = 0.6  # height of a tilted label, as a share of its length
+_KEY = 20  # px: room for the mark of a key, left of its name
+_BESIDE = 5  # px: between marks of several series at one place, and from a mean to its runs
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingPlace:
+    """A pairing, at its generator delta."""
+
+    name: str
+    x: Estimate  # points
+    line: str | None  # places of one name are joined; None: not comparable with the others: open, and in no line
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
     name: str
-    points: Sequence[Point | None]  # one per place on the x axis; None without such an arm
+    points: Sequence[Point | None]  # one per place; None without such an arm
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingPanel:
     head: Head
-    series: Sequence[Series]
+    series: Sequence[Series]  # the same names in every panel
 
 
 @dataclass(frozen=True, slots=True)
 class ScalingFigure:
-    """A point and its interval per place, small points for repeats, a dotted line along 0."""
+    """A point and its intervals per place, small points for repeats, a dotted line along 0; names above the panels."""
 
     panels: Sequence[ScalingPanel]
-    places: Sequence[str]  # labels of the x axis, in lines
+    places: Sequence[ScalingPlace]
     axis: str  # title of the x axis
     unit: str
-    apart: frozenset[int] = frozenset()  # places not comparable with the others: open, and in no line
 
     def draw(self, palette: Palette, *, narrow: bool) -> "Figure":
         """See Drawing."""
-        columns = Columns(NARROW, 1, 44, 30) if narrow else Columns(WIDE, min(len(self.panels), 2), 52, 60)
-        panel_width = columns.panel
-        tilted = width_of(self.places) > panel_width / max(len(self.places), 1) - 4
-        tall = _TILTED * width_of(place.replace("\n", ", ") for place in self.places)
-        axis = wrapped(self.axis, panel_width, SMALL)
-        foot = (
-            34
-            + LINE * axis.count("\n")
-            + (tall if tilted else LINE * max(place.count("\n") + 1 for place in self.places))
-        )
-        head = max(panel.head.height(panel_width) for panel in self.panels) + 6
-        named = [series.name for series in self.panels[0].series] if len(self.panels[0].series) > 1 else []
-        legend = (LINE + 4) * len(named) + 8 if named else 0
-        grid = Grid(columns, len(self.panels), panel_width, head, _BODY, foot, between=22, legend=legend)
-        span = limits(
+        across = limits(end for place in self.places for end in Point(place.x).values())
+        up = limits(
             value
             for panel in self.panels
             for series in panel.series
@@ -73,79 +63,95 @@ class ScalingFigure:
             if point is not None
             for value in point.values()
         )
+        ticks = signed_ticks(up, _BODY, 5, tall=True)
+        left = widest(ticks[1], SMALL) + 28
+        across_panels = (
+            Columns(NARROW, 1, left, 30) if narrow else Columns(WIDE, min(len(self.panels), 2), left, left + 8)
+        )
+        px = across_panels.panel
+        axis = fitted(self.axis, px, SMALL)
+        known = {place.name: place.x.value for place in self.places if place.x.value is not None}
+        lane = Lane.of({name: (x - across[0]) / (across[1] - across[0]) * px for name, x in known.items()}, px)
+        head = max(panel.head.height(px) for panel in self.panels) + lane.height
+        foot = 26 + height(axis.count("\n") + 1, SMALL)
+        names = [series.name for series in self.panels[0].series]
+        room = across_panels.width - left
+        keys = [fitted(name, room - _KEY, SMALL) for name in names] if len(names) > 1 else []
+        per_row = columns([f"{key}" for key in keys], room - _KEY, SMALL, _KEY + 16) if keys else 1
+        line = height(max((key.count("\n") + 1 for key in keys), default=1), SMALL) + 4
+        legend = line * -(-len(keys) // per_row) + 10 if keys else 0
+        grid = Grid(across_panels, len(self.panels), px, head, _BODY, foot, between=22, legend=legend)
         figure = grid.figure()
+        numbers = count()
         for index, panel in enumerate(self.panels):
             axes = grid.axes(figure, index)
-            self._draw(axes, panel, span, axis, palette, tilted=tilted)
-            draw_head(axes, panel.head, (-0.5, span[1]), panel_width, palette)
-            if index == 0:
-                x, y = grid.corner(index)
-                for number, name in enumerate(named):
-                    above = head + legend - (LINE + 4) * (number + 1)
-                    colour, marker = _look(number, palette)
-                    _key(figure, (x + 6, y + _BODY + above + 6), colour, marker)
-                    text_at(axes, (18, above), (-0.5, span[1]), name, palette.ink, fontsize=SMALL)
+            axes.set_xlim(*across)
+            axes.set_ylim(*up)
+            bare(axes, palette, ["bottom"])
+            axes.set_xticks(*signed_ticks(across, px, 8))
+            axes.set_yticks(*ticks)
+            axes.set_axisbelow(True)
+            axes.grid(axis="y", color=palette.rule, linewidth=0.6)
+            axes.tick_params(axis="y", length=0)
+            text_at(
+                axes, (8 - left, _BODY / 2), (across[0], up[0]), self.unit, palette.muted,
+                fontsize=SMALL, rotation=90, va="center", ha="center",
+            )  # fmt: skip
+            text_at(axes, (px / 2, -22), (across[0], up[0]), axis, palette.muted, fontsize=SMALL, va="top", ha="center")
+            axes.axhline(0, color=palette.ink, linewidth=1, linestyle=DOTTED, zorder=1)
+            lane.draw(axes, px, palette)
+            panel.head.draw(axes, (across[0], up[1]), px, palette, lane.height)
+            for number, series in enumerate(panel.series):
+                shift = _BESIDE * (number - (len(panel.series) - 1) / 2)
+                self._draw(axes, series, number, shift, palette, numbers)
+        if keys:
+            axes = grid.legend_axes(figure)
+            for number, key in enumerate(keys):
+                row, column = divmod(number, per_row)
+                x, y = column * room / per_row + 6, legend - line * (row + 0.5)
+                colour, shape = _look(number, palette)
+                axes.plot([x], [y], shape, **mark_style(colour, palette, size=6, edge=1.6, filled=True))
+                text_at(axes, (12, 0), (x, y), key, palette.ink, va="center", fontsize=SMALL)
         return figure
 
+    def marks(self) -> list[Mark]:
+        """See Drawing."""
+        return [
+            mark
+            for panel in self.panels
+            for series in panel.series
+            for place, point in zip(self.places, series.points, strict=True)
+            if point is not None and place.x.value is not None
+            for mark in point.marks(panel.head.title, series.name, place.x.value, self.unit, place.x)
+        ]
+
     def _draw(
-        self, axes: "Axes", panel: ScalingPanel, span: tuple[float, float], axis: str, palette: Palette, *, tilted: bool
+        self, axes: "Axes", series: Series, number: int, shift: float, palette: Palette, numbers: "count[int]"
     ) -> None:
-        axes.set_xlim(-0.5, len(self.places) - 0.5)
-        axes.set_ylim(*span)
-        bare(axes, palette, ["bottom"])
-        signed_ticks(axes.yaxis, 5)
-        axes.set_axisbelow(True)
-        axes.grid(axis="y", color=palette.rule, linewidth=0.6)
-        axes.tick_params(axis="y", length=0)
-        axes.set_ylabel(self.unit, color=palette.muted, fontsize=SMALL, labelpad=3)
-        axes.set_xlabel(axis, color=palette.muted, fontsize=SMALL, labelpad=3)
-        places = [place.replace("\n", ", ") for place in self.places] if tilted else list(self.places)
-        turned: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if tilted else {}
-        axes.set_xticks(range(len(places)), places, **turned)
-        axes.axhline(0, color=palette.ink, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
-        for number, series in enumerate(panel.series):
-            shift = 0.12 * (number - (len(panel.series) - 1) / 2)
-            _draw_series(axes, series, shift, *_look(number, palette), palette, self.apart)
+        colour, shape = _look(number, palette)
+        here, beside = moved(axes, shift), moved(axes, shift + _BESIDE)
+        lines: dict[str, list[tuple[float, float]]] = {}
+        for place, point in zip(self.places, series.points, strict=True):
+            if point is None or point.estimate.value is None or place.x.value is None:
+                continue
+            x, y = place.x.value, point.estimate.value
+            if place.line is not None:
+                lines.setdefault(place.line, []).append((x, y))
+            for ends, is_across in ((place.x, True), (point.estimate, False)):
+                if ends.low is not None and ends.high is not None:
+                    where = ([ends.low, ends.high], [y, y]) if is_across else ([x, x], [ends.low, ends.high])
+                    width = 1.0 if is_across else 1.8
+                    axes.plot(*where, color=colour, linewidth=width, solid_capstyle="round", transform=here, zorder=2)
+            style = mark_style(colour, palette, size=6.5, edge=1.6, filled=place.line is not None)
+            axes.plot([x], [y], shape, transform=here, zorder=4, gid=f"mark-{next(numbers)}", **style)
+            for run in point.runs:
+                style = mark_style(palette.muted, palette, size=2.8, edge=0, filled=True)
+                axes.plot([x], [run.value], "o", transform=beside, zorder=3, gid=f"mark-{next(numbers)}", **style)
+        for joined in lines.values():
+            joined.sort()
+            along = [x for x, _ in joined], [y for _, y in joined]
+            axes.plot(*along, color=colour, linewidth=1, alpha=0.5, transform=here, zorder=1.5)
 
 
 def _look(number: int, palette: Palette) -> tuple[str, str]:
-    return palette.series[number % len(palette.series)], _MARKERS[number % len(_MARKERS)]
-
-
-def _key(figure: "Figure", at: tuple[float, float], colour: str, marker: str) -> None:
-    """A marker of the legend, at px from the lower left corner of the figure."""
-    from matplotlib.lines import Line2D
-
-    width, height = (72 * inches for inches in figure.get_size_inches())
-    line = Line2D([at[0] / width], [at[1] / height], marker=marker, color=colour, markersize=6, linestyle="none")
-    line.set_transform(figure.transFigure)
-    line.set_markeredgewidth(0)
-    figure.add_artist(line)
-
-
-def _draw_series(
-    axes: "Axes",
-    series: Series,
-    shift: float,
-    colour: str,
-    marker: str,
-    palette: Palette,
-    apart: frozenset[int],
-) -> None:
-    known = [
-        (place, place + shift, point, point.estimate.value)
-        for place, point in enumerate(series.points)
-        if point is not None and point.estimate.value is not None
-    ]
-    line = [(x, y) for place, x, _, y in known if place not in apart]
-    axes.plot([x for x, _ in line], [y for _, y in line], color=colour, linewidth=1, alpha=0.5)
-    for place, x, point, y in known:
-        if point.estimate.low is not None and point.estimate.high is not None:
-            ends = [point.estimate.low, point.estimate.high]
-            axes.plot([x, x], ends, color=colour, linewidth=1.8, solid_capstyle="round", zorder=2)
-        if len(point.repeats) > 1:
-            beside = [x + 0.07] * len(point.repeats)
-            axes.plot(beside, point.repeats, "o", color=palette.muted, markersize=2.8, markeredgewidth=0, zorder=3)
-        size = 5.5 if place in apart else 6.5
-        style = mark_style(colour, palette, size=size, edge=1.6, filled=place not in apart)
-        axes.plot([x], [y], marker, zorder=4, **style)
+    return palette.series[number % len(palette.series)], SHAPES[number % len(SHAPES)]

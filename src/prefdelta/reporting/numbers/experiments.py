@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 
 from prefdelta.core.arms import Pairing
-from prefdelta.reporting.arms import PARTS, Repeats, families, selection_of, short_labels
+from prefdelta.core.statistics import NOTHING, Estimate, scaled
+from prefdelta.reporting.arms import PARTS, Repeats, families, selection_of
 from prefdelta.reporting.content import CONFOUNDED, Content
 from prefdelta.reporting.evidence import ExperimentArms
 from prefdelta.reporting.figures.canvas import Drawing
 from prefdelta.reporting.figures.dots import Band, Dot, DotFigure, DotPanel
-from prefdelta.reporting.figures.scaling import ScalingFigure, ScalingPanel, Series
-from prefdelta.reporting.formats import NONE, percent
+from prefdelta.reporting.figures.scaling import ScalingFigure, ScalingPanel, ScalingPlace, Series
+from prefdelta.reporting.formats import span
 from prefdelta.reporting.numbers.budgets import budgets
-from prefdelta.reporting.numbers.gains import UNIT
+from prefdelta.reporting.numbers.gains import POINTS, UNIT
 from prefdelta.reporting.panels import panel_head, panel_point, panels
 
-_SERIES = ("policy", "selection", "recipe")  # parts of the names of series
 _FIRST = {"methods": ("recipe", "pairing", "selection", "policy")}  # parts of the labels, if not PARTS
 
 
@@ -26,44 +26,57 @@ def draw_experiment(content: Content, experiment: ExperimentArms) -> Drawing:
 
 
 def scaling(content: Content, experiment: ExperimentArms) -> ScalingFigure:
-    """A place per pairing, a generator paired with itself first; a series per policy, selection and recipe."""
+    """A place per pairing, at its generator delta; a series per policy, selection, recipe and rejected generator.
+
+    Chosen generators of one family are joined. A generator paired with itself has no delta, however the accuracies of
+    its two samples came out.
+    """
     arms = experiment.arms
-    pairings = sorted(
-        dict.fromkeys(arm.pairing.undrawn for arm in arms), key=lambda pairing: pairing.chosen != pairing.rejected
-    )
+    pairings = list(dict.fromkeys(arm.pairing.undrawn for arm in arms))
     members = families(arms)
     series = list(dict.fromkeys(map(_series, members)))
     by_key = {(_series(repeats), repeats[0].pairing.undrawn): repeats for repeats in members}
-    firsts = [next(repeats for repeats in members if _series(repeats) == key) for key in series]
-    marks = [
-        content.mark(*(arm for repeats in members if _series(repeats) == key for arm in repeats)) for key in series
-    ]
-    names = [f"{name}{mark}" for name, mark in zip(short_labels(firsts, _SERIES), marks, strict=True)]
+    rejected = list(dict.fromkeys(pairing.rejected for pairing in pairings))
+    shown_names = {pairing: pairing.chosen if len(rejected) == 1 else str(pairing) for pairing in pairings}
+    names = []
+    for key in series:
+        own = [repeats for repeats in members if _series(repeats) == key]
+        differing = [part for place, part in enumerate(key[:3]) if len({other[place] for other in series}) > 1]
+        over = [f"over {key[3]}"] if len(rejected) > 1 else []
+        names.append(" · ".join([*differing, *over]) + content.mark(*(arm for repeats in own for arm in repeats)))
     shown_panels = []
     for panel in panels(content):
         drawn = [
             Series(
                 name,
                 [
-                    panel_point(content, by_key[key, pairing], panel) if (key, pairing) in by_key else None
+                    panel_point(content, by_key[key, pairing], panel, shown_names[pairing])
+                    if (key, pairing) in by_key
+                    else None
                     for pairing in pairings
                 ],
             )
             for key, name in zip(series, names, strict=True)
         ]
         shown_panels.append(ScalingPanel(panel_head(content, panel, members), drawn))
-    rejected = {pairing.rejected for pairing in pairings}
-    axis = "chosen generator, and the share of its traces that are right"
+    axis = "chosen minus rejected: share of traces that are right, points"
     if len(rejected) == 1:
-        axis += f"; rejected: {rejected.pop()}"
-        shown = [pairing.chosen for pairing in pairings]
-    else:
-        shown = list(map(str, pairings))
-    apart = {place for place, pairing in enumerate(pairings) if content.is_confounded(pairing)}
-    if apart:
+        axis += f"; rejected: {rejected[0]}"
+    if any(map(content.is_confounded, pairings)):
         axis += f"; open: {CONFOUNDED}"
-    places = [f"{name}\n{_accuracy(content, pairing)}" for name, pairing in zip(shown, pairings, strict=True)]
-    return ScalingFigure(shown_panels, places, axis, UNIT, frozenset(apart))
+    places = [
+        ScalingPlace(
+            shown_names[pairing],
+            _delta(content, pairing),
+            None if content.is_confounded(pairing) else content.families.get(pairing.chosen, ""),
+        )
+        for pairing in pairings
+    ]
+    if unknown := [place.name for place in places if place.x.value is None]:
+        axis += f"; not drawn, as no grades tell where: {', '.join(unknown)}"
+    if known := [place for place in places if place.x.value is not None]:
+        axis += f"; n\u00a0=\u00a0{span([place.x.n for place in known])} prompts"
+    return ScalingFigure(shown_panels, places, axis, UNIT)
 
 
 def rows(content: Content, experiment: ExperimentArms) -> DotFigure:
@@ -73,7 +86,7 @@ def rows(content: Content, experiment: ExperimentArms) -> DotFigure:
     labels = content.labels(members, _FIRST.get(experiment.figure, PARTS))
     shown = []
     for panel in panels(content):
-        points = [panel_point(content, repeats, panel) for repeats in members]
+        points = [panel_point(content, repeats, panel, label) for repeats, label in zip(members, labels, strict=True)]
         dots = [
             Dot(
                 label,
@@ -82,7 +95,7 @@ def rows(content: Content, experiment: ExperimentArms) -> DotFigure:
             )
             for label, point, repeats in zip(labels, points, members, strict=True)
         ]
-        bands = [Band(*ends, points[at].estimate) for at, ends in references(members).items()] if filtering else []
+        bands = [Band(*ends, points[at]) for at, ends in references(members).items()] if filtering else []
         shown.append(DotPanel(panel_head(content, panel, members), dots, bands))
     return DotFigure(shown, UNIT)
 
@@ -105,13 +118,17 @@ def references(members: Sequence[Repeats]) -> dict[int, tuple[int, int]]:
     return spans
 
 
-def _accuracy(content: Content, pairing: Pairing) -> str:
-    accuracy = content.grades.accuracy(pairing.chosen)
-    return NONE if accuracy is None or accuracy.value is None else f"{percent(accuracy.value)}%"
+def _delta(content: Content, pairing: Pairing) -> Estimate:
+    """The generator delta in points; 0, which is known, for a generator paired with itself."""
+    gap = content.grades.gap(pairing)
+    if gap is None:
+        return NOTHING
+    return Estimate(0.0, None, None, gap.n) if pairing.chosen == pairing.rejected else scaled(gap, POINTS)
 
 
-def _series(repeats: Repeats) -> tuple[str, str, str]:
-    return repeats[0].policy, repeats[0].selection, repeats[0].recipe
+def _series(repeats: Repeats) -> tuple[str, str, str, str]:
+    first = repeats[0]
+    return first.policy, first.selection, first.recipe, first.pairing.undrawn.rejected
 
 
 def _block(repeats: Repeats) -> tuple[str, Pairing, str, int | None]:

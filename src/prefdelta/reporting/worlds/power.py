@@ -49,7 +49,8 @@ def _smallest(line: NumberResult, shape: StudyShape) -> SmallestEffect:
     number = line.number
     arms = frozenset(str(base) for arm in number.arms for base in _answered(arm, shape))
     deltas = frozenset() if arms else frozenset(f"{pairing}/{number.over[0]}" for one in number.sums for pairing in one)
-    return SmallestEffect(number.title, line.unit, line.detectable, line.effect, number.estimate.n, arms, deltas)
+    name, n = number.contrast.name, number.estimate.n
+    return SmallestEffect(name, line.unit, line.detectable, line.effect, n, arms, deltas)
 
 
 def _answered(arm: Arm | Base, shape: StudyShape) -> list[Arm | Base]:

@@ -69,6 +69,9 @@ class Generator(Settings):
     shipped: TraceFields | None = None
     """Columns of `prompts.train` that hold the traces. Give either this or `model`."""
 
+    family: str | None = None
+    """Name of its family: a line of a figure joins generators of one family. Default: all without a name are of one."""
+
     samples: Annotated[int, Field(ge=1)] = 1
     """Traces drawn per prompt. 2 or more for a generator that is paired with itself; correctness cells need several."""
 

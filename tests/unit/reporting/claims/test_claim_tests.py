@@ -5,7 +5,6 @@ import pytest
 from pydantic import TypeAdapter
 
 from prefdelta.core.paper_claims import Test as PaperTest
-from prefdelta.core.statistics import NOTHING
 from prefdelta.reporting.claims.claim_tests import NO_MATCH, measure
 
 from .planted import planted
@@ -30,7 +29,7 @@ def test_arms_on_several_draws_of_traces_are_repeats_of_one_place():
         seeds=1, prompts=20_000, run_sd=0.1, gaps=LADDER,
     )  # fmt: skip
     (number,) = measure(asked(kind="trend"), evidence)
-    assert number.title == "In domain: a, b, c"
+    assert number.title == "slope of the gain along a, b, c over weak · all · dpo · pico · seeds 0, 0@1 · Near · T = 1"
     assert number.estimate.value == pytest.approx(3, abs=0.4)
     assert (number.seeds, number.estimate.run_df) == (["0", "0@1"], 3)
     assert len(number.sums[0]) == 4  # the middle place has no weight in a slope over three
@@ -41,7 +40,7 @@ def test_a_trend_is_a_slope_per_ten_points_without_the_zero_delta_and_without_sh
         {"c~weak": (9, 0), "a~weak": (3, 0), "b~weak": (6, 0), "weak~weak": (20, 0), "shipped~weak": (-20, 0)}
     )
     (number,) = measure(asked(kind="trend"), evidence)
-    assert number.title == "In domain: a, b, c"
+    assert "along a, b, c over weak" in number.title
     assert number.estimate.value == pytest.approx(3, abs=0.4)
     assert number.estimate.low < 3 < number.estimate.high
     assert number.seeds == ["0", "1", "2"]
@@ -74,7 +73,8 @@ def test_to_level_off_is_to_change_by_less_than_a_share_of_a_gain(gains, holds):
 def test_gains_are_of_arms_that_could_gain():
     evidence = ladder({"weak~weak": (0, 0), "a~weak": (4, 0), "b~weak": (6, 0)})
     numbers = measure(asked(kind="gains", arms={}), evidence)
-    assert [number.title for number in numbers] == ["In domain: a~weak", "In domain: b~weak"]
+    assert numbers[0].title == "gain of all · a~weak · dpo · pico · seeds 0, 1, 2 · Near · T = 1"
+    assert [number.contrast.pairing for number in numbers] == ["a~weak", "b~weak"]
     assert [number.estimate.value for number in numbers] == pytest.approx([4, 6], abs=1)
 
 
@@ -82,7 +82,7 @@ def test_a_difference_takes_random_draws_together():
     evidence = planted({"one": {"top-mean-5": 8, "random-5-s0": 3, "random-5-s1": 5}}, seeds=2, prompts=20_000)
     sides = {"left": {"selections": ["top-mean-{k}"]}, "right": {"selections": ["random-{k}-s*"]}}
     (number,) = measure(asked(kind="difference", share=0.05, **sides), evidence)
-    assert number.title == "In domain: big~small, k = 5"
+    assert number.contrast.what == "top-mean-5 − random-5-s0,1"
     assert number.estimate.value == pytest.approx(4, abs=1.2)
     assert measure(asked(kind="difference", **{**sides, "right": {"selections": ["absent"]}}), evidence) == []
 
@@ -102,7 +102,7 @@ def test_a_grid_takes_the_chosen_and_the_rejected_generator_apart(rejected):
     )  # fmt: skip
     chosen, lower = measure(asked(kind="grid"), evidence)
     assert (chosen.above, lower.above) == (True, False)
-    assert chosen.title == "In domain: along the chosen generators, over 9 pairings"
+    assert chosen.contrast.what == "slope of the gain along the chosen side of a, b, c over weak, a, b"
     assert chosen.estimate.value == pytest.approx(3, abs=0.3)
     assert lower.estimate.value == pytest.approx(rejected, abs=0.3)
     assert (chosen.estimate.low > 0, lower.estimate.high < 0) == (True, rejected < 0)
@@ -150,7 +150,7 @@ def test_a_family_without_entropy_stays_a_number_of_its_test_unless_no_family_ha
     test = asked(kind="gains", arms={}, against="sharpened")
     evidence = planted(gains, seeds=2, entropies={**NATS, "pico/big~small/top": math.nan})
     lacking, known = measure(test, evidence)
-    assert (lacking.estimate, lacking.obstacle, known.obstacle) == (NOTHING, NO_MATCH, "")
+    assert (lacking.estimate.value, lacking.obstacle, known.obstacle) == (None, NO_MATCH, "")
     assert known.estimate.value is not None
     nowhere = {name: nats for name, nats in NATS.items() if "base" in name} | {"pico": math.nan}
     assert measure(test, planted(gains, seeds=2, entropies=nowhere)) == []
