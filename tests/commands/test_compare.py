@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from prefdelta.commands.main import main
 from prefdelta.core.arms import Arm
@@ -197,9 +198,104 @@ def test_a_repeat_without_answers_is_left_out_and_named(partly: Callable[..., An
     assert "not evaluated yet: " in partly(ALL, TOP, text=True)
 
 
+def _in_two_groups() -> None:
+    """The study in the working directory asks two primary groups; only TOP's first seed and the base have the second.
+
+    Maths is sampled, code is in `half`.
+    """
+    study = yaml.safe_load(Path(CONFIG).read_text())
+    sampled = study["evaluate"]["groups"]["sampled"]
+    study["evaluate"]["groups"] = {
+        "sampled": sampled | {"benchmarks": BENCHMARKS[:2]},
+        "half": sampled | {"benchmarks": BENCHMARKS[2:], "sampling": {"temperature": 0.5, "max_tokens": 80}},
+    }
+    Path(CONFIG).write_text(yaml.safe_dump(study, sort_keys=False))
+    for path in RESULTS.glob("evaluate/**/sampled.parquet"):
+        rows = tables.read(path, Score)
+        tables.write(path, Score, [row for row in rows if row.benchmark in BENCHMARKS[:2]])
+        if path.parent in (RESULTS / f"evaluate/{TOP}/s0", RESULTS / "evaluate/pa/base"):
+            tables.write(
+                path.with_name("half.parquet"), Score, [row for row in rows if row.benchmark in BENCHMARKS[2:]]
+            )
+        path.with_name("greedy.parquet").unlink(missing_ok=True)
+
+
+def test_a_side_counts_in_each_line_with_the_arms_that_answered_there(partly: Callable[..., Any]) -> None:
+    _in_two_groups()
+    found = partly(TOP, "pa/base")
+    assert [line["over"] for line in found["contrasts"]] == ["Maths, easy", "Maths, hard", "Code"]
+    both = [f"{TOP}/s0", f"{TOP}/s1"]
+    assert [line["first_arms"] for line in found["contrasts"]] == [both, both, both[:1]]
+    assert (found["first"]["arms"], found["first"]["not_evaluated"]) == (both, [])
+    assert f"Code: without {TOP}/s1" in partly(TOP, "pa/base", text=True)
+
+
+def test_a_side_that_has_one_group_of_two_counts_in_it(partly: Callable[..., Any]) -> None:
+    _in_two_groups()
+    found = partly(ALL, "pa/base")
+    assert [line["verdict"] != "not known" for line in found["contrasts"]] == [True, True, False]
+    assert found["first"] == {"name": ALL, "arms": [f"{ALL}/s0", f"{ALL}/s1"], "not_evaluated": []}
+    text = partly(ALL, "pa/base", "--items", "2", text=True)
+    assert "not evaluated yet" not in text
+    hint = next(line for line in text.splitlines() if line.startswith("whole: prefdelta "))
+    assert f"--arm {ALL}/s0" in hint
+    assert main(hint.removeprefix("whole: prefdelta ").split()) == 0
+
+
+def test_without_a_line_it_is_told_which_side_lacks_which_answers(partly: Callable[..., Any]) -> None:
+    _in_two_groups()
+    told = partly(ALL, "pa/base", "--on", "all", code=2)
+    assert f"{ALL}: has no answers yet to mini_code (half). `" in told
+    shutil.rmtree(RESULTS / f"evaluate/{TOP}")
+    assert f"{TOP}: has no answers yet to {BENCHMARKS[0]} (sampled), {BENCHMARKS[1]} (sampled)" in partly(
+        ALL, TOP, "--on", "maths", code=2
+    )
+
+
+@pytest.mark.parametrize("way", ["maths", "panels"])
+def test_a_problem_that_several_prompts_ask_counts_once(partly: Callable[..., Any], way: str) -> None:
+    """The first is right in both of its prompts, the second in none: one problem won. In another they are even."""
+    right = {f"{ALL}/s0": ["x", "x.2", "y"], f"{TOP}/s0": ["y.2", "z"]}
+    for arm, solved in right.items():
+        rows = [
+            Score(HARD.benchmark, name, 0, "2", name in solved, "stop", 4, f"{arm}-{name}", None)
+            for name in ("x", "x.2", "y", "y.2", "z", "v")
+        ]
+        tables.write(RESULTS / f"evaluate/{arm}/sampled.parquet", Score, rows)
+    line = next(
+        line
+        for line in partly(f"{ALL}/s0", f"{TOP}/s0", "--on", way, "--level", "hard")["contrasts"]
+        if line["benchmarks"] == [HARD.benchmark]
+    )
+    assert (line["difference"]["n"], line["won"], line["lost"]) == (4, 1, 1)
+
+
+def _luck(document: Any) -> str:
+    return document["rule"].partition("The interval holds ")[2]
+
+
+def test_the_rule_says_which_luck_the_intervals_hold(partly: Callable[..., Any]) -> None:
+    """Runs are in them if arms are repeated; untrained policies have no runs."""
+    study = yaml.safe_load(Path(CONFIG).read_text())
+    study["evaluate"]["groups"]["sampled"]["base_temperatures"] = [0.5]
+    Path(CONFIG).write_text(yaml.safe_dump(study, sort_keys=False))
+    base = RESULTS / "evaluate/pa/base/sampled.parquet"
+    sharpened = next(
+        path for job in study_here().jobs("evaluate") for path in map(Path, job.outputs) if "base@0.5" in str(path)
+    )
+    sharpened.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(base, sharpened)
+    assert _luck(partly(ALL, "pa/base")) == "the luck of problems and of runs."
+    assert _luck(partly("pa/base", "pa/base@0.5")) == "the luck of problems; no trained arm takes part."
+    for path in RESULTS.glob("evaluate/**/s1/sampled.parquet"):
+        path.unlink()
+    shutil.rmtree(RESULTS / "evaluate/pa/g3~g1/random-2-s1")
+    assert _luck(partly(ALL, "pa/base")).startswith("the luck of problems, not of runs: ")
+
+
 def test_an_arm_without_answers_is_told(partly: Callable[..., Any]) -> None:
     shutil.rmtree(RESULTS / f"evaluate/{TOP}")
-    assert f"{TOP}: no answers in sampled" in partly(ALL, TOP, code=2)
+    assert f"{TOP}: has no answers yet" in partly(ALL, TOP, code=2)
 
 
 @pytest.mark.parametrize(
@@ -209,6 +305,8 @@ def test_an_arm_without_answers_is_told(partly: Callable[..., Any]) -> None:
         ((ALL, "pa/g3~g1/al/dpo"), ALL),
         ((ALL, TOP, "--on", "physics"), "maths"),
         ((ALL, TOP, "--on", "mini_maths_easy", "--level", "hard"), "no benchmark of the level hard"),
+        ((ALL, TOP, "--on", "in_domain", "--group", "greedy", "--level", "easy"), "no benchmark of the level easy"),
+        ((ALL, TOP, "--on", "out_of_domain", "--group", "greedy"), "--on out_of_domain: no benchmark in greedy"),
         ((ALL, TOP, "--group", "half"), "sampled, greedy"),
     ],
 )

@@ -4,20 +4,28 @@ import csv
 import io
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from prefdelta.commands.main import main
+from prefdelta.records.call import Call
+from prefdelta.records.judgement import Judgement
+from prefdelta.records.selection import SelectedPair
+from prefdelta.store import tables
 
 from .looked_at import EVIL, EVIL_SHOWN, make_study
-from .made import CONFIG, RESULTS, make_checkout, snapshot
+from .made import CONFIG, RESULTS, make_checkout, record_calls, snapshot
 
 Look = Callable[..., str]
 ALL, TOP = "pa/g3~g1/all/dpo", "pa/g3~g1/top-mean-2/dpo"
@@ -103,6 +111,25 @@ def test_a_judgement_has_every_vote_its_reasoning_and_what_was_asked(look: Look)
     assert judgement["asked"]["rubrics"]["signal_to_noise"]["path"] == "resources/rubrics/signal_to_noise.md"
 
 
+def test_a_second_judge_has_its_votes_too(partly: Look) -> None:
+    """The judges of a study share the partition of a form's replies."""
+    study = yaml.safe_load(Path(CONFIG).read_text())
+    study["judge"]["others"] = {"second": {"pairings": ["g3~g1"], "prompts": "all"}}
+    Path(CONFIG).write_text(yaml.safe_dump(study))
+    scores = {"computational_precision": 1, "signal_to_noise": 3}
+    rows = [Judgement("aa01", "g3", 0, name, score, 1, 1, ["again"], None) for name, score in scores.items()]
+    tables.write(RESULTS / "judge/g3/both@second.parquet", Judgement, rows)
+    record_calls(
+        "judge/both~g3", [Call("again", "again", 0, json.dumps(scores), "stop", 4, None, "other", 0.1, 1.0, "host")]
+    )
+    own, second = document(partly, "show", "judgement", "g3/aa01/0")["judgements"]
+    assert [score["dimension"] for score in second["scores"]] == [f"{name}@second" for name in scores]
+    assert [(vote["failure"], vote["judge"], vote["scores"]) for vote in second["votes"]] == [(None, "other", scores)]
+    assert own["votes"][0]["judge"] == "rules"
+    chosen, _ = document(partly, "show", "pair", "f1")["sides"]
+    assert chosen["judgements"][1]["votes"] == second["votes"]
+
+
 def test_the_text_that_a_judge_was_asked_is_put_together_and_an_edit_since_is_told(partly: Look) -> None:
     (asked,) = document(partly, "show", "judgement", "g3/aa01/0", "--asked")["asked"]
     assert asked["as_then"] is True
@@ -129,6 +156,18 @@ def test_a_selection_says_how_much_was_drawn_among_ties(look: Look) -> None:
     assert [order["ties"]["drawn"] for order in orders] == [1, 1]
     assert [order["trained"] for order in orders] == [[f"{TOP}/s0"], [f"{TOP}/s1"]]
     assert document(look, "show", "selection", "g3~g1/all")["orders"][0]["ties"] is None
+
+
+def test_only_a_selection_by_a_value_has_best_pairs(partly: Look) -> None:
+    assert "\nbest pairs\n" in partly("show", "selection", "g3~g1/top-mean-2")
+    for other in ("all", "random-2-s0"):
+        text = partly("show", "selection", f"g3~g1/{other}")
+        assert "\nfirst pairs\n" in text
+        assert "not a selection by a value" in text
+    for path in RESULTS.glob("filter/g3~g1/top-mean-2/*.manifest.json"):
+        path.unlink()
+    text = partly("show", "selection", "g3~g1/top-mean-2")
+    assert "drawn among ties  not known" in text
 
 
 def test_a_lineage_goes_up_to_prompt_weights_and_judge_and_down_to_arms(look: Look) -> None:
@@ -175,6 +214,14 @@ def test_a_name_without_a_seed_is_the_mean_over_repeats_and_base_is_the_untraine
     assert truncated == dict.fromkeys(["mini_maths_easy", "mini_maths_hard", "mini_code"], 1 / 40)
 
 
+def test_problems_are_those_of_the_accuracy_where_no_gain_is_known(partly: Look) -> None:
+    for path in RESULTS.glob("evaluate/pa/base/*.parquet"):
+        path.unlink()
+    lines = [line.split() for line in partly("show", "arm", ALL).splitlines() if line.startswith("mini_")]
+    assert lines
+    assert {(gain, problems) for *_, gain, problems, _, _, _ in lines} == {("—", "40")}
+
+
 def test_an_item_has_the_answers_of_every_arm_and_the_text_of_one(look: Look) -> None:
     item = document(look, "show", "item", "mini_maths_hard/math00")
     assert {(answer["arm"], answer["group"]) for answer in item["answers"]} >= {
@@ -194,12 +241,16 @@ def test_an_item_has_the_answers_of_every_arm_and_the_text_of_one(look: Look) ->
     ("words", "found"),
     [
         (["--sort", "delta:mean"], ["f1", "f2", "f3", "f4"]),
+        ([], ["f1", "f2", "f3", "f4"]),
+        (["--ascending"], ["f1", "f2", "f3", "f4"]),
         (["--sort", "rejected_tokens", "--ascending"], ["f1", "f2", "f3", "f4"]),
         (["--sort", "rejected_tokens"], ["f3", "f2", "f1", "f4"]),
         (["--where", "delta:mean>=1", "--where", "length < 0"], ["f2", "f3"]),
         (["--where", "eligible=false", "--where", "reason=chosen_truncated"], ["f4"]),
         (["--where", "cell!=right-wrong"], []),
-        (["--where", "rank:top-mean-2<=2", "--sort", "rank:top-mean-2", "--ascending"], ["f1", "f3"]),
+        (["--where", "rank:top-mean-2>=0", "--sort", "rank:top-mean-2"], ["f1", "f3"]),
+        (["--where", "rank:top-mean-2>=0", "--sort", "rank:top-mean-2", "--ascending"], ["f1", "f3"]),
+        (["--where", "rank:top-mean-2<1"], ["f1"]),
         (["--where", "chosen:signal_to_noise=4"], ["f3"]),
     ],
 )
@@ -212,6 +263,38 @@ def test_pairs_are_sorted_and_found(look: Look, words: list[str], found: list[st
 def test_pairs_as_csv_have_a_column_per_value(look: Look) -> None:
     first, *_ = csv.DictReader(io.StringIO(look("pairs", "g3~g1", "--sort", "delta:mean", "--csv")))
     assert (first["pair_id"], first["deltas.mean"], first["eligible"], first["length"]) == ("f1", "2.0", "true", "0")
+
+
+def test_a_pair_that_a_selection_did_not_take_has_no_rank_in_it(look: Look) -> None:
+    answer = document(look, "pairs", "g3~g1", "--sort", "rank:top-mean-2")
+    assert [row["ranks"]["top-mean-2"] for row in answer["rows"]] == [0, 1, None, None]
+    assert answer["best"] == 0
+
+
+def test_a_rank_is_the_same_number_everywhere(look: Look) -> None:
+    """As in the table of a selection, from 0."""
+    assert "top-mean-2, order 1: rank 1 (from 0) of 2" in look("lineage", "f2")
+    lines = look("show", "pair", "f2").splitlines()
+    assert "1 of 2" in next(line for line in lines if line.startswith("top-mean-2"))
+    text = look("show", "selection", "g3~g1/top-mean-2")
+    assert re.findall(r"^ +(\d) +g3~g1/(\w+)", text, re.MULTILINE) == [("0", "f1"), ("1", "f3")]
+
+
+def test_the_columns_of_csv_do_not_depend_on_the_rows_found(look: Look) -> None:
+    words = ("pairs", "g3~g1", "--sort", "rank:top-mean-2", "--where", "delta:mean>=0", "--csv")
+    some, none = (look(*words, *more).splitlines() for more in ([], ["--where", "cell=nothing"]))
+    assert len(none) == 1
+    assert none[0] == some[0]
+    assert {"deltas.mean", "chosen_scores.mean", "ranks.top-mean-2"} <= {*none[0].split(",")}
+
+
+@pytest.mark.parametrize("words", [["pairs", "g3~g1"], ["show", "selection", "g3~g1/all"]], ids=lambda words: words[0])
+@pytest.mark.parametrize("number", ["-1", "1.5", "x"])
+def test_a_number_of_lines_is_a_whole_number(look: Look, capsys: Any, words: list[str], number: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        look(*words, "--top", number)
+    assert ended.value.code == 2
+    assert f"{number!r} is not a whole number from 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -239,6 +322,7 @@ def test_what_pairs_do_not_have_is_told(look: Look, words: list[str], told: str)
         (["trace", "g3/aa/0"], "2 ids among the prompts of g3's traces begin with 'aa'. Give more of it: aa01, aa02"),
         (["trace", "g3/zz/0"], "no id among the prompts of g3's traces begins with 'zz'"),
         (["trace", "g3/aa01/4"], "no sample '4'"),
+        (["arm", "pa/base@1.0"], "as in pa/base@1."),
         (["trace", "g3"], "<generator>/<prompt_id>/<sample>"),
         (["judgement", "g3/aa01/0/signal"], "signal_to_noise"),
         (["pair", "f"], "4 ids among the pairs of 1 pairings"),
@@ -305,14 +389,83 @@ def test_before_pairs_and_judgements_a_trace_is_shown_alone(partly: Look) -> Non
     assert "not graded yet" in text
     assert "not judged, or not yet" in text
     assert "in no pair, or not paired yet" in text
-    assert "is not judged, or not yet" in partly("show", "judgement", "g3/aa01", code=2)
+    assert "is not judged yet" in partly("show", "judgement", "g3/aa01", code=2)
     assert "there are no pairs yet" in partly("show", "pair", "f1", code=2)
+
+
+def test_a_dimension_that_is_not_judged_yet_is_not_called_unknown(partly: Look) -> None:
+    def why(name: str) -> str:
+        return partly("show", "judgement", name, code=2)
+
+    assert "'mean' is the mean of computational_precision, signal_to_noise" in why("g3/aa01/0/mean")
+    _remove("judge")
+    assert "g3/aa01/0 is not judged yet in the form both" in why("g3/aa01/0/signal_to_noise")
+    assert "the study has no dimension 'signal'" in why("g3/aa01/0/signal")
+    assert "'mean' is the mean of" in why("g3/aa01/0/mean")
+
+
+def test_a_trace_that_a_judge_is_not_asked_about_is_told_apart_from_one_that_waits(partly: Look) -> None:
+    study = yaml.safe_load(Path(CONFIG).read_text())
+    study["judge"]["others"] = {"second": {"pairings": ["g3~g1"], "prompts": 1}}
+    Path(CONFIG).write_text(yaml.safe_dump(study, sort_keys=False))
+    for generator in ("g3", "g1"):
+        tables.write(RESULTS / f"judge/{generator}/both@second.parquet", Judgement, [])
+    assert "is not asked about in the form both@second" in partly(
+        "show", "judgement", "g3/aa01/0/signal_to_noise@second", code=2
+    )
+
+
+def test_a_side_that_is_not_graded_yet_is_told_apart_from_one_that_cannot_be(partly: Look) -> None:
+    _remove("grade")
+    assert partly("show", "pair", "f1").count("answer not graded yet;") == 2
+    assert [side["graded"] for side in document(partly, "show", "pair", "f1")["sides"]] == [False, False]
+
+
+@pytest.mark.parametrize("command", ["show", "lineage"])
+def test_that_no_selection_took_a_pair_is_final_or_not_yet(partly: Look, command: str) -> None:
+    words = ("show", "pair") if command == "show" else ("lineage",)
+    assert "no selection takes it: it is not eligible" in partly(*words, "f4")
+    (RESULTS / "filter/g3~g1/top-mean-2/t1.parquet").unlink()
+    assert "not there yet: top-mean-2" in partly(*words, "f1")
+    assert document(partly, *words, "f1")["not_selected_yet"] == ["top-mean-2"]
+    for path in RESULTS.glob("filter/**/*.parquet"):
+        rows = tables.read(path, SelectedPair)
+        tables.write(path, SelectedPair, [row for row in rows if row.pair_id != "f1"])
+    assert "no selection took it yet" in partly(*words, "f1")
+    tables.write(RESULTS / "filter/g3~g1/top-mean-2/t1.parquet", SelectedPair, [])
+    assert "no selection took it\n" in partly(*words, "f1")
+
+
+@pytest.mark.parametrize("words", [["show", "trace", "g1/aa01/0"], ["pairs", "g3~g1"]], ids=lambda words: words[0])
+def test_a_command_that_is_printed_runs_when_it_is_pasted(look: Look, words: list[str]) -> None:
+    (hint,) = [line for line in look(*words).splitlines() if "why: prefdelta " in line]
+    assert main(shlex.split(hint.partition("why: prefdelta ")[2])) == 0
+
+
+def test_a_group_that_does_not_exist_is_told(look: Look) -> None:
+    assert "sampled, greedy" in look("show", "item", "mini_code/code00", "--group", "nope", code=2)
 
 
 def test_a_reply_that_is_not_in_the_record_is_told(partly: Look) -> None:
     _remove("record/calls")
     assert "its reply is not in this study's record" in partly("show", "judgement", "g3/aa01")
     assert "its reply is not in this study's record" in partly("show", "item", "mini_code/code01", "--arm", "pa/base")
+
+
+def test_a_trace_that_no_judge_was_asked_about_has_no_judge(partly: Look) -> None:
+    path = RESULTS / "judge/g1/both.parquet"
+    rows = tables.read(path, Judgement)
+    tables.write(path, Judgement, [replace(row, call_keys=[], failure="unusable_trace") for row in rows])
+    lineage = document(partly, "lineage", "f1")
+    assert [[judge["form"] for judge in trace["judged_by"]] for trace in lineage["traces"]] == [["both"], []]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_a_terminal_cannot_write_is_shown_as_its_escape(study: Path, encoding: str) -> None:
+    words = [sys.executable, "-m", "prefdelta.commands.main", "compare", "pa/base", ALL, "--configfile", CONFIG]
+    done = subprocess.run(words, cwd=study, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"\u2212" in done.stdout
 
 
 def test_whoever_reads_may_stop_reading(study: Path) -> None:

@@ -1,6 +1,7 @@
 """Commands for a study's results. Each has its own --help; they run in the repository's root, as snakemake does."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -65,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done; 1 the answer is no, of a command that was asked to exit by its answer; 2 something a person can put right.
     """
     environment.silence()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding lacks is written as an escape
+        sys.stdout.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if argv is None else argv)
     parser, module = parser_of(words)
     arguments = parser.parse_args(words)

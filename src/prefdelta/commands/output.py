@@ -51,15 +51,24 @@ def add_formats(parser: argparse.ArgumentParser, *, csv: bool = False) -> None:
         formats.add_argument("--csv", action="store_true", help="the table as CSV")
 
 
+def number_of_lines(text: str) -> int:
+    """The number of lines that an option asks for: a type for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
 def print_json(document: object) -> None:
     """Print one JSON document. document: a dataclass, or what JSON knows. It holds texts as they are, escaped."""
     content = asdict(document) if is_dataclass(document) and not isinstance(document, type) else document
     print_line(json.dumps(content, indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
 
 
-def print_csv(row_type: "type[DataclassInstance]", rows: "Sequence[DataclassInstance]") -> None:
+def print_csv(
+    row_type: "type[DataclassInstance]", rows: "Sequence[DataclassInstance]", like: "Sequence[DataclassInstance]" = ()
+) -> None:
     """Print rows as `csv_text` writes them."""
-    sys.stdout.write(csv_text(row_type, rows))
+    sys.stdout.write(csv_text(row_type, rows, like))
 
 
 # --- for people ---------------------------------------------------------------------------------------------------

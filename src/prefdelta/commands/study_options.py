@@ -1,6 +1,7 @@
 """The options of a command that say which study it works on."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 import yaml
@@ -23,6 +24,12 @@ def add_configfile(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help=f"the study's config file, e.g. resources/studies/mini.yaml (default: {DEFAULT_CONFIG}, if there is one)",
     )
+
+
+def command_line(configfile: Path | None, *words: str) -> str:
+    """A command to be pasted, about the same study. configfile: as it was given. words: names, which need no quotes."""
+    of_study = [] if configfile is None else ["--configfile", shlex.quote(str(configfile))]
+    return " ".join(["prefdelta", *words, *of_study])
 
 
 def open_study(path: Path | None) -> Study:

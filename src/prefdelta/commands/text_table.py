@@ -51,15 +51,18 @@ def visible(text: str) -> str:
     return _OBEYED.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
-def csv_text(row_type: "type[DataclassInstance]", rows: "Sequence[DataclassInstance]") -> str:
+def csv_text(
+    row_type: "type[DataclassInstance]", rows: "Sequence[DataclassInstance]", like: "Sequence[DataclassInstance]" = ()
+) -> str:
     """Rows as CSV, with a head. Texts that begin like a formula get an apostrophe; numbers stay numbers.
 
-    A column is the path of keys to a value in the same rows as JSON, joined by dots: `difference.low`. row_type: names
-    the columns if there are no rows. Lists are joined by "; ", what is not known is empty. Texts are `visible`; JSON
-    has them as they are.
+    A column is the path of keys to a value in the same rows as JSON, joined by dots: `difference.low`. like: rows that
+    name the columns if there are no others; without them row_type does. Lists are joined by "; ", what is not known is
+    empty. Texts are `visible`; JSON has them as they are.
     """
     flat = [dict(_flat(asdict(row))) for row in rows]
-    heads = list(dict.fromkeys(head for row in flat for head in row)) or [field.name for field in fields(row_type)]
+    named = flat or [dict(_flat(asdict(row))) for row in like]
+    heads = list(dict.fromkeys(head for row in named for head in row)) or [field.name for field in fields(row_type)]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(map(no_formula, heads))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from prefdelta.core.asking.judges import without_judge
 from prefdelta.core.asking.requests import Engine, Failure, Reply, Request
 from prefdelta.core.errors import StudyError
 from prefdelta.records.call import Call
@@ -21,8 +22,11 @@ from prefdelta.system.progress import Progress
 
 
 def judge_calls(record: Path, form: str, generator: str) -> Path:
-    """The partition of a judge's replies on the traces of a generator. record: `results/<study>/record`."""
-    return record / "calls" / "judge" / f"{form}~{generator}"
+    """The partition of all judges' replies to one form on the traces of a generator.
+
+    record: `results/<study>/record`. form: with or without a judge's name behind it.
+    """
+    return record / "calls" / "judge" / f"{without_judge(form)}~{generator}"
 
 
 def policy_calls(record: Path, policy_key: str) -> Path:

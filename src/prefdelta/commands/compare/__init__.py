@@ -18,7 +18,7 @@ from prefdelta.commands.compare.contrasts import EXPECTATIONS, OVER, ChangedItem
 from prefdelta.commands.compare.items import changed_items
 from prefdelta.commands.compare.text import print_comparison
 from prefdelta.commands.looking.results import Results
-from prefdelta.commands.output import ANSWER_IS_NO, add_formats, print_csv, print_json
+from prefdelta.commands.output import ANSWER_IS_NO, add_formats, number_of_lines, print_csv, print_json
 from prefdelta.commands.study_options import add_configfile, open_study
 
 
@@ -38,7 +38,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group", metavar="GROUP", help="a group of `evaluate` (default: the primary ones)")
     parser.add_argument(
         "--items",
-        type=int,
+        type=number_of_lines,
         default=0,
         metavar="N",
         help="list the N problems that changed most, each way; with --csv they are the table",
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.csv:
         print_csv(Contrast, document.contrasts)
     else:
-        print_comparison(document)
+        print_comparison(document, arguments.configfile)
     if arguments.expect and not as_expected(document.contrasts, arguments.expect):
         return ANSWER_IS_NO
     return 0

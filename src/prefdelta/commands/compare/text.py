@@ -1,15 +1,19 @@
 """A comparison for people: a table in points, verdicts in words, and the problems that changed."""
 
+from pathlib import Path
+
 from prefdelta.commands.compare.contrasts import ComparedSide, ComparisonDocument, Contrast
 from prefdelta.commands.looking.answers import interval, share
 from prefdelta.commands.output import Column, print_facts, print_heading, print_line, print_table
+from prefdelta.commands.study_options import command_line
 from prefdelta.commands.text_table import wrapped
 from prefdelta.reporting import formats
 
 _LONG = 60  # characters of a problem that a line shows
 
 
-def print_comparison(document: ComparisonDocument) -> None:
+def print_comparison(document: ComparisonDocument, configfile: Path | None) -> None:
+    """configfile: as it was given, for the command that is printed."""
     print_facts({"first": _side(document.first), "second": _side(document.second)})
     print_heading("first minus second, in percentage points; accuracies and truncated answers in percent")
     print_table(
@@ -31,17 +35,16 @@ def print_comparison(document: ComparisonDocument) -> None:
     print_line()
     for contrast in document.contrasts:
         print_line(_sentence(contrast))
+        counted = {*contrast.first_arms, *contrast.second_arms}
+        if missing := [arm for arm in (*document.first.arms, *document.second.arms) if arm not in counted]:
+            print_line(wrapped(f"{contrast.over}: without {', '.join(missing)}, not evaluated there yet."))
     print_line(wrapped(document.rule))
     if len(document.contrasts) > 1:
         print_line(wrapped("Of lines without any true difference, about one in twenty excludes 0 by luck alone."))
-    if any(contrast.difference.run_df == 0 for contrast in document.contrasts):
-        print_line(
-            wrapped("No arm of this study is repeated yet, so the intervals hold the luck of problems, not of runs.")
-        )
     for change, words in (("won", "that the first solves more often"), ("lost", "that the second solves more often")):
         found = [item for item in document.items if item.change == change]
         if found:
-            print_heading(f"problems {words}: share of right answers, and the answers")
+            print_heading(f"items {words}: share of right answers, and the answers")
             print_table(
                 [
                     Column("item", lambda row: row.item),
@@ -53,7 +56,13 @@ def print_comparison(document: ComparisonDocument) -> None:
                 found,
             )
     if document.items:
-        print_line(f"whole: prefdelta show item {document.items[0].item} --arm {document.first.arms[0]}")
+        first = document.items[0]
+        arm = next(
+            contrast.first_arms[0]
+            for contrast in document.contrasts
+            if first.group in contrast.groups and first.item.partition("/")[0] in contrast.benchmarks
+        )
+        print_line(f"whole: {command_line(configfile, 'show', 'item', first.item, '--arm', arm)}")
 
 
 def _side(side: ComparedSide) -> str:
@@ -69,8 +78,9 @@ def _sentence(contrast: Contrast) -> str:
             return f"{contrast.over}: the first is {contrast.verdict}, by {difference}."
         case "not told apart":
             smallest = formats.percent(contrast.smallest_effect)
+            these = "problems and runs" if contrast.difference.run_df else "problems"
             return (
-                f"{contrast.over}: not told apart, {difference}. With these problems and runs, a true difference of "
+                f"{contrast.over}: not told apart, {difference}. With these {these}, a true difference of "
                 f"{smallest} points is told apart in 80% of such studies."
             )
         case _:

@@ -13,7 +13,7 @@ from prefdelta.commands.looking.origins import (
     prompt_origin,
 )
 from prefdelta.commands.looking.results import Results
-from prefdelta.commands.looking.selected import TakenPair, orders_of, taken
+from prefdelta.commands.looking.selected import TakenPair, not_selected_yet, taken
 from prefdelta.commands.show.pair import PairDelta, read_deltas, sides_of
 
 
@@ -26,7 +26,7 @@ class TraceLineage:
     seed: int
     call_key: str
     made_by: GeneratorOrigin
-    judged_by: list[JudgeOrigin]  # by form; empty: not judged, or not yet
+    judged_by: list[JudgeOrigin]  # by form, of those that asked about it; empty: not judged, or not yet
     scores: list[DimensionScore]
 
 
@@ -49,7 +49,6 @@ def read(results: Results, name: str) -> LineageDocument:
     """Raises StudyError if there is no such pair, or several."""
     pairing, pair = find_pair(results, name)
     prompt = read_prompt(results, pair.prompt_id)
-    waiting = (order for _, _, order in orders_of(results, pairing) if order.state != "selected")
     return LineageDocument(
         study=results.name,
         pairing=str(pairing),
@@ -61,7 +60,7 @@ def read(results: Results, name: str) -> LineageDocument:
         traces=[_trace(results, side, trace) for side, trace in sides_of(pairing, pair).items()],
         deltas=read_deltas(results, pairing, pair.pair_id),
         selections=taken(results, pairing, pair.pair_id),
-        not_selected_yet=list(dict.fromkeys(order.selection for order in waiting)),
+        not_selected_yet=not_selected_yet(results, pairing),
     )
 
 
@@ -75,6 +74,6 @@ def _trace(results: Results, side: Literal["chosen", "rejected"], name: TraceNam
         seed=trace.seed,
         call_key=trace.call_key,
         made_by=generator_origin(results, name.generator),
-        judged_by=[judgement.asked for judgement in judgements],
+        judged_by=[judgement.asked for judgement in judgements if judgement.votes],
         scores=[score for judgement in judgements for score in judgement.scores],
     )

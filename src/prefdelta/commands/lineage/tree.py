@@ -1,13 +1,11 @@
 """A lineage as a tree for people: what the pair was made from, then what was made from it."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from prefdelta.commands.lineage.document import LineageDocument, TraceLineage
-from prefdelta.commands.looking.origins import GeneratorOrigin, JudgeOrigin, short
-from prefdelta.commands.looking.selected import TakenPair
+from prefdelta.commands.looking.origins import GeneratorOrigin, JudgeOrigin, listed, short
+from prefdelta.commands.looking.selected import TakenPair, none_took_it
 from prefdelta.commands.output import Branch
 from prefdelta.reporting import formats
 
@@ -19,8 +17,8 @@ def tree(document: LineageDocument) -> Branch:
         up.append(Branch("judged by", judges))
     down = [Branch(_deltas(document)), *map(_selection, document.selections)]
     if not document.selections:
-        down.append(Branch("no selection took it yet" if document.not_selected_yet else "no selection took it"))
-    if document.not_selected_yet:
+        down.append(Branch(none_took_it(document.eligible, document.not_selected_yet)))
+    if document.eligible and document.not_selected_yet:
         down.append(Branch(f"not there yet: {', '.join(document.not_selected_yet)}"))
     name = f"pair {document.pairing}/{document.pair_id} of the study {document.study} ({state})"
     return Branch(name, [Branch("made from", up), Branch("went into", down)])
@@ -68,7 +66,7 @@ def _deltas(document: LineageDocument) -> str:
 def _generator(made_by: GeneratorOrigin) -> list[Branch]:
     return [
         *_text("template", made_by.template, made_by.template_sha256),
-        *([Branch(f"sampling: {_listed(made_by.sampling)}")] if made_by.sampling else []),
+        *([Branch(f"sampling: {listed(made_by.sampling)}")] if made_by.sampling else []),
         *([Branch(f"made with commit {made_by.source_commit} of this package")] if made_by.source_commit else []),
     ]
 
@@ -78,7 +76,7 @@ def _judge(judge: JudgeOrigin) -> list[Branch]:
         line for name, text in judge.rubrics.items() for line in _text(f"rubric {name}", text["path"], text["sha256"])
     ]
     template = _text("template", judge.template, judge.template_sha256)
-    return [*template, *rubrics, *([Branch(f"sampling: {_listed(judge.sampling)}")] if judge.sampling else [])]
+    return [*template, *rubrics, *([Branch(f"sampling: {listed(judge.sampling)}")] if judge.sampling else [])]
 
 
 def _text(what: str, path: str | None, sha256: str | None) -> list[Branch]:
@@ -90,8 +88,4 @@ def _selection(taken: TakenPair) -> Branch:
     swapped = ", sides exchanged" if taken.swapped else ""
     arms = [Branch(arm if arm in taken.trained else f"{arm} (not trained yet)") for arm in taken.arms]
     order = f", order {taken.order}" if taken.order else ""
-    return Branch(f"{taken.selection}{order}: rank {taken.rank + 1:,} of {taken.of:,}{drawn}{swapped}", arms)
-
-
-def _listed(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
+    return Branch(f"{taken.selection}{order}: rank {taken.rank:,} (from 0) of {taken.of:,}{drawn}{swapped}", arms)

@@ -1,6 +1,7 @@
 """The names of traces, pairs, arms and benchmark items, as people give them. A unique beginning of an id is enough."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from prefdelta.commands.looking.results import Results, unknown
@@ -112,6 +113,10 @@ def find_arms(results: Results, name: str) -> tuple[Arm, ...] | Base:
     bases = {str(base): base for base in bases_of(results)}
     if name in bases:
         return bases[name]
+    policy, _, degrees = name.partition("/base@")
+    with suppress(ValueError):
+        if (written := str(Base(policy, float(degrees)))) != name:
+            raise StudyError(f"{name!r}: its temperature is written as in {written}.")
     if "/" in name and name.split("/")[-1].startswith("base"):
         parse_arm(name)  # says what is wrong with its form
     raise unknown("arm", name, [*names, *bases])
@@ -121,6 +126,14 @@ def bases_of(results: Results) -> list[Base]:
     """The untrained policies that are evaluated, at all temperatures."""
     evaluated = (arm for job in results.study.jobs("evaluate") for arm in job.arms)
     return list(dict.fromkeys(arm for arm in evaluated if isinstance(arm, Base)))
+
+
+def find_group(results: Results, name: str) -> str:
+    """A group of `evaluate`. Raises StudyError if the study has none of this name."""
+    groups = results.study.config.evaluate.groups
+    if name not in groups:
+        raise StudyError(f"--group: the study has no group {name!r}; it has {', '.join(groups)}.")
+    return name
 
 
 def find_item(results: Results, name: str) -> Prompt:

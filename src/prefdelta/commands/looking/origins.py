@@ -21,8 +21,8 @@ class PromptOrigin:
         if not self.settings:
             return f"{self.source} (not there yet)"
         if self.made:
-            return f"{self.source}: made by a procedure ({_listed(self.settings)})"
-        return f"{self.source}: data set {_listed(self.settings)}"
+            return f"{self.source}: made by a procedure ({listed(self.settings)})"
+        return f"{self.source}: data set {listed(self.settings)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class GeneratorOrigin:
     @property
     def line(self) -> str:
         if self.shipped:
-            return f"{self.generator}: shipped by a data set ({_listed(self.shipped)})"
+            return f"{self.generator}: shipped by a data set ({listed(self.shipped)})"
         if self.repository:
             where = f"{self.repository} at {self.commit or 'a folder, or a commit that is not pinned'}"
         elif self.weights:
@@ -75,7 +75,7 @@ class JudgeOrigin:
 
     @property
     def line(self) -> str:
-        where = self.repository or (f"server {_listed(self.server)}" if self.server else self.base_url)
+        where = self.repository or (f"server {listed(self.server)}" if self.server else self.base_url)
         at = f" at {self.commit}" if self.commit else ""
         name = f"{self.judge}, " if self.judge else ""
         return f"{self.form}: {name}model {self.model or '(not asked yet)'}" + (f", {where}{at}" if where else "")
@@ -155,7 +155,7 @@ def _without_nulls(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None and name != "kind"}
 
 
-def _listed(settings: Mapping[str, Any]) -> str:
+def listed(settings: Mapping[str, Any]) -> str:
     """Settings in words: `split pairs, operations 4 5`."""
     shown = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in settings.items()}
     return ", ".join(f"{name} {value}" for name, value in shown.items())

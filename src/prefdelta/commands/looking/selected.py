@@ -1,6 +1,6 @@
 """Which selections took a pair, at which rank, and which arms train on it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,19 @@ def taken(results: Results, pairing: Pairing, pair_id: str) -> list[TakenPair]:
                 )
             )
     return found
+
+
+def not_selected_yet(results: Results, pairing: Pairing) -> list[str]:
+    """The selections of a pairing of which a table is not there yet."""
+    waiting = (order for _, _, order in orders_of(results, pairing) if order.state != "selected")
+    return list(dict.fromkeys(order.selection for order in waiting))
+
+
+def none_took_it(eligible: bool, not_selected_yet: Collection[str]) -> str:
+    """What is said of a pair that no selection has: whether that can change."""
+    if not eligible:
+        return "no selection takes it: it is not eligible"
+    return f"no selection took it{' yet' if not_selected_yet else ''}"
 
 
 def drawn_among_ties(selection: str, ties: TieCounts | None, rank: int) -> bool | None:

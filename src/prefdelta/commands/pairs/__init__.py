@@ -9,19 +9,28 @@
   chosen_tokens, rejected_tokens, length                        length: tokens of chosen minus rejected
   chosen_correct, rejected_correct, eligible, pool              true or false
   cell, reason, prompt_id, pair_id                              e.g. right-wrong; why it is not eligible
-  rank:<selection>                                              its rank in a selection, from 1, if it was taken
+  rank:<selection>                                              its rank in a selection, from 0, if it was taken
 """
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from prefdelta.commands.looking.names import find_pairing
 from prefdelta.commands.looking.results import Results
-from prefdelta.commands.output import Column, add_formats, print_csv, print_json, print_line, print_table
+from prefdelta.commands.output import (
+    Column,
+    add_formats,
+    number_of_lines,
+    print_csv,
+    print_json,
+    print_line,
+    print_table,
+)
 from prefdelta.commands.pairs.conditions import parse_condition
 from prefdelta.commands.pairs.rows import PairRow, read_rows, value_of
-from prefdelta.commands.study_options import add_configfile, open_study
+from prefdelta.commands.study_options import add_configfile, command_line, open_study
 from prefdelta.reporting import formats
 
 
@@ -39,7 +48,11 @@ class PairsDocument:
 
 def define(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pairing", metavar="PAIRING", help="<chosen generator>~<rejected generator>")
-    parser.add_argument("--sort", metavar="KEY", help="largest first; pairs without a value last (default: pair_id)")
+    parser.add_argument(
+        "--sort",
+        metavar="KEY",
+        help="largest first, but a rank smallest first; pairs without a value last (default: pair_id)",
+    )
     parser.add_argument("--ascending", action="store_true", help="smallest first")
     parser.add_argument(
         "--where",
@@ -48,7 +61,9 @@ def define(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="KEY, one of = != < <= > >=, and a value; may be given several times. A pair without a value never fits",
     )
-    parser.add_argument("--top", type=int, default=10, metavar="N", help="list N pairs; 0: all (default: %(default)s)")
+    parser.add_argument(
+        "--top", type=number_of_lines, default=10, metavar="N", help="list N pairs; 0: all (default: %(default)s)"
+    )
     add_configfile(parser)
     add_formats(parser, csv=True)
 
@@ -60,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     keys = [condition.key for condition in conditions] + ([arguments.sort] if arguments.sort else [])
     rows = read_rows(results, pairing, keys)
     matching = [row for row in rows if all(condition.holds(value_of(row, condition.key)) for condition in conditions)]
-    ordered = _ordered(matching, arguments.sort or "pair_id", descending=bool(arguments.sort) != arguments.ascending)
+    ordered = _ordered(matching, arguments.sort or "pair_id", descending=_largest_first(arguments))
     best = value_of(ordered[0], arguments.sort) if ordered and arguments.sort else None
     document = PairsDocument(
         study=results.name,
@@ -75,9 +90,14 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json(document)
     elif arguments.csv:
-        print_csv(PairRow, document.rows)
+        print_csv(PairRow, document.rows, like=rows)
     else:
-        _print(document, list(dict.fromkeys(keys)))
+        _print(document, list(dict.fromkeys(keys)), arguments.configfile)
+
+
+def _largest_first(arguments: argparse.Namespace) -> bool:
+    """Ids and ranks begin with the smallest anyway."""
+    return bool(arguments.sort) and not arguments.sort.startswith("rank:") and not arguments.ascending
 
 
 def _ordered(rows: Sequence[PairRow], key: str, *, descending: bool) -> list[PairRow]:
@@ -87,7 +107,7 @@ def _ordered(rows: Sequence[PairRow], key: str, *, descending: bool) -> list[Pai
     return [*known, *(row for row in rows if value_of(row, key) is None)]
 
 
-def _print(document: PairsDocument, keys: Sequence[str]) -> None:
+def _print(document: PairsDocument, keys: Sequence[str], configfile: Path | None) -> None:
     print_line(f"{document.matching:,} of {document.pairs:,} pairs of {document.pairing} in the study {document.study}")
     if document.with_best > 1:
         print_line(f"{document.with_best:,} of them have the first {document.sorted_by}, {_cell(document.best)}")
@@ -110,7 +130,8 @@ def _print(document: PairsDocument, keys: Sequence[str]) -> None:
     )
     left = document.matching - len(document.rows)
     more = f"and {left:,} more (--top); " if left else ""
-    print_line(f"{more}why: prefdelta show pair {document.rows[0].pairing}/{document.rows[0].pair_id}")
+    first = f"{document.rows[0].pairing}/{document.rows[0].pair_id}"
+    print_line(f"{more}why: {command_line(configfile, 'show', 'pair', first)}")
 
 
 def _column(key: str) -> Column[PairRow]:

@@ -32,7 +32,7 @@ class PairRow:
     deltas: dict[str, float | None] = field(default_factory=dict)  # of the study's composites, and those asked for
     chosen_scores: dict[str, float | None] = field(default_factory=dict)
     rejected_scores: dict[str, float | None] = field(default_factory=dict)
-    ranks: dict[str, int | None] = field(default_factory=dict)  # by selection, from 1; only those asked for
+    ranks: dict[str, int | None] = field(default_factory=dict)  # by selection, from 0; only those asked for
 
 
 PLAIN = (
@@ -79,8 +79,10 @@ def read_rows(results: Results, pairing: Pairing, keys: Collection[str]) -> list
             row.rejected_scores[dimension] = delta.rejected_score
     for selection in wanted["rank"]:
         axes = _first_order(results, pairing, selection)
+        for row in rows.values():
+            row.ranks[selection] = None
         for taken in results.tables.rows("filter", SelectedPair, None, **axes):
-            rows[taken.pair_id].ranks[selection] = taken.rank + 1
+            rows[taken.pair_id].ranks[selection] = taken.rank
     return [rows[pair_id] for pair_id in sorted(rows)]
 
 

@@ -21,7 +21,7 @@ from prefdelta.commands.study_options import add_configfile, open_study
 
 _KINDS = {
     "trace": "<generator>/<prompt_id>/<sample>; without a sample it is 0",
-    "judgement": "<generator>/<prompt_id>/<sample>, or with /<dimension> behind it",
+    "judgement": "<generator>/<prompt_id>/<sample>, with /<dimension> behind it or without; without a sample it is 0",
     "pair": "<pair_id>, or <pairing>/<pair_id>",
     "arm": "<policy>/<pairing>/<selection>/<recipe>/s<seed>; without s<seed>, all its repeats; or <policy>/base",
     "selection": "<pairing>/<selection>",

@@ -189,12 +189,17 @@ def show(document: ArmDocument, arguments: argparse.Namespace) -> None:
             Column("group", lambda row: row.group if row.primary else f"{row.group} (secondary)"),
             Column("accuracy", lambda row: share(row.accuracy), right=True),
             Column("gain", lambda row: interval(row.gain), right=True),
-            Column("problems", lambda row: formats.count(row.paired), right=True),
+            Column("problems", lambda row: formats.count(_problems(row)), right=True),
             Column("truncated %", lambda row: formats.percent(row.truncated), right=True),
             Column("seeds", lambda row: ", ".join(row.seeds) or formats.NONE),
         ],
         document.accuracies,
     )
+
+
+def _problems(row: ShownAccuracy) -> int:
+    """Those of the gain, or of the accuracy where no gain is known."""
+    return row.accuracy.n if row.gain is None or row.gain.value is None else row.paired
 
 
 def _facts(arm: ShownArm) -> dict[str, str]:

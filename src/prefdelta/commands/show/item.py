@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.commands.looking.answers import members
-from prefdelta.commands.looking.names import find_arms, find_item
+from prefdelta.commands.looking.names import find_arms, find_group, find_item
 from prefdelta.commands.looking.results import Results
 from prefdelta.commands.output import Column, print_facts, print_heading, print_line, print_quoted, print_table
 from prefdelta.core.arms import Arm, Base
@@ -56,11 +56,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def read(results: Results, arguments: argparse.Namespace) -> ItemDocument:
     prompt = find_item(results, arguments.id)
+    group = None if arguments.group is None else find_group(results, arguments.group)
     asked = None if arguments.arm is None else set(members(find_arms(results, arguments.arm)))
     answers = []
     for job in results.study.jobs("evaluate"):
         for arm, path in zip(job.arms, map(Path, job.outputs), strict=True):
-            if (asked is None or arm in asked) and arguments.group in (None, path.stem) and path.is_file():
+            if (asked is None or arm in asked) and group in (None, path.stem) and path.is_file():
                 rows = _rows(path, prompt.source, prompt.prompt_id)
                 texts = _texts(results, job, arm, rows) if asked else {}
                 answers += [_answer(arm, path.stem, row, texts) for row in rows]

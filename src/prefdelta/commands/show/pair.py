@@ -12,7 +12,7 @@ from typing import Literal
 from prefdelta.commands.looking.judged import FormJudgement, judged, print_judgement
 from prefdelta.commands.looking.names import TraceName, find_pair, read_prompt, read_trace
 from prefdelta.commands.looking.results import Results
-from prefdelta.commands.looking.selected import TakenPair, taken
+from prefdelta.commands.looking.selected import TakenPair, none_took_it, not_selected_yet, taken
 from prefdelta.commands.output import Column, print_facts, print_heading, print_line, print_quoted, print_table
 from prefdelta.commands.show.trace import answer_line, read_grade
 from prefdelta.core.arms import Pairing
@@ -27,6 +27,7 @@ class ShownSide:
     side: Literal["chosen", "rejected"]
     trace: str
     text: str | None
+    graded: bool  # whether it is graded yet
     correct: bool | None
     extracted: str | None
     grade_failure: str | None
@@ -60,7 +61,8 @@ class PairDocument:
     cell: str | None
     sides: list[ShownSide]  # chosen, then rejected; without a side that has no usable trace
     deltas: list[PairDelta]
-    selections: list[TakenPair]
+    selections: list[TakenPair]  # those that took the pair
+    not_selected_yet: list[str]  # selections of the pairing whose tables are not there yet
 
 
 def read(results: Results, arguments: argparse.Namespace) -> PairDocument:
@@ -80,6 +82,7 @@ def read(results: Results, arguments: argparse.Namespace) -> PairDocument:
         sides=[_side(results, side, name) for side, name in sides_of(pairing, pair).items()],
         deltas=read_deltas(results, pairing, pair.pair_id),
         selections=taken(results, pairing, pair.pair_id),
+        not_selected_yet=not_selected_yet(results, pairing),
     )
 
 
@@ -112,7 +115,7 @@ def show(document: PairDocument, arguments: argparse.Namespace) -> None:
     print_line(f"right: {' or '.join(document.answers) or formats.NONE}")
     for side in document.sides:
         print_heading(f"{side.side}: {side.trace}")
-        answer = answer_line(side.extracted, side.correct, side.grade_failure)
+        answer = answer_line(side.extracted, side.correct, side.grade_failure, side.graded)
         print_line(f"answer {answer}; {formats.count(side.n_tokens)} tokens, ended by {side.finish_reason}")
         print_quoted(side.text or "")
     print_heading("deltas" if document.deltas else "no deltas yet")
@@ -122,9 +125,13 @@ def show(document: PairDocument, arguments: argparse.Namespace) -> None:
         for judgement in side.judgements:
             print_heading(f"why: {side.side}")
             print_judgement(judgement)
-    print_heading("selections that took it" if document.selections else "no selection took it yet")
     if document.selections:
+        print_heading("selections that took it")
         print_taken(document.selections)
+    else:
+        print_heading(none_took_it(document.eligible, document.not_selected_yet))
+    if document.eligible and document.not_selected_yet:
+        print_line(f"not there yet: {', '.join(document.not_selected_yet)}")
 
 
 def print_deltas(deltas: list[PairDelta]) -> None:
@@ -148,7 +155,7 @@ def print_taken(selections: list[TakenPair]) -> None:
         [
             Column("selection", lambda row: row.selection),
             Column("order", lambda row: str(row.order), right=True),
-            Column("rank", lambda row: f"{row.rank + 1:,} of {row.of:,}", right=True),
+            Column("rank (from 0)", lambda row: f"{row.rank:,} of {row.of:,}", right=True),
             Column(
                 "drawn among ties", lambda row: {True: "yes", False: "no", None: formats.NONE}[row.drawn_among_ties]
             ),
@@ -169,6 +176,7 @@ def _side(results: Results, side: Literal["chosen", "rejected"], name: TraceName
         side=side,
         trace=str(name),
         text=trace.text,
+        graded=grade is not None,
         correct=grade.correct if grade else None,
         extracted=grade.extracted if grade else None,
         grade_failure=grade.failure if grade else None,

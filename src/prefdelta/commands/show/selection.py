@@ -10,9 +10,11 @@ from typing import Any
 from prefdelta.commands.looking.names import find_pairing
 from prefdelta.commands.looking.results import Results, unknown
 from prefdelta.commands.looking.selected import SelectionOrder, orders_of
-from prefdelta.commands.output import Column, print_facts, print_heading, print_line, print_table
+from prefdelta.commands.output import Column, number_of_lines, print_facts, print_heading, print_line, print_table
 from prefdelta.commands.show.pair import arms_line
 from prefdelta.core.errors import StudyError
+from prefdelta.core.pairs.selection_kinds.by_value import ByValue
+from prefdelta.core.pairs.selection_kinds.matched import Matched
 from prefdelta.core.pairs.selections import parse_selection
 from prefdelta.records.details.filter import FilterDetails
 from prefdelta.records.selection import SelectedPair
@@ -27,11 +29,13 @@ class SelectionDocument:
     about: str  # which pairs its kind takes
     orders: list[SelectionOrder]
     match: list[dict[str, Any] | None]  # by order: how alike a matched selection and its top set are
-    first: list[SelectedPair]  # the best pairs in the first order that is there
+    first: list[SelectedPair]  # the first pairs in the first order that is there; by a value, the best
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="list the N best pairs (default: %(default)s)")
+    parser.add_argument(
+        "--top", type=number_of_lines, default=5, metavar="N", help="list the first N pairs (default: %(default)s)"
+    )
 
 
 def read(results: Results, arguments: argparse.Namespace) -> SelectionDocument:
@@ -68,15 +72,21 @@ def show(document: SelectionDocument, arguments: argparse.Namespace) -> None:
         print_heading(several)
         print_facts(_facts(order, match))
     if document.first:
-        print_heading("best pairs")
+        print_heading("best pairs" if _by_value(document.selection) else "first pairs")
         print_table(
             [
-                Column("rank", lambda row: str(row.rank + 1), right=True),
+                Column("rank (from 0)", lambda row: str(row.rank), right=True),
                 Column("pair", lambda row: f"{document.pairing}/{row.pair_id}"),
                 Column("swapped", lambda row: "yes" if row.swapped else ""),
             ],
             document.first,
         )
+
+
+def _by_value(selection: str) -> bool:
+    """Whether its pairs are ranked by a value. One matched to a top set has the order of that set's pairs."""
+    kind = parse_selection(selection)
+    return isinstance(kind, ByValue) and not isinstance(kind, Matched)
 
 
 def _facts(order: SelectionOrder, match: dict[str, Any] | None) -> dict[str, str]:
@@ -90,7 +100,8 @@ def _facts(order: SelectionOrder, match: dict[str, Any] | None) -> dict[str, str
             f"better than the cut at {ties['cut']:.4g}, {ties['tied']:,} are equal to it"
         )
     else:
-        facts["drawn among ties"] = "not a selection by a value"
+        by_value = isinstance(parse_selection(order.selection), ByValue)
+        facts["drawn among ties"] = "not known" if by_value else "not a selection by a value"
     if match:
         facts["matched"] = (
             f"{match['alike']:,} of {match['k']:,} equal in all that is matched, {match['far']:,} far off"

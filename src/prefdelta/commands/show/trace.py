@@ -9,9 +9,17 @@ from typing import Literal
 
 from prefdelta.commands.looking.judged import DimensionScore, judged, print_scores
 from prefdelta.commands.looking.names import TraceName, find_trace, read_prompt, read_trace
-from prefdelta.commands.looking.origins import GeneratorOrigin, PromptOrigin, generator_origin, prompt_origin, short
+from prefdelta.commands.looking.origins import (
+    GeneratorOrigin,
+    PromptOrigin,
+    generator_origin,
+    listed,
+    prompt_origin,
+    short,
+)
 from prefdelta.commands.looking.results import Results
 from prefdelta.commands.output import print_facts, print_heading, print_line, print_quoted
+from prefdelta.commands.study_options import command_line
 from prefdelta.records.grade import Grade
 from prefdelta.records.pair import Pair
 from prefdelta.reporting.arms import pairing_at
@@ -100,7 +108,7 @@ def show(document: TraceDocument, arguments: argparse.Namespace) -> None:
             f"ended by {document.finish_reason or NONE}",
             "usable": f"no: {document.unusable_because}" if document.unusable_because else "yes",
             "made by": document.made_by.line,
-            "sampling": ", ".join(f"{name} {value}" for name, value in document.made_by.sampling.items()) or NONE,
+            "sampling": listed(document.made_by.sampling) or NONE,
             "template": template_line(document.made_by.template, document.made_by.template_sha256),
             "seed": str(document.seed),
             "call": short(document.call_key),
@@ -115,7 +123,7 @@ def show(document: TraceDocument, arguments: argparse.Namespace) -> None:
     print_heading("scores" if document.scores else "not judged, or not yet")
     if document.scores:
         print_scores(document.scores)
-        print_line(f"why: prefdelta show judgement {document.trace}")
+        print_line(f"why: {command_line(arguments.configfile, 'show', 'judgement', document.trace)}")
     print_heading("pairs" if document.pairs else "in no pair, or not paired yet")
     for pair in document.pairs:
         why = "" if pair.eligible else f", not eligible: {pair.reason}"
