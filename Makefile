@@ -54,7 +54,6 @@ setup: .venv/.ready
 
 mini: setup
 	$(BIN)/snakemake --profile mini
-	@echo "the report: results/mini/report/index.html"
 
 sweep: setup
 	$(BIN)/python -m prefdelta.commands.sweep resources/studies/sweep.yaml
