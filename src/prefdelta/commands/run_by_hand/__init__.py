@@ -7,7 +7,6 @@ on the terminal what the log would say. Snakemake looks at the new outputs at th
 
 import argparse
 import subprocess
-import sys
 from pathlib import Path
 
 from prefdelta.commands.output import print_line
@@ -26,7 +25,7 @@ def define(parser: argparse.ArgumentParser) -> None:
     add_configfile(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     study = open_study(arguments.configfile)
     job = find_job(study, arguments.job)
     command = commands_by_hand(profile_options(arguments.configfile), [job.manifest])[job.manifest]
@@ -37,5 +36,5 @@ def run(arguments: argparse.Namespace) -> None:
         say(f"note: a run is going on ({current}): if it does this job too, the one that began first stops.")
     if not arguments.run:
         print_line(command.text)
-        return
-    sys.exit(subprocess.run(["/bin/sh", "-c", f"exec env {command.text}"], check=False).returncode)
+        return 0
+    return subprocess.run(["/bin/sh", "-c", f"exec env {command.text}"], check=False).returncode
