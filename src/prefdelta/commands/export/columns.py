@@ -210,12 +210,12 @@ _SHAPES: Mapping[tuple[str, str], _Shape] = {
 
 _OF_SIDE: tuple[tuple[str, Kind, str], ...] = (
     ("generator", "text", "who wrote the {} trace, by its name in the study"),
-    ("model", "text", "its model: repository on the hub, or its name in the study if it was trained there"),
-    ("revision", "text", "commit of that repository, or sha256 of the weights"),
+    ("model", "text", "its model: repository on the hub, or its name in the study"),
+    ("revision", "text", "commit of that repository, or sha256 of the weights; null: a folder that was not hashed"),
     ("sample", "whole", "index of the draw, from 0"),
     ("tokens", "whole", "length of the {} trace in tokens of its generator"),
     ("characters", "whole", "length of the {} trace in characters"),
-    ("correct", "yes_no", "whether its final answer is right; null: not graded"),
+    ("correct", "yes_no", "whether its final answer is right; null: none could be read, or it is not graded"),
     ("finish_reason", "text", "why the {} trace ended: stop, or length (cut off)"),
 )
 SIDES = ("chosen", "rejected")
@@ -255,7 +255,7 @@ def _more(pair: ExportedPair, lineage: ExportLineage) -> Row:
     for name in SIDES:
         side = getattr(pair, name)
         generator = lineage.generators[side.generator]
-        known = {"model": generator.model, "revision": generator.revision}
+        known = {"model": generator.model.model, "revision": generator.model.revision}
         row |= {f"{name}_{what}": known[what] if what in known else getattr(side, what) for what, _, _ in _OF_SIDE}
     for dimension, scored in pair.scores.items():
         row |= {f"{name}_score_{dimension}": getattr(scored, name) for name in SIDES}

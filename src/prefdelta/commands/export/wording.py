@@ -75,8 +75,7 @@ def order(export: PairsExport) -> str:
 
 
 def generator_sentence(generator: GeneratorLineage) -> str:
-    revision = generator.revision or "not known"
-    return f"{generator.name}: {generator.model}, revision {revision}; {generator.drawn}"
+    return f"{generator.name}: {generator.model}; {generator.drawn}"
 
 
 def judge_sentence(judge: JudgeLineage) -> str:
