@@ -282,7 +282,11 @@ def test_a_folder_with_something_in_it_is_not_touched(capsys):
 
 @pytest.mark.parametrize(
     "words", [["results"], ["results", "--format", "trl"], [ALL, "--format", "every-eval-ever"], [], [ALL, SFT],
-              ["policy", ALL, "--format", "trl"], ["--pairing", "g1~g3"]]
+              ["policy", ALL, "--format", "trl"], ["--pairing", "g1~g3"], [ALL, "--items"],
+              [ALL, "--organization", "x"],
+              [ALL, "--arms", ALL], ["policy", ALL, "--items"], ["--pairing", "g3~g1", "--items"],
+              ["results", "--organization", "lab", "--license", "mit"],
+              ["results", "--organization", "lab", "--pairing", "g3~g1"]]
 )  # fmt: skip
 def test_words_that_mean_nothing_together_are_refused(capsys, words):
     assert refused(capsys, *words, "--out", OUT).startswith("error:")

@@ -70,14 +70,6 @@ def test_the_same_benchmark_in_two_groups_keeps_both_results_and_their_groups():
         assert low <= result.metric_value <= high  # one unit
 
 
-def test_a_card_says_what_its_intervals_rest_on():
-    """Four arms of one seed show nothing of the spread between trainings."""
-    assert export("policy", ALL, "--out", OUT) == 0
-    text = (OUT / "README.md").read_text()
-    assert "other runs of the study" not in text
-    assert "over items" in text
-
-
 def test_results_of_a_changed_table_are_refused(capsys):
     table = RESULTS / f"evaluate/{ALL}/sampled.parquet"
     tables.write(table, Score, [replace(row, correct=False) for row in tables.read(table, Score)])

@@ -23,8 +23,8 @@ _NOT_FOR = (
         "nobody looked at its safety, its biases or its behaviour outside the benchmarks below."
     ),
     (
-        "Not as evidence that a method or a data set is good in general: it is one run with one seed. The study's "
-        "report compares arms, with intervals."
+        "Not as evidence that a method or a data set is good in general: this policy is one run with one seed. The "
+        "study's report compares arms, with intervals."
     ),
     "Not as a judge or a source of labels.",
 )
@@ -55,8 +55,8 @@ def model_card(
     made = [
         f"Base model: {base}.",
         (
-            f"Pairs: {trained.details.pairs:,} of the selection {arm.selection} of the pairing {arm.pairing} "
-            f"(`prefdelta export {arm}` writes them)."
+            f"Pairs it was given: {trained.details.pairs:,} of the selection {arm.selection} of the pairing "
+            f"{arm.pairing} (`prefdelta export {arm}` writes them)."
         ),
         f"Method: {trained.method}, {trained.details.updates} updates, seed {arm.seed}; recipe `{recipe}`.",
         *(f"Generator {wording.generator_sentence(one)}." for one in lineage.generators.values()),
@@ -128,7 +128,12 @@ def _results(study: Study, results: Sequence[MeasuredAccuracy]) -> str:
     ]
     methods = sorted({interval_method(result.accuracy) for result in results})
     head = ["benchmark", "asked", "accuracy", "minus the untrained model, points", "answers"]
-    return f"{table(head, rows)}\nIntervals are 95%: {'; '.join(methods)}. Differences are paired by item.\n"
+    spread = (
+        " How much repeated trainings differ was estimated from other runs of the study, not from this policy alone."
+        if any(result.accuracy.run_df for result in results)
+        else ""
+    )
+    return f"{table(head, rows)}\nIntervals are 95%: {'; '.join(methods)}.{spread} Differences are paired by item.\n"
 
 
 def _interval(estimate: Estimate) -> str:

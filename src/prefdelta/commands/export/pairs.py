@@ -11,6 +11,7 @@ from prefdelta.commands.export.shared_names import shared_path
 from prefdelta.commands.export.unchanged import Unchanged
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.asking.judges import PEOPLE, judge_in
 from prefdelta.core.asking.prompt_template import ask_problem
 from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.errors import StudyError
@@ -104,6 +105,16 @@ class PairsExport:
     @property
     def method(self) -> str:
         return self.trained.method if self.trained else PAIRS
+
+    @property
+    def is_self_paired(self) -> bool:
+        """Whether one generator wrote both sides."""
+        return self.pairing.chosen == self.pairing.rejected
+
+    @property
+    def by_people(self) -> bool:
+        """Whether some deltas come from people's scores."""
+        return any(judge_in(dimension) == PEOPLE for dimension in self.dimensions)
 
 
 def find_arm(study: Study, name: str) -> Arm:
