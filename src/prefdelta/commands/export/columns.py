@@ -207,11 +207,11 @@ _SHAPES: Mapping[tuple[str, str], _Shape] = {
         [
             _SYSTEM,
             ExportColumn("prompt", "text", "the problem in the template, as in training"),
-            ExportColumn("completion", "text", "one trace of the pair"),
+            ExportColumn("chosen", "text", "one trace of the pair, wanted or not; Axolotl's KTO asks for this name"),
             _LABEL,
         ],
         lambda pair: [
-            {"system": _system(pair), "prompt": _problem(pair), "completion": text, "label": label}
+            {"system": _system(pair), "prompt": _problem(pair), "chosen": text, "label": label}
             for text, label in _both(pair)
         ],
     ),

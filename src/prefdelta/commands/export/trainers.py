@@ -53,14 +53,14 @@ def _axolotl(kind: str, data: str, has_system: bool) -> str:
             "roles": {"user": ["user"], "assistant": ["assistant"], "system": ["system"]},
         }
     else:
+        # Axolotl's type fails if `completion_format` is given, and without it finds the trace under no other name.
         head += "# Axolotl's KTO reads no chat template: write your model's turns into prompt_format.\n"
         config = {"rl": "kto", "remove_unused_columns": False, **config}
         source["type"] = {
             "field_prompt": "prompt",
             "field_system": "system",
-            "field_completion": "completion",
+            "field_completion": "chosen",
             "field_label": "label",
             "prompt_format": "{system}\n\n{prompt}" if has_system else "{prompt}",
-            "completion_format": "{completion}",
         }
     return head + yaml.safe_dump(config, sort_keys=False)
