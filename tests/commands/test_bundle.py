@@ -59,6 +59,7 @@ def test_a_bundle_holds_what_the_study_was_planned_with_what_it_made_and_no_weig
     ):  # fmt: skip
         assert (folder / path).read_bytes() == Path(path).read_bytes()
     assert not list(folder.rglob("*.safetensors"))
+    assert not (folder / "resources/browser").exists()  # its pages are not packed, so it would show nothing
     assert not (folder / RECORD / "calls").exists()
 
 
