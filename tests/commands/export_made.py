@@ -89,6 +89,15 @@ def make_exportable():
     make_manifests()
 
 
+def change_study(**changes):
+    """Change keys of the config's sections, then write every manifest anew."""
+    study = yaml.safe_load(Path(CONFIG).read_text())
+    for section, change in changes.items():
+        study[section] = study[section] | change
+    Path(CONFIG).write_text(yaml.safe_dump(study, sort_keys=False))
+    make_manifests()
+
+
 def make_pairs():
     tables.write(
         RESULTS / "prompts/train.parquet", Prompt, [Prompt(key, "train", text, ["2"]) for key, text in PROBLEMS.items()]
@@ -157,8 +166,9 @@ def make_manifests():
         if job.stage == "report":
             continue
         reads = {path: sha256_of(Path(path)) for path in job.reads if Path(path).is_file()}
-        texts = {path: sha256 for path, sha256 in reads.items() if path.startswith("resources/")}
+        texts = {path: sha256 for path, sha256 in reads.items() if not path.startswith("results/")}
         inputs = {path: sha256 for path, sha256 in reads.items() if path not in texts}
+        outputs = {path: sha256_of(Path(path)) for path in job.outputs if Path(path).is_file()}
         rows, failures, details = 6, {}, NoDetails()
         if job.stage == "pair":
             failures = {"chosen_truncated": 2}
@@ -168,7 +178,7 @@ def make_manifests():
             details = TrainDetails({str(arm): trained(arm) for arm in job.arms})
         manifest = Manifest(
             stage=job.stage, rows=rows, failures=failures, details=details, settings=json.loads(job.settings),
-            texts=texts, inputs=inputs, outputs={}, run=JobRun(STARTED, 1.0, 1.0, 100, commit="c0ffee"),
+            texts=texts, inputs=inputs, outputs=outputs, run=JobRun(STARTED, 1.0, 1.0, 100, commit="c0ffee"),
         )  # fmt: skip
         write_text(Path(job.manifest), manifest.to_json())
 

@@ -9,11 +9,15 @@ import yaml
 
 from prefdelta.commands.export.columns import FORMATS
 from prefdelta.commands.export.pairs import ExportedPair, ExportedSide, in_order
+from prefdelta.records.pair import Pair
+from prefdelta.records.prompt import Prompt
+from prefdelta.records.trace import Trace
+from prefdelta.store import tables
 from prefdelta.training.methods import kto
 from prefdelta.training.tokens import PreferenceRow
 
-from .export_made import EVIL, KTO, SCORES, TRACES, TRAINED_ON, export, lines
-from .made import ALL, MODELS, RECORD, RESULTS, SFT, SWAPPED, TOP
+from .export_made import EVIL, KTO, SCORES, TRACES, TRAINED_ON, export, lines, make_manifests
+from .made import ALL, BENCHMARK, MODELS, RECORD, RESULTS, SFT, SWAPPED, TOP
 
 OUT = Path("out")
 
@@ -184,6 +188,7 @@ def test_axolotl_finds_the_fields_that_its_config_names(arm):
     (source,) = config["datasets"]
     described = source["type"] if isinstance(source["type"], dict) else source
     assert {value for key, value in described.items() if key.startswith("field_")} <= row.keys()
+    assert "completion_format" not in described  # Axolotl's KTO fails if it is given
     assert config.get("rl") == {ALL: "dpo", KTO: "kto"}.get(arm)
     assert (OUT / source["path"]).is_file()
 
@@ -234,10 +239,39 @@ def test_an_unknown_arm_is_told_with_its_neighbours(capsys):
     assert ALL in refused(capsys, "pa/g3~g1/all/dpo/s1", "--out", OUT)
 
 
-def test_a_table_that_changed_since_training_is_refused(capsys):
-    path = RESULTS / "generate/g3.parquet"
-    path.write_bytes((RESULTS / "generate/g1.parquet").read_bytes())
+@pytest.mark.parametrize("words", [[ALL], ["--pairing", "g3~g1"]])
+@pytest.mark.parametrize(
+    ("table", "other"),
+    [
+        ("generate/g3", "generate/g1"),
+        ("prompts/train", f"prompts/{BENCHMARK}"),
+        ("pair/g3~g1", "pair/g3~g1"),
+        ("delta/g3~g1/mean", "delta/g3~g1/signal_to_noise"),
+    ],
+)
+def test_tables_that_were_not_made_from_one_another_are_refused(capsys, words, table, other):
+    path, content = (RESULTS / f"{name}.parquet" for name in (table, other))
+    if path == content:
+        tables.write(path, Pair, tables.read(path, Pair)[:3])
+    else:
+        shutil.copy(content, path)
+    assert str(path) in refused(capsys, *words, "--out", OUT)
+
+
+def test_a_template_that_changed_since_training_is_refused(capsys):
+    path = Path("resources/templates/problem.md")
+    path.write_text("Another question: {problem}\n")
     assert str(path) in refused(capsys, ALL, "--out", OUT)
+
+
+@pytest.mark.parametrize("words", [[ALL], ["--pairing", "g3~g1"]])
+@pytest.mark.parametrize(("table", "row_type"), [("generate/g3", Trace), ("prompts/train", Prompt)])
+def test_a_text_that_no_table_has_is_told_in_words(capsys, words, table, row_type):
+    """Also where the manifests are of an older version, which named no files."""
+    path = RESULTS / f"{table}.parquet"
+    tables.write(path, row_type, [row for row in tables.read(path, row_type) if row.prompt_id != "p1"])
+    make_manifests()
+    assert "p1" in refused(capsys, *words, "--out", OUT)
 
 
 def test_a_folder_with_something_in_it_is_not_touched(capsys):
@@ -249,7 +283,11 @@ def test_a_folder_with_something_in_it_is_not_touched(capsys):
 
 @pytest.mark.parametrize(
     "words", [["results"], ["results", "--format", "trl"], [ALL, "--format", "every-eval-ever"], [], [ALL, SFT],
-              ["policy", ALL, "--format", "trl"], ["--pairing", "g1~g3"]]
+              ["policy", ALL, "--format", "trl"], ["--pairing", "g1~g3"], [ALL, "--items"],
+              [ALL, "--organization", "x"],
+              [ALL, "--arms", ALL], ["policy", ALL, "--items"], ["--pairing", "g3~g1", "--items"],
+              ["results", "--organization", "lab", "--license", "mit"],
+              ["results", "--organization", "lab", "--pairing", "g3~g1"]]
 )  # fmt: skip
 def test_words_that_mean_nothing_together_are_refused(capsys, words):
     assert refused(capsys, *words, "--out", OUT).startswith("error:")

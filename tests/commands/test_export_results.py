@@ -7,13 +7,16 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from prefdelta.commands.main import main
 from prefdelta.core.statistics import wilson_interval
+from prefdelta.records.prompt import Prompt
+from prefdelta.store import tables
 from prefdelta.system.files import sha256_of
 
-from .export_made import export, lines
-from .made import ALL, BENCHMARK, PROMPTS, RESULTS, SWAPPED
+from .export_made import export, lines, make_manifests
+from .made import ALL, BENCHMARK, CONFIG, PROMPTS, RECORD, RESULTS, SWAPPED
 
-OUT = Path("out")
+OUT, TEMPLATE = Path("out"), Path("resources/templates/problem.md")
 SCHEMAS = Path(__file__).parent / "every_eval_ever"
 
 
@@ -73,6 +76,40 @@ def test_answers_are_lines_of_the_schema_and_failures_of_ours_are_no_results():
     answers = lines(base.with_name(f"{base.stem}_samples.jsonl"))
     assert [row["error"] for row in answers] == ["truncated", *[None] * 5]
     assert answers[0]["evaluation"] == {"score": 0, "is_correct": False}
+
+
+@pytest.mark.parametrize(
+    "path", [TEMPLATE, RESULTS / f"prompts/{BENCHMARK}.parquet", RESULTS / "evaluate/pa/base/sampled.parquet"]
+)
+def test_what_changed_since_the_answers_is_not_stated_as_what_was_asked(capsys, path):
+    other = {".md": Path("resources/templates/maths.md"), ".parquet": RESULTS / f"evaluate/{SWAPPED}/sampled.parquet"}
+    shutil.copy(RESULTS / "prompts/train.parquet" if "prompts" in path.parts else other[path.suffix], path)
+    assert export("results", "--organization", "lab", "--out", OUT) == 2
+    assert str(path) in capsys.readouterr().err
+    assert not OUT.exists()
+
+
+def test_answers_whose_replies_are_gone_are_refused_with_their_number(capsys):
+    shutil.rmtree(RECORD / "calls/evaluate/policy-swapped")
+    before = sorted(Path().iterdir())
+    assert export("results", "--organization", "lab", "--out", OUT, "--items") == 2
+    assert "5 of 5 answers" in capsys.readouterr().err
+    assert sorted(Path().iterdir()) == before
+    assert export("results", "--organization", "lab", "--out", OUT) == 0  # scores need no replies
+
+
+def test_answers_to_problems_that_are_not_there_are_refused(capsys):
+    """Also where the manifests are of an older version, which named no files."""
+    tables.write(RESULTS / f"prompts/{BENCHMARK}.parquet", Prompt, [Prompt("p0", BENCHMARK, "item", ["1"])])
+    make_manifests()
+    assert export("results", "--organization", "lab", "--out", OUT, "--items") == 2
+    assert BENCHMARK in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "-x", "/lab", "lab\n"])
+def test_an_organisation_is_the_name_of_a_folder(name):
+    assert main(["export", "results", f"--organization={name}", "--out", "out", "--configfile", CONFIG]) == 2
+    assert not OUT.exists()
 
 
 def test_what_is_not_evaluated_is_refused(capsys):

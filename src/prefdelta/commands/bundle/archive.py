@@ -4,18 +4,20 @@ import gzip
 import hashlib
 import io
 import tarfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from prefdelta.core.errors import DamagedError, StudyError
+from prefdelta.core.errors import StudyError
 from prefdelta.system.staged import new_file
 
 SUMS = "SHA256SUMS"  # as `sha256sum --check` reads it
 ENDINGS = (".tar.zst", ".tar.gz")
 _LEVEL = 9  # of gzip
+_AT_ONCE = 2**20  # bytes
 
 
 def ending_of(path: Path) -> str:
@@ -30,7 +32,7 @@ def write(out: Path, folder: str, files: Iterable[tuple[str, bytes]], date: str)
     """Write an archive with everything below `folder`, and return its size in bytes.
 
     files: (name, content), in their order in the archive; SHA256SUMS is added at the end. date: ISO,
-    of all files in it.
+    of all files in it. Raises StudyError for a name that leads out of the folder, or as `new_file`.
     """
     seconds = int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp())
     sums = []
@@ -49,46 +51,66 @@ def write(out: Path, folder: str, files: Iterable[tuple[str, bytes]], date: str)
 def check(path: Path) -> int:
     """Compare every file of an archive with its checksums, and return how many there are. Nothing is unpacked.
 
-    Raises DamagedError if a file is damaged, missing, listed twice or not listed; StudyError if there is no archive.
+    Raises StudyError if there is no archive, if its list of checksums is not its last file, or if a file is damaged,
+    missing, there twice or not listed.
     """
     ending = ending_of(path)
     if not path.is_file():
         raise StudyError(f"{path}: there is no such file.")
     found: dict[str, str] = {}
-    sums: str | None = None
+    top, sums = None, None
     try:
-        for name, content in _members(path, ending):
+        for folder, name, content in _members(path, ending):
+            if sums is not None or folder != (top := top or folder) or name in found:
+                raise _damaged(path, f"holds {folder}/{name} where no bundle has it")
             if name == SUMS:
                 sums = content.decode("utf-8")
-            elif name in found:
-                raise DamagedError(path, f"{path}: holds {name} twice.")
             else:
                 found[name] = hashlib.sha256(content).hexdigest()
-    except (OSError, EOFError, tarfile.TarError, UnicodeDecodeError) as error:
-        raise DamagedError(path, f"{path}: cannot be read as an archive ({error}).") from None
+    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+        raise _damaged(path, f"cannot be read as an archive ({error})") from None
     if sums is None:
-        raise DamagedError(path, f"{path}: has no {SUMS}, so it is no bundle, or its end is missing.")
-    listed = {name: digest for digest, _, name in (line.partition("  ") for line in sums.splitlines())}
+        raise _damaged(path, f"has no {SUMS}, so it is no bundle, or its end is missing")
+    lines = [line.partition("  ") for line in sums.splitlines()]
+    listed = {name: digest for digest, _, name in lines}
+    if not found or len(listed) < len(lines):
+        raise _damaged(path, f"{SUMS} lists no file, or one twice")
     if wrong := sorted(name for name in listed.keys() | found if listed.get(name) != found.get(name)):
-        raise DamagedError(path, f"{path}: not as it was written: {', '.join(wrong[:5])}.")
+        raise _damaged(path, f"not as it was written: {', '.join(wrong[:5])}")
     return len(found)
 
 
+def _damaged(path: Path, what: str) -> StudyError:
+    return StudyError(f"{path}: {what}. Get the archive once more from where it was written.")
+
+
 def _add(tar: tarfile.TarFile, name: str, content: bytes, seconds: int) -> None:
+    if not _is_inside(name):
+        raise StudyError(f"{name!r}: leads out of the archive's folder, so no archive may hold it. Name another path.")
     entry = tarfile.TarInfo(name)
     entry.size, entry.mtime, entry.mode = len(content), seconds, 0o644
     tar.addfile(entry, io.BytesIO(content))
 
 
-def _members(path: Path, ending: str) -> Iterator[tuple[str, bytes]]:
-    """(name without the first folder, content) of every file."""
-    with _decompressed(path, ending) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-        for entry in tar:
-            place = PurePosixPath(entry.name)
-            content = tar.extractfile(entry) if entry.isfile() else None
-            if content is None or len(place.parts) < 2 or ".." in place.parts or place.is_absolute():
-                raise DamagedError(path, f"{path}: holds {entry.name!r}, which no bundle has.")
-            yield place.relative_to(place.parts[0]).as_posix(), content.read()
+def _members(path: Path, ending: str) -> Iterator[tuple[str, str, bytes]]:
+    """(first folder, name below it, content) of every file, up to the stream's last byte."""
+    with _decompressed(path, ending) as stream:
+        with tarfile.open(fileobj=stream, mode="r|") as tar:
+            for entry in tar:
+                content = tar.extractfile(entry) if entry.isfile() else None
+                if content is None or not _is_inside(entry.name):
+                    raise _damaged(path, f"holds {entry.name!r}, which no bundle has")
+                folder, _, name = entry.name.partition("/")
+                yield folder, name, content.read()
+        while rest := stream.read(_AT_ONCE):  # the compressor's checksum stands behind the last byte
+            if rest.strip(b"\0"):
+                raise _damaged(path, "goes on behind the archive's end")
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name is a plain path with at least one folder."""
+    parts = PurePosixPath(name).parts
+    return len(parts) >= 2 and ".." not in parts and "/".join(parts) == name and not name.startswith("/")
 
 
 @contextmanager

@@ -15,8 +15,10 @@ from prefdelta.records.score import Score
 from prefdelta.records.trace import Trace
 from prefdelta.store import registrations, tables
 from prefdelta.study.study import Study
+from prefdelta.system.files import sha256_of
 
 BENCHMARKS = "resources/benchmarks"
+_ANNOTATIONS = "annotations"  # the folder of `layout.annotations`
 # Stage -> the type of its rows, and the column that holds what a model wrote.
 TEXT_COLUMNS: Mapping[str, tuple[type[Row], str]] = {
     "generate": (Trace, "text"),
@@ -24,7 +26,8 @@ TEXT_COLUMNS: Mapping[str, tuple[type[Row], str]] = {
     "evaluate": (Score, "extracted"),
 }
 _PINS = ("envs/*.txt", "envs/*.yaml", "LICENSE")
-_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", re.IGNORECASE)
+# A part of a variable's name, between underscores.
+_SECRET = re.compile(r"(^|_)(API)?(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)S?\d*(_|$)", re.IGNORECASE)
 _SHORT = 8  # characters: a shorter value stands in many files by chance
 
 
@@ -32,7 +35,7 @@ _SHORT = 8  # characters: a shorter value stands in many files by chance
 class BundledFile:
     """One file of a bundle."""
 
-    name: str  # its path in the bundle, which is that below the repository's root
+    name: str  # its path in the bundle: that below the repository's root, or outside/<hash of the content>-<file name>
     path: Path
     about: str
     without: tuple[type[Row], str] | None = None  # type of a table's rows, and a column that is left empty
@@ -45,11 +48,15 @@ class BundledFile:
 class BundleContents:
     members: list[BundledFile]  # by name
     missing: list[str]  # outputs of the study that are not there yet
+    withheld: list[str]  # tables of what people answered, which were not asked for
     last: str  # start of the study's last job, UTC; "" without manifests
 
 
-def contents_of(study: Study, config: Path, without_texts: bool) -> BundleContents:
-    """The files of a bundle. Raises StudyError if the study has no outputs yet, or if a file holds a secret."""
+def contents_of(study: Study, config: Path, without_texts: bool, with_annotations: bool) -> BundleContents:
+    """The files of a bundle.
+
+    Raises StudyError if the study has no outputs yet, if a file holds a secret, or if two files have one name.
+    """
     jobs = list(study.all_jobs)
     # The pair browser repeats the tables' texts; its folder can be handed on by itself.
     outputs = {path: job.stage for job in jobs if job.stage != "browse" for path in job.outputs}
@@ -57,8 +64,14 @@ def contents_of(study: Study, config: Path, without_texts: bool) -> BundleConten
     if len(missing) == len(outputs):
         raise StudyError(f"{study.results}: the study has no outputs yet, so there is nothing to bundle. Run it first.")
     found: dict[str, BundledFile] = {}
-    for path, about in _given(study, config):
-        found[path.as_posix()] = BundledFile(path.as_posix(), path, about)
+    given, people = list(_given(study, config)), f"{_ANNOTATIONS}/"
+    withheld = [] if with_annotations else sorted({name for name, _, _ in given if name.startswith(people)})
+    for name, path, about in given:
+        if name in withheld:
+            continue
+        known = found.setdefault(name, BundledFile(name, path, about))
+        if known.path != path and known.read() != path.read_bytes():
+            raise StudyError(f"{path}: would have the name {name} in the archive, as {known.path}. Rename one of them.")
     for job in jobs:
         if Path(job.manifest).is_file():
             found[job.manifest] = BundledFile(job.manifest, Path(job.manifest), f"account of the job {job.name}")
@@ -68,13 +81,14 @@ def contents_of(study: Study, config: Path, without_texts: bool) -> BundleConten
     members = [found[name] for name in sorted(found)]
     _check_no_secret(study, members)
     started = (_started(member) for member in members if member.name.endswith(layout.MANIFEST))
-    return BundleContents(members, missing, max(filter(None, started), default=""))
+    return BundleContents(members, missing, withheld, max(filter(None, started), default=""))
 
 
-def _given(study: Study, config: Path) -> Iterator[tuple[Path, str]]:
-    """(file, what it is) of what the study was planned with."""
-    root = Path.cwd()
-    inputs = {path for job in study.all_jobs for paths in job.inputs.values() for path in paths}
+def _given(study: Study, config: Path) -> Iterator[tuple[str, Path, str]]:
+    """(name in the bundle, file, what it is) of what the study was planned with."""
+    inputs = {
+        path for job in study.all_jobs if job.stage != "browse" for paths in job.inputs.values() for path in paths
+    }
     texts = {Path(path) for path in inputs if not path.startswith(f"{study.results}/")}
     listed = [(config, "config of the study"), (Path(LOCK), "commits of models and data sets")]
     listed += [(path, "text that a job reads") for path in sorted(texts)]
@@ -86,8 +100,16 @@ def _given(study: Study, config: Path) -> Iterator[tuple[Path, str]]:
     listed += [(path, "registration of the claims, made before training") for path in sorted(record.glob("*.json"))]
     for path, about in listed:
         if path.is_file():
-            absolute = path.absolute()
-            yield (absolute.relative_to(root) if absolute.is_relative_to(root) else Path(path.name)), about
+            yield _name_of(path), path, about
+
+
+def _name_of(path: Path) -> str:
+    """A file's name in the bundle."""
+    root = Path.cwd()
+    for spelt in (Path(os.path.normpath(path.absolute())), path.resolve()):
+        if spelt.is_relative_to(root) and spelt.is_file() and spelt.samefile(path):
+            return spelt.relative_to(root).as_posix()
+    return f"outside/{sha256_of(path)[:12]}-{path.name}"
 
 
 def _output(path: Path, stage: str, without_texts: bool) -> Iterator[BundledFile]:

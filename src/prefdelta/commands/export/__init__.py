@@ -1,9 +1,9 @@
 """Write what others can use: pairs for their trainers, results for their tables, policies with a card.
 
-`export ARM` writes the pairs that an arm was trained on, `export --pairing P` all pairs of a pairing: messages, scores,
-lengths, grades, generators with their commits. `export results` writes every arm's accuracy with its interval in the
-form of Every Eval Ever 0.3. `export policy ARM` writes a trained policy with its model card. Each needs --out, a folder
-that is not there yet.
+`export ARM` writes the pairs that an arm was given to train on, `export --pairing P` all pairs of a pairing: messages,
+scores, lengths, grades, generators with their commits. `export results` writes every arm's accuracy with its interval
+in the form of Every Eval Ever 0.3. `export policy ARM` writes a trained policy with its model card. Each needs --out, a
+folder that is not there yet.
 """
 
 import argparse
@@ -21,6 +21,12 @@ from prefdelta.core.errors import StudyError
 from prefdelta.study.study import Study
 
 EVERY_EVAL_EVER = "every-eval-ever"
+# What is exported -> the options that say how.
+_MEANT = {
+    "pairs": ("format", "license"),
+    "results": ("format", "organization", "arms", "items"),
+    "policy": ("license",),
+}
 
 
 def define(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +47,13 @@ def define(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    what = arguments.what[0] if arguments.what[:1] in (["results"], ["policy"]) else "pairs"
+    given = [name for name in ("format", "license", "organization", "arms", "items") if getattr(arguments, name)]
+    if strange := [f"--{name}" for name in given if name not in _MEANT[what]]:
+        raise StudyError(
+            f"{', '.join(strange)}: means nothing for {what}, which take "
+            f"{', '.join(f'--{name}' for name in _MEANT[what])}. Leave it out."
+        )
     study = open_study(arguments.configfile)
     match arguments.what, arguments.pairing:
         case ["results"], None:
@@ -84,8 +97,6 @@ def _export_results(study: Study, arguments: argparse.Namespace) -> None:
 
 
 def _export_policy(study: Study, arguments: argparse.Namespace, arm: str) -> None:
-    if arguments.format is not None:
-        raise StudyError(f"--format {arguments.format}: a policy has one form only; leave it out.")
     results = write_policy(study, find_arm(study, arm), arguments.out, arguments.license)
     print_line(f"written: {arguments.out}, the policy with its card, lineage and {results:,} results")
     _tell_of_license(arguments)

@@ -1,10 +1,11 @@
 """The accuracies of a study's policies, with the intervals that the report shows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from prefdelta.commands.export.lineage import read_manifest
+from prefdelta.commands.export.unchanged import Unchanged
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.statistics import Estimate
@@ -80,6 +81,14 @@ def measured(study: Study) -> Mapping[Arm | Base, list[MeasuredAccuracy]]:
             if line.accuracy.value is not None:
                 found.setdefault(policy, []).append(result)
     return dict(sorted(found.items(), key=lambda entry: (isinstance(entry[0], Arm), str(entry[0]))))
+
+
+def check_unchanged(results: Iterable[MeasuredAccuracy]) -> None:
+    """Raise StudyError if answers, problems or templates are not those of the jobs that evaluated."""
+    unchanged = Unchanged()
+    for result in results:
+        template = Path(result.manifest.settings["benchmarks"][result.benchmark]["template"])
+        unchanged.check(result.manifest, f"{result.table} was made", [template, result.prompts, result.table])
 
 
 def interval_method(estimate: Estimate) -> str:

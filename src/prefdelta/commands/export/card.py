@@ -26,13 +26,13 @@ def card(
     )
     parts = [
         f"---\n{header.to_yaml()}\n---\n",
-        f"# {export.name}\n\n{wording.what_it_is(export)} {wording.order(export)}\n",
+        f"# {export.name}\n\n{wording.what_it_is(export)} {wording.order(export, form)}\n",
         _licence(license_name),
         _loading(export, form, data),
         "## Columns\n\n" + table(["column", "what it is"], [[f"`{c.name}`", c.about] for c in columns]),
         _made(export),
         _left_out(export),
-        "## Known limits\n\n" + listed([*wording.LIMITS, *wording.BIASES, *wording.USES]),
+        "## Known limits\n\n" + listed([*wording.limits(export), *wording.biases(export), *wording.USES]),
     ]
     return "\n".join(parts)
 
@@ -77,6 +77,8 @@ def _made(export: PairsExport) -> str:
     lines.append(
         f"System prompt: {json.dumps(export.system, ensure_ascii=False)}." if export.system else "No system prompt."
     )
+    if export.rendering:
+        lines.append(f"{wording.rendering(export.rendering)}.")
     if export.trained:
         trained = export.trained
         lines.append(

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from prefdelta.commands.export.lineage import ExportLineage
 from prefdelta.commands.export.pairs import PAIRS, ExportedPair, PairsExport
+from prefdelta.core.asking.judges import PEOPLE, judge_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Format = Literal["trl", "jsonl", "llamafactory", "axolotl"]
 FORMATS: tuple[Format, ...] = ("trl", "jsonl", "llamafactory", "axolotl")
-Kind = Literal["messages", "message", "turns", "turn", "text", "whole", "number", "yes_no"]
+OF_TRL: tuple[Format, ...] = ("trl", "jsonl")  # with the columns that TRL's trainers read
+Kind = Literal["messages", "message", "turns", "turn", "variables", "text", "whole", "number", "yes_no"]
 Row = dict[str, Any]
 
 _KEYS = {"messages": ("role", "content"), "message": ("role", "content")}
@@ -29,13 +31,14 @@ class ExportColumn:
     name: str
     kind: Kind
     about: str
+    variables: tuple[tuple[str, Kind], ...] = ()  # names and kinds, of a column that holds variables
 
     @property
-    def keys(self) -> tuple[str, str] | None:
-        """The keys of a message, if it holds some; None for a plain value."""
+    def parts(self) -> tuple[tuple[str, Kind], ...] | None:
+        """(key, kind) of the parts of a message or of variables; None for a plain value."""
         if self.kind in ("text", "whole", "number", "yes_no"):
             return None
-        return _KEYS.get(self.kind, _TURN)
+        return self.variables or tuple((key, "text") for key in _KEYS.get(self.kind, _TURN))
 
     @property
     def is_list(self) -> bool:
@@ -44,14 +47,16 @@ class ExportColumn:
 
 def columns_of(export: PairsExport, form: Format) -> list[ExportColumn]:
     """The columns of every row, in order."""
-    return [*_shape(form, export.method).columns, *_more_columns(export.dimensions)]
+    given = _template_variables(export, form)
+    return [*_shape(form, export.method).columns, *([given[0]] if given else []), *_more_columns(export.dimensions)]
 
 
 def rows_of(export: PairsExport, form: Format) -> Iterator[Row]:
     """The rows of an export; KTO has two per pair, wanted and unwanted."""
-    shape = _shape(form, export.method)
+    shape, given = _shape(form, export.method), _template_variables(export, form)
+    variables = {given[0].name: given[1]} if given else {}
     for pair in export.pairs:
-        more = _more(pair, export.lineage)
+        more = variables | _more(pair, export.lineage)
         for leading in shape.rows(pair):
             yield leading | more
 
@@ -63,9 +68,9 @@ def arrow_schema(columns: list[ExportColumn]) -> "pa.Schema":
     plain = {"text": pa.string(), "whole": pa.int64(), "number": pa.float64(), "yes_no": pa.bool_()}
 
     def kind(column: ExportColumn) -> pa.DataType:
-        if column.keys is None:
+        if column.parts is None:
             return plain[column.kind]
-        message = pa.struct([(key, pa.string()) for key in column.keys])
+        message = pa.struct([(key, plain[part]) for key, part in column.parts])
         return pa.list_(message) if column.is_list else message
 
     return pa.schema([(column.name, kind(column)) for column in columns])
@@ -83,6 +88,17 @@ class _Shape:
 def _shape(form: Format, method: str) -> _Shape:
     kind = "dpo" if method == PAIRS else method
     return _SHAPES["trl" if form == "jsonl" else form, kind]
+
+
+def _template_variables(export: PairsExport, form: Format) -> tuple[ExportColumn, Row] | None:
+    """The column that TRL takes a chat template's variables from, and their values; None if there are none."""
+    values = export.rendering.chat_template_kwargs if export.rendering and form in OF_TRL else {}
+    if not values:
+        return None
+    kinds: dict[type, Kind] = {bool: "yes_no", int: "whole", float: "number"}
+    variables = tuple((name, kinds.get(type(value), "text")) for name, value in values.items())
+    about = "variables of the policy's chat template, as in training"
+    return ExportColumn("chat_template_kwargs", "variables", about, variables), dict(values)
 
 
 def _messages(pair: ExportedPair) -> list[Row]:
@@ -191,11 +207,11 @@ _SHAPES: Mapping[tuple[str, str], _Shape] = {
         [
             _SYSTEM,
             ExportColumn("prompt", "text", "the problem in the template, as in training"),
-            ExportColumn("completion", "text", "one trace of the pair"),
+            ExportColumn("chosen", "text", "one trace of the pair, wanted or not; Axolotl's KTO asks for this name"),
             _LABEL,
         ],
         lambda pair: [
-            {"system": _system(pair), "prompt": _problem(pair), "completion": text, "label": label}
+            {"system": _system(pair), "prompt": _problem(pair), "chosen": text, "label": label}
             for text, label in _both(pair)
         ],
     ),
@@ -210,12 +226,12 @@ _SHAPES: Mapping[tuple[str, str], _Shape] = {
 
 _OF_SIDE: tuple[tuple[str, Kind, str], ...] = (
     ("generator", "text", "who wrote the {} trace, by its name in the study"),
-    ("model", "text", "its model: repository on the hub, or its name in the study if it was trained there"),
-    ("revision", "text", "commit of that repository, or sha256 of the weights"),
+    ("model", "text", "its model: repository on the hub, or its name in the study"),
+    ("revision", "text", "commit of that repository, or sha256 of the weights; null: a folder that was not hashed"),
     ("sample", "whole", "index of the draw, from 0"),
     ("tokens", "whole", "length of the {} trace in tokens of its generator"),
     ("characters", "whole", "length of the {} trace in characters"),
-    ("correct", "yes_no", "whether its final answer is right; null: not graded"),
+    ("correct", "yes_no", "whether its final answer is right; null: none could be read, or it is not graded"),
     ("finish_reason", "text", "why the {} trace ended: stop, or length (cut off)"),
 )
 SIDES = ("chosen", "rejected")
@@ -237,11 +253,18 @@ def _more_columns(dimensions: Sequence[str]) -> list[ExportColumn]:
         columns += [ExportColumn(f"{side}_{name}", kind, about.format(side)) for name, kind, about in _OF_SIDE]
     for dimension in dimensions:
         columns += [
-            ExportColumn(f"{side}_score_{dimension}", "number", f"the judge's score of the {side} trace, 1 to 5")
+            ExportColumn(f"{side}_score_{dimension}", "number", f"{_whose(dimension)} of the {side} trace, 1 to 5")
             for side in SIDES
         ]
         columns.append(ExportColumn(f"delta_{dimension}", "number", "score of chosen minus score of rejected, -4 to 4"))
     return columns
+
+
+def _whose(dimension: str) -> str:
+    judge = judge_in(dimension)
+    if judge == PEOPLE:
+        return "people's mean score"
+    return f"the score by the judge {judge}" if judge else "the judge's score"
 
 
 def _more(pair: ExportedPair, lineage: ExportLineage) -> Row:
@@ -255,7 +278,7 @@ def _more(pair: ExportedPair, lineage: ExportLineage) -> Row:
     for name in SIDES:
         side = getattr(pair, name)
         generator = lineage.generators[side.generator]
-        known = {"model": generator.model, "revision": generator.revision}
+        known = {"model": generator.model.model, "revision": generator.model.revision}
         row |= {f"{name}_{what}": known[what] if what in known else getattr(side, what) for what, _, _ in _OF_SIDE}
     for dimension, scored in pair.scores.items():
         row |= {f"{name}_score_{dimension}": getattr(scored, name) for name in SIDES}

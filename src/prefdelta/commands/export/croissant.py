@@ -3,7 +3,7 @@
 from typing import Any
 
 from prefdelta.commands.export import wording
-from prefdelta.commands.export.columns import ExportColumn
+from prefdelta.commands.export.columns import ExportColumn, Format
 from prefdelta.commands.export.pairs import PairsExport
 
 _TYPES = {"text": "sc:Text", "whole": "sc:Integer", "number": "sc:Float", "yes_no": "sc:Boolean"}
@@ -31,7 +31,13 @@ _CONTEXT = {
 
 
 def croissant(
-    export: PairsExport, columns: list[ExportColumn], data: str, sha256: str, size: int, license_name: str | None
+    export: PairsExport,
+    form: Format,
+    columns: list[ExportColumn],
+    data: str,
+    sha256: str,
+    size: int,
+    license_name: str | None,
 ) -> dict[str, Any]:
     """The metadata. data: path of the data in the folder, of `size` bytes."""
     lineage = export.lineage
@@ -41,7 +47,7 @@ def croissant(
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in f"{export.study}-{export.name}"),
-        "description": f"{wording.what_it_is(export)} {wording.order(export)}",
+        "description": f"{wording.what_it_is(export)} {wording.order(export, form)}",
         "conformsTo": ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"],
         "license": license_name or wording.UNKNOWN_LICENSE,
         "url": "./",
@@ -84,14 +90,19 @@ def croissant(
         "rai:dataAnnotationProtocol": [
             "A judge scored each trace from 1 to 5 on each dimension, by rubrics and a template: "
             + ", ".join(f"{path} (sha256 {digest})" for path, digest in texts.items()),
+            *(["People scored both traces of some pairs from 1 to 5: the dimensions @people."] * export.by_people),
         ],
         "rai:dataAnnotationPlatform": ["prefdelta"],
         "rai:annotationsPerItem": f"{votes} per trace and dimension",
-        "rai:annotatorDemographics": ["No person annotated the data."],
+        "rai:annotatorDemographics": [
+            "People scored some of the pairs; the data do not say who."
+            if export.by_people
+            else "No person annotated the data."
+        ],
         "rai:machineAnnotationTools": [wording.judge_sentence(judge) for judge in lineage.judges]
         + ["A program compared final answers with the right ones (prefdelta's graders)."],
-        "rai:dataLimitations": list(wording.LIMITS),
-        "rai:dataBiases": list(wording.BIASES),
+        "rai:dataLimitations": wording.limits(export),
+        "rai:dataBiases": wording.biases(export),
         "rai:dataUseCases": list(wording.USES),
         "rai:personalSensitiveInformation": [wording.PERSONAL],
         "rai:dataReleaseMaintenancePlan": "None: an export is made once, and is not changed.",
@@ -106,17 +117,17 @@ def _field(column: ExportColumn) -> dict[str, Any]:
         "name": column.name,
         "description": column.about,
     }
-    if column.keys is None:
+    if column.parts is None:
         return field | {"dataType": _TYPES[column.kind], "source": _source(column.name)}
     parts = [
         {
             "@type": "cr:Field",
             "@id": f"{of}/{key}",
             "name": key,
-            "dataType": "sc:Text",
+            "dataType": _TYPES[kind],
             "source": _source(column.name) | {"transform": {"jsonPath": key}},
         }
-        for key in column.keys
+        for key, kind in column.parts
     ]
     return field | {"subField": parts} | ({"repeated": True} if column.is_list else {})
 

@@ -32,11 +32,11 @@ def write_data_set(export: PairsExport, form: Format, out: Path, license_name: s
         path.parent.mkdir(exist_ok=True)
         write = _write_parquet if path.suffix == ".parquet" else _write_lines
         rows = write(path, columns, rows_of(export, form))
-        described = croissant(export, columns, data, sha256_of(path), path.stat().st_size, license_name)
+        described = croissant(export, form, columns, data, sha256_of(path), path.stat().st_size, license_name)
         texts = {
             "README.md": card(export, form, columns, data, rows, license_name),
             "croissant.json": json.dumps(described, indent=2, ensure_ascii=False) + "\n",
-            **trainer_files(form, export.method, data),
+            **trainer_files(form, export.method, data, export.system is not None),
         }
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")

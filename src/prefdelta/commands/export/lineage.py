@@ -2,16 +2,32 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from prefdelta.commands.export.shared_names import LOCAL_FOLDER, shared_name, shared_path
 from prefdelta.core import layout
 from prefdelta.core.arms import Pairing
 from prefdelta.core.errors import StudyError
-from prefdelta.core.hub import HubModel
+from prefdelta.core.hub import HubModel, is_local
 from prefdelta.core.stage_names import TRAINING_PROMPTS
+from prefdelta.models.repositories import identity_of
 from prefdelta.records.manifest import Manifest
 from prefdelta.store import checkpoints
 from prefdelta.study.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLineage:
+    """A model of the study."""
+
+    model: str  # repository on the hub, or the model's name in the study
+    revision: str | None  # commit of the repository, or "sha256:<hash of the weights>"; None: not known
+    is_of_hub: bool = False
+    is_local: bool = False  # its weights were taken from a folder; the hash is that of the folder's files by now
+
+    def __str__(self) -> str:
+        return f"{self.model}{f' ({LOCAL_FOLDER})' if self.is_local else ''}, revision {self.revision or 'not known'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +35,7 @@ class GeneratorLineage:
     """Who wrote one side of the pairs."""
 
     name: str
-    model: str  # repository on the hub, or the model's name in the study if it was trained there, or the data set
-    revision: str | None  # commit of the repository, or "sha256:<hash of the weights>"; None: a local folder
+    model: ModelLineage  # or the data set that ships its traces
     drawn: str  # how its traces were drawn
 
 
@@ -32,7 +47,7 @@ class JudgeLineage:
     dimensions: Sequence[str]
     model: str  # as it was asked for
     named_itself: Sequence[str]  # in its replies
-    revision: str | None  # commit, if a server of the study's own ran it
+    revision: str | None  # commit or hash of the weights, if a server of the study's own ran it
     votes: int
     texts: Mapping[str, str]  # path of a rubric or of the template -> sha256
 
@@ -95,12 +110,12 @@ def read_manifest(path: Path) -> Manifest:
         raise StudyError(f"{path}: is not a manifest of a job ({error!r}). Run its job again, then export.") from None
 
 
-def model_and_revision(study: Study, model: str, record: Path) -> tuple[str, str | None]:
-    """(name, revision) of a model of the study, as in `GeneratorLineage`."""
+def model_lineage(study: Study, model: str) -> ModelLineage:
+    """A model of the study, by its name there."""
     if (hub := study.hub.model(model)) is not None:
-        return _of_hub(hub)
+        return _of_hub(hub, model)
     pointer = Path(study.results) / layout.output("ladder", model=model)
-    return model, f"sha256:{checkpoints.read_pointer(pointer).weights}" if pointer.is_file() else None
+    return ModelLineage(model, f"sha256:{checkpoints.read_pointer(pointer).weights}" if pointer.is_file() else None)
 
 
 def _manifests(study: Study, names: Sequence[str]) -> Iterator[tuple[str, Manifest]]:
@@ -110,8 +125,19 @@ def _manifests(study: Study, names: Sequence[str]) -> Iterator[tuple[str, Manife
             yield name, read_manifest(path)
 
 
-def _of_hub(hub: HubModel) -> tuple[str, str | None]:
-    return hub.name, hub.revision
+def _of_hub(hub: HubModel, model: str) -> ModelLineage:
+    """model: its name in the study, which stands for a local folder's."""
+    if not is_local(hub.name):
+        return ModelLineage(hub.name, hub.revision, is_of_hub=True)
+    try:
+        return ModelLineage(model, f"sha256:{_folder_hash(Path(hub.name).absolute())}", is_local=True)
+    except StudyError:  # it is gone, or too large to be read for this
+        return ModelLineage(model, None, is_local=True)
+
+
+@cache
+def _folder_hash(folder: Path) -> str:
+    return identity_of(HubModel(name=str(folder)))
 
 
 def _generator(study: Study, name: str, manifests: Mapping[str, Manifest]) -> GeneratorLineage:
@@ -120,16 +146,16 @@ def _generator(study: Study, name: str, manifests: Mapping[str, Manifest]) -> Ge
     shipped, hub = settings.get("shipped"), settings.get("hub")
     if shipped:
         source = shipped["source"]
-        return GeneratorLineage(name, source["dataset"], source.get("revision"), "shipped by the data set")
-    if hub:
-        model, revision = _of_hub(HubModel(**hub))
-    else:
-        model, revision = model_and_revision(study, str(study.config.generator(name).model), Path(study.record))
+        here = is_local(source["dataset"])
+        data = ModelLineage(name if here else source["dataset"], source.get("revision"), not here, here)
+        return GeneratorLineage(name, data, "shipped by the data set")
+    known = str(study.config.generator(name).model)
+    model = _of_hub(HubModel(**hub), known) if hub else model_lineage(study, known)
     sampling = settings.get("sampling") or {}
     told = [f"{key} {value}" for key, value in sampling.items() if value is not None]
     told += [f"{settings['samples']} per prompt", f"seed {settings['seed']}"] if "samples" in settings else []
     engine = (settings.get("engine") or {}).get("name")
-    return GeneratorLineage(name, model, revision, ", ".join([*told, *([f"engine {engine}"] if engine else [])]))
+    return GeneratorLineage(name, model, ", ".join([*told, *([f"engine {engine}"] if engine else [])]))
 
 
 def _judges(manifests: Mapping[str, Manifest], names: Sequence[str]) -> list[JudgeLineage]:
@@ -144,15 +170,15 @@ def _judges(manifests: Mapping[str, Manifest], names: Sequence[str]) -> list[Jud
 
 def _judge(form: str, manifest: Manifest) -> JudgeLineage:
     settings, details = manifest.settings, manifest.details
-    hub = settings.get("hub") or {}
+    hub, model = settings.get("hub"), str((settings.get("engine") or {}).get("model"))
     return JudgeLineage(
         form=form,
         dimensions=list(settings.get("dimensions", [])),
-        model=str((settings.get("engine") or {}).get("model")),
-        named_itself=sorted(getattr(details, "models", {})),
-        revision=hub.get("revision"),
+        model=shared_name(model),
+        named_itself=sorted(map(shared_name, getattr(details, "models", {}))),
+        revision=_of_hub(HubModel(**hub), model).revision if hub else None,
         votes=int(settings.get("votes", 1)),
-        texts=manifest.texts,
+        texts={shared_path(path): sha256 for path, sha256 in manifest.texts.items()},
     )
 
 
@@ -167,5 +193,5 @@ def _prompts(manifests: Mapping[str, Manifest]) -> str:
     manifest = manifests.get(layout.job_name("prompts", source=TRAINING_PROMPTS))
     made = manifest.settings.get("made", {}) if manifest else {}
     if dataset := made.get("dataset"):
-        return f"{dataset} at commit {made.get('revision') or 'unknown'}, split {made.get('split')}"
+        return f"{shared_name(dataset)} at commit {made.get('revision') or 'unknown'}, split {made.get('split')}"
     return f"made by a procedure of prefdelta (family {made.get('family')}, operations {made.get('operations')})"

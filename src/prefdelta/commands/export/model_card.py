@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prefdelta.commands.export import wording
 from prefdelta.commands.export.accuracies import MeasuredAccuracy, interval_method
-from prefdelta.commands.export.lineage import ExportLineage
+from prefdelta.commands.export.lineage import ExportLineage, ModelLineage
 from prefdelta.commands.export.markdown import listed, table
 from prefdelta.commands.export.pairs import ArmTraining
 from prefdelta.core.data.sources import DataSource
@@ -23,8 +23,8 @@ _NOT_FOR = (
         "nobody looked at its safety, its biases or its behaviour outside the benchmarks below."
     ),
     (
-        "Not as evidence that a method or a data set is good in general: it is one run with one seed. The study's "
-        "report compares arms, with intervals."
+        "Not as evidence that a method or a data set is good in general: this policy is one run with one seed. The "
+        "study's report compares arms, with intervals."
     ),
     "Not as a judge or a source of labels.",
 )
@@ -34,30 +34,29 @@ def model_card(
     study: Study,
     trained: ArmTraining,
     lineage: ExportLineage,
-    base: tuple[str, str | None],
+    base: ModelLineage,
     results: Sequence[MeasuredAccuracy],
     license_name: str | None,
 ) -> str:
-    """The text of the card. base: name and revision of the model that was trained. license_name: None: not chosen."""
+    """The text of the card. base: the model that was trained. license_name: None: not chosen."""
     from huggingface_hub import ModelCardData
 
-    arm, (model, revision) = trained.arm, base
-    is_hub = study.hub.model(arm.policy) is not None and not is_local(model)
+    arm = trained.arm
     header = ModelCardData(
         license=license_name or wording.UNKNOWN_LICENSE,
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["prefdelta", trained.method],
-        base_model=model if is_hub else None,
+        base_model=base.model if base.is_of_hub else None,
         model_name=str(arm),
         eval_results=[_eval_result(study, result) for result in results] or None,
     )
     recipe = json.dumps(trained.recipe)
     made = [
-        f"Base model: {model}, revision {revision or 'not known'}.",
+        f"Base model: {base}.",
         (
-            f"Pairs: {trained.details.pairs:,} of the selection {arm.selection} of the pairing {arm.pairing} "
-            f"(`prefdelta export {arm}` writes them)."
+            f"Pairs it was given: {trained.details.pairs:,} of the selection {arm.selection} of the pairing "
+            f"{arm.pairing} (`prefdelta export {arm}` writes them)."
         ),
         f"Method: {trained.method}, {trained.details.updates} updates, seed {arm.seed}; recipe `{recipe}`.",
         *(f"Generator {wording.generator_sentence(one)}." for one in lineage.generators.values()),
@@ -97,14 +96,21 @@ def _eval_result(study: Study, result: MeasuredAccuracy) -> "EvalResult":
     return EvalResult(
         task_type="text-generation",
         dataset_type=source.dataset if isinstance(source, DataSource) and of_hub else result.benchmark,
-        dataset_name=f"{benchmark.title} ({result.group})",
+        dataset_name=benchmark.title,
         dataset_config=source.config if isinstance(source, DataSource) else None,
         dataset_split=source.split if isinstance(source, DataSource) else None,
         dataset_revision=source.revision if isinstance(source, DataSource) else None,
         metric_type="accuracy",
-        metric_value=result.accuracy.value,
-        metric_name=f"Accuracy, {_interval(result.accuracy)}",
+        metric_value=round(100 * (result.accuracy.value or 0.0), 4),
+        # The hub's library joins the results of one data set under one name, so the group stands with the metric.
+        metric_name=f"Accuracy in percent, group {result.group}, {_interval(result.accuracy)}",
+        metric_args={"group": result.group, **_sampling(result)},
     )
+
+
+def _sampling(result: MeasuredAccuracy) -> dict[str, object]:
+    sampling = result.manifest.settings["sampling"]
+    return {name: sampling[name] for name in ("temperature", "max_tokens") if name in sampling}
 
 
 def _results(study: Study, results: Sequence[MeasuredAccuracy]) -> str:
@@ -122,7 +128,12 @@ def _results(study: Study, results: Sequence[MeasuredAccuracy]) -> str:
     ]
     methods = sorted({interval_method(result.accuracy) for result in results})
     head = ["benchmark", "asked", "accuracy", "minus the untrained model, points", "answers"]
-    return f"{table(head, rows)}\nIntervals are 95%: {'; '.join(methods)}. Differences are paired by item.\n"
+    spread = (
+        " How much repeated trainings differ was estimated from other runs of the study, not from this policy alone."
+        if any(result.accuracy.run_df for result in results)
+        else ""
+    )
+    return f"{table(head, rows)}\nIntervals are 95%: {'; '.join(methods)}.{spread} Differences are paired by item.\n"
 
 
 def _interval(estimate: Estimate) -> str:

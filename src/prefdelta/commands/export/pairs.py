@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from prefdelta.commands.export.lineage import ExportLineage, lineage_of, read_manifest
+from prefdelta.commands.export.shared_names import shared_path
+from prefdelta.commands.export.unchanged import Unchanged
 from prefdelta.core import layout
 from prefdelta.core.arms import Arm, Pairing
+from prefdelta.core.asking.judges import PEOPLE, judge_in
 from prefdelta.core.asking.prompt_template import ask_problem
+from prefdelta.core.asking.template_settings import TemplateSettings
 from prefdelta.core.errors import StudyError
 from prefdelta.core.stage_names import TRAINING_PROMPTS
 from prefdelta.models.loading import load_tokenizer
@@ -30,6 +34,8 @@ from prefdelta.training.spelling import UnfitTraceError
 from prefdelta.training.tokens import PairTexts, Tokeniser
 
 PAIRS = "pairs"  # the method of an export without an arm
+K = TypeVar("K")
+R = TypeVar("R")
 Messages = tuple[tuple[str, str], ...]  # (role, content)
 
 
@@ -93,11 +99,22 @@ class PairsExport:
     lineage: ExportLineage
     template: tuple[str, str]  # (path, sha256) of the prompt's template
     system: str | None
+    rendering: TemplateSettings | None  # of the policy's chat template; None: all pairs of a pairing, without a policy
     trained: ArmTraining | None  # None: all pairs of a pairing, without an arm
 
     @property
     def method(self) -> str:
         return self.trained.method if self.trained else PAIRS
+
+    @property
+    def is_self_paired(self) -> bool:
+        """Whether one generator wrote both sides."""
+        return self.pairing.chosen == self.pairing.rejected
+
+    @property
+    def by_people(self) -> bool:
+        """Whether some deltas come from people's scores."""
+        return any(judge_in(dimension) == PEOPLE for dimension in self.dimensions)
 
 
 def find_arm(study: Study, name: str) -> Arm:
@@ -139,9 +156,9 @@ def pairs_of_arm(study: Study, arm: Arm) -> PairsExport:
     settings = TrainSettings.model_validate(trained.manifest.settings)
     found = StudyTables(study.outputs, study.config.study)
     selection = layout.place_of_job(study.filter_job(arm))
-    chosen_from = _PairsWithTexts(found, arm.pairing, Path(batch.inputs["template"][0]), settings.system)
-    used = [*chosen_from.files, found.path("filter", **selection.axes)]
-    _check_unchanged(arm, trained.manifest, [path for path in used if path in map(Path, batch.reads)])
+    chosen_from = _PairsWithTexts(study, found, arm.pairing, Path(batch.inputs["template"][0]), settings.system)
+    used = [*chosen_from.files, found.path("filter", **selection.axes), Path(study.policy_manifest(arm))]
+    Unchanged().check(trained.manifest, f"{arm} was trained", used)
     selected = found.rows("filter", SelectedPair, None, **selection.axes)
     pairs = [chosen_from.pair(row.pair_id, row.rank, row.swapped) for row in selected]
     if sum(trained.details.left_out.values()):
@@ -160,18 +177,21 @@ def pairs_of_arm(study: Study, arm: Arm) -> PairsExport:
         lineage=lineage_of(study, arm.pairing, chosen_from.dimensions, study.filter_job(arm)),
         template=chosen_from.template,
         system=settings.system,
+        rendering=settings.rendering,
         trained=trained,
     )
 
 
 def pairs_of_pairing(study: Study, pairing: Pairing) -> PairsExport:
-    """All eligible pairs of a pairing, by id. Raises StudyError if the study has none."""
+    """All eligible pairs of a pairing, by id.
+
+    Raises StudyError if the study has none, or if its tables are not those that pairs and deltas were made from.
+    """
     known = [Pairing(job.axes["chosen"], job.axes["rejected"]) for job in study.jobs("pair")]
     if pairing not in known:
         raise StudyError(f"--pairing: the study has no pairing {pairing}; it has {', '.join(map(str, known))}.")
-    read = _PairsWithTexts(
-        StudyTables(study.outputs, study.config.study), pairing, Path(study.config.reference.template), None
-    )
+    found = StudyTables(study.outputs, study.config.study)
+    read = _PairsWithTexts(study, found, pairing, Path(study.config.reference.template), None)
     return PairsExport(
         name=str(pairing),
         study=study.config.study,
@@ -181,6 +201,7 @@ def pairs_of_pairing(study: Study, pairing: Pairing) -> PairsExport:
         lineage=lineage_of(study, pairing, read.dimensions),
         template=read.template,
         system=None,
+        rendering=None,
         trained=None,
     )
 
@@ -197,19 +218,29 @@ def in_order(method: str, pairs: Sequence[ExportedPair], seed: int) -> Sequence[
 class _PairsWithTexts:
     """The pairs of one pairing with texts and scores."""
 
-    def __init__(self, found: StudyTables, pairing: Pairing, template: Path, system: str | None) -> None:
+    def __init__(self, study: Study, found: StudyTables, pairing: Pairing, template: Path, system: str | None) -> None:
         self._pairing, self._template, self._system = pairing, template, system
         self._template_text = template.read_text(encoding="utf-8").strip()
-        self.template = (str(template), sha256_of(template))
+        self.template = (shared_path(template), sha256_of(template))
         self.files = [template, found.path("prompts", source=TRAINING_PROMPTS), found.path("pair", **pairing.axes)]
+        self.files += [found.path("generate", generator=generator) for generator in pairing.generators]
+        self.dimensions = [place.axes["dimension"] for place in found.places("delta", **pairing.axes)]
+        self._check_unchanged(study, found)
         self._problems = {row.prompt_id: row.text for row in found.rows("prompts", Prompt, source=TRAINING_PROMPTS)}
         self._pairs = {row.pair_id: row for row in found.rows("pair", Pair, None, **pairing.axes)}
-        self._traces: dict[tuple[str, str, int], Trace] = {}
-        for generator in pairing.generators:
-            self.files.append(found.path("generate", generator=generator))
-            for trace in found.rows("generate", Trace, generator=generator):
-                self._traces[generator, trace.prompt_id, trace.sample] = trace
-        self.dimensions = [place.axes["dimension"] for place in found.places("delta", **pairing.axes)]
+        wanted = {
+            (generator, pair.prompt_id, sample)
+            for pair in self._pairs.values()
+            for generator, sample in zip(
+                (pairing.chosen, pairing.rejected), (pair.chosen_sample, pair.rejected_sample), strict=True
+            )
+        }
+        self._traces = {
+            key: trace
+            for generator in pairing.generators
+            for trace in found.rows("generate", Trace, generator=generator)
+            if (key := (generator, trace.prompt_id, trace.sample)) in wanted
+        }
         self._deltas = {
             dimension: {
                 row.pair_id: row for row in found.rows("delta", Delta, None, **pairing.axes, dimension=dimension)
@@ -217,25 +248,43 @@ class _PairsWithTexts:
             for dimension in self.dimensions
         }
 
+    def _check_unchanged(self, study: Study, found: StudyTables) -> None:
+        """Raise StudyError if pairs, deltas and texts were not made from one another."""
+        unchanged = Unchanged()
+        jobs = [("pair", {**self._pairing.axes})]
+        jobs += [("delta", {**self._pairing.axes, "dimension": dimension}) for dimension in self.dimensions]
+        for kind, axes in jobs:
+            name = layout.job_name(kind, **axes)
+            manifest = read_manifest(Path(study.results) / layout.manifest(name))
+            unchanged.check(manifest, f"the job {name} ran", [*self.files, found.path(kind, **axes)])
+
     @property
     def eligible(self) -> list[str]:
         return [pair_id for pair_id, pair in self._pairs.items() if pair.eligible]
 
     def pair(self, pair_id: str, rank: int | None, swapped: bool) -> ExportedPair:
-        pair = self._pairs[pair_id]
+        pair = self._known(self._pairs, pair_id)
         chosen = self._side(pair, self._pairing.chosen, "chosen")
         rejected = self._side(pair, self._pairing.rejected, "rejected")
         scores = {dimension: self._scored(rows.get(pair_id), swapped) for dimension, rows in self._deltas.items()}
-        problem = self._problems[pair.prompt_id]
+        problem = self._known(self._problems, pair.prompt_id)
         messages = ask_problem(self._template_text, problem, str(self._template), self._system)
         sides = (rejected, chosen) if swapped else (chosen, rejected)
         return ExportedPair(pair_id, pair.prompt_id, rank, swapped, messages, *sides, scores)
 
     def _side(self, pair: Pair, generator: str, side: str) -> ExportedSide:
         sample = getattr(pair, f"{side}_sample")
-        trace = self._traces[generator, pair.prompt_id, sample]
+        trace = self._known(self._traces, (generator, pair.prompt_id, sample))
         tokens, characters, correct = (getattr(pair, f"{side}_{what}") for what in ("tokens", "characters", "correct"))
         return ExportedSide(generator, sample, str(trace.text), trace.finish_reason, tokens, characters, correct)
+
+    def _known(self, rows: Mapping[K, R], key: K) -> R:
+        if key not in rows:
+            raise StudyError(
+                f"{self._pairing}: no table has {key!r}, which its pairs name, so the tables are not of one run. Run "
+                "the study, then export."
+            )
+        return rows[key]
 
     @staticmethod
     def _scored(row: Delta | None, swapped: bool) -> ScoredSides:
@@ -244,17 +293,6 @@ class _PairsWithTexts:
         if swapped:
             return ScoredSides(row.rejected_score, row.chosen_score, None if row.delta is None else 0 - row.delta)
         return ScoredSides(row.chosen_score, row.rejected_score, row.delta)
-
-
-def _check_unchanged(arm: Arm, manifest: Manifest, paths: Sequence[Path]) -> None:
-    """Raise StudyError if a file that the arm was trained from has another content by now."""
-    before = {**manifest.texts, **manifest.inputs}
-    for path in paths:
-        if before.get(str(path), "") not in ("", sha256_of(path)):
-            raise StudyError(
-                f"{path}: has changed since {arm} was trained, so its export would not say what it was trained on. "
-                "Run the study, so that table and policy belong together again, then export."
-            )
 
 
 def _trained_on(

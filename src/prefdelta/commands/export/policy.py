@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from prefdelta.commands.export.accuracies import MeasuredAccuracy, interval_method, measured
-from prefdelta.commands.export.lineage import ExportLineage, lineage_of, model_and_revision
+from prefdelta.commands.export.accuracies import MeasuredAccuracy, check_unchanged, interval_method, measured
+from prefdelta.commands.export.lineage import ExportLineage, ModelLineage, lineage_of, model_lineage
 from prefdelta.commands.export.model_card import model_card
 from prefdelta.commands.export.pairs import ArmTraining, trained_arm
 from prefdelta.core.arms import Arm
@@ -27,7 +27,8 @@ _KEPT_HERE = {SEAL, checkpoints.DETAILS}  # files of the record that are no part
 def write_policy(study: Study, arm: Arm, out: Path, license_name: str | None) -> int:
     """Write the folder `out`, and return how many results its card has.
 
-    Raises StudyError if the policy is not trained, or its weights were removed or damaged, or as `new_folder`.
+    Raises StudyError if the policy is not trained, if its weights were removed or damaged, if a file is not as it was
+    evaluated, or as `new_folder`.
     """
     trained = trained_arm(study, arm)
     checkpoint = checkpoints.read_pointer(Path(study.policy_manifest(arm)))
@@ -39,10 +40,11 @@ def write_policy(study: Study, arm: Arm, out: Path, license_name: str | None) ->
         )
     hashes = read_seal(source)
     results = measured(study).get(arm, [])
+    check_unchanged(results)
     found = StudyTables(study.outputs, study.config.study)
     dimensions = [place.axes["dimension"] for place in found.places("delta", **arm.pairing.axes)]
     lineage = lineage_of(study, arm.pairing, dimensions, study.filter_job(arm))
-    base = model_and_revision(study, arm.policy, Path(study.record))
+    base = model_lineage(study, arm.policy)
     names = [name for name in hashes if name not in _KEPT_HERE]
     with new_folder(out) as folder:
         for name in names:
@@ -102,13 +104,13 @@ def _notes(study: Study, result: MeasuredAccuracy) -> str:
 
 
 def _account(
-    trained: ArmTraining, lineage: ExportLineage, base: tuple[str, str | None], key: str, files: dict[str, str]
+    trained: ArmTraining, lineage: ExportLineage, base: ModelLineage, key: str, files: dict[str, str]
 ) -> dict[str, Any]:
     details = {name: value for name, value in asdict(trained.details).items() if name not in ("curve", "seconds")}
     run = trained.manifest.run
     return {
         "arm": str(trained.arm),
-        "base": {"model": base[0], "revision": base[1]},
+        "base": asdict(base),
         "recipe": trained.recipe,
         "training": details,
         "key": key,

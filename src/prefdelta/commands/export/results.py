@@ -6,17 +6,20 @@ data/<collection>/<organisation>/<policy>/, and beside it, if asked for, a JSON 
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefdelta.commands.export.accuracies import MeasuredAccuracy, interval_method, measured
-from prefdelta.commands.export.lineage import model_and_revision
+from prefdelta.commands.export.accuracies import MeasuredAccuracy, check_unchanged, interval_method, measured
+from prefdelta.commands.export.lineage import model_lineage
 from prefdelta.commands.export.pairs import trained_arm
 from prefdelta.commands.export.result_items import write_items
+from prefdelta.commands.export.shared_names import LOCAL_FOLDER
 from prefdelta.commands.output import prefdelta_version
 from prefdelta.core.arms import Arm, Base
 from prefdelta.core.data.sources import DataSource
@@ -29,6 +32,7 @@ from prefdelta.system.files import sha256_of
 from prefdelta.system.staged import new_folder
 
 SCHEMA = "0.3.0"
+_ORGANIZATION = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,14 @@ def write_results(
 ) -> WrittenResults:
     """Write the folder `out`. only: names of arms and bases; None: all. items: also every answer, with its texts.
 
-    Raises StudyError if nothing is evaluated, if an arm of `only` is not, or as `new_folder`.
+    Raises StudyError if nothing is evaluated, if an arm of `only` is not, if a file is not as it was evaluated, if
+    the organisation's name is no folder's, or as `new_folder`.
     """
+    if not re.fullmatch(_ORGANIZATION, organization):
+        raise StudyError(
+            f"--organization {organization}: give a name of letters, digits, points, hyphens and underscores, as a "
+            "folder is called after it."
+        )
     found = measured(study)
     if not found:
         raise StudyError(f"{study.results}/evaluate: nothing is evaluated yet. Run the study, then export its results.")
@@ -54,6 +64,7 @@ def write_results(
             f"{', '.join(map(str, list(found)[:8]))}{' …' if len(found) > 8 else ''}."
         )
     chosen = {policy: results for policy, results in found.items() if only is None or str(policy) in only}
+    check_unchanged(chain.from_iterable(chosen.values()))
     now, results, lines = str(int(time.time())), 0, 0
     with new_folder(out) as folder:
         for policy, values in chosen.items():
@@ -107,7 +118,9 @@ def _log(
             "source_name": f"prefdelta study {study.config.study}",
             "source_type": "evaluation_run",
             "source_organization_name": organization,
-            "evaluator_relationship": "first_party" if isinstance(policy, Arm) else "third_party",
+            "evaluator_relationship": "third_party"
+            if model["id"] == model["additional_details"]["base_model"]
+            else "first_party",
         },
         "eval_library": {
             "name": "prefdelta",
@@ -120,10 +133,14 @@ def _log(
 
 
 def _model(study: Study, policy: Arm | Base, organization: str, versions: Mapping[str, str]) -> dict[str, Any]:
-    base, revision = model_and_revision(study, policy.policy, Path(study.record))
+    base = model_lineage(study, policy.policy)
     engine = study.config.evaluate.engine.name
-    details = {"deployment_type": "self_deployed", "base_model": base, "base_revision": revision or "unknown"}
-    is_hub = study.hub.model(policy.policy) is not None and not is_local(base)
+    details = {
+        "deployment_type": "self_deployed",
+        "base_model": base.model,
+        "base_revision": base.revision or "unknown",
+        "base_source": "hub" if base.is_of_hub else LOCAL_FOLDER if base.is_local else "trained in the study",
+    }
     if isinstance(policy, Arm):
         trained = trained_arm(study, policy)
         details |= {
@@ -136,9 +153,9 @@ def _model(study: Study, policy: Arm | Base, organization: str, versions: Mappin
             "weights_sha256": checkpoints.read_pointer(Path(study.policy_manifest(policy))).weights,
         }
     else:
-        details["model_availability"] = "open_weights" if is_hub else "unknown"
-    if isinstance(policy, Base) and is_hub:
-        identity = base
+        details["model_availability"] = "open_weights" if base.is_of_hub else "unknown"
+    if isinstance(policy, Base) and base.is_of_hub:
+        identity = base.model
     else:
         identity = f"{organization}/{study.config.study}_{str(policy).replace('/', '_')}"
     return {
@@ -240,7 +257,7 @@ def _source(study: Study, value: MeasuredAccuracy) -> dict[str, Any]:
             "samples_number": value.problems,
             "additional_details": {"revision": revision or "unknown", "config": source.config or "default"},
         }
-    kind = source.dataset if isinstance(source, DataSource) else f"made by a procedure (family {source.family})"
+    kind = LOCAL_FOLDER if isinstance(source, DataSource) else f"made by a procedure (family {source.family})"
     return {
         "dataset_name": title,
         "source_type": "other",

@@ -9,13 +9,16 @@ from prefdelta.commands.export.pairs import PAIRS
 NAME = "prefdelta"  # of the data set in dataset_info.json
 
 
-def trainer_files(form: Format, method: str, data: str) -> Mapping[str, str]:
-    """Name -> text of the files that a trainer reads beside the data. data: the data's path in the folder."""
+def trainer_files(form: Format, method: str, data: str, has_system: bool) -> Mapping[str, str]:
+    """Name -> text of the files that a trainer reads beside the data. data: the data's path in the folder.
+
+    has_system: whether the messages begin with a system prompt.
+    """
     kind = "dpo" if method == PAIRS else method
     if form == "llamafactory":
         return {"dataset_info.json": json.dumps({NAME: _llamafactory(kind, data)}, indent=2) + "\n"}
     if form == "axolotl":
-        return {"axolotl.yaml": _axolotl(kind, data)}
+        return {"axolotl.yaml": _axolotl(kind, data, has_system)}
     return {}
 
 
@@ -30,7 +33,7 @@ def _llamafactory(kind: str, data: str) -> dict[str, object]:
     return entry | {"columns": columns}
 
 
-def _axolotl(kind: str, data: str) -> str:
+def _axolotl(kind: str, data: str, has_system: bool) -> str:
     """The part of a config that names the data. KTO has no type that uses the model's chat template."""
     import yaml
 
@@ -50,14 +53,14 @@ def _axolotl(kind: str, data: str) -> str:
             "roles": {"user": ["user"], "assistant": ["assistant"], "system": ["system"]},
         }
     else:
+        # Axolotl's type fails if `completion_format` is given, and without it finds the trace under no other name.
         head += "# Axolotl's KTO reads no chat template: write your model's turns into prompt_format.\n"
         config = {"rl": "kto", "remove_unused_columns": False, **config}
         source["type"] = {
             "field_prompt": "prompt",
             "field_system": "system",
-            "field_completion": "completion",
+            "field_completion": "chosen",
             "field_label": "label",
-            "prompt_format": "{prompt}",
-            "completion_format": "{completion}",
+            "prompt_format": "{system}\n\n{prompt}" if has_system else "{prompt}",
         }
     return head + yaml.safe_dump(config, sort_keys=False)
