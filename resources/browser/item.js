@@ -87,7 +87,8 @@
 
   const why =
     'The texts of answers to this item were not written: the setting browse.items bounds how many items of a ' +
-    'benchmark have them, those first on which the arms differ most. What is known of each answer stands here.';
+    'benchmark have them, those first on which the arms differ most. What is known of each answer stands here; `prefdelta show item` with ' +
+    '--arm has the text, if the record has it.';
 
   prefdelta.views.item = {
     title: () => `Item ${here.items.prompt_ids[here.row]}`,

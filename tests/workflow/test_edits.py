@@ -583,7 +583,7 @@ SETTINGS = [
         "the share of drawn pairs that is marked", set_in_config("filter", "max_drawn_share", to=0.3), only_the_report
     ),
     Case("the seed of ties", set_in_config("filter", "tie_seed", to=1), below("filter/*/*/*")),
-    Case("the prompts per page of the pair browser", set_in_config("browse", "page", to=10), only_the_browser),
+    Case("the prompts per page of the pair browser", set_in_config("browse", "page", to=10), only_the_pages),
     Case("the colour of the plots", set_in_config("report", "colour", to="#883322"), only_the_report),
     Case("a generator's family", set_in_config("generators", "g1", "family", to="small"), only_the_report),
     Case("an experiment's title", set_in_config("experiments", "cells", "title", to="Cells"), only_the_report),

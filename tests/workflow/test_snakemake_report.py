@@ -5,7 +5,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from .planning import FIGURES, RESULTS, make_checkout, outputs_planned, snakemake
+from .planning import FOLDERS, RESULTS, make_checkout, outputs_planned, snakemake
 
 ROOT = Path(__file__).parents[2]
 
@@ -13,13 +13,15 @@ ROOT = Path(__file__).parents[2]
 def test_the_page_figures_and_verdicts_are_in_snakemakes_report_with_captions(tmp_path: Path) -> None:
     folder = make_checkout(tmp_path / "study")
     for path in outputs_planned(folder):
-        if path != FIGURES:
+        if path not in FOLDERS:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text("{}\n")
-    (folder / FIGURES).mkdir()
+    for path in FOLDERS:
+        (folder / path).mkdir()
+    figures = folder / RESULTS / "report/figures"
     for name, text in (("scaling.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>"), ("scaling.csv", "k,gain\n1,2\n")):
-        (folder / FIGURES / name).write_text(text)
-    (folder / FIGURES / "scaling.pdf").write_bytes(b"%PDF-")
+        (figures / name).write_text(text)
+    (figures / "scaling.pdf").write_bytes(b"%PDF-")
     snakemake(folder, "--report", "report.zip")
     with zipfile.ZipFile(folder / "report.zip") as archive:
         names = archive.namelist()

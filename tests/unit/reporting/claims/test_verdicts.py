@@ -10,7 +10,7 @@ from prefdelta.core.statistics import Estimate, Variance, t_interval
 from prefdelta.reporting.claims import verdicts
 from prefdelta.reporting.claims.claim_tests import ClaimNumber
 from prefdelta.reporting.claims.verdicts import judge_claims, read_claims
-from prefdelta.reporting.contrasts import Contrast
+from prefdelta.reporting.contrasts import ContrastName
 
 from .planted import Planted, planted
 
@@ -85,7 +85,7 @@ def test_one_number_that_lies_on_the_other_side_by_chance_contradicts_nothing(mo
     """p = 0.01 of one number is no news among 40: Holm wants 0.025 / 40."""
 
     def measured(title: str, value: float) -> ClaimNumber:
-        return ClaimNumber(Contrast(title), t_interval(value, 100, [Variance(1.0, 1e9)], run_df=9))
+        return ClaimNumber(ContrastName(title), t_interval(value, 100, [Variance(1.0, 1e9)], run_df=9))
 
     for others, expected in ((0, "contradicted"), (39, "not seen")):
         numbers = [measured("low", -2.33), *(measured("even", 0.0) for _ in range(others))]
@@ -145,7 +145,7 @@ def test_what_to_run_is_said():
 
 def test_without_an_interval_nothing_holds():
     estimate = Estimate(3.0, None, None, 1, run_df=4)
-    assert verdicts._p(ClaimNumber(Contrast("x"), estimate)) == 1
+    assert verdicts._p(ClaimNumber(ContrastName("x"), estimate)) == 1
 
 
 def test_the_papers_claims_are_readable():
