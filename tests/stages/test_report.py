@@ -480,7 +480,7 @@ def test_random_draws_are_one_row_and_the_reference_of_their_size(study):
     study.evaluate(draws[1], [score(name, name in "a") for name in "abcdef"])
     page = study.run(experiments={"which": experiment("Which", "filtering", *ALL, TOP, *draws)})
     rows = [[" ".join(cell.split()) for cell in row] for row in Cells(page).rows]
-    against = next(row for row in rows if row[0] == "top-clarity-2 − random-2-s0,1" and row[-1] == "2")
+    against = next(row for row in rows if row[0] == "top-clarity-2 − random-2-s0,1 · seed 0" and row[-1] == "2")
     assert against[1].startswith("+30.0 [")  # a, b, c, e, f: b half and c whole, of 5, and e is not counted by top
     assert page.count(">random-2</text>") == 2  # one row, in the wide figure and in the narrow one
     assert "Dashed, with its interval" in page
@@ -578,7 +578,7 @@ def test_budgets_are_held_at_the_speed_of_the_reference(study):
     assert cells.row("generate", 11)[6:9] == ["5.0", "2.5", "2 over"]
     assert cells.row("train", 11)[6:9] == ["5.0", "2.5", "100"]
     assert cells.row("report", 11)[6:9] == ["3.0", "1.5", "60"]
-    assert "This machine is 2.00 times as slow" in page
+    assert "This machine takes 2.00 times as long" in page
 
 
 def test_the_loss_before_training_is_known_for_dpo_and_kto(study):

@@ -157,7 +157,8 @@ def against_random(content: Content, experiment: ExperimentArms) -> list[Against
                 for panel in shown
             ],
         )
-        for label, both in zip(short_names(firsts), sides, strict=True)
+        # The runs are told in each row: a control's own table may have the same arms with more of them.
+        for label, both in zip(short_names(firsts, with_runs=True), sides, strict=True)
     ]
 
 

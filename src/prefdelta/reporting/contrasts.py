@@ -64,6 +64,9 @@ class ContrastName:
         return " · ".join(part for at, part in enumerate(self.parts) if part and at not in told)
 
 
+_RUNS = 4  # the place of the runs among the parts of a name
+
+
 def shared_parts(contrasts: Iterable[ContrastName]) -> list[int]:
     """The numbers of the parts, but for the first, that are alike in all of some names: to be said once, above them."""
     columns = list(zip(*(one.parts for one in contrasts), strict=True))
@@ -75,9 +78,9 @@ def common_part(contrasts: Sequence[ContrastName]) -> str:
     return " · ".join(contrasts[0].parts[at] for at in shared_parts(contrasts))
 
 
-def short_names(contrasts: Sequence[ContrastName]) -> list[str]:
-    """The names without what they have in common."""
-    told = shared_parts(contrasts)
+def short_names(contrasts: Sequence[ContrastName], with_runs: bool = False) -> list[str]:
+    """The names without what they have in common. with_runs: with the runs, also if they have these in common."""
+    told = [at for at in shared_parts(contrasts) if not (with_runs and at == _RUNS)]
     return [one.without(told) for one in contrasts]
 
 

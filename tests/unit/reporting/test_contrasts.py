@@ -84,5 +84,6 @@ def test_a_difference_tells_what_differs_and_then_what_both_sides_share():
 def test_what_all_names_share_is_said_once():
     contrasts = [gain(repeats(ONE.replace("-5/", f"-{k}/")), PLACE) for k in (5, 6)]
     assert short_names(contrasts) == ["gain of top-mean-5", "gain of top-mean-6"]
+    assert short_names(contrasts, with_runs=True) == ["gain of top-mean-5 · seed 0", "gain of top-mean-6 · seed 0"]
     assert common_part(contrasts) == "big~small · dpo · pico · seed 0 · Near · T = 1"
     assert (common_part([]), short_names([])) == ("", [])
