@@ -24,10 +24,10 @@ from .running import ROOT, SNAKEMAKE, Run, computed
 
 RESULTS = Path("results/mini")
 DIMENSION = "signal_to_noise"
-JOBS = (
-    18  # prompts 2, ladder, generate 2, grade 2, judge 2, pair, delta, filter, reference 2, train, evaluate 2, report
-)
-NEW_JOBS = 10  # of a chosen generator: generate, grade, judge, pair, delta, filter, reference, train, evaluate; report
+# prompts 2, ladder, generate 2, grade 2, judge 2, pair, delta, filter, reference 2, train, evaluate 2, browse, report
+JOBS = 19
+# Of a chosen generator: generate, grade, judge, pair, delta, filter, reference, train, evaluate; and browse, report.
+NEW_JOBS = 11
 # Stage -> GPUs that its job asks for.
 GPUS = {"generate": 1, "judge": 2, "train": 4}
 
@@ -135,7 +135,7 @@ def test_a_new_generator_submits_its_own_jobs_and_computes_its_own_rows(checkout
     Run(checkout, "--profile", "slurm", "--configfile", "study.yaml").finish(900)
     targets = [job.target for job in submitted(results)[before:]]
     assert len(targets) == NEW_JOBS
-    ours = re.compile(r"new|report|rule_train|train_|evaluate_|filter|pair|delta")
+    ours = re.compile(r"new|browse|report|rule_train|train_|evaluate_|filter|pair|delta")
     assert [target for target in targets if not ours.search(target)] == []
     traces = tables.read(results / "generate/new.parquet", Trace)
     assert computed(results, "generate/new")["calls"] == len(traces) == 60

@@ -55,15 +55,14 @@ def test_a_run_that_makes_the_report_ends_with_the_verdicts_and_the_page(checkou
     done = snakemake(checkout)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert "5 jobs: filter 1, train 1, evaluate 1, report 1" not in lines
-    assert lines[1] == "4 jobs: filter 1, train 1, evaluate 1, report 1"
+    assert lines[1] == "5 jobs: filter 1, train 1, evaluate 1, browse 1, report 1"
     assert re.fullmatch(r"filter/g3~g1/swapped/t0 +\d\S* s   40 rows", lines[2])
     assert re.fullmatch(r"evaluate/pa/g3~g1/dpo-s0-all-sampled +\d\S* s   120 rows, \d+ of them failed", lines[4])
-    assert lines[6].startswith("4 of 4 jobs done; Snakemake's log: .snakemake/log/")
-    told = lines[7:]
-    assert len(told) == VERDICTS + 1 <= 10
+    assert lines[7].startswith("5 of 5 jobs done; Snakemake's log: .snakemake/log/")
+    told = lines[8:]
+    assert len(told) == VERDICTS + 2
     assert any(re.fullmatch(r"not run +Correctness of the final answers does not decide", line) for line in told)
-    assert told[-1] == "the report: results/mini/report/index.html"
+    assert told[-2:] == ["the report: results/mini/report/index.html", "the pairs: results/mini/browse/index.html"]
     assert not re.search(r"[\x00-\x08\x0b-\x1f]", done.stderr)
 
 
@@ -74,11 +73,11 @@ def test_on_a_terminal_jobs_leave_the_progress_to_the_bottom_line(checkout: Path
     terminal = Terminal(command, checkout, environment(checkout))
     assert terminal.wait() == 0, terminal.written
     jobs = [line for line in terminal.lines() if re.match(r"(?!the )[a-z]+/\S+ +\d", line)]
-    assert len(jobs) == 28
+    assert len(jobs) == 29
     assert not re.search(r"\d+/\d+ (requests|steps|traces)", terminal.written)
-    assert re.search(r"[a-z]+  \d+ of 28 jobs, \d+/min, ", terminal.written)
+    assert re.search(r"[a-z]+  \d+ of 29 jobs, \d+/min, ", terminal.written)
     picture = (checkout / "run.svg").read_text()
     assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
-    assert "of&#160;28&#160;jobs" in picture
+    assert "of&#160;29&#160;jobs" in picture
     if os.environ.get("PREFDELTA_PICTURES"):
         (ROOT / "docs/figures/run.svg").write_text(picture)

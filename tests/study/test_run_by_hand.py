@@ -20,6 +20,7 @@ STUDY = ["--configfile", "resources/studies/mini.yaml"]
 # Kind of job -> one of its jobs. The tiny study has neither shares of a generator nor other temperatures of the base.
 JOBS = {
     "report": "report/index",
+    "browse": "browse/index",
     "prompts": "prompts/train",
     "ladder": "ladder/g3/model",
     "generate": "generate/g3",

@@ -25,7 +25,8 @@ def test_a_limit_that_was_asked_for_has_one_timer_and_no_limit_has_none(
     tmp_path: Path, words: tuple[str, ...], timers: int
 ) -> None:
     _, handler, lines = COMMON.read_text().partition("onstart:")
-    (tmp_path / "Snakefile").write_text(SNAKEFILE + handler + lines)
+    commands = f"COMMANDS = Path({str(COMMON.parents[1] / 'bin')!r})\n"
+    (tmp_path / "Snakefile").write_text(SNAKEFILE + commands + handler + lines)
     command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", *words]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     assert max(map(int, (tmp_path / "timers").read_text().split())) == timers

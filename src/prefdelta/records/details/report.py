@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from prefdelta.records.details.contract import OMITTED
+
 
 @dataclass(frozen=True, slots=True)
 class NumberDetails:
@@ -32,7 +34,7 @@ class ClaimDetails:
     registered: bool  # before the first arm was trained
     tests: Sequence[NumberDetails] = ()
     controls: Sequence[NumberDetails] = ()
-    title: str = ""  # the claim in a sentence
+    title: str | None = field(default=None, metadata=OMITTED)  # the claim in a sentence
 
 
 @dataclass(frozen=True, slots=True)
