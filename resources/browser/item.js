@@ -8,42 +8,20 @@
 
   const step = by => {
     const {listing, row, benchmark, items, options} = here;
-    const next = listing.rows[listing.places[row] < 0 ? 0 : listing.places[row] + by];
+    const next = prefdelta.further(listing, row, by);
     if (next !== undefined) links.go(prefdelta.itemLinks.item(benchmark, items, next, options), {step: true});
   };
 
   const walk = () => {
     const {listing, row, benchmark, options} = here;
-    const place = listing.places[row];
-    const button = (words, key, by) =>
+    const list = prefdelta.itemLinks.list(benchmark, {...options, two: null});
+    const click = () => change({two: options.two ? null : 1});
+    return prefdelta.walk(
+      {listing, row, list, step, what: 'items'},
       element(
         'button',
-        {type: 'button', title: `key ${key}`, disabled: listing.rows[place + by] === undefined, click: () => step(by)},
-        words,
-      );
-    const words = {true: 'show all arms', false: 'show two arms'}[String(Boolean(options.two))];
-    return element(
-      'div',
-      {class: 'walk'},
-      element('a', {href: prefdelta.itemLinks.list(benchmark, {...options, two: null}), title: 'key Esc'}, 'list'),
-      button('← previous', 'k', -1),
-      button('next →', 'j', 1),
-      element(
-        'span',
-        {class: 'muted'},
-        place < 0
-          ? 'not among the listed items'
-          : `${formats.count(place + 1)} of ${formats.count(listing.rows.length)}`,
-      ),
-      prefdelta.raw.button(),
-      element(
-        'button',
-        {
-          type: 'button',
-          'aria-pressed': String(Boolean(options.two)),
-          click: () => change({two: options.two ? null : 1}),
-        },
-        words,
+        {type: 'button', 'aria-pressed': String(Boolean(options.two)), click},
+        options.two ? 'show all arms' : 'show two arms',
       ),
       options.two ? twoArms() : null,
     );

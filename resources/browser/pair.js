@@ -6,41 +6,19 @@
 
   let here = null; // {pairing, pairs, row, listing, options}
 
-  const walk = () => {
-    const {listing, row} = here;
-    const place = listing.places[row];
-    const button = (words, key, by) =>
-      element(
-        'button',
-        {
-          type: 'button',
-          disabled: !listing.rows[place + by] && listing.rows[place + by] !== 0,
-          title: `key ${key}`,
-          click: () => step(by),
-        },
-        words,
-      );
-    return element(
-      'div',
-      {class: 'walk'},
-      element('a', {href: prefdelta.pairLinks.list(here.pairing, here.options), title: 'key Esc'}, 'list'),
-      button('← previous', 'k', -1),
-      button('next →', 'j', 1),
-      element(
-        'span',
-        {class: 'muted'},
-        place < 0
-          ? 'not among the listed pairs'
-          : `${formats.count(place + 1)} of ${formats.count(listing.rows.length)}${here.options.filter ? ' in this filter' : ''}`,
-      ),
-      prefdelta.raw.button(),
-    );
-  };
+  const walk = () =>
+    prefdelta.walk({
+      listing: here.listing,
+      row: here.row,
+      list: prefdelta.pairLinks.list(here.pairing, here.options),
+      step,
+      what: 'pairs',
+      where: here.options.filter ? ' in this filter' : '',
+    });
 
   const step = by => {
     const {listing, row, pairing, pairs, options} = here;
-    const place = listing.places[row];
-    const next = listing.rows[place < 0 ? 0 : place + by];
+    const next = prefdelta.further(listing, row, by);
     if (next !== undefined) links.go(prefdelta.pairLinks.pair(pairing, pairs, next, options), {step: true});
   };
 

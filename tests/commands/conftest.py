@@ -9,19 +9,14 @@ from .audited import make_audited
 from .examining import Lines, examine, make_place
 from .export_made import make_exportable
 from .fake_slurm import FakeSlurm
+from .looked_at import make_study
 from .made import make_checkout, make_results
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small study and all its results."""
-    folder, before = make_checkout(tmp_path_factory.mktemp("made")), Path.cwd()
-    os.chdir(folder)
-    try:
-        make_results()
-    finally:
-        os.chdir(before)
-    return folder
+    return _made_in(tmp_path_factory.mktemp("made"), make_results)
 
 
 @pytest.fixture
@@ -41,6 +36,12 @@ def made_audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exportable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small study whose pairs, policies and results can be exported."""
     return _made_in(tmp_path_factory.mktemp("exportable"), make_exportable)
+
+
+@pytest.fixture(scope="session")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small study to look at; a test that changes it copies it."""
+    return _made_in(tmp_path_factory.mktemp("looked_at"), make_study)
 
 
 def _made_in(folder: Path, make: Callable[[], None]) -> Path:

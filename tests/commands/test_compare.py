@@ -20,34 +20,25 @@ from prefdelta.reporting.numbers.bootstrap import Bootstrap
 from prefdelta.reporting.panels import Panel, panel_difference, panel_gain
 from prefdelta.store import tables
 
-from .looked_at import BENCHMARKS, make_study
-from .made import CONFIG, RESULTS, make_checkout, snapshot, study_here
+from .looked_at import BENCHMARKS
+from .made import CONFIG, RESULTS, snapshot, study_here
 
 ALL, TOP, RANDOM = ("pa/g3~g1/all/dpo", "pa/g3~g1/top-mean-2/dpo", "pa/g3~g1/random-2/dpo")
 HARD = Evaluation("sampled", "mini_maths_hard")
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = make_checkout(tmp_path_factory.mktemp("compared"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        make_study()
-    return folder
-
-
 @pytest.fixture
-def compare(study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    monkeypatch.chdir(study)
+def compare(looked_at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    monkeypatch.chdir(looked_at)
     return _compare(capsys)
 
 
 @pytest.fixture
 def partly(
-    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    looked_at: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Any]:
     """The same in a copy of the study, for tests that change it."""
-    monkeypatch.chdir(shutil.copytree(study, tmp_path / "copy"))
+    monkeypatch.chdir(shutil.copytree(looked_at, tmp_path / "copy"))
     return _compare(capsys)
 
 

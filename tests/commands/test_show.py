@@ -24,8 +24,8 @@ from prefdelta.records.judgement import Judgement
 from prefdelta.records.selection import SelectedPair
 from prefdelta.store import tables
 
-from .looked_at import EVIL, EVIL_SHOWN, make_study
-from .made import CONFIG, RESULTS, make_checkout, record_calls, snapshot
+from .looked_at import EVIL, EVIL_SHOWN
+from .made import CONFIG, RESULTS, record_calls, snapshot
 
 Look = Callable[..., str]
 ALL, TOP = "pa/g3~g1/all/dpo", "pa/g3~g1/top-mean-2/dpo"
@@ -42,26 +42,19 @@ EVERY = [
 every_command = pytest.mark.parametrize("words", EVERY, ids=lambda words: " ".join(words[:2]))
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = make_checkout(tmp_path_factory.mktemp("looked_at"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        make_study()
-    return folder
-
-
 @pytest.fixture
-def look(study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Look:
+def look(looked_at: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Look:
     """look(*words) -> what is printed by a command that ends well."""
-    monkeypatch.chdir(study)
+    monkeypatch.chdir(looked_at)
     return _look(capsys)
 
 
 @pytest.fixture
-def partly(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Look:
+def partly(
+    looked_at: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Look:
     """The same in a copy of the study, for tests that take results away."""
-    monkeypatch.chdir(shutil.copytree(study, tmp_path / "copy"))
+    monkeypatch.chdir(shutil.copytree(looked_at, tmp_path / "copy"))
     return _look(capsys)
 
 
@@ -461,18 +454,18 @@ def test_a_trace_that_no_judge_was_asked_about_has_no_judge(partly: Look) -> Non
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_what_a_terminal_cannot_write_is_shown_as_its_escape(study: Path, encoding: str) -> None:
+def test_what_a_terminal_cannot_write_is_shown_as_its_escape(looked_at: Path, encoding: str) -> None:
     words = [sys.executable, "-m", "prefdelta.commands.main", "compare", "pa/base", ALL, "--configfile", CONFIG]
-    done = subprocess.run(words, cwd=study, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding})
+    done = subprocess.run(words, cwd=looked_at, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding})
     assert (done.returncode, done.stderr) == (0, b"")
     assert rb"\u2212" in done.stdout
 
 
-def test_whoever_reads_may_stop_reading(study: Path) -> None:
+def test_whoever_reads_may_stop_reading(looked_at: Path) -> None:
     """As `head` does: a command ends like any other program, without a traceback."""
     reading, writing = os.pipe()
     os.close(reading)
     words = [sys.executable, "-m", "prefdelta.commands.main", "show", "pair", "f1", "--configfile", CONFIG]
-    done = subprocess.run(words, cwd=study, stdout=writing, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(words, cwd=looked_at, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

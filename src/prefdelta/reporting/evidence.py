@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from prefdelta.core.arms import Arm, Pairing
 from prefdelta.core.statistics import Estimate
@@ -15,6 +15,11 @@ class BenchmarkLabel:
     title: str
     note: str  # "maths, easy"
     in_domain: bool
+
+    @classmethod
+    def of(cls, title: str, domain: str, difficulty: str | None, in_domain: bool) -> Self:
+        """The label of a benchmark. difficulty: None if it has none."""
+        return cls(title, ", ".join(filter(None, [domain, difficulty])), in_domain)
 
     @property
     def about(self) -> str:

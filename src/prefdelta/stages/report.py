@@ -308,8 +308,7 @@ def _experiment(experiment: ReportExperiment) -> ExperimentArms:
 
 
 def _label(benchmark: ReportBenchmark) -> BenchmarkLabel:
-    note = ", ".join(filter(None, [benchmark.domain, benchmark.difficulty]))
-    return BenchmarkLabel(benchmark.title, note, benchmark.in_domain)
+    return BenchmarkLabel.of(benchmark.title, benchmark.domain, benchmark.difficulty, benchmark.in_domain)
 
 
 def _overlaps(overlap: ReportOverlap | None, pairings: Pairings) -> Overlaps | None:

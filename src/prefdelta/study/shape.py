@@ -51,9 +51,7 @@ def shape_of(study: Study) -> StudyShape:
         seed=config.seed,
         experiments=experiments,
         benchmarks={
-            name: BenchmarkLabel(
-                benchmark.title, ", ".join(filter(None, [benchmark.domain, benchmark.difficulty])), benchmark.in_domain
-            )
+            name: BenchmarkLabel.of(benchmark.title, benchmark.domain, benchmark.difficulty, benchmark.in_domain)
             for name, benchmark in report.benchmarks.items()
         },
         groups={

@@ -50,9 +50,7 @@ def read_answers(results: Results, groups: Collection[str], benchmarks: Collecti
         for name, group in settings.groups.items()
     }
     labels = {
-        name: BenchmarkLabel(
-            benchmark.title, ", ".join(filter(None, [benchmark.domain, benchmark.difficulty])), benchmark.in_domain
-        )
+        name: BenchmarkLabel.of(benchmark.title, benchmark.domain, benchmark.difficulty, benchmark.in_domain)
         for name, benchmark in settings.benchmarks.items()
     }
     paths = [
